@@ -1,0 +1,265 @@
+//! A payload that may lie in several places: the zero-copy currency of these crates.
+
+use std::fmt;
+
+use bytes::{Buf, Bytes, BytesMut};
+
+/// The bytes of one payload as a short list of [`Bytes`], never joined unless asked.
+///
+/// A block that leaves the writer is a few header bytes and then the very payload that came in; a frame that leaves the
+/// parser is a list of slices of what was pushed. Cloning copies no payload.
+///
+/// Memory: one small list (up to one chunk is held without an allocation) plus what each [`Bytes`] keeps alive.
+///
+/// ```
+/// use bytes::Bytes;
+/// use kvs_mkv::Chunks;
+///
+/// let mut chunks = Chunks::from(Bytes::from_static(b"head"));
+/// chunks.push(Bytes::from_static(b"payload"));
+/// assert_eq!(chunks.len(), 11);
+/// assert_eq!(chunks.into_bytes(), "headpayload");
+/// ```
+#[derive(Clone, Default)]
+pub struct Chunks {
+    list: List,
+    len: usize,
+}
+
+#[derive(Clone, Default)]
+enum List {
+    #[default]
+    Empty,
+    One([Bytes; 1]),
+    Many(Vec<Bytes>),
+}
+
+impl Chunks {
+    /// An empty payload.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { list: List::Empty, len: 0 }
+    }
+
+    /// Appends a piece; empty pieces are dropped.
+    pub fn push(&mut self, piece: Bytes) {
+        if piece.is_empty() {
+            return;
+        }
+        self.len = self.len.saturating_add(piece.len());
+        self.list = match std::mem::take(&mut self.list) {
+            List::Empty => List::One([piece]),
+            List::One([first]) => List::Many(vec![first, piece]),
+            List::Many(mut list) => {
+                list.push(piece);
+                List::Many(list)
+            }
+        };
+    }
+
+    /// Appends all pieces of `other`.
+    pub fn append(&mut self, other: Self) {
+        for piece in other {
+            self.push(piece);
+        }
+    }
+
+    /// How many bytes there are in all.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is no byte at all.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The pieces in order, none of them empty.
+    #[must_use]
+    pub fn pieces(&self) -> &[Bytes] {
+        match &self.list {
+            List::Empty => &[],
+            List::One(one) => one,
+            List::Many(list) => list,
+        }
+    }
+
+    /// The pieces in order, none of them empty.
+    pub fn iter(&self) -> std::slice::Iter<'_, Bytes> {
+        self.pieces().iter()
+    }
+
+    /// Joins the pieces: free for up to one piece, one allocation and one copy for more.
+    #[must_use]
+    pub fn into_bytes(self) -> Bytes {
+        match self.list {
+            List::Empty => Bytes::new(),
+            List::One([piece]) => piece,
+            List::Many(list) => {
+                let mut joined = BytesMut::with_capacity(self.len);
+                for piece in list {
+                    joined.extend_from_slice(&piece);
+                }
+                joined.freeze()
+            }
+        }
+    }
+}
+
+impl Buf for Chunks {
+    fn remaining(&self) -> usize {
+        self.len
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.pieces().first().map_or(&[], |piece| piece)
+    }
+
+    fn advance(&mut self, count: usize) {
+        assert!(count <= self.len, "cannot advance by {count} past {} remaining bytes", self.len);
+        self.len -= count;
+        let mut left = count;
+        match &mut self.list {
+            List::Empty => {}
+            List::One([piece]) => piece.advance(left),
+            List::Many(list) => {
+                let mut spent = 0;
+                for piece in list.iter_mut() {
+                    let step = left.min(piece.len());
+                    piece.advance(step);
+                    left -= step;
+                    if !piece.is_empty() {
+                        break;
+                    }
+                    spent += 1;
+                }
+                list.drain(..spent);
+            }
+        }
+        if self.len == 0 {
+            self.list = List::Empty;
+        }
+    }
+}
+
+impl From<Bytes> for Chunks {
+    fn from(piece: Bytes) -> Self {
+        let mut chunks = Self::new();
+        chunks.push(piece);
+        chunks
+    }
+}
+
+impl From<Vec<u8>> for Chunks {
+    fn from(bytes: Vec<u8>) -> Self {
+        Bytes::from(bytes).into()
+    }
+}
+
+impl From<&'static [u8]> for Chunks {
+    fn from(bytes: &'static [u8]) -> Self {
+        Bytes::from_static(bytes).into()
+    }
+}
+
+impl FromIterator<Bytes> for Chunks {
+    fn from_iter<I: IntoIterator<Item = Bytes>>(pieces: I) -> Self {
+        let mut chunks = Self::new();
+        chunks.extend(pieces);
+        chunks
+    }
+}
+
+impl Extend<Bytes> for Chunks {
+    fn extend<I: IntoIterator<Item = Bytes>>(&mut self, pieces: I) {
+        for piece in pieces {
+            self.push(piece);
+        }
+    }
+}
+
+impl IntoIterator for Chunks {
+    type Item = Bytes;
+    type IntoIter = std::vec::IntoIter<Bytes>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        match self.list {
+            List::Empty => Vec::new(),
+            List::One(one) => Vec::from(one),
+            List::Many(list) => list,
+        }
+        .into_iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a Chunks {
+    type Item = &'a Bytes;
+    type IntoIter = std::slice::Iter<'a, Bytes>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+/// Equal when the bytes are equal, however they are cut.
+impl PartialEq for Chunks {
+    fn eq(&self, other: &Self) -> bool {
+        self.len == other.len && self.iter().flatten().eq(other.iter().flatten())
+    }
+}
+
+impl Eq for Chunks {}
+
+/// Shows the length and the first bytes only: a payload is media, not text.
+impl fmt::Debug for Chunks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Chunks({} bytes:", self.len)?;
+        for byte in self.iter().flatten().take(DEBUG_BYTES) {
+            write!(f, " {byte:02x}")?;
+        }
+        f.write_str(if self.len > DEBUG_BYTES { " …)" } else { ")" })
+    }
+}
+
+/// How many payload bytes `Debug` shows.
+const DEBUG_BYTES: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn three() -> Chunks {
+        [&b"ab"[..], b"", b"cde", b"f"].into_iter().map(Bytes::from_static).collect()
+    }
+
+    #[test]
+    fn equality_ignores_the_cuts() {
+        assert_eq!(three(), Chunks::from(&b"abcdef"[..]));
+        assert_ne!(three(), Chunks::from(&b"abcdeF"[..]));
+        assert_eq!(three().pieces().len(), 3);
+    }
+
+    #[test]
+    fn advancing_drops_whole_pieces() {
+        let mut chunks = three();
+        chunks.advance(3);
+        assert_eq!((chunks.remaining(), chunks.chunk()), (3, &b"de"[..]));
+        chunks.advance(3);
+        assert_eq!((chunks.remaining(), chunks.chunk()), (0, &b""[..]));
+    }
+
+    #[test]
+    fn joining_one_piece_copies_nothing() {
+        let piece = Bytes::from(vec![7; 64]);
+        let joined = Chunks::from(piece.clone()).into_bytes();
+        assert_eq!(joined.as_ptr(), piece.as_ptr());
+    }
+
+    #[test]
+    fn debug_is_short() {
+        let text = format!("{:?}", Chunks::from(vec![0xab; 1000]));
+        assert!(text.starts_with("Chunks(1000 bytes: ab ab") && text.ends_with("…)") && text.len() < 100);
+    }
+}

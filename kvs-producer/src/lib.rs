@@ -1,0 +1,1 @@
+//! Kinesis Video Streams producer: a sans-IO PutMedia state machine with a tokio driver.
