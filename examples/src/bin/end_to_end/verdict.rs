@@ -1,0 +1,108 @@
+//! Whether all that was expected arrived, worked out from what was sent and not from what the service says of itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::journal::{Fragment, Journal};
+
+/// What is missing, one sentence each; none if the journey went well.
+pub(crate) fn missing(journal: &Journal, interval_ms: u64) -> Vec<String> {
+    let mut missing = Vec::new();
+    missing.extend(fragments_not_persisted(journal));
+    missing.extend(images_not_arrived(journal, interval_ms));
+    missing.extend(notifications_not_arrived(journal));
+    missing.extend(pictures_not_given(journal));
+    missing
+}
+
+fn fragments_not_persisted(journal: &Journal) -> Vec<String> {
+    if journal.fragments.is_empty() {
+        return vec!["no fragment was sent".to_owned()];
+    }
+    let lost = journal.fragments.values().filter(|fragment| !fragment.is_persisted());
+    lost.map(|fragment| format!("fragment {} was not persisted", fragment.timecode)).collect()
+}
+
+/// Each tagged fragment gives an image at its start and one each interval up to its last frame.
+fn images_not_arrived(journal: &Journal, interval_ms: u64) -> Vec<String> {
+    let mut arrived: BTreeMap<&str, usize> = BTreeMap::new();
+    for image in &journal.images {
+        if let Some(number) = image.metadata.get("aws_kinesisvideo_fragment_number") {
+            *arrived.entry(number).or_default() += 1;
+        }
+    }
+    let tagged = journal.fragments.values().filter(|fragment| fragment.image_tag);
+    let short = tagged.filter_map(|fragment| {
+        let expected = expected_images(fragment, interval_ms);
+        let got = fragment.number.as_deref().and_then(|number| arrived.get(number)).copied().unwrap_or(0);
+        (got < expected).then(|| format!("fragment {}: {got} of {expected} images arrived", fragment.timecode))
+    });
+    short.collect()
+}
+
+fn expected_images(fragment: &Fragment, interval_ms: u64) -> usize {
+    usize::try_from(fragment.span_ms / interval_ms.max(1) + 1).unwrap_or(usize::MAX)
+}
+
+fn notifications_not_arrived(journal: &Journal) -> Vec<String> {
+    let arrived: BTreeSet<&str> = journal.notifications.iter().map(|one| one.fragment_number.as_str()).collect();
+    let tagged = journal.fragments.values().filter(|fragment| fragment.notification_tag);
+    let silent = tagged.filter(|fragment| fragment.number.as_deref().is_none_or(|number| !arrived.contains(number)));
+    silent.map(|fragment| format!("fragment {}: its notification did not arrive", fragment.timecode)).collect()
+}
+
+fn pictures_not_given(journal: &Journal) -> Vec<String> {
+    if journal.pictures.is_empty() {
+        return vec!["GetImages gave no picture".to_owned()];
+    }
+    let gaps = journal.pictures.iter().filter_map(|picture| {
+        let error = picture.error.as_deref()?;
+        Some(format!("GetImages has no picture for {}: {error}", picture.timestamp))
+    });
+    gaps.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::{Ack, Image, Notification, Picture};
+
+    fn complete() -> Journal {
+        let mut journal = Journal::default();
+        let fragment = journal.fragment(1000);
+        fragment.span_ms = 1960;
+        fragment.image_tag = true;
+        fragment.notification_tag = true;
+        fragment.number = Some("7".to_owned());
+        fragment.acks.push(Ack { kind: "PERSISTED".to_owned(), after_ms: 1 });
+        for timecode in [1000, 2000] {
+            let metadata = [("aws_kinesisvideo_fragment_number".to_owned(), "7".to_owned())].into();
+            journal.images.push(Image { key: String::new(), timecode, path: String::new(), metadata });
+        }
+        journal.notifications.push(Notification {
+            fragment_number: "7".to_owned(),
+            producer_timestamp: 1000,
+            kind: "PERSISTED".to_owned(),
+            payload: BTreeMap::new(),
+            after_ms: 2,
+        });
+        journal.pictures.push(Picture { timestamp: 1000, path: Some("x".to_owned()), error: None });
+        journal
+    }
+
+    #[test]
+    fn a_complete_journey_misses_nothing() {
+        assert_eq!(missing(&complete(), 1000), Vec::<String>::new());
+    }
+
+    #[test]
+    fn each_kind_of_absence_is_named() {
+        let mut journal = complete();
+        journal.images.pop();
+        assert_eq!(missing(&journal, 1000), ["fragment 1000: 1 of 2 images arrived"]);
+        journal.notifications.clear();
+        journal.fragment(1000).acks.clear();
+        journal.pictures[0].error = Some("NO_MEDIA".to_owned());
+        assert_eq!(missing(&journal, 1000).len(), 4);
+        assert_eq!(missing(&Journal::default(), 1000).len(), 2);
+    }
+}
