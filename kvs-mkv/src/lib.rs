@@ -4,6 +4,7 @@
 //! never copied: it travels as [`Chunks`].
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
+pub mod codec;
 pub mod service;
 
 mod chunks;

@@ -196,10 +196,10 @@ impl FragmentCheck {
             return Err(Violation::on(Rule::DeclaredTrack, track.get(), largest, track));
         }
         fragment.tracks.insert(track);
-        if let Some(previous) = self.previous_last {
-            if at <= previous {
-                return Err(Violation::on(Rule::RisingTimecodes, at, previous.saturating_add(1), track));
-            }
+        if let Some(previous) = self.previous_last
+            && at <= previous
+        {
+            return Err(Violation::on(Rule::RisingTimecodes, at, previous.saturating_add(1), track));
         }
         check_most(Rule::FragmentBytes, fragment.bytes, limits::FRAGMENT_BYTES)?;
         let longest = u64::try_from(limits::FRAGMENT_DURATION_MAX.as_millis()).unwrap_or(u64::MAX);
