@@ -1,0 +1,232 @@
+//! The notification of a persisted fragment.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::SystemTime;
+
+use kvs_mkv::FragmentNumber;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::epoch_ms;
+use crate::stream_arn::StreamArn;
+
+/// The subject under which the service publishes.
+pub const SUBJECT: &str = "Kinesis Video Streams Notification";
+
+/// What the service publishes when a fragment that asked for it is persisted.
+///
+/// One notification a tagged fragment; no word about images, which S3 events announce.
+/// Source: <https://docs.aws.amazon.com/kinesisvideostreams/latest/dg/notifications.html>.
+///
+/// ```
+/// use kvs_notify::{FragmentNotification, NotificationType};
+///
+/// let json = r#"{
+///     "StreamArn": "arn:aws:kinesisvideo:us-west-2:111122223333:stream/door/1650000000000",
+///     "FragmentNumber": "91343852333181432392682062607743920146159169392",
+///     "FragmentStartProducerTimestamp": 1694038298246,
+///     "FragmentStartServerTimestamp": 1694038247180,
+///     "NotificationType": "PERSISTED",
+///     "NotificationPayload": {"camera": "front"}
+/// }"#;
+/// let notification: FragmentNotification = serde_json::from_str(json)?;
+/// assert_eq!(notification.stream_arn.stream(), "door");
+/// assert_eq!(notification.kind, NotificationType::Persisted);
+/// assert_eq!(notification.payload["camera"], "front");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct FragmentNotification {
+    /// The stream that holds the fragment.
+    #[serde(rename = "StreamArn")]
+    pub stream_arn: StreamArn,
+    /// The number of the fragment, for GetMediaForFragmentList, GetClip and the like.
+    #[serde(rename = "FragmentNumber", with = "number")]
+    pub fragment_number: FragmentNumber,
+    /// When the fragment begins by the producer's clock, in whole milliseconds.
+    #[serde(rename = "FragmentStartProducerTimestamp", with = "epoch_ms")]
+    pub producer_timestamp: SystemTime,
+    /// When the service began to receive it, in whole milliseconds.
+    #[serde(rename = "FragmentStartServerTimestamp", with = "epoch_ms")]
+    pub server_timestamp: SystemTime,
+    /// What happened to the fragment.
+    #[serde(rename = "NotificationType")]
+    pub kind: NotificationType,
+    /// The custom pairs that the producer sent along; empty if none.
+    #[serde(rename = "NotificationPayload", default, deserialize_with = "null_is_empty")]
+    pub payload: BTreeMap<String, String>,
+}
+
+impl FragmentNotification {
+    /// The notification of a persisted fragment without custom pairs.
+    #[must_use]
+    pub fn persisted(
+        stream_arn: StreamArn,
+        fragment_number: FragmentNumber,
+        producer_timestamp: SystemTime,
+        server_timestamp: SystemTime,
+    ) -> Self {
+        let kind = NotificationType::Persisted;
+        Self { stream_arn, fragment_number, producer_timestamp, server_timestamp, kind, payload: BTreeMap::new() }
+    }
+
+    /// The same with these custom pairs.
+    #[must_use]
+    pub fn payload(mut self, payload: BTreeMap<String, String>) -> Self {
+        self.payload = payload;
+        self
+    }
+}
+
+/// What a notification is about: an open set.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum NotificationType {
+    /// The fragment is stored. The only type that is documented.
+    Persisted,
+    /// A type that this crate does not know, as it was written.
+    Other(String),
+}
+
+impl NotificationType {
+    /// As it stands on the wire.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Persisted => "PERSISTED",
+            Self::Other(name) => name,
+        }
+    }
+}
+
+impl From<String> for NotificationType {
+    fn from(name: String) -> Self {
+        if name == Self::Persisted.as_str() { Self::Persisted } else { Self::Other(name) }
+    }
+}
+
+impl fmt::Display for NotificationType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Serialize for NotificationType {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for NotificationType {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::from)
+    }
+}
+
+/// Whether the service leaves the payload out, writes `{}` or `null` for none is not documented: all three are none.
+fn null_is_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+mod number {
+    use super::{Deserialize, Deserializer, FragmentNumber, Serializer, de};
+
+    pub(super) fn serialize<S: Serializer>(number: &FragmentNumber, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(number.as_str())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<FragmentNumber, D::Error> {
+        FragmentNumber::try_from(String::deserialize(deserializer)?).map_err(de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn sample() -> Value {
+        json!({
+            "StreamArn": "arn:aws:kinesisvideo:us-west-2:111122223333:stream/demo/1650000000000",
+            "FragmentNumber": "91343852333181432392682062607743920146159169392",
+            "FragmentStartProducerTimestamp": 1_694_038_298_246_u64,
+            "FragmentStartServerTimestamp": 1_694_038_247_180_u64,
+            "NotificationType": "PERSISTED",
+            "NotificationPayload": {"CUSTOM_KEY_1": "CUSTOM_VALUE_1"}
+        })
+    }
+
+    fn read(value: Value) -> Result<FragmentNotification, String> {
+        serde_json::from_str(&value.to_string()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_documented_sample_is_read_and_written_back() {
+        let notification = read(sample()).unwrap();
+        assert_eq!(notification.stream_arn.account(), "111122223333");
+        assert_eq!(notification.fragment_number.as_str(), "91343852333181432392682062607743920146159169392");
+        let producer = SystemTime::UNIX_EPOCH + Duration::from_millis(1_694_038_298_246);
+        assert_eq!(notification.producer_timestamp, producer);
+        assert_eq!(notification.server_timestamp, producer - Duration::from_millis(51_066));
+        assert_eq!(notification.payload["CUSTOM_KEY_1"], "CUSTOM_VALUE_1");
+        assert_eq!(serde_json::to_value(&notification).unwrap(), sample());
+    }
+
+    #[test]
+    fn the_written_form_keeps_the_order_of_the_service() {
+        let text = serde_json::to_string(&read(sample()).unwrap()).unwrap();
+        let at = |name: &str| text.find(name).unwrap();
+        assert!(at("StreamArn") < at("FragmentNumber"));
+        assert!(at("FragmentStartServerTimestamp") < at("NotificationType"));
+        assert!(text.contains(r#""FragmentStartProducerTimestamp":1694038298246,"#));
+    }
+
+    #[test]
+    fn a_payload_that_is_absent_null_or_empty_is_none() {
+        for payload in [None, Some(Value::Null), Some(json!({}))] {
+            let mut value = sample();
+            match payload {
+                Some(payload) => value["NotificationPayload"] = payload,
+                None => drop(value.as_object_mut().unwrap().remove("NotificationPayload")),
+            }
+            assert!(read(value).unwrap().payload.is_empty());
+        }
+    }
+
+    #[test]
+    fn unknown_fields_and_types_of_tomorrow_are_no_fault() {
+        let mut value = sample();
+        value["FragmentLength"] = json!([1, {"a": null}]);
+        value["NotificationType"] = json!("ARCHIVED");
+        assert_eq!(read(value).unwrap().kind, NotificationType::Other("ARCHIVED".into()));
+    }
+
+    #[test]
+    fn fields_of_another_type_are_refused() {
+        for (field, wrong) in [
+            ("StreamArn", json!("arn:aws:s3:::bucket")),
+            ("FragmentNumber", json!(91_343)),
+            ("FragmentNumber", json!("0x10")),
+            ("FragmentStartProducerTimestamp", json!("1694038298246")),
+            ("FragmentStartProducerTimestamp", json!(-1)),
+            ("FragmentStartServerTimestamp", json!(1.5)),
+            ("NotificationType", Value::Null),
+            ("NotificationPayload", json!({"a": 1})),
+        ] {
+            let mut value = sample();
+            value[field] = wrong;
+            assert!(read(value).is_err(), "{field}");
+        }
+    }
+
+    #[test]
+    fn the_largest_milliseconds_do_not_panic() {
+        let mut value = sample();
+        value["FragmentStartServerTimestamp"] = json!(u64::MAX);
+        drop(read(value));
+    }
+}

@@ -1,0 +1,102 @@
+//! The last two parts of an image's key: its random id and its format.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::image::key::InvalidKeyPart;
+use crate::limits::IMAGE_ID_BYTES;
+
+/// In what format an image was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum ImageFormat {
+    /// JPEG, `.jpg`.
+    Jpeg,
+    /// PNG, `.png`.
+    Png,
+}
+
+impl ImageFormat {
+    /// What stands after the last dot of the key.
+    #[must_use]
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Jpeg => "jpg",
+            Self::Png => "png",
+        }
+    }
+
+    /// The media type under which the object is stored.
+    #[must_use]
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Self::Jpeg => "image/jpeg",
+            Self::Png => "image/png",
+        }
+    }
+
+    pub(super) fn from_extension(extension: &str) -> Option<Self> {
+        [Self::Jpeg, Self::Png].into_iter().find(|format| format.extension() == extension)
+    }
+}
+
+/// The random part of an image's key, which keeps keys apart: a GUID in lower case.
+///
+/// What is read may be any 1 to 64 letters, digits and hyphens: what makes it random is not ours to judge.
+///
+/// ```
+/// use kvs_notify::ImageId;
+///
+/// let id = ImageId::from_bytes([0xf2, 0x0f, 0x9a, 0xdd, 0x7e, 0x57, 0x43, 0x99, 0xa3, 0x0f, 0xfc, 0x7a, 0xef, 0xb1, 0xba, 0xb7]);
+/// assert_eq!(id.as_str(), "f20f9add-7e57-4399-a30f-fc7aefb1bab7");
+/// ```
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ImageId(Box<str>);
+
+impl ImageId {
+    /// The GUID of these bytes.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        let n = u128::from_be_bytes(bytes);
+        let (high, low) = (n >> 64, n & u128::from(u64::MAX));
+        let text = format!(
+            "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+            high >> 32,
+            (high >> 16) & 0xffff,
+            high & 0xffff,
+            low >> 48,
+            low & 0xffff_ffff_ffff
+        );
+        Self(text.into())
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for ImageId {
+    type Err = InvalidKeyPart;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let legal = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        if !legal || !(1..=IMAGE_ID_BYTES).contains(&text.len()) {
+            return Err(InvalidKeyPart::Id { size: text.len(), limit: IMAGE_ID_BYTES });
+        }
+        Ok(Self(text.into()))
+    }
+}
+
+impl fmt::Display for ImageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for ImageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ImageId({})", self.0)
+    }
+}

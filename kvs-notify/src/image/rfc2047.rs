@@ -1,0 +1,129 @@
+//! Values with other than ASCII characters in headers: `=?UTF-8?B?...?=` (RFC 2047), as S3 returns them.
+
+use base64_simd::STANDARD;
+
+/// The text in one header value: as it is if it is printable ASCII, else as one encoded word.
+pub(super) fn encode(text: &str) -> String {
+    if is_plain(text) {
+        return text.to_owned();
+    }
+    format!("=?UTF-8?B?{}?=", STANDARD.encode_to_string(text))
+}
+
+/// Printable, and not to be mistaken for an encoded word; spaces at the ends would be lost.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~')) && text.trim_ascii() == text && !text.contains("=?")
+}
+
+/// The text of a header value: encoded words are decoded, the space between two of them goes (section 6.2), and what cannot be
+/// decoded stays as it stands.
+pub(super) fn decode(value: &str) -> String {
+    let mut text = String::with_capacity(value.len());
+    let mut rest = value;
+    let mut after_word = false;
+    while let Some((plain, word, tail)) = next_word(rest) {
+        if !(after_word && plain.bytes().all(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'))) {
+            text.push_str(plain);
+        }
+        text.push_str(&word);
+        (rest, after_word) = (tail, true);
+    }
+    text.push_str(rest);
+    text
+}
+
+/// What stands before the next encoded word, the word decoded, and what stands after it.
+fn next_word(text: &str) -> Option<(&str, String, &str)> {
+    for (at, _) in text.match_indices("=?") {
+        let (plain, from_word) = text.split_at_checked(at)?;
+        if let Some((word, tail)) = from_word.strip_prefix("=?").and_then(word) {
+            return Some((plain, word, tail));
+        }
+        // A charset or an encoding cannot hold "?=", so a quadratic search would need many openings without an end.
+        if !from_word.contains("?=") {
+            return None;
+        }
+    }
+    None
+}
+
+/// `charset?encoding?text?=` and what follows it.
+fn word(text: &str) -> Option<(String, &str)> {
+    let (charset, rest) = text.split_once('?')?;
+    let (encoding, rest) = rest.split_once('?')?;
+    let (encoded, tail) = rest.split_once("?=")?;
+    if charset.len() > 32 || encoded.contains([' ', '?']) {
+        return None;
+    }
+    let bytes = match encoding {
+        "B" | "b" => STANDARD.decode_to_vec(encoded).ok()?,
+        "Q" | "q" => quoted(encoded)?,
+        _ => return None,
+    };
+    Some((in_charset(charset, bytes)?, tail))
+}
+
+/// The Q encoding: `_` is a space, `=XX` a byte.
+fn quoted(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'_' => b' ',
+            b'=' => hex(rest.next()?, rest.next()?)?,
+            other => other,
+        });
+    }
+    Some(bytes)
+}
+
+/// The byte of two hexadecimal digits.
+pub(crate) fn hex(high: u8, low: u8) -> Option<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    Some(digit(high)? << 4 | digit(low)?)
+}
+
+fn in_charset(charset: &str, bytes: Vec<u8>) -> Option<String> {
+    match charset.to_ascii_lowercase().as_str() {
+        "utf-8" | "us-ascii" => String::from_utf8(bytes).ok(),
+        "iso-8859-1" => Some(bytes.into_iter().map(char::from).collect()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn both_encodings_of_the_standard_are_read() {
+        assert_eq!(decode("=?UTF-8?B?w4TDtsO8?="), "Äöü");
+        assert_eq!(decode("=?utf-8?q?Caf=C3=A9_au_lait?="), "Café au lait");
+        assert_eq!(decode("=?ISO-8859-1?Q?a?= =?ISO-8859-1?Q?b?="), "ab");
+        assert_eq!(decode("=?ISO-8859-1?Q?caf=E9?= x"), "café x");
+        assert_eq!(decode("gate =?UTF-8?B?w6Q=?= 7"), "gate ä 7");
+    }
+
+    #[test]
+    fn what_is_no_encoded_word_stays() {
+        for text in ["", "plain", "a =? b", "=?UTF-8?X?abc?=", "=?UTF-8?B?!!?=", "=?KOI8-R?Q?=C1?=", "=?UTF-8?Q?=C3?="]
+        {
+            assert_eq!(decode(text), text);
+        }
+    }
+
+    #[test]
+    fn openings_without_end_take_no_time() {
+        let text = "=?".repeat(1 << 20);
+        assert_eq!(decode(&text).len(), text.len());
+    }
+
+    proptest! {
+        #[test]
+        fn every_text_survives(text in ".{0,60}") {
+            prop_assert_eq!(decode(&encode(&text)), text);
+        }
+    }
+}

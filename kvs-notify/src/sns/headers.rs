@@ -1,0 +1,102 @@
+//! The headers with which SNS posts to an endpoint.
+
+use super::message::SnsType;
+
+/// What the headers of a POST by SNS say; names are looked up in any case.
+///
+/// With raw delivery the body is only what was published, and these headers are all there is of the envelope.
+///
+/// ```
+/// use kvs_notify::{SnsHeaders, SnsType};
+///
+/// let headers = SnsHeaders::from_headers([
+///     ("X-Amz-Sns-Message-Type", "Notification"),
+///     ("x-amz-sns-topic-arn", "arn:aws:sns:us-west-2:111122223333:cameras"),
+///     ("content-length", "12"),
+/// ])?;
+/// assert_eq!(headers.kind, SnsType::Notification);
+/// assert!(!headers.raw_delivery);
+/// # Ok::<(), kvs_notify::InvalidSnsHeaders>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SnsHeaders {
+    /// `x-amz-sns-message-type`.
+    pub kind: SnsType,
+    /// `x-amz-sns-message-id`.
+    pub message_id: Option<String>,
+    /// `x-amz-sns-topic-arn`.
+    pub topic_arn: Option<String>,
+    /// `x-amz-sns-subscription-arn`; a subscription that waits for consent has none yet.
+    pub subscription_arn: Option<String>,
+    /// `x-amz-sns-rawdelivery`: the body is what was published, without an envelope and without a signature.
+    pub raw_delivery: bool,
+}
+
+impl SnsHeaders {
+    /// Picks its own out of all headers of a request.
+    ///
+    /// # Errors
+    /// No or an unknown `x-amz-sns-message-type`: SNS did not send this.
+    pub fn from_headers<N, V>(headers: impl IntoIterator<Item = (N, V)>) -> Result<Self, InvalidSnsHeaders>
+    where
+        N: AsRef<str>,
+        V: AsRef<str>,
+    {
+        let (mut kind, mut message_id, mut topic_arn, mut subscription_arn) = (None, None, None, None);
+        let mut raw_delivery = false;
+        for (name, value) in headers {
+            let value = value.as_ref();
+            match name.as_ref().to_ascii_lowercase().as_str() {
+                "x-amz-sns-message-type" => kind = Some(message_type(value)?),
+                "x-amz-sns-message-id" => message_id = Some(value.to_owned()),
+                "x-amz-sns-topic-arn" => topic_arn = Some(value.to_owned()),
+                "x-amz-sns-subscription-arn" => subscription_arn = Some(value.to_owned()),
+                "x-amz-sns-rawdelivery" => raw_delivery = value.eq_ignore_ascii_case("true"),
+                _ => {}
+            }
+        }
+        let kind = kind.ok_or(InvalidSnsHeaders::NoType)?;
+        Ok(Self { kind, message_id, topic_arn, subscription_arn, raw_delivery })
+    }
+}
+
+fn message_type(value: &str) -> Result<SnsType, InvalidSnsHeaders> {
+    let kinds = [SnsType::Notification, SnsType::SubscriptionConfirmation, SnsType::UnsubscribeConfirmation];
+    let known = kinds.into_iter().find(|kind| kind.as_str() == value);
+    known.ok_or_else(|| InvalidSnsHeaders::UnknownType { value: value.chars().take(64).collect() })
+}
+
+/// Headers that SNS did not send.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidSnsHeaders {
+    /// The header that tells the type is not there.
+    #[error("no header x-amz-sns-message-type: this request is not from SNS")]
+    NoType,
+    /// It names a type that does not exist.
+    #[error("the header x-amz-sns-message-type is {value:?}, not one of the three types of SNS")]
+    UnknownType {
+        /// What it names, cut to 64 characters.
+        value: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn raw_delivery_is_told_from_wrapped() {
+        let headers = [("x-amz-sns-message-type", "Notification"), ("x-amz-sns-rawdelivery", "true")];
+        assert!(SnsHeaders::from_headers(headers).unwrap().raw_delivery);
+    }
+
+    #[test]
+    fn requests_of_others_are_refused() {
+        assert_eq!(SnsHeaders::from_headers([("accept", "*/*")]), Err(InvalidSnsHeaders::NoType));
+        let odd = [("x-amz-sns-message-type", "x".repeat(1000))];
+        let Err(InvalidSnsHeaders::UnknownType { value }) = SnsHeaders::from_headers(odd) else { panic!() };
+        assert_eq!(value.len(), 64);
+    }
+}

@@ -1,0 +1,12 @@
+//! Messages of the Simple Notification Service.
+
+mod headers;
+mod message;
+mod signing;
+mod timestamp;
+mod wire;
+
+pub use headers::{InvalidSnsHeaders, SnsHeaders};
+pub use message::{SnsAttribute, SnsConfirmation, SnsMessage, SnsNotification, SnsType};
+pub use signing::{SignatureVersion, SnsSignature};
+pub use timestamp::{InvalidTimestamp, SnsTimestamp};
