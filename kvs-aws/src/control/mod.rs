@@ -1,0 +1,23 @@
+//! The control plane: streams and what belongs to them.
+
+mod data_endpoint;
+mod stream_info;
+mod streams;
+
+pub use data_endpoint::GetDataEndpoint;
+pub use stream_info::{StreamInfo, StreamStatus};
+pub use streams::{CreateStream, DeleteStream, DescribeStream, ListStreams, StreamPage};
+
+use serde::Deserialize;
+
+use crate::error::Error;
+use crate::limits;
+use crate::reply::Reply;
+
+/// Reads a success that says nothing: an empty body or the empty object.
+pub(crate) async fn nothing(reply: Reply) -> Result<(), Error> {
+    #[derive(Deserialize)]
+    struct Nothing {}
+    let Nothing {} = reply.json(limits::RESPONSE_BYTES).await?;
+    Ok(())
+}

@@ -1,0 +1,49 @@
+//! What the service tells about a stream.
+
+use std::time::SystemTime;
+
+use serde::Deserialize;
+
+use crate::epoch_seconds;
+use crate::open_enum::open_enum;
+
+/// A stream as DescribeStream and ListStreams show it. What the service left out or sent as null is `None`.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+#[non_exhaustive]
+pub struct StreamInfo {
+    /// The device name given at creation.
+    pub device_name: Option<String>,
+    /// The name.
+    pub stream_name: Option<String>,
+    /// The ARN.
+    #[serde(rename = "StreamARN")]
+    pub stream_arn: Option<String>,
+    /// The media type given at creation, for example `video/h264`.
+    pub media_type: Option<String>,
+    /// The key that stored media is encrypted with.
+    pub kms_key_id: Option<String>,
+    /// Changes with every change of the stream; update calls want the current one.
+    pub version: Option<String>,
+    /// What state it is in.
+    pub status: Option<StreamStatus>,
+    /// When it was created.
+    #[serde(with = "epoch_seconds::option")]
+    pub creation_time: Option<SystemTime>,
+    /// For how many hours media is kept; 0 keeps none, and then there are no images.
+    pub data_retention_in_hours: Option<u32>,
+}
+
+open_enum! {
+    /// The state of a stream.
+    pub enum StreamStatus {
+        /// Being created.
+        Creating = "CREATING",
+        /// Ready.
+        Active = "ACTIVE",
+        /// Being changed; further changes are refused meanwhile.
+        Updating = "UPDATING",
+        /// Being deleted.
+        Deleting = "DELETING",
+    }
+}

@@ -1,0 +1,98 @@
+//! The pooled hyper and rustls transport of everything but PutMedia.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+
+use crate::error::{Phase, TransportError};
+use crate::http_send::{HttpSend, ResponseBody, Sending};
+use crate::timeouts::Timeouts;
+
+/// How long an unused connection stays in the pool: below the 20 s after which AWS front ends close theirs.
+const POOL_IDLE: Duration = Duration::from_secs(15);
+
+/// One pool of HTTP/1.1 connections.
+pub(crate) struct HyperSend {
+    pool: legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    timeouts: Timeouts,
+}
+
+impl HyperSend {
+    pub(crate) fn new(tls: rustls::ClientConfig, timeouts: Timeouts) -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        connector.set_connect_timeout(Some(timeouts.connect));
+        connector.enforce_http(false);
+        let connector = hyper_rustls::HttpsConnectorBuilder::new()
+            .with_tls_config(tls)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(connector);
+        let pool = legacy::Client::builder(TokioExecutor::new())
+            .pool_idle_timeout(POOL_IDLE)
+            .pool_timer(TokioTimer::new())
+            .build(connector);
+        Self { pool, timeouts }
+    }
+}
+
+impl HttpSend for HyperSend {
+    fn send(&self, request: http::Request<Bytes>) -> Sending<'_> {
+        Box::pin(async move {
+            let endpoint = request.uri().authority().map_or_else(String::new, ToString::to_string);
+            let limit = self.timeouts.head;
+            let answer = tokio::time::timeout(limit, self.pool.request(request.map(Full::new))).await;
+            let response = answer
+                .map_err(|_| TransportError::Timeout { phase: Phase::Head, limit })?
+                .map_err(|error| classify(error, endpoint))?;
+            let idle = self.timeouts.body;
+            Ok(response.map(|body| ResponseBody::new(IncomingBody(body)).idle_limit(Some(idle))))
+        })
+    }
+}
+
+fn classify(error: legacy::Error, endpoint: String) -> TransportError {
+    if error.is_connect() {
+        TransportError::Connect { endpoint, source: error.into() }
+    } else {
+        TransportError::Broken { source: error.into() }
+    }
+}
+
+impl fmt::Debug for HyperSend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HyperSend").field("timeouts", &self.timeouts).finish_non_exhaustive()
+    }
+}
+
+/// hyper's body with our error.
+pub(crate) struct IncomingBody(pub(crate) Incoming);
+
+impl Body for IncomingBody {
+    type Data = Bytes;
+    type Error = TransportError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, TransportError>>> {
+        Pin::new(&mut self.0).poll_frame(cx).map_err(|error| TransportError::Broken { source: error.into() })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.size_hint()
+    }
+}

@@ -1,0 +1,155 @@
+//! PutMedia: media goes up and acknowledgements come down at the same time, over one HTTP/1.1 connection.
+
+mod body;
+mod connect;
+mod exchange;
+
+use std::time::SystemTime;
+
+use http::header::{CONNECTION, HOST, HeaderName, USER_AGENT};
+use http::{HeaderValue, Method};
+
+pub use exchange::{PutMediaAcks, PutMediaExchange, PutMediaSender, SendPermit, SessionEnded};
+
+use crate::client::{Client, unsendable};
+use crate::endpoint::Endpoint;
+use crate::epoch_seconds;
+use crate::error::Error;
+use crate::sign::Payload;
+use crate::stream_id::StreamId;
+use body::PutBody;
+
+/// One session of PutMedia: what its request says before the media.
+///
+/// ```no_run
+/// # async fn example(client: kvs_aws::Client, media: bytes::Bytes) -> Result<(), Box<dyn std::error::Error>> {
+/// use kvs_aws::{ApiName, PutMedia, TimecodeType};
+///
+/// let stream: kvs_aws::StreamId = "front-door".parse()?;
+/// let endpoint = client.data_endpoint(&stream, &ApiName::PutMedia).await?;
+/// let exchange = client.put_media(PutMedia::new(stream, TimecodeType::Absolute), &endpoint).await?;
+/// let (mut sender, mut acks) = exchange.split();
+/// sender.send([media]).await?;
+/// sender.finish().await?;
+/// while let Some(text) = acks.next().await? {
+///     println!("{}", String::from_utf8_lossy(&text));
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct PutMedia {
+    stream: StreamId,
+    timecode_type: TimecodeType,
+    start_timestamp: Option<SystemTime>,
+    acks: Acks,
+}
+
+/// How cluster timecodes are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TimecodeType {
+    /// As time since 1970.
+    Absolute,
+    /// As time since the session's start timestamp.
+    Relative,
+}
+
+/// Whether the service is to acknowledge fragments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Acks {
+    /// It is.
+    #[default]
+    Wanted,
+    /// It is not; the response must be read all the same.
+    Unwanted,
+}
+
+impl PutMedia {
+    /// A session that pushes media of `stream`.
+    #[must_use]
+    pub const fn new(stream: StreamId, timecode_type: TimecodeType) -> Self {
+        Self { stream, timecode_type, start_timestamp: None, acks: Acks::Wanted }
+    }
+
+    /// Sets the time that relative timecodes count from, to the millisecond.
+    #[must_use]
+    pub const fn start_timestamp(mut self, start: SystemTime) -> Self {
+        self.start_timestamp = Some(start);
+        self
+    }
+
+    /// Sets whether fragments are to be acknowledged. Default: they are.
+    #[must_use]
+    pub const fn acks(mut self, acks: Acks) -> Self {
+        self.acks = acks;
+        self
+    }
+
+    fn headers(&self) -> [(HeaderName, Option<String>); 5] {
+        let (name, arn) = match &self.stream {
+            StreamId::Name(name) => (Some(name.to_string()), None),
+            StreamId::Arn(arn) => (None, Some(arn.to_string())),
+        };
+        let timecodes = match self.timecode_type {
+            TimecodeType::Absolute => "ABSOLUTE",
+            TimecodeType::Relative => "RELATIVE",
+        };
+        let acks = match self.acks {
+            Acks::Wanted => "1",
+            Acks::Unwanted => "0",
+        };
+        [
+            (HeaderName::from_static("x-amzn-stream-name"), name),
+            (HeaderName::from_static("x-amzn-stream-arn"), arn),
+            (HeaderName::from_static("x-amzn-fragment-timecode-type"), Some(timecodes.to_owned())),
+            (HeaderName::from_static("x-amzn-producer-start-timestamp"), self.start_timestamp.map(decimal_seconds)),
+            (HeaderName::from_static("x-amzn-fragment-acknowledgment-required"), Some(acks.to_owned())),
+        ]
+    }
+}
+
+/// Seconds with exactly three decimals. AWS's C producer leaves the zeros out and so turns 7 ms into 700 ms.
+fn decimal_seconds(time: SystemTime) -> String {
+    let millis = epoch_seconds::millis(time);
+    format!("{}.{:03}", millis / 1000, millis % 1000)
+}
+
+impl Client {
+    /// Opens a session at `endpoint`, which is the stream's data endpoint for PutMedia.
+    ///
+    /// Returns when the service's head came, or after half a second without one (then the head is read by
+    /// [`PutMediaAcks::next`]). Nothing is repeated: whoever owns the media decides what to send again.
+    ///
+    /// # Errors
+    /// When no connection came about, or the service refused the session.
+    pub async fn put_media(&self, session: PutMedia, endpoint: &Endpoint) -> Result<PutMediaExchange, Error> {
+        let (body, messages) = PutBody::new();
+        let mut request =
+            http::Request::builder().method(Method::POST).uri(endpoint.uri("/putMedia").map_err(unsendable)?);
+        for (name, value) in session.headers() {
+            if let Some(value) = value {
+                request = request.header(name, value);
+            }
+        }
+        let request = request.header(HOST, endpoint.host_header()).header(USER_AGENT, self.user_agent());
+        let mut request = request.body(body).map_err(unsendable)?;
+        self.sign(&mut request, Payload::Unsigned).await?;
+        // Hop-by-hop, hence not part of the signature.
+        request.headers_mut().insert(CONNECTION, HeaderValue::from_static("keep-alive"));
+        let connection = connect::connect(endpoint, &self.shared.tls, self.shared.config.timeouts.connect).await?;
+        exchange::open(self.clone(), connection, request, messages).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn start_timestamps_are_padded_to_three_decimals() {
+        assert_eq!(decimal_seconds(epoch_seconds::from_millis(1_699_332_285_007)), "1699332285.007");
+        assert_eq!(decimal_seconds(epoch_seconds::from_millis(1_699_332_285_000)), "1699332285.000");
+    }
+}

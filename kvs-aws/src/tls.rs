@@ -1,0 +1,109 @@
+//! Whom an encrypted connection trusts.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+
+use crate::limits;
+
+/// Where the trusted certificate authorities come from.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub enum TlsRoots {
+    /// Those compiled in or the system's, by feature (`webpki-roots`, `native-roots`); both when both are on.
+    #[default]
+    Default,
+    /// A PEM bundle, alone. What `AWS_CA_BUNDLE` names.
+    PemFile(PathBuf),
+    /// A PEM bundle in memory, alone.
+    Pem(Vec<u8>),
+    /// A whole rustls configuration: pinned keys, client certificates, another crypto provider. ALPN is cleared.
+    Custom(Arc<ClientConfig>),
+}
+
+/// Trust could not be set up.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TlsError {
+    /// The bundle cannot be read.
+    #[error("cannot read the certificate bundle {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The bundle is longer than any bundle should be.
+    #[error("the certificate bundle {} is longer than {limit} bytes", path.display())]
+    TooLong {
+        /// The file.
+        path: PathBuf,
+        /// The limit.
+        limit: u64,
+    },
+    /// There is no certificate to trust in it.
+    #[error("no usable certificate in {0}")]
+    NoCertificate(String),
+    /// rustls refuses the set-up.
+    #[error("TLS cannot be set up: {0}")]
+    Rustls(#[from] rustls::Error),
+}
+
+impl TlsRoots {
+    /// A client configuration that trusts these roots, without ALPN: every exchange is HTTP/1.1.
+    pub(crate) fn client_config(&self) -> Result<ClientConfig, TlsError> {
+        let roots = match self {
+            Self::Custom(config) => {
+                let mut config = ClientConfig::clone(config);
+                config.alpn_protocols.clear();
+                return Ok(config);
+            }
+            Self::Default => default_roots()?,
+            Self::PemFile(path) => roots_of_pem(&read_bundle(path)?, &path.display().to_string())?,
+            Self::Pem(pem) => roots_of_pem(pem, "the PEM text given")?,
+        };
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+        Ok(config.with_root_certificates(roots).with_no_client_auth())
+    }
+}
+
+fn default_roots() -> Result<RootCertStore, TlsError> {
+    #[cfg_attr(
+        not(any(feature = "webpki-roots", feature = "native-roots")),
+        expect(unused_mut, reason = "filled by features")
+    )]
+    let mut roots = RootCertStore::empty();
+    #[cfg(feature = "webpki-roots")]
+    roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    #[cfg(feature = "native-roots")]
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if roots.is_empty() && cfg!(any(feature = "webpki-roots", feature = "native-roots")) {
+        return Err(TlsError::NoCertificate("the system's store".to_owned()));
+    }
+    Ok(roots)
+}
+
+fn roots_of_pem(pem: &[u8], source: &str) -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    // Bundles carry comments and now and then a certificate nobody can parse: the others still count.
+    roots.add_parsable_certificates(CertificateDer::pem_slice_iter(pem).filter_map(Result::ok));
+    if roots.is_empty() { Err(TlsError::NoCertificate(source.to_owned())) } else { Ok(roots) }
+}
+
+fn read_bundle(path: &Path) -> Result<Vec<u8>, TlsError> {
+    let failed = |source| TlsError::Read { path: path.to_owned(), source };
+    let limit = limits::CA_BUNDLE_BYTES;
+    let mut pem = Vec::new();
+    let file = std::fs::File::open(path).map_err(failed)?;
+    file.take(limit + 1).read_to_end(&mut pem).map_err(failed)?;
+    if u64::try_from(pem.len()).is_ok_and(|length| length <= limit) {
+        Ok(pem)
+    } else {
+        Err(TlsError::TooLong { path: path.to_owned(), limit })
+    }
+}

@@ -1,0 +1,220 @@
+//! The full-duplex exchange against a server that speaks bytes.
+
+mod support;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use kvs_aws::{Endpoint, Error, PutMedia, PutMediaExchange, ServiceErrorKind, TimecodeType, Timeouts, TransportError};
+use support::{Seen, config, read_head};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Type: application/json\r\n\r\n";
+
+struct Server(TcpListener);
+
+impl Server {
+    async fn start() -> (Self, Endpoint) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        (Self(listener), endpoint)
+    }
+
+    async fn accept(&self) -> (TcpStream, Seen) {
+        let (mut stream, _) = self.0.accept().await.unwrap();
+        let head = read_head(&mut stream).await.unwrap();
+        (stream, head)
+    }
+}
+
+async fn open(endpoint: &Endpoint, timeouts: Timeouts) -> Result<PutMediaExchange, Error> {
+    let client = kvs_aws::Client::new(config(&endpoint.to_string()).timeouts(timeouts)).unwrap();
+    let start = kvs_aws::epoch_seconds::from_millis(1_699_332_285_007);
+    let session = PutMedia::new("front-door".parse().unwrap(), TimecodeType::Relative).start_timestamp(start);
+    client.put_media(session, endpoint).await
+}
+
+async fn read_until(stream: &mut TcpStream, end: &[u8]) -> Vec<u8> {
+    let mut got = Vec::new();
+    while !got.ends_with(end) {
+        let mut byte = [0];
+        assert_eq!(stream.read(&mut byte).await.unwrap(), 1, "closed after {got:?}");
+        got.push(byte[0]);
+    }
+    got
+}
+
+async fn ack(stream: &mut TcpStream, text: &str) {
+    stream.write_all(format!("{:x}\r\n{text}\r\n", text.len()).as_bytes()).await.unwrap();
+}
+
+#[tokio::test]
+async fn acks_are_read_while_the_body_is_open_and_the_end_must_be_said() {
+    let (server, endpoint) = Server::start().await;
+    let service = async {
+        let (mut stream, head) = server.accept().await;
+        stream.write_all(HEAD).await.unwrap();
+        assert_eq!(read_until(&mut stream, b"frame-1\r\n").await, b"7\r\nframe-1\r\n");
+        ack(&mut stream, "ack-1\n").await;
+        assert_eq!(read_until(&mut stream, b"frame-2\r\n").await, b"9\r\n2:frame-2\r\n");
+        ack(&mut stream, "ack-2\n").await;
+        assert_eq!(read_until(&mut stream, b"0\r\n\r\n").await, b"0\r\n\r\n");
+        stream.write_all(b"0\r\n\r\n").await.unwrap();
+        head
+    };
+    let camera = async {
+        let (mut sender, mut acks) = open(&endpoint, Timeouts::default()).await.unwrap().split();
+        sender.send([Bytes::from_static(b"frame-1")]).await.unwrap();
+        assert_eq!(acks.next().await.unwrap().unwrap(), "ack-1\n");
+        sender.send([Bytes::from_static(b"2:"), Bytes::from_static(b"frame-2")]).await.unwrap();
+        assert_eq!(acks.next().await.unwrap().unwrap(), "ack-2\n");
+        sender.finish().await.unwrap();
+        assert_eq!(acks.next().await.unwrap(), None);
+        assert_eq!(acks.next().await.unwrap(), None);
+    };
+    let (head, ()) = tokio::join!(service, camera);
+    assert_eq!(head.line, "POST /putMedia HTTP/1.1");
+    assert_eq!(head.header("x-amzn-stream-name"), Some("front-door"));
+    assert_eq!(head.header("x-amzn-fragment-timecode-type"), Some("RELATIVE"));
+    assert_eq!(head.header("x-amzn-producer-start-timestamp"), Some("1699332285.007"));
+    assert_eq!(head.header("x-amz-content-sha256"), Some("UNSIGNED-PAYLOAD"));
+    assert_eq!(head.header("transfer-encoding"), Some("chunked"));
+    let signature = head.header("authorization").unwrap();
+    for signed in ["x-amz-content-sha256", "x-amz-security-token", "x-amzn-stream-name", "host"] {
+        assert!(signature.contains(signed), "{signature}");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_session_gives_the_services_error() {
+    let (server, endpoint) = Server::start().await;
+    let service = async {
+        let (mut stream, _) = server.accept().await;
+        let body = r#"{"Message":"Connection limit exceeded"}"#;
+        let text = format!(
+            "HTTP/1.1 400 Bad Request\r\nx-amzn-ErrorType: ConnectionLimitExceededException:http://x\r\n\
+             Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(text.as_bytes()).await.unwrap();
+    };
+    let (answer, ()) = tokio::join!(open(&endpoint, Timeouts::default()), service);
+    let error = answer.unwrap_err();
+    assert_eq!(error.service().unwrap().kind, ServiceErrorKind::ConnectionLimitExceeded);
+    assert_eq!(error.service().unwrap().message, "Connection limit exceeded");
+}
+
+#[tokio::test]
+async fn a_head_that_comes_only_after_media_is_waited_for_by_the_acks() {
+    let (server, endpoint) = Server::start().await;
+    let quick = Timeouts::default().put_media_head_start(Duration::from_millis(10));
+    let service = async {
+        let (mut stream, _) = server.accept().await;
+        read_until(&mut stream, b"media\r\n").await;
+        // In two parts: a refusal must survive that nobody waits for it in between.
+        stream.write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 14\r\n\r\n").await.unwrap();
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        stream.write_all(br#"{"message":""}"#).await.unwrap();
+    };
+    let camera = async {
+        let (mut sender, mut acks) = open(&endpoint, quick).await.unwrap().split();
+        sender.send([Bytes::from_static(b"media")]).await.unwrap();
+        loop {
+            // A select! loop drops the call again and again.
+            match tokio::time::timeout(Duration::from_millis(5), acks.next()).await {
+                Err(_) => {}
+                Ok(answer) => break answer,
+            }
+        }
+    };
+    let ((), answer) = tokio::join!(service, camera);
+    assert_eq!(answer.unwrap_err().service().unwrap().kind, ServiceErrorKind::AccessDenied);
+}
+
+#[tokio::test]
+async fn a_sender_dropped_before_the_end_leaves_a_visibly_cut_request() {
+    let (server, endpoint) = Server::start().await;
+    let service = async {
+        let (mut stream, _) = server.accept().await;
+        stream.write_all(HEAD).await.unwrap();
+        let mut rest = Vec::new();
+        let _ = stream.read_to_end(&mut rest).await;
+        rest
+    };
+    let camera = async {
+        let (mut sender, acks) = open(&endpoint, Timeouts::default()).await.unwrap().split();
+        sender.send([Bytes::from_static(b"half")]).await.unwrap();
+        drop(sender);
+        acks
+    };
+    let (rest, _acks) = tokio::join!(service, camera);
+    assert!(!rest.ends_with(b"0\r\n\r\n"), "{rest:?}");
+}
+
+#[tokio::test]
+async fn the_end_of_the_response_ends_the_session_for_the_sender() {
+    let (server, endpoint) = Server::start().await;
+    let service = async {
+        let (mut stream, _) = server.accept().await;
+        stream.write_all(HEAD).await.unwrap();
+        ack(&mut stream, r#"{"EventType":"ERROR","ErrorId":4006}"#).await;
+        stream.write_all(b"0\r\n\r\n").await.unwrap();
+        stream
+    };
+    let camera = async {
+        let (mut sender, mut acks) = open(&endpoint, Timeouts::default()).await.unwrap().split();
+        assert!(acks.next().await.unwrap().is_some());
+        assert_eq!(acks.next().await.unwrap(), None);
+        let ended = async { while sender.send([Bytes::from_static(&[0; 1024])]).await.is_ok() {} };
+        tokio::time::timeout(Duration::from_secs(5), ended).await.expect("the sender is told");
+    };
+    let (_stream, ()) = tokio::join!(service, camera);
+}
+
+#[tokio::test]
+async fn a_service_that_does_not_read_holds_the_sender_back() {
+    let (server, endpoint) = Server::start().await;
+    let service = async {
+        let (mut stream, _) = server.accept().await;
+        stream.write_all(HEAD).await.unwrap();
+        stream
+    };
+    let camera = async {
+        let (mut sender, acks) = open(&endpoint, Timeouts::default()).await.unwrap().split();
+        let piece = Bytes::from(vec![0; 1 << 20]);
+        let mut sent = 0_u32;
+        while let Ok(answer) = tokio::time::timeout(Duration::from_millis(200), sender.send([piece.clone()])).await {
+            answer.unwrap();
+            sent += 1;
+            assert!(sent < 64, "nothing holds the sender back");
+        }
+        (sent, acks)
+    };
+    let (_stream, (sent, _acks)) = tokio::join!(service, camera);
+    assert!(sent >= 8, "{sent}");
+}
+
+#[tokio::test]
+async fn a_broken_connection_and_a_missing_head_are_transport_errors() {
+    let (server, endpoint) = Server::start().await;
+    let service = async {
+        let (stream, _) = server.accept().await;
+        drop(stream);
+        server.accept().await
+    };
+    let quick = Timeouts::default().head(Duration::from_millis(50));
+    let camera = async {
+        let broken = open(&endpoint, quick).await.unwrap_err();
+        assert!(matches!(broken, Error::Transport(TransportError::Broken { .. })), "{broken}");
+        let late = open(&endpoint, quick).await.unwrap_err();
+        assert!(matches!(late, Error::Transport(TransportError::Timeout { .. })), "{late}");
+        assert_eq!(late.to_string(), "waiting for the response took longer than 50 ms");
+    };
+    tokio::join!(service, camera);
+    let nowhere = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint: Endpoint = format!("http://{}", nowhere.local_addr().unwrap()).parse().unwrap();
+    drop(nowhere);
+    let refused = open(&endpoint, Timeouts::default()).await.unwrap_err();
+    assert!(matches!(refused, Error::Transport(TransportError::Connect { .. })), "{refused}");
+}

@@ -1,0 +1,121 @@
+//! A scripted server: each connection's requests are answered by the next line of a script, byte for byte.
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use kvs_aws::retry::RetryPolicy;
+use kvs_aws::{Client, Config, Credentials, Region};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+pub(crate) const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+
+/// A request as it came.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Seen {
+    pub(crate) line: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Seen {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        self.line.split(' ').nth(1).unwrap_or_default()
+    }
+
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+}
+
+/// Answers requests by a function; `SELF` in an answer is the server's own address.
+pub(crate) struct Scripted {
+    pub(crate) url: String,
+    pub(crate) seen: Arc<Mutex<Vec<Seen>>>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Scripted {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Scripted {
+    pub(crate) async fn start(answer: impl Fn(usize, &Seen) -> String + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let (answer, all, own) = (Arc::new(answer), Arc::clone(&seen), url.clone());
+        let task = tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let (answer, all, own) = (Arc::clone(&answer), Arc::clone(&all), own.clone());
+                tokio::spawn(async move {
+                    while let Some(request) = read_request(&mut stream).await {
+                        let text = {
+                            let mut all = all.lock().unwrap();
+                            all.push(request.clone());
+                            answer(all.len() - 1, &request).replace("SELF", &own)
+                        };
+                        if text == "CLOSE" || stream.write_all(text.as_bytes()).await.is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+        });
+        Self { url, seen, task }
+    }
+
+    pub(crate) fn seen(&self) -> Vec<Seen> {
+        self.seen.lock().unwrap().clone()
+    }
+}
+
+pub(crate) fn ok(body: &str) -> String {
+    response("200 OK", "", body)
+}
+
+pub(crate) fn response(status: &str, headers: &str, body: &str) -> String {
+    format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n{headers}\r\n{body}", body.len())
+}
+
+/// Reads up to the end of the head.
+pub(crate) async fn read_head(stream: &mut TcpStream) -> Option<Seen> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        if stream.read(&mut byte).await.ok()? == 0 {
+            return None;
+        }
+        head.push(byte[0]);
+    }
+    let text = String::from_utf8(head).unwrap();
+    let mut lines = text.lines();
+    let line = lines.next()?.to_owned();
+    let headers = lines.filter_map(|line| line.split_once(": ").map(|(k, v)| (k.to_owned(), v.to_owned()))).collect();
+    Some(Seen { line, headers, body: Vec::new() })
+}
+
+async fn read_request(stream: &mut TcpStream) -> Option<Seen> {
+    let mut request = read_head(stream).await?;
+    let length = request.header("content-length").map_or(0, |length| length.parse().unwrap());
+    request.body = vec![0; length];
+    stream.read_exact(&mut request.body).await.ok()?;
+    Some(request)
+}
+
+pub(crate) fn config(url: &str) -> Config {
+    let quick = RetryPolicy::default().base(Duration::from_millis(1)).throttled_base(Duration::from_millis(1));
+    let credentials = Credentials::from_keys("AKIDEXAMPLE", SECRET, Some("session-token".to_owned()));
+    Config::new(Region::new("eu-west-1").unwrap(), credentials).endpoint_url(url).unwrap().retry(quick).retry_seed(1)
+}
+
+pub(crate) fn client(url: &str) -> Client {
+    Client::new(config(url)).unwrap()
+}
