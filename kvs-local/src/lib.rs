@@ -1,1 +1,45 @@
 //! Kinesis Video Streams on your own machine: real media in, real pictures and notifications out.
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use kvs_local::LocalKvs;
+//!
+//! let local = LocalKvs::builder().start().await?;
+//! println!("point your client's endpoint_url at {}", local.endpoint_url());
+//! local.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
+#![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
+
+#[cfg(feature = "server")]
+pub mod limits;
+
+#[cfg(feature = "server")]
+mod builder;
+#[cfg(feature = "server")]
+mod clock;
+#[cfg(feature = "server")]
+#[expect(dead_code, reason = "media operations are wired next")]
+mod control;
+#[cfg(feature = "server")]
+#[expect(dead_code, reason = "media operations are wired next")]
+mod exception;
+#[cfg(feature = "server")]
+mod local;
+#[cfg(feature = "server")]
+#[expect(dead_code, reason = "media operations are wired next")]
+mod server;
+
+#[cfg(feature = "server")]
+pub use builder::{Builder, Profile};
+#[cfg(feature = "server")]
+pub use local::{LocalKvs, StartError};
+
+/// The access key the service takes when none was set up.
+#[cfg(feature = "server")]
+pub const ACCESS_KEY: &str = "kvs-local";
+/// The secret that goes with [`ACCESS_KEY`].
+#[cfg(feature = "server")]
+pub const SECRET_KEY: &str = "kvs-local-secret";

@@ -1,1 +1,164 @@
-fn main() {}
+//! Kinesis Video Streams on your own machine: real media in, real pictures and notifications out.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+use kvs_local::{Builder, LocalKvs, Profile};
+
+/// Kinesis Video Streams on your own machine: real media in, real pictures and notifications out.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    /// Address and port to listen on; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4567")]
+    listen: SocketAddr,
+    /// Let other machines connect when --listen names an address they reach.
+    #[arg(long)]
+    allow_remote: bool,
+    /// Folder for streams, media, images and notifications; made if needed.
+    #[arg(long, value_name = "DIR", default_value = "kvs-local-data")]
+    data_dir: PathBuf,
+    /// Key that requests may be signed with, as KEY:SECRET or KEY:SECRET:TOKEN; may be repeated.
+    #[arg(long, value_name = "KEY:SECRET", value_parser = credentials)]
+    credentials: Vec<Credentials>,
+    /// Take every request, signed or not.
+    #[arg(long)]
+    anonymous: bool,
+    /// Region in ARNs and in the scope of signatures.
+    #[arg(long, value_name = "REGION", env = "AWS_REGION", default_value = "us-west-2")]
+    region: String,
+    /// Account in ARNs and image keys, 12 digits.
+    #[arg(long, value_name = "ACCOUNT", default_value = "111122223333")]
+    account: String,
+    /// Post what is published on this SNS topic to this URL; may be repeated.
+    #[arg(long, value_name = "TOPIC_ARN=URL", value_parser = subscription)]
+    subscribe: Vec<(String, String)>,
+    /// Seconds until image and notification configuration comes into effect; at the service a minute or more.
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    config_delay: u64,
+    /// Milliseconds that a stream stays CREATING, UPDATING or DELETING.
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    transition_delay: u64,
+    /// Which year's rules to keep.
+    #[arg(long, value_name = "PROFILE", value_enum, default_value_t = Rules::Current)]
+    profile: Rules,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Rules {
+    Current,
+    #[value(name = "2022")]
+    Year2022,
+}
+
+#[derive(Clone)]
+struct Credentials {
+    key: String,
+    secret: String,
+    token: Option<String>,
+}
+
+/// The secret stays out of every log.
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credentials").field("key", &self.key).field("secret", &"[redacted]").finish_non_exhaustive()
+    }
+}
+
+fn credentials(text: &str) -> Result<Credentials, String> {
+    let mut parts = text.splitn(3, ':').map(str::to_owned);
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some(key), Some(secret), token) if !key.is_empty() && !secret.is_empty() => {
+            Ok(Credentials { key, secret, token })
+        }
+        _ => Err("needs the form KEY:SECRET or KEY:SECRET:TOKEN".to_owned()),
+    }
+}
+
+fn subscription(text: &str) -> Result<(String, String), String> {
+    let (topic, url) = text.split_once('=').ok_or("needs the form TOPIC_ARN=URL")?;
+    Ok((topic.to_owned(), url.to_owned()))
+}
+
+impl Arguments {
+    fn into_builder(self) -> Builder {
+        let profile = match self.profile {
+            Rules::Current => Profile::Current,
+            Rules::Year2022 => Profile::Year2022,
+        };
+        let mut builder = LocalKvs::builder()
+            .listen(self.listen)
+            .data_dir(self.data_dir)
+            .region(self.region)
+            .account(self.account)
+            .config_delay(Duration::from_secs(self.config_delay))
+            .transition_delay(Duration::from_millis(self.transition_delay))
+            .profile(profile);
+        for Credentials { key, secret, token } in self.credentials {
+            builder = match token {
+                Some(token) => builder.session_credentials(key, secret, token),
+                None => builder.credentials(key, secret),
+            };
+        }
+        for (topic, url) in self.subscribe {
+            builder = builder.subscribe(topic, url);
+        }
+        if self.anonymous {
+            builder = builder.anonymous();
+        }
+        if self.allow_remote { builder.allow_remote() } else { builder }
+    }
+}
+
+fn main() -> ExitCode {
+    let log = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "kvs_local=info".into());
+    tracing_subscriber::fmt().with_env_filter(log).with_writer(std::io::stderr).init();
+    let arguments = Arguments::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error),
+    };
+    runtime.block_on(run(arguments))
+}
+
+async fn run(arguments: Arguments) -> ExitCode {
+    let local = match arguments.into_builder().start().await {
+        Ok(local) => local,
+        Err(error) => return failed(&error),
+    };
+    // Whoever started this waits for the line, perhaps through a pipe.
+    let mut out = std::io::stdout();
+    let told = writeln!(out, "kvs-local listening on {}", local.endpoint_url()).and_then(|()| out.flush());
+    if let Err(error) = told {
+        tracing::warn!(%error, "nobody reads the standard output");
+    }
+    if let Err(error) = asked_to_stop().await {
+        return failed(&error);
+    }
+    local.shutdown().await;
+    ExitCode::SUCCESS
+}
+
+/// Waits for Ctrl-C, and on Unix for SIGTERM too.
+async fn asked_to_stop() -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            asked = tokio::signal::ctrl_c() => asked,
+            _ = terminate.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await
+}
+
+fn failed(error: &dyn std::error::Error) -> ExitCode {
+    tracing::error!("{error}");
+    ExitCode::FAILURE
+}

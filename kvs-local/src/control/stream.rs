@@ -1,0 +1,117 @@
+//! One stream as the registry keeps it.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::configuration::{Delayed, ImageGeneration, Notification};
+use crate::clock::{from_epoch_ms, json_seconds};
+
+/// A stream: its name, its settings and where it is in its life.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct StreamRecord {
+    pub(crate) name: String,
+    pub(crate) arn: String,
+    /// Creation in ms since 1970; the last field of the ARN.
+    pub(crate) created_ms: u64,
+    pub(crate) version: String,
+    pub(crate) phase: Phase,
+    pub(crate) device_name: Option<String>,
+    pub(crate) media_type: Option<String>,
+    pub(crate) kms_key_id: String,
+    pub(crate) retention_hours: u64,
+    pub(crate) tags: BTreeMap<String, String>,
+    pub(crate) storage_tier: String,
+    pub(crate) images: Delayed<ImageGeneration>,
+    pub(crate) notifications: Delayed<Notification>,
+}
+
+/// Where a stream is in its life.
+///
+/// ```text
+///  CreateStream            until            Update…             until
+/// ────────────▶ Creating ────────▶ Active ────────▶ Updating ────────▶ Active
+///                                    │ DeleteStream
+///                                    ▼          until
+///                                 Deleting ────────▶ forgotten
+/// ```
+///
+/// `until` lies in the past at once when the service has no transition delay. Updates of image and notification configuration
+/// do not pass through Updating.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Phase {
+    Creating { until: SystemTime },
+    Active,
+    Updating { until: SystemTime },
+    Deleting { until: SystemTime },
+}
+
+/// What a phase looks like from outside at a given time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Status {
+    Creating,
+    Active,
+    Updating,
+    Deleting,
+    /// Deletion is over: the stream is to be forgotten.
+    Deleted,
+}
+
+impl Phase {
+    pub(crate) fn status(self, now: SystemTime) -> Status {
+        match self {
+            Self::Creating { until } if now < until => Status::Creating,
+            Self::Updating { until } if now < until => Status::Updating,
+            Self::Creating { .. } | Self::Updating { .. } | Self::Active => Status::Active,
+            Self::Deleting { until } if now < until => Status::Deleting,
+            Self::Deleting { .. } => Status::Deleted,
+        }
+    }
+}
+
+impl Status {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Creating => "CREATING",
+            Self::Active => "ACTIVE",
+            Self::Updating => "UPDATING",
+            Self::Deleting | Self::Deleted => "DELETING",
+        }
+    }
+}
+
+impl StreamRecord {
+    /// Where the stream is in its life.
+    pub(crate) fn status(&self, now: SystemTime) -> Status {
+        self.phase.status(now)
+    }
+
+    /// Whether media may be put and read: the stream is neither being made nor being deleted.
+    pub(crate) fn takes_media(&self, now: SystemTime) -> bool {
+        matches!(self.status(now), Status::Active | Status::Updating)
+    }
+
+    /// `StreamInfo` of DescribeStream and ListStreams; absent values are explicit nulls, as on the wire.
+    pub(crate) fn info(&self, now: SystemTime) -> Value {
+        json!({
+            "CreationTime": json_seconds(self.created_ms),
+            "DataRetentionInHours": self.retention_hours,
+            "DeviceName": self.device_name,
+            "IngestionConfiguration": null,
+            "KmsKeyId": self.kms_key_id,
+            "MediaType": self.media_type,
+            "Status": self.status(now).name(),
+            "StreamARN": self.arn,
+            "StreamName": self.name,
+            "Version": self.version,
+        })
+    }
+
+    /// The oldest server time that retention still covers; `None` when nothing is kept at all.
+    pub(crate) fn keeps_since(&self, now: SystemTime) -> Option<SystemTime> {
+        let kept = std::time::Duration::from_secs(self.retention_hours.checked_mul(3600).filter(|&kept| kept > 0)?);
+        Some(now.checked_sub(kept).unwrap_or_else(|| from_epoch_ms(0)))
+    }
+}

@@ -1,0 +1,69 @@
+//! Every limit of the local service that is not a rule about fragments, with its source.
+//!
+//! Rules about fragments are in [`kvs_mkv::service::limits`]. Unless another source is named, a limit is the botocore model's
+//! of 2017-09-30 or the quotas page, <https://docs.aws.amazon.com/kinesisvideostreams/latest/dg/limits.html>.
+
+use std::time::Duration;
+
+/// Characters of a stream's name.
+pub const STREAM_NAME: usize = 256;
+/// Characters of a device's name.
+pub const DEVICE_NAME: usize = 128;
+/// Characters of an ARN.
+pub const ARN: usize = 1024;
+/// Characters of a stream's version.
+pub const VERSION: usize = 64;
+/// Characters of a media type.
+pub const MEDIA_TYPE: usize = 128;
+/// Characters of a KMS key's name.
+pub const KMS_KEY: usize = 2048;
+/// Characters of a paging token of the control plane.
+pub const CONTROL_TOKEN: usize = 1024;
+/// Characters of a destination's URI.
+pub const DESTINATION_URI: usize = 255;
+/// Tags of a stream.
+pub const STREAM_TAGS: usize = 50;
+/// Characters of a stream tag's key.
+pub const STREAM_TAG_KEY: usize = 128;
+/// Characters of a stream tag's value.
+pub const STREAM_TAG_VALUE: usize = 256;
+/// Streams on one page of ListStreams.
+pub const LIST_STREAMS_PAGE: u64 = 10_000;
+/// Streams of an account in a region.
+pub const STREAMS: usize = 10_000;
+/// Longest retention: 10 years, in hours.
+pub const RETENTION_HOURS: u64 = 87_600;
+/// Widest image.
+pub const IMAGE_WIDTH: u64 = 3840;
+/// Highest image.
+pub const IMAGE_HEIGHT: u64 = 2160;
+/// Shortest sampling interval of images today.
+pub const SAMPLING_INTERVAL_MS: u64 = 200;
+/// Shortest sampling interval of images in 2022.
+pub const SAMPLING_INTERVAL_MS_2022: u64 = 3000;
+
+/// How far a signature's date may be from the service's clock: 5 minutes either way, as its refusals say.
+pub const CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
+/// Longest life of a presigned request: 7 days, by the SigV4 specification.
+pub const PRESIGNED_LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Largest JSON body: our choice. The largest legal request is GetMediaForFragmentList's 1,000 numbers of 128 digits.
+pub const JSON_BODY: usize = 1 << 20;
+/// How long a JSON body may take to arrive: our choice.
+pub const JSON_BODY_TIME: Duration = Duration::from_secs(20);
+/// Request head: line and headers together, and the read buffer of a connection. Our choice; session tokens take up to 10 kB.
+pub const HEAD_BYTES: usize = 64 << 10;
+/// Headers of a request: our choice.
+pub const HEADERS: usize = 100;
+/// How long a connection may take for a request's head, and how long it may stay idle between requests: our choice.
+pub const HEAD_TIME: Duration = Duration::from_secs(30);
+/// How long a TLS handshake may take: our choice.
+pub const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
+/// How long a client may not take a byte of what is written to it: our choice.
+pub const WRITE_STALL: Duration = Duration::from_secs(60);
+/// How long the rest of a refused request's body is read away, so that the refusal reaches the client: our choice.
+pub const REFUSED_DRAIN: Duration = Duration::from_millis(500);
+/// Connections at a time; more wait in the system's queue. Our choice.
+pub const CONNECTIONS: usize = 16_384;
+/// How long open requests may take to end when the service stops: our choice.
+pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);

@@ -1,0 +1,195 @@
+//! The running service.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::builder::{Builder, Remote};
+use crate::control::{Control, Registry};
+use crate::server::{AccessKey, Answerer, Listener};
+
+/// Kinesis Video Streams, running in this process.
+///
+/// It runs on the tokio runtime it was started on. [`shutdown`](Self::shutdown) stops it and waits for what is open; dropping
+/// it stops it without waiting.
+#[derive(Debug)]
+pub struct LocalKvs {
+    address: SocketAddr,
+    endpoint_url: String,
+    region: String,
+    key: AccessKey,
+    folder: DataDir,
+    stop: watch::Sender<bool>,
+    serving: JoinHandle<()>,
+}
+
+/// Why the service did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// Other machines would reach the address, and that was not allowed.
+    #[error("{address} is not a loopback address: allow remote clients or listen on 127.0.0.1")]
+    NotLoopback {
+        /// The address asked for.
+        address: SocketAddr,
+    },
+    /// The address cannot be listened on.
+    #[error("{address} cannot be listened on: {source}")]
+    Listen {
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The data folder cannot be used.
+    #[error("the data folder {path} cannot be used: {source}", path = path.display())]
+    DataDir {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Another service uses the data folder.
+    #[error("the data folder {path} is in use by another service", path = path.display())]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The region is not shaped as one.
+    #[error("a region is made of a-z, 0-9 and '-', as us-west-2, not '{region}'")]
+    Region {
+        /// What was given.
+        region: String,
+    },
+    /// The account is not shaped as one.
+    #[error("an account has 12 digits, not '{account}'")]
+    Account {
+        /// What was given.
+        account: String,
+    },
+}
+
+impl LocalKvs {
+    /// Sets up a service; see [`Builder`] for what holds without any setting.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    pub(crate) async fn start(setup: Builder) -> Result<Self, StartError> {
+        let identity = setup.identity()?;
+        if !setup.listen.ip().is_loopback() && setup.remote == Remote::Refused {
+            return Err(StartError::NotLoopback { address: setup.listen });
+        }
+        let folder = DataDir::open(setup.data_dir.as_deref())?;
+        let seed = setup.seed.unwrap_or_else(|| fastrand::u64(..));
+        let registry = Registry::open(folder.path.join("streams"), identity, seed)
+            .map_err(|error| StartError::DataDir { path: folder.path.clone(), source: error.into() })?;
+        let control = Control::new(Arc::new(registry), setup.pace, setup.profile.shortest_sampling_interval_ms());
+        let answerer = Answerer { control: Arc::new(control), gate: setup.gate(), clock: setup.clock.clone() };
+
+        let failed = |source| StartError::Listen { address: setup.listen, source };
+        let tcp = TcpListener::bind(setup.listen).await.map_err(failed)?;
+        let address = tcp.local_addr().map_err(failed)?;
+        let listener = Listener::new(tcp, None).map_err(failed)?;
+        let (stop, stopping) = watch::channel(false);
+        let serving = tokio::spawn(listener.run(Arc::new(answerer), stopping));
+        Ok(Self {
+            address,
+            endpoint_url: format!("http://{address}"),
+            region: setup.region.clone(),
+            key: setup.first_key(),
+            folder,
+            stop,
+            serving,
+        })
+    }
+
+    /// The base URL of all operations, for `endpoint_url` settings of clients.
+    pub fn endpoint_url(&self) -> &str {
+        &self.endpoint_url
+    }
+
+    /// The address it listens on.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The region that clients sign for.
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// The access key that clients may use: the first that was set up.
+    pub fn access_key(&self) -> &str {
+        &self.key.id
+    }
+
+    /// The secret that goes with [`access_key`](Self::access_key).
+    pub fn secret_key(&self) -> &str {
+        &self.key.secret
+    }
+
+    /// The folder that holds streams, media, images (`s3/`) and notifications (`sns/`).
+    pub fn data_dir(&self) -> &Path {
+        &self.folder.path
+    }
+
+    /// Stops the service: no new connections, open requests end or are cut off after a few seconds, a temporary data folder is
+    /// removed.
+    pub async fn shutdown(self) {
+        self.stop.send_replace(true);
+        if self.serving.await.is_err() {
+            tracing::error!("the service had failed before it was stopped");
+        }
+        drop(self.folder);
+    }
+}
+
+/// The data folder, held against other services.
+#[derive(Debug)]
+struct DataDir {
+    path: PathBuf,
+    kept: Kept,
+    /// Held until the end: the lock goes with it.
+    _lock: File,
+}
+
+/// What becomes of the data folder in the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kept {
+    Yes,
+    Removed,
+}
+
+impl DataDir {
+    fn open(wanted: Option<&Path>) -> Result<Self, StartError> {
+        let (path, kept) = match wanted {
+            Some(path) => (path.to_owned(), Kept::Yes),
+            None => (std::env::temp_dir().join(format!("kvs-local-{}", uuid::Uuid::new_v4())), Kept::Removed),
+        };
+        let failed = |source: io::Error| StartError::DataDir { path: path.clone(), source: source.into() };
+        fs::create_dir_all(&path).map_err(failed)?;
+        let lock = File::create(path.join("lock")).map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path, kept, _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(StartError::InUse { path }),
+            Err(TryLockError::Error(error)) => Err(failed(error)),
+        }
+    }
+}
+
+impl Drop for DataDir {
+    fn drop(&mut self) {
+        if self.kept == Kept::Removed
+            && let Err(error) = fs::remove_dir_all(&self.path)
+        {
+            tracing::debug!(%error, "the temporary data folder could not be removed");
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! From a request to its answer.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, Method, Request, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Incoming;
+
+use super::route::Route;
+use super::sigv4::{Gate, Payload};
+use super::wire::{self, Answer, Numbers};
+use crate::clock::Clock;
+use crate::control::{Control, ControlOperation, Effect};
+use crate::exception::{ApiError, Exception};
+use crate::limits;
+
+/// Answers requests: one for all connections.
+#[derive(Debug)]
+pub(crate) struct Answerer {
+    pub(crate) control: Arc<Control>,
+    pub(crate) gate: Gate,
+    pub(crate) clock: Clock,
+}
+
+/// How a connection came in: it decides what the service calls itself.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arrival {
+    pub(crate) scheme: &'static str,
+    pub(crate) local: SocketAddr,
+}
+
+impl Arrival {
+    /// The base URL of this service as this client reaches it: the host it named, and the port it may not have named.
+    fn endpoint(self, headers: &HeaderMap) -> String {
+        let Self { scheme, local } = self;
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let authority = host.and_then(|host| host.parse::<http::uri::Authority>().ok());
+        match authority {
+            Some(authority) if authority.port_u16().is_some() => format!("{scheme}://{authority}"),
+            // The C producer leaves the port out.
+            Some(authority) => format!("{scheme}://{}:{}", authority.host(), local.port()),
+            None => format!("{scheme}://{local}"),
+        }
+    }
+}
+
+impl Answerer {
+    /// Answers one request; refusals are answers too.
+    pub(crate) async fn answer(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        arrival: Arrival,
+    ) -> Result<Answer, Infallible> {
+        let (parts, body) = request.into_parts();
+        let answered = self.dispatch(&parts, body, arrival).await;
+        Ok(answered.unwrap_or_else(|error| {
+            tracing::debug!(path = parts.uri.path(), %error, "refused");
+            wire::refusal(&error)
+        }))
+    }
+
+    async fn dispatch(self: &Arc<Self>, parts: &Parts, body: Incoming, arrival: Arrival) -> Result<Answer, ApiError> {
+        let route = if parts.method == Method::POST { Route::of(parts.uri.path()) } else { Route::Unknown };
+        if route == Route::Unknown {
+            drain(body);
+            return Err(wire::unknown_operation());
+        }
+        let body = read_whole(body).await?;
+        self.gate.check(parts, Payload::Whole(&body), self.clock.wall())?;
+        match route {
+            Route::Control(operation) => self.control(operation, body, arrival.endpoint(&parts.headers)).await,
+            Route::Missing { operation, why } => Err(missing(operation, why)),
+            Route::PutMedia | Route::Read(_) | Route::Unknown => Err(wire::unknown_operation()),
+        }
+    }
+
+    /// The control plane writes to disk, so it works beside the connections.
+    async fn control(&self, operation: ControlOperation, body: Bytes, endpoint: String) -> Result<Answer, ApiError> {
+        let (control, now) = (Arc::clone(&self.control), self.clock.wall());
+        let call = move || control.call(operation, &body, &endpoint, now);
+        let reply = tokio::task::spawn_blocking(call).await.map_err(|_| internal())??;
+        if let Some(effect) = reply.effect {
+            self.apply(effect).await;
+        }
+        Ok(wire::ok(reply.body.as_ref(), Numbers::Plain))
+    }
+
+    async fn apply(&self, effect: Effect) {
+        match effect {
+            Effect::Deleted(stream) => tracing::debug!(stream = stream.name, "deleted"),
+            Effect::RetentionChanged(stream) => tracing::debug!(stream = stream.name, "retention changed"),
+        }
+    }
+}
+
+/// Reads a whole body, within its bounds of size and time.
+async fn read_whole(body: Incoming) -> Result<Bytes, ApiError> {
+    let collected = tokio::time::timeout(limits::JSON_BODY_TIME, Limited::new(body, limits::JSON_BODY).collect()).await;
+    match collected {
+        Ok(Ok(whole)) => Ok(whole.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(ApiError::new(
+            Exception::RequestEntityTooLarge,
+            format!("the request body may have up to {} bytes", limits::JSON_BODY),
+        )),
+        Ok(Err(error)) => Err(ApiError::new(Exception::Serialization, format!("the request body broke off: {error}"))),
+        Err(_) => Err(ApiError::new(
+            Exception::RequestTimeout,
+            format!("the request body did not arrive within {} s", limits::JSON_BODY_TIME.as_secs()),
+        )),
+    }
+}
+
+/// Reads away what comes of a refused request, for a short while: a client that is still writing when the connection closes
+/// would lose the refusal.
+pub(super) fn drain(mut body: Incoming) {
+    let read = async move { while body.frame().await.is_some_and(|frame| frame.is_ok()) {} };
+    let bounded = async { tokio::time::timeout(limits::REFUSED_DRAIN, read).await.unwrap_or(()) };
+    drop(tokio::spawn(bounded));
+}
+
+fn missing(operation: &str, why: &str) -> ApiError {
+    ApiError::new(Exception::NotImplemented, format!("kvs-local does not implement {operation}: {why}"))
+}
+
+fn internal() -> ApiError {
+    ApiError::new(Exception::InternalFailure, "the service failed; its log says more")
+}

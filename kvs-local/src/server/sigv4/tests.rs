@@ -1,0 +1,202 @@
+//! The judge is `aws-sigv4`, which signs; this verifier shares no code with it.
+
+use std::time::{Duration, SystemTime};
+
+use aws_credential_types::Credentials;
+use aws_sigv4::http_request::{
+    PayloadChecksumKind, PercentEncodingMode, SessionTokenMode, SignableBody, SignableRequest, SignatureLocation,
+    SigningSettings, sign,
+};
+use aws_sigv4::sign::v4;
+use http::Request;
+
+use super::*;
+
+const BODY: &[u8] = br#"{"StreamName":"door"}"#;
+
+fn now() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_699_332_285)
+}
+
+fn gate(token: Option<&str>) -> Gate {
+    let token = token.map(str::to_owned);
+    let keys = Keyring::new(vec![AccessKey { id: "AKID".into(), secret: "secret".into(), token }]);
+    Gate::Signed { keys, region: "us-west-2".into() }
+}
+
+/// Signs a request as settings say, with the headers it is given.
+fn signed(
+    uri: &str,
+    headers: &[(&str, &str)],
+    body: SignableBody<'_>,
+    settings: SigningSettings,
+    token: Option<&str>,
+) -> Parts {
+    let identity = Credentials::new("AKID", "secret", token.map(str::to_owned), None, "test").into();
+    let params = v4::SigningParams::builder()
+        .identity(&identity)
+        .region("us-west-2")
+        .name("kinesisvideo")
+        .time(now())
+        .settings(settings)
+        .build()
+        .unwrap()
+        .into();
+    let request = SignableRequest::new("POST", uri, headers.iter().copied(), body).unwrap();
+    let (instructions, _) = sign(request, &params).unwrap().into_parts();
+    let mut request = Request::builder().method("POST").uri(uri);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let mut request = request.body(()).unwrap();
+    if !headers.iter().any(|(name, _)| *name == "host") {
+        let host = request.uri().authority().unwrap().as_str().parse().unwrap();
+        request.headers_mut().insert("host", host);
+    }
+    instructions.apply_to_request_http1x(&mut request);
+    request.into_parts().0
+}
+
+fn json() -> Parts {
+    signed("http://127.0.0.1:4567/describeStream", &[], SignableBody::Bytes(BODY), SigningSettings::default(), None)
+}
+
+fn refused(parts: &Parts, payload: Payload<'_>, at: SystemTime) -> Exception {
+    gate(None).check(parts, payload, at).unwrap_err().exception
+}
+
+#[test]
+fn a_signed_json_request_passes_and_another_body_does_not() {
+    assert_eq!(gate(None).check(&json(), Payload::Whole(BODY), now()), Ok(()));
+    assert_eq!(refused(&json(), Payload::Whole(b"{}"), now()), Exception::InvalidSignature);
+}
+
+#[test]
+fn a_changed_path_header_key_or_signature_is_refused() {
+    let mut other_path = json();
+    other_path.uri = "/deleteStream".parse().unwrap();
+    assert_eq!(refused(&other_path, Payload::Whole(BODY), now()), Exception::InvalidSignature);
+    let mut other_host = json();
+    other_host.headers.insert("host", "example.com".parse().unwrap());
+    assert_eq!(refused(&other_host, Payload::Whole(BODY), now()), Exception::InvalidSignature);
+    let forge = |from: &str, to: &str| {
+        let mut parts = json();
+        let value = parts.headers["authorization"].to_str().unwrap().replace(from, to);
+        parts.headers.insert("authorization", value.parse().unwrap());
+        refused(&parts, Payload::Whole(BODY), now())
+    };
+    assert_eq!(forge("AKID", "OTHER"), Exception::UnrecognizedClient);
+    assert_eq!(forge("us-west-2", "eu-west-1"), Exception::InvalidSignature);
+    assert_eq!(forge("kinesisvideo", "s3"), Exception::InvalidSignature);
+    assert_eq!(forge("20231107", "20231108"), Exception::InvalidSignature);
+    assert_eq!(forge("AWS4-HMAC-SHA256", "AWS3"), Exception::IncompleteSignature);
+    assert_eq!(forge("Signature=", "Signature=zz"), Exception::IncompleteSignature);
+    assert_eq!(forge("Signature=", "Sig="), Exception::IncompleteSignature);
+    assert_eq!(forge("SignedHeaders=host;", "SignedHeaders="), Exception::IncompleteSignature);
+}
+
+#[test]
+fn a_request_without_a_signature_is_told_so() {
+    let (parts, ()) = Request::post("/listStreams").body(()).unwrap().into_parts();
+    assert_eq!(refused(&parts, Payload::Whole(b""), now()), Exception::MissingAuthenticationToken);
+    assert_eq!(Gate::Anonymous.check(&parts, Payload::Whole(b""), now()), Ok(()));
+}
+
+#[test]
+fn the_clock_may_be_five_minutes_off_and_the_refusal_says_both_times() {
+    let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
+    let check = |at| gate(None).check(&json(), Payload::Whole(BODY), at);
+    assert_eq!(check(now() + minutes(5)), Ok(()));
+    assert_eq!(check(now() - minutes(5)), Ok(()));
+    let late = check(now() + minutes(5) + Duration::from_secs(1)).unwrap_err();
+    assert_eq!(late.exception, Exception::InvalidSignature);
+    assert_eq!(
+        late.message,
+        "Signature expired: 20231107T044445Z is now earlier than 20231107T044446Z (20231107T044946Z - 5 min.)"
+    );
+    let early = check(now() - minutes(5) - Duration::from_secs(1)).unwrap_err();
+    assert!(
+        early.message.starts_with("Signature not yet current: 20231107T044445Z is still later"),
+        "{}",
+        early.message
+    );
+}
+
+#[test]
+fn all_ways_to_sign_put_media_pass() {
+    let headers = [
+        ("host", "127.0.0.1"),
+        ("connection", "keep-alive"),
+        ("transfer-encoding", "chunked"),
+        ("user-agent", "AWS-SDK-KVS/3.0  two blanks"),
+        ("x-amzn-stream-name", "door"),
+        ("x-amzn-producer-start-timestamp", "1699332285.123"),
+    ];
+    let uri = "http://127.0.0.1:4567/putMedia";
+    // The C producer: hop-by-hop headers are signed, the hash is that of nothing, no hash header, host without port.
+    let mut c_like = SigningSettings::default();
+    c_like.excluded_headers = None;
+    let parts = signed(uri, &headers, SignableBody::Bytes(b""), c_like, None);
+    assert!(parts.headers["authorization"].to_str().unwrap().contains("connection;host;transfer-encoding;user-agent"));
+    assert_eq!(gate(None).check(&parts, Payload::Streamed, now()), Ok(()));
+    // This port is sent but was not signed.
+    let mut with_port = parts;
+    with_port.headers.insert("host", "127.0.0.1:4567".parse().unwrap());
+    assert_eq!(gate(None).check(&with_port, Payload::Streamed, now()), Ok(()));
+    // The Java producer: the word instead of the hash; the header is added after signing.
+    let mut java = signed(uri, &headers, SignableBody::UnsignedPayload, SigningSettings::default(), None);
+    assert_eq!(gate(None).check(&java, Payload::Streamed, now()), Ok(()));
+    java.headers.insert("x-amz-content-sha256", "UNSIGNED-PAYLOAD".parse().unwrap());
+    assert_eq!(gate(None).check(&java, Payload::Streamed, now()), Ok(()));
+    // This SDK: the same, with the header signed.
+    let mut ours = SigningSettings::default();
+    ours.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+    let parts = signed(uri, &headers, SignableBody::UnsignedPayload, ours, None);
+    assert_eq!(gate(None).check(&parts, Payload::Streamed, now()), Ok(()));
+    let mut other_stream = parts;
+    other_stream.headers.insert("x-amzn-stream-name", "safe".parse().unwrap());
+    assert_eq!(refused(&other_stream, Payload::Streamed, now()), Exception::InvalidSignature);
+}
+
+#[test]
+fn session_tokens_pass_signed_or_not_and_must_be_the_right_one() {
+    for mode in [SessionTokenMode::Include, SessionTokenMode::Exclude] {
+        let mut settings = SigningSettings::default();
+        settings.session_token_mode = mode;
+        let uri = "http://127.0.0.1:4567/describeStream";
+        let parts = signed(uri, &[], SignableBody::Bytes(BODY), settings, Some("token"));
+        assert!(parts.headers.contains_key("x-amz-security-token"));
+        let check = |token| gate(token).check(&parts, Payload::Whole(BODY), now());
+        assert_eq!(check(Some("token")), Ok(()));
+        assert_eq!(check(None), Ok(()));
+        assert_eq!(check(Some("other")).unwrap_err().exception, Exception::UnrecognizedClient);
+    }
+    let without = gate(Some("token")).check(&json(), Payload::Whole(BODY), now());
+    assert_eq!(without.unwrap_err().exception, Exception::UnrecognizedClient);
+}
+
+#[test]
+fn presigned_requests_live_as_long_as_they_say() {
+    for mode in [SessionTokenMode::Include, SessionTokenMode::Exclude] {
+        let mut settings = SigningSettings::default();
+        settings.signature_location = SignatureLocation::QueryParams;
+        settings.expires_in = Some(Duration::from_secs(900));
+        settings.percent_encoding_mode = PercentEncodingMode::Double;
+        settings.session_token_mode = mode;
+        let uri = "http://127.0.0.1:4567/putMedia?name=a%20b";
+        let parts = signed(uri, &[], SignableBody::Bytes(b""), settings, Some("to/ken+="));
+        let check = |at| gate(Some("to/ken+=")).check(&parts, Payload::Streamed, at);
+        assert_eq!(check(now()), Ok(()));
+        assert_eq!(check(now() + Duration::from_secs(900)), Ok(()));
+        assert_eq!(check(now() + Duration::from_secs(901)).unwrap_err().exception, Exception::InvalidSignature);
+        let mut changed = parts.clone();
+        changed.uri = parts.uri.to_string().replace("name=a", "name=b").parse().unwrap();
+        assert_eq!(refused(&changed, Payload::Streamed, now()), Exception::InvalidSignature);
+    }
+}
+
+#[test]
+fn secrets_are_redacted() {
+    let text = format!("{:?}", gate(Some("hidden-token")));
+    assert!(text.contains("AKID") && !text.contains("secret\"") && !text.contains("hidden"), "{text}");
+}
