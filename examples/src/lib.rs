@@ -1,1 +1,3 @@
 //! Shared by the example programs.
+
+pub mod sns_endpoint;
