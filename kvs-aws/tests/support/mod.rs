@@ -1,5 +1,5 @@
 //! A scripted server: each connection's requests are answered by the next line of a script, byte for byte.
-#![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(dead_code, clippy::unwrap_used, reason = "each test binary uses its own part; a test panics")]
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
