@@ -1,3 +1,4 @@
 //! Shared by the example programs.
 
 pub mod sns_endpoint;
+pub mod timelapse;
