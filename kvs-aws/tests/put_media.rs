@@ -1,5 +1,7 @@
 //! The full-duplex exchange against a server that speaks bytes.
 
+#![expect(clippy::unwrap_used, reason = "a test panics")]
+
 mod support;
 
 use std::time::Duration;
