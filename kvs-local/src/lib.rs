@@ -15,6 +15,8 @@
 
 #[cfg(feature = "server")]
 pub mod limits;
+#[cfg(feature = "server")]
+pub mod pictures;
 
 #[cfg(feature = "server")]
 mod builder;

@@ -1,0 +1,257 @@
+//! From a decoded picture to a JPEG or PNG file of the size that was asked for.
+
+use bytes::Bytes;
+use fast_image_resize::images::{Image, ImageRef};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use jpeg_encoder::{Encoder, ImageBuffer, JpegColorType, SamplingFactor};
+
+use super::colour::{Colour, JfifCoefficients};
+use super::decoder::Picture;
+use super::limits::{HEIGHT_PIXELS, JPEG_QUALITY, WIDTH_PIXELS};
+use super::undecodable::Undecodable;
+
+/// The file format of a picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "the service has these two")]
+pub enum ImageFormat {
+    /// JPEG of a quality; 4:2:0 like the video.
+    Jpeg(JpegQuality),
+    /// PNG, 8-bit RGB.
+    Png,
+}
+
+impl ImageFormat {
+    /// The media type: `image/jpeg` or `image/png`.
+    #[must_use]
+    pub const fn content_type(self) -> &'static str {
+        match self {
+            Self::Jpeg(_) => "image/jpeg",
+            Self::Png => "image/png",
+        }
+    }
+}
+
+impl Default for ImageFormat {
+    fn default() -> Self {
+        Self::Jpeg(JpegQuality::default())
+    }
+}
+
+/// The quality of a JPEG: 1 to 100, 80 by default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct JpegQuality(u8);
+
+impl JpegQuality {
+    /// A quality of 1 to 100, `None` for anything else.
+    #[must_use]
+    pub const fn new(quality: u8) -> Option<Self> {
+        if 1 <= quality && quality <= 100 { Some(Self(quality)) } else { None }
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> u8 {
+        self.0
+    }
+}
+
+impl Default for JpegQuality {
+    fn default() -> Self {
+        Self(JPEG_QUALITY)
+    }
+}
+
+/// The size of a picture in pixels: 1 to 3840 by 1 to 2160.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PictureSize {
+    width: u16,
+    height: u16,
+}
+
+impl PictureSize {
+    /// A size, `None` outside the service's bounds.
+    #[must_use]
+    pub fn new(width: u32, height: u32) -> Option<Self> {
+        let within = (1..=WIDTH_PIXELS).contains(&width) && (1..=HEIGHT_PIXELS).contains(&height);
+        let (width, height) = (u16::try_from(width).ok()?, u16::try_from(height).ok()?);
+        within.then_some(Self { width, height })
+    }
+
+    /// Pixels in a row.
+    #[must_use]
+    pub const fn width(self) -> u16 {
+        self.width
+    }
+
+    /// Rows.
+    #[must_use]
+    pub const fn height(self) -> u16 {
+        self.height
+    }
+}
+
+/// What pictures are to look like as files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[expect(clippy::exhaustive_structs, reason = "format and size are what there is to say")]
+pub struct Rendering {
+    /// The file format.
+    pub format: ImageFormat,
+    /// The size to stretch to; `None` keeps the video's.
+    pub size: Option<PictureSize>,
+}
+
+impl Rendering {
+    /// Stretches, colours and encodes one picture.
+    pub(super) fn render(&self, picture: Picture, colour: Colour) -> Result<Bytes, Undecodable> {
+        let picture = match self.size {
+            Some(size) => stretch(picture, size)?,
+            None => picture,
+        };
+        match self.format {
+            ImageFormat::Jpeg(quality) => encode_jpeg(&picture, colour, quality),
+            ImageFormat::Png => encode_png(&picture, colour),
+        }
+    }
+}
+
+/// Planes are stretched one by one, before any colour is computed: half the samples of RGB.
+fn stretch(picture: Picture, size: PictureSize) -> Result<Picture, Undecodable> {
+    let (width, height) = (usize::from(size.width), usize::from(size.height));
+    if (picture.width, picture.height) == (width, height) {
+        return Ok(picture);
+    }
+    let from_chroma = picture.chroma_size();
+    let mut stretched = Picture { width, height, planes: Default::default() };
+    let to_chroma = stretched.chroma_size();
+    let mut resizer = Resizer::new();
+    let [luma, cb, cr] = &picture.planes;
+    stretched.planes = [
+        stretch_plane(&mut resizer, luma, (picture.width, picture.height), (width, height))?,
+        stretch_plane(&mut resizer, cb, from_chroma, to_chroma)?,
+        stretch_plane(&mut resizer, cr, from_chroma, to_chroma)?,
+    ];
+    Ok(stretched)
+}
+
+/// Bicubic, as ffmpeg's scaler does by default.
+fn stretch_plane(
+    resizer: &mut Resizer,
+    plane: &[u8],
+    from: (usize, usize),
+    to: (usize, usize),
+) -> Result<Vec<u8>, Undecodable> {
+    let side = |samples: usize| u32::try_from(samples).map_err(failed);
+    let source = ImageRef::new(side(from.0)?, side(from.1)?, plane, PixelType::U8).map_err(failed)?;
+    let mut target = Image::new(side(to.0)?, side(to.1)?, PixelType::U8);
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom));
+    resizer.resize(&source, &mut target, &options).map_err(failed)?;
+    Ok(target.into_vec())
+}
+
+fn encode_jpeg(picture: &Picture, colour: Colour, quality: JpegQuality) -> Result<Bytes, Undecodable> {
+    let (width, height) =
+        (u16::try_from(picture.width).map_err(failed)?, u16::try_from(picture.height).map_err(failed)?);
+    let mut file = Vec::new();
+    let mut encoder = Encoder::new(&mut file, quality.get());
+    encoder.set_sampling_factor(SamplingFactor::F_2_2);
+    let rows = JfifRows { picture, coefficients: colour.to_jfif(), width, height };
+    encoder.encode_image(rows).map_err(failed)?;
+    Ok(file.into())
+}
+
+/// Hands rows to the JPEG encoder in its own colours. Chroma is given twice each way; the encoder's averages of two by
+/// two are then the samples themselves.
+struct JfifRows<'a> {
+    picture: &'a Picture,
+    coefficients: JfifCoefficients,
+    width: u16,
+    height: u16,
+}
+
+impl ImageBuffer for JfifRows<'_> {
+    fn get_jpeg_color_type(&self) -> JpegColorType {
+        JpegColorType::Ycbcr
+    }
+
+    fn width(&self) -> u16 {
+        self.width
+    }
+
+    fn height(&self) -> u16 {
+        self.height
+    }
+
+    fn fill_buffers(&self, y: u16, buffers: &mut [Vec<u8>; 4]) {
+        let [luma, cb, cr, _] = buffers;
+        let mut out = [luma, cb, cr].map(|buffer| {
+            let filled = buffer.len();
+            buffer.resize(filled + usize::from(self.width), 0);
+            buffer.get_mut(filled..).unwrap_or_default()
+        });
+        let [luma, cb, cr] = &mut out;
+        self.coefficients.convert_row(self.picture.row(usize::from(y)), [luma, cb, cr]);
+    }
+}
+
+fn encode_png(picture: &Picture, colour: Colour) -> Result<Bytes, Undecodable> {
+    let coefficients = colour.to_rgb();
+    let mut pixels = vec![0; picture.width * picture.height * 3];
+    for (y, row) in pixels.chunks_exact_mut(picture.width * 3).enumerate() {
+        coefficients.convert_row(picture.row(y), row);
+    }
+    let mut file = Vec::new();
+    let side = |samples: usize| u32::try_from(samples).map_err(failed);
+    let mut encoder = png::Encoder::new(&mut file, side(picture.width)?, side(picture.height)?);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_compression(png::Compression::Fast);
+    let mut writer = encoder.write_header().map_err(failed)?;
+    writer.write_image_data(&pixels).map_err(failed)?;
+    writer.finish().map_err(failed)?;
+    Ok(file.into())
+}
+
+fn failed(error: impl std::fmt::Display) -> Undecodable {
+    Undecodable::Encoder { reason: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grey(width: usize, height: usize) -> Picture {
+        let chroma = width.div_ceil(2) * height.div_ceil(2);
+        Picture { width, height, planes: [vec![126; width * height], vec![128; chroma], vec![128; chroma]] }
+    }
+
+    #[test]
+    fn odd_sizes_and_single_pixels_encode() {
+        for (width, height) in [(1, 1), (3, 5), (16, 1), (639, 361)] {
+            for format in [ImageFormat::default(), ImageFormat::Png] {
+                for size in [None, PictureSize::new(1, 1), PictureSize::new(7, 3)] {
+                    let file = Rendering { format, size }.render(grey(width, height), Colour::default()).unwrap();
+                    let magic: &[u8] = if format == ImageFormat::Png { b"\x89PNG" } else { b"\xff\xd8\xff" };
+                    assert!(file.starts_with(magic));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn sizes_and_qualities_hold_their_bounds() {
+        assert!(PictureSize::new(3840, 2160).is_some() && PictureSize::new(1, 1).is_some());
+        assert!(PictureSize::new(3841, 2160).is_none() && PictureSize::new(3840, 2161).is_none());
+        assert!(PictureSize::new(0, 1).is_none() && PictureSize::new(1, 0).is_none());
+        assert!(JpegQuality::new(0).is_none() && JpegQuality::new(101).is_none());
+        assert_eq!(JpegQuality::new(100).map(JpegQuality::get), Some(100));
+    }
+
+    #[test]
+    fn a_png_holds_the_colour_of_the_video() {
+        let file = Rendering { format: ImageFormat::Png, size: None }.render(grey(3, 2), Colour::default()).unwrap();
+        let mut reader = png::Decoder::new(std::io::Cursor::new(&file)).read_info().unwrap();
+        let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+        reader.next_frame(&mut pixels).unwrap();
+        assert_eq!(pixels, [128; 18]);
+    }
+}

@@ -1,0 +1,93 @@
+//! The fragments of one request: each is read once where memory allows it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::footage::{Axis, Footage, FootageSource, FragmentSpan};
+use super::index::PictureIndex;
+use super::limits::{CONTIGUOUS_WITHIN, KEPT_BYTES};
+use super::undecodable::Undecodable;
+
+/// Fragments in the order of ingestion, with what was read of them so far.
+pub(super) struct Shelf<'a> {
+    spans: &'a [FragmentSpan],
+    source: &'a dyn FootageSource,
+    read: BTreeMap<usize, Result<Shelved, Undecodable>>,
+    room: usize,
+}
+
+/// A fragment that was read.
+#[derive(Clone)]
+pub(super) struct Shelved {
+    pub(super) index: Arc<PictureIndex>,
+    /// The timecode that the fragment's own start has.
+    pub(super) start: Duration,
+    footage: Option<Arc<Footage>>,
+}
+
+impl<'a> Shelf<'a> {
+    pub(super) const fn new(spans: &'a [FragmentSpan], source: &'a dyn FootageSource) -> Self {
+        Self { spans, source, read: BTreeMap::new(), room: KEPT_BYTES }
+    }
+
+    pub(super) fn span(&self, fragment: usize) -> Option<&'a FragmentSpan> {
+        self.spans.get(fragment)
+    }
+
+    /// The fragment that covers an instant. Where several do, since a fast upload packs long fragments close on the
+    /// server's clock, the latest.
+    pub(super) fn covering(&self, instant: Duration, axis: Axis) -> Option<usize> {
+        let covering = self.spans.iter().enumerate().filter(|(_, span)| span.covers(instant, axis));
+        covering.max_by_key(|(fragment, span)| (span.start(axis), *fragment)).map(|(fragment, _)| fragment)
+    }
+
+    /// Whether the next fragment goes on where this one ends.
+    pub(super) fn is_followed(&self, fragment: usize) -> bool {
+        let (Some(this), Some(next)) = (self.span(fragment), self.span(fragment + 1)) else { return false };
+        let end = this.producer_timestamp.saturating_add(this.duration);
+        end.abs_diff(next.producer_timestamp) <= CONTIGUOUS_WITHIN
+    }
+
+    /// The pictures of a fragment, reading it if need be.
+    pub(super) fn shelved(&mut self, fragment: usize) -> Result<&Shelved, Undecodable> {
+        if !self.read.contains_key(&fragment) {
+            let shelved = self.take_down(fragment);
+            self.read.insert(fragment, shelved);
+        }
+        self.known(fragment)
+    }
+
+    /// The pictures of a fragment that was read while planning.
+    pub(super) fn known(&self, fragment: usize) -> Result<&Shelved, Undecodable> {
+        match self.read.get(&fragment) {
+            Some(Ok(shelved)) => Ok(shelved),
+            Some(Err(reason)) => Err(reason.clone()),
+            None => Err(Undecodable::Storage { reason: format!("fragment {fragment} was not planned for") }),
+        }
+    }
+
+    /// The media of a fragment: kept, or read again.
+    pub(super) fn footage(&self, fragment: usize) -> Result<Arc<Footage>, Undecodable> {
+        match &self.known(fragment)?.footage {
+            Some(footage) => Ok(Arc::clone(footage)),
+            None => self.read(fragment).map(Arc::new),
+        }
+    }
+
+    fn take_down(&mut self, fragment: usize) -> Result<Shelved, Undecodable> {
+        let footage = self.read(fragment)?;
+        let index = Arc::new(PictureIndex::of(&footage)?);
+        let (start, bytes) = (footage.start, footage.bytes());
+        let footage = self.room.checked_sub(bytes).map(|room| {
+            self.room = room;
+            Arc::new(footage)
+        });
+        Ok(Shelved { index, start, footage })
+    }
+
+    fn read(&self, fragment: usize) -> Result<Footage, Undecodable> {
+        let span = self.span(fragment).ok_or(Undecodable::NoPicture)?;
+        self.source.footage(&span.number).map_err(|error| Undecodable::Storage { reason: error.to_string() })
+    }
+}

@@ -1,0 +1,198 @@
+//! Foreign tools as judges: ffmpeg makes recordings and says what their frames look like.
+#![allow(dead_code, reason = "each test binary uses its part")]
+#![expect(clippy::unwrap_used, reason = "tests only")]
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use kvs_local::pictures::{Footage, FootageSource, FragmentSpan};
+use kvs_mkv::{FragmentNumber, Frame, Track, TrackKind, TrackNumber};
+use matroska_demuxer::{MatroskaFile, TrackType};
+
+/// Whether a tool is there. Without it the test is skipped with a printed line, or fails where judges are required.
+pub(crate) fn has(tool: &str, test: &str) -> bool {
+    let found = Command::new(tool).arg("-version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let found = found.is_ok_and(|status| status.success());
+    assert!(found || std::env::var_os("KVS_REQUIRE_JUDGES").is_none(), "{tool} is required as a judge of {test}");
+    if !found {
+        println!("skipped: {test} ({tool} is not installed)");
+    }
+    found
+}
+
+/// A recording in a folder of its own.
+pub(crate) struct Recording {
+    _dir: tempfile::TempDir,
+    pub(crate) path: PathBuf,
+}
+
+impl Recording {
+    /// Lets ffmpeg make a recording: `input` is a lavfi source, `options` say how to encode it.
+    pub(crate) fn make(input: &str, options: &[&str]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("recording.mkv");
+        ffmpeg(&[&["-f", "lavfi", "-i", input], options, &[path.to_str().unwrap()]].concat(), &[]);
+        Self { _dir: dir, path }
+    }
+
+    /// All frames as ffmpeg shows them, in the order of showing, as planes of 8 bits: `rgb24` or `gray`.
+    pub(crate) fn frames(&self, format: &str, filters: &[&str], size: (usize, usize)) -> Vec<Vec<u8>> {
+        let path = self.path.to_str().unwrap();
+        let args = [
+            &["-flags", "unaligned", "-i", path, "-fps_mode", "passthrough", "-pix_fmt", format],
+            filters,
+            &["-f", "rawvideo", "-"],
+        ];
+        let samples = size.0 * size.1 * if format == "gray" { 1 } else { 3 };
+        ffmpeg(&args.concat(), &[]).chunks_exact(samples).map(<[u8]>::to_vec).collect()
+    }
+}
+
+/// Runs ffmpeg, asserts that it went well and gives its standard output.
+pub(crate) fn ffmpeg(args: &[&str], input: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut command = Command::new("ffmpeg");
+    command.args(["-v", "error", "-nostdin", "-y"]).args(args);
+    if !input.is_empty() {
+        command = Command::new("ffmpeg");
+        command.args(["-v", "error", "-y"]).args(args);
+    }
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let input = input.to_vec();
+    let writer = std::thread::spawn(move || stdin.write_all(&input));
+    let output = child.wait_with_output().unwrap();
+    drop(writer.join());
+    assert!(output.status.success(), "ffmpeg {args:?}");
+    output.stdout
+}
+
+/// A recording as a stream of fragments.
+pub(crate) struct Fragments {
+    pub(crate) spans: Vec<FragmentSpan>,
+    pub(crate) footage: Vec<Footage>,
+}
+
+/// Where the recordings of these tests begin: some time in 2024.
+pub(crate) const EPOCH: Duration = Duration::from_millis(1_710_000_000_123);
+
+impl Fragments {
+    /// Cuts at key frames, as a producer does.
+    pub(crate) fn cut(path: &Path) -> Self {
+        let (track, frames) = demux(path);
+        let tracks: Arc<[Track]> = Arc::new([track]);
+        let mut footage: Vec<Footage> = Vec::new();
+        for frame in frames {
+            if frame.keyframe || footage.is_empty() {
+                footage.push(Footage { tracks: Arc::clone(&tracks), start: frame.pts, frames: Vec::new() });
+            }
+            footage.last_mut().unwrap().frames.push(frame);
+        }
+        Self::of(footage)
+    }
+
+    /// Fragments that follow each other; the last one ends 40 ms after its last frame.
+    pub(crate) fn of(footage: Vec<Footage>) -> Self {
+        let ends = footage.iter().skip(1).map(|next| next.start).chain([footage
+            .iter()
+            .flat_map(|last| &last.frames)
+            .map(|frame| frame.pts)
+            .max()
+            .unwrap()
+            + Duration::from_millis(40)]);
+        let spans = footage.iter().zip(ends).enumerate();
+        let spans = spans.map(|(number, (footage, end))| FragmentSpan {
+            number: (number + 1).to_string().parse().unwrap(),
+            producer_timestamp: footage.start,
+            server_timestamp: footage.start + Duration::from_secs(100),
+            duration: end - footage.start,
+        });
+        Self { spans: spans.collect(), footage }
+    }
+
+    /// The times of showing of all frames, in order.
+    pub(crate) fn times(&self) -> Vec<Duration> {
+        let mut times: Vec<_> =
+            self.footage.iter().flat_map(|footage| &footage.frames).map(|frame| frame.pts).collect();
+        times.sort();
+        times
+    }
+}
+
+impl FootageSource for Fragments {
+    fn footage(&self, number: &FragmentNumber) -> Result<Footage, Box<dyn std::error::Error + Send + Sync>> {
+        let number: usize = number.as_str().parse()?;
+        self.footage.get(number - 1).cloned().ok_or_else(|| "no such fragment".into())
+    }
+}
+
+/// The video track and its frames in the order of the file, moved to [`EPOCH`].
+pub(crate) fn demux(path: &Path) -> (Track, Vec<Frame>) {
+    let mut file = MatroskaFile::open(File::open(path).unwrap()).unwrap();
+    let entry = file.tracks().iter().find(|track| track.track_type() == TrackType::Video).unwrap();
+    let wanted = entry.track_number().get();
+    let track = Track::new(TrackNumber::ONE, TrackKind::Video, entry.codec_id().to_owned())
+        .with_codec_private(entry.codec_private().unwrap_or_default().to_vec());
+    let mut frames = Vec::new();
+    let mut frame = matroska_demuxer::Frame::default();
+    while file.next_frame(&mut frame).unwrap() {
+        if frame.track == wanted {
+            let at = EPOCH + Duration::from_millis(frame.timestamp);
+            let keyframe = frame.is_keyframe.unwrap_or_default();
+            frames.push(Frame::new(TrackNumber::ONE, at, std::mem::take(&mut frame.data)).with_keyframe(keyframe));
+        }
+    }
+    (track, frames)
+}
+
+/// Structural similarity of two grey pictures over windows of 8x8 in steps of 4, 1 for equal ones
+/// (Wang, Bovik, Sheikh, Simoncelli: Image quality assessment, 2004, equation 13).
+pub(crate) fn ssim(a: &[u8], b: &[u8], width: usize) -> f64 {
+    assert_eq!(a.len(), b.len());
+    let height = a.len() / width;
+    let (mut sum, mut windows) = (0.0, 0.0);
+    for top in (0..height.saturating_sub(7)).step_by(4) {
+        for left in (0..width.saturating_sub(7)).step_by(4) {
+            sum += window(a, b, width, left, top);
+            windows += 1.0;
+        }
+    }
+    sum / windows
+}
+
+fn window(a: &[u8], b: &[u8], width: usize, left: usize, top: usize) -> f64 {
+    let (mut sa, mut sb, mut saa, mut sbb, mut sab) = (0.0, 0.0, 0.0, 0.0, 0.0);
+    for y in top..top + 8 {
+        for x in left..left + 8 {
+            let (pa, pb) = (f64::from(a[y * width + x]), f64::from(b[y * width + x]));
+            sa += pa;
+            sb += pb;
+            saa += pa * pa;
+            sbb += pb * pb;
+            sab += pa * pb;
+        }
+    }
+    let (ma, mb) = (sa / 64.0, sb / 64.0);
+    let (va, vb, cov) = (saa / 64.0 - ma * ma, sbb / 64.0 - mb * mb, sab / 64.0 - ma * mb);
+    let (c1, c2) = (6.5025, 58.5225);
+    (2.0 * ma * mb + c1) * (2.0 * cov + c2) / ((ma * ma + mb * mb + c1) * (va + vb + c2))
+}
+
+/// Red, green, blue to grey.
+pub(crate) fn grey(rgb: &[u8]) -> Vec<u8> {
+    let weigh = |p: &[u8]| (u32::from(p[0]) * 77 + u32::from(p[1]) * 150 + u32::from(p[2]) * 29) >> 8;
+    rgb.chunks_exact(3).map(|pixel| u8::try_from(weigh(pixel)).unwrap()).collect()
+}
+
+/// The largest difference of two samples, and the mean of all.
+pub(crate) fn difference(a: &[u8], b: &[u8]) -> (u8, f64) {
+    assert_eq!(a.len(), b.len());
+    let differences = a.iter().zip(b).map(|(a, b)| a.abs_diff(*b));
+    let sum: f64 = differences.clone().map(f64::from).sum();
+    #[expect(clippy::cast_precision_loss, reason = "a count of samples")]
+    let mean = sum / a.len() as f64;
+    (differences.max().unwrap_or_default(), mean)
+}

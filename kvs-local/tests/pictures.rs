@@ -1,0 +1,256 @@
+//! Pictures against ffmpeg's: the right frame at every instant, in the right colours.
+#![cfg(feature = "server")]
+#![expect(clippy::unwrap_used, reason = "tests only")]
+
+mod judge;
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use judge::{EPOCH, Fragments, Recording, difference, grey, has, ssim};
+use kvs_local::pictures::{
+    Axis, Effort, ImageError, ImageFormat, PictureRequest, PictureSize, Pictures, Rendering, Undecodable, pictures,
+};
+
+const EFFORT: Effort<'static> = Effort { threads: NonZeroUsize::new(2).unwrap(), go_on: &|| true };
+
+fn request(instants: Vec<Duration>, format: ImageFormat) -> PictureRequest {
+    PictureRequest { instants, axis: Axis::Producer, rendering: Rendering { format, size: None } }
+}
+
+fn take(fragments: &Fragments, request: &PictureRequest) -> Pictures {
+    pictures(fragments, &fragments.spans, request, EFFORT)
+}
+
+fn png(file: &[u8]) -> (Vec<u8>, usize, usize) {
+    let mut reader = png::Decoder::new(std::io::Cursor::new(file)).read_info().unwrap();
+    let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+    let info = reader.next_frame(&mut pixels).unwrap();
+    (pixels, info.width as usize, info.height as usize)
+}
+
+/// Asks for a picture at the very time of every frame and just before the next one, and compares with ffmpeg's.
+fn every_frame_is_the_right_one(recording: &Recording, size: (usize, usize)) {
+    let fragments = Fragments::cut(&recording.path);
+    let times = fragments.times();
+    let expected = recording.frames("rgb24", &[], size);
+    assert_eq!(expected.len(), times.len(), "ffmpeg shows as many frames as there are");
+    let late = times.iter().zip(times.iter().skip(1)).map(|(_, next)| *next - Duration::from_millis(1));
+    let instants: Vec<Duration> = times.iter().copied().chain(late).collect();
+    let taken = take(&fragments, &request(instants, ImageFormat::Png));
+    assert!(taken.frames_decoded <= times.len(), "{} of {} frames", taken.frames_decoded, times.len());
+    for (at, result) in taken.results.iter().enumerate() {
+        let (pixels, width, height) = png(result.as_ref().unwrap());
+        assert_eq!((width, height), size);
+        let (_, mean) = difference(&pixels, &expected[at % times.len()]);
+        assert!(mean < 1.0, "instant {at}: differs by {mean:.2} from ffmpeg's frame");
+    }
+}
+
+#[test]
+fn every_profile_up_to_high_shows_the_right_frame() {
+    if !has("ffmpeg", "every_profile_up_to_high_shows_the_right_frame") {
+        return;
+    }
+    let clip = "testsrc2=size=192x128:rate=25:duration=3";
+    let x264 = |extra: &[&'static str]| [&["-c:v", "libx264", "-g", "25", "-pix_fmt", "yuv420p"], extra].concat();
+    for options in [
+        x264(&["-profile:v", "baseline"]),
+        x264(&["-profile:v", "main", "-bf", "3"]),
+        x264(&["-profile:v", "high", "-bf", "3", "-refs", "4"]),
+        x264(&["-profile:v", "high", "-bf", "3", "-x264-params", "open-gop=1:b-pyramid=normal:keyint=25:scenecut=0"]),
+        x264(&["-profile:v", "high", "-x264-params", "slices=4:bframes=2"]),
+        x264(&["-profile:v", "main", "-x264-params", "b-pyramid=strict:bframes=5:weightp=2"]),
+        x264(&["-tune", "zerolatency", "-profile:v", "high"]),
+    ] {
+        println!("{options:?}");
+        every_frame_is_the_right_one(&Recording::make(clip, &options), (192, 128));
+    }
+}
+
+#[test]
+fn cropped_and_oddly_placed_sizes_are_the_videos_own() {
+    if !has("ffmpeg", "cropped_and_oddly_placed_sizes_are_the_videos_own") {
+        return;
+    }
+    let x264 = ["-c:v", "libx264", "-g", "25", "-bf", "2", "-pix_fmt", "yuv420p"];
+    let clip = "testsrc2=size=318x182:rate=25:duration=1";
+    every_frame_is_the_right_one(&Recording::make(clip, &x264), (318, 182));
+    let shifted = ["-bsf:v", "h264_metadata=crop_left=6:crop_top=10:crop_right=2:crop_bottom=4"];
+    let recording = Recording::make("testsrc2=size=320x192:rate=25:duration=1", &[&x264[..], &shifted].concat());
+    every_frame_is_the_right_one(&recording, (312, 178));
+}
+
+#[test]
+fn colours_follow_what_the_stream_says() {
+    if !has("ffmpeg", "colours_follow_what_the_stream_says") {
+        return;
+    }
+    let bars = "smptehdbars=size=320x192:rate=25:duration=0.2";
+    let common = ["-c:v", "libx264", "-qp", "4"];
+    for (space, range, pixels) in [
+        ("bt709", "tv", "yuv420p"),
+        ("smpte170m", "tv", "yuv420p"),
+        ("bt709", "pc", "yuvj420p"),
+        ("bt2020nc", "tv", "yuv420p"),
+    ] {
+        let tags = ["-colorspace", space, "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", range];
+        let filter = format!("scale=out_color_matrix={space}:out_range={range}");
+        let filter = filter.replace("bt2020nc", "bt2020");
+        let options = [&common[..], &tags, &["-vf", &filter, "-pix_fmt", pixels]].concat();
+        let recording = Recording::make(bars, &options);
+        let fragments = Fragments::cut(&recording.path);
+        let expected = recording.frames("rgb24", &[], (320, 192));
+        let taken = take(&fragments, &request(vec![EPOCH], ImageFormat::Png));
+        let (pixels, ..) = png(taken.results[0].as_ref().unwrap());
+        let (_, mean) = difference(&pixels, &expected[0]);
+        assert!(mean < 1.5, "{space} {range}: differs by {mean:.2}");
+        let taken = take(&fragments, &request(vec![EPOCH], ImageFormat::default()));
+        let jpeg = taken.results[0].as_ref().unwrap();
+        let shown = judge::ffmpeg(&["-i", "-", "-pix_fmt", "rgb24", "-f", "rawvideo", "-"], jpeg);
+        let (_, mean) = difference(&shown, &expected[0]);
+        assert!(mean < 4.0, "{space} {range} as JPEG: differs by {mean:.2}");
+    }
+}
+
+#[test]
+fn a_drawn_clock_shows_the_instant_that_was_asked_for() {
+    if !has("ffmpeg", "a_drawn_clock_shows_the_instant_that_was_asked_for") {
+        return;
+    }
+    // testsrc draws the second that is running in digits a third of the picture high.
+    let x264 = ["-c:v", "libx264", "-g", "50", "-bf", "3", "-pix_fmt", "yuv420p"];
+    let recording = Recording::make("testsrc=size=640x360:rate=25:duration=8", &x264);
+    let fragments = Fragments::cut(&recording.path);
+    let instants: Vec<Duration> = (0..25).map(|n| EPOCH + Duration::from_millis(317 * n)).collect();
+    let size = PictureSize::new(320, 240);
+    let rendering = Rendering { format: ImageFormat::default(), size };
+    let taken = take(&fragments, &PictureRequest { instants: instants.clone(), axis: Axis::Producer, rendering });
+    let frames = recording.frames("gray", &["-vf", "scale=320:240:flags=bicubic"], (320, 240));
+    let times = fragments.times();
+    for (instant, result) in instants.iter().zip(&taken.results) {
+        let jpeg = result.as_ref().unwrap();
+        let shown = grey(&judge::ffmpeg(&["-i", "-", "-pix_fmt", "rgb24", "-f", "rawvideo", "-"], jpeg));
+        let due = times.iter().rposition(|time| time <= instant).unwrap();
+        let expected = &frames[due];
+        let similar = ssim(&shown, expected, 320);
+        assert!(similar >= 0.97, "at {:?}: SSIM {similar:.4}", *instant - EPOCH);
+    }
+}
+
+#[test]
+fn instants_outside_all_fragments_have_no_media() {
+    if !has("ffmpeg", "instants_outside_all_fragments_have_no_media") {
+        return;
+    }
+    let x264 = ["-c:v", "libx264", "-g", "25", "-pix_fmt", "yuv420p"];
+    let recording = Recording::make("testsrc2=size=160x96:rate=25:duration=3", &x264);
+    let mut fragments = Fragments::cut(&recording.path);
+    fragments.spans.remove(1);
+    let at = |millis: i64| Duration::from_millis(u64::try_from(EPOCH.as_millis() as i64 + millis).unwrap());
+    let taken =
+        take(&fragments, &request(vec![at(-1), at(0), at(999), at(1000), at(2000), at(3000)], ImageFormat::Png));
+    let found: Vec<bool> = taken.results.iter().map(Result::is_ok).collect();
+    assert_eq!(found, [false, true, true, false, true, false]);
+    assert_eq!(taken.results[3], Err(ImageError::NoMedia));
+    let server = PictureRequest { axis: Axis::Server, ..request(vec![at(100_000), at(0)], ImageFormat::Png) };
+    let taken = take(&fragments, &server);
+    assert!(taken.results[0].is_ok() && taken.results[1] == Err(ImageError::NoMedia));
+}
+
+#[test]
+fn a_fragment_without_a_key_frame_is_decoded_from_the_one_before() {
+    if !has("ffmpeg", "a_fragment_without_a_key_frame_is_decoded_from_the_one_before") {
+        return;
+    }
+    let x264 = ["-c:v", "libx264", "-g", "75", "-bf", "2", "-pix_fmt", "yuv420p"];
+    let recording = Recording::make("testsrc2=size=160x96:rate=25:duration=3", &x264);
+    let (whole, expected) = (Fragments::cut(&recording.path), recording.frames("rgb24", &[], (160, 96)));
+    let footage = whole.footage[0].clone();
+    let (first, second) = footage.frames.split_at(30);
+    let part = |frames: &[kvs_mkv::Frame]| {
+        let start = frames.iter().map(|frame| frame.pts).min().unwrap();
+        kvs_local::pictures::Footage { tracks: footage.tracks.clone(), start, frames: frames.to_vec() }
+    };
+    let mut fragments = Fragments::of(vec![part(first), part(second)]);
+    let instant = EPOCH + Duration::from_millis(2000);
+    let taken = take(&fragments, &request(vec![instant], ImageFormat::Png));
+    let (pixels, ..) = png(taken.results[0].as_ref().unwrap());
+    assert!(difference(&pixels, &expected[50]).1 < 1.0);
+
+    fragments.spans.remove(0);
+    let taken = take(&fragments, &request(vec![instant], ImageFormat::Png));
+    assert_eq!(taken.results[0], Err(Undecodable::NoKeyFrame.into()), "a hole before it");
+}
+
+#[test]
+fn times_in_the_order_of_decoding_are_put_right() {
+    if !has("ffmpeg", "times_in_the_order_of_decoding_are_put_right") {
+        return;
+    }
+    let x264 = ["-c:v", "libx264", "-g", "25", "-bf", "3", "-pix_fmt", "yuv420p"];
+    let recording = Recording::make("testsrc2=size=160x96:rate=25:duration=2", &x264);
+    let (mut fragments, expected) = (Fragments::cut(&recording.path), recording.frames("rgb24", &[], (160, 96)));
+    let times = fragments.times();
+    let frames = fragments.footage.iter_mut().flat_map(|footage| &mut footage.frames);
+    for (frame, time) in frames.zip(&times) {
+        frame.pts = *time;
+    }
+    let taken = take(&fragments, &request(times, ImageFormat::Png));
+    for (result, expected) in taken.results.iter().zip(&expected) {
+        let (pixels, ..) = png(result.as_ref().unwrap());
+        assert!(difference(&pixels, expected).1 < 1.0);
+    }
+}
+
+#[test]
+fn what_cannot_be_decoded_says_why() {
+    if !has("ffmpeg", "what_cannot_be_decoded_says_why") {
+        return;
+    }
+    let why = |options: &[&str]| {
+        let recording = Recording::make("testsrc2=size=160x96:rate=25:duration=0.4", options);
+        let fragments = Fragments::cut(&recording.path);
+        let taken = take(&fragments, &request(vec![EPOCH], ImageFormat::default()));
+        match taken.results[0].clone() {
+            Err(ImageError::Media(reason)) => reason,
+            other => panic!("{options:?}: {other:?}"),
+        }
+    };
+    let x264 = |extra: &[&'static str]| why(&[&["-c:v", "libx264"], extra].concat());
+    assert_eq!(x264(&["-pix_fmt", "yuv420p10le"]), Undecodable::BitDepth { bits: 10 });
+    assert_eq!(x264(&["-pix_fmt", "yuv444p"]), Undecodable::ChromaFormat { id: 3 });
+    assert_eq!(x264(&["-pix_fmt", "yuv422p"]), Undecodable::ChromaFormat { id: 2 });
+    assert_eq!(x264(&["-pix_fmt", "yuv420p", "-flags", "+ildct+ilme"]), Undecodable::Interlaced);
+    assert_eq!(why(&["-c:v", "mjpeg"]), Undecodable::Codec { codec: "V_MJPEG".to_owned() });
+}
+
+#[test]
+fn a_damaged_frame_fails_its_pictures_until_the_next_key_frame() {
+    if !has("ffmpeg", "a_damaged_frame_fails_its_pictures_until_the_next_key_frame") {
+        return;
+    }
+    let x264 = ["-c:v", "libx264", "-g", "10", "-bf", "0", "-pix_fmt", "yuv420p"];
+    let recording = Recording::make("testsrc2=size=160x96:rate=25:duration=1.2", &x264);
+    let mut fragments = Fragments::cut(&recording.path);
+    let data = fragments.footage[0].frames[5].data.clone().into_bytes();
+    fragments.footage[0].frames[5].data = data.slice(..data.len() / 2).into();
+    let taken = take(&fragments, &request(fragments.times(), ImageFormat::default()));
+    let ok: Vec<bool> = taken.results.iter().map(Result::is_ok).collect();
+    let expected: Vec<bool> = (0..30).map(|at| !(5..10).contains(&at)).collect();
+    assert_eq!(ok, expected);
+    assert!(taken.results[7].as_ref().unwrap_err().to_string().contains("damaged"));
+}
+
+#[test]
+fn work_stops_when_it_is_given_up() {
+    if !has("ffmpeg", "work_stops_when_it_is_given_up") {
+        return;
+    }
+    let recording =
+        Recording::make("testsrc2=size=160x96:rate=25:duration=1", &["-c:v", "libx264", "-pix_fmt", "yuv420p"]);
+    let fragments = Fragments::cut(&recording.path);
+    let effort = Effort { go_on: &|| false, ..EFFORT };
+    let taken = pictures(&fragments, &fragments.spans, &request(vec![EPOCH], ImageFormat::Png), effort);
+    assert_eq!((taken.frames_decoded, &taken.results[0]), (0, &Err(Undecodable::GivenUp.into())));
+}
