@@ -9,7 +9,7 @@ use bytes::{Buf, Bytes, BytesMut};
 /// A block that leaves the writer is a few header bytes and then the very payload that came in; a frame that leaves the
 /// parser is a list of slices of what was pushed. Cloning copies no payload.
 ///
-/// Memory: one small list (up to one chunk is held without an allocation) plus what each [`Bytes`] keeps alive.
+/// Memory: one small list (up to two pieces are held without an allocation) plus what each [`Bytes`] keeps alive.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -31,6 +31,7 @@ enum List {
     #[default]
     Empty,
     One([Bytes; 1]),
+    Two([Bytes; 2]),
     Many(Vec<Bytes>),
 }
 
@@ -41,6 +42,12 @@ impl Chunks {
         Self { list: List::Empty, len: 0 }
     }
 
+    /// An empty payload with room for this many pieces.
+    pub(crate) fn with_capacity(pieces: usize) -> Self {
+        let list = if pieces > 2 { List::Many(Vec::with_capacity(pieces)) } else { List::Empty };
+        Self { list, len: 0 }
+    }
+
     /// Appends a piece; empty pieces are dropped.
     pub fn push(&mut self, piece: Bytes) {
         if piece.is_empty() {
@@ -49,9 +56,27 @@ impl Chunks {
         self.len = self.len.saturating_add(piece.len());
         self.list = match std::mem::take(&mut self.list) {
             List::Empty => List::One([piece]),
-            List::One([first]) => List::Many(vec![first, piece]),
+            List::One([first]) => List::Two([first, piece]),
+            List::Two([first, second]) => List::Many(vec![first, second, piece]),
             List::Many(mut list) => {
                 list.push(piece);
+                List::Many(list)
+            }
+        };
+    }
+
+    /// Puts a piece in front of all others; an empty one is dropped.
+    pub fn prepend(&mut self, piece: Bytes) {
+        if piece.is_empty() {
+            return;
+        }
+        self.len = self.len.saturating_add(piece.len());
+        self.list = match std::mem::take(&mut self.list) {
+            List::Empty => List::One([piece]),
+            List::One([second]) => List::Two([piece, second]),
+            List::Two([second, third]) => List::Many(vec![piece, second, third]),
+            List::Many(mut list) => {
+                list.insert(0, piece);
                 List::Many(list)
             }
         };
@@ -82,6 +107,7 @@ impl Chunks {
         match &self.list {
             List::Empty => &[],
             List::One(one) => one,
+            List::Two(two) => two,
             List::Many(list) => list,
         }
     }
@@ -97,15 +123,21 @@ impl Chunks {
         match self.list {
             List::Empty => Bytes::new(),
             List::One([piece]) => piece,
-            List::Many(list) => {
-                let mut joined = BytesMut::with_capacity(self.len);
-                for piece in list {
-                    joined.extend_from_slice(&piece);
-                }
-                joined.freeze()
-            }
+            List::Two(list) => join(&list, self.len),
+            List::Many(list) => join(&list, self.len),
         }
     }
+}
+
+fn join(pieces: &[Bytes], len: usize) -> Bytes {
+    if let [piece] = pieces {
+        return piece.clone();
+    }
+    let mut joined = BytesMut::with_capacity(len);
+    for piece in pieces {
+        joined.extend_from_slice(piece);
+    }
+    joined.freeze()
 }
 
 impl Buf for Chunks {
@@ -124,6 +156,14 @@ impl Buf for Chunks {
         match &mut self.list {
             List::Empty => {}
             List::One([piece]) => piece.advance(left),
+            List::Two([first, second]) => {
+                if left < first.len() {
+                    first.advance(left);
+                } else {
+                    second.advance(left - first.len());
+                    self.list = List::One([std::mem::take(second)]);
+                }
+            }
             List::Many(list) => {
                 let mut spent = 0;
                 for piece in list.iter_mut() {
@@ -182,15 +222,37 @@ impl Extend<Bytes> for Chunks {
 
 impl IntoIterator for Chunks {
     type Item = Bytes;
-    type IntoIter = std::vec::IntoIter<Bytes>;
+    type IntoIter = IntoIter;
 
-    fn into_iter(self) -> Self::IntoIter {
-        match self.list {
-            List::Empty => Vec::new(),
-            List::One(one) => Vec::from(one),
-            List::Many(list) => list,
+    fn into_iter(self) -> IntoIter {
+        IntoIter(match self.list {
+            List::Empty => Pieces::Few([Bytes::new(), Bytes::new()].into_iter()),
+            List::One([first]) => Pieces::Few([first, Bytes::new()].into_iter()),
+            List::Two(two) => Pieces::Few(two.into_iter()),
+            List::Many(list) => Pieces::Many(list.into_iter()),
+        })
+    }
+}
+
+/// The pieces of a [`Chunks`] by value, in order, none of them empty.
+#[derive(Debug)]
+pub struct IntoIter(Pieces);
+
+#[derive(Debug)]
+enum Pieces {
+    /// Empty ones stand where there is none.
+    Few(std::array::IntoIter<Bytes, 2>),
+    Many(std::vec::IntoIter<Bytes>),
+}
+
+impl Iterator for IntoIter {
+    type Item = Bytes;
+
+    fn next(&mut self) -> Option<Bytes> {
+        match &mut self.0 {
+            Pieces::Few(few) => few.find(|piece| !piece.is_empty()),
+            Pieces::Many(many) => many.next(),
         }
-        .into_iter()
     }
 }
 
@@ -248,6 +310,25 @@ mod tests {
         assert_eq!((chunks.remaining(), chunks.chunk()), (3, &b"de"[..]));
         chunks.advance(3);
         assert_eq!((chunks.remaining(), chunks.chunk()), (0, &b""[..]));
+    }
+
+    #[test]
+    fn any_number_of_pieces_behaves_alike() {
+        for pieces in 0..6 {
+            let cut: Vec<Bytes> = (0..pieces).map(|n| Bytes::from(vec![n; usize::from(n) + 1])).collect();
+            let flat: Vec<u8> = cut.iter().flatten().copied().collect();
+            let forward: Chunks = cut.iter().cloned().collect();
+            let mut backward = Chunks::new();
+            cut.iter().rev().cloned().for_each(|piece| backward.prepend(piece));
+            assert_eq!((forward.len(), &forward), (flat.len(), &backward));
+            assert_eq!(forward.clone().into_iter().collect::<Vec<_>>(), cut);
+            assert_eq!(forward.clone().into_bytes(), flat);
+            for count in 0..=flat.len() {
+                let mut rest = forward.clone();
+                rest.advance(count);
+                assert_eq!((rest.remaining(), &rest.into_bytes()[..]), (flat.len() - count, &flat[count..]));
+            }
+        }
     }
 
     #[test]
