@@ -1,0 +1,175 @@
+//! The bytes that were pushed and not yet read, as the pieces they came in.
+
+use std::collections::VecDeque;
+
+use bytes::{Buf, Bytes, BytesMut};
+
+use crate::Chunks;
+use crate::ebml::HEAD_BYTES;
+use crate::limits::{GATHER_BYTES, SMALL_PIECE, SPARE_PIECES};
+
+/// A queue of pieces that is read from the front without joining them.
+///
+/// ```text
+///   front ── rest[0] ── rest[1] ── … ── gathered
+/// ```
+/// A piece that must wait behind others and is short is copied into `gathered`: neither a list of one-byte pieces nor
+/// the buffers they were cut from may cost many times what they hold.
+#[derive(Debug, Default)]
+pub(crate) struct Input {
+    front: Bytes,
+    rest: VecDeque<Bytes>,
+    gathered: BytesMut,
+    len: usize,
+    position: u64,
+}
+
+impl Input {
+    /// Appends a piece.
+    pub(crate) fn push(&mut self, piece: Bytes) {
+        let waiting = self.len;
+        self.len = waiting.saturating_add(piece.len());
+        if waiting == 0 {
+            self.front = piece;
+        } else if piece.len() >= SMALL_PIECE {
+            self.seal_gathered();
+            self.rest.push_back(piece);
+        } else {
+            self.gather(&piece);
+        }
+    }
+
+    fn gather(&mut self, piece: &[u8]) {
+        if self.gathered.capacity() - self.gathered.len() < piece.len() {
+            self.seal_gathered();
+            self.gathered = BytesMut::with_capacity(GATHER_BYTES);
+        }
+        self.gathered.extend_from_slice(piece);
+    }
+
+    fn seal_gathered(&mut self) {
+        if !self.gathered.is_empty() {
+            self.rest.push_back(self.gathered.split().freeze());
+        }
+    }
+
+    /// Bytes not yet read.
+    #[inline]
+    pub(crate) const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Absolute offset of the next byte.
+    #[inline]
+    pub(crate) const fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// What is kept in memory for them.
+    pub(crate) fn held(&self) -> usize {
+        let gathering = self.gathered.capacity() - self.gathered.len();
+        self.len.saturating_add(gathering).saturating_add(self.rest.capacity().saturating_mul(size_of::<Bytes>()))
+    }
+
+    /// Gives back the room of a list that was long once.
+    pub(crate) fn settle(&mut self) {
+        if self.rest.capacity() > 2 * self.rest.len() + SPARE_PIECES {
+            self.rest.shrink_to(2 * self.rest.len());
+        }
+    }
+
+    /// Lets go of everything.
+    pub(crate) fn clear(&mut self) {
+        *self = Self { position: self.position, ..Self::default() };
+    }
+
+    /// The next bytes: at least [`HEAD_BYTES`] of them, or all there are.
+    #[inline]
+    pub(crate) fn peek<'a>(&'a self, scratch: &'a mut [u8; HEAD_BYTES]) -> &'a [u8] {
+        if self.front.len() >= HEAD_BYTES || self.front.len() == self.len {
+            return &self.front;
+        }
+        self.peek_across(scratch)
+    }
+
+    fn peek_across<'a>(&'a self, scratch: &'a mut [u8; HEAD_BYTES]) -> &'a [u8] {
+        let pieces = std::iter::once(&self.front[..]).chain(self.rest.iter().map(|piece| &piece[..]));
+        let bytes = pieces.chain(std::iter::once(&self.gathered[..])).flatten();
+        let mut found = 0;
+        for (place, &byte) in scratch.iter_mut().zip(bytes) {
+            *place = byte;
+            found += 1;
+        }
+        scratch.get(..found).unwrap_or_default()
+    }
+
+    /// Reads `count` bytes, which must be there, as slices of what was pushed.
+    #[inline]
+    pub(crate) fn take(&mut self, count: usize) -> Chunks {
+        debug_assert!(count <= self.len, "{count} of {} bytes", self.len);
+        if count <= self.front.len() {
+            return Chunks::from(self.take_front(count));
+        }
+        let mut taken = Chunks::with_capacity(self.pieces_of(count));
+        let mut left = count;
+        while left > 0 {
+            let step = left.min(self.front.len());
+            taken.push(self.take_front(step));
+            left -= step;
+        }
+        taken
+    }
+
+    /// In how many pieces the next `count` bytes lie.
+    fn pieces_of(&self, count: usize) -> usize {
+        let mut covered = self.front.len();
+        let behind = self.rest.iter().take_while(|piece| {
+            let wanted = covered < count;
+            covered = covered.saturating_add(piece.len());
+            wanted
+        });
+        behind.count() + 2
+    }
+
+    /// Reads and drops up to `count` bytes and says how many.
+    pub(crate) fn skip(&mut self, count: u64) -> u64 {
+        let all = usize::try_from(count).unwrap_or(usize::MAX).min(self.len);
+        let mut left = all;
+        while left > 0 {
+            let step = left.min(self.front.len());
+            self.advance_front(step);
+            left -= step;
+        }
+        all as u64
+    }
+
+    #[inline]
+    fn take_front(&mut self, count: usize) -> Bytes {
+        let piece =
+            if count == self.front.len() { std::mem::take(&mut self.front) } else { self.front.split_to(count) };
+        self.after_front(count);
+        piece
+    }
+
+    #[inline]
+    fn advance_front(&mut self, count: usize) {
+        self.front.advance(count);
+        self.after_front(count);
+    }
+
+    #[inline]
+    fn after_front(&mut self, count: usize) {
+        self.len -= count;
+        self.position = self.position.saturating_add(count as u64);
+        if self.front.is_empty() {
+            self.refill();
+        }
+    }
+
+    fn refill(&mut self) {
+        self.front = match self.rest.pop_front() {
+            Some(piece) => piece,
+            None => self.gathered.split().freeze(),
+        };
+    }
+}
