@@ -1,4 +1,5 @@
 //! Shared by the example programs.
 
+pub mod media;
 pub mod sns_endpoint;
 pub mod timelapse;

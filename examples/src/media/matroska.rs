@@ -1,0 +1,140 @@
+//! Matroska and WebM files, live ones too.
+
+use bytes::Bytes;
+use kvs_mkv::codec::aac::{self, AudioSpecificConfig};
+use kvs_mkv::{CodecId, Event, Frame, Limits, ParseError, Parser, Problem, Track, TrackKind, TrackNumber};
+
+use super::input::Input;
+use super::nal_track::{NalCodec, NalTrack};
+use super::timeline::{Stream, Unit, fill_decoding_times};
+use super::{MAX_SAMPLES, MediaError};
+
+pub(super) fn read(input: &Input) -> Result<Vec<Stream>, MediaError> {
+    let mut reader = Reader { input, tracks: Vec::new(), chosen: Vec::new(), start: None };
+    let mut parser = Parser::new(Limits::default());
+    parser.push(input.data.clone());
+    while let Some(event) = parser.next_event().map_err(|error| broken(input, error))? {
+        reader.take(event)?;
+    }
+    parser.finish().map_err(|error| broken(input, error))?;
+    reader.chosen.into_iter().map(|chosen| chosen.into_stream(input)).collect()
+}
+
+fn broken(input: &Input, error: ParseError) -> MediaError {
+    if error.problem == Problem::Truncated { input.truncated(error) } else { input.damaged(error) }
+}
+
+struct Reader<'a> {
+    input: &'a Input,
+    /// As first announced; a live recording announces them again and again.
+    tracks: Vec<Track>,
+    chosen: Vec<Chosen>,
+    /// Nanoseconds at which the first cluster begins: live recordings count from the Unix epoch.
+    start: Option<i64>,
+}
+
+/// A track that is taken.
+struct Chosen {
+    number: TrackNumber,
+    form: Form,
+    units: Vec<Unit>,
+}
+
+/// How the payloads of a track become what they should be.
+enum Form {
+    Nal(Box<NalTrack>),
+    Plain(Track),
+}
+
+impl Reader<'_> {
+    fn take(&mut self, event: Event) -> Result<(), MediaError> {
+        match event {
+            Event::Tracks(tracks) if self.tracks.is_empty() => self.choose(tracks),
+            Event::Tracks(tracks) if tracks != self.tracks => {
+                Err(self.input.damaged("its tracks change in the middle, which is not supported"))
+            }
+            Event::Cluster { at } => {
+                self.start.get_or_insert(i64::try_from(at.as_nanos()).unwrap_or(i64::MAX));
+                Ok(())
+            }
+            Event::Frame(frame) => self.frame(frame),
+            _ => Ok(()),
+        }
+    }
+
+    fn choose(&mut self, tracks: Vec<Track>) -> Result<(), MediaError> {
+        for kind in [TrackKind::Video, TrackKind::Audio] {
+            if let Some(track) = tracks.iter().find(|track| track.kind == kind) {
+                let form = form(self.input, track)?;
+                self.chosen.push(Chosen { number: track.number, form, units: Vec::new() });
+            }
+        }
+        self.tracks = tracks;
+        Ok(())
+    }
+
+    fn frame(&mut self, frame: Frame) -> Result<(), MediaError> {
+        let Some(chosen) = self.chosen.iter_mut().find(|chosen| chosen.number == frame.track) else { return Ok(()) };
+        if chosen.units.len() >= MAX_SAMPLES {
+            return Err(self.input.damaged(format!("it has more than {MAX_SAMPLES} frames")));
+        }
+        let data = match &mut chosen.form {
+            Form::Nal(track) => track.payload(&frame.data.into_bytes()).map_err(|error| {
+                self.input.damaged(format!("the frame of track {} at {:?}: {error}", frame.track, frame.pts))
+            })?,
+            Form::Plain(_) => frame.data,
+        };
+        let pts = i64::try_from(frame.pts.as_nanos()).unwrap_or(i64::MAX).saturating_sub(self.start.unwrap_or(0));
+        chosen.units.push(Unit { pts, dts: pts, keyframe: frame.keyframe, data });
+        Ok(())
+    }
+}
+
+impl Chosen {
+    fn into_stream(mut self, input: &Input) -> Result<Stream, MediaError> {
+        fill_decoding_times(&mut self.units);
+        let track = match self.form {
+            Form::Nal(track) if self.units.is_empty() => track.into_empty_track(self.number),
+            Form::Nal(track) => track.into_track(self.number).map_err(|error| input.damaged(error))?,
+            Form::Plain(track) => track,
+        };
+        Ok(Stream { track, units: self.units })
+    }
+}
+
+fn form(input: &Input, track: &Track) -> Result<Form, MediaError> {
+    let size = track.video.map_or((0, 0), |video| (video.width, video.height));
+    let nal = |codec| Form::Nal(Box::new(NalTrack::new(codec, track.codec_private.clone(), size)));
+    let plain = || Form::Plain(renewed(track, track.codec.clone()));
+    match track.codec.as_str() {
+        "V_MPEG4/ISO/AVC" => Ok(nal(NalCodec::H264)),
+        "V_MPEGH/ISO/HEVC" => Ok(nal(NalCodec::H265)),
+        "V_MJPEG" | "A_PCM/INT/LIT" | "A_PCM/INT/BIG" => Ok(plain()),
+        "V_MS/VFW/FOURCC" if track.codec_private.get(16..20) == Some(b"MJPG") => Ok(plain()),
+        "A_MS/ACM" if matches!(track.codec_private.get(..2), Some([1 | 6 | 7, 0])) => Ok(plain()),
+        id if id == "A_AAC" || id.starts_with("A_AAC/") => aac_form(input, track),
+        id => Err(input.codec(if track.kind == TrackKind::Video { "video" } else { "audio" }, id)),
+    }
+}
+
+/// AAC: old files say the profile in the codec id and have no AudioSpecificConfig.
+fn aac_form(input: &Input, track: &Track) -> Result<Form, MediaError> {
+    let audio = track.audio.as_ref();
+    let config = if track.codec_private.is_empty() {
+        let frequency = audio.map_or(8000.0, |audio| audio.sampling_frequency);
+        let channels = audio.and_then(|audio| u8::try_from(audio.channels).ok()).unwrap_or(1);
+        // A frequency is a whole number of Hz between 7,350 and 96,000.
+        AudioSpecificConfig::lc(frequency.clamp(0.0, 1e6) as u32, channels)
+    } else {
+        AudioSpecificConfig::parse(&track.codec_private)
+    };
+    let config = config.map_err(|error| input.damaged(error))?;
+    Ok(Form::Plain(aac::track(track.number, &config)))
+}
+
+/// The track with the fields that a recording keeps.
+fn renewed(track: &Track, codec: CodecId) -> Track {
+    let mut new = Track::new(track.number, track.kind, codec).with_codec_private(Bytes::clone(&track.codec_private));
+    (new.video, new.audio) = (track.video, track.audio);
+    new
+}

@@ -1,0 +1,163 @@
+//! Boxes of ISO/IEC 14496-12: found by their declared sizes, each checked against what encloses it.
+
+/// A box: its kind, where its payload lies in the file, and the payload.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Box<'a> {
+    pub(super) kind: [u8; 4],
+    /// Offset of its header in the file.
+    pub(super) at: u64,
+    pub(super) payload: &'a [u8],
+}
+
+/// A box or a field that does not fit into what encloses it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum BoxError {
+    /// The box goes past the end.
+    #[error("the '{}' box at offset {at} says {declared} bytes but {left} are left", name(*kind))]
+    Truncated { kind: [u8; 4], at: u64, declared: u64, left: u64 },
+    /// The payload ends inside a field.
+    #[error("the '{}' box at offset {at} is too short", name(*kind))]
+    Short { kind: [u8; 4], at: u64 },
+}
+
+/// A box kind for people.
+pub(super) fn name(kind: [u8; 4]) -> String {
+    kind.iter().map(|&byte| if byte.is_ascii_graphic() || byte == b' ' { char::from(byte) } else { '?' }).collect()
+}
+
+/// Walks the boxes that lie one behind the other in `data`, which begins at offset `at` of the file.
+pub(super) const fn boxes(data: &[u8], at: u64) -> Boxes<'_> {
+    Boxes { data, at }
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Boxes<'a> {
+    data: &'a [u8],
+    at: u64,
+}
+
+impl<'a> Iterator for Boxes<'a> {
+    type Item = Result<Box<'a>, BoxError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        // Less than a header is padding that some writers leave (a lone zero word in `udta`).
+        let (header, rest) = self.data.split_at_checked(8)?;
+        let (size, kind) = header.split_first_chunk::<4>()?;
+        let kind = *kind.first_chunk::<4>()?;
+        let left = self.data.len() as u64;
+        let (header_len, declared, rest) = match u32::from_be_bytes(*size) {
+            0 => (8, left, rest),
+            1 => match rest.split_first_chunk::<8>() {
+                Some((large, rest)) => (16, u64::from_be_bytes(*large), rest),
+                None => return self.fail(BoxError::Truncated { kind, at: self.at, declared: 16, left }),
+            },
+            size => (8, u64::from(size), rest),
+        };
+        let payload_len = declared.checked_sub(header_len).and_then(|len| usize::try_from(len).ok());
+        let Some((payload, behind)) = payload_len.and_then(|len| rest.split_at_checked(len)) else {
+            return self.fail(BoxError::Truncated { kind, at: self.at, declared, left });
+        };
+        let found = Box { kind, at: self.at, payload };
+        (self.data, self.at) = (behind, self.at.saturating_add(declared));
+        Some(Ok(found))
+    }
+}
+
+impl<'a> Boxes<'a> {
+    fn fail(&mut self, error: BoxError) -> Option<Result<Box<'a>, BoxError>> {
+        self.data = &[];
+        Some(Err(error))
+    }
+}
+
+impl<'a> Box<'a> {
+    /// Offset of the payload in the file, for boxes with a short header; used in messages only.
+    fn payload_at(&self) -> u64 {
+        self.at.saturating_add(8)
+    }
+
+    /// The boxes in its payload behind `skip` bytes.
+    pub(super) fn children(&self, skip: usize) -> Result<Boxes<'a>, BoxError> {
+        let data = self.payload.get(skip..).ok_or(self.short())?;
+        Ok(boxes(data, self.payload_at().saturating_add(skip as u64)))
+    }
+
+    /// The first child of this kind.
+    pub(super) fn child(&self, kind: &[u8; 4]) -> Result<Option<Self>, BoxError> {
+        for child in self.children(0)? {
+            let child = child?;
+            if child.kind == *kind {
+                return Ok(Some(child));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Reads its fields from the beginning of the payload.
+    pub(super) const fn fields(&self) -> Fields<'a> {
+        Fields { rest: self.payload, kind: self.kind, at: self.at }
+    }
+
+    pub(super) const fn short(&self) -> BoxError {
+        BoxError::Short { kind: self.kind, at: self.at }
+    }
+}
+
+/// Big-endian fields of one box, in order.
+#[derive(Clone, Copy)]
+pub(super) struct Fields<'a> {
+    rest: &'a [u8],
+    kind: [u8; 4],
+    at: u64,
+}
+
+impl<'a> Fields<'a> {
+    const fn short(&self) -> BoxError {
+        BoxError::Short { kind: self.kind, at: self.at }
+    }
+
+    fn take<const N: usize>(&mut self) -> Result<[u8; N], BoxError> {
+        let (field, rest) = self.rest.split_first_chunk::<N>().ok_or(self.short())?;
+        self.rest = rest;
+        Ok(*field)
+    }
+
+    pub(super) fn u16(&mut self) -> Result<u16, BoxError> {
+        Ok(u16::from_be_bytes(self.take()?))
+    }
+
+    pub(super) fn u32(&mut self) -> Result<u32, BoxError> {
+        Ok(u32::from_be_bytes(self.take()?))
+    }
+
+    pub(super) fn i32(&mut self) -> Result<i32, BoxError> {
+        Ok(i32::from_be_bytes(self.take()?))
+    }
+
+    pub(super) fn u64(&mut self) -> Result<u64, BoxError> {
+        Ok(u64::from_be_bytes(self.take()?))
+    }
+
+    /// Version and flags of a full box.
+    pub(super) fn version_and_flags(&mut self) -> Result<(u8, u32), BoxError> {
+        let word = self.u32()?;
+        Ok((u8::try_from(word >> 24).unwrap_or(0), word & 0x00ff_ffff))
+    }
+
+    /// A number of 32 bits in version 0 and of 64 in version 1.
+    pub(super) fn sized(&mut self, version: u8) -> Result<u64, BoxError> {
+        if version == 0 { self.u32().map(u64::from) } else { self.u64() }
+    }
+
+    pub(super) fn skip(&mut self, count: usize) -> Result<(), BoxError> {
+        self.rest = self.rest.get(count..).ok_or(self.short())?;
+        Ok(())
+    }
+
+    /// A table of entries of `N` bytes that begins with its count; the count is checked against what is there.
+    pub(super) fn table<const N: usize>(&mut self) -> Result<&'a [[u8; N]], BoxError> {
+        let count = usize::try_from(self.u32()?).unwrap_or(usize::MAX);
+        let bytes = count.checked_mul(N).and_then(|len| self.rest.get(..len)).ok_or(self.short())?;
+        Ok(bytes.as_chunks().0)
+    }
+}

@@ -1,0 +1,174 @@
+//! Movie fragments (§8.8): frames described in front of their data, as live encoders and DASH packagers write them.
+
+use std::collections::BTreeMap;
+
+use super::boxes::{Box, BoxError, Fields};
+use super::track::{Mp4Track, required};
+use super::{Entry, Mp4Error};
+
+/// What holds for the frames of a track where nothing else is said.
+#[derive(Clone, Copy, Debug, Default)]
+struct Defaults {
+    duration: u32,
+    size: u32,
+    flags: u32,
+}
+
+/// Reads one fragment behind the other, following each track's decoding time.
+pub(super) struct Fragments {
+    /// By track id: what the movie says, and when the track's next frame is due.
+    tracks: BTreeMap<u32, (Defaults, i64)>,
+    limit: usize,
+    /// Frames that may still come, of all tracks.
+    left: usize,
+}
+
+/// `sample_is_non_sync_sample` of the sample flags (§8.8.3.1).
+const NOT_SYNC: u32 = 0x0001_0000;
+
+impl Fragments {
+    pub(super) fn new(movie: &Box<'_>, limit: usize) -> Result<Self, Mp4Error> {
+        let mut tracks = BTreeMap::new();
+        if let Some(extends) = movie.child(b"mvex")? {
+            for child in extends.children(0)? {
+                let child = child?;
+                if child.kind == *b"trex" {
+                    let mut fields = child.fields();
+                    fields.version_and_flags()?;
+                    let id = fields.u32()?;
+                    fields.skip(4)?; // default_sample_description_index
+                    let defaults = Defaults { duration: fields.u32()?, size: fields.u32()?, flags: fields.u32()? };
+                    tracks.insert(id, (defaults, 0));
+                }
+            }
+        }
+        Ok(Self { tracks, limit, left: limit })
+    }
+
+    /// Appends the frames of one `moof` to the tracks they belong to.
+    pub(super) fn read(&mut self, fragment: &Box<'_>, tracks: &mut [Mp4Track<'_>]) -> Result<(), Mp4Error> {
+        let mut previous_end = fragment.at;
+        for child in fragment.children(0)? {
+            let child = child?;
+            if child.kind == *b"traf" {
+                previous_end = self.track_fragment(fragment.at, previous_end, &child, tracks)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn track_fragment(
+        &mut self,
+        fragment_at: u64,
+        previous_end: u64,
+        traf: &Box<'_>,
+        tracks: &mut [Mp4Track<'_>],
+    ) -> Result<u64, Mp4Error> {
+        let header = Header::read(&required(traf, b"tfhd")?, &self.tracks)?;
+        let (_, next) = self.tracks.entry(header.track).or_default();
+        if let Some(time) = traf.child(b"tfdt")? {
+            let mut fields = time.fields();
+            let (version, _) = fields.version_and_flags()?;
+            *next = i64::try_from(fields.sized(version)?).unwrap_or(i64::MAX);
+        }
+        let base = match (header.base, header.base_is_fragment) {
+            (Some(base), _) => base,
+            (None, true) => fragment_at,
+            (None, false) => previous_end,
+        };
+        let mut run = Run { defaults: header.defaults, base, offset: base, next };
+        let mut entries = Vec::new();
+        for child in traf.children(0)? {
+            let child = child?;
+            if child.kind == *b"trun" {
+                let room = self.left.saturating_sub(entries.len());
+                if !run.read(&child, room, &mut entries)? {
+                    return Err(Mp4Error::TooManySamples { limit: self.limit });
+                }
+            }
+        }
+        let end = run.offset;
+        self.left = self.left.saturating_sub(entries.len());
+        if let Some(track) = tracks.iter_mut().find(|track| track.id == header.track) {
+            track.entries.append(&mut entries);
+        }
+        Ok(end)
+    }
+}
+
+/// `tfhd`: which track, and what differs from the movie's defaults.
+struct Header {
+    track: u32,
+    base: Option<u64>,
+    base_is_fragment: bool,
+    defaults: Defaults,
+}
+
+impl Header {
+    fn read(header: &Box<'_>, tracks: &BTreeMap<u32, (Defaults, i64)>) -> Result<Self, BoxError> {
+        let mut fields = header.fields();
+        let (_, flags) = fields.version_and_flags()?;
+        let track = fields.u32()?;
+        let mut defaults = tracks.get(&track).map(|(defaults, _)| *defaults).unwrap_or_default();
+        let base = if flags & 0x1 != 0 { Some(fields.u64()?) } else { None };
+        if flags & 0x2 != 0 {
+            fields.skip(4)?; // sample_description_index
+        }
+        read_if(&mut fields, flags & 0x8, &mut defaults.duration)?;
+        read_if(&mut fields, flags & 0x10, &mut defaults.size)?;
+        read_if(&mut fields, flags & 0x20, &mut defaults.flags)?;
+        Ok(Self { track, base, base_is_fragment: flags & 0x0002_0000 != 0, defaults })
+    }
+}
+
+fn read_if(fields: &mut Fields<'_>, flag: u32, value: &mut u32) -> Result<(), BoxError> {
+    if flag != 0 {
+        *value = fields.u32()?;
+    }
+    Ok(())
+}
+
+/// The runs of one track fragment; a run without an offset goes on where the one before ended.
+struct Run<'a> {
+    defaults: Defaults,
+    base: u64,
+    offset: u64,
+    next: &'a mut i64,
+}
+
+impl Run<'_> {
+    /// False if the run has more frames than there is room for.
+    fn read(&mut self, trun: &Box<'_>, room: usize, entries: &mut Vec<Entry>) -> Result<bool, BoxError> {
+        let mut fields = trun.fields();
+        let (_, flags) = fields.version_and_flags()?;
+        let count = fields.u32()?;
+        if flags & 0x1 != 0 {
+            self.offset = self.base.saturating_add_signed(fields.i32()?.into());
+        }
+        let mut first_flags = None;
+        if flags & 0x4 != 0 {
+            first_flags = Some(fields.u32()?);
+        }
+        if usize::try_from(count).is_ok_and(|count| count > room) {
+            return Ok(false);
+        }
+        for _ in 0..count {
+            let mut sample = self.defaults;
+            read_if(&mut fields, flags & 0x100, &mut sample.duration)?;
+            read_if(&mut fields, flags & 0x200, &mut sample.size)?;
+            sample.flags = first_flags.take().unwrap_or(sample.flags);
+            read_if(&mut fields, flags & 0x400, &mut sample.flags)?;
+            let composition = if flags & 0x800 != 0 { fields.i32()? } else { 0 };
+            entries.push(Entry {
+                offset: self.offset,
+                size: sample.size,
+                dts: *self.next,
+                composition,
+                keyframe: sample.flags & NOT_SYNC == 0,
+            });
+            self.offset = self.offset.saturating_add(sample.size.into());
+            *self.next = self.next.saturating_add(sample.duration.into());
+        }
+        Ok(true)
+    }
+}

@@ -1,0 +1,221 @@
+//! What the reader of recordings gives, judged by ffprobe on files that ffmpeg made.
+
+mod judge;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use judge::{make, packets, present};
+use kvs_examples::media::{MediaError, Recording, Sample};
+use kvs_mkv::{Track, TrackKind};
+
+const TOOLS: &[&str] = &["ffmpeg", "ffprobe"];
+
+/// Two seconds of a moving picture, cropped size, with sound.
+const VIDEO: &str = "-f lavfi -i testsrc2=size=322x182:rate=30000/1001:duration=2";
+const SOUND: &str = "-f lavfi -i sine=frequency=440:sample_rate=44100:duration=2";
+
+fn directory() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a temporary directory")
+}
+
+fn bundled() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("media/clock.mp4")
+}
+
+fn of<'a>(recording: &'a Recording, track: &Track) -> Vec<&'a Sample> {
+    recording.samples().iter().filter(|sample| sample.track == track.number).collect()
+}
+
+/// Sizes, key frames and times are those that ffprobe lists, but for one shift of all times.
+#[track_caller]
+fn assert_same_packets(recording: &Recording, path: &Path) {
+    let mut shifts = Vec::new();
+    for track in recording.tracks() {
+        let stream = if track.kind == TrackKind::Video { "v" } else { "a" };
+        let (ours, theirs) = (of(recording, track), packets(path, stream));
+        assert_eq!(ours.len(), theirs.len(), "{stream} packets of {}", path.display());
+        for (index, (our, their)) in ours.iter().zip(&theirs).enumerate() {
+            assert_eq!((our.data.len(), our.keyframe), (their.size, their.keyframe), "{stream} packet {index}");
+            shifts.push(our.pts.as_secs_f64() - their.seconds.expect("a time"));
+        }
+    }
+    let (low, high) =
+        (shifts.iter().copied().fold(f64::MAX, f64::min), shifts.iter().copied().fold(f64::MIN, f64::max));
+    assert!(high - low < 0.0011, "times of {} differ by {low} to {high} s: {shifts:?}", path.display());
+    assert!(low > -0.0011, "times of {} moved back by {low} s", path.display());
+}
+
+#[track_caller]
+fn assert_in_order(recording: &Recording) {
+    for track in recording.tracks() {
+        let samples = of(recording, track);
+        assert!(samples.is_sorted_by_key(|sample| sample.dts), "decoding times of {track:?} fall");
+        assert!(samples.iter().all(|sample| sample.dts <= sample.pts), "{track:?} is shown before it is decoded");
+    }
+    assert!(recording.samples().is_sorted_by_key(|sample| sample.dts), "tracks are not interleaved");
+}
+
+#[test]
+fn the_bundled_recording_has_video_and_audio() {
+    let recording = Recording::open(bundled()).unwrap();
+    let ids: Vec<_> = recording.tracks().iter().map(|track| (track.number.get(), track.codec.as_str())).collect();
+    assert_eq!(ids, [(1, "V_MPEG4/ISO/AVC"), (2, "A_AAC")]);
+    let video = recording.video().and_then(|track| track.video).unwrap();
+    assert_eq!((video.width, video.height), (640, 360));
+    assert_eq!(of(&recording, recording.video().unwrap()).len(), 500);
+    assert_in_order(&recording);
+    let from_video = recording.starting_with_video();
+    assert_eq!(from_video.samples().iter().find(|sample| sample.keyframe).unwrap().pts.as_nanos(), 0);
+}
+
+#[test]
+fn mp4_files_give_the_packets_that_ffprobe_lists() {
+    if !present(TOOLS, "reading MP4 files") {
+        return;
+    }
+    let dir = directory();
+    let variants = [
+        ("b_frames.mp4", "-c:v libx264 -bf 3 -g 20 -c:a aac -shortest"),
+        ("no_audio.mp4", "-an -c:v libx264 -bf 2 -x264-params open-gop=1:keyint=15"),
+        ("no_edit_list.mp4", "-c:v libx264 -bf 2 -c:a aac -use_editlist 0"),
+        ("negative_offsets.mp4", "-c:v libx264 -bf 2 -an -movflags negative_cts_offsets"),
+        ("fragmented.mp4", "-c:v libx264 -bf 2 -g 20 -c:a aac -movflags frag_keyframe+empty_moov"),
+        ("dash.mp4", "-c:v libx264 -bf 2 -g 20 -c:a aac -movflags frag_keyframe+empty_moov+default_base_moof"),
+        ("late_audio.mp4", "-c:v libx264 -bf 2 -g 20 -c:a aac -af adelay=0 -output_ts_offset 0.5"),
+        ("inband.mp4", "-c:v libx264 -tag:v avc3 -an"),
+        ("h265.mp4", "-c:v libx265 -x265-params log-level=error -tag:v hvc1 -an"),
+        ("quicktime.mov", "-c:v libx264 -bf 2 -c:a aac"),
+        ("jpeg.mov", "-c:v mjpeg -an"),
+    ];
+    for (name, arguments) in variants {
+        let path = make(dir.path(), name, &format!("{VIDEO} {SOUND} -pix_fmt yuv420p {arguments}"));
+        let recording = Recording::open(&path).unwrap_or_else(|error| panic!("{error}"));
+        let video = recording.video().and_then(|track| track.video).unwrap();
+        assert_eq!((video.width, video.height), (322, 182), "{name}");
+        assert_same_packets(&recording, &path);
+        assert_in_order(&recording);
+    }
+}
+
+#[test]
+fn negative_composition_offsets_in_fragments_show_the_first_picture_at_zero() {
+    if !present(TOOLS, "reading CMAF") {
+        return;
+    }
+    // ffprobe moves the pictures of such a file by a frame against the sound; the standard has them both at zero.
+    let dir = directory();
+    let encoding = "-pix_fmt yuv420p -c:v libx264 -bf 2 -g 20 -c:a aac -movflags frag_keyframe+empty_moov+cmaf";
+    let path = make(dir.path(), "cmaf.mp4", &format!("{VIDEO} {SOUND} {encoding}"));
+    let recording = Recording::open(&path).unwrap();
+    let shown: Vec<_> = of(&recording, recording.video().unwrap()).iter().map(|sample| sample.pts).collect();
+    assert_eq!(shown.iter().min(), Some(&Duration::ZERO));
+    let expected = Duration::from_nanos(1_001_000_000 / 30);
+    let third = shown.iter().copied().nth(2).unwrap();
+    assert!(third.abs_diff(expected) < Duration::from_micros(1), "{shown:?}");
+    assert_eq!(packets(&path, "v").len(), shown.len());
+}
+
+#[test]
+fn matroska_files_give_the_packets_that_ffprobe_lists() {
+    if !present(TOOLS, "reading Matroska files") {
+        return;
+    }
+    let dir = directory();
+    let variants = [
+        ("b_frames.mkv", "-c:v libx264 -bf 3 -g 20 -c:a aac"),
+        ("live.mkv", "-c:v libx264 -bf 2 -g 20 -c:a aac -live 1"),
+        ("epoch.mkv", "-c:v libx264 -bf 2 -g 20 -c:a aac -live 1 -output_ts_offset 1700000000"),
+        ("h265.mkv", "-c:v libx265 -x265-params log-level=error -an"),
+        ("a_law.mkv", "-c:v libx264 -ar 8000 -c:a pcm_alaw"),
+        ("mu_law.mkv", "-c:v libx264 -ar 8000 -c:a pcm_mulaw"),
+        ("pcm.mkv", "-c:v mjpeg -c:a pcm_s16le"),
+    ];
+    for (name, arguments) in variants {
+        let path = make(dir.path(), name, &format!("{VIDEO} {SOUND} -pix_fmt yuv420p {arguments}"));
+        let recording = Recording::open(&path).unwrap_or_else(|error| panic!("{error}"));
+        if name == "epoch.mkv" {
+            assert!(recording.duration() < Duration::from_secs(3), "{:?}", recording.duration());
+        } else {
+            assert_same_packets(&recording, &path);
+        }
+        assert_in_order(&recording);
+    }
+}
+
+#[test]
+fn a_cut_file_says_that_it_is_cut_wherever_the_cut_is() {
+    let whole = std::fs::read(bundled()).unwrap();
+    let dir = directory();
+    let path = dir.path().join("cut.mp4");
+    for eighth in 1..8 {
+        std::fs::write(&path, &whole[..whole.len() * eighth / 8]).unwrap();
+        let error = Recording::open(&path).unwrap_err();
+        assert!(matches!(error, MediaError::Truncated { .. }), "{error}");
+        assert!(!error.to_string().contains('\n'));
+    }
+}
+
+#[test]
+fn a_file_without_its_index_says_so() {
+    let dir = directory();
+    let path = dir.path().join("recording.mp4");
+    std::fs::write(&path, b"\0\0\0\x10ftypisom\0\0\0\0\0\0\xff\xffmdat....").unwrap();
+    let error = Recording::open(&path).unwrap_err().to_string();
+    assert!(error.contains("index") && error.contains("cut off"), "{error}");
+}
+
+#[test]
+fn what_is_no_recording_is_named() {
+    let dir = directory();
+    let open = |name: &str, bytes: &[u8]| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        Recording::open(&path).unwrap_err().to_string()
+    };
+    assert!(open("notes.mp4", b"dear diary").contains("looks like text"));
+    assert!(open("empty.mp4", b"").contains("an empty file"));
+    assert!(open("picture.mp4", b"\xff\xd8\xff\xe0").contains("a JPEG picture"));
+    assert!(open("noise.mp4", &[0x00, 0xff, 0x13]).contains("unknown binary data"));
+    let missing = Recording::open(dir.path().join("nowhere.mp4")).unwrap_err();
+    assert!(matches!(missing, MediaError::Missing { .. }) && missing.to_string().contains("does not exist"));
+    assert!(matches!(Recording::open(dir.path()).unwrap_err(), MediaError::Unreadable { .. }));
+}
+
+#[test]
+fn a_codec_that_is_not_taken_is_named() {
+    if !present(TOOLS, "refusing codecs") {
+        return;
+    }
+    let dir = directory();
+    for (name, arguments, codec) in [
+        ("visual.mp4", "-c:v mpeg4 -an", "MPEG-4 Visual"),
+        ("mp3.mp4", "-c:v libx264 -c:a libmp3lame", "MP3"),
+        ("ac3.mp4", "-c:v libx264 -c:a ac3", "AC-3"),
+    ] {
+        let path = make(dir.path(), name, &format!("{VIDEO} {SOUND} -t 0.2 -pix_fmt yuv420p {arguments}"));
+        let error = Recording::open(&path).unwrap_err().to_string();
+        assert!(error.contains(codec) && error.contains("convert it"), "{error}");
+    }
+}
+
+#[test]
+fn no_flipped_byte_of_an_index_makes_it_panic() {
+    let whole = std::fs::read(bundled()).unwrap();
+    let moov = whole.windows(4).position(|window| window == b"moov").unwrap();
+    let dir = directory();
+    let path = dir.path().join("flipped.mp4");
+    let mut random = 0x2545_f491_4f6c_dd1d_u64;
+    for _ in 0..300 {
+        let mut flipped = whole[..moov + 20_000].to_vec();
+        for _ in 0..4 {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            let at = moov + (random % 12_000) as usize;
+            flipped[at] = (random >> 32) as u8;
+        }
+        std::fs::write(&path, &flipped).unwrap();
+        let _whatever = Recording::open(&path);
+    }
+}
