@@ -5,15 +5,33 @@
 
 pub mod limits;
 
+mod decode;
 mod epoch_ms;
+#[cfg(feature = "eventbridge")]
+mod eventbridge;
+#[cfg(feature = "s3")]
+mod filter;
 mod fragment;
 #[cfg(feature = "s3")]
+mod hex;
+#[cfg(feature = "s3")]
 mod image;
+#[cfg(feature = "lambda")]
+mod lambda;
+#[cfg(feature = "s3")]
+mod s3;
 mod secret;
 #[cfg(feature = "sns")]
 mod sns;
+#[cfg(feature = "sqs")]
+mod sqs;
 mod stream_arn;
+#[cfg(feature = "s3")]
+mod text;
 
+pub use decode::{Content, DecodeError, Delivery, Envelope, Message, decode};
+#[cfg(feature = "s3")]
+pub use filter::OnlyStream;
 pub use fragment::{FragmentNotification, NotificationType, SUBJECT};
 #[cfg(feature = "s3")]
 pub use image::{
@@ -21,10 +39,16 @@ pub use image::{
     KeyHints, ParseKeyError,
 };
 pub use kvs_mkv::{FragmentNumber, InvalidFragmentNumber};
+#[cfg(feature = "lambda")]
+pub use lambda::BatchResponse;
+#[cfg(feature = "s3")]
+pub use s3::{InvalidSequencer, ObjectEvent, ObjectEventKind, S3TestEvent, Sequencer};
 pub use secret::SecretText;
 #[cfg(feature = "sns")]
 pub use sns::{
     InvalidSnsHeaders, InvalidTimestamp, SignatureVersion, SnsAttribute, SnsConfirmation, SnsHeaders, SnsMessage,
     SnsNotification, SnsSignature, SnsTimestamp, SnsType,
 };
+#[cfg(feature = "sqs")]
+pub use sqs::SqsMessage;
 pub use stream_arn::{InvalidStreamArn, StreamArn};

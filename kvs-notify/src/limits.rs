@@ -5,8 +5,8 @@ use std::time::Duration;
 /// Largest document that [`decode`](crate::decode) reads: 16 MiB, more than twice what a synchronous Lambda call carries (6 MB,
 /// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
 pub const DOCUMENT_BYTES: usize = 16 << 20;
-/// Documents inside documents, the outermost included: SQS in Lambda holds an SNS message that holds an S3 event; one is to spare.
-pub const DOCUMENT_DEPTH: usize = 4;
+/// Longest text of a fault or of a path to a field that an error carries; faults quote what was found.
+pub const ERROR_TEXT_BYTES: usize = 256;
 /// Longest ARN of a stream, by the API reference of CreateStream.
 pub const STREAM_ARN_BYTES: usize = 1024;
 /// Digits of an account's number.

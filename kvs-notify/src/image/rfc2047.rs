@@ -2,6 +2,8 @@
 
 use base64_simd::STANDARD;
 
+use crate::hex::byte_of;
+
 /// The text in one header value: as it is if it is printable ASCII, else as one encoded word.
 pub(super) fn encode(text: &str) -> String {
     if is_plain(text) {
@@ -70,17 +72,11 @@ fn quoted(text: &str) -> Option<Vec<u8>> {
     while let Some(byte) = rest.next() {
         bytes.push(match byte {
             b'_' => b' ',
-            b'=' => hex(rest.next()?, rest.next()?)?,
+            b'=' => byte_of(rest.next()?, rest.next()?)?,
             other => other,
         });
     }
     Some(bytes)
-}
-
-/// The byte of two hexadecimal digits.
-pub(crate) fn hex(high: u8, low: u8) -> Option<u8> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    Some(digit(high)? << 4 | digit(low)?)
 }
 
 fn in_charset(charset: &str, bytes: Vec<u8>) -> Option<String> {

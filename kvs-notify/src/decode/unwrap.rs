@@ -1,0 +1,129 @@
+//! Taking messages out of their envelopes.
+//!
+//! ```text
+//! Lambda from SQS, ReceiveMessage --> wrapped --> SNS --> payload --> EventBridge --> detail
+//! Lambda from SNS ------------------------------> SNS
+//! ```
+//!
+//! Arrows lead one way only, so the depth is bounded by the code and needs no counter.
+
+use super::delivery::{Content, Message};
+use super::error::{DecodeError, Envelope};
+use super::read::read;
+#[cfg(any(feature = "sns", feature = "sqs", feature = "eventbridge"))]
+use super::recognise::recognise;
+
+#[cfg(feature = "eventbridge")]
+use crate::eventbridge::{Detail, detail};
+#[cfg(feature = "lambda")]
+use crate::lambda::{SnsRecords, SqsRecords};
+#[cfg(feature = "sns")]
+use crate::sns::SnsMessage;
+#[cfg(feature = "sqs")]
+use crate::sqs::{Received, SqsMessage};
+
+/// The messages of a document whose form is known.
+pub(super) fn messages(document: &[u8], envelope: Envelope) -> Result<Vec<Message>, DecodeError> {
+    match envelope {
+        #[cfg(feature = "lambda")]
+        Envelope::LambdaSns => {
+            let SnsRecords { records } = read(document, envelope)?;
+            Ok(records.into_iter().map(|record| of_sns(record.sns)).collect())
+        }
+        #[cfg(feature = "lambda")]
+        Envelope::LambdaSqs => {
+            let SqsRecords { records } = read(document, envelope)?;
+            Ok(records.into_iter().map(of_sqs).collect())
+        }
+        #[cfg(feature = "sqs")]
+        Envelope::Sqs => Ok(received(document)?.into_iter().map(of_sqs).collect()),
+        #[cfg(feature = "sns")]
+        Envelope::Sns => Ok(vec![of_sns(read(document, envelope)?)]),
+        _ => payload(document, envelope).map(|content| vec![Message::bare(content)]),
+    }
+}
+
+/// What speaks for itself: no message stands around it.
+fn payload(document: &[u8], envelope: Envelope) -> Result<Content, DecodeError> {
+    match envelope {
+        Envelope::Fragment => read(document, envelope).map(Content::Fragment),
+        #[cfg(feature = "s3")]
+        Envelope::S3Event => crate::s3::records(document).map(Content::Objects),
+        #[cfg(feature = "s3")]
+        Envelope::S3Test => read(document, envelope).map(Content::TestEvent),
+        #[cfg(feature = "eventbridge")]
+        Envelope::EventBridge => match detail(document)? {
+            Detail::Object(event) => Ok(Content::Objects(vec![event])),
+            Detail::Document(text) => Ok(of_detail(text).unwrap_or_else(Content::Refused)),
+        },
+        other => match other.feature() {
+            Some(feature) => Err(DecodeError::FeatureOff { envelope: other, feature }),
+            None => Err(DecodeError::NotRecognised),
+        },
+    }
+}
+
+/// The detail of an event of EventBridge that S3 did not send.
+#[cfg(feature = "eventbridge")]
+fn of_detail(text: &str) -> Result<Content, DecodeError> {
+    match recognise(text.as_bytes())? {
+        found @ (Envelope::Fragment | Envelope::S3Event) => payload(text.as_bytes(), found),
+        found => Err(DecodeError::Misplaced { found, outer: Envelope::EventBridge }),
+    }
+}
+
+/// What was published to a topic.
+#[cfg(feature = "sns")]
+fn of_sns(message: SnsMessage) -> Message {
+    let content = match &message {
+        SnsMessage::Notification(notification) => {
+            published(notification.message.as_bytes()).unwrap_or_else(Content::Refused)
+        }
+        SnsMessage::SubscriptionConfirmation(_) | SnsMessage::UnsubscribeConfirmation(_) => Content::Confirmation,
+    };
+    Message { sns: Some(message), ..Message::bare(content) }
+}
+
+#[cfg(feature = "sns")]
+fn published(text: &[u8]) -> Result<Content, DecodeError> {
+    match recognise(text)? {
+        found @ (Envelope::Sns | Envelope::LambdaSns | Envelope::LambdaSqs | Envelope::Sqs) => {
+            Err(DecodeError::Misplaced { found, outer: Envelope::Sns })
+        }
+        found => payload(text, found),
+    }
+}
+
+/// One message alone, as people save it, or a list of them.
+#[cfg(feature = "sqs")]
+fn received(document: &[u8]) -> Result<Vec<SqsMessage>, DecodeError> {
+    #[derive(serde::Deserialize)]
+    struct Form {
+        #[serde(rename = "Messages", default)]
+        messages: Option<serde::de::IgnoredAny>,
+    }
+    let form: Form = read(document, Envelope::Sqs)?;
+    match form.messages {
+        Some(_) => read(document, Envelope::Sqs).map(|Received { messages }| messages),
+        None => read(document, Envelope::Sqs).map(|message| vec![message]),
+    }
+}
+
+/// What a queue held, wrapped by SNS or raw.
+#[cfg(feature = "sqs")]
+fn of_sqs(message: SqsMessage) -> Message {
+    let inner = wrapped(message.body.as_bytes()).unwrap_or_else(|error| Message::bare(Content::Refused(error)));
+    Message { sqs: Some(message), ..inner }
+}
+
+#[cfg(feature = "sqs")]
+fn wrapped(text: &[u8]) -> Result<Message, DecodeError> {
+    match recognise(text)? {
+        #[cfg(feature = "sns")]
+        Envelope::Sns => read(text, Envelope::Sns).map(of_sns),
+        found @ (Envelope::LambdaSns | Envelope::LambdaSqs | Envelope::Sqs) => {
+            Err(DecodeError::Misplaced { found, outer: Envelope::Sqs })
+        }
+        found => payload(text, found).map(Message::bare),
+    }
+}

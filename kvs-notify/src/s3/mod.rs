@@ -1,0 +1,14 @@
+//! Event notifications of S3, by which one learns of new images.
+
+mod event;
+pub(crate) mod form;
+mod sequencer;
+mod test_event;
+mod wire;
+
+pub use event::{ObjectEvent, ObjectEventKind};
+pub use sequencer::{InvalidSequencer, Sequencer};
+pub use test_event::S3TestEvent;
+#[cfg(feature = "eventbridge")]
+pub(crate) use wire::instant;
+pub(crate) use wire::records;
