@@ -28,6 +28,8 @@ mod sqs;
 mod stream_arn;
 #[cfg(feature = "s3")]
 mod text;
+#[cfg(feature = "verify")]
+mod verify;
 
 pub use decode::{Content, DecodeError, Delivery, Envelope, Message, decode};
 #[cfg(feature = "s3")]
@@ -52,3 +54,8 @@ pub use sns::{
 #[cfg(feature = "sqs")]
 pub use sqs::SqsMessage;
 pub use stream_arn::{InvalidStreamArn, StreamArn};
+#[cfg(feature = "verify")]
+pub use verify::{
+    AcceptedVersions, CertificateCache, CertificateError, ReplayWindow, Replayed, SigningCertUrl, SigningCertificate,
+    SubscriptionUrl, TrustRoots, UrlError, UrlPolicy, Verified, Verifier, VerifyError,
+};
