@@ -13,6 +13,7 @@
 //! ```
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
+pub mod ingest;
 #[cfg(feature = "server")]
 pub mod limits;
 #[cfg(feature = "server")]

@@ -1,0 +1,252 @@
+//! What a PutMedia request says before its body begins, and what the stream adds to it.
+
+use std::str::FromStr;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::limits;
+
+/// The two clocks, read once by the caller for each call: `at` drives deadlines, `wall` goes on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "two clocks are all there is")]
+pub struct Now {
+    /// Monotonic; must not fall from call to call.
+    pub at: Instant,
+    /// The date; may jump.
+    pub wall: SystemTime,
+}
+
+/// What the timecodes of clusters count from (`x-amzn-fragment-timecode-type`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "the header knows these two")]
+pub enum TimecodeType {
+    /// From the Unix epoch.
+    Absolute,
+    /// From the producer's start timestamp.
+    Relative,
+}
+
+/// A value other than `ABSOLUTE` and `RELATIVE`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("timecode type is ABSOLUTE or RELATIVE, not {given:?}")]
+#[non_exhaustive]
+pub struct InvalidTimecodeType {
+    /// What was given.
+    pub given: String,
+}
+
+impl FromStr for TimecodeType {
+    type Err = InvalidTimecodeType;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "ABSOLUTE" => Ok(Self::Absolute),
+            "RELATIVE" => Ok(Self::Relative),
+            _ => Err(InvalidTimecodeType { given: text.chars().take(32).collect() }),
+        }
+    }
+}
+
+/// When relative timecodes began (`x-amzn-producer-start-timestamp`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "a header is absent, right or wrong")]
+pub enum ProducerStart {
+    /// No header; relative timecodes then count from the Unix epoch, as they do at the service.
+    #[default]
+    Absent,
+    /// This long after the Unix epoch.
+    At(Duration),
+    /// No time at all: the session ends at once with ack error 4007.
+    Invalid,
+}
+
+impl ProducerStart {
+    /// Reads the header: epoch seconds with a fraction of any length. What is no number, negative or beyond the year 9999 is
+    /// [`Invalid`](Self::Invalid).
+    ///
+    /// The C producer prints milliseconds without leading zeros (7 ms as `.7`); a fraction cannot be told from that, so it
+    /// is read as a fraction.
+    #[must_use]
+    pub fn parse(header: &str) -> Self {
+        let (seconds, fraction) = header.trim().split_once('.').unwrap_or((header.trim(), ""));
+        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        if seconds.is_empty() || !digits(seconds) || !digits(fraction) {
+            return Self::Invalid;
+        }
+        let nanos: u32 = fraction
+            .bytes()
+            .chain(std::iter::repeat(b'0'))
+            .take(9)
+            .fold(0, |all, digit| all * 10 + u32::from(digit - b'0'));
+        match seconds.parse() {
+            Ok(seconds) if seconds <= limits::PRODUCER_TIMESTAMP_MAX.as_secs() => {
+                Self::At(Duration::new(seconds, nanos))
+            }
+            _ => Self::Invalid,
+        }
+    }
+}
+
+/// Which edition of the service's limits holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Profile {
+    /// What the service documents today.
+    #[default]
+    Current,
+    /// What it documented in 2022 and before: fragments of at most 10 s.
+    Year2022,
+}
+
+/// Whether the stream keeps fragments, and so whether PERSISTED is acked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "the service acks PERSISTED or it does not")]
+pub enum Retention {
+    /// Retention of zero hours: RECEIVED is the last ack of a fragment.
+    None,
+    /// Retention above zero.
+    #[default]
+    Kept,
+}
+
+/// Which acks the client asked for (`x-amzn-fragment-acknowledgment-required`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "the header is 1 or 0")]
+pub enum AckMode {
+    /// All of them; also where the header is absent.
+    #[default]
+    All,
+    /// Errors only.
+    ErrorsOnly,
+}
+
+/// All that [`Ingest`](super::Ingest) must know before the first byte.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct IngestConfig {
+    pub(super) timecode_type: TimecodeType,
+    pub(super) producer_start: ProducerStart,
+    pub(super) retention: Retention,
+    pub(super) acks: AckMode,
+    pub(super) first_sequence: u64,
+    pub(super) seed: u64,
+    pub(super) profile: Profile,
+    pub(super) idle_ack: Duration,
+    pub(super) idle_close: Duration,
+    pub(super) max_age: Duration,
+    pub(super) in_flight_bytes: u64,
+}
+
+impl IngestConfig {
+    /// A session whose timecodes count so; everything else at its default.
+    #[must_use]
+    pub const fn new(timecode_type: TimecodeType) -> Self {
+        Self {
+            timecode_type,
+            producer_start: ProducerStart::Absent,
+            retention: Retention::Kept,
+            acks: AckMode::All,
+            first_sequence: 1,
+            seed: 0,
+            profile: Profile::Current,
+            idle_ack: limits::IDLE_ACK,
+            idle_close: kvs_mkv::service::limits::CONNECTION_IDLE,
+            max_age: kvs_mkv::service::limits::CONNECTION_DURATION,
+            in_flight_bytes: limits::IN_FLIGHT_BYTES,
+        }
+    }
+
+    /// When relative timecodes began; default [`ProducerStart::Absent`]. Ignored with absolute ones unless invalid.
+    #[must_use]
+    pub const fn producer_start(mut self, start: ProducerStart) -> Self {
+        self.producer_start = start;
+        self
+    }
+
+    /// Whether fragments are kept and PERSISTED is acked; default [`Retention::Kept`].
+    #[must_use]
+    pub const fn retention(mut self, retention: Retention) -> Self {
+        self.retention = retention;
+        self
+    }
+
+    /// Which acks are sent; default [`AckMode::All`].
+    #[must_use]
+    pub const fn acks(mut self, acks: AckMode) -> Self {
+        self.acks = acks;
+        self
+    }
+
+    /// Sequence in the first fragment's number, see [`first_sequence_after`](super::first_sequence_after); default 1.
+    #[must_use]
+    pub const fn first_sequence(mut self, sequence: u64) -> Self {
+        self.first_sequence = sequence;
+        self
+    }
+
+    /// Seed of the random bits in fragment numbers; default 0. Equal seeds, bodies and clocks give equal numbers.
+    #[must_use]
+    pub const fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Which edition of the limits holds; default [`Profile::Current`].
+    #[must_use]
+    pub const fn profile(mut self, profile: Profile) -> Self {
+        self.profile = profile;
+        self
+    }
+
+    /// Silence before each IDLE ack; default [`limits::IDLE_ACK`].
+    #[must_use]
+    pub const fn idle_ack(mut self, silence: Duration) -> Self {
+        self.idle_ack = silence;
+        self
+    }
+
+    /// Silence that ends the session; default 30 s as at the service.
+    #[must_use]
+    pub const fn idle_close(mut self, silence: Duration) -> Self {
+        self.idle_close = silence;
+        self
+    }
+
+    /// Age at which the session ends with ack error 4003; default 45 minutes as at the service.
+    #[must_use]
+    pub const fn max_age(mut self, age: Duration) -> Self {
+        self.max_age = age;
+        self
+    }
+
+    /// Bytes of received and not yet stored fragments above which no more body is taken; default
+    /// [`limits::IN_FLIGHT_BYTES`]. What a session holds in memory is this, one fragment and what one push brings.
+    #[must_use]
+    pub const fn in_flight_bytes(mut self, bytes: u64) -> Self {
+        self.in_flight_bytes = bytes;
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn start_timestamps_are_read_leniently_but_not_wrongly() {
+        let at = |seconds, nanos| ProducerStart::At(Duration::new(seconds, nanos));
+        assert_eq!(ProducerStart::parse("1699332285.123"), at(1_699_332_285, 123_000_000));
+        assert_eq!(ProducerStart::parse(" 1699332285 "), at(1_699_332_285, 0));
+        assert_eq!(ProducerStart::parse("0.0000000019"), at(0, 1));
+        assert_eq!(ProducerStart::parse("7."), at(7, 0));
+        for wrong in ["", ".5", "-1", "1e9", "NaN", "1.2.3", "1,5", "99999999999999999999", "253402300800"] {
+            assert_eq!(ProducerStart::parse(wrong), ProducerStart::Invalid, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn timecode_types_are_exact() {
+        assert_eq!("ABSOLUTE".parse(), Ok(TimecodeType::Absolute));
+        assert_eq!("RELATIVE".parse(), Ok(TimecodeType::Relative));
+        assert!("relative".parse::<TimecodeType>().is_err());
+    }
+}

@@ -1,0 +1,161 @@
+//! A fragment as it came in.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use kvs_mkv::{Chunks, FragmentNumber, Frame, Tag, Track, TrackNumber};
+
+/// A complete fragment, its bytes exactly as the producer sent them.
+///
+/// `header`, `cluster` and `trailing` one after the other are a playable Matroska file of this one fragment.
+///
+/// Memory: the pieces of the body it lies in, and an index of 48 bytes a frame.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct IngestedFragment {
+    /// The number it was given.
+    pub number: FragmentNumber,
+    /// The cluster's timecode as sent.
+    pub timecode: Duration,
+    /// When the producer says it began: the timecode, with relative ones after the start timestamp.
+    pub producer_timestamp: SystemTime,
+    /// When its first bytes were seen, in whole ms, as in the number.
+    pub server_timestamp: SystemTime,
+    /// From its earliest frame to the end of its last one. Where nothing says how long the last frame lasts, it is taken to
+    /// last as long as the frames of its track did on average.
+    pub duration: Duration,
+    /// Everything before the session's first cluster: EBML head, segment head, information, tracks, header tags.
+    pub header: Chunks,
+    /// The cluster element, or as much of it as there is when its size is unknown.
+    pub cluster: Chunks,
+    /// What stands between the cluster and the end of the fragment: its tags, the end-of-fragment mark, void. Tags that stood
+    /// between the mark of the fragment before and this cluster come first.
+    pub trailing: Chunks,
+    /// The tags that belong to it, one group for each `Tag` element, in the order sent. The first fragment of a session has
+    /// those of the header too. The end-of-fragment mark is left out.
+    pub tags: Vec<Vec<Tag>>,
+    /// The tracks of its session.
+    pub tracks: Arc<[Track]>,
+    pub(super) frames: Vec<FrameSpan>,
+}
+
+/// Where a frame lies in the cluster.
+#[derive(Clone, Debug)]
+pub(super) struct FrameSpan {
+    pub(super) track: TrackNumber,
+    pub(super) pts: Duration,
+    pub(super) keyframe: bool,
+    pub(super) payload: Range<u32>,
+    pub(super) duration: Option<Duration>,
+}
+
+impl IngestedFragment {
+    /// Bytes of header, cluster and what trails it.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.header.len().saturating_add(self.cluster.len()).saturating_add(self.trailing.len())
+    }
+
+    /// Never: a fragment has at least a cluster head.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many frames it has.
+    #[must_use]
+    pub const fn frame_count(&self) -> usize {
+        self.frames.len()
+    }
+
+    /// Its frames in the order sent, times as in the container; payloads are slices of [`cluster`](Self::cluster).
+    pub fn frames(&self) -> impl Iterator<Item = Frame> {
+        // One walk over the pieces serves all frames, since their payloads rise.
+        let mut walk = Walk { pieces: self.cluster.pieces(), at: 0 };
+        self.frames.iter().map(move |span| {
+            let data = walk.take(span.payload.clone());
+            Frame::new(span.track, span.pts, data).with_keyframe(span.keyframe).with_duration(span.duration)
+        })
+    }
+}
+
+/// Reads rising ranges out of a list of pieces.
+struct Walk<'a> {
+    pieces: &'a [Bytes],
+    /// Where the first of `pieces` begins.
+    at: usize,
+}
+
+impl Walk<'_> {
+    fn take(&mut self, range: Range<u32>) -> Chunks {
+        let [start, end] = [range.start, range.end].map(|at| usize::try_from(at).unwrap_or(usize::MAX));
+        let mut taken = Chunks::new();
+        while let [piece, rest @ ..] = self.pieces {
+            let piece_end = self.at.saturating_add(piece.len());
+            if piece_end > start && self.at < end {
+                let from = start.saturating_sub(self.at);
+                taken.push(piece.slice(from..end.min(piece_end) - self.at));
+            }
+            if piece_end > end {
+                break;
+            }
+            (self.pieces, self.at) = (rest, piece_end);
+        }
+        taken
+    }
+}
+
+/// How long frames last in all: from the earliest to the end of the last, see [`IngestedFragment::duration`].
+pub(super) fn duration(frames: &[FrameSpan], tracks: &[Track], next: Option<Duration>) -> Duration {
+    let Some(first) = frames.iter().map(|frame| frame.pts).min() else { return Duration::ZERO };
+    let ends = tracks.iter().filter_map(|track| {
+        let own = || frames.iter().filter(|frame| frame.track == track.number);
+        let last = own().max_by_key(|frame| frame.pts)?;
+        let begin = own().map(|frame| frame.pts).min()?;
+        let steps = u32::try_from(own().count().saturating_sub(1)).unwrap_or(u32::MAX);
+        let average = last.pts.saturating_sub(begin).checked_div(steps);
+        let lasts = last.duration.or(track.default_duration).or(average).unwrap_or_default();
+        Some((last.pts, last.pts.saturating_add(lasts)))
+    });
+    let (last, end) = ends.fold((first, first), |all, one| (all.0.max(one.0), all.1.max(one.1)));
+    // The next fragment says best when this one ended, unless there is a gap.
+    let gap = end.saturating_sub(last).saturating_mul(2);
+    let end = next.filter(|&next| next > last && next.saturating_sub(last) <= gap).unwrap_or(end);
+    end.saturating_sub(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use kvs_mkv::{CodecId, TrackKind};
+
+    use super::*;
+
+    const MS: fn(u64) -> Duration = Duration::from_millis;
+
+    fn frames(times: &[u64]) -> Vec<FrameSpan> {
+        let span = |&at: &u64| FrameSpan {
+            track: TrackNumber::ONE,
+            pts: MS(at),
+            keyframe: false,
+            payload: 0..0,
+            duration: None,
+        };
+        times.iter().map(span).collect()
+    }
+
+    #[test]
+    fn a_fragment_lasts_until_its_last_frame_ends() {
+        let tracks = [Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::H264)];
+        let lasts = |times: &[u64], next| duration(&frames(times), &tracks, next);
+        assert_eq!(lasts(&[], None), MS(0));
+        assert_eq!(lasts(&[100], None), MS(0));
+        assert_eq!(lasts(&[1000, 1040, 1080], None), MS(120));
+        // Out of order, as B-frames are.
+        assert_eq!(lasts(&[1000, 1080, 1040], None), MS(120));
+        // The next fragment settles it, a gap does not.
+        assert_eq!(lasts(&[1000, 1040, 1080], Some(MS(1121))), MS(121));
+        assert_eq!(lasts(&[1000, 1040, 1080], Some(MS(9000))), MS(120));
+    }
+}

@@ -1,0 +1,24 @@
+//! Ingestion: the bytes of one PutMedia body in, ack lines and complete fragments out.
+//!
+//! [`Ingest`] has no runtime, socket, clock or disk in it. Plug a producer core into it and a day of video is a unit test;
+//! the service puts a connection and a store around it.
+
+pub mod limits;
+
+mod ack;
+mod body;
+mod config;
+mod fragment;
+mod number;
+mod open;
+mod session;
+mod tape;
+
+pub use ack::{Ack, AckedFragment};
+pub use config::{AckMode, IngestConfig, InvalidTimecodeType, Now, ProducerStart, Profile, Retention, TimecodeType};
+pub use fragment::IngestedFragment;
+pub use number::{NumberParts, first_sequence_after};
+pub use session::Ingest;
+
+#[cfg(test)]
+mod tests;

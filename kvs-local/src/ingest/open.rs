@@ -1,0 +1,113 @@
+//! The fragment that is being received.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use kvs_mkv::service::ErrorId;
+use kvs_mkv::{Chunks, Frame, Tag, Track};
+
+use super::fragment::{self, FrameSpan, IngestedFragment};
+use super::{AckedFragment, limits};
+
+/// A fragment whose end is not here yet.
+#[derive(Debug)]
+pub(super) struct Open {
+    pub(super) acked: AckedFragment,
+    pub(super) timecode: Duration,
+    pub(super) producer_timestamp: SystemTime,
+    pub(super) server_timestamp: SystemTime,
+    /// Where the cluster begins in the body.
+    pub(super) start: u64,
+    pub(super) part: Part,
+    /// What was sent behind the mark that ended the fragment before.
+    pub(super) early: Chunks,
+    pub(super) tags: Vec<Vec<Tag>>,
+    pub(super) frames: Frames,
+}
+
+/// How far it has come.
+///
+/// ```text
+///   Cluster ──cluster over──> Tags ──end-of-fragment mark──> Marked
+/// ```
+#[derive(Debug)]
+pub(super) enum Part {
+    /// Blocks may follow.
+    Cluster,
+    /// The cluster is over, tags may follow.
+    Tags { cluster: Chunks },
+    /// The end-of-fragment mark stands in the element that ends at `end`.
+    Marked { cluster: Chunks, end: u64 },
+}
+
+/// The frames so far.
+#[derive(Debug, Default)]
+pub(super) struct Frames {
+    spans: Vec<FrameSpan>,
+    /// Earliest and latest time.
+    extent: Option<(Duration, Duration)>,
+}
+
+impl Frames {
+    /// Adds a frame whose payload begins `offset` bytes into the cluster.
+    pub(super) fn push(&mut self, frame: &Frame, offset: u64, longest: Duration) -> Result<(), ErrorId> {
+        let start = u32::try_from(offset).map_err(|_| ErrorId::MAX_FRAGMENT_SIZE_REACHED)?;
+        let len = u32::try_from(frame.data.len()).map_err(|_| ErrorId::MAX_FRAGMENT_SIZE_REACHED)?;
+        let end = start.checked_add(len).ok_or(ErrorId::MAX_FRAGMENT_SIZE_REACHED)?;
+        if self.spans.len() >= limits::FRAGMENT_FRAMES {
+            tracing::debug!(limit = limits::FRAGMENT_FRAMES, "more frames than a fragment may have");
+            return Err(ErrorId::MAX_FRAGMENT_SIZE_REACHED);
+        }
+        let (first, last) = self.extent.unwrap_or((frame.pts, frame.pts));
+        let (first, last) = (first.min(frame.pts), last.max(frame.pts));
+        self.extent = Some((first, last));
+        self.spans.push(FrameSpan {
+            track: frame.track,
+            pts: frame.pts,
+            keyframe: frame.keyframe,
+            payload: start..end,
+            duration: frame.duration,
+        });
+        if last.saturating_sub(first) > longest { Err(ErrorId::MAX_FRAGMENT_DURATION_REACHED) } else { Ok(()) }
+    }
+}
+
+impl Open {
+    /// The end-of-fragment mark stands in the element that ends at `end`.
+    pub(super) fn mark(&mut self, end: u64) {
+        if let Part::Tags { cluster } = &mut self.part {
+            self.part = Part::Marked { cluster: std::mem::take(cluster), end };
+        }
+    }
+
+    /// All of it is here: `rest` is what the tape has of it.
+    pub(super) fn complete(
+        self,
+        header: Chunks,
+        tracks: Arc<[Track]>,
+        rest: Chunks,
+        next: Option<Duration>,
+    ) -> IngestedFragment {
+        let mut trailing = self.early;
+        let cluster = match self.part {
+            Part::Cluster => rest,
+            Part::Tags { cluster } | Part::Marked { cluster, .. } => {
+                trailing.append(rest);
+                cluster
+            }
+        };
+        IngestedFragment {
+            number: self.acked.number,
+            timecode: self.timecode,
+            producer_timestamp: self.producer_timestamp,
+            server_timestamp: self.server_timestamp,
+            duration: fragment::duration(&self.frames.spans, &tracks, next),
+            header,
+            cluster,
+            trailing,
+            tags: self.tags,
+            tracks,
+            frames: self.frames.spans,
+        }
+    }
+}

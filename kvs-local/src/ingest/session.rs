@@ -1,0 +1,310 @@
+//! One PutMedia connection: body in, acks and fragments out, deadlines in between.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use kvs_mkv::FragmentNumber;
+use kvs_mkv::service::ErrorId;
+
+use super::ack::{Ack, AckedFragment};
+use super::body::{Body, Happening, Refusal};
+use super::config::{AckMode, IngestConfig, Now, ProducerStart, Retention};
+use super::fragment::IngestedFragment;
+
+/// The service's side of one PutMedia connection, without sockets, clocks and disks.
+///
+/// Inputs are the `handle_*` methods; none of them fails, since trouble with a body is an ack. Outputs are
+/// [`poll_ack`](Self::poll_ack), [`poll_fragment`](Self::poll_fragment) and [`poll_timeout`](Self::poll_timeout).
+/// **After each input, poll acks and fragments until both give `None`, then the timeout.** `now.at` must not fall from call to call.
+///
+/// For each fragment the acks are BUFFERING when its first bytes are here, RECEIVED when all are, and, on streams with a
+/// retention, PERSISTED after [`handle_stored`](Self::handle_stored), in the order of fragments whatever the order of storing.
+/// A fragment is complete at the next cluster, at the end-of-fragment mark, or at the end of the body. Tags between it and
+/// the next cluster are its own; tags behind its mark are the next fragment's.
+///
+/// An error ends the session: fragments received before it still get their PERSISTED, then the ERROR ack is the last line,
+/// [`is_finished`](Self::is_finished) turns true and the response is to be ended. Input after that is dropped.
+///
+/// Memory: at most [`IngestConfig::in_flight_bytes`], one fragment and what one push brings, if the caller heeds
+/// [`takes_body`](Self::takes_body).
+///
+/// ```
+/// use std::time::{Instant, SystemTime};
+/// use kvs_local::ingest::{Ingest, IngestConfig, Now, TimecodeType};
+///
+/// let now = Now { at: Instant::now(), wall: SystemTime::now() };
+/// let mut ingest = Ingest::new(IngestConfig::new(TimecodeType::Absolute), now);
+/// ingest.handle_body("this is no Matroska".into(), now);
+/// let ack = ingest.poll_ack().unwrap();
+/// assert_eq!(ack.line(), "{\"EventType\":\"ERROR\",\"ErrorCode\":\"INVALID_MKV_DATA\",\"ErrorId\":4006}\n");
+/// assert!(ingest.poll_fragment().is_none() && ingest.is_finished());
+/// ```
+#[derive(Debug)]
+pub struct Ingest {
+    config: IngestConfig,
+    state: State,
+    timers: Timers,
+    in_flight: VecDeque<InFlight>,
+    acks: VecDeque<Ack>,
+    fragments: VecDeque<IngestedFragment>,
+}
+
+/// ```text
+///   Receiving ──end of body, error──> Draining ──all stored, or one not──> Finished
+/// ```
+#[derive(Debug)]
+enum State {
+    Receiving(Box<Body>),
+    /// No more input; fragments are still being stored. The error ack is the last one.
+    Draining {
+        last: Option<Ack>,
+    },
+    Finished,
+}
+
+/// A fragment received and not yet acked as stored.
+#[derive(Debug)]
+struct InFlight {
+    acked: AckedFragment,
+    bytes: u64,
+    storing: Storing,
+}
+
+#[derive(Debug)]
+enum Storing {
+    Pending,
+    Stored,
+    Failed(ErrorId),
+}
+
+#[derive(Debug)]
+struct Timers {
+    opened: Instant,
+    /// When the last byte came.
+    last_body: Instant,
+    /// When the last IDLE ack was due, or the last byte came.
+    last_sign: Instant,
+}
+
+impl Ingest {
+    /// A connection whose request head has just been read.
+    #[must_use]
+    pub fn new(config: IngestConfig, now: Now) -> Self {
+        let mut ingest = Self {
+            state: State::Receiving(Box::new(Body::new(&config))),
+            timers: Timers { opened: now.at, last_body: now.at, last_sign: now.at },
+            in_flight: VecDeque::new(),
+            acks: VecDeque::new(),
+            fragments: VecDeque::new(),
+            config,
+        };
+        if ingest.config.producer_start == ProducerStart::Invalid {
+            ingest.handle_error(ErrorId::INVALID_PRODUCER_TIMESTAMP, now);
+        }
+        ingest
+    }
+
+    /// Bytes of the body, in order, cut anywhere.
+    pub fn handle_body(&mut self, bytes: Bytes, now: Now) {
+        if bytes.is_empty() {
+            return;
+        }
+        self.timers.on_body(now.at);
+        if let State::Receiving(body) = &mut self.state {
+            body.push(bytes);
+            self.take_happenings(now);
+        }
+    }
+
+    /// The body ended as it should (the last chunk arrived): an open fragment is complete.
+    pub fn handle_end(&mut self, now: Now) {
+        self.take_happenings(now);
+        if let State::Receiving(body) = &mut self.state {
+            if let Some(happening) = body.finish() {
+                self.on_happening(happening);
+            }
+            if matches!(self.state, State::Receiving(_)) {
+                self.drain(None);
+            }
+        }
+    }
+
+    /// The connection broke, or the client cannot be waited for: an open fragment is lost.
+    pub fn handle_broken(&mut self, now: Now) {
+        self.handle_error(ErrorId::STREAM_READ_ERROR, now);
+    }
+
+    /// The service cannot go on for a reason of its own: the stream was deleted, a key was taken away, a test wants it so.
+    pub fn handle_error(&mut self, id: ErrorId, now: Now) {
+        if let State::Receiving(body) = &mut self.state {
+            body.refuse(id);
+            self.take_happenings(now);
+        }
+    }
+
+    /// A fragment given out by [`poll_fragment`](Self::poll_fragment) is on disk, or cannot be.
+    ///
+    /// Call it for streams without retention too: it frees the room that [`takes_body`](Self::takes_body) counts. An error
+    /// becomes an ERROR ack for that fragment and ends the session. Numbers not in flight are ignored.
+    pub fn handle_stored(&mut self, number: &FragmentNumber, result: Result<(), ErrorId>, now: Now) {
+        if !self.takes_body() {
+            // The client was held up by us, not silent.
+            self.timers.on_body(now.at);
+        }
+        if let Some(fragment) = self.in_flight.iter_mut().find(|fragment| fragment.acked.number == *number) {
+            fragment.storing = match result {
+                Ok(()) => Storing::Stored,
+                Err(id) => Storing::Failed(id),
+            };
+        }
+        self.ack_stored();
+    }
+
+    /// The time of [`poll_timeout`](Self::poll_timeout) has come. Harmless when called early.
+    pub fn handle_timeout(&mut self, now: Now) {
+        if !self.takes_body() {
+            self.timers.on_body(now.at);
+        }
+        let State::Receiving(body) = &self.state else { return };
+        let inside_fragment = body.is_inside_fragment();
+        if now.at >= self.timers.age_deadline(&self.config) {
+            self.handle_error(ErrorId::MAX_CONNECTION_DURATION_REACHED, now);
+        } else if now.at >= self.timers.close_deadline(&self.config) {
+            // Silence between fragments loses nothing; inside one it does, and the client is to know.
+            if inside_fragment { self.handle_error(ErrorId::STREAM_READ_ERROR, now) } else { self.drain(None) }
+        } else if now.at >= self.timers.idle_deadline(&self.config) {
+            self.timers.last_sign = now.at;
+            self.push_ack(Ack::Idle);
+        }
+    }
+
+    /// The next line of the response.
+    pub fn poll_ack(&mut self) -> Option<Ack> {
+        self.acks.pop_front()
+    }
+
+    /// The next complete fragment; answer it by [`handle_stored`](Self::handle_stored).
+    pub fn poll_fragment(&mut self) -> Option<IngestedFragment> {
+        self.fragments.pop_front()
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout), and `None` when there is nothing to wait for but storing.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        match self.state {
+            State::Receiving(_) => {
+                let ends = self.timers.age_deadline(&self.config).min(self.timers.close_deadline(&self.config));
+                Some(ends.min(self.timers.idle_deadline(&self.config)))
+            }
+            State::Draining { .. } | State::Finished => None,
+        }
+    }
+
+    /// Whether more of the body should be read now: no while too many bytes wait to be stored, and no after the end.
+    #[must_use]
+    pub fn takes_body(&self) -> bool {
+        let waiting: u64 = self.in_flight.iter().map(|fragment| fragment.bytes).sum();
+        matches!(self.state, State::Receiving(_)) && waiting < self.config.in_flight_bytes
+    }
+
+    /// Whether the response is complete: no input counts any more and all output is polled.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        matches!(self.state, State::Finished) && self.acks.is_empty() && self.fragments.is_empty()
+    }
+
+    fn take_happenings(&mut self, now: Now) {
+        while let State::Receiving(body) = &mut self.state {
+            match body.poll(now) {
+                Some(happening) => self.on_happening(happening),
+                None => break,
+            }
+        }
+    }
+
+    fn on_happening(&mut self, happening: Happening) {
+        match happening {
+            Happening::Opened(acked) => self.push_ack(Ack::Buffering(acked)),
+            Happening::Closed(fragment) => self.on_closed(*fragment),
+            Happening::Refused(Refusal { id, fragment }) => self.drain(Some(Ack::Error { fragment, id })),
+        }
+    }
+
+    fn on_closed(&mut self, fragment: IngestedFragment) {
+        let timecode_ms = u64::try_from(fragment.timecode.as_millis()).unwrap_or(u64::MAX);
+        let acked = AckedFragment { timecode_ms, number: fragment.number.clone() };
+        tracing::trace!(number = %acked.number, bytes = fragment.len(), "fragment received");
+        self.push_ack(Ack::Received(acked.clone()));
+        self.in_flight.push_back(InFlight { acked, bytes: fragment.len() as u64, storing: Storing::Pending });
+        self.fragments.push_back(fragment);
+    }
+
+    /// No more input: what is in flight comes first, then the last word.
+    fn drain(&mut self, last: Option<Ack>) {
+        self.state = State::Draining { last };
+        self.ack_stored();
+    }
+
+    /// Acks what is stored, in the order of fragments, up to the first that is not.
+    fn ack_stored(&mut self) {
+        while let Some(InFlight { acked, storing, .. }) = self.in_flight.front() {
+            let acked = acked.clone();
+            match storing {
+                Storing::Pending => return,
+                Storing::Stored if self.config.retention == Retention::Kept => self.push_ack(Ack::Persisted(acked)),
+                Storing::Stored => {}
+                Storing::Failed(id) => {
+                    let error = Ack::Error { fragment: Some(acked), id: *id };
+                    self.in_flight.clear();
+                    self.finish(Some(error));
+                    return;
+                }
+            }
+            self.in_flight.pop_front();
+        }
+        if let State::Draining { last } = &mut self.state {
+            let last = last.take();
+            self.finish(last);
+        }
+    }
+
+    fn finish(&mut self, last: Option<Ack>) {
+        if let Some(ack) = last {
+            self.push_ack(ack);
+        }
+        self.state = State::Finished;
+    }
+
+    fn push_ack(&mut self, ack: Ack) {
+        match (self.config.acks, &ack) {
+            (AckMode::All, _) | (AckMode::ErrorsOnly, Ack::Error { .. }) => self.acks.push_back(ack),
+            (AckMode::ErrorsOnly, _) => {}
+        }
+    }
+}
+
+impl Timers {
+    fn on_body(&mut self, at: Instant) {
+        (self.last_body, self.last_sign) = (at, at);
+    }
+
+    fn idle_deadline(&self, config: &IngestConfig) -> Instant {
+        after(self.last_sign, config.idle_ack)
+    }
+
+    fn close_deadline(&self, config: &IngestConfig) -> Instant {
+        after(self.last_body, config.idle_close)
+    }
+
+    fn age_deadline(&self, config: &IngestConfig) -> Instant {
+        after(self.opened, config.max_age)
+    }
+}
+
+/// Beyond what an `Instant` holds is never in practice: a century.
+fn after(at: Instant, wait: Duration) -> Instant {
+    at.checked_add(wait).or_else(|| at.checked_add(CENTURY)).unwrap_or(at)
+}
+
+const CENTURY: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
