@@ -18,6 +18,8 @@ pub mod ingest;
 pub mod limits;
 #[cfg(feature = "server")]
 pub mod pictures;
+#[cfg(feature = "server")]
+pub mod store;
 
 #[cfg(feature = "server")]
 mod builder;

@@ -1,0 +1,236 @@
+//! The few things a store asks of a file system, so that tests can take the power away between any two of them.
+
+use std::fmt::Debug;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, IoSlice, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+
+use bytes::Bytes;
+
+/// Whether data must be on the medium when a call returns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "written through or not")]
+pub enum Durability {
+    /// `fdatasync` before the call returns: survives the loss of power.
+    #[default]
+    Synced,
+    /// Left to the operating system: survives the end of the process in any way, not the loss of power.
+    Written,
+}
+
+/// A file system as the store uses it. Paths are absolute or relative as the store was opened.
+pub trait Disk: Debug + Send + Sync {
+    /// Makes a folder and those above it.
+    ///
+    /// # Errors
+    /// Those of the file system, here and below.
+    fn create_dir(&self, dir: &Path) -> io::Result<()>;
+
+    /// Takes a lock that no other process gets while the returned file lives.
+    ///
+    /// # Errors
+    /// `WouldBlock` if another has it.
+    fn lock(&self, file: &Path) -> io::Result<Option<File>>;
+
+    /// Names of the entries of a folder, in no order; names that are not Unicode are left out.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    fn entries(&self, dir: &Path) -> io::Result<Vec<String>>;
+
+    /// Length of a file, `None` if it is not there.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    fn len(&self, file: &Path) -> io::Result<Option<u64>>;
+
+    /// At most `most` bytes from `at` on; fewer only at the end of the file.
+    ///
+    /// # Errors
+    /// Those of the file system; `NotFound` if there is no such file.
+    fn read(&self, file: &Path, at: u64, most: usize) -> io::Result<Vec<u8>>;
+
+    /// Writes pieces behind the `at` bytes that a file has, making it if `at` is zero.
+    ///
+    /// # Errors
+    /// Those of the file system; any part may be written then. `InvalidData` if the file does not have `at` bytes.
+    fn append(&self, file: &Path, at: u64, pieces: &[Bytes], durability: Durability) -> io::Result<()>;
+
+    /// Puts a new file in the place of another, or none: afterwards there is the old or the new one, never a part.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    fn replace(&self, file: &Path, bytes: &[u8], durability: Durability) -> io::Result<()>;
+
+    /// Makes the names in a folder durable.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+
+    /// Gives a folder another name beside the old one.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    fn rename_dir(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Removes a file; fine if there is none.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    fn remove_file(&self, file: &Path) -> io::Result<()>;
+
+    /// Removes a folder with all in it.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    fn remove_dir(&self, dir: &Path) -> io::Result<()>;
+}
+
+/// The file system of this machine. Holds no file open between calls, so that a thousand streams need no thousand handles.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct LocalDisk;
+
+impl Disk for LocalDisk {
+    fn create_dir(&self, dir: &Path) -> io::Result<()> {
+        fs::create_dir_all(dir)
+    }
+
+    fn lock(&self, file: &Path) -> io::Result<Option<File>> {
+        let handle = OpenOptions::new().create(true).truncate(false).write(true).open(file)?;
+        match handle.try_lock() {
+            Ok(()) => Ok(Some(handle)),
+            Err(TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    fn entries(&self, dir: &Path) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(dir)? {
+            names.extend(entry?.file_name().into_string().ok());
+        }
+        Ok(names)
+    }
+
+    fn len(&self, file: &Path) -> io::Result<Option<u64>> {
+        match fs::metadata(file) {
+            Ok(metadata) => Ok(Some(metadata.len())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn read(&self, file: &Path, at: u64, most: usize) -> io::Result<Vec<u8>> {
+        let mut handle = File::open(file)?;
+        let there = handle.metadata()?.len().saturating_sub(at);
+        let count = usize::try_from(there).unwrap_or(usize::MAX).min(most);
+        if at > 0 {
+            handle.seek(SeekFrom::Start(at))?;
+        }
+        let mut bytes = Vec::with_capacity(count);
+        handle.take(count as u64).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn append(&self, file: &Path, at: u64, pieces: &[Bytes], durability: Durability) -> io::Result<()> {
+        let mut handle = OpenOptions::new().create(at == 0).append(true).open(file)?;
+        if handle.metadata()?.len() != at {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "another hand has written to the file"));
+        }
+        write_all(&mut handle, pieces)?;
+        match durability {
+            Durability::Synced => handle.sync_data(),
+            Durability::Written => Ok(()),
+        }
+    }
+
+    fn replace(&self, file: &Path, bytes: &[u8], durability: Durability) -> io::Result<()> {
+        let beside = file.with_extension("new");
+        let mut handle = File::create(&beside)?;
+        handle.write_all(bytes)?;
+        if durability == Durability::Synced {
+            handle.sync_data()?;
+        }
+        drop(handle);
+        fs::rename(&beside, file)?;
+        match (durability, file.parent()) {
+            (Durability::Synced, Some(dir)) => self.sync_dir(dir),
+            _ => Ok(()),
+        }
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        // Windows opens no folders as files, and makes names durable by itself.
+        if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
+    }
+
+    fn rename_dir(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn remove_file(&self, file: &Path) -> io::Result<()> {
+        match fs::remove_file(file) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            result => result,
+        }
+    }
+
+    fn remove_dir(&self, dir: &Path) -> io::Result<()> {
+        fs::remove_dir_all(dir)
+    }
+}
+
+/// Writes all pieces with as few system calls as it takes, none of them copied together.
+fn write_all(file: &mut File, pieces: &[Bytes]) -> io::Result<()> {
+    let mut slices: Vec<IoSlice<'_>> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
+    let mut left = &mut slices[..];
+    IoSlice::advance_slices(&mut left, 0);
+    while !left.is_empty() {
+        match file.write_vectored(left) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => IoSlice::advance_slices(&mut left, count),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_land_behind_each_other_and_only_where_expected() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("a.seg");
+        let many: Vec<Bytes> = (0..5000_u32).map(|at| Bytes::copy_from_slice(&at.to_be_bytes())).collect();
+        LocalDisk.append(&file, 0, &many, Durability::Synced).unwrap();
+        assert_eq!(LocalDisk.len(&file).unwrap(), Some(20_000));
+        assert_eq!(LocalDisk.read(&file, 19_996, 100).unwrap(), 4999_u32.to_be_bytes());
+        let error = LocalDisk.append(&file, 7, &many, Durability::Written).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+    }
+
+    #[test]
+    fn replacing_leaves_nothing_beside() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("stream.json");
+        for text in ["first", "second"] {
+            LocalDisk.replace(&file, text.as_bytes(), Durability::Synced).unwrap();
+            assert_eq!(fs::read_to_string(&file).unwrap(), text);
+        }
+        assert_eq!(LocalDisk.entries(dir.path()).unwrap(), ["stream.json"]);
+    }
+
+    #[test]
+    fn a_lock_is_had_by_one_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("lock");
+        let first = LocalDisk.lock(&file).unwrap();
+        assert_eq!(LocalDisk.lock(&file).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        drop(first);
+        assert!(LocalDisk.lock(&file).is_ok());
+    }
+}

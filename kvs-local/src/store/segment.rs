@@ -1,0 +1,144 @@
+//! A segment file: a mark and then records, one behind the other.
+//!
+//! Beside a sealed segment lies its index, so that opening a large store reads no media. The index is only a shortcut: it has
+//! a checksum, names the length of its segment, and is made anew when either is wrong.
+
+use std::io;
+use std::path::Path;
+
+use bytes::{Buf, BufMut, Bytes};
+
+use super::disk::{Disk, Durability};
+use super::index::Entry;
+use super::limits;
+use super::record::{self, HEAD_BYTES, Head, Meta, number_at};
+use crate::ingest::NumberParts;
+
+/// First bytes of every segment file.
+pub(super) const MARK: [u8; 16] = *b"KVS-LOCAL SEG 1\n";
+const INDEX_MARK: [u8; 16] = *b"KVS-LOCAL IDX 1\n";
+const ENTRY_BYTES: usize = 40;
+/// Enough for a record's head and its usual metadata in one read.
+const PEEK_BYTES: usize = 4 << 10;
+
+/// What a segment file holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Contents {
+    pub(super) entries: Vec<Entry>,
+    /// Where the whole records end. Bytes behind that are torn or foreign.
+    pub(super) end: u64,
+}
+
+/// Walks the records by their heads; media are skipped, but for the last record, the only one that can be torn, since each
+/// is on disk before the next is begun.
+pub(super) fn scan(disk: &dyn Disk, file: &Path, segment: u32) -> io::Result<Contents> {
+    let len = disk.len(file)?.unwrap_or(0);
+    let mut contents = Contents::default();
+    if disk.read(file, 0, MARK.len())? != MARK {
+        return Ok(contents);
+    }
+    contents.end = MARK.len() as u64;
+    while let Some((entry, next)) = entry_at(disk, file, segment, contents.end, len)? {
+        contents.entries.push(entry);
+        contents.end = next;
+    }
+    while let Some(last) = contents.entries.last() {
+        let at = u64::from(last.offset);
+        if record_at(disk, file, at)?.is_some() {
+            break;
+        }
+        contents.end = at;
+        contents.entries.pop();
+    }
+    Ok(contents)
+}
+
+/// The entry of the record at an offset and where the next one begins, if the record's head and metadata are whole and its media all
+/// within the file.
+fn entry_at(disk: &dyn Disk, file: &Path, segment: u32, at: u64, len: u64) -> io::Result<Option<(Entry, u64)>> {
+    let peek = disk.read(file, at, PEEK_BYTES)?;
+    let Some(head) = Head::read(&peek) else { return Ok(None) };
+    let next = at.saturating_add(head.record_len());
+    if next > len {
+        return Ok(None);
+    }
+    let meta = read_meta(disk, file, at, head, &peek)?;
+    let offset = u32::try_from(at).ok();
+    Ok(meta.zip(offset).and_then(|(meta, offset)| meta.entry(segment, offset)).map(|entry| (entry, next)))
+}
+
+fn read_meta(disk: &dyn Disk, file: &Path, at: u64, head: Head, peek: &[u8]) -> io::Result<Option<Meta>> {
+    let count = usize::try_from(head.meta).unwrap_or(usize::MAX);
+    if let Some(bytes) = peek.get(HEAD_BYTES..HEAD_BYTES.saturating_add(count)) {
+        return Ok(head.meta(bytes));
+    }
+    Ok(head.meta(&disk.read(file, at.saturating_add(HEAD_BYTES as u64), count)?))
+}
+
+/// The record at an offset, checked, or `None` if it is not what was written.
+pub(super) fn record_at(disk: &dyn Disk, file: &Path, at: u64) -> io::Result<Option<(Meta, Bytes)>> {
+    let head = disk.read(file, at, HEAD_BYTES)?;
+    let Some(head) = Head::read(&head) else { return Ok(None) };
+    let len = usize::try_from(head.record_len()).unwrap_or(usize::MAX);
+    Ok(record::read(disk.read(file, at, len)?.into()))
+}
+
+/// Writes the index of a sealed segment.
+pub(super) fn write_index(disk: &dyn Disk, file: &Path, contents: &Contents, segment_len: u64) -> io::Result<()> {
+    let mut bytes = Vec::with_capacity(MARK.len() + 24 + contents.entries.len() * ENTRY_BYTES);
+    bytes.put_slice(&INDEX_MARK);
+    bytes.put_u64_le(segment_len);
+    bytes.put_u64_le(contents.end);
+    bytes.put_u32_le(u32::try_from(contents.entries.len()).unwrap_or(u32::MAX));
+    for entry in &contents.entries {
+        bytes.put_u64_le(entry.parts.sequence);
+        bytes.put_u64_le(entry.parts.server_ms);
+        bytes.put_u32_le(entry.parts.random);
+        bytes.put_u64_le(entry.producer_ms);
+        bytes.put_u32_le(entry.duration_ms);
+        bytes.put_u32_le(entry.media);
+        bytes.put_u32_le(entry.offset);
+    }
+    bytes.put_u32_le(crc32fast::hash(&bytes));
+    // Not synced: an index that does not survive is made anew from its segment.
+    disk.replace(file, &bytes, Durability::Written)
+}
+
+/// Reads the index of a segment of this length, `None` if there is none that fits.
+pub(super) fn read_index(disk: &dyn Disk, file: &Path, segment: u32, segment_len: u64) -> io::Result<Option<Contents>> {
+    if disk.len(file)?.is_none() {
+        return Ok(None);
+    }
+    let most = INDEX_MARK.len() + 24 + limits::SEGMENT_FRAGMENTS as usize * ENTRY_BYTES;
+    Ok(parse_index(&disk.read(file, 0, most)?, segment, segment_len))
+}
+
+fn parse_index(bytes: &[u8], segment: u32, segment_len: u64) -> Option<Contents> {
+    let (body, _) = bytes.split_last_chunk::<4>()?;
+    if number_at(bytes, body.len())? != crc32fast::hash(body) {
+        return None;
+    }
+    let mut body = body.strip_prefix(&INDEX_MARK)?;
+    let (len, end) = (body.try_get_u64_le().ok()?, body.try_get_u64_le().ok()?);
+    let count = usize::try_from(body.try_get_u32_le().ok()?).ok()?;
+    if len != segment_len || body.len() != count.checked_mul(ENTRY_BYTES)? {
+        return None;
+    }
+    let entries = body.chunks_exact(ENTRY_BYTES).map(|bytes| parse_entry(bytes, segment)).collect::<Option<_>>()?;
+    Some(Contents { entries, end })
+}
+
+fn parse_entry(mut bytes: &[u8], segment: u32) -> Option<Entry> {
+    Some(Entry {
+        parts: NumberParts::new(
+            bytes.try_get_u64_le().ok()?,
+            bytes.try_get_u64_le().ok()?,
+            bytes.try_get_u32_le().ok()?,
+        ),
+        producer_ms: bytes.try_get_u64_le().ok()?,
+        duration_ms: bytes.try_get_u32_le().ok()?,
+        media: bytes.try_get_u32_le().ok()?,
+        segment,
+        offset: bytes.try_get_u32_le().ok()?,
+    })
+}

@@ -1,0 +1,272 @@
+//! The segments of one stream.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use serde::{Deserialize, Serialize};
+
+use super::disk::{Disk, Durability};
+use super::error::StoreError;
+use super::fragment::StoredFragment;
+use super::index::{FragmentInfo, Index};
+use super::policy::{Keep, StorePolicy, Trimmed};
+use super::record::Record;
+use super::segment::{self, Contents, MARK};
+use crate::ingest::{IngestedFragment, NumberParts};
+
+/// One stream's folder: who it belongs to, segments, and an index of them in memory.
+///
+/// Writers take turns; readers wait for neither writes nor syncs.
+#[derive(Debug)]
+pub(super) struct StreamLog {
+    disk: Arc<dyn Disk>,
+    policy: StorePolicy,
+    dir: PathBuf,
+    writer: Mutex<Writer>,
+    index: RwLock<Index>,
+}
+
+/// Where the next fragment goes.
+#[derive(Debug)]
+struct Writer {
+    card: Card,
+    active: Option<Active>,
+    next_segment: u32,
+    deleted: bool,
+}
+
+/// The segment that grows.
+#[derive(Debug)]
+struct Active {
+    segment: u32,
+    contents: Contents,
+}
+
+/// `stream.json`: what belongs to the folder besides segments.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Card {
+    /// The stream's name, which is no part of any path.
+    pub(super) stream: String,
+    /// Fragments up to this number were trimmed, even if their segment is still there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) trimmed: Option<String>,
+}
+
+pub(super) const CARD: &str = "stream.json";
+/// `stream.json` is a name and a number.
+const CARD_BYTES: usize = 16 << 10;
+
+impl StreamLog {
+    /// Makes the folder of a new stream.
+    pub(super) fn create(
+        disk: Arc<dyn Disk>,
+        policy: StorePolicy,
+        dir: PathBuf,
+        stream: &str,
+    ) -> Result<Self, StoreError> {
+        disk.create_dir(&dir).map_err(StoreError::io("cannot make", &dir))?;
+        let card = Card { stream: stream.to_owned(), trimmed: None };
+        write_card(&*disk, policy, &dir, &card)?;
+        if let (Durability::Synced, Some(parent)) = (policy.durability, dir.parent()) {
+            disk.sync_dir(parent).map_err(StoreError::io("cannot sync", parent))?;
+        }
+        Ok(Self::assemble(disk, policy, dir, card, None, 0, Index::default()))
+    }
+
+    /// Reads the folder of a stream: the indexes of sealed segments, the heads of the others.
+    pub(super) fn open(disk: Arc<dyn Disk>, policy: StorePolicy, dir: PathBuf) -> Result<Self, StoreError> {
+        let card = read_card(&*disk, &dir)?;
+        let names = disk.entries(&dir).map_err(StoreError::io("cannot list", &dir))?;
+        let mut segments: Vec<u32> = names.iter().filter_map(|name| name.strip_suffix(".seg")?.parse().ok()).collect();
+        segments.sort_unstable();
+        let mut index = Index::default();
+        let mut active = None;
+        for &segment in &segments {
+            let is_last = Some(&segment) == segments.last();
+            let (contents, len) = open_segment(&*disk, &dir, segment, is_last)?;
+            for &entry in &contents.entries {
+                index.insert(entry);
+            }
+            // A segment with a torn end is left as it is, and the next fragment goes into a new one.
+            if is_last && contents.end == len && len >= MARK.len() as u64 {
+                active = Some(Active { segment, contents });
+            }
+        }
+        let trimmed = card.trimmed.as_ref().and_then(|number| NumberParts::of(&number.parse().ok()?));
+        if let Some(last) = trimmed {
+            index.drop_until(last);
+        }
+        let next_segment = segments.last().map_or(0, |last| last.saturating_add(1));
+        Ok(Self::assemble(disk, policy, dir, card, active, next_segment, index))
+    }
+
+    fn assemble(
+        disk: Arc<dyn Disk>,
+        policy: StorePolicy,
+        dir: PathBuf,
+        card: Card,
+        active: Option<Active>,
+        next_segment: u32,
+        index: Index,
+    ) -> Self {
+        let writer = Mutex::new(Writer { card, active, next_segment, deleted: false });
+        Self { disk, policy, dir, writer, index: RwLock::new(index) }
+    }
+
+    /// Stores a fragment; when this returns it is as durable as the policy says.
+    pub(super) fn append(&self, fragment: &IngestedFragment) -> Result<FragmentInfo, StoreError> {
+        let number = || fragment.number.clone();
+        let unfit = || StoreError::Unfit { number: number(), bytes: fragment.len() as u64 };
+        let record = Record::of(fragment).ok_or_else(unfit)?;
+        let mut writer = self.writer();
+        if writer.deleted {
+            return Err(StoreError::StreamDeleted);
+        }
+        if self.index().find(record.parts()).is_some() {
+            return Err(StoreError::Duplicate { number: number() });
+        }
+        self.seal_if_full(&mut writer, record.len);
+        let mut active = self.take_active(&mut writer)?;
+        let offset = active.contents.end;
+        let entry =
+            u32::try_from(offset).ok().and_then(|offset| record.entry(active.segment, offset)).ok_or_else(unfit)?;
+        let path = segment_path(&self.dir, active.segment);
+        // On an error the segment is left to the next opening, which drops what is torn; the next fragment begins a new one.
+        self.disk
+            .append(&path, offset, &record.pieces, self.policy.durability)
+            .map_err(StoreError::io("cannot append to", &path))?;
+        active.contents.end = offset.saturating_add(record.len);
+        active.contents.entries.push(entry);
+        writer.active = Some(active);
+        self.index_mut().insert(entry);
+        Ok(entry.info())
+    }
+
+    fn seal_if_full(&self, writer: &mut Writer, more: u64) {
+        let full = |active: &mut Active| {
+            active.contents.end.saturating_add(more) > self.policy.segment_bytes && !active.contents.entries.is_empty()
+        };
+        if let Some(Active { segment, contents }) = writer.active.take_if(full) {
+            let path = index_path(&self.dir, segment);
+            if let Err(error) = segment::write_index(&*self.disk, &path, &contents, contents.end) {
+                tracing::warn!(path = %path.display(), %error, "no index written; the segment will be read instead");
+            }
+        }
+    }
+
+    /// The growing segment, or a new one. It is the caller's to put back after a write that went well.
+    fn take_active(&self, writer: &mut Writer) -> Result<Active, StoreError> {
+        if let Some(active) = writer.active.take() {
+            return Ok(active);
+        }
+        let segment = writer.next_segment;
+        writer.next_segment = segment.saturating_add(1);
+        let path = segment_path(&self.dir, segment);
+        let mark = bytes::Bytes::from_static(&MARK);
+        self.disk.append(&path, 0, &[mark], self.policy.durability).map_err(StoreError::io("cannot make", &path))?;
+        if self.policy.durability == Durability::Synced {
+            self.disk.sync_dir(&self.dir).map_err(StoreError::io("cannot sync", &self.dir))?;
+        }
+        Ok(Active { segment, contents: Contents { entries: Vec::new(), end: MARK.len() as u64 } })
+    }
+
+    /// Reads a fragment back, checked against its checksums.
+    pub(super) fn load(&self, number: &kvs_mkv::FragmentNumber) -> Result<StoredFragment, StoreError> {
+        let not_found = || StoreError::NotFound { number: number.clone() };
+        let parts = NumberParts::of(number).ok_or_else(not_found)?;
+        let entry = self.index().find(parts).ok_or_else(not_found)?;
+        let path = segment_path(&self.dir, entry.segment);
+        let record = match segment::record_at(&*self.disk, &path, entry.offset.into()) {
+            // Trimmed between the look into the index and the read.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(not_found()),
+            result => result.map_err(StoreError::io("cannot read", &path))?,
+        };
+        let damaged = || StoreError::Damaged { number: number.clone() };
+        let (meta, media) = record.ok_or_else(damaged)?;
+        if meta.parts() != Some(parts) {
+            return Err(damaged());
+        }
+        StoredFragment::new(entry.info(), meta, &media).ok_or_else(damaged)
+    }
+
+    /// Drops what is not kept. What is gone stays gone: the mark is durable before anything is removed.
+    pub(super) fn trim(&self, keep: Keep) -> Result<Trimmed, StoreError> {
+        let mut writer = self.writer();
+        let Some(last) = self.index().expired_until(keep.since, keep.bytes) else { return Ok(Trimmed::default()) };
+        writer.card.trimmed = Some(last.number().to_string());
+        write_card(&*self.disk, self.policy, &self.dir, &writer.card)?;
+        let (empty, trimmed) = {
+            let mut index = self.index_mut();
+            let before = (index.len(), index.bytes());
+            let empty = index.drop_until(last);
+            let trimmed = Trimmed { fragments: before.0 - index.len(), bytes: before.1 - index.bytes() };
+            (empty, trimmed)
+        };
+        let active = writer.active.as_ref().map(|active| active.segment);
+        for segment in empty.into_iter().filter(|&segment| Some(segment) != active) {
+            for path in [index_path(&self.dir, segment), segment_path(&self.dir, segment)] {
+                self.disk.remove_file(&path).map_err(StoreError::io("cannot remove", &path))?;
+            }
+        }
+        Ok(trimmed)
+    }
+
+    /// No append comes after this.
+    pub(super) fn mark_deleted(&self) -> &Path {
+        self.writer().deleted = true;
+        *self.index_mut() = Index::default();
+        &self.dir
+    }
+
+    pub(super) fn index(&self) -> RwLockReadGuard<'_, Index> {
+        self.index.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn index_mut(&self) -> RwLockWriteGuard<'_, Index> {
+        self.index.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A segment's contents, by its index where it has one, and its length.
+fn open_segment(disk: &dyn Disk, dir: &Path, segment: u32, is_last: bool) -> Result<(Contents, u64), StoreError> {
+    let path = segment_path(dir, segment);
+    let len = disk.len(&path).map_err(StoreError::io("cannot look at", &path))?.unwrap_or(0);
+    let beside = index_path(dir, segment);
+    let found = segment::read_index(disk, &beside, segment, len).map_err(StoreError::io("cannot read", &beside))?;
+    if let Some(contents) = found {
+        return Ok((contents, len));
+    }
+    let contents = segment::scan(disk, &path, segment).map_err(StoreError::io("cannot read", &path))?;
+    if contents.end < len {
+        tracing::warn!(path = %path.display(), whole = contents.end, len, "segment ends in a torn record, which was never acked");
+    }
+    if !is_last {
+        segment::write_index(disk, &beside, &contents, len).map_err(StoreError::io("cannot write", &beside))?;
+    }
+    Ok((contents, len))
+}
+
+pub(super) fn read_card(disk: &dyn Disk, dir: &Path) -> Result<Card, StoreError> {
+    let path = dir.join(CARD);
+    let bytes = disk.read(&path, 0, CARD_BYTES).map_err(StoreError::io("cannot read", &path))?;
+    serde_json::from_slice(&bytes).map_err(|error| StoreError::io("cannot understand", &path)(error.into()))
+}
+
+fn write_card(disk: &dyn Disk, policy: StorePolicy, dir: &Path, card: &Card) -> Result<(), StoreError> {
+    let path = dir.join(CARD);
+    let bytes =
+        serde_json::to_vec(card).map_err(|error| StoreError::io("cannot put into words", &path)(error.into()))?;
+    disk.replace(&path, &bytes, policy.durability).map_err(StoreError::io("cannot write", &path))
+}
+
+fn segment_path(dir: &Path, segment: u32) -> PathBuf {
+    dir.join(format!("{segment:010}.seg"))
+}
+
+fn index_path(dir: &Path, segment: u32) -> PathBuf {
+    dir.join(format!("{segment:010}.idx"))
+}

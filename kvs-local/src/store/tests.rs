@@ -1,0 +1,358 @@
+//! Promises of the store, on the disk of this machine and on one whose power can be cut.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+use kvs_mkv::{CodecId, FragmentNumber, Frame, SegmentInfo, Tag, Track, TrackKind, TrackNumber, Writer};
+use proptest::prelude::*;
+
+use super::sim::{SimDisk, Stop};
+use super::*;
+use crate::ingest::{Ingest, IngestConfig, IngestedFragment, Now, NumberParts, TimecodeType};
+
+const MS: fn(u64) -> Duration = Duration::from_millis;
+const START_MS: u64 = 1_700_000_000_000;
+
+fn at(ms: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + MS(START_MS + ms)
+}
+
+/// A fragment that the producer stamped `ms` and the service saw half a second later.
+fn fragment(sequence: u64, ms: u64, payload: usize) -> IngestedFragment {
+    let track = Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::H264);
+    let mut writer = Writer::new(SegmentInfo::new([7; 16]), vec![track]).unwrap();
+    let now = Now { at: Instant::now(), wall: at(ms + 500) };
+    let config = IngestConfig::new(TimecodeType::Absolute).first_sequence(sequence).seed(ms);
+    let mut ingest = Ingest::new(config, now);
+    ingest.handle_body(writer.start_segment(), now);
+    ingest.handle_body(writer.start_cluster(MS(START_MS + ms)).unwrap(), now);
+    for frame in 0..5 {
+        let data = Bytes::from(vec![u8::try_from(sequence % 251).unwrap(); payload]);
+        let frame = Frame::new(TrackNumber::ONE, MS(START_MS + ms + frame * 200), data).with_keyframe(frame == 0);
+        for piece in writer.block(frame).unwrap() {
+            ingest.handle_body(piece, now);
+        }
+    }
+    ingest.handle_body(writer.tags(&[Tag::new("n", sequence.to_string()), Tag::new("é", "")]).unwrap(), now);
+    ingest.handle_body(writer.end_of_fragment(), now);
+    ingest.poll_fragment().unwrap()
+}
+
+fn same(stored: &StoredFragment, put: &IngestedFragment) -> bool {
+    let bytes = [&put.header, &put.cluster, &put.trailing].map(|part| part.clone().into_bytes());
+    stored.info.number == put.number
+        && [&stored.header, &stored.cluster, &stored.trailing] == [&bytes[0], &bytes[1], &bytes[2]]
+        && stored.tags == put.tags
+        && stored.info.producer_timestamp == put.producer_timestamp
+        && stored.info.server_timestamp == put.server_timestamp
+        && stored.info.duration == put.duration
+        && stored.info.bytes == put.len() as u64
+        && stored.timecode == put.timecode
+}
+
+fn small_segments() -> StorePolicy {
+    StorePolicy::default().segment_bytes(4000)
+}
+
+fn numbers(store: &Store, stream: &str) -> Vec<u64> {
+    let sequence = |info: &FragmentInfo| NumberParts::of(&info.number).unwrap().sequence;
+    store.list(stream, &Selection::All).unwrap().iter().map(sequence).collect()
+}
+
+#[test]
+fn what_is_stored_comes_back_after_reopening() {
+    let dir = tempfile::tempdir().unwrap();
+    let put: Vec<_> = (1..=20).map(|n| fragment(n, n * 1000, 100)).collect();
+    let store = Store::open(dir.path(), small_segments()).unwrap();
+    for fragment in &put {
+        store.append("door", fragment).unwrap();
+    }
+    for store in [store, Store::open(tempfile::tempdir().unwrap().path(), small_segments()).unwrap()] {
+        drop(store);
+        let store = Store::open(dir.path(), small_segments()).unwrap();
+        assert_eq!(numbers(&store, "door"), (1..=20).collect::<Vec<_>>());
+        assert!(put.iter().all(|put| same(&store.load("door", &put.number).unwrap(), put)));
+        assert_eq!(store.last("door").unwrap().unwrap().number, put[19].number);
+        assert_eq!(store.stream_names(), ["door"]);
+    }
+}
+
+#[test]
+fn frames_come_back_as_they_were() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), StorePolicy::default()).unwrap();
+    let put = fragment(1, 0, 9000);
+    store.append("door", &put).unwrap();
+    let stored = store.load("door", &put.number).unwrap();
+    let contents = stored.contents().unwrap();
+    assert_eq!(contents.tracks, *put.tracks);
+    assert!(contents.frames.iter().cloned().eq(put.frames()));
+    assert_eq!(stored.producer_time(contents.frames[2].pts), at(400));
+    assert_eq!(stored.info.duration, MS(1000));
+    assert!(StoredFragment::from(put.clone()).contents().unwrap().frames.iter().cloned().eq(put.frames()));
+}
+
+#[test]
+fn selections_choose_by_either_clock_with_both_ends() {
+    let store = Store::open_on(Arc::new(SimDisk::new(0, usize::MAX)), Path::new("d"), small_segments()).unwrap();
+    for n in 0..5 {
+        store.append("door", &fragment(n + 1, n * 1000, 10)).unwrap();
+    }
+    let pick = |selection| -> Vec<u64> {
+        let infos = store.list("door", &selection).unwrap();
+        infos.iter().map(|info| NumberParts::of(&info.number).unwrap().sequence).collect()
+    };
+    let (producer, server) = (TimestampKind::Producer, TimestampKind::Server);
+    assert_eq!(pick(Selection::StartsWithin { kind: producer, from: at(1000), to: at(3000) }), [2, 3, 4]);
+    assert_eq!(pick(Selection::StartsWithin { kind: producer, from: at(1001), to: at(2999) }), [3]);
+    assert_eq!(pick(Selection::StartsWithin { kind: server, from: at(1500), to: at(1500) }), [2]);
+    assert_eq!(pick(Selection::Overlaps { kind: producer, from: at(1001), to: at(2999) }), [2, 3]);
+    assert_eq!(pick(Selection::Overlaps { kind: producer, from: at(1000), to: at(1000) }), [2]);
+    assert_eq!(pick(Selection::Overlaps { kind: producer, from: at(9000), to: at(9000) }), [0_u64; 0]);
+    let page = store.page("door", &Selection::All, Some(&store.list("door", &Selection::All).unwrap()[1].number), 2);
+    assert_eq!(page.unwrap().len(), 2);
+    assert!(store.list("window", &Selection::All).unwrap().is_empty());
+}
+
+#[test]
+fn what_is_not_there_is_not_found() {
+    let store = Store::open_on(Arc::new(SimDisk::new(0, usize::MAX)), Path::new("d"), small_segments()).unwrap();
+    let put = fragment(1, 0, 10);
+    assert!(matches!(store.load("door", &put.number), Err(StoreError::NotFound { .. })));
+    store.append("door", &put).unwrap();
+    assert!(matches!(store.append("door", &put), Err(StoreError::Duplicate { .. })));
+    for other in ["1", "91343852333181432392682062607743920146159169392"] {
+        assert!(matches!(store.load("door", &other.parse().unwrap()), Err(StoreError::NotFound { .. })));
+    }
+}
+
+#[test]
+fn names_from_outside_never_leave_the_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("store");
+    let store = Store::open(&root, StorePolicy::default()).unwrap();
+    let long = "x".repeat(256);
+    let names = ["..", ".", "../../etc", "/etc/passwd", "C:\\x", "CON", "a\0b", "Door", "door", "door/", "ключ", &long];
+    for (n, name) in (1..).zip(names) {
+        store.append(name, &fragment(n, 0, 10)).unwrap();
+    }
+    drop(store);
+    let outside: Vec<_> = std::fs::read_dir(dir.path()).unwrap().collect();
+    assert_eq!(outside.len(), 1);
+    let store = Store::open(&root, StorePolicy::default()).unwrap();
+    for (n, name) in (1..).zip(names) {
+        assert_eq!(numbers(&store, name), [n], "{name}");
+    }
+    for name in [String::new(), "x".repeat(1025)] {
+        assert!(matches!(store.append(&name, &fragment(1, 0, 10)), Err(StoreError::StreamName { .. })));
+    }
+}
+
+#[test]
+fn a_folder_is_open_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), StorePolicy::default()).unwrap();
+    assert!(matches!(Store::open(dir.path(), StorePolicy::default()), Err(StoreError::InUse { .. })));
+    drop(store);
+    Store::open(dir.path(), StorePolicy::default()).unwrap();
+}
+
+#[test]
+fn trimming_frees_segments_and_stays_trimmed() {
+    let disk = Arc::new(SimDisk::new(0, usize::MAX));
+    let open = || Store::open_on(disk.clone(), Path::new("d"), small_segments()).unwrap();
+    let store = open();
+    for n in 1..=20 {
+        store.append("door", &fragment(n, n * 1000, 100)).unwrap();
+    }
+    let segments = || disk.file_names().iter().filter(|path| path.extension().is_some_and(|end| end == "seg")).count();
+    let before = segments();
+    let trimmed = store.trim("door", Keep { since: at(10_500), bytes: u64::MAX }).unwrap();
+    assert_eq!(trimmed.fragments, 9);
+    assert_eq!(numbers(&store, "door"), (10..=20).collect::<Vec<_>>());
+    assert!(segments() < before);
+    assert_eq!(numbers(&open(), "door"), (10..=20).collect::<Vec<_>>());
+    let size = fragment(20, 20_000, 100).len() as u64;
+    store.trim("door", Keep { since: SystemTime::UNIX_EPOCH, bytes: size * 3 }).unwrap();
+    assert_eq!(numbers(&open(), "door"), [18, 19, 20]);
+    store.trim("door", Keep { since: at(99_000), bytes: 0 }).unwrap();
+    assert!(numbers(&store, "door").is_empty());
+    store.append("door", &fragment(1001, 99_000, 100)).unwrap();
+    assert_eq!(numbers(&open(), "door"), [1001]);
+    assert!(segments() <= 2);
+}
+
+#[test]
+fn a_deleted_stream_is_gone_and_its_name_is_free() {
+    let disk = Arc::new(SimDisk::new(0, usize::MAX));
+    let open = || Store::open_on(disk.clone(), Path::new("d"), small_segments()).unwrap();
+    let store = open();
+    let put = fragment(1, 0, 10);
+    store.append("door", &put).unwrap();
+    store.delete("door").unwrap();
+    store.delete("door").unwrap();
+    assert!(matches!(store.load("door", &put.number), Err(StoreError::NotFound { .. })));
+    store.append("door", &fragment(2, 0, 10)).unwrap();
+    assert_eq!((numbers(&store, "door"), numbers(&open(), "door")), (vec![2], vec![2]));
+}
+
+#[test]
+fn a_damaged_fragment_is_never_served() {
+    let put: Vec<_> = (1..=3).map(|n| fragment(n, n * 1000, 500)).collect();
+    let mut refused = 0;
+    for position in 0..400 {
+        let disk = Arc::new(SimDisk::new(0, usize::MAX));
+        let store = Store::open_on(disk.clone(), Path::new("d"), StorePolicy::default()).unwrap();
+        for fragment in &put {
+            store.append("door", fragment).unwrap();
+        }
+        disk.damage(|path| path.extension().is_some_and(|end| end == "seg"), position * 23);
+        let again = Store::open_on(disk.clone(), Path::new("d"), StorePolicy::default()).unwrap();
+        for store in [&store, &again] {
+            for put in &put {
+                match store.load("door", &put.number) {
+                    Ok(stored) => assert!(same(&stored, put)),
+                    Err(StoreError::Damaged { .. } | StoreError::NotFound { .. }) => refused += 1,
+                    Err(other) => panic!("{other}"),
+                }
+            }
+        }
+    }
+    assert!(refused >= 400);
+}
+
+#[test]
+fn an_index_that_does_not_fit_is_made_anew() {
+    let disk = Arc::new(SimDisk::new(0, usize::MAX));
+    let open = || Store::open_on(disk.clone(), Path::new("d"), small_segments()).unwrap();
+    let store = open();
+    for n in 1..=20 {
+        store.append("door", &fragment(n, n * 1000, 100)).unwrap();
+    }
+    for position in (0..400).step_by(7) {
+        disk.damage(|path| path.extension().is_some_and(|end| end == "idx"), position);
+        assert_eq!(numbers(&open(), "door"), (1..=20).collect::<Vec<_>>(), "byte {position}");
+    }
+}
+
+#[test]
+fn a_fragment_costs_one_sync_and_no_sync_by_policy_costs_none() {
+    for (durability, per_fragment) in [(Durability::Synced, 1), (Durability::Written, 0)] {
+        let disk = Arc::new(SimDisk::new(0, usize::MAX));
+        let store =
+            Store::open_on(disk.clone(), Path::new("d"), StorePolicy::default().durability(durability)).unwrap();
+        store.append("door", &fragment(1, 0, 100)).unwrap();
+        let (_, before) = disk.counts();
+        for n in 2..=11 {
+            store.append("door", &fragment(n, n * 1000, 100)).unwrap();
+        }
+        assert_eq!(disk.counts().1 - before, 10 * per_fragment);
+    }
+}
+
+/// What a run did, in the order it did it.
+#[derive(Debug, Default)]
+struct Ledger {
+    /// All that was ever given to the store.
+    put: BTreeMap<FragmentNumber, IngestedFragment>,
+    /// What the store said it has, by stream.
+    acked: BTreeMap<&'static str, Vec<FragmentNumber>>,
+    /// What it said is gone.
+    gone: Vec<FragmentNumber>,
+    /// Not said to be gone, but a call that would make it so was cut short.
+    doubtful: Vec<FragmentNumber>,
+}
+
+const STREAMS: [&str; 2] = ["door", "window"];
+
+/// Works until the disk stops; the disk is the only thing that fails.
+fn work(store: &Store, chance: &mut fastrand::Rng, ledger: &mut Ledger, first: u64) {
+    for sequence in first..first + 40 {
+        let stream = STREAMS[chance.usize(..2)];
+        match chance.u8(..20) {
+            0 => {
+                let keep = Keep { since: at((sequence * 1000).saturating_sub(5000)), bytes: u64::MAX };
+                let infos = store.list(stream, &Selection::All).unwrap();
+                let old: Vec<_> = infos.into_iter().take_while(|info| info.server_timestamp < keep.since).collect();
+                let fate = if store.trim(stream, keep).is_ok() { &mut ledger.gone } else { &mut ledger.doubtful };
+                fate.extend(old.into_iter().map(|info| info.number));
+            }
+            1 => {
+                let all = ledger.acked.remove(stream).unwrap_or_default();
+                let fate = if store.delete(stream).is_ok() { &mut ledger.gone } else { &mut ledger.doubtful };
+                fate.extend(all);
+            }
+            _ => {
+                let put = fragment(sequence, sequence * 1000, chance.usize(..600));
+                ledger.put.insert(put.number.clone(), put.clone());
+                if store.append(stream, &put).is_ok() {
+                    ledger.acked.entry(stream).or_default().push(put.number);
+                }
+            }
+        }
+    }
+}
+
+fn check(store: &Store, ledger: &Ledger) -> Result<(), TestCaseError> {
+    for stream in STREAMS {
+        let listed: Vec<_> = store.list(stream, &Selection::All).unwrap().into_iter().map(|info| info.number).collect();
+        for number in &listed {
+            let stored = store.load(stream, number).unwrap();
+            prop_assert!(same(&stored, &ledger.put[number]), "{} is changed", number);
+            prop_assert!(!ledger.gone.contains(number), "{} came back", number);
+        }
+        for number in ledger.acked.get(stream).into_iter().flatten() {
+            let may_lack = ledger.gone.contains(number) || ledger.doubtful.contains(number);
+            prop_assert!(may_lack || listed.contains(number), "{} of {} is lost", number, stream);
+        }
+    }
+    Ok(())
+}
+
+fn stop_at_any_step(stop: Stop, durability: Durability, steps: usize, seed: u64) -> Result<(), TestCaseError> {
+    let policy = small_segments().durability(durability);
+    let mut ledger = Ledger::default();
+    let mut chance = fastrand::Rng::with_seed(seed);
+    let mut disk = Arc::new(SimDisk::new(seed, steps));
+    for first in [1, 1001, 2001] {
+        if let Ok(store) = Store::open_on(disk.clone(), Path::new("d"), policy) {
+            work(&store, &mut chance, &mut ledger, first);
+        }
+        disk = Arc::new(disk.restart(stop));
+        let store = Store::open_on(disk.clone(), Path::new("d"), policy).unwrap();
+        check(&store, &ledger)?;
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_was_acked_survives_the_end_of_the_process_at_any_step(steps in 0..120_usize, seed: u64) {
+        stop_at_any_step(Stop::Kill, Durability::Written, steps, seed)?;
+    }
+
+    #[test]
+    fn what_was_acked_survives_the_loss_of_power_at_any_step(steps in 0..120_usize, seed: u64) {
+        stop_at_any_step(Stop::PowerLoss, Durability::Synced, steps, seed)?;
+    }
+
+    #[test]
+    fn any_bytes_in_place_of_a_segment_open(bytes in prop::collection::vec(any::<u8>(), 0..2000), marked: bool) {
+        let disk = Arc::new(SimDisk::new(0, usize::MAX));
+        let store = Store::open_on(disk.clone(), Path::new("d"), StorePolicy::default()).unwrap();
+        store.append("door", &fragment(1, 0, 10)).unwrap();
+        drop(store);
+        let path = disk.file_names().into_iter().find(|path| path.extension().is_some_and(|end| end == "seg")).unwrap();
+        let mark = if marked { &segment::MARK[..] } else { &[] };
+        disk.replace(&path, &[mark, &bytes].concat(), Durability::Synced).unwrap();
+        let store = Store::open_on(disk, Path::new("d"), StorePolicy::default()).unwrap();
+        prop_assert!(numbers(&store, "door").is_empty());
+        store.append("door", &fragment(2, 0, 10)).unwrap();
+        prop_assert_eq!(numbers(&store, "door"), [2]);
+    }
+}
