@@ -30,14 +30,17 @@ pub mod limits;
 pub mod reply;
 pub mod retry;
 
+mod archived;
 mod client;
 mod config;
 mod control;
 mod credentials;
 mod endpoint;
 mod error;
+mod follower;
 mod http_send;
 mod hyper_send;
+mod media;
 mod open_enum;
 mod operation;
 mod put_media;
@@ -47,15 +50,23 @@ mod stream_id;
 mod timeouts;
 mod tls;
 
+pub use archived::{
+    ContainerFormat, Discontinuities, Display, FragmentInfo, FragmentPage, GetClip, GetDashStreamingSessionUrl,
+    GetHlsStreamingSessionUrl, GetMediaForFragmentList, ListFragments, PlaybackMode, TimestampOrigin,
+};
 pub use client::Client;
 pub use config::{Config, ConfigError};
 pub use control::{
-    CreateStream, DeleteStream, DescribeStream, GetDataEndpoint, ListStreams, StreamInfo, StreamPage, StreamStatus,
+    CreateStream, DeleteStream, DescribeStream, DescribeStreamStorageConfiguration, GetDataEndpoint, ListStreams,
+    ListTagsForStream, StorageTier, StreamInfo, StreamPage, StreamStatus, TagPage, TagStream, UntagStream,
+    UpdateDataRetention, UpdateStream, UpdateStreamStorageConfiguration,
 };
 pub use endpoint::{Endpoint, Fips, InvalidEndpoint, IpFamilies};
 pub use error::{Error, Phase, ResponseProblem, ServiceError, ServiceErrorKind, TransportError};
 pub use field::{FieldProblem, InvalidField};
+pub use follower::{Followed, MediaFollower};
 pub use http_send::{HttpSend, ResponseBody, Sending};
+pub use media::{GetMedia, MediaBody, StartSelector};
 pub use operation::{ApiName, Operation, Target};
 pub use put_media::{
     Acks, PutMedia, PutMediaAcks, PutMediaExchange, PutMediaSender, SendPermit, SessionEnded, TimecodeType,

@@ -155,7 +155,7 @@ fn check_destination_region(region: &str) -> Result<(), InvalidField> {
     match words.split_last() {
         Some((number, words))
             if matches!(words.len(), 2 | 3)
-                && words.iter().all(|word| letters(word))
+                && words.iter().all(letters)
                 && number.len() == 1
                 && number.bytes().all(|b| b.is_ascii_digit()) =>
         {

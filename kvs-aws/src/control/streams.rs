@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::nothing;
 use super::stream_info::StreamInfo;
+use super::updates::{StorageConfiguration, StorageTier};
 use crate::error::{Error, ResponseProblem};
 use crate::field::{self, InvalidField, check_length, check_range, check_text};
 use crate::limits;
@@ -37,6 +38,8 @@ pub struct CreateStream {
     data_retention_in_hours: Option<u32>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     tags: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream_storage_configuration: Option<StorageConfiguration>,
 }
 
 impl CreateStream {
@@ -50,7 +53,15 @@ impl CreateStream {
             kms_key_id: None,
             data_retention_in_hours: None,
             tags: BTreeMap::new(),
+            stream_storage_configuration: None,
         }
+    }
+
+    /// Sets how media is stored. Default: hot.
+    #[must_use]
+    pub fn storage_tier(mut self, tier: StorageTier) -> Self {
+        self.stream_storage_configuration = Some(StorageConfiguration { default_storage_tier: tier });
+        self
     }
 
     /// Sets the device name, which the service keeps and does not use.

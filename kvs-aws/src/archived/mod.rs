@@ -1,0 +1,87 @@
+//! Archived media: what is stored of a stream.
+
+mod clip;
+mod fragment_list;
+mod fragments;
+mod sessions;
+
+pub use clip::GetClip;
+pub use fragment_list::GetMediaForFragmentList;
+pub(crate) use fragment_list::check_fragment_number;
+pub use fragments::{FragmentInfo, FragmentPage, ListFragments};
+pub use sessions::{
+    ContainerFormat, Discontinuities, Display, GetDashStreamingSessionUrl, GetHlsStreamingSessionUrl, PlaybackMode,
+};
+
+use std::ops::Range;
+use std::time::SystemTime;
+
+use serde::Serialize;
+
+use crate::epoch_seconds;
+use crate::field::{FieldProblem, InvalidField};
+use crate::limits;
+use crate::open_enum::open_enum;
+
+open_enum! {
+    /// Whose clock timestamps are of.
+    pub enum TimestampOrigin {
+        /// The service's, when a fragment arrived.
+        Server = "SERVER_TIMESTAMP",
+        /// The producer's, when a picture was taken.
+        Producer = "PRODUCER_TIMESTAMP",
+    }
+}
+
+/// A time range by one of two clocks, in the shape that all archived calls share.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct FragmentSelector {
+    fragment_selector_type: TimestampOrigin,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timestamp_range: Option<TimestampRange>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct TimestampRange {
+    #[serde(with = "epoch_seconds")]
+    start_timestamp: SystemTime,
+    #[serde(with = "epoch_seconds::option", skip_serializing_if = "Option::is_none")]
+    end_timestamp: Option<SystemTime>,
+}
+
+impl FragmentSelector {
+    fn of(origin: TimestampOrigin, range: Range<SystemTime>) -> Self {
+        let range = TimestampRange { start_timestamp: range.start, end_timestamp: Some(range.end) };
+        Self { fragment_selector_type: origin, timestamp_range: Some(range) }
+    }
+
+    /// The range runs forwards from 1970 on.
+    fn check(&self) -> Result<(), InvalidField> {
+        let Some(range) = &self.timestamp_range else { return Ok(()) };
+        if range.start_timestamp < SystemTime::UNIX_EPOCH {
+            return Err(InvalidField::new("StartTimestamp", FieldProblem::BeforeEpoch));
+        }
+        match range.end_timestamp {
+            Some(end) if end <= range.start_timestamp => {
+                Err(InvalidField::new("EndTimestamp", FieldProblem::EmptyRange))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// And it is no longer than a clip or a session may be.
+    fn check_clip(&self) -> Result<(), InvalidField> {
+        self.check()?;
+        let Some(TimestampRange { start_timestamp, end_timestamp: Some(end) }) = &self.timestamp_range else {
+            return Ok(());
+        };
+        let range = end.duration_since(*start_timestamp).unwrap_or_default();
+        if range > limits::CLIP_RANGE {
+            let (max_seconds, actual_seconds) = (limits::CLIP_RANGE.as_secs(), range.as_secs());
+            return Err(InvalidField::new("EndTimestamp", FieldProblem::LongRange { max_seconds, actual_seconds }));
+        }
+        Ok(())
+    }
+}
