@@ -20,18 +20,6 @@ pub enum ImageFormat {
     Png,
 }
 
-/// Whose clock timestamps are of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-#[non_exhaustive]
-pub enum TimestampSelector {
-    /// The service's, when a fragment arrived.
-    ServerTimestamp,
-    /// The producer's, when a picture was taken.
-    #[default]
-    ProducerTimestamp,
-}
-
 /// Which least sampling interval the service has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]

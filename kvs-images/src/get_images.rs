@@ -5,11 +5,14 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use kvs_aws::field::{check_length, check_range};
-use kvs_aws::{ApiName, Error, FieldProblem, InvalidField, Operation, Reply, StreamId, Target, epoch_seconds, reply};
+use kvs_aws::{
+    ApiName, Error, FieldProblem, InvalidField, Operation, Reply, StreamId, Target, TimestampOrigin, epoch_seconds,
+    reply,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::error::ImageError;
-use crate::format::{self, FormatConfig, ImageFormat, SamplingProfile, TimestampSelector};
+use crate::format::{self, FormatConfig, ImageFormat, SamplingProfile};
 use crate::limits;
 
 /// Asks for pictures of a range, at most 300 s of it, a page at a time.
@@ -36,7 +39,7 @@ use crate::limits;
 pub struct GetImages {
     #[serde(flatten)]
     stream: StreamId,
-    image_selector_type: TimestampSelector,
+    image_selector_type: TimestampOrigin,
     #[serde(with = "epoch_seconds")]
     start_timestamp: SystemTime,
     #[serde(with = "epoch_seconds")]
@@ -84,7 +87,7 @@ impl GetImages {
     pub const fn new(stream: StreamId, range: std::ops::Range<SystemTime>) -> Self {
         Self {
             stream,
-            image_selector_type: TimestampSelector::ProducerTimestamp,
+            image_selector_type: TimestampOrigin::Producer,
             start_timestamp: range.start,
             end_timestamp: range.end,
             sampling_interval: None,
@@ -100,7 +103,7 @@ impl GetImages {
 
     /// Sets whose clock the range is of. Default: the producer's.
     #[must_use]
-    pub const fn selector(mut self, selector: TimestampSelector) -> Self {
+    pub fn selector(mut self, selector: TimestampOrigin) -> Self {
         self.image_selector_type = selector;
         self
     }

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use kvs_aws::field::check_length;
-use kvs_aws::{Error, InvalidField, Operation, Reply, StreamId};
+use kvs_aws::{Error, InvalidField, Operation, Reply, StreamId, TimestampOrigin};
 use serde::{Deserialize, Serialize};
 
 use crate::destination;
-use crate::format::{self, FormatConfig, ImageFormat, SamplingProfile, TimestampSelector};
+use crate::format::{self, FormatConfig, ImageFormat, SamplingProfile};
 use crate::json_file::{self, JsonFileError};
 use crate::limits;
 use crate::status::ConfigurationStatus;
@@ -34,7 +34,7 @@ pub struct ImageGenerationConfiguration {
     /// Whether pictures are made.
     pub status: ConfigurationStatus,
     /// Whose clock the pictures' times are of.
-    pub image_selector_type: TimestampSelector,
+    pub image_selector_type: TimestampOrigin,
     /// Where the pictures go.
     pub destination_config: ImageGenerationDestination,
     /// Milliseconds from one picture to the next.
@@ -68,7 +68,7 @@ impl ImageGenerationConfiguration {
     pub fn new(uri: impl Into<String>, region: impl Into<String>) -> Self {
         Self {
             status: ConfigurationStatus::Enabled,
-            image_selector_type: TimestampSelector::ProducerTimestamp,
+            image_selector_type: TimestampOrigin::Producer,
             destination_config: ImageGenerationDestination { uri: uri.into(), destination_region: region.into() },
             sampling_interval: SamplingProfile::Year2022.least_millis(),
             format: ImageFormat::Jpeg,
@@ -87,7 +87,7 @@ impl ImageGenerationConfiguration {
 
     /// Sets whose clock the pictures' times are of.
     #[must_use]
-    pub const fn selector(mut self, selector: TimestampSelector) -> Self {
+    pub fn selector(mut self, selector: TimestampOrigin) -> Self {
         self.image_selector_type = selector;
         self
     }

@@ -13,7 +13,7 @@ mod notification;
 mod status;
 
 pub use error::ImageError;
-pub use format::{FormatConfig, ImageFormat, SamplingProfile, TimestampSelector};
+pub use format::{FormatConfig, ImageFormat, SamplingProfile};
 pub use get_images::{GetImages, Image, ImagePage, parse_page};
 pub use image_generation::{
     DescribeImageGenerationConfiguration, ImageGenerationConfiguration, ImageGenerationDestination,
@@ -25,3 +25,6 @@ pub use notification::{
     UpdateNotificationConfiguration,
 };
 pub use status::ConfigurationStatus;
+
+/// Whose clock timestamps are of.
+pub use kvs_aws::TimestampOrigin;
