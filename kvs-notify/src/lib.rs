@@ -16,6 +16,8 @@ mod fragment;
 mod hex;
 #[cfg(feature = "s3")]
 mod image;
+#[cfg(feature = "s3")]
+mod join;
 #[cfg(feature = "lambda")]
 mod lambda;
 #[cfg(feature = "s3")]
@@ -40,6 +42,8 @@ pub use image::{
     Candidates, ImageFormat, ImageId, ImageMetadata, ImageObject, ImageObjectKey, InvalidKeyPart, InvalidMetadata,
     KeyHints, ParseKeyError,
 };
+#[cfg(feature = "s3")]
+pub use join::{Alone, AloneWhat, AloneWhy, Joined, Joiner};
 pub use kvs_mkv::{FragmentNumber, InvalidFragmentNumber};
 #[cfg(feature = "lambda")]
 pub use lambda::BatchResponse;
