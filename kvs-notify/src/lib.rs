@@ -5,6 +5,8 @@
 
 pub mod limits;
 
+#[cfg(feature = "aws_lambda_events")]
+mod aws_lambda;
 mod decode;
 mod epoch_ms;
 #[cfg(feature = "eventbridge")]
@@ -33,6 +35,8 @@ mod text;
 #[cfg(feature = "verify")]
 mod verify;
 
+#[cfg(feature = "aws_lambda_events")]
+pub use aws_lambda::ConvertError;
 pub use decode::{Content, DecodeError, Delivery, Envelope, Message, decode};
 #[cfg(feature = "s3")]
 pub use filter::OnlyStream;

@@ -62,7 +62,7 @@ pub struct Message {
 
 impl Message {
     /// A message without envelopes.
-    pub(super) fn bare(content: Content) -> Self {
+    pub(crate) fn bare(content: Content) -> Self {
         Self {
             #[cfg(feature = "sqs")]
             sqs: None,

@@ -11,6 +11,9 @@ pub use error::{DecodeError, Envelope};
 #[cfg(feature = "s3")]
 pub(crate) use read::read;
 
+#[cfg(feature = "aws_lambda_events")]
+pub(crate) use unwrap::{of_sns, of_sqs};
+
 use crate::limits::DOCUMENT_BYTES;
 
 /// Reads whatever arrived: recognises the envelope and takes the notifications and events out of it.

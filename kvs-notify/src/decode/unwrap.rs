@@ -74,7 +74,7 @@ fn of_detail(text: &str) -> Result<Content, DecodeError> {
 
 /// What was published to a topic.
 #[cfg(feature = "sns")]
-fn of_sns(message: SnsMessage) -> Message {
+pub(crate) fn of_sns(message: SnsMessage) -> Message {
     let content = match &message {
         SnsMessage::Notification(notification) => {
             published(notification.message.as_bytes()).unwrap_or_else(Content::Refused)
@@ -111,7 +111,7 @@ fn received(document: &[u8]) -> Result<Vec<SqsMessage>, DecodeError> {
 
 /// What a queue held, wrapped by SNS or raw.
 #[cfg(feature = "sqs")]
-fn of_sqs(message: SqsMessage) -> Message {
+pub(crate) fn of_sqs(message: SqsMessage) -> Message {
     let inner = wrapped(message.body.as_bytes()).unwrap_or_else(|error| Message::bare(Content::Refused(error)));
     Message { sqs: Some(message), ..inner }
 }
