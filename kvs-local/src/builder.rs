@@ -1,35 +1,14 @@
 //! How the service is set up.
 
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use crate::clock::Clock;
 use crate::control::{Identity, Pace};
-use crate::limits;
+use crate::ingest::Profile;
 use crate::local::{LocalKvs, StartError};
 use crate::server::{AccessKey, Gate, Keyring};
-
-/// Which year's rules the service keeps, where they changed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Profile {
-    /// Today's: sampling from 200 ms on, fragments of up to 20 s.
-    #[default]
-    Current,
-    /// Those of 2022: sampling from 3 s on.
-    Year2022,
-}
-
-impl Profile {
-    pub(crate) const fn shortest_sampling_interval_ms(self) -> u64 {
-        match self {
-            Self::Current => limits::SAMPLING_INTERVAL_MS,
-            Self::Year2022 => limits::SAMPLING_INTERVAL_MS_2022,
-        }
-    }
-}
 
 /// Sets up a [`LocalKvs`]; made by [`LocalKvs::builder`].
 ///
@@ -159,7 +138,7 @@ impl Builder {
         self
     }
 
-    /// Which year's rules to keep. Default: [`Profile::Current`].
+    /// Which edition of the service's limits holds. Default: [`Profile::Current`].
     pub const fn profile(mut self, profile: Profile) -> Self {
         self.profile = profile;
         self
@@ -213,14 +192,5 @@ impl Builder {
                 Gate::Signed { keys: Keyring::new(keys), region: self.region.clone() }
             }
         }
-    }
-}
-
-impl fmt::Display for Profile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Current => "current",
-            Self::Year2022 => "2022",
-        })
     }
 }

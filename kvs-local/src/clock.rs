@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::exception::ApiError;
+
 /// The wall clock of the service: the machine's, or one that a test turns.
 ///
 /// It dates fragments, images and streams, trims what retention no longer covers and judges the age of signatures.
@@ -48,4 +50,33 @@ pub(crate) fn from_epoch_ms(ms: u64) -> SystemTime {
 #[expect(clippy::cast_precision_loss, reason = "an f64 holds milliseconds exactly for 285,000 years")]
 pub(crate) fn json_seconds(ms: u64) -> f64 {
     ms as f64 / 1000.0
+}
+
+/// Reads epoch seconds out of JSON to the nearest millisecond: truncation would turn 1.705489836421E9 into a ms less.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the value was just found to lie between 0 and the year 9999"
+)]
+pub(crate) fn from_json_seconds(member: &str, seconds: f64) -> Result<u64, ApiError> {
+    const YEAR_9999: f64 = 253_402_300_799.0;
+    if (0.0..=YEAR_9999).contains(&seconds) {
+        return Ok((seconds * 1000.0).round() as u64);
+    }
+    Err(ApiError::invalid(format!("{member} must be seconds since 1970, but is {seconds}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_come_in_and_go_out_to_the_millisecond() {
+        for ms in [0, 1, 1_705_489_836_421, 1_650_000_000_999, 253_402_300_799_000] {
+            assert_eq!(from_json_seconds("T", json_seconds(ms)), Ok(ms));
+        }
+        for bad in [-1.0, f64::NAN, f64::INFINITY, 1e300] {
+            assert!(from_json_seconds("T", bad).is_err());
+        }
+    }
 }

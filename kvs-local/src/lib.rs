@@ -26,19 +26,21 @@ mod builder;
 #[cfg(feature = "server")]
 mod clock;
 #[cfg(feature = "server")]
-#[expect(dead_code, reason = "media operations are wired next")]
 mod control;
 #[cfg(feature = "server")]
-#[expect(dead_code, reason = "media operations are wired next")]
+#[expect(dead_code, reason = "for scripted faults")]
 mod exception;
+#[cfg(feature = "server")]
+mod footage;
 #[cfg(feature = "server")]
 mod local;
 #[cfg(feature = "server")]
-#[expect(dead_code, reason = "media operations are wired next")]
+mod media;
+#[cfg(feature = "server")]
 mod server;
 
 #[cfg(feature = "server")]
-pub use builder::{Builder, Profile};
+pub use builder::Builder;
 #[cfg(feature = "server")]
 pub use local::{LocalKvs, StartError};
 

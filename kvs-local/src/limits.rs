@@ -41,6 +41,18 @@ pub const IMAGE_HEIGHT: u64 = 2160;
 pub const SAMPLING_INTERVAL_MS: u64 = 200;
 /// Shortest sampling interval of images in 2022.
 pub const SAMPLING_INTERVAL_MS_2022: u64 = 3000;
+/// Sampling interval of GetImages when none is asked for, by the SDK documentation of 2023.
+pub const SAMPLING_INTERVAL_MS_DEFAULT: u64 = 3000;
+/// Images on a page of GetImages; more may be asked for and are not given.
+pub const IMAGES_PAGE: u64 = 25;
+/// Images on a page of GetImages in 2022, and the most that may be asked for today.
+pub const IMAGES_PAGE_2022: u64 = 100;
+/// Longest range of GetImages: 300 s.
+pub const IMAGES_RANGE_MS: u64 = 300_000;
+/// Characters of one image in GetImages' answer.
+pub const IMAGE_CONTENT: usize = 6_291_456;
+/// Bytes of all images of one answer: 100 MB.
+pub const IMAGES_ANSWER: usize = 100_000_000;
 
 /// How far a signature's date may be from the service's clock: 5 minutes either way, as its refusals say.
 pub const CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
@@ -67,3 +79,15 @@ pub const REFUSED_DRAIN: Duration = Duration::from_millis(500);
 pub const CONNECTIONS: usize = 16_384;
 /// How long open requests may take to end when the service stops: our choice.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
+/// How long media of a stream without retention can still be read, by the API reference of CreateStream: 5 minutes.
+pub const UNKEPT_TIME: Duration = Duration::from_secs(5 * 60);
+/// How much media of a stream without retention can still be read, by the same page: 200 MB.
+pub const UNKEPT_BYTES: u64 = 200_000_000;
+/// How often media past its retention is removed: our choice. It is not served any more before.
+pub const TRIM_INTERVAL: Duration = Duration::from_secs(60);
+/// How long a client that waits for `100 Continue` may hold up the head of the answer: our choice.
+pub const CONTINUE_TIME: Duration = Duration::from_millis(20);
+/// Ack lines that wait for a client to read them: our choice.
+pub const WAITING_ACKS: usize = 64;
+/// Requests for pictures that are worked on at a time: our choice. Each uses all cores, and memory for its decoders.
+pub const PICTURE_REQUESTS: usize = 4;

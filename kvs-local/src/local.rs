@@ -7,12 +7,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use crate::builder::{Builder, Remote};
-use crate::control::{Control, Registry};
+use crate::control::{Control, Registry, StreamRef};
+use crate::ingest::Profile;
+use crate::limits;
+use crate::media::Media;
 use crate::server::{AccessKey, Answerer, Listener};
+use crate::store::{FragmentInfo, Store, StoreError, StorePolicy};
 
 /// Kinesis Video Streams, running in this process.
 ///
@@ -25,6 +29,7 @@ pub struct LocalKvs {
     region: String,
     key: AccessKey,
     folder: DataDir,
+    answerer: Arc<Answerer>,
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
 }
@@ -88,23 +93,37 @@ impl LocalKvs {
         }
         let folder = DataDir::open(setup.data_dir.as_deref())?;
         let seed = setup.seed.unwrap_or_else(|| fastrand::u64(..));
-        let registry = Registry::open(folder.path.join("streams"), identity, seed)
-            .map_err(|error| StartError::DataDir { path: folder.path.clone(), source: error.into() })?;
-        let control = Control::new(Arc::new(registry), setup.pace, setup.profile.shortest_sampling_interval_ms());
-        let answerer = Answerer { control: Arc::new(control), gate: setup.gate(), clock: setup.clock.clone() };
+        let unusable = |source| StartError::DataDir { path: folder.path.clone(), source };
+        let registry = Registry::open(folder.path.join("streams"), identity, seed);
+        let registry = Arc::new(registry.map_err(|error| unusable(error.into()))?);
+        let store = Store::open(folder.path.join("media"), StorePolicy::default());
+        let media = store.and_then(|store| Media::open(store, &registry, setup.clock.wall()));
+        let media = Arc::new(media.map_err(|error| unusable(error.into()))?);
 
         let failed = |source| StartError::Listen { address: setup.listen, source };
         let tcp = TcpListener::bind(setup.listen).await.map_err(failed)?;
         let address = tcp.local_addr().map_err(failed)?;
         let listener = Listener::new(tcp, None).map_err(failed)?;
         let (stop, stopping) = watch::channel(false);
-        let serving = tokio::spawn(listener.run(Arc::new(answerer), stopping));
+        let answerer = Arc::new(Answerer {
+            control: Arc::new(Control::new(Arc::clone(&registry), setup.pace, shortest_sampling(setup.profile))),
+            registry,
+            media,
+            gate: setup.gate(),
+            clock: setup.clock.clone(),
+            profile: setup.profile,
+            stop: stopping.clone(),
+            picture_work: Arc::new(Semaphore::new(limits::PICTURE_REQUESTS)),
+        });
+        drop(tokio::spawn(Arc::clone(&answerer).tidy()));
+        let serving = tokio::spawn(listener.run(Arc::clone(&answerer), stopping));
         Ok(Self {
             address,
             endpoint_url: format!("http://{address}"),
             region: setup.region.clone(),
             key: setup.first_key(),
             folder,
+            answerer,
             stop,
             serving,
         })
@@ -140,6 +159,21 @@ impl LocalKvs {
         &self.folder.path
     }
 
+    /// The fragments that are kept of a stream, in the order they came; none of a stream unknown.
+    ///
+    /// # Errors
+    ///
+    /// The file system refuses.
+    pub async fn fragments(&self, stream: &str) -> Result<Vec<FragmentInfo>, StoreError> {
+        let answerer = Arc::clone(&self.answerer);
+        let wanted = StreamRef::by_name(stream);
+        let listed = tokio::task::spawn_blocking(move || {
+            let stream = answerer.registry.find(&wanted, answerer.clock.wall());
+            stream.map_or_else(|_| Ok(Vec::new()), |stream| answerer.media.fragments(&stream.media_key()))
+        });
+        listed.await.expect("listing fragments does not panic and is not aborted")
+    }
+
     /// Stops the service: no new connections, open requests end or are cut off after a few seconds, a temporary data folder is
     /// removed.
     pub async fn shutdown(self) {
@@ -148,6 +182,14 @@ impl LocalKvs {
             tracing::error!("the service had failed before it was stopped");
         }
         drop(self.folder);
+    }
+}
+
+/// The shortest sampling interval of images, in ms.
+const fn shortest_sampling(profile: Profile) -> u64 {
+    match profile {
+        Profile::Year2022 => limits::SAMPLING_INTERVAL_MS_2022,
+        Profile::Current => limits::SAMPLING_INTERVAL_MS,
     }
 }
 

@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use kvs_local::{Builder, LocalKvs, Profile};
+use kvs_local::ingest::Profile;
+use kvs_local::{Builder, LocalKvs};
 
 /// Kinesis Video Streams on your own machine: real media in, real pictures and notifications out.
 #[derive(Debug, Parser)]
@@ -43,7 +44,7 @@ struct Arguments {
     /// Milliseconds that a stream stays CREATING, UPDATING or DELETING.
     #[arg(long, value_name = "MS", default_value_t = 0)]
     transition_delay: u64,
-    /// Which year's rules to keep.
+    /// Which edition of the service's limits holds.
     #[arg(long, value_name = "PROFILE", value_enum, default_value_t = Rules::Current)]
     profile: Rules,
 }

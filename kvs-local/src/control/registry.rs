@@ -1,6 +1,6 @@
 //! All streams, in memory and on disk.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -151,6 +151,16 @@ impl Registry {
             .take_while(|stream| stream.name.starts_with(prefix));
         let page = found.by_ref().take(most).cloned().collect();
         (page, found.next().is_some())
+    }
+
+    /// The media keys of all streams.
+    pub(crate) fn media_keys(&self, now: SystemTime) -> BTreeSet<String> {
+        self.lock(now).streams.values().map(StreamRecord::media_key).collect()
+    }
+
+    /// All streams.
+    pub(crate) fn all(&self, now: SystemTime) -> Vec<StreamRecord> {
+        self.lock(now).streams.values().cloned().collect()
     }
 
     /// A version never used before.

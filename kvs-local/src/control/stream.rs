@@ -88,6 +88,11 @@ impl StreamRecord {
         self.phase.status(now)
     }
 
+    /// Under which key its media is stored: a stream made again under the same name has another one.
+    pub(crate) fn media_key(&self) -> String {
+        format!("{}/{}", self.name, self.created_ms)
+    }
+
     /// Whether media may be put and read: the stream is neither being made nor being deleted.
     pub(crate) fn takes_media(&self, now: SystemTime) -> bool {
         matches!(self.status(now), Status::Active | Status::Updating)

@@ -9,21 +9,31 @@ use http::request::Parts;
 use http::{HeaderMap, Method, Request, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
+use tokio::sync::Semaphore;
 
-use super::route::Route;
+use super::listener::{Stop, stopped};
+use super::route::{ReadOperation, Route};
 use super::sigv4::{Gate, Payload};
 use super::wire::{self, Answer, Numbers};
 use crate::clock::Clock;
-use crate::control::{Control, ControlOperation, Effect};
+use crate::control::{Control, ControlOperation, Effect, Registry};
 use crate::exception::{ApiError, Exception};
+use crate::ingest::Profile;
 use crate::limits;
+use crate::media::Media;
 
 /// Answers requests: one for all connections.
 #[derive(Debug)]
 pub(crate) struct Answerer {
     pub(crate) control: Arc<Control>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) media: Arc<Media>,
     pub(crate) gate: Gate,
     pub(crate) clock: Clock,
+    pub(crate) profile: Profile,
+    pub(crate) stop: Stop,
+    /// Pictures cost much work and memory: so many requests at a time.
+    pub(crate) picture_work: Arc<Semaphore>,
 }
 
 /// How a connection came in: it decides what the service calls itself.
@@ -69,11 +79,15 @@ impl Answerer {
             drain(body);
             return Err(wire::unknown_operation());
         }
+        if route == Route::PutMedia {
+            return self.put_media(parts, body).await;
+        }
         let body = read_whole(body).await?;
         self.gate.check(parts, Payload::Whole(&body), self.clock.wall())?;
         match route {
             Route::Control(operation) => self.control(operation, body, arrival.endpoint(&parts.headers)).await,
             Route::Missing { operation, why } => Err(missing(operation, why)),
+            Route::Read(ReadOperation::GetImages) => self.get_images(&body, Numbers::Plain).await,
             Route::PutMedia | Route::Read(_) | Route::Unknown => Err(wire::unknown_operation()),
         }
     }
@@ -90,9 +104,30 @@ impl Answerer {
     }
 
     async fn apply(&self, effect: Effect) {
-        match effect {
-            Effect::Deleted(stream) => tracing::debug!(stream = stream.name, "deleted"),
-            Effect::RetentionChanged(stream) => tracing::debug!(stream = stream.name, "retention changed"),
+        let (media, now) = (Arc::clone(&self.media), self.clock.wall());
+        let applied = tokio::task::spawn_blocking(move || match effect {
+            Effect::Deleted(stream) => media.delete(&stream.media_key()),
+            Effect::RetentionChanged(stream) => media.trim(&stream, now),
+        });
+        if applied.await.is_err() {
+            tracing::error!("media of a changed stream may still be there");
+        }
+    }
+}
+
+impl Answerer {
+    /// Removes media past its retention from time to time, until the service stops.
+    pub(crate) async fn tidy(self: Arc<Self>) {
+        while tokio::time::timeout(limits::TRIM_INTERVAL, stopped(self.stop.clone())).await.is_err() {
+            let (answerer, now) = (Arc::clone(&self), self.clock.wall());
+            let trimmed = tokio::task::spawn_blocking(move || {
+                for stream in answerer.registry.all(now) {
+                    answerer.media.trim(&stream, now);
+                }
+            });
+            if trimmed.await.is_err() {
+                tracing::error!("media past its retention may still be there");
+            }
         }
     }
 }
@@ -126,6 +161,6 @@ fn missing(operation: &str, why: &str) -> ApiError {
     ApiError::new(Exception::NotImplemented, format!("kvs-local does not implement {operation}: {why}"))
 }
 
-fn internal() -> ApiError {
+pub(super) fn internal() -> ApiError {
     ApiError::new(Exception::InternalFailure, "the service failed; its log says more")
 }

@@ -2,7 +2,9 @@
 
 mod answerer;
 mod connection;
+mod get_images;
 mod listener;
+mod put_media;
 mod route;
 mod sigv4;
 mod wire;

@@ -18,11 +18,12 @@ pub(crate) type Answer = Response<Body>;
 
 const REQUEST_ID: &str = "x-amzn-requestid";
 const ERROR_TYPE: &str = "x-amzn-errortype";
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
+pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// What follows the exception's name in `x-amzn-ErrorType`.
 const DOCUMENTATION: &str = "https://kinesisvideo.amazonaws.com/doc/2017-09-30/";
 
 /// What the real service answers, with status 200, to a path it does not know.
+#[cfg_attr(not(test), expect(dead_code, reason = "for scripted faults"))]
 pub(crate) const UNKNOWN_OPERATION: &str =
     r#"{"Output":{"__type":"com.amazon.coral.service#UnknownOperationException"},"Version":"1.0"}"#;
 
@@ -32,6 +33,7 @@ pub(crate) enum Numbers {
     /// `1705489836.421`
     #[default]
     Plain,
+    #[cfg_attr(not(test), expect(dead_code, reason = "for scripted faults"))]
     /// `1.705489836421E9`, as the service's Java does now and then.
     Scientific,
 }
