@@ -5,6 +5,7 @@
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 pub mod codec;
+pub mod fragment;
 pub mod service;
 
 mod chunks;

@@ -102,6 +102,15 @@ impl Limits {
             .saturating_add(LACED_FRAMES * 2 * size_of::<Frame>())
             .saturating_add(self.tracks.saturating_mul(2 * size_of::<(u64, u64)>()))
     }
+
+    /// The most bytes a [`FragmentReader`](crate::fragment::FragmentReader) with these limits holds while it waits for more
+    /// input: an open fragment besides what its parser holds.
+    #[must_use]
+    pub fn fragment_worst_case(&self) -> usize {
+        let frames = self.fragment_frames.saturating_mul(2 * size_of::<Frame>());
+        let open = self.fragment_bytes.saturating_add(frames).saturating_add(self.tags_bytes);
+        self.worst_case().saturating_add(open)
+    }
 }
 
 /// Pieces of input shorter than this are gathered when they have to wait: many of them would cost more to list than to copy.

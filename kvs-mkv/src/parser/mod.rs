@@ -231,7 +231,6 @@ impl Parser {
         self.payload_offset
     }
 
-    #[expect(dead_code, reason = "the fragment reader comes next")]
     /// Whether one document has ended and the Segment of the next was not announced yet.
     pub(crate) const fn is_between_documents(&self) -> bool {
         match &self.level {
@@ -271,15 +270,14 @@ impl Parser {
         let at = self.input.position();
         let mut scratch = [0; HEAD_BYTES];
         let seen = self.input.peek(&mut scratch);
-        if let Level::Cluster(_, Cluster { end: None, .. }) = self.level {
-            // The id alone ends the cluster: whoever waits for its end need not wait for the size as well.
-            if let Ok((id, _)) = read_id(seen)
-                && (id.is_level_1() || id == ElementId::EBML)
-            {
-                return self.leave_cluster(at);
-            }
+        let (id, head) = (read_id(seen), read_head(seen));
+        // The id alone ends what has no size: whoever waits for its end need not wait for more.
+        if let Ok((id, _)) = id
+            && let Some(step) = self.end_unsized(at, id)?
+        {
+            return Ok(step);
         }
-        match read_head(seen) {
+        match head {
             Ok(head) => self.element(at, head),
             Err(Unread::Needs(bytes)) => Ok(Step::Needs(bytes)),
             Err(Unread::Invalid) => Err(self.no_element(at)),
@@ -347,6 +345,24 @@ impl Parser {
         }
     }
 
+    /// Leaves a Cluster or Segment of unknown size that the element `id` ends.
+    #[inline]
+    fn end_unsized(&mut self, at: u64, id: ElementId) -> Result<Option<Step>, ParseError> {
+        match self.level {
+            Level::Cluster(_, Cluster { end: None, .. }) if id.is_level_1() || id == ElementId::EBML => {
+                self.leave_cluster(at).map(Some)
+            }
+            Level::Segment(Segment { end: None, .. }) if id == ElementId::EBML => {
+                let step = self.announce_segment(None);
+                if step.is_none() {
+                    self.level = Level::Outside;
+                }
+                Ok(step)
+            }
+            _ => Ok(None),
+        }
+    }
+
     /// Reads the element whose head is `head`, if enough of it is there.
     #[inline]
     fn element(&mut self, at: u64, head: Head) -> Result<Step, ParseError> {
@@ -392,13 +408,6 @@ impl Parser {
     fn in_segment(&mut self, at: u64, head: Head, segment: Segment) -> Result<Step, ParseError> {
         let parent = segment.end.map(|end| (ElementId::SEGMENT, end));
         match head.id {
-            ElementId::EBML if segment.end.is_none() => {
-                if let Some(step) = self.announce_segment(None) {
-                    return Ok(step);
-                }
-                self.level = Level::Outside;
-                Ok(Step::Again)
-            }
             ElementId::INFO => self.info(at, head, segment),
             ElementId::TRACKS => self.tracks(at, head, parent),
             ElementId::TAGS => self.tags(at, head, parent),

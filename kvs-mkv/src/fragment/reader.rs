@@ -1,0 +1,309 @@
+//! From bytes to fragments.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::{Fragment, FragmentMetadata};
+use crate::service::tag_names;
+use crate::{Event, Frame, Limits, ParseError, Parser, SegmentInfo, Tag, Track};
+
+/// Reads a stream of fragments that arrives piece by piece.
+///
+/// Tags after a cluster belong to it, tags in front of the first cluster to the segment. A fragment is complete, and
+/// given out, as early as the bytes allow:
+///
+/// - at the service's continuation token, which GetMedia writes last;
+/// - at the producer's end-of-fragment mark, in a stream that did not come from the service;
+/// - at the next cluster or the next document's first bytes;
+/// - at the end of the stream, by [`finish`](Self::finish).
+///
+/// An error that the service reports inside the stream comes out as a fragment with
+/// [`metadata.fault`](FragmentMetadata::fault), without frames if there were none.
+///
+/// Memory: the frames of one open fragment, as slices of what was pushed, within [`Limits::fragment_bytes`],
+/// [`Limits::fragment_frames`] and [`Limits::fragment_tags`], and what its [`Parser`] holds.
+///
+/// ```
+/// use std::time::Duration;
+/// use kvs_mkv::fragment::FragmentReader;
+/// use kvs_mkv::{CodecId, Frame, Limits, SegmentInfo, Track, TrackKind, TrackNumber, Writer};
+///
+/// let track = Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::H264);
+/// let mut writer = Writer::new(SegmentInfo::new([1; 16]), vec![track])?;
+/// let mut reader = FragmentReader::new(Limits::default());
+/// reader.push(writer.start_segment());
+/// for second in 0..2 {
+///     reader.push(writer.start_cluster(Duration::from_secs(second))?);
+///     writer.block(Frame::new(TrackNumber::ONE, Duration::from_secs(second), vec![1]))?.into_iter().for_each(|piece| reader.push(piece));
+/// }
+/// assert_eq!(reader.next_fragment()?.map(|fragment| fragment.at), Some(Duration::ZERO));
+/// assert_eq!(reader.next_fragment()?, None);
+/// assert_eq!(reader.finish()?.map(|fragment| fragment.at), Some(Duration::from_secs(1)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct FragmentReader {
+    parser: Parser,
+    limits: Limits,
+    segment: SegmentInfo,
+    tracks: Arc<[Track]>,
+    segment_tags: Vec<Tag>,
+    /// Service tags in front of a cluster.
+    ahead: FragmentMetadata,
+    /// Producer tags behind an end-of-fragment mark, which belong to the next cluster.
+    tags_ahead: Vec<Tag>,
+    /// Bytes of all tags that are kept.
+    tag_bytes: usize,
+    /// Whether the segment had a cluster.
+    clusters: bool,
+    open: Option<Open>,
+    phase: Phase,
+}
+
+#[derive(Debug)]
+struct Open {
+    fragment: Fragment,
+    bytes: usize,
+}
+
+/// ```text
+///   Reading ──finish──► Ended
+///      └─────error────► Failed
+/// ```
+#[derive(Debug)]
+enum Phase {
+    Reading,
+    Ended,
+    Failed(FragmentError),
+}
+
+impl FragmentReader {
+    /// A reader at the start of a stream.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            parser: Parser::new(limits),
+            limits,
+            segment: SegmentInfo::new([0; 16]),
+            tracks: Arc::new([]),
+            segment_tags: Vec::new(),
+            ahead: FragmentMetadata::default(),
+            tags_ahead: Vec::new(),
+            tag_bytes: 0,
+            clusters: false,
+            open: None,
+            phase: Phase::Reading,
+        }
+    }
+
+    /// Takes the next piece of the stream, of any length; ignored after an error and after [`finish`](Self::finish).
+    pub fn push(&mut self, bytes: Bytes) {
+        if matches!(self.phase, Phase::Reading) {
+            self.parser.push(bytes);
+        }
+    }
+
+    /// The next complete fragment, or `None` when more bytes are needed.
+    ///
+    /// # Errors
+    /// The first thing in the stream that is not Matroska or passes a limit; from then on always the same.
+    pub fn next_fragment(&mut self) -> Result<Option<Fragment>, FragmentError> {
+        match &self.phase {
+            Phase::Reading => {}
+            Phase::Ended => return Ok(None),
+            Phase::Failed(error) => return Err(error.clone()),
+        }
+        match self.read() {
+            Err(error) => {
+                self.phase = Phase::Failed(error.clone());
+                self.open = None;
+                Err(error)
+            }
+            read => read,
+        }
+    }
+
+    /// Says that the stream ends here; gives out what is still there, one fragment a call, and then `None`.
+    ///
+    /// # Errors
+    /// As [`next_fragment`](Self::next_fragment), and [`FragmentError::Unfinished`] with what there is of the last
+    /// fragment where the stream ends inside an element.
+    pub fn finish(&mut self) -> Result<Option<Fragment>, FragmentError> {
+        if let Some(fragment) = self.next_fragment()? {
+            return Ok(Some(fragment));
+        }
+        if matches!(self.phase, Phase::Ended) {
+            return Ok(None);
+        }
+        self.phase = Phase::Ended;
+        let rest = self.open.take().map(|open| open.fragment);
+        match std::mem::replace(&mut self.parser, Parser::new(self.limits)).finish() {
+            Ok(()) => Ok(rest),
+            Err(error) => Err(FragmentError::Unfinished { error, fragment: rest.map(Box::new) }),
+        }
+    }
+
+    /// Bytes kept in memory right now: the open fragment and input that waits.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        let open = self.open.as_ref().map_or(0, |open| {
+            open.bytes.saturating_add(open.fragment.frames.capacity().saturating_mul(size_of::<Frame>()))
+        });
+        self.parser.held().saturating_add(open).saturating_add(self.tag_bytes)
+    }
+
+    fn read(&mut self) -> Result<Option<Fragment>, FragmentError> {
+        loop {
+            let Some(event) = self.parser.next_event()? else {
+                let over = self.parser.is_between_documents();
+                return Ok(if over { self.close() } else { None });
+            };
+            if let Some(fragment) = self.on_event(event)? {
+                return Ok(Some(fragment));
+            }
+        }
+    }
+
+    fn on_event(&mut self, event: Event) -> Result<Option<Fragment>, FragmentError> {
+        match event {
+            Event::Segment(segment) => {
+                let complete = self.close();
+                self.segment = segment;
+                self.tracks = Arc::new([]);
+                self.segment_tags.clear();
+                self.ahead = FragmentMetadata::default();
+                self.tags_ahead.clear();
+                self.tag_bytes = 0;
+                self.clusters = false;
+                Ok(complete)
+            }
+            Event::Tracks(tracks) => {
+                self.tracks = tracks.into();
+                Ok(None)
+            }
+            Event::Tags(tags) => self.on_tags(tags),
+            Event::Cluster { at } => {
+                let complete = self.close();
+                self.open(at);
+                Ok(complete)
+            }
+            Event::Frame(frame) => self.on_frame(frame).map(|()| None),
+            Event::ClusterEnd => Ok(None),
+        }
+    }
+
+    fn open(&mut self, at: Duration) {
+        let mut fragment = Fragment::new(self.segment.clone(), Arc::clone(&self.tracks), at);
+        fragment.segment_tags = self.segment_tags.clone();
+        fragment.metadata = std::mem::take(&mut self.ahead);
+        fragment.tags = std::mem::take(&mut self.tags_ahead);
+        self.clusters = true;
+        self.open = Some(Open { fragment, bytes: 0 });
+    }
+
+    fn close(&mut self) -> Option<Fragment> {
+        let open = self.open.take()?;
+        self.tag_bytes = self.segment_tags.iter().map(|tag| tag.name.len() + tag.value.len()).sum();
+        Some(open.fragment)
+    }
+
+    fn on_frame(&mut self, frame: Frame) -> Result<(), FragmentError> {
+        let Some(open) = &mut self.open else { return Ok(()) };
+        let at = open.fragment.at;
+        open.bytes = open.bytes.saturating_add(frame.data.len());
+        if open.bytes > self.limits.fragment_bytes {
+            return Err(FragmentError::TooLarge { at, bytes: open.bytes, limit: self.limits.fragment_bytes });
+        }
+        if open.fragment.frames.len() >= self.limits.fragment_frames {
+            return Err(FragmentError::TooManyFrames { at, limit: self.limits.fragment_frames });
+        }
+        open.fragment.frames.push(frame);
+        Ok(())
+    }
+
+    fn on_tags(&mut self, tags: Vec<Tag>) -> Result<Option<Fragment>, FragmentError> {
+        let limit = self.limits.fragment_tags;
+        let bytes: usize = tags.iter().map(|tag| tag.name.len() + tag.value.len()).sum();
+        self.tag_bytes = self.tag_bytes.saturating_add(bytes);
+        if self.tag_bytes > self.limits.tags_bytes {
+            return Err(FragmentError::TagsTooLarge { bytes: self.tag_bytes, limit: self.limits.tags_bytes });
+        }
+        let (metadata, others) = match &mut self.open {
+            Some(open) => (&mut open.fragment.metadata, &mut open.fragment.tags),
+            None if self.clusters => (&mut self.ahead, &mut self.tags_ahead),
+            None => (&mut self.ahead, &mut self.segment_tags),
+        };
+        let token_before = metadata.continuation_token.is_some();
+        let fault_before = metadata.fault.is_some();
+        let mut marked = false;
+        for tag in tags {
+            marked |= tag.name == tag_names::END_OF_FRAGMENT;
+            if metadata.read(&tag) {
+                continue;
+            }
+            others.push(tag);
+        }
+        if others.len() + metadata.unread.len() > limit {
+            return Err(FragmentError::TooManyTags { limit });
+        }
+        let ends = metadata.continuation_token.is_some() && !token_before;
+        let failed = metadata.fault.is_some() && !fault_before;
+        // Between the mark and the next document the service still writes its own tags.
+        let marked = marked && metadata.number.is_none();
+        if failed && self.open.is_none() {
+            self.open(Duration::ZERO);
+        }
+        Ok(if ends || failed || marked { self.close() } else { None })
+    }
+}
+
+/// Why a stream of fragments cannot be read on.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FragmentError {
+    /// The bytes are not the Matroska they should be.
+    #[error(transparent)]
+    Parse(#[from] ParseError),
+    /// A fragment has more payload than [`Limits::fragment_bytes`].
+    #[error("the fragment at {at:?} has {bytes} bytes or more, at most {limit} allowed")]
+    TooLarge {
+        /// Its timecode.
+        at: Duration,
+        /// Bytes so far.
+        bytes: usize,
+        /// Bytes allowed.
+        limit: usize,
+    },
+    /// A fragment has more frames than [`Limits::fragment_frames`].
+    #[error("the fragment at {at:?} has more than {limit} frames")]
+    TooManyFrames {
+        /// Its timecode.
+        at: Duration,
+        /// Frames allowed.
+        limit: usize,
+    },
+    /// A fragment or a segment has more tags than [`Limits::fragment_tags`].
+    #[error("more than {limit} tags belong to one fragment")]
+    TooManyTags {
+        /// Tags allowed.
+        limit: usize,
+    },
+    /// The tags of a fragment or a segment are longer than [`Limits::tags_bytes`].
+    #[error("the tags of one fragment have {bytes} bytes, at most {limit} allowed")]
+    TagsTooLarge {
+        /// Bytes so far.
+        bytes: usize,
+        /// Bytes allowed.
+        limit: usize,
+    },
+    /// The stream ended inside an element.
+    #[error("the last fragment is not complete: {error}")]
+    Unfinished {
+        /// Where it ended.
+        error: ParseError,
+        /// The frames and tags that were complete.
+        fragment: Option<Box<Fragment>>,
+    },
+}
