@@ -19,6 +19,8 @@ pub mod limits;
 #[cfg(feature = "server")]
 pub mod pictures;
 #[cfg(feature = "server")]
+pub mod reading;
+#[cfg(feature = "server")]
 pub mod store;
 
 #[cfg(feature = "server")]

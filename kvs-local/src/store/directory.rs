@@ -5,13 +5,14 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use kvs_mkv::FragmentNumber;
 
 use super::disk::{Disk, LocalDisk};
 use super::error::StoreError;
 use super::fragment::StoredFragment;
-use super::index::{FragmentInfo, Selection};
+use super::index::{FragmentInfo, Selection, TimestampKind};
 use super::limits;
 use super::policy::{Keep, StorePolicy, Trimmed};
 use super::stream::{CARD, StreamLog, read_card};
@@ -136,6 +137,21 @@ impl Store {
         let Some(log) = self.find(stream)? else { return Ok(None) };
         let last = log.index().last().map(|entry| entry.info());
         Ok(last)
+    }
+
+    /// The fragment that covers a time, the one of the lowest number if several do, or else the one that begins soonest after it.
+    ///
+    /// # Errors
+    /// The file system refuses.
+    pub fn at_or_after(
+        &self,
+        stream: &str,
+        kind: TimestampKind,
+        time: SystemTime,
+    ) -> Result<Option<FragmentInfo>, StoreError> {
+        let Some(log) = self.find(stream)? else { return Ok(None) };
+        let found = log.index().at_or_after(kind, time).map(|entry| entry.info());
+        Ok(found)
     }
 
     /// Drops what is not kept of a stream.

@@ -147,6 +147,14 @@ impl Index {
         self.entries.range(at..)
     }
 
+    /// The first entry that covers a time, or else the one that begins soonest after it.
+    pub(super) fn at_or_after(&self, kind: TimestampKind, time: SystemTime) -> Option<&Entry> {
+        let covers = Selection::Overlaps { kind, from: time, to: time };
+        let later =
+            || self.entries.iter().filter(|entry| entry.start(kind) > time).min_by_key(|entry| entry.start(kind));
+        self.entries.iter().find(|entry| covers.takes(entry)).or_else(later)
+    }
+
     pub(super) fn last(&self) -> Option<&Entry> {
         self.entries.back()
     }

@@ -43,4 +43,6 @@ pub use policy::{Keep, StorePolicy, Trimmed};
 #[cfg(test)]
 mod sim;
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;

@@ -3,43 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::SystemTime;
 
-use bytes::Bytes;
-use kvs_mkv::{CodecId, FragmentNumber, Frame, SegmentInfo, Tag, Track, TrackKind, TrackNumber, Writer};
+use kvs_mkv::FragmentNumber;
 use proptest::prelude::*;
 
 use super::sim::{SimDisk, Stop};
+use super::testing::{MS, at, fragment};
 use super::*;
-use crate::ingest::{Ingest, IngestConfig, IngestedFragment, Now, NumberParts, TimecodeType};
-
-const MS: fn(u64) -> Duration = Duration::from_millis;
-const START_MS: u64 = 1_700_000_000_000;
-
-fn at(ms: u64) -> SystemTime {
-    SystemTime::UNIX_EPOCH + MS(START_MS + ms)
-}
-
-/// A fragment that the producer stamped `ms` and the service saw half a second later.
-fn fragment(sequence: u64, ms: u64, payload: usize) -> IngestedFragment {
-    let track = Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::H264);
-    let mut writer = Writer::new(SegmentInfo::new([7; 16]), vec![track]).unwrap();
-    let now = Now { at: Instant::now(), wall: at(ms + 500) };
-    let config = IngestConfig::new(TimecodeType::Absolute).first_sequence(sequence).seed(ms);
-    let mut ingest = Ingest::new(config, now);
-    ingest.handle_body(writer.start_segment(), now);
-    ingest.handle_body(writer.start_cluster(MS(START_MS + ms)).unwrap(), now);
-    for frame in 0..5 {
-        let data = Bytes::from(vec![u8::try_from(sequence % 251).unwrap(); payload]);
-        let frame = Frame::new(TrackNumber::ONE, MS(START_MS + ms + frame * 200), data).with_keyframe(frame == 0);
-        for piece in writer.block(frame).unwrap() {
-            ingest.handle_body(piece, now);
-        }
-    }
-    ingest.handle_body(writer.tags(&[Tag::new("n", sequence.to_string()), Tag::new("é", "")]).unwrap(), now);
-    ingest.handle_body(writer.end_of_fragment(), now);
-    ingest.poll_fragment().unwrap()
-}
+use crate::ingest::{IngestedFragment, NumberParts};
 
 fn same(stored: &StoredFragment, put: &IngestedFragment) -> bool {
     let bytes = [&put.header, &put.cluster, &put.trailing].map(|part| part.clone().into_bytes());
