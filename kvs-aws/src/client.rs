@@ -240,6 +240,21 @@ impl Client {
         self.shared.user_agent.clone()
     }
 
+    /// When the credentials at hand end, by the service's clock; asks the provider where there are none yet. `None` for those
+    /// without an end.
+    ///
+    /// # Errors
+    /// When the provider has none.
+    pub async fn credentials_end(&self) -> Result<Option<SystemTime>, Error> {
+        let credentials = self.shared.credentials.credentials(self.service_time()).await?;
+        Ok(credentials.expiry())
+    }
+
+    /// Drops the credentials at hand, so that the next call asks the provider anew.
+    pub async fn forget_credentials(&self) {
+        self.shared.credentials.forget().await;
+    }
+
     /// Our clock, corrected by what the service's answers told of its own.
     #[must_use]
     pub fn service_time(&self) -> SystemTime {

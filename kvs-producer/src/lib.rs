@@ -1,1 +1,120 @@
-//! Kinesis Video Streams producer: a sans-IO PutMedia state machine with a tokio driver.
+//! The Kinesis Video Streams producer that loses nothing in silence: a sans-IO PutMedia state machine and a tokio driver.
+//!
+//! ```no_run
+//! # async fn example(frames: Vec<kvs_mkv::Frame>) -> Result<(), Box<dyn std::error::Error>> {
+//! use std::time::Duration;
+//! use kvs_aws::Client;
+//! use kvs_mkv::{CodecId, Track, TrackKind, TrackNumber};
+//! use kvs_producer::{Bootstrap, Config, Event, ImageGeneration, NewStream, Stream};
+//!
+//! let video = Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::H264); // with_codec_private(avcC)
+//! let config = Config::new("front-door", vec![video])
+//!     .bootstrap(Bootstrap::CreateIfMissing(NewStream::new(Duration::from_secs(24 * 60 * 60))));
+//! let stream = Stream::open(config, Client::new(kvs_aws::Config::from_env()?)?).await?;
+//! let mut events = stream.events();
+//! tokio::spawn(async move {
+//!     while let Some(event) = events.next().await {
+//!         if let Event::Lost(loss) = event {
+//!             eprintln!("lost {} frames: {}", loss.span.frames, loss.reason.name());
+//!         }
+//!     }
+//! });
+//! for frame in frames {
+//!     let motion = frame.keyframe;
+//!     stream.put_frame(frame).await?;
+//!     if motion {
+//!         stream.put_event(ImageGeneration::new().with_prefix("motion").with_pair("zone", "door"))?;
+//!     }
+//! }
+//! let report = stream.stop(Duration::from_secs(10)).await;
+//! println!("{} of {} frames persisted", report.totals.persisted.frames, report.totals.submitted.frames);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # The contract
+//!
+//! * **Submitted = persisted + reported lost.** Every frame that [`put_frame`](Producer::put_frame) takes is later part of an
+//!   [`Event::Persisted`] or of an [`Event::Lost`] that names its time range, bytes and reason.
+//! * What the buffer retains is delivered at least once: after a broken connection sending goes on from the first fragment
+//!   that is not persisted, whole fragments only, each session with its own header and from a key frame (unless
+//!   [`WithoutKeyframe::Split`] had to cut a fragment without one).
+//! * The buffer never holds more than [`Config::buffer_bytes`]; beside it a stream costs about 16 KiB and what its connection
+//!   takes.
+//! * A stop returns within its deadline, with a report.
+//! * [`Producer`], the core, has no I/O, no clock and no chance of its own: time and bytes are arguments, the seed is in the
+//!   configuration. [`Stream`] (feature `tokio`) puts it on a socket.
+//!
+//! # The loop around the core
+//!
+//! ```
+//! use std::time::{Instant, SystemTime};
+//! use kvs_mkv::{CodecId, Frame, Track, TrackKind, TrackNumber};
+//! use kvs_producer::{Bootstrap, Config, Producer, Transmit};
+//!
+//! let audio = Track::new(TrackNumber::ONE, TrackKind::Audio, CodecId::AAC).with_audio(48_000.0, 2, None);
+//! let config = Config::new("door-bell", vec![audio]).bootstrap(Bootstrap::FixedEndpoint("https://data".into()));
+//! let now = Instant::now();
+//! let mut producer = Producer::new(config, now, SystemTime::now())?;
+//! # let now_pts = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
+//! producer.put_frame(Frame::new(TrackNumber::ONE, now_pts, vec![0x21, 0x10]), now)?;
+//! while let Some(transmit) = producer.poll_transmit(now) {
+//!     match transmit {
+//!         Transmit::Call { .. } => { /* make the call, then handle_answer */ }
+//!         Transmit::Open { .. } => { /* connect, then handle_opened or handle_closed */ }
+//!         Transmit::Body { .. } => { /* send, then handle_sent */ }
+//!         Transmit::End { .. } | Transmit::Abort { .. } => { /* end the body, or drop the connection */ }
+//!         _ => {}
+//!     }
+//! }
+//! while let Some(event) = producer.poll_event() {
+//!     println!("{event:?}");
+//! }
+//! let _sleep_until = producer.poll_timeout(now); // then handle_timeout
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+#![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
+
+mod ack;
+mod ack_parser;
+mod backoff;
+mod buffer;
+mod call;
+mod config;
+mod connection;
+mod diagnosis;
+#[cfg(feature = "tokio")]
+mod drive;
+mod event;
+mod fragment;
+mod fragmenter;
+mod intake;
+mod interleave;
+pub mod limits;
+mod producer;
+mod put_error;
+mod reports;
+mod route;
+mod session;
+mod stats;
+mod tags;
+mod timeline;
+mod transmit;
+
+pub use ack::{Ack, AckError, AckKind};
+pub use ack_parser::{AckParseError, AckParser};
+pub use call::{Answer, Call, CallId, Failure, FailureKind, Freshness, NewStream, SessionId, StreamStatus};
+pub use config::{Bootstrap, Config, ConfigError, Overflow, TimeJump, Timestamps, WithoutKeyframe};
+pub use diagnosis::{Action, Diagnosis};
+#[cfg(feature = "tokio")]
+pub use drive::{Events, OpenError, StopReport, Stream};
+pub use event::{CloseReason, Event, FragmentId, HaltReason, JumpHandling, Loss, LossReason, Persisted, Span};
+pub use producer::Producer;
+pub use put_error::{PutFrameError, Refusal};
+pub use stats::{AckCounts, Amount, Histogram, LostBy, Stats, Totals};
+pub use tags::{FragmentEvent, FragmentTag, ImageGeneration, Notification, PutTagError, Reach};
+pub use transmit::{OpenRequest, Timecodes, Transmit};
+
+#[cfg(all(doctest, feature = "tokio"))]
+#[doc = include_str!("../README.md")]
+struct ReadmeExamples;

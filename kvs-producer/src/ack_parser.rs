@@ -1,0 +1,285 @@
+//! Acks out of a byte stream: any split, concatenated or newline-separated, bounded.
+
+use std::collections::VecDeque;
+
+use kvs_mkv::FragmentNumber;
+use kvs_mkv::service::{ErrorId, limits};
+use serde_json::{Map, Value};
+
+use crate::ack::{Ack, AckError, AckKind};
+
+/// Finds JSON objects in what the service answers and reads them as acks.
+///
+/// The service documents one object a line, mocks and older parsers know plain concatenation; both work, as do white space,
+/// unknown keys, nesting and escapes. One bad object costs itself only.
+///
+/// Memory: at most [`limits::ACK_BYTES`] of an unfinished object; what was parsed waits for [`poll`](Self::poll).
+#[derive(Debug, Default)]
+pub struct AckParser {
+    scan: Scan,
+    object: Vec<u8>,
+    parsed: VecDeque<Result<Ack, AckParseError>>,
+}
+
+/// Where the scanner stands.
+///
+/// ```text
+/// Outside --'{'--> Inside --matching '}'--> Outside
+///                    | more than ACK_BYTES
+///                    v
+///                 Oversized --matching '}'--> Outside
+/// ```
+#[derive(Debug, Default)]
+enum Scan {
+    #[default]
+    Outside,
+    Inside(Nesting),
+    Oversized(Nesting),
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Nesting {
+    depth: u32,
+    text: Text,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+enum Text {
+    #[default]
+    Outside,
+    Inside,
+    Escaped,
+}
+
+/// Why a piece of the answer is not an ack. The acks after it are not harmed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AckParseError {
+    /// Not a JSON object, or one without `EventType`.
+    #[error("not an ack ({reason}): {text}")]
+    Malformed {
+        /// What is wrong.
+        reason: String,
+        /// The beginning of the text.
+        text: String,
+    },
+    /// An object that does not end within the limit.
+    #[error("an ack of more than {limit} bytes")]
+    TooLong {
+        /// [`limits::ACK_BYTES`].
+        limit: usize,
+    },
+}
+
+impl AckParser {
+    /// A parser at the start of an answer.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes the next bytes of the answer, cut anywhere.
+    pub fn push(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.step(byte);
+        }
+    }
+
+    /// The next ack, or what stood in place of one.
+    pub fn poll(&mut self) -> Option<Result<Ack, AckParseError>> {
+        self.parsed.pop_front()
+    }
+
+    /// Bytes of an unfinished object that are held: at most [`limits::ACK_BYTES`].
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.object.len()
+    }
+
+    fn step(&mut self, byte: u8) {
+        match &mut self.scan {
+            Scan::Outside if byte == b'{' => {
+                self.object.push(byte);
+                self.scan = Scan::Inside(Nesting { depth: 1, text: Text::Outside });
+            }
+            Scan::Outside => {}
+            Scan::Inside(nesting) => {
+                let ended = nesting.step(byte);
+                let nesting = *nesting;
+                self.object.push(byte);
+                if ended {
+                    self.finish();
+                } else if self.object.len() >= limits::ACK_BYTES {
+                    self.object.clear();
+                    self.scan = Scan::Oversized(nesting);
+                }
+            }
+            Scan::Oversized(nesting) => {
+                if nesting.step(byte) {
+                    self.scan = Scan::Outside;
+                    self.parsed.push_back(Err(AckParseError::TooLong { limit: limits::ACK_BYTES }));
+                }
+            }
+        }
+    }
+
+    fn finish(&mut self) {
+        self.parsed.push_back(read(&self.object));
+        self.object.clear();
+        self.scan = Scan::Outside;
+    }
+}
+
+impl Nesting {
+    /// Takes one byte; says whether the outermost object ended with it.
+    fn step(&mut self, byte: u8) -> bool {
+        match (self.text, byte) {
+            (Text::Escaped, _) => self.text = Text::Inside,
+            (Text::Inside, b'\\') => self.text = Text::Escaped,
+            (Text::Inside, b'"') => self.text = Text::Outside,
+            (Text::Inside, _) => {}
+            (Text::Outside, b'"') => self.text = Text::Inside,
+            (Text::Outside, b'{' | b'[') => self.depth = self.depth.saturating_add(1),
+            (Text::Outside, b'}' | b']') => self.depth = self.depth.saturating_sub(1),
+            (Text::Outside, _) => {}
+        }
+        self.depth == 0
+    }
+}
+
+fn read(object: &[u8]) -> Result<Ack, AckParseError> {
+    let malformed = |reason: String| AckParseError::Malformed {
+        reason,
+        text: String::from_utf8_lossy(object).chars().take(SHOWN).collect(),
+    };
+    let fields: Map<String, Value> = serde_json::from_slice(object).map_err(|error| malformed(error.to_string()))?;
+    ack(fields).ok_or_else(|| malformed("no EventType".to_owned()))
+}
+
+fn ack(mut fields: Map<String, Value>) -> Option<Ack> {
+    // The API reference draws the object inside an "Acknowledgement"; the wire has it flat. Take both.
+    if let Some(Value::Object(inner)) = fields.remove("Acknowledgement") {
+        fields = inner;
+    }
+    let kind = match fields.remove("EventType").or_else(|| fields.remove("AckEventType"))? {
+        Value::String(name) => kind(name),
+        _ => return None,
+    };
+    let timecode = fields.remove("FragmentTimecode").as_ref().and_then(number);
+    let fragment = fields.remove("FragmentNumber").and_then(|value| match value {
+        Value::String(digits) => digits.parse::<FragmentNumber>().ok(),
+        Value::Number(digits) => digits.to_string().parse().ok(),
+        _ => None,
+    });
+    let id = fields.remove("ErrorId").as_ref().and_then(number);
+    let code = fields.remove("ErrorCode").and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default();
+    let error = (kind == AckKind::Error).then(|| AckError::new(error_id(id, &code), code));
+    let other = fields.into_iter().map(|(key, value)| (key, value.to_string())).collect();
+    Some(Ack { kind, timecode, number: fragment, error, other })
+}
+
+fn kind(name: String) -> AckKind {
+    match name.as_str() {
+        "BUFFERING" => AckKind::Buffering,
+        "RECEIVED" => AckKind::Received,
+        "PERSISTED" => AckKind::Persisted,
+        "ERROR" => AckKind::Error,
+        "IDLE" => AckKind::Idle,
+        _ => AckKind::Other(name),
+    }
+}
+
+/// A count that may stand as a number or as text; negative ones mean "none".
+fn number(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| value.as_str()?.parse().ok())
+}
+
+/// The id as given, or by the name where the service sends only that.
+fn error_id(id: Option<u64>, code: &str) -> ErrorId {
+    match id.and_then(|id| u16::try_from(id).ok()) {
+        Some(id) => ErrorId(id),
+        None => ErrorId::ALL.iter().copied().find(|known| known.code() == Some(code)).unwrap_or(ErrorId(0)),
+    }
+}
+
+/// Characters of a malformed object that go into the error.
+const SHOWN: usize = 120;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const THREE: &str = concat!(
+        r#"{"EventType":"BUFFERING","FragmentTimecode":1612524911136,"FragmentNumber":"91343852333181432392682062607743920146159169392"}"#,
+        "\r\n",
+        r#"{"EventType" : "ERROR", "FragmentTimecode":-1,"FragmentNumber":"","ErrorCode":"KMS_KEY_ACCESS_DENIED","ErrorId":4500}"#,
+        r#"{"EventType":"IDLE"}"#
+    );
+
+    fn all(parser: &mut AckParser) -> Vec<Result<Ack, AckParseError>> {
+        std::iter::from_fn(|| parser.poll()).collect()
+    }
+
+    #[test]
+    fn acks_survive_a_cut_at_every_byte() {
+        let mut whole = AckParser::new();
+        whole.push(THREE.as_bytes());
+        let expected = all(&mut whole);
+        assert_eq!(expected.len(), 3);
+        for cut in 0..THREE.len() {
+            let mut parser = AckParser::new();
+            let (head, tail) = THREE.split_at(cut);
+            parser.push(head.as_bytes());
+            parser.push(tail.as_bytes());
+            assert_eq!(all(&mut parser), expected, "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn fields_are_read_and_absent_ones_stay_absent() {
+        let mut parser = AckParser::new();
+        parser.push(THREE.as_bytes());
+        let acks: Vec<_> = all(&mut parser).into_iter().map(Result::unwrap).collect();
+        assert_eq!((acks[0].kind.clone(), acks[0].timecode), (AckKind::Buffering, Some(1_612_524_911_136)));
+        assert!(acks[0].number.is_some());
+        assert_eq!((acks[1].timecode, &acks[1].number), (None, &None));
+        assert_eq!(acks[1].error, Some(AckError::new(ErrorId(4500), "KMS_KEY_ACCESS_DENIED")));
+        assert_eq!(acks[2].kind, AckKind::Idle);
+    }
+
+    #[test]
+    fn one_bad_object_does_not_cost_the_ones_around_it() {
+        let mut parser = AckParser::new();
+        parser.push(br#"{"EventType":"IDLE"}{"a":tru}{"b":{}}x]{"EventType":"IDLE"}"#);
+        let acks = all(&mut parser);
+        assert_eq!(acks.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, false, true]);
+    }
+
+    #[test]
+    fn an_endless_object_is_bounded_and_the_next_one_is_read() {
+        let mut parser = AckParser::new();
+        parser.push(br#"{"EventType":""#);
+        for _ in 0..100_000 {
+            parser.push(b"x{");
+            assert!(parser.held() <= limits::ACK_BYTES);
+        }
+        parser.push(br#""}{"EventType":"IDLE"}"#);
+        let acks = all(&mut parser);
+        assert_eq!(acks[0], Err(AckParseError::TooLong { limit: limits::ACK_BYTES }));
+        assert!(acks[1].is_ok());
+    }
+
+    #[test]
+    fn unknown_kinds_keys_and_ids_survive() {
+        let mut parser = AckParser::new();
+        parser.push(br#"{"EventType":"NEWS","Extra":{"a":["}"]},"FragmentTimecode":"7"}"#);
+        parser.push(br#"{"EventType":"ERROR","ErrorId":4999,"ErrorCode":"NEW"}"#);
+        parser.push(br#"{"EventType":"ERROR","ErrorCode":"ARCHIVAL_ERROR"}"#);
+        let acks: Vec<_> = all(&mut parser).into_iter().map(Result::unwrap).collect();
+        assert_eq!(acks[0].kind, AckKind::Other("NEWS".to_owned()));
+        assert_eq!(acks[0].other, [("Extra".to_owned(), r#"{"a":["}"]}"#.to_owned())]);
+        assert_eq!(acks[0].timecode, Some(7));
+        assert_eq!(acks[1].error, Some(AckError::new(ErrorId(4999), "NEW")));
+        assert_eq!(acks[2].error.as_ref().unwrap().id, ErrorId::ARCHIVAL_ERROR);
+    }
+}

@@ -1,0 +1,95 @@
+//! The core's calls, made with the client.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use kvs_aws::{
+    ApiName, Client, CreateStream, DescribeStream, Endpoint, Error, PutMedia, PutMediaExchange, StreamId,
+    StreamStatus as Status, TimecodeType,
+};
+
+use super::failure::failure;
+use crate::call::{Answer, Call, CallId, Failure, FailureKind, Freshness, NewStream, SessionId, StreamStatus};
+use crate::transmit::{OpenRequest, Timecodes};
+
+pub(super) type Answering = Pin<Box<dyn Future<Output = (CallId, Answer)> + Send>>;
+pub(super) type Opening = Pin<Box<dyn Future<Output = (SessionId, Result<PutMediaExchange, Failure>)> + Send>>;
+
+pub(super) fn call(client: Client, stream: StreamId, id: CallId, call: Call) -> Answering {
+    Box::pin(async move {
+        let answer = answer(&client, &stream, call).await;
+        (id, answer.unwrap_or_else(|error| Answer::Failed(failure(&error))))
+    })
+}
+
+async fn answer(client: &Client, stream: &StreamId, call: Call) -> Result<Answer, Error> {
+    match call {
+        Call::Credentials(freshness) => {
+            if freshness == Freshness::Fresh {
+                client.forget_credentials().await;
+            }
+            let end = client.credentials_end().await?;
+            let lasts = end.map(|end| end.duration_since(client.service_time()).unwrap_or_default());
+            Ok(Answer::Credentials { lasts })
+        }
+        Call::DescribeStream => {
+            let info = client.send(DescribeStream::new(stream.clone())).await?;
+            let hours = info.data_retention_in_hours.map_or(UNKNOWN_RETENTION_HOURS, u64::from);
+            Ok(Answer::Described { status: status(info.status.as_ref()), retention: Duration::from_secs(hours * 3600) })
+        }
+        Call::CreateStream(new) => create(client, stream, new).await,
+        Call::GetDataEndpoint => {
+            client.forget_data_endpoint(stream, &ApiName::PutMedia);
+            let endpoint = client.data_endpoint(stream, &ApiName::PutMedia).await?;
+            Ok(Answer::Endpoint(endpoint.to_string()))
+        }
+    }
+}
+
+async fn create(client: &Client, stream: &StreamId, new: NewStream) -> Result<Answer, Error> {
+    let StreamId::Name(name) = stream else {
+        let text = "a stream that is named by its ARN cannot be created: give its name";
+        return Ok(Answer::Failed(Failure::new(FailureKind::Invalid, text)));
+    };
+    let hours = u32::try_from(new.retention.as_secs().div_ceil(3600)).unwrap_or(u32::MAX);
+    let mut create = CreateStream::new(name.clone()).media_type(new.media_type).data_retention_in_hours(hours);
+    if let Some(key) = new.kms_key_id {
+        create = create.kms_key_id(key);
+    }
+    for (key, value) in new.tags {
+        create = create.tag(key, value);
+    }
+    client.send(create).await?;
+    Ok(Answer::Created)
+}
+
+/// A status that is missing or unknown is taken as active: the service says otherwise when media comes.
+fn status(status: Option<&Status>) -> StreamStatus {
+    match status {
+        Some(Status::Creating | Status::Updating) => StreamStatus::Pending,
+        Some(Status::Deleting) => StreamStatus::Deleting,
+        _ => StreamStatus::Active,
+    }
+}
+
+pub(super) fn open(client: Client, stream: StreamId, session: SessionId, request: OpenRequest) -> Opening {
+    Box::pin(async move { (session, connect(&client, stream, request).await) })
+}
+
+async fn connect(client: &Client, stream: StreamId, request: OpenRequest) -> Result<PutMediaExchange, Failure> {
+    let endpoint: Endpoint = request
+        .endpoint
+        .parse()
+        .map_err(|error: kvs_aws::InvalidEndpoint| Failure::new(FailureKind::Invalid, error.to_string()))?;
+    let timecodes = match request.timecodes {
+        Timecodes::Absolute => TimecodeType::Absolute,
+        Timecodes::Relative => TimecodeType::Relative,
+    };
+    let start = std::time::UNIX_EPOCH.checked_add(request.producer_start).unwrap_or(std::time::UNIX_EPOCH);
+    let session = PutMedia::new(stream, timecodes).start_timestamp(start);
+    client.put_media(session, &endpoint).await.map_err(|error| failure(&error))
+}
+
+/// Where the service does not say, it keeps something: only then does it say `PERSISTED`.
+const UNKNOWN_RETENTION_HOURS: u64 = 1;

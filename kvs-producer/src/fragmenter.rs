@@ -1,0 +1,308 @@
+//! Where fragments begin and end, and what their frames' times must be for the service to take them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kvs_mkv::service::{FragmentCheck, limits};
+use kvs_mkv::{Frame, Track, TrackKind, TrackNumber};
+
+use crate::buffer::Buffer;
+use crate::config::{Config, WithoutKeyframe};
+use crate::event::{Event, FragmentId, LossReason, Span};
+use crate::fragment::{Delivery, Epoch, Filling, Fragment};
+use crate::reports::Reports;
+use crate::tags::WaitingTags;
+use crate::timeline::millis;
+use crate::transmit::Timecodes;
+
+/// Cuts frames, in the order they go out, into fragments that the service takes.
+#[derive(Debug)]
+pub(crate) struct Fragmenter {
+    rules: Rules,
+    tracks: Vec<Track>,
+    lead: TrackNumber,
+    /// Tracks that give no frames.
+    silent: Vec<TrackNumber>,
+    epoch: Option<Arc<Epoch>>,
+    epochs: u64,
+    /// The first time a frame may have: past the last of the fragment before. Zero at the start of an epoch.
+    floor: u64,
+    /// The next frame opens a fragment whatever it is: a key frame opened the group it belongs to.
+    may_split: bool,
+    current: Current,
+}
+
+#[derive(Debug)]
+struct Rules {
+    cut: Cut,
+    min: u64,
+    max: u64,
+    audio: u64,
+    without_keyframe: WithoutKeyframe,
+    timecodes: Timecodes,
+}
+
+/// What begins a fragment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cut {
+    AtKeyframes,
+    ByTime,
+}
+
+/// What is known of the open fragment beside what it holds.
+#[derive(Debug, Default)]
+struct Current {
+    seen: Vec<TrackNumber>,
+    adjusted: u32,
+    adjusted_most: u64,
+    last_key: u64,
+    asked_for_keyframe: bool,
+}
+
+/// Whether a frame begins a new fragment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Stay,
+    Cut,
+    Forced,
+}
+
+impl Fragmenter {
+    pub(crate) fn new(config: &Config) -> Option<Self> {
+        let lead = config.lead()?;
+        let cut = if lead.kind == TrackKind::Audio { Cut::ByTime } else { Cut::AtKeyframes };
+        let rules = Rules {
+            cut,
+            min: millis(config.fragment_min),
+            max: millis(config.fragment_max),
+            audio: millis(config.audio_fragment),
+            without_keyframe: config.without_keyframe,
+            timecodes: config.timecodes,
+        };
+        Some(Self {
+            rules,
+            tracks: config.tracks.clone(),
+            lead: lead.number,
+            silent: Vec::new(),
+            epoch: None,
+            epochs: 0,
+            floor: 0,
+            may_split: false,
+            current: Current::default(),
+        })
+    }
+
+    pub(crate) const fn lead(&self) -> TrackNumber {
+        self.lead
+    }
+
+    pub(crate) fn knows(&self, track: TrackNumber) -> bool {
+        self.tracks.iter().any(|known| known.number == track)
+    }
+
+    /// Whether this frame may begin a fragment by itself.
+    fn begins(&self, frame: &Frame) -> bool {
+        match self.rules.cut {
+            Cut::AtKeyframes => frame.track == self.lead && frame.keyframe,
+            Cut::ByTime => frame.track == self.lead,
+        }
+    }
+
+    /// Ends the epoch: the next key frame begins another session.
+    pub(crate) fn break_epoch(&mut self, buffer: &mut Buffer, reports: &mut Reports) {
+        self.seal(Filling::Sealed, buffer, reports);
+        self.epoch = None;
+        self.floor = 0;
+        self.may_split = false;
+    }
+
+    /// A track went silent or came back; takes effect with the next fragment.
+    pub(crate) fn set_silent(&mut self, track: TrackNumber, silent: bool) {
+        self.silent.retain(|&known| known != track);
+        if silent {
+            self.silent.push(track);
+        }
+    }
+
+    /// Puts a frame, its time in ms since the epoch, where it belongs.
+    pub(crate) fn place(&mut self, frame: Frame, buffer: &mut Buffer, tags: &mut WaitingTags, reports: &mut Reports) {
+        let wanted = millis(frame.pts);
+        match self.verdict(&frame, wanted, buffer) {
+            Verdict::Stay => {}
+            Verdict::Cut => self.seal(Filling::Sealed, buffer, reports),
+            Verdict::Forced => self.force(wanted, buffer, reports),
+        }
+        if buffer.open().is_none() {
+            if let Some(reason) = self.cannot_open(&frame) {
+                return lose_frame(&frame, reason, reports);
+            }
+            self.open(&frame, wanted, buffer, tags);
+        } else if self.epoch.as_ref().is_some_and(|epoch| !epoch.has(frame.track)) {
+            return lose_frame(&frame, LossReason::TrackJoining, reports);
+        }
+        self.append(frame, wanted, buffer, reports);
+    }
+
+    fn verdict(&self, frame: &Frame, at: u64, buffer: &Buffer) -> Verdict {
+        let Some(open) = buffer.open() else { return Verdict::Stay };
+        let least = match self.rules.cut {
+            Cut::AtKeyframes => self.rules.min,
+            Cut::ByTime => self.rules.audio,
+        };
+        let long_enough = at.saturating_sub(open.start) >= least;
+        if self.begins(frame) && long_enough && self.complete(&open.epoch) {
+            return Verdict::Cut;
+        }
+        let bytes = open.bytes.saturating_add(frame.data.len() as u64);
+        let too_long = at.saturating_sub(open.earliest) > self.rules.max;
+        if too_long || bytes > FRAGMENT_BYTES { Verdict::Forced } else { Verdict::Stay }
+    }
+
+    /// Whether the open fragment has a frame of each track it declares.
+    fn complete(&self, epoch: &Epoch) -> bool {
+        epoch.tracks.iter().all(|track| self.current.seen.contains(&track.number))
+    }
+
+    /// Cuts where no key frame allows it, and says what rule would have been broken.
+    fn force(&mut self, at: u64, buffer: &mut Buffer, reports: &mut Reports) {
+        if let Some(open) = buffer.open() {
+            let mut check = FragmentCheck::new(&open.epoch.tracks).ok();
+            if let Some(check) = &mut check {
+                check.start();
+                let _ = check.frame(self.lead, Duration::from_millis(open.earliest), open.bytes);
+                if let Err(violation) = check.frame(self.lead, Duration::from_millis(at), 0) {
+                    reports.push(Event::Warning { fragment: open.id, violation });
+                }
+            }
+        }
+        // Where nothing follows at once, only a mark tells the service that the fragment is complete.
+        let filling = match self.rules.without_keyframe {
+            WithoutKeyframe::Split => Filling::Sealed,
+            WithoutKeyframe::Drop => Filling::Ended,
+        };
+        self.seal(filling, buffer, reports);
+    }
+
+    /// Ends the open fragment, if there is one.
+    pub(crate) fn seal(&mut self, filling: Filling, buffer: &mut Buffer, reports: &mut Reports) {
+        let Some(open) = buffer.open_mut() else { return };
+        self.floor = open.latest.saturating_add(1);
+        let id = open.id;
+        let missing = open.epoch.tracks.iter().any(|track| !self.current.seen.contains(&track.number));
+        if missing {
+            self.leave_out_missing_tracks(id, buffer, reports);
+        }
+        if self.current.adjusted > 0 {
+            let most = Duration::from_millis(self.current.adjusted_most);
+            reports.push(Event::Adjusted { fragment: id, frames: self.current.adjusted, most });
+        }
+        self.may_split = self.rules.without_keyframe == WithoutKeyframe::Split;
+        self.current = Current::default();
+        buffer.seal(filling, reports);
+    }
+
+    /// A fragment without a frame of a declared track would be refused: it goes out under a header without that track.
+    fn leave_out_missing_tracks(&mut self, id: FragmentId, buffer: &mut Buffer, reports: &mut Reports) {
+        let Some(open) = buffer.open_mut() else { return };
+        if let Ok(mut check) = FragmentCheck::new(&open.epoch.tracks) {
+            check.start();
+            for &track in &self.current.seen {
+                let _ = check.frame(track, Duration::from_millis(open.start), 0);
+            }
+            if let Err(violation) = check.finish() {
+                reports.push(Event::Warning { fragment: id, violation });
+            }
+        }
+        let seen = &self.current.seen;
+        let tracks = open.epoch.tracks.iter().filter(|track| seen.contains(&track.number)).cloned().collect();
+        self.epochs += 1;
+        open.epoch = Arc::new(Epoch { id: self.epochs, tracks, origin: open.epoch.origin });
+        self.epoch = None;
+        self.floor = 0;
+    }
+
+    fn cannot_open(&self, frame: &Frame) -> Option<LossReason> {
+        if self.begins(frame) || (self.may_split && !self.silent.contains(&frame.track)) {
+            None
+        } else {
+            Some(LossReason::NoKeyframe)
+        }
+    }
+
+    fn open(&mut self, frame: &Frame, wanted: u64, buffer: &mut Buffer, tags: &mut WaitingTags) {
+        let changed = self.epoch.as_ref().is_some_and(|epoch| !self.is_current(epoch));
+        if changed && self.begins(frame) {
+            self.epoch = None;
+            self.floor = 0;
+        }
+        let at = wanted.max(self.floor);
+        let epoch = match &self.epoch {
+            Some(epoch) => Arc::clone(epoch),
+            None => self.begin_epoch(at),
+        };
+        buffer.begin(Fragment::new(buffer.next_id(), epoch, at, tags.open()));
+        self.current = Current { last_key: at, ..Current::default() };
+    }
+
+    fn active(&self) -> impl Iterator<Item = &Track> {
+        self.tracks.iter().filter(|track| !self.silent.contains(&track.number))
+    }
+
+    fn is_current(&self, epoch: &Epoch) -> bool {
+        self.active().map(|track| track.number).eq(epoch.tracks.iter().map(|track| track.number))
+    }
+
+    fn begin_epoch(&mut self, at: u64) -> Arc<Epoch> {
+        self.epochs += 1;
+        let origin = match self.rules.timecodes {
+            Timecodes::Absolute => 0,
+            Timecodes::Relative => at,
+        };
+        let tracks = self.active().cloned().collect();
+        let epoch = Arc::new(Epoch { id: self.epochs, tracks, origin });
+        self.epoch = Some(Arc::clone(&epoch));
+        epoch
+    }
+
+    fn append(&mut self, mut frame: Frame, wanted: u64, buffer: &mut Buffer, reports: &mut Reports) {
+        let at = wanted.max(self.floor);
+        if at > wanted {
+            self.current.adjusted += 1;
+            self.current.adjusted_most = self.current.adjusted_most.max(at - wanted);
+            reports.stats.adjusted_frames += 1;
+        }
+        frame.pts = Duration::from_millis(at);
+        if !self.current.seen.contains(&frame.track) {
+            self.current.seen.push(frame.track);
+        }
+        if self.begins(&frame) {
+            self.current.last_key = at;
+        } else {
+            self.ask_for_keyframe(at, reports);
+        }
+        buffer.append(frame, at);
+    }
+
+    /// Half way to the limit is early enough to change something.
+    fn ask_for_keyframe(&mut self, at: u64, reports: &mut Reports) {
+        let elapsed = at.saturating_sub(self.current.last_key);
+        if elapsed > self.rules.max / 2 && !self.current.asked_for_keyframe {
+            self.current.asked_for_keyframe = true;
+            let limit = Duration::from_millis(self.rules.max);
+            reports.push(Event::KeyframeNeeded { elapsed: Duration::from_millis(elapsed), limit });
+        }
+    }
+}
+
+fn lose_frame(frame: &Frame, reason: LossReason, reports: &mut Reports) {
+    let span = Span { start: frame.pts, end: frame.pts, frames: 1, bytes: frame.data.len() as u64 };
+    reports.lost(None, span, reason);
+}
+
+/// Whether a fragment is on the wire under another header than its own.
+pub(crate) fn changed_under_way(fragment: &Fragment, epoch: &Epoch) -> bool {
+    matches!(fragment.delivery, Delivery::Sending { .. }) && fragment.epoch.id != epoch.id
+}
+
+/// The service's limit less what headers may add.
+const FRAGMENT_BYTES: u64 = limits::FRAGMENT_BYTES - (1 << 20);

@@ -1,0 +1,246 @@
+//! From a frame that is put to its place in a fragment.
+
+use std::time::{Duration, Instant};
+
+use kvs_mkv::Frame;
+
+use crate::buffer::{Buffer, Evict};
+use crate::config::{Config, Overflow};
+use crate::event::{Event, JumpHandling};
+use crate::fragment::Filling;
+use crate::fragmenter::Fragmenter;
+use crate::interleave::{Extra, Held, Interleaver, Out};
+use crate::limits::{FRAME_BYTES, FRAME_OVERHEAD};
+use crate::put_error::{PutFrameError, Refusal};
+use crate::reports::Reports;
+use crate::tags::{FragmentEvent, FragmentTag, PutTagError, Reach, TagSet, WaitingTags};
+use crate::timeline::{Placed, Role, TimeError, Timeline};
+
+/// Times, order, fragments and tags: all that happens before the buffer.
+#[derive(Debug)]
+pub(crate) struct Intake {
+    pub(crate) timeline: Timeline,
+    interleaver: Interleaver,
+    fragmenter: Fragmenter,
+    tags: WaitingTags,
+    overflow: Overflow,
+}
+
+impl Intake {
+    pub(crate) fn new(config: &Config, now: Instant, wall: Duration) -> Option<Self> {
+        let fragmenter = Fragmenter::new(config)?;
+        let tracks: Vec<_> = config.tracks.iter().map(|track| track.number).collect();
+        Some(Self {
+            timeline: Timeline::new(config.timestamps, config.time_jump, now, wall),
+            interleaver: Interleaver::new(&tracks, fragmenter.lead(), config.interleave_wait, config.interleave_span),
+            fragmenter,
+            tags: WaitingTags::default(),
+            overflow: config.overflow,
+        })
+    }
+
+    /// Bytes that wait for their turn among the tracks.
+    pub(crate) const fn bytes(&self) -> usize {
+        self.interleaver.bytes()
+    }
+
+    /// Takes a frame, or hands it back with what is wrong.
+    pub(crate) fn put(
+        &mut self,
+        mut frame: Frame,
+        buffer: &mut Buffer,
+        now: Instant,
+        reports: &mut Reports,
+    ) -> Result<(), PutFrameError> {
+        if let Some(refusal) = self.refusal(&frame, buffer) {
+            return Err(PutFrameError::new(refusal, frame));
+        }
+        let elsewhere = self.interleaver.bytes() + self.interleaver.len() * FRAME_OVERHEAD;
+        let evict = match self.overflow {
+            Overflow::DropOldest => Evict::Oldest,
+            Overflow::Refuse => Evict::Nothing,
+        };
+        if !buffer.make_room(frame.data.len(), elsewhere, evict, reports) {
+            let (buffered, limit, bytes) = (buffer.bytes() + elsewhere, buffer.limit(), frame.data.len());
+            return Err(PutFrameError::new(Refusal::Full { buffered, limit, bytes }, frame));
+        }
+        let role = if frame.track == self.fragmenter.lead() { Role::Lead } else { Role::Other };
+        let placed = match self.timeline.place(frame.pts, role, now) {
+            Ok(placed) => placed,
+            Err(error) => return Err(PutFrameError::new(time_refusal(error), frame)),
+        };
+        frame.pts = Duration::from_millis(placed.at);
+        reports.stats.totals.submitted.add(1, frame.data.len() as u64);
+        self.on_jump(placed, buffer, reports);
+        if self.interleaver.is_single() {
+            self.fragmenter.place(frame, buffer, &mut self.tags, reports);
+        } else {
+            self.interleave(frame, buffer, now, reports);
+        }
+        Ok(())
+    }
+
+    fn refusal(&self, frame: &Frame, buffer: &Buffer) -> Option<Refusal> {
+        let bytes = frame.data.len();
+        if !self.fragmenter.knows(frame.track) {
+            return Some(Refusal::UnknownTrack { track: frame.track });
+        }
+        if bytes == 0 {
+            return Some(Refusal::Empty);
+        }
+        let limit = buffer.largest_frame().min(FRAME_BYTES);
+        (bytes > limit).then_some(Refusal::TooLarge { bytes, limit })
+    }
+
+    fn on_jump(&mut self, placed: Placed, buffer: &mut Buffer, reports: &mut Reports) {
+        let Some(jump) = placed.jump else { return };
+        let (from, to) = (Duration::from_millis(jump.from), Duration::from_millis(jump.to));
+        reports.push(Event::TimeJump { from, to, handling: jump.handling });
+        if jump.handling == JumpHandling::NewSession {
+            self.flush(buffer, reports);
+            self.fragmenter.break_epoch(buffer, reports);
+        }
+    }
+
+    fn interleave(&mut self, frame: Frame, buffer: &mut Buffer, now: Instant, reports: &mut Reports) {
+        let track = frame.track;
+        if self.interleaver.push(frame, now) {
+            self.fragmenter.set_silent(track, false);
+            reports.push(Event::TrackBack { track });
+        }
+        self.release(buffer, now, reports);
+    }
+
+    /// Lets go what has waited long enough for other tracks.
+    pub(crate) fn release(&mut self, buffer: &mut Buffer, now: Instant, reports: &mut Reports) {
+        while let Some(out) = self.interleaver.pop(now) {
+            match out {
+                Out::Frame(held) => self.place(held, buffer, reports),
+                Out::Silent(track) => {
+                    self.fragmenter.set_silent(track, true);
+                    reports.push(Event::TrackSilent { track });
+                }
+            }
+        }
+    }
+
+    fn flush(&mut self, buffer: &mut Buffer, reports: &mut Reports) {
+        while let Some(held) = self.interleaver.flush() {
+            self.place(held, buffer, reports);
+        }
+    }
+
+    fn place(&mut self, held: Held, buffer: &mut Buffer, reports: &mut Reports) {
+        self.fragmenter.place(held.frame, buffer, &mut self.tags, reports);
+        for extra in held.extras {
+            self.apply(extra, buffer, reports);
+        }
+    }
+
+    /// Puts what waited with a frame on that frame's fragment; what does not fit goes with the next one.
+    fn apply(&mut self, extra: Extra, buffer: &mut Buffer, reports: &mut Reports) {
+        match extra {
+            Extra::End => self.fragmenter.seal(Filling::Ended, buffer, reports),
+            Extra::Tag(tag) => {
+                let name = tag.name.clone();
+                if self.with_tags(buffer, |set| set.add_tag(tag.clone())).is_err() {
+                    reports.push(Event::TagMoved { name });
+                    let _ = self.tags.next().add_tag(tag);
+                }
+            }
+            Extra::Event(event) => {
+                if self.with_tags(buffer, |set| set.add_event(&event)).is_err() {
+                    reports.push(Event::TagMoved { name: event.name().to_owned() });
+                    let _ = self.tags.next().add_event(&event);
+                }
+            }
+        }
+    }
+
+    /// Changes the tags of the open fragment, or of the next one where none is open.
+    fn with_tags<T>(&mut self, buffer: &mut Buffer, change: impl FnOnce(&mut TagSet) -> T) -> T {
+        let Some(open) = buffer.open_mut() else { return change(self.tags.next()) };
+        let before = open.cost();
+        let result = change(&mut open.tags);
+        let after = open.cost();
+        buffer.recount(before, after);
+        result
+    }
+
+    pub(crate) fn put_tag(&mut self, tag: FragmentTag, buffer: &mut Buffer) -> Result<(), PutTagError> {
+        tag.check()?;
+        match tag.reach {
+            Reach::Once => {
+                self.fits(buffer, |set| set.add_tag(tag.tag.clone()))?;
+                match self.interleaver.attach(Extra::Tag(tag.tag)) {
+                    Err(Extra::Tag(tag)) => self.with_tags(buffer, |set| set.add_tag(tag)),
+                    _ => Ok(()),
+                }
+            }
+            Reach::Persistent => {
+                self.with_tags(buffer, |set| set.set_persistent(&tag.tag))?;
+                self.tags.persist(&tag.tag)
+            }
+        }
+    }
+
+    pub(crate) fn clear_tag(&mut self, name: &str) -> bool {
+        self.tags.clear(name)
+    }
+
+    pub(crate) fn put_event(&mut self, event: FragmentEvent, buffer: &mut Buffer) -> Result<(), PutTagError> {
+        event.check()?;
+        self.fits(buffer, |set| set.add_event(&event))?;
+        match self.interleaver.attach(Extra::Event(event)) {
+            Err(Extra::Event(event)) => self.with_tags(buffer, |set| set.add_event(&event)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Tries a change on what the fragment's tags will be once all that waits has reached it.
+    fn fits(
+        &mut self,
+        buffer: &Buffer,
+        change: impl FnOnce(&mut TagSet) -> Result<(), PutTagError>,
+    ) -> Result<(), PutTagError> {
+        let (opens_new, extras) = self.interleaver.waiting_extras();
+        let mut set = match buffer.open() {
+            Some(open) if !opens_new => open.tags.clone(),
+            _ => self.tags.preview(),
+        };
+        for extra in extras {
+            let _ = match extra {
+                Extra::Tag(tag) => set.add_tag(tag.clone()),
+                Extra::Event(event) => set.add_event(event),
+                Extra::End => Ok(()),
+            };
+        }
+        change(&mut set)
+    }
+
+    /// Ends the open fragment after the last frame that was put.
+    pub(crate) fn end_fragment(&mut self, buffer: &mut Buffer, reports: &mut Reports) {
+        if self.interleaver.attach(Extra::End).is_err() {
+            self.fragmenter.seal(Filling::Ended, buffer, reports);
+        }
+    }
+
+    /// Nothing comes for a while, or any more: all that waits goes out, and the fragment is ended.
+    pub(crate) fn close(&mut self, buffer: &mut Buffer, reports: &mut Reports) {
+        self.flush(buffer, reports);
+        self.fragmenter.seal(Filling::Ended, buffer, reports);
+    }
+
+    pub(crate) fn timeout(&self) -> Option<Instant> {
+        if self.interleaver.is_single() { None } else { self.interleaver.timeout() }
+    }
+}
+
+fn time_refusal(error: TimeError) -> Refusal {
+    let ms = Duration::from_millis;
+    match error {
+        TimeError::Backwards { from, to } => Refusal::Backwards { from: ms(from), to: ms(to) },
+        TimeError::Apart { from, to } => Refusal::Apart { lead: ms(from), to: ms(to) },
+        TimeError::Future { to, now } => Refusal::Future { to: ms(to), now: ms(now) },
+    }
+}

@@ -1,0 +1,121 @@
+//! What the core promises, against a service that fits on one page.
+
+mod support;
+
+use std::time::Duration;
+
+use kvs_producer::{Event, FragmentTag, ImageGeneration, LossReason, Notification, WithoutKeyframe};
+use support::*;
+
+const S: fn(u64) -> Duration = Duration::from_secs;
+
+#[test]
+fn frames_become_fragments_at_key_frames_and_all_are_persisted() {
+    let mut service = Service::new(config());
+    assert_eq!(service.calls, ["credentials", "DescribeStream", "GetDataEndpoint"]);
+    service.play(0, 10_000, 2000);
+    service.finish(S(10));
+    assert_eq!(service.stored.len(), 5);
+    assert_eq!(service.sessions, 1);
+    assert!(service.stored.iter().all(|seen| seen.frames.len() == 50 && seen.frames[0].keyframe));
+    let totals = service.producer.stats().totals;
+    assert_eq!((totals.submitted, totals.persisted_fragments), (totals.persisted, 5));
+    assert!(matches!(service.events.last(), Some(Event::Finished(_))));
+}
+
+#[test]
+fn a_payload_is_never_copied() {
+    let mut service = Service::new(config());
+    let sent = frame(V, 0, true);
+    let pointer = sent.data.pieces()[0].as_ptr();
+    service.put(sent);
+    service.finish(S(1));
+    assert_eq!(service.stored[0].frames[0].data.pieces()[0].as_ptr(), pointer);
+}
+
+#[test]
+fn tags_and_events_follow_the_cluster_they_concern() {
+    let mut service = Service::new(config());
+    service.play(0, 1000, 2000);
+    service.producer.put_event(ImageGeneration::new().with_prefix("p").with_pair("k", "v")).unwrap();
+    service.producer.put_event(Notification::new()).unwrap();
+    service.producer.put_tag(FragmentTag::once("t", "1")).unwrap();
+    service.producer.put_tag(FragmentTag::persistent("cam", "north")).unwrap();
+    service.play(1000, 2000, 2000);
+    service.play(2000, 4000, 2000);
+    service.finish(S(10));
+    // The first key frame of the second play comes at 1 s: three fragments.
+    let names: Vec<Vec<&str>> =
+        service.stored.iter().map(|seen| seen.tags.iter().map(|group| group[0].name.as_str()).collect()).collect();
+    assert_eq!(names[0], ["AWS_KINESISVIDEO_NOTIFICATION", "AWS_KINESISVIDEO_IMAGE_GENERATION", "t", "cam"]);
+    assert_eq!(names[1], ["cam"]);
+    assert_eq!(service.stored[0].tags[1].len(), 3);
+}
+
+#[test]
+fn after_a_cut_sending_goes_on_from_the_first_unpersisted_fragment() {
+    let mut service = Service::new(config());
+    service.play(0, 5000, 2000);
+    service.cut();
+    service.play(5000, 9000, 2000);
+    service.finish(S(10));
+    assert_eq!(service.sessions, 2);
+    let timecodes: Vec<u64> = service.stored.iter().map(|seen| seen.timecode - EPOCH.as_millis() as u64).collect();
+    assert_eq!(timecodes, [0, 2000, 4000, 5000, 7000]);
+    assert_eq!(service.producer.stats().totals.lost.frames, 0);
+}
+
+#[test]
+fn equal_boundary_timestamp() {
+    let mut service = Service::new(config());
+    service.put(frame(V, 0, true));
+    service.put(frame(V, 2000, false));
+    service.put(frame(V, 2000, true));
+    service.put(frame(V, 2040, false));
+    service.finish(S(10));
+    assert_eq!((service.times(0), service.times(1)), (vec![0, 2000], vec![2001, 2040]));
+    assert!(service.events.iter().any(|event| matches!(event, Event::Adjusted { frames: 1, .. })));
+}
+
+#[test]
+fn gop_20s_diagnosed() {
+    for (policy, lost) in [(WithoutKeyframe::Split, 0), (WithoutKeyframe::Drop, 249)] {
+        let mut service = Service::new(config().without_keyframe(policy));
+        service.play(0, 30_000, 30_000);
+        service.put(frame(V, 30_000, true));
+        service.finish(S(10));
+        let asked = service.events.iter().position(|event| matches!(event, Event::KeyframeNeeded { .. })).unwrap();
+        let warned = service.events.iter().position(|event| matches!(event, Event::Warning { .. })).unwrap();
+        assert!(asked < warned, "the diagnosis comes before the limit is reached");
+        assert_eq!(service.producer.stats().totals.lost_by.no_keyframe, lost);
+        assert!(service.stored.iter().all(|seen| seen.frames.last().unwrap().pts - seen.frames[0].pts <= S(20)));
+        assert_eq!(service.sessions, 1, "{policy:?}");
+    }
+}
+
+#[test]
+fn a_stop_reports_what_did_not_make_it() {
+    let mut service = Service::new(config());
+    service.black_hole = true;
+    service.play(0, 4000, 2000);
+    service.finish(S(5));
+    let totals = service.producer.stats().totals;
+    assert_eq!((totals.persisted.frames, totals.lost.frames, totals.lost_by.stopped), (0, 100, 100));
+    assert!(
+        service.events.iter().any(|event| matches!(event, Event::Lost(loss) if loss.reason == LossReason::Stopped))
+    );
+}
+
+#[test]
+fn an_outage_longer_than_the_buffer_loses_the_oldest_and_says_so() {
+    let mut service = Service::new(config().buffer_bytes(300_000));
+    service.down = true;
+    service.play(0, 60_000, 2000);
+    assert!(service.producer.stats().buffered_bytes_peak <= 300_000);
+    service.down = false;
+    service.pass(S(10));
+    service.finish(S(10));
+    let totals = service.producer.stats().totals;
+    assert!(totals.lost_by.buffer_full > 0 && totals.persisted.frames > 0);
+    assert_eq!(totals.lost.frames, totals.lost_by.buffer_full);
+}
