@@ -11,9 +11,9 @@ use kvs_mkv::{Track, TrackKind};
 
 const TOOLS: &[&str] = &["ffmpeg", "ffprobe"];
 
-/// Two seconds of a moving picture, cropped size, with sound.
-const VIDEO: &str = "-f lavfi -i testsrc2=size=322x182:rate=30000/1001:duration=2";
-const SOUND: &str = "-f lavfi -i sine=frequency=440:sample_rate=44100:duration=2";
+/// A second of a moving picture, cropped size, with sound.
+const VIDEO: &str = "-f lavfi -i testsrc2=size=162x98:rate=30000/1001:duration=1.2";
+const SOUND: &str = "-f lavfi -i sine=frequency=440:sample_rate=44100:duration=1.2";
 
 fn directory() -> tempfile::TempDir {
     tempfile::tempdir().expect("a temporary directory")
@@ -84,7 +84,7 @@ fn mp4_files_give_the_packets_that_ffprobe_lists() {
         ("dash.mp4", "-c:v libx264 -bf 2 -g 20 -c:a aac -movflags frag_keyframe+empty_moov+default_base_moof"),
         ("late_audio.mp4", "-c:v libx264 -bf 2 -g 20 -c:a aac -af adelay=0 -output_ts_offset 0.5"),
         ("inband.mp4", "-c:v libx264 -tag:v avc3 -an"),
-        ("h265.mp4", "-c:v libx265 -x265-params log-level=error -tag:v hvc1 -an"),
+        ("h265.mp4", "-c:v libx265 -preset superfast -x265-params log-level=error -tag:v hvc1 -an"),
         ("quicktime.mov", "-c:v libx264 -bf 2 -c:a aac"),
         ("jpeg.mov", "-c:v mjpeg -an"),
     ];
@@ -92,7 +92,7 @@ fn mp4_files_give_the_packets_that_ffprobe_lists() {
         let path = make(dir.path(), name, &format!("{VIDEO} {SOUND} -pix_fmt yuv420p {arguments}"));
         let recording = Recording::open(&path).unwrap_or_else(|error| panic!("{error}"));
         let video = recording.video().and_then(|track| track.video).unwrap();
-        assert_eq!((video.width, video.height), (322, 182), "{name}");
+        assert_eq!((video.width, video.height), (162, 98), "{name}");
         assert_same_packets(&recording, &path);
         assert_in_order(&recording);
     }
@@ -126,7 +126,7 @@ fn matroska_files_give_the_packets_that_ffprobe_lists() {
         ("b_frames.mkv", "-c:v libx264 -bf 3 -g 20 -c:a aac"),
         ("live.mkv", "-c:v libx264 -bf 2 -g 20 -c:a aac -live 1"),
         ("epoch.mkv", "-c:v libx264 -bf 2 -g 20 -c:a aac -live 1 -output_ts_offset 1700000000"),
-        ("h265.mkv", "-c:v libx265 -x265-params log-level=error -an"),
+        ("h265.mkv", "-c:v libx265 -preset superfast -x265-params log-level=error -an"),
         ("a_law.mkv", "-c:v libx264 -ar 8000 -c:a pcm_alaw"),
         ("mu_law.mkv", "-c:v libx264 -ar 8000 -c:a pcm_mulaw"),
         ("pcm.mkv", "-c:v mjpeg -c:a pcm_s16le"),
@@ -141,6 +141,57 @@ fn matroska_files_give_the_packets_that_ffprobe_lists() {
         }
         assert_in_order(&recording);
     }
+}
+
+#[test]
+fn byte_streams_are_cut_and_timed_as_in_the_mp4_they_come_from() {
+    if !present(TOOLS, "reading byte streams") {
+        return;
+    }
+    let dir = directory();
+    let variants = [
+        ("b_frames.h264", "-c:v libx264 -bf 3 -g 20 -x264-params b-pyramid=normal"),
+        ("open_gop.h264", "-c:v libx264 -bf 3 -x264-params open-gop=1:keyint=15:slices=4:aud=1"),
+        ("interlaced.h264", "-vf scale=162:96 -c:v libx264 -flags +ildct+ilme -x264-params interlaced=1:bframes=2 -g 20"),
+        ("baseline.h264", "-c:v libx264 -profile:v baseline -g 20"),
+        ("b_frames.h265", "-c:v libx265 -preset superfast -g 20 -x265-params log-level=error:bframes=4:b-pyramid=1"),
+        (
+            "open_gop.h265",
+            "-c:v libx265 -preset superfast -x265-params log-level=error:open-gop=1:keyint=15:slices=2:aud=1",
+        ),
+    ];
+    for (name, arguments) in variants {
+        let source = make(dir.path(), &format!("{name}.mp4"), &format!("{VIDEO} -pix_fmt yuv420p {arguments}"));
+        let stream = make(dir.path(), name, &format!("-i {} -c copy", source.display()));
+        let mut expected = Recording::open(&source).unwrap();
+        let ours = Recording::open(&stream).unwrap_or_else(|error| panic!("{error}"));
+        if name.starts_with("open_gop") || name.starts_with("interlaced") {
+            expected = expected.starting_with_video();
+        }
+        let times = |recording: &Recording| -> Vec<_> {
+            recording.samples().iter().map(|sample| (sample.keyframe, sample.pts.as_millis())).collect()
+        };
+        assert_eq!(times(&ours), times(&expected), "{name}");
+        let sizes: Vec<_> = packets(&stream, "v").iter().map(|packet| packet.size).collect();
+        assert_eq!(sizes.len(), ours.samples().len(), "{name}");
+        assert_in_order(&ours);
+    }
+}
+
+#[test]
+fn an_adts_file_gives_the_packets_that_ffprobe_lists() {
+    if !present(TOOLS, "reading ADTS") {
+        return;
+    }
+    let dir = directory();
+    let path = make(dir.path(), "sound.aac", &format!("{SOUND} -c:a aac -ac 2"));
+    let recording = Recording::open(&path).unwrap();
+    let theirs: Vec<_> = packets(&path, "a").iter().map(|packet| packet.size).collect();
+    let ours: Vec<_> = recording.samples().iter().map(|sample| sample.data.len()).collect();
+    // ffprobe counts the header of seven bytes.
+    assert_eq!(ours.iter().map(|size| size + 7).collect::<Vec<_>>(), theirs);
+    assert_eq!(recording.audio().unwrap().codec_private, [0x12, 0x10][..]);
+    assert_eq!(recording.samples()[20].pts.as_millis(), 20 * 1024 * 1000 / 44_100);
 }
 
 #[test]

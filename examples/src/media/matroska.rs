@@ -17,7 +17,12 @@ pub(super) fn read(input: &Input) -> Result<Vec<Stream>, MediaError> {
         reader.take(event)?;
     }
     parser.finish().map_err(|error| broken(input, error))?;
-    reader.chosen.into_iter().map(|chosen| chosen.into_stream(input)).collect()
+    reader
+        .chosen
+        .into_iter()
+        .filter(|chosen| !chosen.units.is_empty())
+        .map(|chosen| chosen.into_stream(input))
+        .collect()
 }
 
 fn broken(input: &Input, error: ParseError) -> MediaError {
@@ -94,7 +99,6 @@ impl Chosen {
     fn into_stream(mut self, input: &Input) -> Result<Stream, MediaError> {
         fill_decoding_times(&mut self.units);
         let track = match self.form {
-            Form::Nal(track) if self.units.is_empty() => track.into_empty_track(self.number),
             Form::Nal(track) => track.into_track(self.number).map_err(|error| input.damaged(error))?,
             Form::Plain(track) => track,
         };

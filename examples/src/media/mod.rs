@@ -75,7 +75,7 @@ impl Recording {
             Container::Mp4 => mp4::read(&input),
             Container::Matroska => matroska::read(&input),
             Container::H264 => annex_b::read_h264(&input),
-            Container::H265 => Err(input.codec("video", "a bare H.265 stream")),
+            Container::H265 => annex_b::read_h265(&input),
             Container::Adts => adts::read(&input),
         }?;
         timeline::interleave(&input, streams)

@@ -1,8 +1,10 @@
 //! An H.264 or H.265 track in the making: its codec private data checked, its payloads with lengths of four bytes.
 
+use std::error::Error;
+
 use bytes::Bytes;
-use kvs_mkv::codec::h264::{self, ParameterSets};
 use kvs_mkv::codec::nal::{self, Framing, LengthSize, NalError};
+use kvs_mkv::codec::{h264, h265};
 use kvs_mkv::{Chunks, CodecId, Track, TrackKind, TrackNumber};
 
 /// Which of the two.
@@ -14,31 +16,37 @@ pub(super) enum NalCodec {
 
 /// Takes the payloads of one track and keeps what its codec private data will be.
 pub(super) struct NalTrack {
-    codec: NalCodec,
-    /// As the container has it; empty if it has none.
-    config: Bytes,
+    sets: Sets,
+    /// The avcC or hvcC of the container, if it can stay as it is.
+    config: Option<Bytes>,
     length_size: LengthSize,
-    h264: ParameterSets,
     /// Width and height as the container says.
     size: (u64, u64),
 }
 
+/// The parameter sets of either codec.
+enum Sets {
+    H264(h264::ParameterSets),
+    H265(h265::ParameterSets),
+}
+
 impl NalTrack {
-    /// A track whose container gave this avcC or hvcC and this size.
+    /// A track whose container gave this avcC or hvcC (empty if none) and this size.
+    ///
+    /// A config that cannot be read counts as none: the parameter sets may still come in the payloads.
     pub(super) fn new(codec: NalCodec, config: Bytes, size: (u64, u64)) -> Self {
-        let mut track = Self { codec, config, length_size: LengthSize::FOUR, h264: ParameterSets::new(), size };
-        match codec {
+        let (sets, length_size) = match codec {
             NalCodec::H264 => {
-                if let Ok((sets, length_size)) = ParameterSets::from_avcc(&track.config) {
-                    (track.h264, track.length_size) = (sets, length_size);
-                }
+                let (sets, length_size) = h264::ParameterSets::from_avcc(&config).unwrap_or_default();
+                (Sets::H264(sets), length_size)
             }
             NalCodec::H265 => {
-                let length_size = track.config.get(21).and_then(|byte| LengthSize::new((byte & 3) + 1));
-                track.length_size = length_size.unwrap_or(LengthSize::FOUR);
+                let (sets, length_size) = h265::ParameterSets::from_hvcc(&config).unwrap_or_default();
+                (Sets::H265(sets), length_size)
             }
-        }
-        track
+        };
+        let fit = sets.is_complete() && length_size == LengthSize::FOUR;
+        Self { sets, config: fit.then_some(config), length_size, size }
     }
 
     /// A payload with lengths of four bytes; parameter sets in it are noted as long as some are missing.
@@ -48,8 +56,8 @@ impl NalTrack {
             Some(Framing::AnnexB) => Framing::AnnexB,
             _ => Framing::LengthPrefixed(self.length_size),
         };
-        if self.codec == NalCodec::H264 && !self.h264.is_complete() {
-            self.h264.absorb(nal::units_in(sample, framing)?);
+        if !self.sets.is_complete() {
+            self.sets.absorb(nal::units_in(sample, framing)?);
         }
         match framing {
             Framing::AnnexB => nal::annex_b_to_length_prefixed(sample),
@@ -58,23 +66,46 @@ impl NalTrack {
     }
 
     /// The track, once its payloads have been seen.
-    pub(super) fn into_track(self, number: TrackNumber) -> Result<Track, h264::ParameterSetsError> {
-        match self.codec {
-            NalCodec::H264 => {
-                let track = h264::track(number, &self.h264)?;
-                // What the container has is kept as it is wherever it is fit for the payloads.
-                let kept = ParameterSets::from_avcc(&self.config)
-                    .is_ok_and(|(sets, length_size)| sets.is_complete() && length_size == LengthSize::FOUR);
-                Ok(if kept { track.with_codec_private(self.config) } else { track })
+    pub(super) fn into_track(self, number: TrackNumber) -> Result<Track, Box<dyn Error>> {
+        // What the container has is kept as it is wherever it is fit for the payloads, even with an SPS we cannot read.
+        match (self.sets.track(number), self.config) {
+            (Ok(track), None) => Ok(track),
+            (Ok(track), Some(config)) => Ok(track.with_codec_private(config)),
+            (Err(_), Some(config)) => {
+                let track = Track::new(number, TrackKind::Video, self.sets.codec()).with_codec_private(config);
+                Ok(track.with_video(self.size.0, self.size.1))
             }
-            NalCodec::H265 => Ok(self.into_empty_track(number)),
+            (Err(error), None) => Err(error),
+        }
+    }
+}
+
+impl Sets {
+    fn is_complete(&self) -> bool {
+        match self {
+            Self::H264(sets) => sets.is_complete(),
+            Self::H265(sets) => sets.is_complete(),
         }
     }
 
-    /// The track as the container describes it, whatever its payloads say.
-    pub(super) fn into_empty_track(self, number: TrackNumber) -> Track {
-        let codec = if self.codec == NalCodec::H264 { CodecId::H264 } else { CodecId::H265 };
-        let (width, height) = self.size;
-        Track::new(number, TrackKind::Video, codec).with_codec_private(self.config).with_video(width, height)
+    fn absorb(&mut self, units: Vec<&[u8]>) {
+        match self {
+            Self::H264(sets) => sets.absorb(units),
+            Self::H265(sets) => sets.absorb(units),
+        };
+    }
+
+    fn track(&self, number: TrackNumber) -> Result<Track, Box<dyn Error>> {
+        match self {
+            Self::H264(sets) => Ok(h264::track(number, sets)?),
+            Self::H265(sets) => Ok(h265::track(number, sets)?),
+        }
+    }
+
+    fn codec(&self) -> CodecId {
+        match self {
+            Self::H264(_) => CodecId::H264,
+            Self::H265(_) => CodecId::H265,
+        }
     }
 }

@@ -24,8 +24,14 @@
 //! Nothing here copies a payload: NAL units are slices of what came in, and only the four-byte lengths are new bytes.
 
 pub mod aac;
+pub mod g711;
 pub mod h264;
+pub mod h265;
 pub mod limits;
+pub mod mjpeg;
 pub mod nal;
+pub mod pcm;
 
 mod bits;
+mod sets;
+mod wave;

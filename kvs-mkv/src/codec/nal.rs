@@ -78,6 +78,12 @@ impl LengthSize {
     }
 }
 
+impl Default for LengthSize {
+    fn default() -> Self {
+        Self::FOUR
+    }
+}
+
 /// An access unit that cannot be walked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

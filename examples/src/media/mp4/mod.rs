@@ -86,5 +86,5 @@ fn streams(
     Fragments::new(movie, limit)
         .and_then(|mut reader| fragments.iter().try_for_each(|fragment| reader.read(fragment, &mut chosen)))
         .map_err(|error| input.damaged(error))?;
-    chosen.into_iter().map(|track| track.into_stream(input)).collect()
+    chosen.into_iter().filter(|track| !track.entries.is_empty()).map(|track| track.into_stream(input)).collect()
 }

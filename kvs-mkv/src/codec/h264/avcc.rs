@@ -10,6 +10,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use super::{ParameterSets, ParameterSetsError};
 use crate::codec::limits;
 use crate::codec::nal::LengthSize;
+use crate::codec::sets::{self, RecordReader};
 
 /// An avcC that cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -54,66 +55,40 @@ pub(super) fn build(sets: &ParameterSets) -> Result<Bytes, ParameterSetsError> {
     Ok(record.freeze())
 }
 
-fn put_sets(record: &mut BytesMut, sets: &[Bytes], reserved: u8, limit: usize) -> Result<(), ParameterSetsError> {
-    let kind = sets.first().and_then(|unit| unit.first()).map_or(0, |header| header & 0x1f);
-    let count = u8::try_from(sets.len()).ok().filter(|_| sets.len() <= limit);
-    let count = count.ok_or(ParameterSetsError::TooMany { kind, count: sets.len(), limit })?;
+fn put_sets(record: &mut BytesMut, list: &[Bytes], reserved: u8, limit: usize) -> Result<(), ParameterSetsError> {
+    let kind = list.first().and_then(|unit| unit.first()).map_or(0, |header| header & 0x1f);
+    let count = u8::try_from(list.len()).ok().filter(|_| list.len() <= limit);
+    let count = count.ok_or(ParameterSetsError::TooMany { kind, count: list.len(), limit })?;
     record.put_u8(reserved | count);
-    for set in sets {
-        let limit = limits::PARAMETER_SET_BYTES;
-        let len = u16::try_from(set.len()).map_err(|_| ParameterSetsError::TooLong { len: set.len(), limit })?;
-        record.put_u16(len);
-        record.put_slice(set);
-    }
-    Ok(())
+    let too_long = |len| ParameterSetsError::TooLong { len, limit: limits::PARAMETER_SET_BYTES };
+    sets::put_lengths(record, list).map_err(too_long)
 }
 
 /// Hands each parameter set to `take` and returns the size of the lengths.
 pub(super) fn parse<'a>(record: &'a [u8], mut take: impl FnMut(&'a [u8])) -> Result<LengthSize, AvcCError> {
-    let mut reader = Reader { record, at: 0 };
-    let version = reader.byte()?;
+    let truncated = |at| AvcCError::Truncated { len: record.len(), at };
+    let mut reader = RecordReader::new(record);
+    let version = reader.byte().map_err(truncated)?;
     if version != 1 {
         return Err(AvcCError::Version { version });
     }
-    let profile = reader.byte()?;
-    reader.bytes(2)?;
-    let bytes = (reader.byte()? & 3) + 1;
+    let profile = reader.byte().map_err(truncated)?;
+    reader.bytes(2).map_err(truncated)?;
+    let bytes = (reader.byte().map_err(truncated)? & 3) + 1;
     let length_size = LengthSize::new(bytes).ok_or(AvcCError::LengthSize { bytes })?;
-    let sequence = reader.byte()? & 0x1f;
-    reader.sets(sequence, &mut take)?;
-    let picture = reader.byte()?;
-    reader.sets(picture, &mut take)?;
-    // Baseline, Main and Extended end here; so do the records of writers that leave the high-profile fields out.
-    if !matches!(profile, 66 | 77 | 88) && reader.bytes(3).is_ok() {
-        let extensions = reader.byte().unwrap_or(0);
-        reader.sets(extensions, &mut take)?;
-    }
+    all_sets(&mut reader, profile, &mut take).map_err(truncated)?;
     Ok(length_size)
 }
 
-struct Reader<'a> {
-    record: &'a [u8],
-    at: usize,
-}
-
-impl<'a> Reader<'a> {
-    fn bytes(&mut self, count: usize) -> Result<&'a [u8], AvcCError> {
-        let truncated = AvcCError::Truncated { len: self.record.len(), at: self.at };
-        let end = self.at.checked_add(count).ok_or(truncated)?;
-        let bytes = self.record.get(self.at..end).ok_or(truncated)?;
-        self.at = end;
-        Ok(bytes)
+fn all_sets<'a>(reader: &mut RecordReader<'a>, profile: u8, take: &mut impl FnMut(&'a [u8])) -> Result<(), usize> {
+    let sequence = reader.byte()? & 0x1f;
+    reader.sets(sequence.into(), take)?;
+    let picture = reader.byte()?;
+    reader.sets(picture.into(), take)?;
+    // Baseline, Main and Extended end here; so do the records of writers that leave the high-profile fields out.
+    if !matches!(profile, 66 | 77 | 88) && reader.bytes(3).is_ok() {
+        let extensions = reader.byte().unwrap_or(0);
+        reader.sets(extensions.into(), take)?;
     }
-
-    fn byte(&mut self) -> Result<u8, AvcCError> {
-        Ok(self.bytes(1)?.first().copied().unwrap_or_default())
-    }
-
-    fn sets(&mut self, count: u8, take: &mut impl FnMut(&'a [u8])) -> Result<(), AvcCError> {
-        for _ in 0..count {
-            let length = self.bytes(2)?.iter().fold(0, |value, &byte| value << 8 | usize::from(byte));
-            take(self.bytes(length)?);
-        }
-        Ok(())
-    }
+    Ok(())
 }

@@ -7,10 +7,11 @@ mod slice;
 mod sps;
 
 pub use avcc::AvcCError;
-pub use parameter_sets::{ParameterSets, ParameterSetsError, SetChange};
+pub use parameter_sets::{ParameterSets, ParameterSetsError};
 pub use slice::{Field, PictureOrder, SliceHeader};
 pub use sps::{FrameRate, PictureOrderType, Sps, SpsError};
 
+pub use super::sets::SetChange;
 use crate::{CodecId, Track, TrackKind, TrackNumber};
 
 /// What a NAL unit holds (H.264 table 7-1).

@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 
-use super::{AvcCError, NalType, Sps, SpsError, avcc};
-use crate::codec::limits;
+use super::{AvcCError, NalType, SetChange, Sps, SpsError, avcc};
 use crate::codec::nal::{self, LengthSize, NalError};
+use crate::codec::sets;
 
 /// Sequence and picture parameter sets in the order they came, each without start code or length.
 ///
@@ -26,18 +26,6 @@ pub struct ParameterSets {
     extension: Vec<Bytes>,
 }
 
-/// What an access unit did to the parameter sets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum SetChange {
-    /// It had none, or the ones that are known.
-    None,
-    /// It brought sets with new numbers; what was known stays valid.
-    Added,
-    /// It gave a known number a new content: a decoder needs a new codec private data, a session a new start.
-    Replaced,
-}
-
 /// Parameter sets that are missing or that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -55,7 +43,7 @@ pub enum ParameterSetsError {
         kind: u8,
         /// How many there are.
         count: usize,
-        /// [`limits::SEQUENCE_PARAMETER_SETS`] or [`limits::PICTURE_PARAMETER_SETS`].
+        /// [`SEQUENCE_PARAMETER_SETS`](crate::codec::limits::SEQUENCE_PARAMETER_SETS) or [`PICTURE_PARAMETER_SETS`](crate::codec::limits::PICTURE_PARAMETER_SETS).
         limit: usize,
     },
     /// A set longer than an avcC can say.
@@ -63,7 +51,7 @@ pub enum ParameterSetsError {
     TooLong {
         /// Its bytes.
         len: usize,
-        /// [`limits::PARAMETER_SET_BYTES`].
+        /// [`PARAMETER_SET_BYTES`](crate::codec::limits::PARAMETER_SET_BYTES).
         limit: usize,
     },
     /// The access unit cannot be walked.
@@ -121,11 +109,7 @@ impl ParameterSets {
                 Some(NalType::SPS_EXTENSION) => &mut self.extension,
                 _ => continue,
             };
-            change = match (change, put(list, unit)) {
-                (SetChange::Replaced, _) | (_, SetChange::Replaced) => SetChange::Replaced,
-                (SetChange::Added, _) | (_, SetChange::Added) => SetChange::Added,
-                _ => SetChange::None,
-            };
+            change = change.and(sets::put(list, unit, number_of));
         }
         change
     }
@@ -183,23 +167,6 @@ fn number_of(unit: &[u8]) -> Option<u32> {
 
 /// Enough for an Exp-Golomb code up to 255, with emulation prevention in front of it.
 const NUMBER_BYTES: usize = 4;
-
-fn put(list: &mut Vec<Bytes>, unit: &[u8]) -> SetChange {
-    if list.iter().any(|known| known == unit) {
-        return SetChange::None;
-    }
-    let number = number_of(unit);
-    let unit = Bytes::copy_from_slice(unit);
-    if let Some(known) = list.iter_mut().find(|known| number.is_some() && number_of(known) == number) {
-        *known = unit;
-        return SetChange::Replaced;
-    }
-    // One more than may be: `to_avcc` then says so, and memory stays bounded.
-    if list.len() <= limits::PICTURE_PARAMETER_SETS {
-        list.push(unit);
-    }
-    SetChange::Added
-}
 
 #[cfg(test)]
 mod tests {

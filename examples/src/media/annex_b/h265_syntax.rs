@@ -1,0 +1,50 @@
+//! What the NAL units of H.265 are to an access unit.
+
+use std::error::Error;
+
+use bytes::Bytes;
+use kvs_mkv::codec::h265::{self, FrameRate, NalType, ParameterSets, PictureOrder, SetChange, SliceHeader, Sps};
+use kvs_mkv::{Track, TrackNumber};
+
+use super::{Part, Picture, Syntax};
+
+#[derive(Default)]
+pub(super) struct H265 {
+    sets: ParameterSets,
+    sps: Option<Sps>,
+    order: PictureOrder,
+}
+
+impl Syntax for H265 {
+    fn part(&mut self, unit: Bytes) -> Part {
+        match NalType::of(&unit) {
+            Some(kind) if kind.is_slice() => self.slice(&unit),
+            Some(NalType(32..=35 | 39 | 41..=44 | 48..=55)) => {
+                if self.sets.absorb([&unit[..]]) != SetChange::None {
+                    self.sps = self.sets.sps().ok();
+                }
+                Part::Leading
+            }
+            _ => Part::Other,
+        }
+    }
+
+    fn track(&self) -> Result<Track, Box<dyn Error>> {
+        Ok(h265::track(TrackNumber::ONE, &self.sets)?)
+    }
+
+    fn frame_rate(&self) -> Option<FrameRate> {
+        self.sps.and_then(|sps| sps.frame_rate)
+    }
+}
+
+impl H265 {
+    fn slice(&mut self, unit: &Bytes) -> Part {
+        let Some(sps) = &self.sps else { return Part::Other };
+        let Some(header) = SliceHeader::parse(unit, sps, &self.sets).filter(|header| header.first) else {
+            return Part::Other;
+        };
+        let keyframe = header.kind.is_random_access();
+        Part::Picture(Picture { keyframe, restarts: header.kind.restarts(), order: self.order.next(&header, sps) })
+    }
+}

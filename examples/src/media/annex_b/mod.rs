@@ -1,0 +1,145 @@
+//! Bare H.264 and H.265 byte streams: cut into access units, timed by their order of showing.
+
+mod h264_syntax;
+mod h265_syntax;
+
+use std::error::Error;
+use std::ops::Range;
+
+use bytes::Bytes;
+use kvs_mkv::Track;
+use kvs_mkv::codec::h264::FrameRate;
+use kvs_mkv::codec::nal;
+
+use super::input::Input;
+use super::timeline::{Stream, Unit, fill_decoding_times};
+use super::{MAX_SAMPLES, MediaError};
+
+pub(super) fn read_h264(input: &Input) -> Result<Vec<Stream>, MediaError> {
+    read(input, h264_syntax::H264::default())
+}
+
+pub(super) fn read_h265(input: &Input) -> Result<Vec<Stream>, MediaError> {
+    read(input, h265_syntax::H265::default())
+}
+
+/// What a NAL unit is to the access unit in the making.
+enum Part {
+    /// The first slice of a picture.
+    Picture(Picture),
+    /// Stands in front of a picture, so after one it begins the next access unit.
+    Leading,
+    /// Belongs to the picture before it, or is nothing we know.
+    Other,
+}
+
+/// A picture, as its first slice tells.
+struct Picture {
+    keyframe: bool,
+    /// Nothing behind it is shown before it: the order of showing starts again.
+    restarts: bool,
+    /// Shown later than pictures with a lower number.
+    order: i64,
+}
+
+/// What H.264 and H.265 do differently.
+trait Syntax {
+    /// What a NAL unit is; its parameter sets are taken up.
+    fn part(&mut self, unit: Bytes) -> Part;
+    /// The track, by the parameter sets seen.
+    fn track(&self) -> Result<Track, Box<dyn Error>>;
+    /// What the stream says about its frame rate.
+    fn frame_rate(&self) -> Option<FrameRate>;
+}
+
+fn read(input: &Input, mut syntax: impl Syntax) -> Result<Vec<Stream>, MediaError> {
+    let mut cutter = Cutter::default();
+    for range in nal::annex_b(&input.data).map_err(|error| input.damaged(error))?.ranges() {
+        let part = syntax.part(input.data.slice(range.clone()));
+        cutter.take(range, part);
+        if cutter.units.len() > MAX_SAMPLES {
+            return Err(input.damaged(format!("it has more than {MAX_SAMPLES} frames")));
+        }
+    }
+    cutter.flush();
+    if cutter.units.is_empty() {
+        return Err(input.damaged("it has no picture whose parameter sets stand in front of it"));
+    }
+    let track = syntax.track().map_err(|error| input.damaged(error))?;
+    let units = units(input, &cutter.units, believed(syntax.frame_rate()))?;
+    Ok(vec![Stream { track, units }])
+}
+
+/// Joins NAL units to access units (H.264 7.4.1.2.3, H.265 7.4.2.4.4).
+#[derive(Default)]
+struct Cutter {
+    units: Vec<(Range<usize>, Picture)>,
+    /// Bytes of the access unit in the making, and its picture once that has come.
+    open: Option<Range<usize>>,
+    picture: Option<Picture>,
+}
+
+impl Cutter {
+    fn take(&mut self, range: Range<usize>, part: Part) {
+        if self.picture.is_some() && !matches!(part, Part::Other) {
+            self.flush();
+        }
+        if let Part::Picture(picture) = part {
+            self.picture = Some(picture);
+        }
+        let begin = self.open.take().map_or(range.start, |open| open.start);
+        self.open = Some(begin..range.end);
+    }
+
+    /// Ends the access unit in the making; what has no picture yet stays for the next one.
+    fn flush(&mut self) {
+        if let Some(picture) = self.picture.take()
+            && let Some(open) = self.open.take()
+        {
+            self.units.push((open, picture));
+        }
+    }
+}
+
+/// Payloads and times: within each run of pictures the n-th in order of showing is shown n frames after the run's start.
+fn units(input: &Input, pictures: &[(Range<usize>, Picture)], rate: FrameRate) -> Result<Vec<Unit>, MediaError> {
+    let mut units = Vec::with_capacity(pictures.len());
+    for ((range, picture), shown) in pictures.iter().zip(shown(pictures)) {
+        // From the start code of the first NAL unit.
+        let access_unit = input.data.slice(range.start.saturating_sub(3)..range.end);
+        let data = nal::annex_b_to_length_prefixed(&access_unit).map_err(|error| input.damaged(error))?;
+        let pts = u128::from(shown).saturating_mul(rate.seconds.into()).saturating_mul(1_000_000_000);
+        let pts = i64::try_from(pts / u128::from(rate.frames.max(1))).unwrap_or(i64::MAX);
+        units.push(Unit { pts, dts: pts, keyframe: picture.keyframe, data });
+    }
+    fill_decoding_times(&mut units);
+    Ok(units)
+}
+
+/// For each picture in decoding order, its place in the order of showing.
+fn shown(pictures: &[(Range<usize>, Picture)]) -> Vec<u64> {
+    let mut places = vec![0; pictures.len()];
+    let mut rest = places.as_mut_slice();
+    let mut begin = 0u64;
+    for run in pictures.chunk_by(|_, (_, next)| !next.restarts) {
+        let (here, behind) = rest.split_at_mut(run.len());
+        let mut by_order: Vec<_> = run.iter().zip(here).map(|((_, picture), place)| (picture.order, place)).collect();
+        by_order.sort_by_key(|(order, _)| *order);
+        for (_, place) in by_order {
+            *place = begin;
+            begin += 1;
+        }
+        rest = behind;
+    }
+    places
+}
+
+/// The frame rate that the stream states, if it can be one.
+fn believed(stated: Option<FrameRate>) -> FrameRate {
+    let possible =
+        |rate: &FrameRate| rate.frames <= rate.seconds.saturating_mul(1000) && rate.seconds / 10 <= rate.frames;
+    stated.filter(possible).unwrap_or(DEFAULT_RATE)
+}
+
+/// Where the stream does not say, or says more than 1,000 or less than 0.1 a second: as ffmpeg takes it.
+const DEFAULT_RATE: FrameRate = FrameRate { frames: 25, seconds: 1 };

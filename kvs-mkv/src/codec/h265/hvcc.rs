@@ -1,0 +1,92 @@
+//! The HEVCDecoderConfigurationRecord, called hvcC (ISO/IEC 14496-15 §8.3.3.1.2).
+//!
+//! ```text
+//! 01 | space, tier, profile | compatibility ×4 | constraints ×6 | level | f000 | fc | fc + chroma format
+//!    | f8 + luma depth - 8 | f8 + chroma depth - 8 | frame rate ×2 | layers, nesting, length size - 1 | arrays
+//! array: completeness, NAL unit type | count ×2 | len16 unit …
+//! ```
+//!
+//! Profile to level are copied from the SPS behind its NAL unit header of two bytes; the C SDK copies them from two bytes
+//! too early, which players show as `hvc1.1.68080.L0` (producer-c 358).
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use super::{NalType, ParameterSets, ParameterSetsError};
+use crate::codec::limits;
+use crate::codec::nal::LengthSize;
+use crate::codec::sets::{self, RecordReader};
+
+/// An hvcC that cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HvcCError {
+    /// Its first byte is not 1 (nor the 0 of drafts): another version, or no hvcC at all.
+    #[error("an hvcC begins with 01, not with {version:02x}")]
+    Version {
+        /// The first byte.
+        version: u8,
+    },
+    /// Lengths of three bytes.
+    #[error("an hvcC with lengths of {bytes} bytes; 1, 2 and 4 are allowed")]
+    LengthSize {
+        /// What it says.
+        bytes: u8,
+    },
+    /// It ends early.
+    #[error("an hvcC of {len} bytes ends inside the field at offset {at}")]
+    Truncated {
+        /// Its bytes.
+        len: usize,
+        /// Where the cut field begins.
+        at: usize,
+    },
+}
+
+pub(super) fn build(sets: &ParameterSets) -> Result<Bytes, ParameterSetsError> {
+    let sps = sets.sps()?;
+    let depth = |bits: u8| 0xf8 | bits.saturating_sub(8);
+    let mut record = BytesMut::with_capacity(128);
+    record.put_u8(1);
+    record.put_slice(&sps.profile_tier_level.to_bytes());
+    record.put_u16(0xf000); // min_spatial_segmentation_idc: not known
+    record.put_slice(&[0xfc, 0xfc | sps.chroma_format, depth(sps.luma_bits), depth(sps.chroma_bits)]);
+    record.put_u16(0); // avgFrameRate: not known
+    record.put_u8(sps.temporal_layers << 3 | u8::from(sps.temporal_nesting) << 2 | 3);
+    let arrays = [(NalType::VPS, sets.video()), (NalType::SPS, sets.sequence()), (NalType::PPS, sets.picture())];
+    record.put_u8(3);
+    for (kind, list) in arrays {
+        put_array(&mut record, kind, list)?;
+    }
+    Ok(record.freeze())
+}
+
+/// An array that does not claim to be complete: sets may also come in the stream.
+fn put_array(record: &mut BytesMut, kind: NalType, list: &[Bytes]) -> Result<(), ParameterSetsError> {
+    if list.is_empty() {
+        return Err(ParameterSetsError::Missing { kind: kind.0 });
+    }
+    record.put_u8(kind.0);
+    record.put_u16(u16::try_from(list.len()).unwrap_or(u16::MAX));
+    let too_long = |len| ParameterSetsError::TooLong { len, limit: limits::PARAMETER_SET_BYTES };
+    sets::put_lengths(record, list).map_err(too_long)
+}
+
+/// Hands each NAL unit to `take` and returns the size of the lengths.
+pub(super) fn parse<'a>(record: &'a [u8], mut take: impl FnMut(&'a [u8])) -> Result<LengthSize, HvcCError> {
+    let truncated = |at| HvcCError::Truncated { len: record.len(), at };
+    let mut reader = RecordReader::new(record);
+    let version = reader.byte().map_err(truncated)?;
+    if version > 1 {
+        return Err(HvcCError::Version { version });
+    }
+    reader.bytes(20).map_err(truncated)?;
+    let bytes = (reader.byte().map_err(truncated)? & 3) + 1;
+    let length_size = LengthSize::new(bytes).ok_or(HvcCError::LengthSize { bytes })?;
+    let arrays = reader.byte().map_err(truncated)?;
+    for _ in 0..arrays {
+        reader.byte().map_err(truncated)?; // array_completeness, NAL_unit_type: each unit says its type itself
+        let count = reader.short().map_err(truncated)?;
+        reader.sets(count, &mut take).map_err(truncated)?;
+    }
+    Ok(length_size)
+}
