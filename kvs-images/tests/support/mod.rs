@@ -1,0 +1,147 @@
+//! A model of the service's images: fragments on a time line, and the oddities that the real one has.
+#![allow(dead_code, clippy::unwrap_used, reason = "each test binary uses its own part; a test panics")]
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use kvs_aws::retry::RetryPolicy;
+use kvs_aws::{Client, Config, Credentials, HttpSend, Region, ResponseBody, Sending};
+use serde_json::{Value, json};
+
+/// What the model does as the real service does, or as it might.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Oddities {
+    /// Pictures of a page at most; 0 is 25.
+    pub(crate) page: usize,
+    /// The end of the range counts in.
+    pub(crate) end_counts: bool,
+    /// Each page begins with the last picture of the one before.
+    pub(crate) seams_overlap: bool,
+    /// Fragments that start before the range are not looked at.
+    pub(crate) loses_partial_fragment: bool,
+    /// Timestamps are those of the frame found, this many milliseconds apart, not of the instant asked for.
+    pub(crate) frame_times: Option<u64>,
+    /// Every n-th call fails once with status 500; 0 never.
+    pub(crate) fault_every: usize,
+}
+
+#[derive(Debug)]
+pub(crate) struct Model {
+    /// Start and length of each fragment in milliseconds.
+    pub(crate) fragments: Vec<(u64, u64)>,
+    pub(crate) oddities: Oddities,
+    /// Answers to give instead of computed ones, in order: status and body.
+    pub(crate) script: Mutex<VecDeque<Option<(u16, &'static str)>>>,
+    pub(crate) calls: Mutex<Vec<(String, Value)>>,
+}
+
+impl Model {
+    pub(crate) fn new(fragments: Vec<(u64, u64)>, oddities: Oddities) -> Arc<Self> {
+        Arc::new(Self { fragments, oddities, script: Mutex::default(), calls: Mutex::default() })
+    }
+
+    pub(crate) fn client(self: &Arc<Self>) -> Client {
+        let quick =
+            RetryPolicy::default().attempts(10).base(Duration::from_micros(1)).throttled_base(Duration::from_micros(1));
+        let credentials = Credentials::from_keys("AKID", "secret", None);
+        let config = Config::new(Region::new("eu-west-1").unwrap(), credentials).retry(quick);
+        let transport: Arc<dyn HttpSend> = Arc::<Self>::clone(self);
+        Client::new(config.transport(transport)).unwrap()
+    }
+
+    pub(crate) fn count(&self, path: &str) -> usize {
+        self.calls.lock().unwrap().iter().filter(|(called, _)| called == path).count()
+    }
+
+    /// The picture of an instant, as a text that names it.
+    pub(crate) fn picture(&self, at: u64, from: u64) -> Option<String> {
+        let seen = |(start, length): &&(u64, u64)| {
+            *start <= at && at < start + length && !(self.oddities.loses_partial_fragment && *start < from)
+        };
+        self.fragments.iter().find(seen).map(|(start, _)| format!("picture {at} of fragment {start}"))
+    }
+
+    fn answer(&self, path: &str, ask: &Value) -> (u16, String) {
+        let number = {
+            let mut calls = self.calls.lock().unwrap();
+            calls.push((path.to_owned(), ask.clone()));
+            calls.len()
+        };
+        if let Some(Some((status, body))) = self.script.lock().unwrap().pop_front() {
+            return (status, body.to_owned());
+        }
+        let every = self.oddities.fault_every;
+        if every > 1 && number.is_multiple_of(every) {
+            return (500, r#"{"message":"fault"}"#.to_owned());
+        }
+        let answer = match path {
+            "/getDataEndpoint" => json!({"DataEndpoint": "https://b-1.example"}),
+            "/getImages" => self.images(ask),
+            "/listFragments" => self.list(ask),
+            other => panic!("{other}"),
+        };
+        (200, answer.to_string())
+    }
+
+    fn images(&self, ask: &Value) -> Value {
+        let (from, to) = (millis(&ask["StartTimestamp"]), millis(&ask["EndTimestamp"]));
+        let step = ask["SamplingInterval"].as_u64().unwrap();
+        assert!(to > from && to - from <= 300_000 && step >= 200, "{ask}");
+        let instants = (from..).step_by(usize::try_from(step).unwrap());
+        let instants = instants.take_while(|at| *at < to || (self.oddities.end_counts && *at == to));
+        let all: Vec<Value> = instants.map(|at| self.image(at, from)).collect();
+        let page = if self.oddities.page == 0 { 25 } else { self.oddities.page.min(25) };
+        let page = page.min(usize::try_from(ask["MaxResults"].as_u64().unwrap_or(25)).unwrap());
+        let skip: usize = ask["NextToken"].as_str().map_or(0, |token| token.parse().unwrap());
+        let begin = if self.oddities.seams_overlap { skip.saturating_sub(1) } else { skip };
+        let end = (skip + page).min(all.len());
+        let next = (end < all.len()).then(|| end.to_string());
+        json!({"Images": all[begin..end], "NextToken": next})
+    }
+
+    fn image(&self, at: u64, from: u64) -> Value {
+        let stamp = self.oddities.frame_times.map_or(at, |apart| at - at % apart);
+        let stamp = serde_json::from_str::<Value>(&format!("{}.{:03}", stamp / 1000, stamp % 1000)).unwrap();
+        match self.picture(at, from) {
+            Some(picture) => {
+                let text = base64_simd::STANDARD.encode_to_string(picture.as_bytes());
+                json!({"TimeStamp": stamp, "ImageContent": text, "Error": null})
+            }
+            None => json!({"TimeStamp": stamp, "Error": "NO_MEDIA"}),
+        }
+    }
+
+    fn list(&self, ask: &Value) -> Value {
+        let range = &ask["FragmentSelector"]["TimestampRange"];
+        let (from, to) = (millis(&range["StartTimestamp"]), millis(&range["EndTimestamp"]));
+        let inside = self.fragments.iter().filter(|(start, _)| (from..=to).contains(start));
+        // In no order: backwards.
+        let list: Vec<Value> = inside
+            .rev()
+            .map(|(start, length)| {
+                let time = *start as f64 / 1000.0;
+                json!({"FragmentNumber": "1", "ProducerTimestamp": time, "ServerTimestamp": time,
+                       "FragmentLengthInMilliseconds": length})
+            })
+            .collect();
+        json!({"Fragments": list, "NextToken": null})
+    }
+}
+
+fn millis(seconds: &Value) -> u64 {
+    (seconds.as_f64().unwrap() * 1000.0).round() as u64
+}
+
+impl HttpSend for Model {
+    fn send(&self, request: Request<Bytes>) -> Sending<'_> {
+        Box::pin(async move {
+            let ask: Value = serde_json::from_slice(request.body()).unwrap();
+            let (status, body) = self.answer(request.uri().path(), &ask);
+            let body = ResponseBody::full(Bytes::from(body));
+            Ok(Response::builder().status(status).body(body).unwrap())
+        })
+    }
+}
