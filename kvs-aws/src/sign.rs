@@ -89,3 +89,74 @@ fn sign_as<B>(
     instructions.apply_to_request_http1x(request);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    macro_rules! vectors {
+        ($($name:literal),+ $(,)?) => {
+            [$(($name, include_str!(concat!("../tests/sigv4/", $name, "/context.json")),
+                include_str!(concat!("../tests/sigv4/", $name, "/request.txt")),
+                include_str!(concat!("../tests/sigv4/", $name, "/header-signature.txt")))),+]
+        };
+    }
+
+    fn request(text: &str) -> http::Request<()> {
+        let mut lines = text.lines();
+        let mut first = lines.next().unwrap().split(' ');
+        let (method, path) = (first.next().unwrap(), first.next().unwrap());
+        let mut request = http::Request::builder().method(method).uri(format!("https://example.amazonaws.com{path}"));
+        for (name, value) in lines.map_while(|line| line.split_once(':')) {
+            request = request.header(name, value);
+        }
+        request.body(()).unwrap()
+    }
+
+    #[test]
+    fn awss_published_vectors_are_signed_as_published() {
+        let vectors = vectors![
+            "get-header-value-trim",
+            "get-unreserved",
+            "get-vanilla",
+            "get-vanilla-query-order-key-case",
+            "get-vanilla-with-session-token",
+            "post-header-key-sort",
+            "post-vanilla",
+            "post-vanilla-query",
+        ];
+        for (name, context, text, signature) in vectors {
+            let context: serde_json::Value = serde_json::from_str(context).unwrap();
+            let text_of = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+            let keys = &context["credentials"];
+            let token = keys["token"].as_str().map(str::to_owned);
+            let credentials =
+                Credentials::from_keys(text_of(&keys["access_key_id"]), text_of(&keys["secret_access_key"]), token);
+            let time: jiff::Timestamp = text_of(&context["timestamp"]).parse().unwrap();
+            let (region, service) = (text_of(&context["region"]), text_of(&context["service"]));
+            let mut request = request(text);
+            sign_as(&mut request, Payload::Hashed(b""), &credentials, &region, &service, time.into()).unwrap();
+            let authorization = request.headers()["authorization"].to_str().unwrap();
+            assert!(authorization.ends_with(&format!("Signature={}", signature.trim())), "{name}: {authorization}");
+        }
+    }
+
+    #[test]
+    fn secret_headers_are_marked_and_the_secret_is_nowhere() {
+        let mut request = http::Request::post("http://127.0.0.1:8080/putMedia").body(()).unwrap();
+        let credentials = Credentials::from_keys("AKID", "very-secret", Some("very-secret-token".to_owned()));
+        let region = Region::new("eu-west-1").unwrap();
+        sign(&mut request, Payload::Unsigned, &credentials, &region, SystemTime::UNIX_EPOCH).unwrap();
+        let headers = request.headers();
+        assert!(headers["x-amz-security-token"].is_sensitive());
+        assert_eq!(headers["x-amz-content-sha256"], "UNSIGNED-PAYLOAD");
+        assert_eq!(headers["host"], "127.0.0.1:8080");
+        assert!(
+            headers["authorization"]
+                .to_str()
+                .unwrap()
+                .contains("host;x-amz-content-sha256;x-amz-date;x-amz-security-token")
+        );
+        assert!(!format!("{headers:?}{credentials:?}").contains("very-secret"));
+    }
+}

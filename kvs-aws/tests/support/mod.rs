@@ -28,12 +28,17 @@ impl Seen {
         self.line.split(' ').nth(1).unwrap_or_default()
     }
 
+    /// The answer to GetDataEndpoint that leads to this very server.
+    pub(crate) fn own_endpoint(&self) -> String {
+        ok(&format!(r#"{{"DataEndpoint":"http://{}"}}"#, self.header("host").unwrap()))
+    }
+
     pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap()
     }
 }
 
-/// Answers requests by a function; `SELF` in an answer is the server's own address.
+/// Answers requests by a function.
 pub(crate) struct Scripted {
     pub(crate) url: String,
     pub(crate) seen: Arc<Mutex<Vec<Seen>>>,
@@ -51,16 +56,16 @@ impl Scripted {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let (answer, all, own) = (Arc::new(answer), Arc::clone(&seen), url.clone());
+        let (answer, all) = (Arc::new(answer), Arc::clone(&seen));
         let task = tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
-                let (answer, all, own) = (Arc::clone(&answer), Arc::clone(&all), own.clone());
+                let (answer, all) = (Arc::clone(&answer), Arc::clone(&all));
                 tokio::spawn(async move {
                     while let Some(request) = read_request(&mut stream).await {
                         let text = {
                             let mut all = all.lock().unwrap();
                             all.push(request.clone());
-                            answer(all.len() - 1, &request).replace("SELF", &own)
+                            answer(all.len() - 1, &request)
                         };
                         if text == "CLOSE" || stream.write_all(text.as_bytes()).await.is_err() {
                             return;
