@@ -13,6 +13,8 @@
 //! ```
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
+#[cfg(feature = "server")]
+pub mod delivery;
 pub mod ingest;
 #[cfg(feature = "server")]
 pub mod limits;
