@@ -152,7 +152,10 @@ fn byte_streams_are_cut_and_timed_as_in_the_mp4_they_come_from() {
     let variants = [
         ("b_frames.h264", "-c:v libx264 -bf 3 -g 20 -x264-params b-pyramid=normal"),
         ("open_gop.h264", "-c:v libx264 -bf 3 -x264-params open-gop=1:keyint=15:slices=4:aud=1"),
-        ("interlaced.h264", "-vf scale=162:96 -c:v libx264 -flags +ildct+ilme -x264-params interlaced=1:bframes=2 -g 20"),
+        (
+            "interlaced.h264",
+            "-vf scale=162:96 -c:v libx264 -flags +ildct+ilme -x264-params interlaced=1:bframes=2 -g 20",
+        ),
         ("baseline.h264", "-c:v libx264 -profile:v baseline -g 20"),
         ("b_frames.h265", "-c:v libx265 -preset superfast -g 20 -x265-params log-level=error:bframes=4:b-pyramid=1"),
         (

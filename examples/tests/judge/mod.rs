@@ -1,5 +1,4 @@
 //! ffmpeg and ffprobe as judges of what the readers and writers of recordings do.
-#![expect(dead_code, reason = "each test file uses a part")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -48,23 +47,9 @@ fn packet(line: &str) -> Packet {
     Packet { seconds, size, keyframe: fields.next().unwrap_or_default().starts_with('K') }
 }
 
-pub(crate) fn ffprobe(path: &Path, arguments: &[&str]) -> String {
+fn ffprobe(path: &Path, arguments: &[&str]) -> String {
     let output =
         Command::new("ffprobe").args(["-v", "error"]).args(arguments).arg(path).output().expect("ffprobe runs");
     assert!(output.status.success(), "ffprobe {}: {}", path.display(), String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).expect("ffprobe speaks UTF-8")
-}
-
-/// MD5 of each decoded frame of one stream.
-pub(crate) fn frame_hashes(path: &Path, stream: &str) -> Vec<String> {
-    let output = Command::new("ffmpeg")
-        .args(["-nostdin", "-hide_banner", "-loglevel", "error", "-i"])
-        .arg(path)
-        .args(["-map", &format!("0:{stream}:0"), "-fps_mode", "passthrough", "-f", "framemd5", "-"])
-        .output()
-        .expect("ffmpeg runs");
-    assert!(output.status.success(), "decoding {}: {}", path.display(), String::from_utf8_lossy(&output.stderr));
-    let text = String::from_utf8(output.stdout).expect("framemd5 is text");
-    let hash = |line: &str| line.rsplit(',').next().unwrap_or_default().trim().to_owned();
-    text.lines().filter(|line| !line.starts_with('#')).map(hash).collect()
 }

@@ -6,6 +6,7 @@
 //! ```
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use memchr::memmem;
@@ -138,28 +139,25 @@ pub enum NalError {
 /// # Errors
 /// [`NalError::NoStartCode`] and [`NalError::BeforeStartCode`].
 pub fn annex_b(data: &[u8]) -> Result<AnnexB<'_>, NalError> {
-    let start_code = memmem::find(data, START_CODE).ok_or(NalError::NoStartCode { len: data.len() })?;
+    let start_code = START_CODE.find(data).ok_or(NalError::NoStartCode { len: data.len() })?;
     let before = data.get(..start_code).unwrap_or_default();
     if let Some(at) = before.iter().position(|&byte| byte != 0) {
         let byte = before.get(at).copied().unwrap_or_default();
         return Err(NalError::BeforeStartCode { at, byte, start_code });
     }
-    let begin = start_code.saturating_add(START_CODE.len());
-    let rest = data.get(begin..).unwrap_or_default();
-    Ok(AnnexB { data, begin: Some(begin), codes: memmem::find_iter(rest, START_CODE), base: begin })
+    Ok(AnnexB { data, begin: Some(start_code.saturating_add(START_CODE_BYTES)) })
 }
 
-const START_CODE: &[u8] = &[0, 0, 1];
+/// Made once: preparing a search costs as much as searching a kilobyte.
+static START_CODE: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(&[0, 0, 1]));
+const START_CODE_BYTES: usize = 3;
 
 /// The NAL units of an Annex-B byte stream; made by [`annex_b`].
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct AnnexB<'a> {
     data: &'a [u8],
-    /// Where the current NAL unit begins; `None` behind the last one.
+    /// Where the next NAL unit begins; `None` behind the last one.
     begin: Option<usize>,
-    codes: memmem::FindIter<'a, 'static>,
-    /// Where the searched part begins in `data`.
-    base: usize,
 }
 
 impl<'a> AnnexB<'a> {
@@ -171,23 +169,15 @@ impl<'a> AnnexB<'a> {
     fn next_range(&mut self) -> Option<Range<usize>> {
         loop {
             let begin = self.begin?;
-            let end = match self.codes.next() {
-                Some(code) => {
-                    let code = self.base.saturating_add(code);
-                    self.begin = Some(code.saturating_add(START_CODE.len()));
-                    code
-                }
-                None => {
-                    self.begin = None;
-                    self.data.len()
-                }
-            };
+            let rest = self.data.get(begin..).unwrap_or_default();
+            let code = START_CODE.find(rest);
+            self.begin = code.map(|code| begin.saturating_add(code).saturating_add(START_CODE_BYTES));
             // A NAL unit never ends in a zero (H.264 7.4.1): what stands there is stuffing or the fourth byte of a code.
-            let unit = self.data.get(begin..end).unwrap_or_default();
+            let unit = code.map_or(rest, |code| rest.get(..code).unwrap_or_default());
             let zeros = unit.iter().rev().take_while(|&&byte| byte == 0).count();
-            let end = end.saturating_sub(zeros);
-            if begin < end {
-                return Some(begin..end);
+            let len = unit.len().saturating_sub(zeros);
+            if len > 0 {
+                return Some(begin..begin.saturating_add(len));
             }
         }
     }
@@ -293,8 +283,13 @@ pub fn split_annex_b(data: &Bytes) -> Result<Vec<Bytes>, NalError> {
 /// As [`annex_b`], and [`NalError::TooLong`] for a NAL unit of 4 GiB or more. Data of zeros and start codes alone gives
 /// an empty payload.
 pub fn annex_b_to_length_prefixed(data: &Bytes) -> Result<Chunks, NalError> {
-    let ranges: Vec<Range<usize>> = annex_b(data)?.ranges().collect();
-    prefixed(data, ranges.into_iter(), length_of)
+    let mut walk = annex_b(data)?;
+    let Some(first) = walk.next_range() else { return Ok(Chunks::new()) };
+    let Some(second) = walk.next_range() else { return one_prefixed(data, first) };
+    let mut ranges = Vec::with_capacity(FEW);
+    ranges.extend([first, second]);
+    ranges.extend(walk.ranges());
+    prefixed(data, &ranges, length_of)
 }
 
 /// Replaces four-byte (or shorter) lengths by four-byte start codes, the payload as slices of `data`.
@@ -303,7 +298,7 @@ pub fn annex_b_to_length_prefixed(data: &Bytes) -> Result<Chunks, NalError> {
 /// As [`length_prefixed`].
 pub fn length_prefixed_to_annex_b(data: &Bytes, length_size: LengthSize) -> Result<Chunks, NalError> {
     let ranges = ranges_by_length(data, length_size)?;
-    prefixed(data, ranges.into_iter(), |_| Ok(1))
+    prefixed(data, &ranges, |_| Ok(1))
 }
 
 /// Widens lengths of one or two bytes to four, the payload as slices of `data`; free where they have four already.
@@ -315,7 +310,7 @@ pub fn widen_lengths(data: &Bytes, length_size: LengthSize) -> Result<Chunks, Na
     if length_size == LengthSize::FOUR {
         return Ok(Chunks::from(data.clone()));
     }
-    prefixed(data, ranges.into_iter(), length_of)
+    prefixed(data, &ranges, length_of)
 }
 
 /// Length-prefixed with four bytes, whatever `data` is: what a Matroska block carries. The payload is not copied.
@@ -340,23 +335,36 @@ fn length_of(range: &Range<usize>) -> Result<u32, NalError> {
     u32::try_from(len).map_err(|_| NalError::TooLong { at: range.start, len })
 }
 
+/// NAL units of most access units: delimiter, parameter sets, SEI and a few slices.
+const FEW: usize = 8;
+
+/// The commonest access unit, one slice and nothing else, costs one small allocation.
+fn one_prefixed(data: &Bytes, range: Range<usize>) -> Result<Chunks, NalError> {
+    let prefix = length_of(&range)?.to_be_bytes();
+    let mut chunks = Chunks::from(Bytes::copy_from_slice(&prefix));
+    chunks.push(data.slice(range));
+    Ok(chunks)
+}
+
 /// Four bytes in front of each range, all of them slices of one buffer.
 fn prefixed(
     data: &Bytes,
-    ranges: impl ExactSizeIterator<Item = Range<usize>> + Clone,
+    ranges: &[Range<usize>],
     prefix: impl Fn(&Range<usize>) -> Result<u32, NalError>,
 ) -> Result<Chunks, NalError> {
     let mut prefixes = BytesMut::with_capacity(ranges.len().saturating_mul(4));
-    for range in ranges.clone() {
-        prefixes.put_u32(prefix(&range)?);
+    for range in ranges {
+        prefixes.put_u32(prefix(range)?);
     }
     let mut prefixes = prefixes.freeze();
-    let pieces = ranges.flat_map(|range| {
-        let last = prefixes.len() <= 4;
-        let prefix = if last { std::mem::take(&mut prefixes) } else { prefixes.split_to(4) };
-        [prefix, data.slice(range)]
-    });
-    Ok(pieces.collect())
+    let mut chunks = Chunks::with_capacity(ranges.len().saturating_mul(2));
+    for range in ranges {
+        // The last prefix is what is left: no reference more is taken.
+        let prefix = if prefixes.len() > 4 { prefixes.split_to(4) } else { std::mem::take(&mut prefixes) };
+        chunks.push(prefix);
+        chunks.push(data.slice(range.clone()));
+    }
+    Ok(chunks)
 }
 
 #[cfg(test)]
