@@ -91,3 +91,9 @@ pub const CONTINUE_TIME: Duration = Duration::from_millis(20);
 pub const WAITING_ACKS: usize = 64;
 /// Requests for pictures that are worked on at a time: our choice. Each uses all cores, and memory for its decoders.
 pub const PICTURE_REQUESTS: usize = 4;
+/// GetMedia connections of a stream at a time.
+pub const READERS: usize = 3;
+/// Pieces of media that wait for a client to read them: our choice. A piece is at most a fragment.
+pub const WAITING_PIECES: usize = 2;
+/// How long images and messages may take to be delivered when the service stops: our choice.
+pub const DELIVERY_GRACE: Duration = Duration::from_secs(10);

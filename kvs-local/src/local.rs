@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, broadcast, watch};
 use tokio::task::JoinHandle;
 
 use crate::builder::{Builder, Remote};
 use crate::control::{Control, Registry, StreamRef};
+use crate::delivery::{Delivery, DeliveryEvent, DeliverySettings, SignerError, Subscription};
 use crate::ingest::Profile;
 use crate::limits;
 use crate::media::Media;
@@ -66,6 +67,20 @@ pub enum StartError {
         /// The folder.
         path: PathBuf,
     },
+    /// A subscription names no topic, or no URL that can be posted to.
+    #[error("a subscription to {arn} is not possible: {source}")]
+    Subscription {
+        /// The topic.
+        arn: String,
+        /// What is wrong.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Images and messages cannot be delivered.
+    #[error("images and messages cannot be delivered: {source}")]
+    Delivery {
+        /// What is wrong.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The region is not shaped as one.
     #[error("a region is made of a-z, 0-9 and '-', as us-west-2, not '{region}'")]
     Region {
@@ -104,22 +119,26 @@ impl LocalKvs {
         let tcp = TcpListener::bind(setup.listen).await.map_err(failed)?;
         let address = tcp.local_addr().map_err(failed)?;
         let listener = Listener::new(tcp, None).map_err(failed)?;
+        let endpoint_url = format!("http://{address}");
+        let delivery = start_delivery(&setup, &folder.path, &endpoint_url)?;
         let (stop, stopping) = watch::channel(false);
         let answerer = Arc::new(Answerer {
             control: Arc::new(Control::new(Arc::clone(&registry), setup.pace, shortest_sampling(setup.profile))),
             registry,
             media,
+            delivery,
             gate: setup.gate(),
             clock: setup.clock.clone(),
             profile: setup.profile,
             stop: stopping.clone(),
+            sessions: Arc::new(Semaphore::new(limits::CONNECTIONS)),
             picture_work: Arc::new(Semaphore::new(limits::PICTURE_REQUESTS)),
         });
         drop(tokio::spawn(Arc::clone(&answerer).tidy()));
         let serving = tokio::spawn(listener.run(Arc::clone(&answerer), stopping));
         Ok(Self {
             address,
-            endpoint_url: format!("http://{address}"),
+            endpoint_url,
             region: setup.region.clone(),
             key: setup.first_key(),
             folder,
@@ -174,6 +193,26 @@ impl LocalKvs {
         listed.await.expect("listing fragments does not panic and is not aborted")
     }
 
+    /// What becomes of tagged fragments from now on: images stored, messages published and delivered, and what failed.
+    pub fn deliveries(&self) -> broadcast::Receiver<DeliveryEvent> {
+        self.answerer.delivery.events()
+    }
+
+    /// Waits until all images and messages of the fragments acked PERSISTED so far are stored and published; posts to
+    /// subscribers may still be on their way.
+    pub async fn settled(&self) {
+        self.answerer.delivery.settled().await;
+    }
+
+    /// The certificate, as PEM, that receivers in tests may trust to check the signatures of messages.
+    ///
+    /// # Errors
+    ///
+    /// The key can neither be read nor made.
+    pub async fn message_authority(&self) -> Result<String, SignerError> {
+        self.answerer.delivery.authority().await
+    }
+
     /// Stops the service: no new connections, open requests end or are cut off after a few seconds, a temporary data folder is
     /// removed.
     pub async fn shutdown(self) {
@@ -181,8 +220,32 @@ impl LocalKvs {
         if self.serving.await.is_err() {
             tracing::error!("the service had failed before it was stopped");
         }
+        let all = u32::try_from(limits::CONNECTIONS).unwrap_or(u32::MAX);
+        let over = self.answerer.sessions.acquire_many(all);
+        if tokio::time::timeout(limits::SHUTDOWN_GRACE, over).await.is_err() {
+            tracing::warn!("producers' sessions were still busy when the service stopped");
+        }
+        if tokio::time::timeout(limits::DELIVERY_GRACE, self.answerer.delivery.settled()).await.is_err() {
+            tracing::warn!("images or messages were not finished when the service stopped");
+        }
+        drop(self.answerer);
         drop(self.folder);
     }
+}
+
+fn start_delivery(setup: &Builder, data_dir: &Path, base_url: &str) -> Result<Delivery, StartError> {
+    let subscription = |(arn, url): &(String, String)| {
+        Subscription::new(arn, url).map_err(|error| StartError::Subscription { arn: arn.clone(), source: error.into() })
+    };
+    let settings = DeliverySettings {
+        data_dir: data_dir.to_owned(),
+        region: setup.region.clone(),
+        account: setup.account.clone(),
+        base_url: base_url.to_owned(),
+        subscriptions: setup.subscriptions.iter().map(subscription).collect::<Result<_, _>>()?,
+    };
+    let clock = setup.clock.clone();
+    Delivery::start(&settings, move || clock.wall()).map_err(|error| StartError::Delivery { source: error.into() })
 }
 
 /// The shortest sampling interval of images, in ms.

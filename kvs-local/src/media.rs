@@ -27,13 +27,14 @@ struct Live {
     sequence: u64,
     putting: Option<u64>,
     sessions: u64,
+    readers: usize,
     /// Counts stored fragments; readers of the live edge wait for it. Dropped when the stream is deleted.
     arrivals: watch::Sender<u64>,
 }
 
 impl Default for Live {
     fn default() -> Self {
-        Self { sequence: 0, putting: None, sessions: 0, arrivals: watch::Sender::new(0) }
+        Self { sequence: 0, putting: None, sessions: 0, readers: 0, arrivals: watch::Sender::new(0) }
     }
 }
 
@@ -102,7 +103,6 @@ impl Media {
         Ok(stored)
     }
 
-    #[expect(dead_code, reason = "for readers of the live edge")]
     /// Counts the fragments stored from now on; ends when the stream is deleted.
     pub(crate) fn arrivals(&self, stream: &str) -> watch::Receiver<u64> {
         self.live().entry(stream.to_owned()).or_default().arrivals.subscribe()
@@ -134,6 +134,35 @@ impl Media {
 
     fn live(&self) -> MutexGuard<'_, HashMap<String, Live>> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The right to follow a stream with GetMedia; given back when dropped.
+#[derive(Debug)]
+pub(crate) struct ReaderSeat {
+    media: Arc<Media>,
+    stream: String,
+}
+
+impl Media {
+    /// Takes one of the seats of a stream's readers.
+    pub(crate) fn join_readers(self: &Arc<Self>, stream: &str) -> Result<ReaderSeat, ApiError> {
+        let mut live = self.live();
+        let entry = live.entry(stream.to_owned()).or_default();
+        if entry.readers >= limits::READERS {
+            let message = format!("{} connections read this stream already, the most there may be", limits::READERS);
+            return Err(ApiError::new(Exception::ConnectionLimitExceeded, message));
+        }
+        entry.readers = entry.readers.saturating_add(1);
+        Ok(ReaderSeat { media: Arc::clone(self), stream: stream.to_owned() })
+    }
+}
+
+impl Drop for ReaderSeat {
+    fn drop(&mut self) {
+        if let Some(entry) = self.media.live().get_mut(&self.stream) {
+            entry.readers = entry.readers.saturating_sub(1);
+        }
     }
 }
 

@@ -12,7 +12,7 @@ mod shapes;
 mod stream;
 mod tags;
 
-pub(crate) use configuration::{ImageSelector, PictureFormat, check_quality};
+pub(crate) use configuration::{ImageGeneration, ImageSelector, PictureFormat, Switch, check_quality};
 pub(crate) use operations::{Control, ControlOperation, Effect};
 pub(crate) use registry::{Identity, Pace, Registry};
 pub(crate) use shapes::{StreamRef, parse, required, within};

@@ -71,10 +71,10 @@ impl Listing {
                 .ok_or(InvalidListing::MaxResults { given })?,
         };
         let asked = selector.map(|(kind, from, to)| Query::Range { kind, from_ms: millis(from), to_ms: millis(to) });
-        if let Some(Query::Range { from_ms, to_ms, .. }) = asked {
-            if from_ms > to_ms {
-                return Err(InvalidListing::Range);
-            }
+        if let Some(Query::Range { from_ms, to_ms, .. }) = asked
+            && from_ms > to_ms
+        {
+            return Err(InvalidListing::Range);
         }
         let Some(token) = token else { return Ok(Self { query: asked.unwrap_or(Query::All), after: None, most }) };
         let (query, after) = read_token(stream, token).ok_or(InvalidListing::Token)?;

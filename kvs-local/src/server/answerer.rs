@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, Method, Request, header};
+use http::{HeaderMap, HeaderValue, Method, Request, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use tokio::sync::Semaphore;
@@ -17,6 +17,7 @@ use super::sigv4::{Gate, Payload};
 use super::wire::{self, Answer, Numbers};
 use crate::clock::Clock;
 use crate::control::{Control, ControlOperation, Effect, Registry};
+use crate::delivery::{Delivery, SNS_PATH};
 use crate::exception::{ApiError, Exception};
 use crate::ingest::Profile;
 use crate::limits;
@@ -28,10 +29,13 @@ pub(crate) struct Answerer {
     pub(crate) control: Arc<Control>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) media: Arc<Media>,
+    pub(crate) delivery: Delivery,
     pub(crate) gate: Gate,
     pub(crate) clock: Clock,
     pub(crate) profile: Profile,
     pub(crate) stop: Stop,
+    /// A permit for each producer's session; all are back when all sessions are over.
+    pub(crate) sessions: Arc<Semaphore>,
     /// Pictures cost much work and memory: so many requests at a time.
     pub(crate) picture_work: Arc<Semaphore>,
 }
@@ -74,6 +78,9 @@ impl Answerer {
     }
 
     async fn dispatch(self: &Arc<Self>, parts: &Parts, body: Incoming, arrival: Arrival) -> Result<Answer, ApiError> {
+        if parts.method == Method::GET && parts.uri.path().starts_with(SNS_PATH) {
+            return Ok(self.sns_page(parts).await);
+        }
         let route = if parts.method == Method::POST { Route::of(parts.uri.path()) } else { Route::Unknown };
         if route == Route::Unknown {
             drain(body);
@@ -87,8 +94,23 @@ impl Answerer {
         match route {
             Route::Control(operation) => self.control(operation, body, arrival.endpoint(&parts.headers)).await,
             Route::Missing { operation, why } => Err(missing(operation, why)),
-            Route::Read(ReadOperation::GetImages) => self.get_images(&body, Numbers::Plain).await,
-            Route::PutMedia | Route::Read(_) | Route::Unknown => Err(wire::unknown_operation()),
+            Route::Read(operation) => self.read(operation, &body).await,
+            Route::PutMedia | Route::Unknown => Err(wire::unknown_operation()),
+        }
+    }
+
+    /// The certificate of messages, and the URLs that begin and end subscriptions.
+    async fn sns_page(&self, parts: &Parts) -> Answer {
+        let page = self.delivery.page(parts.uri.path(), parts.uri.query()).await;
+        wire::with_body(page.status, HeaderValue::from_static(page.content_type), page.body.into())
+    }
+
+    async fn read(self: &Arc<Self>, operation: ReadOperation, body: &Bytes) -> Result<Answer, ApiError> {
+        match operation {
+            ReadOperation::GetMedia => self.get_media(body).await,
+            ReadOperation::GetMediaForFragmentList => self.get_media_for_fragment_list(body).await,
+            ReadOperation::ListFragments => self.list_fragments(body, Numbers::Plain).await,
+            ReadOperation::GetImages => self.get_images(body, Numbers::Plain).await,
         }
     }
 

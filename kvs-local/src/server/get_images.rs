@@ -76,8 +76,7 @@ impl Answerer {
         let go_on = wanted.share();
         let made = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            let key = stream.media_key();
-            let footage = StoredFootage { store: answerer.media.store(), key: &key, since };
+            let footage = StoredFootage { media: Arc::clone(&answerer.media), key: stream.media_key(), since };
             plan.answer(&footage, &|| go_on.load(Ordering::Relaxed))
         });
         let answer = made.await.map_err(|_| internal())??;
@@ -162,7 +161,7 @@ impl Plan {
         self.end_ms.saturating_sub(self.start_ms).checked_div(self.interval_ms).unwrap_or(0).saturating_add(1)
     }
 
-    fn answer(&self, footage: &StoredFootage<'_>, go_on: &(dyn Fn() -> bool + Sync)) -> Result<Value, ApiError> {
+    fn answer(&self, footage: &StoredFootage, go_on: &(dyn Fn() -> bool + Sync)) -> Result<Value, ApiError> {
         let end = self.samples().min(self.first.saturating_add(self.page));
         let at = |sample: u64| self.start_ms.saturating_add(sample.saturating_mul(self.interval_ms));
         let instants: Vec<u64> = (self.first..end).map(at).collect();
@@ -191,7 +190,7 @@ impl Plan {
     fn pictures(
         &self,
         instants: &[u64],
-        footage: &StoredFootage<'_>,
+        footage: &StoredFootage,
         go_on: &(dyn Fn() -> bool + Sync),
     ) -> Result<Vec<PictureResult>, ApiError> {
         let instants: Vec<Duration> = instants.iter().copied().map(Duration::from_millis).collect();

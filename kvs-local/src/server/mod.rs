@@ -1,10 +1,12 @@
 //! HTTP: connections in, requests routed and checked, answers out.
 
+mod aftermath;
 mod answerer;
 mod connection;
 mod get_images;
 mod listener;
 mod put_media;
+mod read_media;
 mod route;
 mod sigv4;
 mod wire;

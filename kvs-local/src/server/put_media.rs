@@ -6,7 +6,6 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -16,8 +15,10 @@ use http_body_util::channel::{Channel, Sender};
 use hyper::body::{Frame, Incoming};
 use kvs_mkv::FragmentNumber;
 use kvs_mkv::service::ErrorId;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinHandle;
 
+use super::aftermath::Aftermath;
 use super::answerer::{Answerer, drain};
 use super::listener::{Stop, stopped};
 use super::sigv4::Payload;
@@ -69,14 +70,26 @@ impl Answerer {
             .profile(self.profile)
             .first_sequence(seat.first_sequence)
             .seed(fastrand::u64(..));
+        let permit = Arc::clone(&self.sessions).acquire_owned().await.map_err(|_| super::answerer::internal())?;
         let clock = self.clock.clone();
         let ingest = Ingest::new(config, now(&clock));
         let (answerer, stop) = (Arc::clone(self), self.stop.clone());
-        Ok(Session { answerer, stream, seat: Some(seat), ingest, clock, stop, waiting: VecDeque::new(), storing: None })
+        Ok(Session {
+            answerer,
+            stream,
+            seat: Some(seat),
+            ingest,
+            clock,
+            stop,
+            waiting: VecDeque::new(),
+            storing: None,
+            aftermath: None,
+            _permit: permit,
+        })
     }
 }
 
-fn now(clock: &Clock) -> Now {
+pub(super) fn now(clock: &Clock) -> Now {
     Now { at: tokio::time::Instant::now().into_std(), wall: clock.wall() }
 }
 
@@ -147,18 +160,25 @@ struct Session {
     stop: Stop,
     waiting: VecDeque<IngestedFragment>,
     storing: Option<Storing>,
+    /// Of the fragment that was stored last; begun once its ack is out.
+    aftermath: Option<Aftermath>,
+    /// Held until the end.
+    _permit: OwnedSemaphorePermit,
 }
+
+/// How storing ended: with what is to be done about the fragment now, if anything.
+type Stored = Result<Option<Aftermath>, ErrorId>;
 
 /// The storing that is under way, on a thread that may block.
 struct Storing {
     number: FragmentNumber,
-    done: JoinHandle<Result<(), ErrorId>>,
+    done: JoinHandle<Stored>,
 }
 
 /// What a session waits for.
 enum Happening {
     Body(Option<Result<Bytes, hyper::Error>>),
-    Stored(FragmentNumber, Result<(), ErrorId>),
+    Stored(FragmentNumber, Stored),
     Timeout,
     Deleted,
     Stopped,
@@ -170,6 +190,9 @@ impl Session {
         let mut acks = Some(acks);
         loop {
             self.put_out(&mut acks).await;
+            if let Some(aftermath) = self.aftermath.take() {
+                self.answerer.deliver(aftermath).await;
+            }
             if self.ingest.is_finished() {
                 break;
             }
@@ -206,7 +229,7 @@ impl Session {
         let (answerer, key, stream) = (Arc::clone(&self.answerer), self.stream.media_key(), self.stream.arn.clone());
         let (number, wall) = (fragment.number.clone(), self.clock.wall());
         let done = tokio::task::spawn_blocking(move || {
-            answerer.media.append(&key, &fragment).map(|_| answerer.on_persisted(&stream, &fragment, wall))
+            answerer.media.append(&key, &fragment).map(|_| answerer.aftermath(&stream, &fragment, wall))
         });
         Storing { number, done }
     }
@@ -239,7 +262,10 @@ impl Session {
                 self.seat = None;
                 self.ingest.handle_broken(now);
             }
-            Happening::Stored(number, result) => self.ingest.handle_stored(&number, result, now),
+            Happening::Stored(number, stored) => {
+                let stored = stored.map(|aftermath| self.aftermath = aftermath);
+                self.ingest.handle_stored(&number, stored, now);
+            }
             Happening::Timeout => self.ingest.handle_timeout(now),
             Happening::Deleted => {
                 self.seat = None;
@@ -254,7 +280,7 @@ impl Session {
 }
 
 /// Waits for the storing that is under way; for ever if there is none.
-fn poll_storing(storing: &mut Option<Storing>, cx: &mut Context<'_>) -> Poll<(FragmentNumber, Result<(), ErrorId>)> {
+fn poll_storing(storing: &mut Option<Storing>, cx: &mut Context<'_>) -> Poll<(FragmentNumber, Stored)> {
     let Some(Storing { done, .. }) = storing else { return Poll::Pending };
     let result = ready!(Pin::new(done).poll(cx));
     let number = storing.take().map(|storing| storing.number).expect("it was there a moment ago");
@@ -272,16 +298,5 @@ async fn deleted(seat: Option<&mut Seat>) {
 async fn sleep_until(at: Option<tokio::time::Instant>) {
     if let Some(at) = at {
         tokio::time::sleep_until(at).await;
-    }
-}
-
-impl Answerer {
-    /// A fragment is on disk: what the stream is configured to do with it begins.
-    pub(super) fn on_persisted(&self, stream_arn: &str, fragment: &IngestedFragment, now: SystemTime) {
-        let Ok(stream) = self.registry.find(&StreamRef::by_arn(stream_arn), now) else { return };
-        if stream.retention_hours == 0 {
-            self.media.trim(&stream, now);
-        }
-        tracing::trace!(number = %fragment.number, "persisted");
     }
 }

@@ -1,0 +1,263 @@
+//! GetMedia, GetMediaForFragmentList and ListFragments: stored media, as it came in.
+
+use std::io;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use http::HeaderValue;
+use http_body_util::BodyExt;
+use http_body_util::channel::{Channel, Sender};
+use kvs_mkv::{Chunks, FragmentNumber};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use super::answerer::{Answerer, internal};
+use super::get_images::kept_since;
+use super::listener::stopped;
+use super::put_media::now;
+use super::wire::{self, Answer, Numbers};
+use crate::clock::{epoch_ms, from_epoch_ms, from_json_seconds, json_seconds};
+use crate::control::{ImageSelector, StreamRecord, StreamRef, parse, required};
+use crate::exception::ApiError;
+use crate::limits;
+use crate::media::ReaderSeat;
+use crate::reading::{ListedMedia, Listing, MediaReader, Read, StartSelector};
+use crate::store::{FragmentInfo, TimestampKind};
+
+/// What real replies carry; the model's pattern forbids the slash.
+const MEDIA: HeaderValue = HeaderValue::from_static("video/webm");
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct GetMedia {
+    #[serde(flatten)]
+    stream: StreamRef,
+    start_selector: Option<Selector>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Selector {
+    start_selector_type: Option<String>,
+    after_fragment_number: Option<String>,
+    start_timestamp: Option<f64>,
+    continuation_token: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct GetMediaForFragmentList {
+    #[serde(flatten)]
+    stream: StreamRef,
+    fragments: Option<Vec<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ListFragments {
+    #[serde(flatten)]
+    stream: StreamRef,
+    max_results: Option<i64>,
+    next_token: Option<String>,
+    fragment_selector: Option<FragmentSelector>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct FragmentSelector {
+    fragment_selector_type: Option<ImageSelector>,
+    timestamp_range: Option<TimestampRange>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct TimestampRange {
+    start_timestamp: Option<f64>,
+    end_timestamp: Option<f64>,
+}
+
+impl Answerer {
+    /// Follows the live edge until nothing comes for a while.
+    pub(super) async fn get_media(self: &Arc<Self>, body: &Bytes) -> Result<Answer, ApiError> {
+        let request: GetMedia = parse(body)?;
+        let start = required("startSelector", request.start_selector)?.read()?;
+        let stream = self.readable(&request.stream)?;
+        let seat = self.media.join_readers(&stream.media_key())?;
+        let arrivals = self.media.arrivals(&stream.media_key());
+        let (sender, media) = Channel::<Bytes, io::Error>::new(limits::WAITING_PIECES);
+        let reader = Follower { answerer: Arc::clone(self), stream, reader: MediaReader::new(start), arrivals, seat };
+        drop(tokio::spawn(reader.run(sender)));
+        Ok(wire::streamed(MEDIA, media.boxed_unsync()))
+    }
+
+    /// Gives the fragments that were asked for, in that order.
+    pub(super) async fn get_media_for_fragment_list(self: &Arc<Self>, body: &Bytes) -> Result<Answer, ApiError> {
+        let request: GetMediaForFragmentList = parse(body)?;
+        let numbers: Result<Vec<FragmentNumber>, _> =
+            required("fragments", request.fragments)?.iter().map(|number| number.parse()).collect();
+        let numbers = numbers.map_err(|error| ApiError::invalid(format!("Fragments: {error}")))?;
+        let listed = ListedMedia::new(numbers).map_err(|error| ApiError::invalid(error.to_string()))?;
+        let stream = self.readable(&request.stream)?;
+        kept_since(&stream, self.clock.wall())?;
+        let (sender, media) = Channel::<Bytes, io::Error>::new(limits::WAITING_PIECES);
+        drop(tokio::spawn(Arc::clone(self).send_listed(stream.media_key(), listed, sender)));
+        Ok(wire::streamed(MEDIA, media.boxed_unsync()))
+    }
+
+    async fn send_listed(self: Arc<Self>, key: String, mut listed: ListedMedia, mut sender: Sender<Bytes, io::Error>) {
+        loop {
+            let (answerer, wanted) = (Arc::clone(&self), key.clone());
+            let read = tokio::task::spawn_blocking(move || {
+                let read = listed.read(answerer.media.store(), &wanted);
+                (listed, read)
+            });
+            match read.await {
+                Ok((rest, Ok(Some(media)))) => {
+                    if !send(&mut sender, media).await {
+                        return;
+                    }
+                    listed = rest;
+                }
+                Ok((_, Ok(None))) => return,
+                Ok((_, Err(error))) => return broken(sender, &error),
+                Err(error) => return broken(sender, &error),
+            }
+        }
+    }
+
+    /// Which fragments there are.
+    pub(super) async fn list_fragments(self: &Arc<Self>, body: &Bytes, numbers: Numbers) -> Result<Answer, ApiError> {
+        let request: ListFragments = parse(body)?;
+        let selector = request.fragment_selector.map(FragmentSelector::read).transpose()?;
+        let stream = self.readable(&request.stream)?;
+        let since = kept_since(&stream, self.clock.wall())?;
+        let key = stream.media_key();
+        let token = request.next_token.as_deref().filter(|token| !token.is_empty());
+        let listing = Listing::parse(&key, selector, request.max_results, token)
+            .map_err(|error| ApiError::invalid(error.to_string()))?;
+        let answerer = Arc::clone(self);
+        let page = tokio::task::spawn_blocking(move || listing.page(answerer.media.store(), &key));
+        let page = page.await.map_err(|_| internal())?.map_err(|error| {
+            tracing::error!(%error, "fragments could not be listed");
+            internal()
+        })?;
+        let kept = page.fragments.iter().filter(|fragment| fragment.server_timestamp >= since);
+        let fragments: Vec<Value> = kept.map(entry).collect();
+        Ok(wire::ok(Some(&json!({ "Fragments": fragments, "NextToken": page.next_token })), numbers))
+    }
+
+    fn readable(&self, wanted: &StreamRef) -> Result<StreamRecord, ApiError> {
+        let now = self.clock.wall();
+        let stream = self.registry.find(wanted, now)?;
+        if stream.takes_media(now) { Ok(stream) } else { Err(ApiError::no_stream()) }
+    }
+}
+
+fn entry(fragment: &FragmentInfo) -> Value {
+    json!({
+        "FragmentNumber": fragment.number.as_str(),
+        "FragmentSizeInBytes": fragment.bytes,
+        "ProducerTimestamp": json_seconds(epoch_ms(fragment.producer_timestamp)),
+        "ServerTimestamp": json_seconds(epoch_ms(fragment.server_timestamp)),
+        "FragmentLengthInMilliseconds": u64::try_from(fragment.duration.as_millis()).unwrap_or(u64::MAX),
+    })
+}
+
+impl Selector {
+    fn read(&self) -> Result<StartSelector, ApiError> {
+        let kind = required("startSelector.startSelectorType", self.start_selector_type.as_deref())?;
+        let start = self.start_timestamp.map(|start| time("StartTimestamp", start)).transpose()?;
+        let after = self.after_fragment_number.as_deref();
+        StartSelector::parse(kind, after, start, self.continuation_token.as_deref())
+            .map_err(|error| ApiError::invalid(error.to_string()))
+    }
+}
+
+impl FragmentSelector {
+    fn read(self) -> Result<(TimestampKind, SystemTime, SystemTime), ApiError> {
+        let kind = match required("fragmentSelector.fragmentSelectorType", self.fragment_selector_type)? {
+            ImageSelector::ServerTimestamp => TimestampKind::Server,
+            ImageSelector::ProducerTimestamp => TimestampKind::Producer,
+        };
+        let range = required("fragmentSelector.timestampRange", self.timestamp_range)?;
+        let from = required("fragmentSelector.timestampRange.startTimestamp", range.start_timestamp)?;
+        let to = required("fragmentSelector.timestampRange.endTimestamp", range.end_timestamp)?;
+        Ok((kind, time("StartTimestamp", from)?, time("EndTimestamp", to)?))
+    }
+}
+
+fn time(member: &str, seconds: f64) -> Result<SystemTime, ApiError> {
+    from_json_seconds(member, seconds).map(from_epoch_ms)
+}
+
+/// A client that follows a stream.
+struct Follower {
+    answerer: Arc<Answerer>,
+    stream: StreamRecord,
+    reader: MediaReader,
+    arrivals: watch::Receiver<u64>,
+    /// Held until the end.
+    seat: ReaderSeat,
+}
+
+impl Follower {
+    /// Sends media until none comes for a while, the stream is deleted, or nobody reads.
+    async fn run(mut self, mut sender: Sender<Bytes, io::Error>) {
+        loop {
+            // What is stored from here on counts as news, so nothing falls between reading and waiting.
+            self.arrivals.mark_unchanged();
+            let (next, read) = match self.read().await {
+                Ok(read) => read,
+                Err(error) => return broken(sender, &*error),
+            };
+            self = next;
+            let goes_on = match read {
+                Read::Media { bytes, .. } => send(&mut sender, bytes).await,
+                Read::Wait { until } => self.wait(until.into()).await,
+                _ => false,
+            };
+            if !goes_on {
+                break;
+            }
+        }
+        tracing::debug!(stream = self.stream.name, "a reader's connection is over");
+        drop(self.seat);
+    }
+
+    async fn read(mut self) -> Result<(Self, Read), Box<dyn std::error::Error + Send + Sync>> {
+        let read = tokio::task::spawn_blocking(move || {
+            let now = now(&self.answerer.clock);
+            let key = self.stream.media_key();
+            let read = self.reader.read(self.answerer.media.store(), &key, now)?;
+            Ok((self, read))
+        });
+        read.await?
+    }
+
+    /// Whether to read again: something was stored, or the time has come. Not if the stream or the service is gone.
+    async fn wait(&mut self, until: tokio::time::Instant) -> bool {
+        tokio::select! {
+            changed = self.arrivals.changed() => changed.is_ok(),
+            () = tokio::time::sleep_until(until) => true,
+            () = stopped(self.answerer.stop.clone()) => false,
+        }
+    }
+}
+
+/// Sends all pieces; `false` when nobody reads any more.
+async fn send(sender: &mut Sender<Bytes, io::Error>, media: Chunks) -> bool {
+    for piece in media {
+        if sender.send_data(piece).await.is_err() {
+            return false;
+        }
+    }
+    true
+}
+
+/// Ends the connection before the body's end, so that the client sees that media is missing.
+fn broken(sender: Sender<Bytes, io::Error>, error: &dyn std::error::Error) {
+    tracing::error!(%error, "media could not be read");
+    sender.abort(io::Error::other("media could not be read"));
+}
