@@ -11,7 +11,9 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use kvs_mkv::{CodecId, Frame, Limits, Parser, Tag, Track, TrackKind, TrackNumber};
-use kvs_producer::{Answer, Call, CloseReason, Config, Event, Producer, SessionId, StreamStatus, Transmit};
+use kvs_producer::{
+    Answer, Call, CloseReason, Config, Event, OpenRequest, Producer, SessionId, StreamStatus, Transmit,
+};
 
 pub const V: TrackNumber = TrackNumber::ONE;
 pub const A: TrackNumber = TrackNumber::TWO;
@@ -66,6 +68,11 @@ pub struct Service {
     /// Connections are refused.
     pub down: bool,
     pub session: Option<SessionId>,
+    /// What was asked for at each opening.
+    pub requests: Vec<OpenRequest>,
+    /// Bytes a second that the socket takes; all at once by default.
+    pub slow: Option<usize>,
+    in_socket: usize,
 }
 
 pub fn all_acks(timecode: u64) -> Vec<String> {
@@ -91,6 +98,9 @@ impl Service {
             black_hole: false,
             down: false,
             session: None,
+            requests: Vec::new(),
+            slow: None,
+            in_socket: 0,
         };
         service.run();
         service
@@ -113,14 +123,19 @@ impl Service {
                     let reason = CloseReason::Broken("refused".to_owned());
                     self.producer.handle_closed(session, reason, self.now);
                 }
-                Transmit::Open { session, .. } => {
+                Transmit::Open { session, request } => {
+                    self.requests.push(request);
+                    self.in_socket = 0;
                     self.sessions += 1;
                     self.session = Some(session);
                     self.parser = Some(Parser::new(Limits::default()));
                     self.producer.handle_opened(session, self.now);
                 }
                 Transmit::Body { session, chunks } => {
-                    self.producer.handle_sent(session, chunks.len(), self.now);
+                    self.in_socket += chunks.len();
+                    if self.slow.is_none() {
+                        self.take(session, usize::MAX);
+                    }
                     if !self.black_hole {
                         for piece in chunks {
                             self.parser.as_mut().unwrap().push(piece);
@@ -183,6 +198,15 @@ impl Service {
         }
     }
 
+    /// The socket takes some of what it was given.
+    fn take(&mut self, session: SessionId, most: usize) {
+        let bytes = self.in_socket.min(most);
+        self.in_socket -= bytes;
+        if bytes > 0 {
+            self.producer.handle_sent(session, bytes, self.now);
+        }
+    }
+
     /// Time goes on, and with it everything that waits for it.
     pub fn pass(&mut self, time: Duration) {
         let end = self.now + time;
@@ -193,6 +217,9 @@ impl Service {
             self.run();
         }
         self.now = end;
+        if let (Some(session), Some(rate)) = (self.session, self.slow) {
+            self.take(session, (rate as f64 * time.as_secs_f64()).ceil() as usize);
+        }
         self.producer.handle_timeout(self.now);
         self.run();
     }

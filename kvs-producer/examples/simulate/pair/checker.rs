@@ -1,0 +1,168 @@
+//! Whether the promise was kept, judged from what the user put and what the service stored: nothing here is the producer's code.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kvs_mkv::Tag;
+use kvs_producer::{Loss, Persisted, Totals, WithoutKeyframe};
+
+use super::scenario::Scenario;
+use super::service::Stored;
+use super::source::{self, Put};
+
+/// What is compared.
+#[derive(Debug)]
+pub(crate) struct Evidence<'a> {
+    pub(crate) scenario: &'a Scenario,
+    pub(crate) put: &'a [Put],
+    /// Numbers of frames that the producer took.
+    pub(crate) taken: &'a BTreeSet<u64>,
+    /// Which frame of the leading track was put last before each tag.
+    pub(crate) tags: &'a BTreeMap<String, u64>,
+    pub(crate) moved_tags: &'a BTreeSet<String>,
+    pub(crate) stored: &'a [Stored],
+    pub(crate) persisted: &'a [Persisted],
+    pub(crate) lost: &'a [Loss],
+    pub(crate) totals: Totals,
+}
+
+macro_rules! hold {
+    ($condition:expr, $($text:tt)*) => {
+        if !$condition {
+            return Err(format!($($text)*));
+        }
+    };
+}
+
+impl Evidence<'_> {
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let fragments = self.stored.iter().map(|stored| self.frames(stored)).collect::<Result<Vec<_>, _>>()?;
+        self.fragments_are_whole(&fragments)?;
+        self.all_is_accounted_for(&fragments)?;
+        self.sessions_begin_well(&fragments)?;
+        self.tags_are_there_once(&fragments)
+    }
+
+    /// The numbers of a stored fragment's frames; their bytes are those that were put.
+    fn frames(&self, stored: &Stored) -> Result<Vec<u64>, String> {
+        let mut numbers = Vec::new();
+        for frame in stored.fragment.frames() {
+            let bytes = frame.data.clone().into_bytes();
+            let number = source::number(&bytes).ok_or("a stored frame is shorter than any that was put")?;
+            let index = usize::try_from(number).unwrap_or(usize::MAX);
+            let put = self.put.get(index).ok_or_else(|| format!("frame {number} was never put"))?;
+            hold!(self.taken.contains(&number), "frame {number} was refused and stored all the same");
+            hold!(bytes == source::payload(number, put.length), "frame {number} was stored with other bytes");
+            hold!(frame.track == put.track, "frame {number} was stored on track {}", frame.track);
+            hold!(frame.keyframe == put.keyframe, "frame {number} changed its key frame mark");
+            numbers.push(number);
+        }
+        hold!(!numbers.is_empty(), "a fragment without frames was stored");
+        Ok(numbers)
+    }
+
+    /// A fragment that is stored twice is the same both times, and no frame is in two.
+    fn fragments_are_whole(&self, fragments: &[Vec<u64>]) -> Result<(), String> {
+        let mut home: BTreeMap<u64, u64> = BTreeMap::new();
+        let mut copies: BTreeMap<u64, &Vec<u64>> = BTreeMap::new();
+        for numbers in fragments {
+            let Some(&first) = numbers.first() else { continue };
+            if let Some(copy) = copies.insert(first, numbers) {
+                hold!(
+                    copy == numbers,
+                    "fragment of frame {first} stored with {} and with {} frames",
+                    copy.len(),
+                    numbers.len()
+                );
+            }
+            for &number in numbers {
+                let other = home.insert(number, first).unwrap_or(first);
+                hold!(other == first, "frame {number} is in the fragments of {other} and of {first}");
+            }
+        }
+        Ok(())
+    }
+
+    /// Submitted = persisted + reported lost.
+    fn all_is_accounted_for(&self, fragments: &[Vec<u64>]) -> Result<(), String> {
+        let by_number: BTreeMap<&str, &Vec<u64>> =
+            self.stored.iter().map(|stored| stored.fragment.number.as_str()).zip(fragments).collect();
+        let mut confirmed: BTreeSet<u64> = BTreeSet::new();
+        for report in self.persisted {
+            let Some(number) = &report.number else { return Err("a persisted fragment has no number".to_owned()) };
+            let Some(frames) = by_number.get(number.as_str()) else {
+                return Err(format!("{:?} is said to be persisted as {number} and is not stored", report.fragment));
+            };
+            hold!(
+                frames.len() as u64 == report.span.frames,
+                "{:?}: {} frames said, {} stored",
+                report.fragment,
+                report.span.frames,
+                frames.len()
+            );
+            for &frame in *frames {
+                hold!(confirmed.insert(frame), "frame {frame} is said to be persisted twice");
+            }
+        }
+        let lost: u64 = self.lost.iter().map(|loss| loss.span.frames).sum();
+        let bytes = |numbers: &BTreeSet<u64>| -> u64 {
+            numbers
+                .iter()
+                .filter_map(|&number| self.put.get(usize::try_from(number).ok()?))
+                .map(|put| put.length.max(8) as u64)
+                .sum()
+        };
+        let lost_bytes: u64 = self.lost.iter().map(|loss| loss.span.bytes).sum();
+        let (taken, persisted) = (self.taken.len() as u64, confirmed.len() as u64);
+        hold!(taken == persisted + lost, "{taken} frames taken, {persisted} persisted, {lost} reported lost");
+        let (all, kept) = (bytes(self.taken), bytes(&confirmed));
+        hold!(all == kept + lost_bytes, "{all} bytes taken, {kept} persisted, {lost_bytes} reported lost");
+        hold!(
+            self.totals.submitted.frames == taken && self.totals.persisted.frames == persisted,
+            "totals differ: {:?}",
+            self.totals
+        );
+        Ok(())
+    }
+
+    /// The first fragment of each session begins with a key frame of the leading track.
+    fn sessions_begin_well(&self, fragments: &[Vec<u64>]) -> Result<(), String> {
+        let mut seen = BTreeSet::new();
+        for (stored, numbers) in self.stored.iter().zip(fragments) {
+            let first = numbers.first().and_then(|&first| self.put.get(usize::try_from(first).ok()?));
+            let key = first.is_some_and(|first| first.keyframe);
+            let split = self.scenario.without_keyframe == WithoutKeyframe::Split;
+            hold!(!seen.insert(stored.session) || key || split, "{:?} begins without a key frame", stored.session);
+        }
+        Ok(())
+    }
+
+    /// Each tag is once on its fragment, in every copy of it, and nowhere else.
+    fn tags_are_there_once(&self, fragments: &[Vec<u64>]) -> Result<(), String> {
+        for (stored, numbers) in self.stored.iter().zip(fragments) {
+            let has: Vec<&Tag> = stored.fragment.tags.iter().flatten().collect();
+            for tag in &has {
+                let times = has.iter().filter(|other| other.name == tag.name).count();
+                hold!(times == 1, "tag {} is {times} times on one fragment", tag.name);
+                if let Some(frame) = self.tags.get(&tag.name) {
+                    let moved = self.moved_tags.contains(&tag.name) || !self.stored_anywhere(*frame, fragments);
+                    hold!(
+                        moved || numbers.contains(frame),
+                        "tag {} of frame {frame} is on the fragment of {:?}",
+                        tag.name,
+                        numbers.first()
+                    );
+                }
+            }
+            for (name, frame) in self.tags.iter().filter(|(name, _)| !self.moved_tags.contains(*name)) {
+                let meant = numbers.contains(frame);
+                let there = has.iter().any(|tag| tag.name == *name);
+                hold!(!meant || there, "tag {name} of frame {frame} is not on its fragment");
+            }
+        }
+        Ok(())
+    }
+
+    fn stored_anywhere(&self, frame: u64, fragments: &[Vec<u64>]) -> bool {
+        fragments.iter().any(|numbers| numbers.contains(&frame))
+    }
+}

@@ -1,0 +1,72 @@
+//! The service: one ingest core a connection, and a store that forgets nothing.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+use kvs_local::ingest::{Ingest, IngestConfig, IngestedFragment, Now, ProducerStart, TimecodeType};
+use kvs_producer::{OpenRequest, SessionId, Timecodes};
+
+use super::source::EPOCH;
+
+/// A fragment that is stored for good.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    pub(crate) session: SessionId,
+    pub(crate) fragment: IngestedFragment,
+}
+
+/// All the service knows.
+#[derive(Debug, Default)]
+pub(crate) struct Service {
+    pub(crate) exists: bool,
+    pub(crate) stored: Vec<Stored>,
+    pub(crate) endpoint: u32,
+    pub(crate) next_sequence: u64,
+}
+
+/// The service's end of one connection.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) session: SessionId,
+    pub(crate) ingest: Ingest,
+}
+
+pub(crate) fn wall(start: Instant, at: Instant) -> Now {
+    Now { at, wall: SystemTime::UNIX_EPOCH + EPOCH + at.saturating_duration_since(start) }
+}
+
+impl Service {
+    pub(crate) fn address(&self) -> String {
+        format!("https://data-{}", self.endpoint)
+    }
+
+    pub(crate) fn accept(&mut self, session: SessionId, request: &OpenRequest, seed: u64, now: Now) -> Connection {
+        let timecodes = match request.timecodes {
+            Timecodes::Absolute => TimecodeType::Absolute,
+            Timecodes::Relative => TimecodeType::Relative,
+        };
+        // As it would stand in the request's head.
+        let millis = request.producer_start.as_millis();
+        let start = ProducerStart::parse(&format!("{}.{:03}", millis / 1000, millis % 1000));
+        self.next_sequence += 1000;
+        let config = IngestConfig::new(timecodes).producer_start(start).first_sequence(self.next_sequence).seed(seed);
+        Connection { session, ingest: Ingest::new(config, now) }
+    }
+}
+
+impl Connection {
+    /// Acks that are ready, as bytes of the answer.
+    pub(crate) fn acks(&mut self) -> Vec<Bytes> {
+        std::iter::from_fn(|| self.ingest.poll_ack()).map(|ack| ack.line()).collect()
+    }
+
+    /// When the service has something to do by itself.
+    pub(crate) fn timeout(&self) -> Option<Instant> {
+        self.ingest.poll_timeout()
+    }
+}
+
+/// How long after `now` something happens, by chance around a mean.
+pub(crate) fn around(mean: Duration, rng: &mut fastrand::Rng) -> Duration {
+    mean.mul_f64(0.5 + rng.f64())
+}

@@ -1,0 +1,510 @@
+//! What went wrong in the field with other producers, each under the name its thread has in our notes, in virtual time.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod support;
+
+use std::time::{Duration, SystemTime};
+
+use kvs_mkv::service::ErrorId;
+use kvs_mkv::{CodecId, Frame, Track, TrackKind};
+use kvs_producer::{
+    Action, Bootstrap, CloseReason, Event, FragmentTag, HaltReason, ImageGeneration, LossReason, Overflow, Producer,
+    Refusal, TimeJump, Timecodes, Timestamps, Transmit,
+};
+use support::*;
+
+const S: fn(u64) -> Duration = Duration::from_secs;
+const MS: fn(u64) -> Duration = Duration::from_millis;
+
+fn count(service: &Service, matches: impl Fn(&Event) -> bool) -> usize {
+    service.events.iter().filter(|event| matches(event)).count()
+}
+
+fn times_rise(service: &Service) {
+    for pair in service.stored.windows(2).filter(|pair| pair[0].session == pair[1].session) {
+        let last = pair[0].frames.iter().map(|frame| frame.pts).max().unwrap();
+        let first = pair[1].frames.iter().map(|frame| frame.pts).min().unwrap();
+        assert!(first > last, "{first:?} after {last:?}");
+    }
+}
+
+/// cpp#281, cpp#42: outages of 30 s to 10 min over 48 h, no manual action.
+#[test]
+fn recovers_after_two_hours_without_restart() {
+    let mut service = Service::new(config());
+    let mut at = 0;
+    for outage in [30, 60, 120, 300, 600] {
+        // One frame a second stands for two hours of them.
+        for _ in 0..7200 / 5 {
+            service.put(frame(V, at, true));
+            service.pass(S(1));
+            at += 1000;
+        }
+        service.down = true;
+        service.cut();
+        for _ in 0..outage {
+            service.put(frame(V, at, true));
+            service.pass(S(1));
+            at += 1000;
+        }
+        service.down = false;
+        service.pass(S(11));
+        assert!(service.session.is_some(), "back within the backoff cap after {outage} s");
+    }
+    service.finish(S(30));
+    let totals = service.producer.stats().totals;
+    assert_eq!(totals.lost.frames, totals.lost_by.too_old, "only what the buffer's 120 s could not hold is lost");
+    assert!(totals.persisted.frames > totals.submitted.frames * 8 / 10);
+}
+
+/// cpp#526: after an outage the backlog goes out and live media goes on.
+#[test]
+fn backlog_then_live_not_exit() {
+    let mut service = Service::new(config());
+    service.play(0, 4000, 2000);
+    service.down = true;
+    service.cut();
+    service.play(4000, 40_000, 2000);
+    service.down = false;
+    service.pass(S(10));
+    service.play(40_000, 60_000, 2000);
+    assert_eq!(service.producer.stats().totals.lost.frames, 0);
+    service.finish(S(10));
+    assert_eq!(service.stored.len(), 30);
+    times_rise(&service);
+}
+
+/// c#242: a flapping link never idles longer than the cap.
+#[test]
+fn retry_gap_is_capped() {
+    let mut service = Service::new(config().backoff_cap(S(5)));
+    service.down = true;
+    service.play(0, 120_000, 2000);
+    let mut waits = Vec::new();
+    for event in &service.events {
+        if let Event::Retrying { wait, .. } = event {
+            waits.push(*wait);
+        }
+    }
+    assert!(waits.len() >= 24 && waits.iter().all(|wait| *wait <= S(5)), "{waits:?}");
+}
+
+/// pic#278: rotation every few fragments, all persisted, no timeout.
+#[test]
+fn persisted_acks_across_rotation() {
+    let mut service = Service::new(config().session_max(S(6)));
+    service.play(0, 60_000, 2000);
+    service.finish(S(10));
+    assert!(service.sessions >= 9, "{}", service.sessions);
+    assert_eq!(service.stored.len(), 30, "nothing is sent twice");
+    assert_eq!(service.producer.stats().totals.persisted.frames, 1500);
+    assert!(service.events.iter().all(|event| match event {
+        Event::Closed { reason, .. } => *reason == CloseReason::Complete,
+        _ => true,
+    }));
+}
+
+/// cpp#548: a link of 20 B/s lives as long as it takes bytes.
+#[test]
+fn slow_link_not_killed() {
+    let mut service = Service::new(config());
+    service.black_hole = true;
+    service.slow = Some(20);
+    service.play(0, 60_000, 2000);
+    assert_eq!(count(&service, |event| matches!(event, Event::Closed { .. })), 0);
+    // When it takes nothing at all any more, it is noticed.
+    service.slow = Some(0);
+    service.play(60_000, 120_000, 2000);
+    assert!(count(&service, |event| matches!(event, Event::Closed { reason: CloseReason::Silent { .. }, .. })) >= 1);
+}
+
+/// cpp#230, c#490: a pause past the service's 30 s makes a clean new session.
+#[test]
+fn idle_35s_no_4006() {
+    let mut service = Service::new(config());
+    service.play(0, 4000, 2000);
+    service.pass(S(35));
+    assert_eq!(count(&service, |event| matches!(event, Event::Idle)), 1);
+    assert_eq!(service.stored.len(), 2, "the last fragment was ended and stored");
+    service.play(40_000, 44_000, 2000);
+    service.finish(S(10));
+    assert_eq!((service.sessions, service.stored.len()), (2, 4));
+    assert!(service.events.iter().all(|event| !matches!(event, Event::Retrying { .. })));
+}
+
+/// cpp#279, java#38: three B-frames a group, closed and open.
+#[test]
+fn b_frames_across_boundary() {
+    for open_group in [false, true] {
+        let mut service = Service::new(config());
+        for group in 0..5u64 {
+            let start = 1000 + group * 1000;
+            service.put(frame(V, start, true));
+            if open_group && group > 0 {
+                for before in [80, 40] {
+                    service.put(frame(V, start - before, false));
+                }
+            }
+            for n in 0..5 {
+                for offset in [160, 40, 80, 120] {
+                    service.put(frame(V, start + n * 160 + offset, false));
+                }
+            }
+        }
+        service.finish(S(10));
+        times_rise(&service);
+        assert_eq!(service.stored.len(), 5);
+        assert_eq!(service.producer.stats().adjusted_frames, 0, "open: {open_group}");
+        assert!(service.stored.iter().all(|seen| seen.frames[0].keyframe));
+    }
+}
+
+/// cpp#183: one rejected fragment, the next are persisted.
+#[test]
+fn bad_fragment_does_not_kill_stream() {
+    let mut service = Service::new(config());
+    service.ack = |timecode| {
+        if timecode == (EPOCH + Duration::from_secs(4)).as_millis() as u64 {
+            let code = "FRAGMENT_TIMECODE_LESSER_THAN_PREVIOUS";
+            return vec![format!(
+                r#"{{"EventType":"ERROR","FragmentTimecode":{timecode},"ErrorId":4004,"ErrorCode":"{code}"}}"#
+            )];
+        }
+        all_acks(timecode)
+    };
+    service.play(0, 10_000, 2000);
+    service.finish(S(10));
+    let totals = service.producer.stats().totals;
+    assert_eq!((totals.persisted.frames, totals.lost_by.rejected), (200, 50));
+    let lost = service.events.iter().find_map(|event| match event {
+        Event::Lost(loss) => Some(loss),
+        _ => None,
+    });
+    let lost = lost.unwrap();
+    assert!(matches!(&lost.reason, LossReason::Rejected(error) if error.id == ErrorId(4004)));
+    assert_eq!((lost.span.start, lost.span.frames), (at(4000), 50));
+}
+
+/// Every documented id: meaning, cause, action; unknown ones do not break the stream.
+#[test]
+fn every_error_ack_has_an_answer() {
+    for id in ErrorId::ALL.iter().map(|id| id.0).chain([4999, 5999, 0]) {
+        let mut service = Service::new(config());
+        service.play(0, 3000, 2000);
+        let (session, now) = (service.session.unwrap(), service.now);
+        let ack = format!(r#"{{"EventType":"ERROR","ErrorId":{id}}}"#);
+        service.producer.handle_ack(session, ack.as_bytes(), now);
+        service.run();
+        service.pass(S(2));
+        let diagnosis = service.events.iter().find_map(|event| match event {
+            Event::Rejected { diagnosis, .. } => Some(diagnosis.clone()),
+            _ => None,
+        });
+        let diagnosis = diagnosis.unwrap();
+        assert_eq!(diagnosis.error.id, ErrorId(id));
+        let halted = count(&service, |event| matches!(event, Event::Halted(HaltReason::Rejected(_)))) == 1;
+        assert_eq!(halted, diagnosis.action == Action::Halt, "{id}");
+        service.producer.resume(service.now);
+        service.play(4000, 8000, 2000);
+        service.finish(S(20));
+        let totals = service.producer.stats().totals;
+        let eaten = if diagnosis.action == Action::SkipFragment { totals.lost_by.rejected } else { 0 };
+        assert_eq!(totals.lost.frames, eaten, "{id}: {totals:?}");
+    }
+}
+
+/// c#368: time going back is an error to the caller, if he wants it.
+#[test]
+fn non_monotonic_is_error_to_caller() {
+    let mut service = Service::new(config().time_jump(TimeJump::Refuse));
+    service.put(frame(V, 10_000, true));
+    let refused = service.producer.put_frame(frame(V, 1000, false), service.now).unwrap_err();
+    assert!(matches!(refused.refusal, Refusal::Backwards { .. }), "{refused}");
+    assert_eq!(refused.into_frame(), frame(V, 1000, false));
+}
+
+/// c#142, c#144: 2 MB of budget at 1 kB/s, a day in a black hole.
+#[test]
+fn oom_at_1kbps() {
+    let mut service = Service::new(config().buffer_bytes(2_000_000).buffer_time(S(86_400)));
+    service.down = true;
+    for n in 0..86_400 {
+        service.put(Frame::new(V, at(n * 1000), vec![0; 1000]).with_keyframe(n % 2 == 0));
+        service.pass(S(1));
+        assert!(service.producer.stats().buffered_bytes <= 2_000_000);
+        service.events.clear();
+    }
+    let totals = service.producer.stats().totals;
+    assert_eq!(totals.lost.frames, totals.lost_by.buffer_full);
+}
+
+/// cpp#707, cpp#804: a stop while the line is dead returns within its time.
+#[test]
+fn stop_during_stale() {
+    let mut service = Service::new(config());
+    service.black_hole = true;
+    service.play(0, 20_000, 2000);
+    service.finish(S(5));
+    assert_eq!(service.producer.stats().totals.lost_by.stopped, 500);
+}
+
+/// c#196, c#212: credentials of an hour, three days, no gap.
+#[test]
+fn expired_token_midstream() {
+    let mut service = Service::new(config());
+    for n in 0..72 * 360 {
+        service.put(frame(V, n * 10_000, true));
+        service.pass(S(10));
+        service.events.clear();
+    }
+    service.finish(S(10));
+    let stats = service.producer.stats();
+    assert_eq!(stats.totals.persisted, stats.totals.submitted);
+    assert!(stats.sessions >= 72 * 60 / 40, "{}", stats.sessions);
+    assert_eq!((stats.reconnects, stats.resent_fragments), (0, 0));
+}
+
+/// java#204: sound alone is cut by time and accepted.
+#[test]
+fn audio_only() {
+    let track = Track::new(V, TrackKind::Audio, CodecId::AAC).with_audio(48_000.0, 2, None);
+    let mut service = Service::new(kvs_producer::Config::new("cam", vec![track]).seed(1));
+    for n in 0..500 {
+        service.put(frame(V, n * 21, false));
+        service.pass(MS(21));
+    }
+    service.finish(S(10));
+    times_rise(&service);
+    assert!(service.stored.len() >= 5 && service.stored.iter().all(|seen| seen.frames.len() < 100));
+    assert_eq!(service.producer.stats().totals.lost.frames, 0);
+}
+
+/// cpp#680, cpp#354: one track stalls and comes back with a wild time; no fragment lacks a declared track.
+#[test]
+fn track_stall_and_wild_pts() {
+    let mut service = Service::new(kvs_producer::Config::new("cam", vec![video(), audio()]).seed(1));
+    for ms in (0..40_000).step_by(40) {
+        service.put(frame(V, ms, ms % 2000 == 0));
+        if !(10_000..25_000).contains(&ms) {
+            service.put(frame(A, ms, false));
+        }
+        if ms == 15_000 {
+            let wild = Frame::new(A, at(16_198_103_012_560_000 / 10_000), vec![1; 10]);
+            assert!(service.producer.put_frame(wild, service.now).is_err());
+        }
+        service.pass(MS(40));
+    }
+    service.finish(S(10));
+    for seen in &service.stored {
+        let sounds = seen.frames.iter().any(|frame| frame.track == A);
+        assert_eq!(seen.tracks, if sounds { 2 } else { 1 }, "fragment of {}", seen.timecode);
+    }
+    let totals = service.producer.stats().totals;
+    assert_eq!(totals.lost.frames, totals.lost_by.track_joining, "{totals:?}");
+    let video: usize = service.stored.iter().flat_map(|seen| &seen.frames).filter(|frame| frame.track == V).count();
+    assert_eq!(video, 1000, "no picture is lost");
+    assert_eq!(service.sessions, 3);
+}
+
+/// c#405: tags exactly once after any replay.
+#[test]
+fn tags_once_each_after_replay() {
+    let mut service = Service::new(config());
+    // The service stores, and its acks get lost.
+    service.ack = |_| Vec::new();
+    for n in 0..5 {
+        service.play(n * 2000, n * 2000 + 2000, 2000);
+        service.producer.put_tag(FragmentTag::once(format!("n{n}"), "")).unwrap();
+    }
+    service.ack = all_acks;
+    service.cut();
+    service.pass(S(5));
+    service.finish(S(10));
+    assert!(service.stored.len() > 5, "fragments were sent again");
+    for seen in &service.stored {
+        let n = (seen.timecode - EPOCH.as_millis() as u64) / 2000;
+        let names: Vec<_> = seen.tags.iter().flatten().map(|tag| tag.name.as_str()).collect();
+        assert_eq!(names, [format!("n{n}")]);
+    }
+}
+
+/// boto3#3712: the image event of a fragment stands on that fragment, so its first picture is there.
+#[test]
+fn first_image_present() {
+    let mut service = Service::new(config());
+    service.put(frame(V, 0, true));
+    service.producer.put_event(ImageGeneration::new()).unwrap();
+    service.play(40, 2000, 100_000);
+    service.put(frame(V, 2000, true));
+    service.finish(S(10));
+    assert_eq!(service.stored[0].tags[0][0].name, "AWS_KINESISVIDEO_IMAGE_GENERATION");
+    assert!(service.stored[1].tags.is_empty());
+}
+
+/// cpp#806, cpp#737: a file is stored at the time it was recorded.
+#[test]
+fn file_at_recorded_time() {
+    let recorded = Duration::from_secs(1_500_000_000);
+    for timecodes in [Timecodes::Absolute, Timecodes::Relative] {
+        let config = config().timestamps(Timestamps::StartAt(recorded)).timecodes(timecodes);
+        let mut service = Service::new(config);
+        service.producer.put_frame(Frame::new(V, MS(80), vec![1; 10]).with_keyframe(true), service.now).unwrap();
+        service.run();
+        let start = service.requests[0].producer_start;
+        service.finish(S(10));
+        let timecode = MS(service.stored[0].timecode);
+        let stored_at = if timecodes == Timecodes::Relative { start + timecode } else { timecode };
+        assert_eq!(stored_at, recorded);
+    }
+}
+
+/// c#370: a file goes out faster than real time, paced by the buffer.
+#[test]
+fn faster_than_realtime() {
+    let mut service = Service::new(config().overflow(Overflow::Refuse).buffer_bytes(200_000));
+    let mut waits = 0;
+    service.black_hole = false;
+    for n in 0..90_000u64 {
+        let mut next = frame(V, n * 40, n % 50 == 0);
+        loop {
+            match service.producer.put_frame(next, service.now) {
+                Ok(()) => break,
+                Err(refused) => {
+                    assert!(matches!(refused.refusal, Refusal::Full { .. }));
+                    waits += 1;
+                    next = refused.into_frame();
+                    service.run();
+                    service.pass(MS(1));
+                }
+            }
+        }
+        service.events.clear();
+    }
+    service.finish(S(10));
+    let totals = service.producer.stats().totals;
+    assert_eq!((totals.persisted, totals.lost.frames), (totals.submitted, 0));
+    assert!(waits > 0, "the buffer set the pace");
+}
+
+/// c#54, c#154: pre-roll before the event, no overlap, no failure.
+#[test]
+fn preroll_overlap() {
+    let mut service = Service::new(config().pre_roll(S(5)));
+    service.producer.pause(service.now);
+    service.play(0, 60_000, 2000);
+    assert_eq!(service.sessions, 0, "nothing is sent before the event");
+    service.producer.resume(service.now);
+    service.play(60_000, 70_000, 2000);
+    service.producer.pause(service.now);
+    service.play(70_000, 90_000, 2000);
+    service.producer.resume(service.now);
+    service.finish(S(10));
+    let first = service.stored[0].timecode - EPOCH.as_millis() as u64;
+    assert!((53_000..=55_000).contains(&first), "{first}");
+    times_rise(&service);
+    let totals = service.producer.stats().totals;
+    assert_eq!(totals.lost.frames, totals.lost_by.paused);
+    let mut timecodes: Vec<_> = service.stored.iter().map(|seen| seen.timecode).collect();
+    timecodes.dedup();
+    assert_eq!(timecodes.len(), service.stored.len());
+}
+
+/// cpp#370: ten minutes of pause, two clean sessions.
+#[test]
+fn pause_resume() {
+    let mut service = Service::new(config());
+    service.play(0, 4000, 2000);
+    service.producer.pause(service.now);
+    service.pass(S(600));
+    service.producer.resume(service.now);
+    service.play(604_000, 608_000, 2000);
+    service.finish(S(10));
+    assert_eq!((service.sessions, service.stored.len()), (2, 4));
+    assert!(service.events.iter().all(|event| !matches!(event, Event::Retrying { .. } | Event::Rejected { .. })));
+}
+
+/// c#26, webrtc#1616: a clock that was never set.
+#[test]
+fn clock_1970() {
+    let mut service = Service::new(config());
+    service.producer.put_frame(Frame::new(V, MS(5000), vec![1; 10]).with_keyframe(true), service.now).unwrap();
+    service.finish(S(10));
+    assert_eq!(MS(service.stored[0].timecode), EPOCH);
+}
+
+/// A jump of the source's clock begins a new session; nothing is lost.
+#[test]
+fn a_jump_back_in_time_makes_a_new_session() {
+    let mut service = Service::new(config());
+    service.play(100_000, 104_000, 2000);
+    service.play(0, 4000, 2000);
+    service.finish(S(10));
+    assert_eq!((service.sessions, service.stored.len()), (2, 4));
+    assert_eq!(count(&service, |event| matches!(event, Event::TimeJump { .. })), 1);
+    assert_eq!(service.producer.stats().totals.lost.frames, 0);
+}
+
+/// cpp PR#1200: a hundred thousand producers that never reach the service, made and dropped.
+#[test]
+fn offline_constructor_leak() {
+    let now = std::time::Instant::now();
+    for n in 0..10_000 {
+        let config = config().seed(n).bootstrap(Bootstrap::FixedEndpoint("https://x".to_owned()));
+        let mut producer = Producer::new(config, now, SystemTime::UNIX_EPOCH + EPOCH).unwrap();
+        assert!(matches!(producer.poll_transmit(now), Some(Transmit::Call { .. })));
+    }
+}
+
+/// cpp#131, cpp#80: a second producer for the same stream right after the first.
+#[test]
+fn free_then_create_same_name() {
+    for _ in 0..3 {
+        let mut service = Service::new(config());
+        service.play(0, 2000, 2000);
+        service.finish(S(5));
+        assert!(service.producer.stats().totals.lost.frames == 0);
+    }
+}
+
+/// Many key frames a second stay under the service's five fragments a second.
+#[test]
+fn all_intra_streams_make_no_more_fragments_than_the_service_takes() {
+    let mut service = Service::new(config());
+    service.play(0, 10_000, 40);
+    service.finish(S(10));
+    assert_eq!(service.stored.len(), 10);
+}
+
+/// A fragment that ends by a wish of the user is stored without waiting for the next one.
+#[test]
+fn end_fragment_has_the_last_one_stored_at_once() {
+    let mut service = Service::new(config());
+    service.play(0, 2000, 2000);
+    service.producer.end_fragment();
+    service.run();
+    assert_eq!(service.stored.len(), 1);
+    assert_eq!(service.producer.stats().totals.persisted.frames, 50);
+    assert_eq!(service.sessions, 1);
+}
+
+/// The cost of a frame does not depend on what is buffered: an outage is no reason to burn the battery.
+#[test]
+fn the_buffer_is_found_without_a_search() {
+    let mut service = Service::new(config().buffer_bytes(1 << 30).buffer_time(S(86_400)));
+    service.down = true;
+    let mut worst = [Duration::ZERO; 2];
+    for (round, worst) in worst.iter_mut().enumerate() {
+        let from = round as u64 * 4_000_000;
+        let mut costs = Vec::new();
+        for n in 0..20_000 {
+            let next = frame(V, from + n * 40, n % 50 == 0);
+            let begun = std::time::Instant::now();
+            service.producer.put_frame(next, service.now).unwrap();
+            costs.push(begun.elapsed());
+        }
+        costs.sort();
+        *worst = costs[costs.len() / 2];
+    }
+    assert!(worst[1] < worst[0] * 4 + Duration::from_micros(20), "{worst:?}");
+}
