@@ -41,6 +41,11 @@ pub(crate) struct Options {
     #[arg(long, value_name = "NAME", default_value = "end-to-end")]
     pub(crate) stream: String,
 
+    /// The data folder of the service at --endpoint, to see its images and notifications; it must be a kvs-local on this
+    /// machine.
+    #[arg(long, value_name = "DIR", requires = "endpoint")]
+    pub(crate) service_data: Option<PathBuf>,
+
     /// Time between images, in milliseconds: of tagged fragments and of the final GetImages.
     #[arg(long, value_name = "MS", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(200..=20_000))]
     pub(crate) interval: u32,

@@ -39,9 +39,9 @@ fn page(journal: &Journal, missing: &[String], timelapse: Option<&str>) -> Resul
         .iter()
         .map(|one| with(one, context! { offset => offset(one.timestamp), url => one.path.as_deref().map(url_of) }))
         .collect();
-    templates.get_template("index.html")?.render(
-        context! { journal, missing, timelapse, fragments, images, notifications, pictures },
-    )
+    templates
+        .get_template("index.html")?
+        .render(context! { journal, missing, timelapse, fragments, images, notifications, pictures })
 }
 
 /// The fields of `record` and those of `more` as one.

@@ -6,12 +6,17 @@ use crate::journal::{Fragment, Journal};
 
 /// What is missing, one sentence each; none if the journey went well.
 pub(crate) fn missing(journal: &Journal, interval_ms: u64) -> Vec<String> {
-    let mut missing = Vec::new();
-    missing.extend(fragments_not_persisted(journal));
-    missing.extend(images_not_arrived(journal, interval_ms));
-    missing.extend(notifications_not_arrived(journal));
+    let mut missing = fragments_not_persisted(journal);
+    missing.extend(undelivered(journal, interval_ms));
     missing.extend(pictures_not_given(journal));
     missing
+}
+
+/// Images and notifications that tagged fragments asked for and that did not arrive.
+pub(crate) fn undelivered(journal: &Journal, interval_ms: u64) -> Vec<String> {
+    let mut undelivered = images_not_arrived(journal, interval_ms);
+    undelivered.extend(notifications_not_arrived(journal));
+    undelivered
 }
 
 fn fragments_not_persisted(journal: &Journal) -> Vec<String> {

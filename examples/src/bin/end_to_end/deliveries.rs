@@ -1,0 +1,79 @@
+//! What the service delivers by itself: images to S3, notifications through SNS.
+
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::bucket;
+use crate::options::Options;
+use crate::service::Service;
+use crate::verdict;
+use crate::watch::Watch;
+
+/// How long deliveries may take after the last fragment was persisted.
+const WITHIN: Duration = Duration::from_secs(20);
+/// How often the bucket is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How long to wait for more than is expected, once all that is expected is there.
+const SETTLE: Duration = Duration::from_millis(300);
+
+/// Waits until all that is expected has arrived, or for as long as deliveries may take.
+pub(crate) async fn wait(service: &mut Service, options: &Options, watch: &Watch) {
+    let deadline = Instant::now() + WITHIN;
+    let mut last_look = false;
+    loop {
+        look(service, options, watch);
+        if last_look || Instant::now() > deadline || unseen(service, options).is_some() {
+            return;
+        }
+        last_look = verdict::undelivered(&watch.open(), options.interval.into()).is_empty();
+        pause(service, watch, if last_look { SETTLE } else { LOOK_EVERY }).await;
+    }
+}
+
+/// Takes notifications as they come, for a while.
+async fn pause(service: &mut Service, watch: &Watch, time: Duration) {
+    let end = Instant::now() + time;
+    while let Some(inbox) = &mut service.inbox {
+        match tokio::time::timeout_at(end, inbox.next()).await {
+            Ok(Some(message)) => watch.message(&message),
+            Ok(None) | Err(_) => break,
+        }
+    }
+    tokio::time::sleep_until(end).await;
+}
+
+fn look(service: &Service, options: &Options, watch: &Watch) {
+    if let Some(folder) = service.bucket() {
+        match bucket::images(&folder, &options.out, &options.stream) {
+            Ok(images) => watch.images(images),
+            Err(error) => watch.remark(format!("{}: {error}", folder.display())),
+        }
+    }
+    if let (None, Some(folder)) = (&service.inbox, service.topic()) {
+        read_topic(&folder, watch);
+    }
+}
+
+/// The messages that a local service keeps of the topic.
+fn read_topic(folder: &Path, watch: &Watch) {
+    watch.open().notifications.clear();
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let message = std::fs::read(entry.path()).ok().and_then(|text| serde_json::from_slice(&text).ok());
+        if let Some(message) = message {
+            watch.message(&message);
+        }
+    }
+}
+
+/// Says so if deliveries were asked for and cannot be seen from here.
+pub(crate) fn unseen(service: &Service, options: &Options) -> Option<String> {
+    let asked = options.event.images() || options.event.notifications();
+    (asked && service.bucket().is_none()).then(|| {
+        "images and notifications go to the S3 and SNS of the service and cannot be seen from here: give the data folder of a \
+         kvs-local with --service-data, or ask for none with --event none"
+            .to_owned()
+    })
+}

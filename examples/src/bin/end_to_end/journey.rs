@@ -1,0 +1,158 @@
+//! The steps of the journey, in order.
+
+use std::io;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use kvs_aws::StreamId;
+use kvs_examples::media::Recording;
+use kvs_mkv::CodecId;
+use kvs_producer::{Config, Stream};
+
+use crate::camera::{Camera, FRAGMENT_MIN};
+use crate::console::Console;
+use crate::deliveries;
+use crate::failure::Failure;
+use crate::journal::{Journal, epoch_ms, millis};
+use crate::options::{Options, Speed};
+use crate::pictures;
+use crate::report;
+use crate::service::Service;
+use crate::setup;
+use crate::verdict;
+use crate::watch::Watch;
+
+/// How long the service may take to persist what is still buffered at the end.
+const DRAIN: Duration = Duration::from_secs(30);
+
+/// Goes all the way; gives what is missing in the end.
+pub(crate) async fn run(options: &Options) -> Result<Vec<String>, Failure> {
+    let recording = open(&options.input)?;
+    make_room(&options.out).map_err(|error| Failure::Input(format!("{}: {error}", options.out.display())))?;
+    let mut service = Service::open(options).await?;
+    let id = setup::prepare(&service, options).await?;
+    let console = Console::new(recording.duration());
+    console.say(format!("{} into stream {} of the {}", describe(&recording), options.stream, service.name(options)));
+
+    let start = start_of(options.speed, recording.duration());
+    let journal = Journal {
+        recording: format!("{} of {}", describe(&recording), options.input.display()),
+        stream: options.stream.clone(),
+        start_ms: epoch_ms(start),
+        duration_ms: millis(recording.duration()),
+        ..Journal::default()
+    };
+    let watch = Watch::new(journal, console);
+    stream(options, &service, &watch, recording, start).await?;
+    deliveries::wait(&mut service, options, &watch).await;
+    let missing = finish(options, &service, &watch, &id).await?;
+    service.close().await;
+    Ok(missing)
+}
+
+/// The recording, beginning with its first picture.
+fn open(input: &Path) -> Result<Recording, Failure> {
+    let recording = Recording::open(input).map_err(Failure::input)?.starting_with_video();
+    match recording.video() {
+        Some(video) if video.codec == CodecId::H264 => Ok(recording),
+        Some(video) => Err(Failure::Input(format!(
+            "{}: images are made of H.264, and this video is {}; convert it with: ffmpeg -i IN -c:v libx264 OUT.mp4",
+            input.display(),
+            video.codec
+        ))),
+        None => Err(Failure::Input(format!("{}: there is no video in it, and images need some", input.display()))),
+    }
+}
+
+/// Empties what an earlier run left in the output folder, and nothing else of it.
+fn make_room(out: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(out)?;
+    for folder in ["images", "service"] {
+        ignore_missing(std::fs::remove_dir_all(out.join(folder)))?;
+    }
+    for file in ["timelapse.mp4", "index.html", "report.json"] {
+        ignore_missing(std::fs::remove_file(out.join(file)))?;
+    }
+    std::fs::create_dir_all(out.join("images"))
+}
+
+fn ignore_missing(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// When time 0 of the recording is: now, or as if it had just been recorded.
+fn start_of(speed: Speed, duration: Duration) -> SystemTime {
+    let now = SystemTime::now();
+    let start = match speed {
+        Speed::Realtime => now,
+        Speed::Max => now.checked_sub(duration).unwrap_or(now),
+    };
+    // Whole milliseconds, as timecodes are.
+    SystemTime::UNIX_EPOCH + Duration::from_millis(epoch_ms(start))
+}
+
+/// Camera, producer and watcher at work until everything is persisted or given up.
+async fn stream(
+    options: &Options,
+    service: &Service,
+    watch: &Watch,
+    recording: Recording,
+    start: SystemTime,
+) -> Result<(), Failure> {
+    let config = Config::new(&options.stream, recording.tracks().to_vec())
+        .fragment_min(FRAGMENT_MIN)
+        .overflow(kvs_producer::Overflow::Refuse);
+    let stream = Stream::open(config, service.client.clone()).await.map_err(Failure::failed)?;
+    let mut events = stream.events();
+    let sending = async {
+        let tagged = Camera::new(options, watch.console(), start).play(recording, &stream).await?;
+        let report = stream.stop(DRAIN).await;
+        watch.streamed(options, &tagged, &report);
+        Ok(())
+    };
+    let watching = async {
+        while let Some(event) = events.next().await {
+            watch.event(event)
+        }
+    };
+    let ((), sent) = tokio::join!(watching, sending);
+    watch.console().done();
+    sent
+}
+
+/// What GetImages says, the film, the report and the verdict.
+async fn finish(options: &Options, service: &Service, watch: &Watch, id: &StreamId) -> Result<Vec<String>, Failure> {
+    let pictures = pictures::fetch(options, service, watch, id).await?;
+    let timelapse = pictures::timelapse(&options.out, &pictures).map_err(Failure::failed)?;
+    let mut journal = watch.journal();
+    journal.pictures = pictures.into_iter().map(|picture| picture.record).collect();
+    let mut missing = verdict::missing(&journal, options.interval.into());
+    missing.extend(deliveries::unseen(service, options));
+    let wrote = report::write(&options.out, &journal, &missing, timelapse);
+    wrote.map_err(|error| Failure::Failed(format!("{}: {error}", options.out.display())))?;
+    watch.console().say(format!(
+        "{} fragments persisted, {} images, {} notifications, {} pictures from GetImages; see {}",
+        journal.persisted(),
+        journal.images.len(),
+        journal.notifications.len(),
+        journal.pictures.iter().filter(|picture| picture.path.is_some()).count(),
+        options.out.join("index.html").display()
+    ));
+    Ok(missing)
+}
+
+fn describe(recording: &Recording) -> String {
+    let tracks: Vec<String> = recording
+        .tracks()
+        .iter()
+        .map(|track| match (&track.video, &track.audio) {
+            (Some(video), _) => format!("{} {}x{}", track.codec, video.width, video.height),
+            (_, Some(audio)) => format!("{} {} Hz", track.codec, audio.sampling_frequency),
+            _ => track.codec.to_string(),
+        })
+        .collect();
+    format!("{:.1} s of {}", recording.duration().as_secs_f64(), tracks.join(" and "))
+}

@@ -1,0 +1,98 @@
+//! The service of the journey: embedded, or one that already runs.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use kvs_aws::{Client, Config, Credentials, Region};
+use kvs_examples::sns_endpoint::SnsEndpoint;
+use kvs_local::LocalKvs;
+
+use crate::failure::Failure;
+use crate::options::Options;
+
+/// The bucket that images go to.
+pub(crate) const BUCKET: &str = "end-to-end-images";
+/// The name of the topic that notifications go to.
+const TOPIC: &str = "end-to-end";
+/// The account of the embedded service, as AWS's documentation likes to print it.
+const ACCOUNT: &str = "111122223333";
+/// The region of the embedded service.
+const REGION: &str = "us-west-2";
+
+/// A service and a client of it.
+#[derive(Debug)]
+pub(crate) struct Service {
+    pub(crate) client: Client,
+    pub(crate) region: String,
+    /// Where notifications arrive; only the embedded service knows of it.
+    pub(crate) inbox: Option<SnsEndpoint>,
+    /// The folder that the service keeps its images in, if it can be seen from here.
+    data: Option<PathBuf>,
+    embedded: Option<LocalKvs>,
+}
+
+impl Service {
+    /// Starts the embedded service, or makes a client of the one that runs.
+    pub(crate) async fn open(options: &Options) -> Result<Self, Failure> {
+        match &options.endpoint {
+            None => Self::embedded(&options.out.join("service")).await,
+            Some(url) => Self::running(url, options.service_data.clone()),
+        }
+    }
+
+    async fn embedded(data: &Path) -> Result<Self, Failure> {
+        let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let inbox = SnsEndpoint::listen(any_port, topic_arn(REGION, ACCOUNT)).await.map_err(Failure::failed)?;
+        let local = LocalKvs::builder()
+            .data_dir(data)
+            .region(REGION)
+            .account(ACCOUNT)
+            .subscribe(topic_arn(REGION, ACCOUNT), inbox.url())
+            .start()
+            .await
+            .map_err(Failure::failed)?;
+        let credentials = Credentials::from_keys(local.access_key(), local.secret_key(), None);
+        let region = Region::new(REGION).map_err(Failure::failed)?;
+        let config = Config::new(region, credentials).endpoint_url(local.endpoint_url()).map_err(Failure::failed)?;
+        let client = Client::new(config).map_err(Failure::failed)?;
+        let data = Some(data.to_owned());
+        Ok(Self { client, region: REGION.to_owned(), inbox: Some(inbox), data, embedded: Some(local) })
+    }
+
+    fn running(url: &str, data: Option<PathBuf>) -> Result<Self, Failure> {
+        let config = Config::from_env().map_err(Failure::input)?.endpoint_url(url).map_err(Failure::input)?;
+        let region = config.region().to_string();
+        let client = Client::new(config).map_err(Failure::input)?;
+        Ok(Self { client, region, inbox: None, data, embedded: None })
+    }
+
+    /// How to name it to people.
+    pub(crate) fn name(&self, options: &Options) -> String {
+        match (&self.embedded, &options.endpoint) {
+            (Some(local), _) => format!("embedded service at {}", local.endpoint_url()),
+            (None, url) => url.clone().unwrap_or_default(),
+        }
+    }
+
+    /// The folder of the bucket's objects, if it can be seen from here.
+    pub(crate) fn bucket(&self) -> Option<PathBuf> {
+        self.data.as_ref().map(|data| data.join("s3").join(BUCKET))
+    }
+
+    /// The folder of the topic's messages, if it can be seen from here.
+    pub(crate) fn topic(&self) -> Option<PathBuf> {
+        self.data.as_ref().map(|data| data.join("sns").join(TOPIC))
+    }
+
+    /// Ends the embedded service in order.
+    pub(crate) async fn close(self) {
+        if let Some(local) = self.embedded {
+            local.shutdown().await;
+        }
+    }
+}
+
+/// The ARN of the journey's topic.
+pub(crate) fn topic_arn(region: &str, account: &str) -> String {
+    format!("arn:aws:sns:{region}:{account}:{TOPIC}")
+}
