@@ -67,9 +67,9 @@ impl<'a> Camera<'a> {
         lead == Some(track) && keyframe && self.cuts.at(pts)
     }
 
-    /// Whether the fragment that just began is one to tag.
+    /// Whether the fragment that just began is one to tag: the first, and every N-th from there.
     fn is_due(&self) -> bool {
-        self.cuts.count.is_multiple_of(self.options.every)
+        (self.cuts.count - 1).is_multiple_of(self.options.every)
     }
 
     /// Tags the fragment that is open: the one of the last frame.

@@ -25,7 +25,7 @@ pub(crate) struct Options {
     #[arg(long, value_enum, default_value_t = Event::Both)]
     pub(crate) event: Event,
 
-    /// Tag every N-th fragment.
+    /// Tag every N-th fragment, beginning with the first.
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) every: u32,
 
