@@ -76,7 +76,9 @@ fn main() -> ExitCode {
         let images = ask(&options)?;
         let count = images.count()?;
         let images = images.stream()?;
-        let mut film = Film::create(&options.output_path, options.framerate).map_err(Failure::input)?;
+        // A range of few instants gives fewer pictures: they stand longer, the film is as long as asked for.
+        let framerate = options.framerate.min(count as f64 / options.duration);
+        let mut film = Film::create(&options.output_path, framerate).map_err(Failure::input)?;
         let bar = cli::progress(count);
         let mut images = pin!(images);
         let mut last: Option<Bytes> = None;
@@ -104,7 +106,7 @@ fn main() -> ExitCode {
         let path = options.output_path.display();
         say(format_args!(
             "{path}: {shown} pictures, {:.1} s, {gaps} of {count} instants without one",
-            shown as f64 / options.framerate
+            shown as f64 / framerate
         ));
         Ok(())
     })

@@ -1,0 +1,181 @@
+//! boto3 as the judge: our requests are its requests, and what its model lets the service answer is read.
+
+#![expect(clippy::unwrap_used, reason = "a test panics")]
+
+#[path = "../../kvs-aws/tests/support/mod.rs"]
+mod server;
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use kvs_aws::epoch_seconds::from_millis;
+use kvs_aws::{
+    ApiName, Client, ContainerFormat, CreateStream, DeleteStream, DescribeStream, DescribeStreamStorageConfiguration,
+    Discontinuities, Display, Endpoint, Error, GetClip, GetDashStreamingSessionUrl, GetDataEndpoint,
+    GetHlsStreamingSessionUrl, GetMedia, GetMediaForFragmentList, ListFragments, ListStreams, ListTagsForStream,
+    Operation, StartSelector, StorageTier, StreamArn, StreamId, TagStream, TimestampOrigin, UntagStream,
+    UpdateDataRetention, UpdateStream, UpdateStreamStorageConfiguration,
+};
+use kvs_images::{
+    ConfigurationStatus, DescribeImageGenerationConfiguration, DescribeNotificationConfiguration, GetImages,
+    ImageGenerationConfiguration, NotificationConfiguration, UpdateImageGenerationConfiguration,
+    UpdateNotificationConfiguration,
+};
+use server::{SECRET, Scripted, Seen, client, ok};
+
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/judge/boto3_judge.py");
+
+/// The Python that has boto3, or `None` after saying what is skipped.
+fn python(test: &str) -> Option<String> {
+    let python = std::env::var("KVS_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let there = Command::new(&python).args(["-c", "import boto3"]).stderr(Stdio::null()).status();
+    if there.is_ok_and(|status| status.success()) {
+        return Some(python);
+    }
+    assert!(std::env::var("KVS_REQUIRE_JUDGES").as_deref() != Ok("1"), "{python} with boto3 is missing for {test}");
+    println!("skipped {test}: {python} cannot import boto3 (set KVS_PYTHON)");
+    None
+}
+
+async fn judge(python: &str, arguments: &[&str], input: String) -> String {
+    let mut command = Command::new(python);
+    command.arg(Path::new(SCRIPT)).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let output = tokio::task::spawn_blocking(move || {
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        child.wait_with_output().unwrap()
+    });
+    let output = output.await.unwrap();
+    assert!(output.status.success(), "boto3_judge.py {arguments:?} failed");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn stream() -> StreamId {
+    "front-door".parse().unwrap()
+}
+
+fn arn() -> StreamArn {
+    "arn:aws:kinesisvideo:eu-west-1:111122223333:stream/front-door/1700000000000".parse().unwrap()
+}
+
+fn range() -> std::ops::Range<std::time::SystemTime> {
+    from_millis(1_700_000_000_000)..from_millis(1_700_000_060_000)
+}
+
+/// Sends one call to the server, whatever its host would be.
+async fn one<O: Operation>(client: &Client, endpoint: &Endpoint, operation: O) -> Result<(), (&'static str, Error)> {
+    client.send_to(endpoint, operation).await.map(|_| ()).map_err(|error| (O::NAME, error))
+}
+
+type Answers = Vec<(&'static str, Result<(), (&'static str, Error)>)>;
+
+/// Makes each call of the script's list once, in its order, with our client.
+async fn our_calls(url: &str, only: Option<&str>) -> Answers {
+    let (client, endpoint) = (client(url), url.parse::<Endpoint>().unwrap());
+    let mut answers = Vec::new();
+    macro_rules! calls {
+        ($($operation:ty = $call:expr;)+) => {$(
+            if only.is_none_or(|only| only == <$operation as Operation>::NAME) {
+                let answer = one::<$operation>(&client, &endpoint, $call).await;
+                answers.push((<$operation as Operation>::NAME, answer));
+            }
+        )+};
+    }
+    let version = "v1";
+    let images = ImageGenerationConfiguration::new("s3://my-bucket/door", "eu-west-1");
+    let images = images.sampling_interval(Duration::from_millis(200)).jpeg_quality(80).size(320, 240);
+    let notify = NotificationConfiguration::new("arn:aws:sns:eu-west-1:111122223333:cameras");
+    calls! {
+        CreateStream = CreateStream::new("front-door".parse().unwrap()).device_name("cam-1")
+            .media_type("video/h264,audio/aac").kms_key_id("alias/k").data_retention_in_hours(24).tag("place", "door")
+            .storage_tier(StorageTier::Warm);
+        DescribeStream = DescribeStream::new(stream());
+        ListStreams = ListStreams::new().max_results(7).next_token("abc=").name_begins_with("fr".parse().unwrap());
+        DeleteStream = DeleteStream::new(arn()).current_version(version);
+        UpdateStream = UpdateStream::new(stream(), version).device_name("cam-2").media_type("video/h265");
+        UpdateDataRetention = UpdateDataRetention::increase(arn().into(), version, 3);
+        TagStream = TagStream::new(stream()).tag("place", "door").tag("floor", "1");
+        UntagStream = UntagStream::new(stream(), ["place", "floor"]);
+        ListTagsForStream = ListTagsForStream::new(stream()).next_token("abc");
+        GetDataEndpoint = GetDataEndpoint::new(stream(), ApiName::GetImages);
+        UpdateStreamStorageConfiguration = UpdateStreamStorageConfiguration::new(stream(), version, StorageTier::Hot);
+        DescribeStreamStorageConfiguration = DescribeStreamStorageConfiguration::new(arn().into());
+        UpdateImageGenerationConfiguration = UpdateImageGenerationConfiguration::new(stream(), images);
+        DescribeImageGenerationConfiguration = DescribeImageGenerationConfiguration::new(stream());
+        UpdateNotificationConfiguration =
+            UpdateNotificationConfiguration::new(stream(), notify.status(ConfigurationStatus::Disabled));
+        DescribeNotificationConfiguration = DescribeNotificationConfiguration::new(stream());
+        GetImages = GetImages::new(stream(), range()).selector(TimestampOrigin::Server).every(Duration::from_secs(3))
+            .jpeg(70).size(640, 360).max_results(25).next_token("abc");
+        ListFragments = ListFragments::new(stream(), TimestampOrigin::Producer, range()).max_results(100);
+        GetMediaForFragmentList =
+            GetMediaForFragmentList::new(stream(), ["91343852333181432392682062607743920146159169392"]);
+        GetClip = GetClip::new(stream(), TimestampOrigin::Server, range());
+        GetHlsStreamingSessionUrl =
+            GetHlsStreamingSessionUrl::on_demand(stream(), TimestampOrigin::Producer, range()).expires(600)
+            .max_fragments(50).container_format(ContainerFormat::MpegTs)
+            .discontinuity_mode(Discontinuities::OnDiscontinuity).display_fragment_timestamp(Display::Always);
+        GetDashStreamingSessionUrl =
+            GetDashStreamingSessionUrl::live_replay(stream(), TimestampOrigin::Server, range().start).expires(600)
+            .max_fragments(50).display_fragment_timestamp(Display::Always).display_fragment_number(Display::Never);
+        GetMedia = GetMedia::new(stream(), StartSelector::AfterFragment("91343852333181432392".into()));
+    }
+    answers
+}
+
+fn as_json_line(seen: &Seen) -> String {
+    let body = String::from_utf8(seen.body.clone()).unwrap();
+    let line = serde_json::json!({"path": seen.path(), "headers": seen.headers, "body": body, "secret": SECRET});
+    format!("{line}\n")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn our_requests_are_those_of_boto3_and_their_signatures_hold() {
+    let Some(python) = python("our_requests_are_those_of_boto3_and_their_signatures_hold") else { return };
+    let ours = Scripted::start(|_, _| ok("{}")).await;
+    our_calls(&ours.url, None).await;
+    let theirs = Scripted::start(|_, _| ok("{}")).await;
+    judge(&python, &["calls", &theirs.url], String::new()).await;
+    let (ours, theirs) = (ours.seen(), theirs.seen());
+    assert_eq!(ours.len(), theirs.len());
+    for (our, their) in ours.iter().zip(&theirs) {
+        assert_eq!(our.line, their.line);
+        assert_eq!(our.json(), their.json(), "{}", our.line);
+    }
+    let lines: String = ours.iter().map(as_json_line).collect();
+    assert_eq!(judge(&python, &["verify"], lines).await.trim(), "ok");
+}
+
+/// Calls whose answer is useless without its one member: null there is an error, and no crash.
+const NEEDS_ITS_MEMBER: [&str; 6] = [
+    "CreateStream",
+    "DescribeStream",
+    "GetDataEndpoint",
+    "GetImages",
+    "GetHLSStreamingSessionURL",
+    "GetDASHStreamingSessionURL",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_answer_that_the_model_allows_is_read() {
+    let Some(python) = python("every_answer_that_the_model_allows_is_read") else { return };
+    let shapes = judge(&python, &["shapes"], String::new()).await;
+    let shapes: std::collections::BTreeMap<String, Vec<String>> = serde_json::from_str(&shapes).unwrap();
+    assert_eq!(shapes.len(), 23);
+    let body = Arc::new(Mutex::new(String::new()));
+    let next = Arc::clone(&body);
+    let server = Scripted::start(move |_, _| ok(&next.lock().unwrap())).await;
+    for (operation, answers) in shapes {
+        for (index, answer) in answers.into_iter().enumerate() {
+            let nulls = index == 1;
+            body.lock().unwrap().clone_from(&answer);
+            let mut read = our_calls(&server.url, Some(&operation)).await;
+            let (_, read) = read.pop().unwrap_or_else(|| panic!("{operation} is not among our calls"));
+            let expected = !(nulls && NEEDS_ITS_MEMBER.contains(&operation.as_str()));
+            assert_eq!(read.is_ok(), expected, "{operation} {answer}: {read:?}");
+        }
+    }
+}
