@@ -45,6 +45,8 @@ mod open_enum;
 mod operation;
 mod put_media;
 mod region;
+#[cfg(feature = "aws-config")]
+mod sdk_config;
 mod sign;
 mod stream_id;
 mod timeouts;

@@ -38,9 +38,8 @@ fn main() -> ExitCode {
         doctor.retention(&info);
         let configuration = doctor.image_generation(&info).await?;
         doctor.notifications().await?;
-        match doctor.last_fragment(options.back).await? {
-            Some(last) => doctor.fragment(&last, configuration.as_ref()).await?,
-            None => {}
+        if let Some(last) = doctor.last_fragment(options.back).await? {
+            doctor.fragment(&last, configuration.as_ref()).await?;
         }
         doctor.findings.end()
     })
@@ -191,8 +190,8 @@ impl Doctor {
             };
             let page = match self.client.send(call).await {
                 Ok(page) => page,
-                // Some answer so when there has never been a fragment.
-                Err(error) if error.is_not_found() => break,
+                // So are streams answered for that have never had a fragment, or keep none.
+                Err(error) if error.is_not_found() || keeps_nothing(&error) => break,
                 Err(error) => return Err(explain(error, "kinesisvideo:ListFragments")),
             };
             count += page.fragments.len();
@@ -329,6 +328,10 @@ async fn read_fragment(mut media: MediaBody) -> Result<Option<Fragment>, Failure
     }
     let last = reader.finish().map_err(Failure::run)?;
     Ok(last.filter(|fragment| !fragment.frames.is_empty()))
+}
+
+fn keeps_nothing(error: &Error) -> bool {
+    error.service().is_some_and(|error| error.kind == ServiceErrorKind::NoDataRetention)
 }
 
 /// Names the right that is missing, which is the most common reason of all.
