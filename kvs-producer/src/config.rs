@@ -30,6 +30,7 @@ pub struct Config {
     pub(crate) bootstrap: Bootstrap,
     pub(crate) timecodes: Timecodes,
     pub(crate) timestamps: Timestamps,
+    pub(crate) payloads: Payloads,
     pub(crate) time_jump: TimeJump,
     pub(crate) fragment_min: Duration,
     pub(crate) fragment_max: Duration,
@@ -77,6 +78,18 @@ pub enum Timestamps {
     Live,
     /// Anything: the first frame was recorded at this time after the Unix epoch.
     StartAt(Duration),
+}
+
+/// Whether payloads are looked at before they are sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Payloads {
+    /// Start codes become lengths, ADTS headers go, and the codec private data is taken from the stream: missing at first, it
+    /// is filled in; changed at a key frame, it begins a new session.
+    #[default]
+    Detect,
+    /// They go out as they are, under the codec private data of the configuration.
+    AsIs,
 }
 
 /// What happens when the leading track's time goes back by more than reordering explains.
@@ -187,6 +200,7 @@ impl Config {
             bootstrap: Bootstrap::default(),
             timecodes: Timecodes::default(),
             timestamps: Timestamps::default(),
+            payloads: Payloads::default(),
             time_jump: TimeJump::default(),
             fragment_min: service::FRAGMENT_DURATION_MIN,
             fragment_max: service::FRAGMENT_DURATION_MAX,
@@ -226,6 +240,8 @@ impl Config {
         timecodes: Timecodes;
         /// What the frames' times count from: by default the Unix epoch.
         timestamps: Timestamps;
+        /// Whether payloads are looked at: by default they are, where the codec is H.264, H.265 or AAC.
+        payloads: Payloads;
         /// What happens when time goes back: by default a new session.
         time_jump: TimeJump;
         /// Fragments are not cut at a key frame before they are this long: 1 s by default, which keeps streams of key frames

@@ -100,6 +100,16 @@ impl Fragmenter {
         self.tracks.iter().any(|known| known.number == track)
     }
 
+    /// A track is set up differently from the next fragment on; where the leading one is, that begins with the next frame.
+    pub(crate) fn set_track(&mut self, track: &Track, buffer: &mut Buffer, reports: &mut Reports) {
+        for known in self.tracks.iter_mut().filter(|known| known.number == track.number) {
+            known.clone_from(track);
+        }
+        if track.number == self.lead {
+            self.break_epoch(buffer, reports);
+        }
+    }
+
     /// Whether this frame may begin a fragment by itself.
     fn begins(&self, frame: &Frame) -> bool {
         match self.rules.cut {
@@ -249,7 +259,7 @@ impl Fragmenter {
     }
 
     fn is_current(&self, epoch: &Epoch) -> bool {
-        self.active().map(|track| track.number).eq(epoch.tracks.iter().map(|track| track.number))
+        self.active().eq(&epoch.tracks)
     }
 
     fn begin_epoch(&mut self, at: u64) -> Arc<Epoch> {

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use kvs_mkv::Frame;
+use kvs_mkv::{Frame, TrackNumber};
 
+use crate::adapt::{Adapter, SetUp};
 use crate::buffer::{Buffer, Evict};
 use crate::config::{Config, Overflow};
 use crate::event::{Event, JumpHandling};
@@ -24,6 +25,7 @@ pub(crate) struct Intake {
     fragmenter: Fragmenter,
     tags: WaitingTags,
     overflow: Overflow,
+    adapters: Vec<Adapter>,
 }
 
 impl Intake {
@@ -36,6 +38,7 @@ impl Intake {
             fragmenter,
             tags: WaitingTags::default(),
             overflow: config.overflow,
+            adapters: config.tracks.iter().map(|track| Adapter::new(track, config.payloads)).collect(),
         })
     }
 
@@ -69,9 +72,14 @@ impl Intake {
             Ok(placed) => placed,
             Err(error) => return Err(PutFrameError::new(time_refusal(error), frame)),
         };
+        let set_up = match self.adapt(&mut frame) {
+            Ok(set_up) => set_up,
+            Err(refusal) => return Err(PutFrameError::new(refusal, frame)),
+        };
         frame.pts = Duration::from_millis(placed.at);
         reports.stats.totals.submitted.add(1, frame.data.len() as u64);
         self.on_jump(placed, buffer, reports);
+        self.on_set_up(set_up, frame.track, buffer, reports);
         if self.interleaver.is_single() {
             self.fragmenter.place(frame, buffer, &mut self.tags, reports);
         } else {
@@ -90,6 +98,25 @@ impl Intake {
         }
         let limit = buffer.largest_frame().min(FRAME_BYTES);
         (bytes > limit).then_some(Refusal::TooLarge { bytes, limit })
+    }
+
+    fn adapt(&mut self, frame: &mut Frame) -> Result<SetUp, Refusal> {
+        match self.adapters.iter_mut().find(|adapter| adapter.track().number == frame.track) {
+            Some(adapter) => adapter.adapt(frame),
+            None => Ok(SetUp::Same),
+        }
+    }
+
+    /// Frames before the change keep the header they had.
+    fn on_set_up(&mut self, set_up: SetUp, track: TrackNumber, buffer: &mut Buffer, reports: &mut Reports) {
+        let adapter = self.adapters.iter().position(|adapter| adapter.track().number == track);
+        let Some(adapter) = adapter.filter(|_| set_up == SetUp::Changed) else { return };
+        if track == self.fragmenter.lead() {
+            self.flush(buffer, reports);
+        }
+        if let Some(adapter) = self.adapters.get(adapter) {
+            self.fragmenter.set_track(adapter.track(), buffer, reports);
+        }
     }
 
     fn on_jump(&mut self, placed: Placed, buffer: &mut Buffer, reports: &mut Reports) {

@@ -52,7 +52,7 @@
 //! use kvs_mkv::{CodecId, Frame, Track, TrackKind, TrackNumber};
 //! use kvs_producer::{Bootstrap, Config, Producer, Transmit};
 //!
-//! let audio = Track::new(TrackNumber::ONE, TrackKind::Audio, CodecId::AAC).with_audio(48_000.0, 2, None);
+//! let audio = Track::new(TrackNumber::ONE, TrackKind::Audio, CodecId::ACM).with_audio(8_000.0, 1, Some(16));
 //! let config = Config::new("door-bell", vec![audio]).bootstrap(Bootstrap::FixedEndpoint("https://data".into()));
 //! let now = Instant::now();
 //! let mut producer = Producer::new(config, now, SystemTime::now())?;
@@ -77,6 +77,7 @@
 
 mod ack;
 mod ack_parser;
+mod adapt;
 mod backoff;
 mod buffer;
 mod call;
@@ -104,7 +105,7 @@ mod transmit;
 pub use ack::{Ack, AckError, AckKind};
 pub use ack_parser::{AckParseError, AckParser};
 pub use call::{Answer, Call, CallId, Failure, FailureKind, Freshness, NewStream, SessionId, StreamStatus};
-pub use config::{Bootstrap, Config, ConfigError, Overflow, TimeJump, Timestamps, WithoutKeyframe};
+pub use config::{Bootstrap, Config, ConfigError, Overflow, Payloads, TimeJump, Timestamps, WithoutKeyframe};
 pub use diagnosis::{Action, Diagnosis};
 #[cfg(feature = "tokio")]
 pub use drive::{Events, OpenError, StopReport, Stream};

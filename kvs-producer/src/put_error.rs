@@ -57,6 +57,16 @@ pub enum Refusal {
     /// There is no payload.
     #[error("the frame has no payload")]
     Empty,
+    /// The payload is neither NAL units behind start codes nor behind lengths, or an ADTS header that cannot be.
+    #[error("the payload is not of the track's codec: neither start codes nor lengths, or a broken ADTS header")]
+    Framing,
+    /// A decoder could not be set up: the configuration gives no codec private data, and the stream brought none so far
+    /// (SPS and PPS before a key frame, an ADTS header).
+    #[error("no codec private data for track {track} yet: give it in the configuration, or begin with parameter sets")]
+    NoCodecPrivate {
+        /// The track.
+        track: TrackNumber,
+    },
     /// Its time lies before the last one, and the policy is to refuse that.
     #[error("time goes back from {} to {} ms since the epoch", from.as_millis(), to.as_millis())]
     Backwards {

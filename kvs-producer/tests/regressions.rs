@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime};
 use kvs_mkv::service::ErrorId;
 use kvs_mkv::{CodecId, Frame, Track, TrackKind};
 use kvs_producer::{
-    Action, Bootstrap, CloseReason, Event, FragmentTag, HaltReason, ImageGeneration, LossReason, Overflow, Producer,
-    Refusal, TimeJump, Timecodes, Timestamps, Transmit,
+    Action, Bootstrap, CloseReason, Event, FragmentTag, HaltReason, ImageGeneration, LossReason, Overflow, Payloads,
+    Producer, Refusal, TimeJump, Timecodes, Timestamps, Transmit,
 };
 use support::*;
 
@@ -269,7 +269,7 @@ fn expired_token_midstream() {
 #[test]
 fn audio_only() {
     let track = Track::new(V, TrackKind::Audio, CodecId::AAC).with_audio(48_000.0, 2, None);
-    let mut service = Service::new(kvs_producer::Config::new("cam", vec![track]).seed(1));
+    let mut service = Service::new(kvs_producer::Config::new("cam", vec![track]).payloads(Payloads::AsIs));
     for n in 0..500 {
         service.put(frame(V, n * 21, false));
         service.pass(MS(21));
@@ -283,7 +283,7 @@ fn audio_only() {
 /// cpp#680, cpp#354: one track stalls and comes back with a wild time; no fragment lacks a declared track.
 #[test]
 fn track_stall_and_wild_pts() {
-    let mut service = Service::new(kvs_producer::Config::new("cam", vec![video(), audio()]).seed(1));
+    let mut service = Service::new(kvs_producer::Config::new("cam", vec![video(), audio()]).payloads(Payloads::AsIs));
     for ms in (0..40_000).step_by(40) {
         service.put(frame(V, ms, ms % 2000 == 0));
         if !(10_000..25_000).contains(&ms) {
@@ -442,6 +442,28 @@ fn a_jump_back_in_time_makes_a_new_session() {
     service.finish(S(10));
     assert_eq!((service.sessions, service.stored.len()), (2, 4));
     assert_eq!(count(&service, |event| matches!(event, Event::TimeJump { .. })), 1);
+    assert_eq!(service.producer.stats().totals.lost.frames, 0);
+}
+
+/// cpp#334, cpp#109: other parameter sets in the stream begin a new session, under their own header.
+#[test]
+fn params_change_starts_session() {
+    let unit = |bytes: &[u8]| [b"\0\0\0\x01".as_slice(), bytes].concat();
+    let key = |level: u8| {
+        let sps = [0x67, 0x42, 0xc0, level, 0xda, 0x0f, 0x0a, 0x69, 0xa8, 0x08, 0x08, 0x08, 0x10];
+        [unit(&sps), unit(&[0x68, 0xce, 0x3c, 0x80]), unit(&[0x65, 0x88, 0x84])].concat()
+    };
+    let track = Track::new(V, TrackKind::Video, CodecId::H264);
+    let mut service = Service::new(kvs_producer::Config::new("cam", vec![track]));
+    for (n, level) in [10, 10, 11, 11].into_iter().enumerate() {
+        let start = n as u64 * 2000;
+        service.put(Frame::new(V, at(start), key(level)).with_keyframe(true));
+        service.put(Frame::new(V, at(start + 40), unit(&[0x41, 0x9a])));
+    }
+    service.finish(S(10));
+    assert_eq!((service.sessions, service.stored.len()), (2, 4));
+    let levels: Vec<u8> = service.headers.iter().map(|tracks| tracks[0].codec_private[3]).collect();
+    assert_eq!(levels, [10, 11]);
     assert_eq!(service.producer.stats().totals.lost.frames, 0);
 }
 

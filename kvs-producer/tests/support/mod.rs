@@ -12,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use kvs_mkv::{CodecId, Frame, Limits, Parser, Tag, Track, TrackKind, TrackNumber};
 use kvs_producer::{
-    Answer, Call, CloseReason, Config, Event, OpenRequest, Producer, SessionId, StreamStatus, Transmit,
+    Answer, Call, CloseReason, Config, Event, OpenRequest, Payloads, Producer, SessionId, StreamStatus, Transmit,
 };
 
 pub const V: TrackNumber = TrackNumber::ONE;
@@ -29,7 +29,7 @@ pub fn audio() -> Track {
 }
 
 pub fn config() -> Config {
-    Config::new("cam", vec![video()]).seed(7)
+    Config::new("cam", vec![video()]).seed(7).payloads(Payloads::AsIs)
 }
 
 pub fn at(ms: u64) -> Duration {
@@ -73,6 +73,8 @@ pub struct Service {
     /// Bytes a second that the socket takes; all at once by default.
     pub slow: Option<usize>,
     in_socket: usize,
+    /// The tracks of each session.
+    pub headers: Vec<Vec<Track>>,
 }
 
 pub fn all_acks(timecode: u64) -> Vec<String> {
@@ -101,6 +103,7 @@ impl Service {
             requests: Vec::new(),
             slow: None,
             in_socket: 0,
+            headers: Vec::new(),
         };
         service.run();
         service
@@ -164,7 +167,10 @@ impl Service {
         use kvs_mkv::Event as Mkv;
         while let Some(event) = self.parser.as_mut().and_then(|parser| parser.next_event().unwrap()) {
             match event {
-                Mkv::Tracks(tracks) => self.tracks = tracks.len(),
+                Mkv::Tracks(tracks) => {
+                    self.tracks = tracks.len();
+                    self.headers.push(tracks);
+                }
                 Mkv::Cluster { at } => {
                     self.seal(session);
                     let timecode = at.as_millis() as u64;

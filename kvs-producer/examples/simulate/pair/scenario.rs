@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use kvs_mkv::{CodecId, Track, TrackKind, TrackNumber};
-use kvs_producer::{Bootstrap, Config, NewStream, Overflow, TimeJump, Timecodes, WithoutKeyframe};
+use kvs_producer::{Bootstrap, Config, NewStream, Overflow, Payloads, TimeJump, Timecodes, WithoutKeyframe};
 
 /// One kind of trouble.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -108,6 +108,7 @@ impl Scenario {
         let backoff_cap = ms(rng, 500, 15_000);
         let config = Config::new("cam", tracks(count))
             .seed(seed)
+            .payloads(Payloads::AsIs)
             .bootstrap(Bootstrap::CreateIfMissing(NewStream::default()))
             .timecodes(timecodes)
             .time_jump([TimeJump::NewSession, TimeJump::Rebase, TimeJump::Refuse][rng.usize(..3)])
