@@ -1,0 +1,46 @@
+//! Pages that no service should send: read or refused, never a panic; and what a page costs.
+
+#![expect(clippy::unwrap_used, reason = "a test panics")]
+
+use kvs_images::parse_page;
+use proptest::prelude::*;
+
+fn entry() -> impl Strategy<Value = String> {
+    let time =
+        prop_oneof![Just("1.7E9".to_owned()), Just("-1".to_owned()), Just("null".to_owned()), Just("\"x\"".to_owned())];
+    let content = prop_oneof![
+        Just("null".to_owned()),
+        Just("\"aGk=\"".to_owned()),
+        Just("\"aGk\\/\"".to_owned()),
+        any::<String>().prop_map(|text| serde_json::to_string(&text).unwrap()),
+    ];
+    let error = prop_oneof![Just("null"), Just("\"NO_MEDIA\""), Just("\"\""), Just("7")];
+    (time, content, error).prop_map(|(time, content, error)| {
+        format!(r#"{{"TimeStamp":{time},"ImageContent":{content},"Error":{error}}}"#)
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_page_is_read_or_refused(entries in prop::collection::vec(entry(), 0..5), cut in 0_usize..200) {
+        let page = format!(r#"{{"Images":[{}],"NextToken":"t"}}"#, entries.join(","));
+        if let Ok(page) = parse_page("GetImages", page.as_bytes()) {
+            prop_assert_eq!(page.images.len(), entries.len());
+        }
+        let cut = cut.min(page.len());
+        prop_assert!(cut == page.len() || cut == 0 || parse_page("GetImages", &page.as_bytes()[..cut]).is_err());
+    }
+
+    #[test]
+    fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        let _ = parse_page("GetImages", &bytes);
+    }
+}
+
+#[test]
+fn escaped_base64_is_the_same_picture() {
+    let page = parse_page("GetImages", br#"{"Images":[{"TimeStamp":1,"ImageContent":"\/9j\/"}]}"#).unwrap();
+    assert_eq!(page.images[0].content.as_deref(), Ok(&[0xff, 0xd8, 0xff][..]));
+}
