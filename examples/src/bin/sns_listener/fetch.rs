@@ -1,0 +1,61 @@
+//! GET of a checked URL: certificates and confirmations.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::{Request, StatusCode};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use kvs_notify::limits::CERTIFICATE_BYTES;
+use rustls::{ClientConfig, RootCertStore};
+
+/// SNS waits 15 s for an answer, and a fetch is only a part of it.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Fetches over http and https; never follows a redirect, since only the first URL was checked.
+pub(crate) struct Fetcher {
+    client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+}
+
+impl Fetcher {
+    pub(crate) fn new() -> Result<Self, rustls::Error> {
+        let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        let tls = ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
+        Ok(Self { client: Client::builder(TokioExecutor::new()).build(connector) })
+    }
+
+    pub(crate) async fn get(&self, url: &str) -> Result<Bytes, FetchError> {
+        let request = Request::get(url).body(Empty::new())?;
+        let whole = async {
+            let response = self.client.request(request).await?;
+            if !response.status().is_success() {
+                return Err(FetchError::Status(response.status()));
+            }
+            let body = Limited::new(response.into_body(), CERTIFICATE_BYTES).collect().await;
+            Ok(body.map_err(FetchError::Body)?.to_bytes())
+        };
+        tokio::time::timeout(PATIENCE, whole).await.map_err(|_| FetchError::TooLong)?
+    }
+}
+
+/// Why nothing was fetched.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FetchError {
+    #[error("no answer within {PATIENCE:?}")]
+    TooLong,
+    #[error("answered with {0}")]
+    Status(StatusCode),
+    #[error("the answer cannot be read: {0}")]
+    Body(Box<dyn std::error::Error + Send + Sync>),
+    #[error("no connection: {0}")]
+    Connection(#[from] hyper_util::client::legacy::Error),
+    #[error("not a URL: {0}")]
+    Url(#[from] http::Error),
+}
