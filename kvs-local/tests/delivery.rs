@@ -23,7 +23,9 @@ use kvs_local::delivery::{
 };
 use kvs_local::pictures::{Axis, Footage, FootageSource, ImageFormat, PictureSize, Rendering};
 use kvs_mkv::{FragmentNumber, Tag};
-use kvs_notify::{FragmentNotification, ImageObjectKey, SnsMessage};
+use kvs_notify::{
+    FragmentNotification, ImageObjectKey, SigningCertificate, SnsMessage, TrustRoots, UrlPolicy, Verifier, VerifyError,
+};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, OnceCell, broadcast};
 
@@ -458,6 +460,37 @@ async fn another_implementation_verifies_the_signatures() {
             assert_eq!(status, StatusCode::OK);
             std::fs::write(dir.path().join("certificate.pem"), certificate).unwrap();
             assert_eq!(check(&python, dir.path(), &post.body), format!("verified {version} {kind}"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_receiving_side_accepts_what_is_delivered_and_nothing_that_was_changed() {
+    let (one, two) = (Endpoint::start(&[]).await, Endpoint::start(&[]).await);
+    let subscription = |endpoint: &Endpoint| Subscription::new(TOPIC, &endpoint.url).unwrap();
+    let versions = vec![subscription(&one), subscription(&two).signature(kvs_notify::SignatureVersion::V2)];
+    let stand = Stand::start(versions).await;
+    let roots = TrustRoots::new().roots_pem(stand.delivery.authority().await.unwrap().as_bytes()).unwrap();
+    let urls = UrlPolicy::aws().and_origin(&stand.base_url, "sns.amazonaws.com");
+    let verifier = Verifier::new(roots, [TOPIC]).urls(urls);
+    for endpoint in [&one, &two] {
+        endpoint.confirm().await;
+        let fragment = fragment(None, &[(NOTIFICATION, ""), ("Tür", "öffen")]);
+        stand.delivery.fragment_persisted(&fragment, None, Some(&topic())).await;
+        for number in [0, 1] {
+            let post = endpoint.post(number).await;
+            let message: SnsMessage = serde_json::from_str(&post.body).unwrap();
+            let url = verifier.certificate_url(&message).unwrap();
+            let pem = get(url.as_str()).await.1;
+            let certificate = SigningCertificate::from_pem(url, pem.as_bytes()).unwrap();
+            let verified = verifier.verify(&message, &certificate, SystemTime::now()).unwrap();
+            assert_eq!(verifier.subscription_url(&verified).unwrap().is_some(), number == 0);
+
+            let mut changed: serde_json::Value = serde_json::from_str(&post.body).unwrap();
+            changed["Message"] = format!("{} ", changed["Message"].as_str().unwrap()).into();
+            let changed: SnsMessage = serde_json::from_str(&changed.to_string()).unwrap();
+            let refused = verifier.verify(&changed, &certificate, SystemTime::now());
+            assert_eq!(refused, Err(VerifyError::Signature));
         }
     }
 }

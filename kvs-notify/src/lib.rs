@@ -1,6 +1,30 @@
 //! Typed models for what Kinesis Video Streams sends: SNS fragment notifications, S3 image objects, and the envelopes they arrive in.
 //!
-//! No runtime, no HTTP client, no clock: texts and bytes go in, types come out.
+//! ```
+//! use kvs_notify::{Content, decode};
+//!
+//! fn handle(body: &[u8]) -> Result<(), kvs_notify::DecodeError> {
+//!     for message in decode(body)?.messages {
+//!         match message.content {
+//!             Content::Fragment(notification) => {
+//!                 println!("{} holds {}", notification.stream_arn.stream(), notification.fragment_number);
+//!             }
+//!             # #[cfg(feature = "s3")]
+//!             Content::Objects(events) => {
+//!                 for key in events.iter().filter_map(|event| event.image_key().ok()) {
+//!                     println!("an image of {} at {:?}", key.stream(), key.timecode());
+//!                 }
+//!             }
+//!             _ => {}
+//!         }
+//!     }
+//!     Ok(())
+//! }
+//! ```
+//!
+//! The contract: no runtime, no HTTP client, no clock; bytes and instants go in, types come out. Every size from outside is
+//! compared with a limit of [`limits`] before it is used. Fields that are known are checked strictly, those that are not are skipped.
+//! Nothing is logged, and secrets do not print. Nothing is trusted before `Verifier` (feature `verify`) says so.
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 pub mod limits;
