@@ -30,7 +30,7 @@ async fn answer_all(address: &str, handle: impl Fn(&[u8]) -> Result<String, Stri
         let (id, event) = match next(&mut sender, address).await {
             Ok(next) => next,
             // Lambda ended the environment.
-            Err(RuntimeError::Http(error)) if error.is_closed() || error.is_canceled() => break,
+            Err(RuntimeError::Http(error)) if is_end(&error) => break,
             Err(error) => return Err(error),
         };
         let (kind, body) = match handle(&event) {
@@ -44,6 +44,11 @@ async fn answer_all(address: &str, handle: impl Fn(&[u8]) -> Result<String, Stri
     }
     connection.abort();
     Ok(())
+}
+
+/// Whether the other side closed the connection.
+fn is_end(error: &hyper::Error) -> bool {
+    error.is_closed() || error.is_canceled() || error.is_incomplete_message()
 }
 
 async fn next(sender: &mut SendRequest<Full<Bytes>>, host: &str) -> Result<(String, Bytes), RuntimeError> {
