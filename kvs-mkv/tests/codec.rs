@@ -34,8 +34,12 @@ fn stuffed(units: &[(Vec<u8>, usize)]) -> Vec<u8> {
     stream
 }
 
+fn length(unit: &[u8]) -> [u8; 4] {
+    u32::try_from(unit.len()).expect("units here are short").to_be_bytes()
+}
+
 fn length_prefixed(units: &[Vec<u8>]) -> Vec<u8> {
-    units.iter().flat_map(|unit| [&u32::try_from(unit.len()).unwrap().to_be_bytes()[..], unit].concat()).collect()
+    units.iter().flat_map(|unit| [&length(unit)[..], unit].concat()).collect()
 }
 
 proptest! {
@@ -51,6 +55,7 @@ proptest! {
         for (unit, piece) in walked.iter().zip(framed.iter().skip(1).step_by(2)) {
             prop_assert_eq!(unit.as_ptr(), piece.as_ptr(), "copied");
         }
+        prop_assert_eq!(&nal::LengthPrefixer::new().convert(&stream).unwrap(), &framed);
         let framed = framed.into_bytes();
         prop_assert_eq!(&framed[..], &length_prefixed(&units)[..]);
         let back = nal::length_prefixed_to_annex_b(&framed, LengthSize::FOUR).unwrap().into_bytes();

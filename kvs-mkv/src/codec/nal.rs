@@ -268,7 +268,9 @@ pub fn split_annex_b(data: &Bytes) -> Result<Vec<Bytes>, NalError> {
     Ok(annex_b(data)?.ranges().map(|range| data.slice(range)).collect())
 }
 
-/// Replaces start codes by four-byte lengths: the payload as slices of `data`, the lengths in one small new buffer.
+/// Replaces start codes by four-byte lengths: the payload as slices of `data`, the lengths as new bytes beside it.
+///
+/// A stream of access units is converted faster by one [`LengthPrefixer`].
 ///
 /// ```
 /// use bytes::Bytes;
@@ -291,6 +293,67 @@ pub fn annex_b_to_length_prefixed(data: &Bytes) -> Result<Chunks, NalError> {
     ranges.extend(walk.ranges());
     prefixed(data, &ranges, length_of)
 }
+
+/// Converts the access units of a stream one after the other, all lengths cut from one small buffer at a time.
+///
+/// An access unit of one slice costs no allocation. Memory: 4 KiB, kept as long as one of the payloads whose lengths lie in
+/// it, about a thousand.
+///
+/// ```
+/// use bytes::Bytes;
+/// use kvs_mkv::codec::nal::LengthPrefixer;
+///
+/// let mut prefixer = LengthPrefixer::new();
+/// let payload = prefixer.convert(&Bytes::from_static(b"\0\0\x01\x41\x9a\0\0\0\x01\x41\x9b"))?;
+/// assert_eq!(payload.into_bytes(), &b"\0\0\0\x02\x41\x9a\0\0\0\x02\x41\x9b"[..]);
+/// # Ok::<(), kvs_mkv::codec::nal::NalError>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct LengthPrefixer {
+    room: BytesMut,
+}
+
+impl LengthPrefixer {
+    /// With no buffer yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// As [`annex_b_to_length_prefixed`].
+    ///
+    /// # Errors
+    /// As [`annex_b_to_length_prefixed`].
+    #[inline]
+    pub fn convert(&mut self, data: &Bytes) -> Result<Chunks, NalError> {
+        let mut walk = annex_b(data)?;
+        let Some(first) = walk.next_range() else { return Ok(Chunks::new()) };
+        let Some(second) = walk.next_range() else {
+            let mut chunks = Chunks::from(self.prefix(&first)?);
+            chunks.push(data.slice(first));
+            return Ok(chunks);
+        };
+        let mut chunks = Chunks::with_capacity(FEW * 2);
+        for range in [first, second].into_iter().chain(walk.ranges()) {
+            chunks.push(self.prefix(&range)?);
+            chunks.push(data.slice(range));
+        }
+        Ok(chunks)
+    }
+
+    #[inline]
+    fn prefix(&mut self, range: &Range<usize>) -> Result<Bytes, NalError> {
+        let length = length_of(range)?;
+        if self.room.capacity() < 4 {
+            self.room = BytesMut::with_capacity(ROOM_BYTES);
+        }
+        self.room.put_u32(length);
+        Ok(self.room.split().freeze())
+    }
+}
+
+/// Bytes of lengths that are allocated at once.
+const ROOM_BYTES: usize = 4096;
 
 /// Replaces four-byte (or shorter) lengths by four-byte start codes, the payload as slices of `data`.
 ///
@@ -411,6 +474,19 @@ mod tests {
         let [first, payload, second, last] = chunks.pieces() else { panic!("four pieces, not {chunks:?}") };
         assert_eq!((payload.as_ptr(), last.as_ptr()), (data[4..].as_ptr(), data[10..].as_ptr()));
         assert_eq!(first.as_ptr().wrapping_add(4), second.as_ptr());
+    }
+
+    #[test]
+    fn one_prefixer_serves_a_whole_stream_without_copying() {
+        let mut prefixer = LengthPrefixer::new();
+        let mut kept = Vec::new();
+        for nth in 0..3000u32 {
+            let unit = Bytes::from([&[0, 0, 0, 1, 0x41][..], &nth.to_le_bytes(), &[0x80]].concat());
+            let chunks = prefixer.convert(&unit).unwrap();
+            assert_eq!(chunks.pieces()[1].as_ptr(), unit[4..].as_ptr());
+            kept.push(chunks);
+        }
+        assert!(kept.iter().all(|chunks| chunks.pieces()[0] == [0, 0, 0, 6][..]));
     }
 
     #[test]
