@@ -1,0 +1,69 @@
+//! Annex B to length-prefixed, beside a bare search for the start codes of the same bytes: quote the ratio.
+
+use std::hint::black_box;
+
+use bytes::Bytes;
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use kvs_mkv::codec::nal::{self, LengthPrefixer};
+use memchr::memmem;
+
+/// Access units of the "1080p mix": a key frame of 60 kB with its parameter sets every 50 frames, the others 8 kB in one slice.
+fn access_units() -> Vec<Bytes> {
+    let mut noise = Noise(0x2545_f491_4f6c_dd1d);
+    (0..200).map(|nth| if nth % 50 == 0 { key_frame(&mut noise) } else { frame(&mut noise, 0x41, 8_000) }).collect()
+}
+
+fn key_frame(noise: &mut Noise) -> Bytes {
+    let units = [(0x67, 24), (0x68, 5), (0x06, 40), (0x65, 60_000)];
+    units.iter().flat_map(|&(header, size)| frame(noise, header, size)).collect::<Vec<u8>>().into()
+}
+
+/// A NAL unit as an entropy coder fills it: any bytes, but no start code among them.
+fn frame(noise: &mut Noise, header: u8, size: usize) -> Bytes {
+    let mut bytes = vec![0, 0, 0, 1, header];
+    for _ in 0..size {
+        let zeros = bytes.ends_with(&[0, 0]);
+        bytes.push(if zeros { noise.byte().max(3) } else { noise.byte() });
+    }
+    bytes.push(0x80);
+    bytes.into()
+}
+
+struct Noise(u64);
+
+impl Noise {
+    fn byte(&mut self) -> u8 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0.to_le_bytes()[5]
+    }
+}
+
+fn annex_b(c: &mut Criterion) {
+    let units = access_units();
+    let mut group = c.benchmark_group("annex_b");
+    group.throughput(Throughput::Bytes(units.iter().map(|unit| unit.len() as u64).sum()));
+    group.bench_function("memmem", |b| {
+        b.iter(|| units.iter().map(|unit| memmem::find_iter(black_box(unit), &[0, 0, 1]).count()).sum::<usize>());
+    });
+    group.bench_function("LengthPrefixer", |b| {
+        let mut prefixer = LengthPrefixer::new();
+        b.iter(|| {
+            for unit in &units {
+                drop(black_box(prefixer.convert(black_box(unit))));
+            }
+        });
+    });
+    group.bench_function("annex_b_to_length_prefixed", |b| {
+        b.iter(|| {
+            for unit in &units {
+                drop(black_box(nal::annex_b_to_length_prefixed(black_box(unit))));
+            }
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, annex_b);
+criterion_main!(benches);
