@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::clock::Clock;
 use crate::control::{Identity, Pace};
+use crate::faults::Fault;
 use crate::ingest::Profile;
 use crate::local::{LocalKvs, StartError};
 use crate::server::{AccessKey, Gate, Keyring};
@@ -29,6 +30,15 @@ pub struct Builder {
     pub(crate) profile: Profile,
     pub(crate) clock: Clock,
     pub(crate) seed: Option<u64>,
+    pub(crate) faults: Vec<Fault>,
+    pub(crate) transport: Transport,
+}
+
+/// What connections speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Transport {
+    Plain,
+    Tls,
 }
 
 /// Whether other machines may connect.
@@ -60,6 +70,8 @@ impl Builder {
             profile: Profile::default(),
             clock: Clock::system(),
             seed: None,
+            faults: Vec::new(),
+            transport: Transport::Plain,
         }
     }
 
@@ -153,6 +165,19 @@ impl Builder {
     /// Draws versions and the random part of fragment numbers from this seed. Default: one drawn at random.
     pub const fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
+        self
+    }
+
+    /// Speaks TLS, with a certificate for `localhost`, loopback and the address listened on. Clients trust the authority in
+    /// `ca.pem` of the data folder ([`LocalKvs::ca_certificate`]). Default: plain HTTP.
+    pub const fn tls(mut self) -> Self {
+        self.transport = Transport::Tls;
+        self
+    }
+
+    /// Shows these faults; see also [`LocalKvs::faults`]. Default: none.
+    pub fn faults(mut self, faults: impl IntoIterator<Item = Fault>) -> Self {
+        self.faults.extend(faults);
         self
     }
 

@@ -32,8 +32,9 @@ mod clock;
 #[cfg(feature = "server")]
 mod control;
 #[cfg(feature = "server")]
-#[expect(dead_code, reason = "for scripted faults")]
 mod exception;
+#[cfg(feature = "server")]
+mod faults;
 #[cfg(feature = "server")]
 mod footage;
 #[cfg(feature = "server")]
@@ -46,6 +47,8 @@ mod server;
 #[cfg(feature = "server")]
 pub use builder::Builder;
 #[cfg(feature = "server")]
+pub use faults::{Fault, FaultKind, Faults, InvalidFaults};
+#[cfg(feature = "server")]
 pub use local::{LocalKvs, StartError};
 
 /// The access key the service takes when none was set up.
@@ -54,3 +57,7 @@ pub const ACCESS_KEY: &str = "kvs-local";
 /// The secret that goes with [`ACCESS_KEY`].
 #[cfg(feature = "server")]
 pub const SECRET_KEY: &str = "kvs-local-secret";
+
+#[cfg(all(doctest, feature = "server"))]
+#[doc = include_str!("../README.md")]
+struct ReadmeExamples;

@@ -4,19 +4,20 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, broadcast, watch};
 use tokio::task::JoinHandle;
 
-use crate::builder::{Builder, Remote};
+use crate::builder::{Builder, Remote, Transport};
 use crate::control::{Control, Registry, StreamRef};
 use crate::delivery::{Delivery, DeliveryEvent, DeliverySettings, SignerError, Subscription};
+use crate::faults::{Faults, InvalidFaults};
 use crate::ingest::Profile;
 use crate::limits;
 use crate::media::Media;
-use crate::server::{AccessKey, Answerer, Listener};
+use crate::server::{AccessKey, Answerer, Listener, Tls};
 use crate::store::{FragmentInfo, Store, StoreError, StorePolicy};
 
 /// Kinesis Video Streams, running in this process.
@@ -27,6 +28,7 @@ use crate::store::{FragmentInfo, Store, StoreError, StorePolicy};
 pub struct LocalKvs {
     address: SocketAddr,
     endpoint_url: String,
+    ca_certificate: Option<String>,
     region: String,
     key: AccessKey,
     folder: DataDir,
@@ -81,6 +83,15 @@ pub enum StartError {
         /// What is wrong.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A fault of the script names what does not exist.
+    #[error(transparent)]
+    Faults(#[from] InvalidFaults),
+    /// There is no TLS.
+    #[error("TLS cannot be set up: {source}")]
+    Tls {
+        /// What is wrong.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The region is not shaped as one.
     #[error("a region is made of a-z, 0-9 and '-', as us-west-2, not '{region}'")]
     Region {
@@ -106,6 +117,7 @@ impl LocalKvs {
         if !setup.listen.ip().is_loopback() && setup.remote == Remote::Refused {
             return Err(StartError::NotLoopback { address: setup.listen });
         }
+        setup.faults.iter().try_for_each(|fault| fault.kind.check())?;
         let folder = DataDir::open(setup.data_dir.as_deref())?;
         let seed = setup.seed.unwrap_or_else(|| fastrand::u64(..));
         let unusable = |source| StartError::DataDir { path: folder.path.clone(), source };
@@ -118,8 +130,15 @@ impl LocalKvs {
         let failed = |source| StartError::Listen { address: setup.listen, source };
         let tcp = TcpListener::bind(setup.listen).await.map_err(failed)?;
         let address = tcp.local_addr().map_err(failed)?;
-        let listener = Listener::new(tcp, None).map_err(failed)?;
-        let endpoint_url = format!("http://{address}");
+        let tls = match setup.transport {
+            Transport::Plain => None,
+            Transport::Tls => Some(Tls::open(&folder.path, address.ip())),
+        };
+        let tls = tls.transpose().map_err(|error| StartError::Tls { source: error.into() })?;
+        let (scheme, ca_certificate) =
+            tls.as_ref().map_or(("http", None), |tls| ("https", Some(tls.authority.clone())));
+        let endpoint_url = format!("{scheme}://{address}");
+        let listener = Listener::new(tcp, tls.map(|tls| tls.acceptor)).map_err(failed)?;
         let delivery = start_delivery(&setup, &folder.path, &endpoint_url)?;
         let (stop, stopping) = watch::channel(false);
         let answerer = Arc::new(Answerer {
@@ -131,6 +150,8 @@ impl LocalKvs {
             clock: setup.clock.clone(),
             profile: setup.profile,
             stop: stopping.clone(),
+            faults: Faults::new(setup.faults.clone()),
+            random: Mutex::new(fastrand::Rng::with_seed(seed)),
             sessions: Arc::new(Semaphore::new(limits::CONNECTIONS)),
             picture_work: Arc::new(Semaphore::new(limits::PICTURE_REQUESTS)),
         });
@@ -139,6 +160,7 @@ impl LocalKvs {
         Ok(Self {
             address,
             endpoint_url,
+            ca_certificate,
             region: setup.region.clone(),
             key: setup.first_key(),
             folder,
@@ -151,6 +173,16 @@ impl LocalKvs {
     /// The base URL of all operations, for `endpoint_url` settings of clients.
     pub fn endpoint_url(&self) -> &str {
         &self.endpoint_url
+    }
+
+    /// The certificate, as PEM, that clients have to trust when the service speaks TLS.
+    pub fn ca_certificate(&self) -> Option<&str> {
+        self.ca_certificate.as_deref()
+    }
+
+    /// The faults it is to show from now on.
+    pub fn faults(&self) -> &Faults {
+        &self.answerer.faults
     }
 
     /// The address it listens on.

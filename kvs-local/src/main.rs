@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use kvs_local::ingest::Profile;
-use kvs_local::{Builder, LocalKvs};
+use kvs_local::{Builder, Fault, LocalKvs};
 
 /// Kinesis Video Streams on your own machine: real media in, real pictures and notifications out.
 #[derive(Debug, Parser)]
@@ -44,6 +44,12 @@ struct Arguments {
     /// Milliseconds that a stream stays CREATING, UPDATING or DELETING.
     #[arg(long, value_name = "MS", default_value_t = 0)]
     transition_delay: u64,
+    /// Serve https with a certificate of its own; clients trust ca.pem in the data folder.
+    #[arg(long)]
+    tls: bool,
+    /// Script of faults to show, a JSON list.
+    #[arg(long, value_name = "FILE", value_parser = faults)]
+    faults: Option<Script>,
     /// Which edition of the service's limits holds.
     #[arg(long, value_name = "PROFILE", value_enum, default_value_t = Rules::Current)]
     profile: Rules,
@@ -80,6 +86,15 @@ fn credentials(text: &str) -> Result<Credentials, String> {
     }
 }
 
+/// The faults of a script.
+#[derive(Clone, Debug)]
+struct Script(Vec<Fault>);
+
+fn faults(path: &str) -> Result<Script, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+    Fault::read(&text).map(Script).map_err(|error| error.to_string())
+}
+
 fn subscription(text: &str) -> Result<(String, String), String> {
     let (topic, url) = text.split_once('=').ok_or("needs the form TOPIC_ARN=URL")?;
     Ok((topic.to_owned(), url.to_owned()))
@@ -110,6 +125,12 @@ impl Arguments {
         }
         if self.anonymous {
             builder = builder.anonymous();
+        }
+        if self.tls {
+            builder = builder.tls();
+        }
+        if let Some(Script(faults)) = self.faults {
+            builder = builder.faults(faults);
         }
         if self.allow_remote { builder.allow_remote() } else { builder }
     }

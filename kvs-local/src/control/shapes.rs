@@ -106,6 +106,11 @@ impl StreamRef {
         Self { name: Some(name.into()), arn: None }
     }
 
+    /// The name it says, without asking whether there is such a stream.
+    pub(crate) fn said_name(&self) -> Option<&str> {
+        self.name.as_deref().or_else(|| self.arn.as_deref().and_then(name_in_arn))
+    }
+
     /// The stream of this ARN.
     pub(crate) fn by_arn(arn: impl Into<String>) -> Self {
         Self { name: None, arn: Some(arn.into()) }

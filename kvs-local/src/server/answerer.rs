@@ -2,23 +2,27 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
+use serde_json::Value;
 use tokio::sync::Semaphore;
 
+use super::befallen::Befallen;
 use super::listener::{Stop, stopped};
 use super::route::{ReadOperation, Route};
 use super::sigv4::{Gate, Payload};
-use super::wire::{self, Answer, Numbers};
+use super::wire::{self, Answer};
 use crate::clock::Clock;
-use crate::control::{Control, ControlOperation, Effect, Registry};
+use crate::control::{Control, ControlOperation, Effect, Registry, StreamRef, parse};
 use crate::delivery::{Delivery, SNS_PATH};
 use crate::exception::{ApiError, Exception};
+use crate::faults::Faults;
 use crate::ingest::Profile;
 use crate::limits;
 use crate::media::Media;
@@ -34,6 +38,9 @@ pub(crate) struct Answerer {
     pub(crate) clock: Clock,
     pub(crate) profile: Profile,
     pub(crate) stop: Stop,
+    pub(crate) faults: Faults,
+    /// Where the random part of fragment numbers comes from.
+    pub(crate) random: Mutex<fastrand::Rng>,
     /// A permit for each producer's session; all are back when all sessions are over.
     pub(crate) sessions: Arc<Semaphore>,
     /// Pictures cost much work and memory: so many requests at a time.
@@ -70,33 +77,58 @@ impl Answerer {
         arrival: Arrival,
     ) -> Result<Answer, Infallible> {
         let (parts, body) = request.into_parts();
-        let answered = self.dispatch(&parts, body, arrival).await;
-        Ok(answered.unwrap_or_else(|error| {
+        let mut date = self.clock.wall();
+        let answered = self.dispatch(&parts, body, arrival, &mut date).await;
+        let mut answer = answered.unwrap_or_else(|error| {
             tracing::debug!(path = parts.uri.path(), %error, "refused");
             wire::refusal(&error)
-        }))
+        });
+        // Clients set their clocks by it.
+        wire::set_date(&mut answer, date);
+        Ok(answer)
     }
 
-    async fn dispatch(self: &Arc<Self>, parts: &Parts, body: Incoming, arrival: Arrival) -> Result<Answer, ApiError> {
+    /// `date` is the time as the service has it, and is changed if it has it wrong.
+    async fn dispatch(
+        self: &Arc<Self>,
+        parts: &Parts,
+        body: Incoming,
+        arrival: Arrival,
+        date: &mut SystemTime,
+    ) -> Result<Answer, ApiError> {
         if parts.method == Method::GET && parts.uri.path().starts_with(SNS_PATH) {
             return Ok(self.sns_page(parts).await);
         }
         let route = if parts.method == Method::POST { Route::of(parts.uri.path()) } else { Route::Unknown };
-        if route == Route::Unknown {
-            drain(body);
-            return Err(wire::unknown_operation());
-        }
-        if route == Route::PutMedia {
-            return self.put_media(parts, body).await;
+        match route {
+            Route::Unknown => {
+                drain(body);
+                return Err(wire::unknown_operation());
+            }
+            Route::PutMedia => return self.put_media(parts, body, date).await,
+            Route::Control(_) | Route::Read(_) | Route::Missing { .. } => {}
         }
         let body = read_whole(body).await?;
-        self.gate.check(parts, Payload::Whole(&body), self.clock.wall())?;
+        let befallen = self.befall(parts.uri.path(), named_stream(&body).as_deref());
+        *date = befallen.skewed(*date);
+        self.gate.check(parts, Payload::Whole(&body), *date)?;
+        if let Some(answer) = befallen.intervene().await? {
+            return Ok(answer);
+        }
         match route {
-            Route::Control(operation) => self.control(operation, body, arrival.endpoint(&parts.headers)).await,
+            Route::Control(operation) => {
+                let reply = self.control(operation, body, arrival.endpoint(&parts.headers)).await?;
+                Ok(wire::ok(reply, befallen.style()))
+            }
+            Route::Read(operation) => self.read(operation, &body, &befallen).await,
             Route::Missing { operation, why } => Err(missing(operation, why)),
-            Route::Read(operation) => self.read(operation, &body).await,
             Route::PutMedia | Route::Unknown => Err(wire::unknown_operation()),
         }
+    }
+
+    /// The scripted faults that befall a request.
+    pub(super) fn befall(&self, path: &str, stream: Option<&str>) -> Befallen {
+        Befallen::new(self.faults.befall(path.trim_start_matches('/'), stream))
     }
 
     /// The certificate of messages, and the URLs that begin and end subscriptions.
@@ -105,24 +137,34 @@ impl Answerer {
         wire::with_body(page.status, HeaderValue::from_static(page.content_type), page.body.into())
     }
 
-    async fn read(self: &Arc<Self>, operation: ReadOperation, body: &Bytes) -> Result<Answer, ApiError> {
+    async fn read(
+        self: &Arc<Self>,
+        operation: ReadOperation,
+        body: &Bytes,
+        befallen: &Befallen,
+    ) -> Result<Answer, ApiError> {
         match operation {
             ReadOperation::GetMedia => self.get_media(body).await,
             ReadOperation::GetMediaForFragmentList => self.get_media_for_fragment_list(body).await,
-            ReadOperation::ListFragments => self.list_fragments(body, Numbers::Plain).await,
-            ReadOperation::GetImages => self.get_images(body, Numbers::Plain).await,
+            ReadOperation::ListFragments => self.list_fragments(body, befallen.style()).await,
+            ReadOperation::GetImages => self.get_images(body, befallen).await,
         }
     }
 
     /// The control plane writes to disk, so it works beside the connections.
-    async fn control(&self, operation: ControlOperation, body: Bytes, endpoint: String) -> Result<Answer, ApiError> {
+    async fn control(
+        &self,
+        operation: ControlOperation,
+        body: Bytes,
+        endpoint: String,
+    ) -> Result<Option<Value>, ApiError> {
         let (control, now) = (Arc::clone(&self.control), self.clock.wall());
         let call = move || control.call(operation, &body, &endpoint, now);
         let reply = tokio::task::spawn_blocking(call).await.map_err(|_| internal())??;
         if let Some(effect) = reply.effect {
             self.apply(effect).await;
         }
-        Ok(wire::ok(reply.body.as_ref(), Numbers::Plain))
+        Ok(reply.body)
     }
 
     async fn apply(&self, effect: Effect) {
@@ -152,6 +194,11 @@ impl Answerer {
             }
         }
     }
+}
+
+/// The stream that a request names, if it can be told.
+fn named_stream(body: &[u8]) -> Option<String> {
+    parse::<StreamRef>(body).ok()?.said_name().map(str::to_owned)
 }
 
 /// Reads a whole body, within its bounds of size and time.

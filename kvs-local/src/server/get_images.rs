@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::answerer::{Answerer, internal};
-use super::wire::{self, Answer, Numbers};
+use super::befallen::Befallen;
+use super::wire::{self, Answer};
 use crate::clock::{from_json_seconds, json_seconds};
 use crate::control::{ImageSelector, PictureFormat, StreamRecord, StreamRef, check_quality, parse, required, within};
 use crate::exception::{ApiError, Exception};
@@ -64,7 +65,7 @@ struct Token {
 
 impl Answerer {
     /// Decodes and encodes; as many requests at a time as there are cores.
-    pub(super) async fn get_images(self: &Arc<Self>, body: &Bytes, numbers: Numbers) -> Result<Answer, ApiError> {
+    pub(super) async fn get_images(self: &Arc<Self>, body: &Bytes, befallen: &Befallen) -> Result<Answer, ApiError> {
         let request: GetImages = parse(body)?;
         let plan = Plan::new(&request, self.profile)?;
         let now = self.clock.wall();
@@ -73,14 +74,15 @@ impl Answerer {
         let permit = Arc::clone(&self.picture_work).acquire_owned().await.map_err(|_| internal())?;
         let answerer = Arc::clone(self);
         let wanted = Wanted::new();
-        let go_on = wanted.share();
+        let (go_on, media_error) = (wanted.share(), befallen.media_error());
         let made = tokio::task::spawn_blocking(move || {
             let _permit = permit;
             let footage = StoredFootage { media: Arc::clone(&answerer.media), key: stream.media_key(), since };
-            plan.answer(&footage, &|| go_on.load(Ordering::Relaxed))
+            let work = Work { footage: &footage, media_error, go_on: &|| go_on.load(Ordering::Relaxed) };
+            plan.answer(&work)
         });
         let answer = made.await.map_err(|_| internal())??;
-        Ok(wire::ok(Some(&answer), numbers))
+        Ok(wire::ok(Some(answer), befallen.style()))
     }
 }
 
@@ -161,15 +163,15 @@ impl Plan {
         self.end_ms.saturating_sub(self.start_ms).checked_div(self.interval_ms).unwrap_or(0).saturating_add(1)
     }
 
-    fn answer(&self, footage: &StoredFootage, go_on: &(dyn Fn() -> bool + Sync)) -> Result<Value, ApiError> {
+    fn answer(&self, work: &Work<'_>) -> Result<Value, ApiError> {
         let end = self.samples().min(self.first.saturating_add(self.page));
         let at = |sample: u64| self.start_ms.saturating_add(sample.saturating_mul(self.interval_ms));
         let instants: Vec<u64> = (self.first..end).map(at).collect();
-        let results = self.pictures(&instants, footage, go_on)?;
+        let results = self.pictures(&instants, work)?;
         let mut images = Vec::new();
         let mut room = limits::IMAGES_ANSWER;
         for (&at, result) in instants.iter().zip(&results) {
-            let entry = entry(at, result);
+            let entry = if work.media_error { media_error(at) } else { entry(at, result) };
             let size = entry["ImageContent"].as_str().map_or(0, str::len);
             if size > room && !images.is_empty() {
                 break;
@@ -187,22 +189,29 @@ impl Plan {
         STANDARD.encode_to_string(serde_json::to_vec(&token).expect("a number and a text are always JSON"))
     }
 
-    fn pictures(
-        &self,
-        instants: &[u64],
-        footage: &StoredFootage,
-        go_on: &(dyn Fn() -> bool + Sync),
-    ) -> Result<Vec<PictureResult>, ApiError> {
+    fn pictures(&self, instants: &[u64], work: &Work<'_>) -> Result<Vec<PictureResult>, ApiError> {
         let instants: Vec<Duration> = instants.iter().copied().map(Duration::from_millis).collect();
         let (Some(&first), Some(&last)) = (instants.first(), instants.last()) else { return Ok(Vec::new()) };
-        let spans = footage.spans(self.axis, first, last).map_err(|error| {
+        let spans = work.footage.spans(self.axis, first, last).map_err(|error| {
             tracing::error!(%error, "fragments could not be listed");
             internal()
         })?;
         let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let request = PictureRequest { instants, axis: self.axis, rendering: self.rendering };
-        Ok(pictures(footage, &spans, &request, Effort { threads, go_on }).results)
+        Ok(pictures(work.footage, &spans, &request, Effort { threads, go_on: work.go_on }).results)
     }
+}
+
+/// What the pictures of a request are made from.
+struct Work<'a> {
+    footage: &'a StoredFootage,
+    /// A scripted fault: nothing can be decoded.
+    media_error: bool,
+    go_on: &'a (dyn Fn() -> bool + Sync),
+}
+
+fn media_error(at_ms: u64) -> Value {
+    json!({ "TimeStamp": json_seconds(at_ms), "Error": "MEDIA_ERROR" })
 }
 
 /// The sampling interval and the size of a page.
@@ -252,7 +261,7 @@ fn entry(at_ms: u64, result: &PictureResult) -> Value {
             if content.len() > limits::IMAGE_CONTENT {
                 let (size, most) = (content.len(), limits::IMAGE_CONTENT);
                 tracing::warn!(at_ms, size, most, "a picture is larger than GetImages may give");
-                return json!({ "TimeStamp": at, "Error": "MEDIA_ERROR" });
+                return media_error(at_ms);
             }
             json!({ "TimeStamp": at, "ImageContent": content })
         }

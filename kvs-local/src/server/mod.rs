@@ -2,15 +2,19 @@
 
 mod aftermath;
 mod answerer;
+mod befallen;
 mod connection;
 mod get_images;
 mod listener;
 mod put_media;
 mod read_media;
 mod route;
+mod session;
 mod sigv4;
+mod tls;
 mod wire;
 
 pub(crate) use answerer::Answerer;
 pub(crate) use listener::Listener;
 pub(crate) use sigv4::{AccessKey, Gate, Keyring};
+pub(crate) use tls::Tls;

@@ -16,8 +16,8 @@ use tokio::sync::watch;
 use super::answerer::{Answerer, internal};
 use super::get_images::kept_since;
 use super::listener::stopped;
-use super::put_media::now;
-use super::wire::{self, Answer, Numbers};
+use super::session::now;
+use super::wire::{self, Answer, Style};
 use crate::clock::{epoch_ms, from_epoch_ms, from_json_seconds, json_seconds};
 use crate::control::{ImageSelector, StreamRecord, StreamRef, parse, required};
 use crate::exception::ApiError;
@@ -128,7 +128,7 @@ impl Answerer {
     }
 
     /// Which fragments there are.
-    pub(super) async fn list_fragments(self: &Arc<Self>, body: &Bytes, numbers: Numbers) -> Result<Answer, ApiError> {
+    pub(super) async fn list_fragments(self: &Arc<Self>, body: &Bytes, style: Style) -> Result<Answer, ApiError> {
         let request: ListFragments = parse(body)?;
         let selector = request.fragment_selector.map(FragmentSelector::read).transpose()?;
         let stream = self.readable(&request.stream)?;
@@ -145,7 +145,7 @@ impl Answerer {
         })?;
         let kept = page.fragments.iter().filter(|fragment| fragment.server_timestamp >= since);
         let fragments: Vec<Value> = kept.map(entry).collect();
-        Ok(wire::ok(Some(&json!({ "Fragments": fragments, "NextToken": page.next_token })), numbers))
+        Ok(wire::ok(Some(json!({ "Fragments": fragments, "NextToken": page.next_token })), style))
     }
 
     fn readable(&self, wanted: &StreamRef) -> Result<StreamRecord, ApiError> {

@@ -1,11 +1,13 @@
 //! Answers as they stand on the wire.
 
 use std::convert::Infallible;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -23,7 +25,6 @@ pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json"
 const DOCUMENTATION: &str = "https://kinesisvideo.amazonaws.com/doc/2017-09-30/";
 
 /// What the real service answers, with status 200, to a path it does not know.
-#[cfg_attr(not(test), expect(dead_code, reason = "for scripted faults"))]
 pub(crate) const UNKNOWN_OPERATION: &str =
     r#"{"Output":{"__type":"com.amazon.coral.service#UnknownOperationException"},"Version":"1.0"}"#;
 
@@ -33,15 +34,36 @@ pub(crate) enum Numbers {
     /// `1705489836.421`
     #[default]
     Plain,
-    #[cfg_attr(not(test), expect(dead_code, reason = "for scripted faults"))]
     /// `1.705489836421E9`, as the service's Java does now and then.
     Scientific,
 }
 
+/// How JSON is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Style {
+    pub(crate) numbers: Numbers,
+    /// Absent values are explicit nulls otherwise, as the service sends them.
+    pub(crate) omit_nulls: bool,
+}
+
 /// An answer with a JSON body, or with an empty one.
-pub(crate) fn ok(body: Option<&Value>, numbers: Numbers) -> Answer {
-    let body = body.map_or_else(Bytes::new, |value| json(value, numbers));
+pub(crate) fn ok(body: Option<Value>, style: Style) -> Answer {
+    let body = body.map_or_else(Bytes::new, |value| {
+        let value = if style.omit_nulls { without_nulls(value) } else { value };
+        json(&value, style.numbers)
+    });
     with_body(StatusCode::OK, JSON, body)
+}
+
+fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let kept = members.into_iter().filter(|(_, value)| !value.is_null());
+            Value::Object(kept.map(|(name, value)| (name, without_nulls(value))).collect())
+        }
+        Value::Array(values) => Value::Array(values.into_iter().map(without_nulls).collect()),
+        other => other,
+    }
 }
 
 /// An answer with these bytes.
@@ -74,6 +96,14 @@ pub(crate) fn refusal(error: &ApiError) -> Answer {
         answer.headers_mut().insert(ERROR_TYPE, kind);
     }
     answer
+}
+
+/// Says when the service answered.
+pub(crate) fn set_date(answer: &mut Answer, at: SystemTime) {
+    let text = Timestamp::try_from(at).map(|at| at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string());
+    if let Some(value) = text.ok().and_then(|text| HeaderValue::from_str(&text).ok()) {
+        answer.headers_mut().insert(header::DATE, value);
+    }
 }
 
 /// The refusal of a path that names no operation.

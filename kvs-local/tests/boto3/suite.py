@@ -1,0 +1,580 @@
+"""boto3, the AWS CLI, Pillow and ffmpeg as judges of kvs-local.
+
+Run by tests/boto3.rs:  suite.py ENDPOINT ACCESS_KEY SECRET_KEY REGION DATA_DIR
+Every operation goes through botocore's own serialisers and parsers; PutMedia, which botocore does not know, is signed by
+botocore and sent over a plain socket.
+"""
+
+import base64
+import hashlib
+import http.client
+import io
+import json
+import pathlib
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+import urllib.parse
+
+import boto3
+import botocore.auth
+import botocore.awsrequest
+import botocore.config
+import botocore.credentials
+import botocore.exceptions
+from PIL import Image
+
+ENDPOINT, ACCESS_KEY, SECRET_KEY, REGION, DATA_DIR = sys.argv[1:6]
+del sys.argv[1:6]
+HOST, PORT = ENDPOINT.split("//")[1].split(":")
+SECONDS = 8
+FRAGMENT = 2
+
+
+def client(service, **changes):
+    settings = dict(
+        endpoint_url=ENDPOINT,
+        region_name=REGION,
+        aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=SECRET_KEY,
+        config=botocore.config.Config(retries={"max_attempts": 0}, inject_host_prefix=False),
+    )
+    settings.update(changes)
+    return boto3.client(service, **settings)
+
+
+CONTROL = client("kinesisvideo")
+ARCHIVED = client("kinesis-video-archived-media")
+MEDIA = client("kinesis-video-media")
+
+
+def wipe(name):
+    try:
+        arn = CONTROL.describe_stream(StreamName=name)["StreamInfo"]["StreamARN"]
+        CONTROL.delete_stream(StreamARN=arn)
+    except CONTROL.exceptions.ResourceNotFoundException:
+        pass
+
+
+def recording(start_ms):
+    """A live Matroska stream with absolute timecodes: seconds of a test picture, cut every two seconds."""
+    made = subprocess.run(
+        ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", f"testsrc2=size=320x180:rate=10:duration={SECONDS}",
+         "-c:v", "libx264", "-preset", "veryfast", "-bf", "2", "-g", str(10 * FRAGMENT), "-sc_threshold", "0",
+         "-pix_fmt", "yuv420p", "-f", "matroska", "-cluster_time_limit", "30000", "-cluster_size_limit", "100M", "-live", "1", "-"],
+        check=True, stdout=subprocess.PIPE, timeout=60)
+    return made.stdout
+
+
+class Put:
+    """One PutMedia connection, signed as the SDKs sign: 'empty' (C), 'unsigned' (Java) or 'query' (Go)."""
+
+    def __init__(self, stream, start_ms, way="unsigned", timecodes="RELATIVE", secret=SECRET_KEY, headers=()):
+        url = f"{ENDPOINT}/putMedia"
+        request = botocore.awsrequest.AWSRequest("POST", url, data=b"")
+        request.headers["host"] = f"{HOST}:{PORT}" if way != "empty" else HOST
+        request.headers["x-amzn-stream-name"] = stream
+        request.headers["x-amzn-fragment-timecode-type"] = timecodes
+        request.headers["x-amzn-producer-start-timestamp"] = f"{start_ms / 1000:.3f}"
+        if way == "empty":
+            request.headers["connection"] = "keep-alive"
+            request.headers["transfer-encoding"] = "chunked"
+            request.headers["user-agent"] = "AWS-SDK-KVS/3.0.0 Linux"
+        for name, value in headers:
+            request.headers[name] = value
+        credentials = botocore.credentials.Credentials(ACCESS_KEY, secret)
+        if way == "unsigned":
+            request.headers["x-amz-content-sha256"] = "UNSIGNED-PAYLOAD"
+        signer = botocore.auth.SigV4QueryAuth if way == "query" else botocore.auth.SigV4Auth
+        signer(credentials, "kinesisvideo", REGION).add_auth(request)
+        target = urllib.parse.urlsplit(request.url)
+        self.socket = socket.create_connection((HOST, int(PORT)), timeout=20)
+        lines = [f"POST {target.path}{'?' + target.query if target.query else ''} HTTP/1.1"]
+        lines += [f"{name}: {value}" for name, value in request.headers.items()]
+        if way != "empty":
+            lines.append("transfer-encoding: chunked")
+        self.socket.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+        self.response = http.client.HTTPResponse(self.socket, method="POST")
+
+    def begin(self):
+        self.response.begin()
+        return self.response.status
+
+    def send(self, body):
+        for at in range(0, len(body), 16384):
+            piece = body[at:at + 16384]
+            self.socket.sendall(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
+
+    def finish(self, body):
+        """Sends a whole body while acks are read; gives the acks."""
+        sender = threading.Thread(target=lambda: (self.send(body), self.socket.sendall(b"0\r\n\r\n")))
+        sender.start()
+        text = self.response.read().decode()
+        sender.join(20)
+        self.socket.close()
+        return [json.loads(line) for line in text.splitlines()]
+
+
+def put(stream, start_ms, **how):
+    session = Put(stream, start_ms, **how)
+    status = session.begin()
+    assert status == 200, (status, session.response.read())
+    return session.finish(recording(start_ms))
+
+
+class Judged(unittest.TestCase):
+    maxDiff = None
+
+    def refused(self, code, status, call, **arguments):
+        with self.assertRaises(botocore.exceptions.ClientError) as raised:
+            call(**arguments)
+        response = raised.exception.response
+        self.assertEqual(response["Error"]["Code"], code, response)
+        self.assertEqual(response["ResponseMetadata"]["HTTPStatusCode"], status)
+        self.assertTrue(response["Error"]["Message"])
+        self.assertTrue(response["ResponseMetadata"]["RequestId"])
+        return response
+
+
+class ControlPlane(Judged):
+    def setUp(self):
+        self.name = "control-" + self.id().rsplit(".")[-1]
+        wipe(self.name)
+        self.arn = CONTROL.create_stream(
+            StreamName=self.name, DataRetentionInHours=24, DeviceName="cam", MediaType="video/h264,audio/aac",
+            Tags={"a": "b"})["StreamARN"]
+
+    def tearDown(self):
+        wipe(self.name)
+
+    def info(self):
+        return CONTROL.describe_stream(StreamName=self.name)["StreamInfo"]
+
+    def test_a_stream_is_described_by_name_and_by_arn(self):
+        info = self.info()
+        self.assertEqual(info, CONTROL.describe_stream(StreamARN=self.arn)["StreamInfo"])
+        self.assertEqual(info["Status"], "ACTIVE")
+        self.assertEqual((info["DeviceName"], info["MediaType"]), ("cam", "video/h264,audio/aac"))
+        self.assertEqual(info["DataRetentionInHours"], 24)
+        self.assertEqual(int(self.arn.rsplit("/")[-1]), round(info["CreationTime"].timestamp() * 1000))
+        self.assertEqual(len(info["Version"]), 20)
+        self.assertTrue(info["KmsKeyId"].endswith("alias/aws/kinesisvideo"))
+
+    def test_wrong_references_to_streams_are_refused(self):
+        describe = CONTROL.describe_stream
+        self.refused("ResourceNotFoundException", 404, describe, StreamName="nobody")
+        self.refused("InvalidArgumentException", 400, describe)
+        self.refused("InvalidArgumentException", 400, describe, StreamName="other", StreamARN=self.arn)
+        self.refused("ResourceNotFoundException", 404, describe, StreamARN=self.arn + "0")
+        self.refused("ResourceNotFoundException", 404, describe,
+                     StreamARN=self.arn.replace("111122223333", "444455556666"))
+        for bad in ["a/b", "../../etc/passwd", "a b", "x" * 257, "nul\0", "ümlaut"]:
+            self.refused("InvalidArgumentException", 400, describe, StreamName=bad)
+
+    def test_creation_is_checked(self):
+        create = CONTROL.create_stream
+        self.refused("ResourceInUseException", 400, create, StreamName=self.name)
+        self.refused("InvalidArgumentException", 400, create, StreamName="bad name")
+        self.refused("InvalidArgumentException", 400, create, StreamName="new", DataRetentionInHours=87601)
+        self.refused("InvalidArgumentException", 400, create, StreamName="new", MediaType="video")
+        self.refused("InvalidArgumentException", 400, create, StreamName="new", DeviceName="a/b")
+        self.refused("InvalidArgumentException", 400, create, StreamName="new", Tags={"aws:x": "y"})
+        self.refused("TagsPerResourceExceededLimitException", 400, create, StreamName="new",
+                     Tags={str(n): "" for n in range(51)})
+        self.refused("InvalidArgumentException", 400, create, StreamName="new",
+                     StreamStorageConfiguration={"DefaultStorageTier": "COLD"})
+
+    def test_updates_need_the_version_and_change_it(self):
+        version = self.info()["Version"]
+        CONTROL.update_stream(StreamName=self.name, CurrentVersion=version, DeviceName="other")
+        info = self.info()
+        self.assertEqual((info["DeviceName"], info["MediaType"]), ("other", "video/h264,audio/aac"))
+        self.assertNotEqual(info["Version"], version)
+        self.refused("VersionMismatchException", 400, CONTROL.update_stream, StreamName=self.name,
+                     CurrentVersion=version)
+        self.refused("VersionMismatchException", 400, CONTROL.delete_stream, StreamARN=self.arn,
+                     CurrentVersion=version)
+
+    def test_retention_changes_by_what_is_asked_within_bounds(self):
+        change = lambda way, hours: CONTROL.update_data_retention(
+            StreamARN=self.arn, CurrentVersion=self.info()["Version"], Operation=way + "_DATA_RETENTION",
+            DataRetentionChangeInHours=hours)
+        change("INCREASE", 10)
+        self.assertEqual(self.info()["DataRetentionInHours"], 34)
+        change("DECREASE", 34)
+        self.assertEqual(self.info()["DataRetentionInHours"], 0)
+        self.refused("InvalidArgumentException", 400, change, way="DECREASE", hours=1)
+        self.refused("InvalidArgumentException", 400, change, way="INCREASE", hours=87601)
+        self.refused("InvalidArgumentException", 400, change, way="DOUBLE", hours=1)
+
+    def test_tags_are_added_replaced_listed_and_removed(self):
+        CONTROL.tag_stream(StreamName=self.name, Tags={"a": "c", "Größe 1": "x_.:/=+-@"})
+        tags = lambda: CONTROL.list_tags_for_stream(StreamARN=self.arn)["Tags"]
+        self.assertEqual(tags(), {"a": "c", "Größe 1": "x_.:/=+-@"})
+        CONTROL.untag_stream(StreamARN=self.arn, TagKeyList=["a", "unknown"])
+        self.assertEqual(tags(), {"Größe 1": "x_.:/=+-@"})
+        CONTROL.tag_stream(StreamName=self.name, Tags={str(n): "" for n in range(49)})
+        self.refused("TagsPerResourceExceededLimitException", 400, CONTROL.tag_stream, StreamName=self.name,
+                     Tags={"51": ""})
+        self.refused("InvalidArgumentException", 400, CONTROL.tag_stream, StreamName=self.name, Tags={"x": "v" * 257})
+        self.refused("InvalidArgumentException", 400, CONTROL.tag_stream, StreamName=self.name, Tags={"semi;": ""})
+        self.refused("InvalidResourceFormatException", 400, CONTROL.list_tags_for_stream, StreamARN="arn:aws:x")
+
+    def test_lists_are_paged_and_filtered(self):
+        names = [f"page-{n:02}" for n in range(7)]
+        for name in names:
+            wipe(name)
+            CONTROL.create_stream(StreamName=name)
+        condition = {"ComparisonOperator": "BEGINS_WITH", "ComparisonValue": "page-"}
+        pages = CONTROL.get_paginator("list_streams").paginate(
+            StreamNameCondition=condition, PaginationConfig={"PageSize": 3})
+        pages = [[info["StreamName"] for info in page["StreamInfoList"]] for page in pages]
+        self.assertEqual([len(page) for page in pages], [3, 3, 1])
+        self.assertEqual(sum(pages, []), names)
+        listing = CONTROL.list_streams(MaxResults=3, StreamNameCondition=condition)
+        self.refused("InvalidArgumentException", 400, CONTROL.list_streams, NextToken=listing["NextToken"])
+        self.refused("InvalidArgumentException", 400, CONTROL.list_streams, NextToken="AAAA")
+        self.refused("InvalidArgumentException", 400, CONTROL.list_streams, MaxResults=10001)
+        for name in names:
+            wipe(name)
+
+    IMAGES = {
+        "Status": "ENABLED", "ImageSelectorType": "PRODUCER_TIMESTAMP", "SamplingInterval": 200, "Format": "JPEG",
+        "DestinationConfig": {"Uri": "s3://judged/pre/fix", "DestinationRegion": REGION},
+        "FormatConfig": {"JPEGQuality": "80"}, "WidthPixels": 320, "HeightPixels": 240,
+    }
+
+    def test_image_generation_is_set_shown_checked_and_removed(self):
+        update, show = CONTROL.update_image_generation_configuration, CONTROL.describe_image_generation_configuration
+        self.assertNotIn("ImageGenerationConfiguration", show(StreamName=self.name))
+        update(StreamName=self.name, ImageGenerationConfiguration=self.IMAGES)
+        self.assertEqual(show(StreamARN=self.arn)["ImageGenerationConfiguration"], self.IMAGES)
+        changed = lambda **changes: {
+            key: value for key, value in {**self.IMAGES, **changes}.items() if value is not None}
+        for bad in [
+            changed(SamplingInterval=199), changed(SamplingInterval=-1), changed(Format="GIF"), changed(Status="ON"),
+            changed(ImageSelectorType="NOW"), changed(FormatConfig={"JPEGQuality": "101"}),
+            changed(FormatConfig={"Quality": "80"}), changed(WidthPixels=3841), changed(HeightPixels=2161),
+            changed(DestinationConfig={"Uri": "s3://../x", "DestinationRegion": REGION}),
+            changed(DestinationConfig={"Uri": "http://x", "DestinationRegion": REGION}),
+            changed(DestinationConfig={"Uri": "s3://judged", "DestinationRegion": "eu-west-1"}),
+        ]:
+            self.refused("InvalidArgumentException", 400, update, StreamName=self.name,
+                         ImageGenerationConfiguration=bad)
+        update(StreamName=self.name)
+        self.assertNotIn("ImageGenerationConfiguration", show(StreamName=self.name))
+
+    def test_notification_is_set_shown_checked_and_removed(self):
+        update, show = CONTROL.update_notification_configuration, CONTROL.describe_notification_configuration
+        topic = {"Status": "ENABLED", "DestinationConfig": {"Uri": f"arn:aws:sns:{REGION}:111122223333:judged"}}
+        update(StreamName=self.name, NotificationConfiguration=topic)
+        self.assertEqual(show(StreamName=self.name)["NotificationConfiguration"], topic)
+        for bad in ["arn:aws:sns:us-west-2:111122223333:a.fifo", "arn:aws:sqs:us-west-2:111122223333:a", "s3://x",
+                    "arn:aws:sns:us-west-2:111122223333:../../x"]:
+            self.refused("InvalidArgumentException", 400, update, StreamName=self.name,
+                         NotificationConfiguration={"Status": "ENABLED", "DestinationConfig": {"Uri": bad}})
+        update(StreamName=self.name)
+        self.assertNotIn("NotificationConfiguration", show(StreamName=self.name))
+
+    def test_a_stream_without_retention_cannot_be_configured(self):
+        wipe("no-retention")
+        CONTROL.create_stream(StreamName="no-retention")
+        self.refused("NoDataRetentionException", 400, CONTROL.update_image_generation_configuration,
+                     StreamName="no-retention", ImageGenerationConfiguration=self.IMAGES)
+        wipe("no-retention")
+
+    def test_the_storage_tier_is_shown_and_changed(self):
+        show = lambda: CONTROL.describe_stream_storage_configuration(StreamName=self.name)
+        self.assertEqual(show()["StreamStorageConfiguration"], {"DefaultStorageTier": "HOT"})
+        CONTROL.update_stream_storage_configuration(
+            StreamName=self.name, CurrentVersion=self.info()["Version"],
+            StreamStorageConfiguration={"DefaultStorageTier": "WARM"})
+        self.assertEqual(show()["StreamStorageConfiguration"], {"DefaultStorageTier": "WARM"})
+        self.assertEqual(show()["StreamARN"], self.arn)
+
+    def test_no_stream_is_mapped_to_a_channel(self):
+        shown = CONTROL.describe_mapped_resource_configuration(StreamName=self.name)
+        self.assertEqual(shown["MappedResourceConfigurationList"], [])
+
+    def test_data_endpoints_lead_back_here(self):
+        for api in ["PUT_MEDIA", "GET_MEDIA", "LIST_FRAGMENTS", "GET_MEDIA_FOR_FRAGMENT_LIST",
+                    "GET_HLS_STREAMING_SESSION_URL", "GET_DASH_STREAMING_SESSION_URL", "GET_CLIP", "GET_IMAGES"]:
+            self.assertEqual(CONTROL.get_data_endpoint(StreamName=self.name, APIName=api)["DataEndpoint"], ENDPOINT)
+        self.refused("InvalidArgumentException", 400, CONTROL.get_data_endpoint, StreamName=self.name, APIName="X")
+        self.refused("ResourceNotFoundException", 404, CONTROL.get_data_endpoint, StreamName="nobody",
+                     APIName="PUT_MEDIA")
+
+    def test_what_is_not_implemented_says_so(self):
+        channel = "arn:aws:kinesisvideo:us-west-2:111122223333:channel/x/1"
+        selector = {"FragmentSelectorType": "SERVER_TIMESTAMP", "TimestampRange": {"StartTimestamp": 1, "EndTimestamp": 2}}
+        calls = [
+            (CONTROL.list_signaling_channels, {}),
+            (CONTROL.create_signaling_channel, {"ChannelName": "x"}),
+            (CONTROL.describe_media_storage_configuration, {"ChannelARN": channel}),
+            (CONTROL.tag_resource, {"ResourceARN": channel, "Tags": [{"Key": "a", "Value": "b"}]}),
+            (CONTROL.list_tags_for_resource, {"ResourceARN": channel}),
+            (CONTROL.describe_edge_configuration, {"StreamName": self.name}),
+            (ARCHIVED.get_clip, {"StreamName": self.name, "ClipFragmentSelector": selector}),
+            (ARCHIVED.get_hls_streaming_session_url, {"StreamName": self.name}),
+            (ARCHIVED.get_dash_streaming_session_url, {"StreamName": self.name}),
+        ]
+        for call, arguments in calls:
+            response = self.refused("NotImplementedException", 501, call, **arguments)
+            named = call.__name__.replace("_", "")
+            self.assertIn(named, response["Error"]["Message"].lower().replace(" ", ""))
+
+    def test_deleted_streams_are_gone(self):
+        CONTROL.delete_stream(StreamARN=self.arn, CurrentVersion=self.info()["Version"])
+        self.refused("ResourceNotFoundException", 404, CONTROL.describe_stream, StreamName=self.name)
+        self.refused("ResourceNotFoundException", 404, CONTROL.delete_stream, StreamARN=self.arn)
+
+
+class Signatures(Judged):
+    def test_forged_and_foreign_signatures_are_refused(self):
+        for code, changes in [
+            ("InvalidSignatureException", {"aws_secret_access_key": "wrong"}),
+            ("UnrecognizedClientException", {"aws_access_key_id": "AKIDNOBODY"}),
+            ("InvalidSignatureException", {"region_name": "eu-west-1"}),
+        ]:
+            self.refused(code, 403, client("kinesisvideo", **changes).list_streams)
+        unsigned = client("kinesisvideo", config=botocore.config.Config(
+            signature_version=botocore.UNSIGNED, retries={"max_attempts": 0}))
+        self.refused("MissingAuthenticationTokenException", 403, unsigned.list_streams)
+
+    def test_session_tokens_pass(self):
+        client("kinesisvideo", aws_session_token="tok/en+=").list_streams()
+
+    def test_put_media_is_refused_with_a_wrong_secret_and_the_refusal_can_be_read(self):
+        for way in ["unsigned", "empty", "query"]:
+            session = Put("nobody", 0, way=way, secret="wrong")
+            self.assertEqual(session.begin(), 403)
+            self.assertIn("signature we calculated", json.loads(session.response.read())["message"])
+            session.socket.close()
+
+    def test_unknown_paths_are_no_operations(self):
+        connection = http.client.HTTPConnection(HOST, int(PORT), timeout=20)
+        for method, path in [("POST", "/CreateStream"), ("POST", "/../describeStream"), ("GET", "/describeStream")]:
+            connection.request(method, path, b"{}")
+            response = connection.getresponse()
+            self.assertEqual((response.status, response.headers["x-amzn-errortype"].split(":")[0]),
+                             (404, "UnknownOperationException"))
+            response.read()
+        connection.close()
+
+
+class Media(Judged):
+    @classmethod
+    def setUpClass(cls):
+        cls.name = "media"
+        wipe(cls.name)
+        CONTROL.create_stream(StreamName=cls.name, DataRetentionInHours=24)
+        cls.start = int(time.time() * 1000) - 3600_000
+        cls.body = recording(cls.start)
+        session = Put(cls.name, cls.start)
+        assert session.begin() == 200
+        assert session.response.headers["content-type"] == "application/json"
+        cls.acks = session.finish(cls.body)
+
+    def test_acks_come_in_order_for_each_fragment(self):
+        self.assertEqual([ack for ack in self.acks if ack["EventType"] == "ERROR"], [])
+        numbers = list(dict.fromkeys(ack["FragmentNumber"] for ack in self.acks))
+        self.assertEqual(len(numbers), SECONDS // FRAGMENT)
+        self.assertEqual(numbers, sorted(numbers, key=int))
+        for at, number in enumerate(numbers):
+            own = [ack for ack in self.acks if ack["FragmentNumber"] == number]
+            self.assertEqual([ack["EventType"] for ack in own], ["BUFFERING", "RECEIVED", "PERSISTED"])
+            self.assertEqual({ack["FragmentTimecode"] for ack in own}, {at * FRAGMENT * 1000})
+
+    def test_all_ways_to_sign_put_media_pass(self):
+        wipe("ways")
+        CONTROL.create_stream(StreamName="ways", DataRetentionInHours=1)
+        for n, way in enumerate(["unsigned", "empty", "query"]):
+            acks = put("ways", self.start + n * 60_000, way=way)
+            self.assertEqual(sum(ack["EventType"] == "PERSISTED" for ack in acks), SECONDS // FRAGMENT, way)
+        wipe("ways")
+
+    def fragments(self, **how):
+        pages = ARCHIVED.get_paginator("list_fragments").paginate(StreamName=self.name, **how)
+        return [fragment for page in pages for fragment in page["Fragments"]]
+
+    def test_fragments_are_listed_in_pages_and_by_time(self):
+        all = sorted(self.fragments(PaginationConfig={"PageSize": 3}), key=lambda one: int(one["FragmentNumber"]))
+        self.assertEqual([round(one["ProducerTimestamp"].timestamp() * 1000) for one in all],
+                         [self.start + at * FRAGMENT * 1000 for at in range(SECONDS // FRAGMENT)])
+        self.assertEqual({one["FragmentLengthInMilliseconds"] for one in all}, {FRAGMENT * 1000})
+        within = self.fragments(FragmentSelector={
+            "FragmentSelectorType": "PRODUCER_TIMESTAMP",
+            "TimestampRange": {"StartTimestamp": self.start / 1000 + 1, "EndTimestamp": self.start / 1000 + 4}})
+        self.assertEqual([one["FragmentNumber"] for one in within], [one["FragmentNumber"] for one in all[1:3]])
+        self.refused("InvalidArgumentException", 400, ARCHIVED.list_fragments, StreamName=self.name, MaxResults=1001)
+        self.refused("InvalidArgumentException", 400, ARCHIVED.list_fragments, StreamName=self.name, NextToken="AAAA")
+
+    def frames(self, media):
+        made = subprocess.run(["ffmpeg", "-v", "error", "-i", "-", "-map", "0:v", "-f", "framemd5", "-"], input=media,
+                              check=True, stdout=subprocess.PIPE, timeout=60)
+        return [line.split(b",")[-1].strip() for line in made.stdout.splitlines() if not line.startswith(b"#")]
+
+    def clusters(self, media):
+        """The bytes of each cluster of a live stream: it ends where the next known level-1 element begins."""
+        ends = [b"\x1f\x43\xb6\x75", b"\x12\x54\xc3\x67", b"\x1a\x45\xdf\xa3"]
+        found, at = [], media.find(ends[0])
+        while at >= 0:
+            stops = [stop for stop in (media.find(end, at + 4) for end in ends) if stop > 0]
+            stop = min(stops, default=len(media))
+            found.append(media[at:stop])
+            at = media.find(ends[0], stop)
+        return found
+
+    def test_media_comes_back_byte_for_byte_and_decodes_to_the_same_frames(self):
+        numbers = [one["FragmentNumber"] for one in self.fragments()]
+        listed = ARCHIVED.get_media_for_fragment_list(StreamName=self.name, Fragments=numbers)
+        self.assertEqual(listed["ContentType"], "video/webm")
+        listed = listed["Payload"].read()
+        live = MEDIA.get_media(StreamName=self.name, StartSelector={"StartSelectorType": "EARLIEST"})
+        self.assertEqual(live["ContentType"], "video/webm")
+        live = live["Payload"].read()
+        original = self.clusters(self.body)
+        self.assertEqual(self.clusters(listed), original)
+        self.assertEqual(self.clusters(live), original)
+        documents = [b"\x1a\x45\xdf\xa3" + part for part in live.split(b"\x1a\x45\xdf\xa3")[1:]]
+        self.assertEqual(sum((self.frames(document) for document in documents), []), self.frames(self.body))
+        self.assertIn(b"AWS_KINESISVIDEO_CONTINUATION_TOKEN", live)
+        self.assertNotIn(b"AWS_KINESISVIDEO_CONTINUATION_TOKEN", listed)
+
+    def test_an_unknown_fragment_is_an_error_inside_the_media(self):
+        media = ARCHIVED.get_media_for_fragment_list(StreamName=self.name, Fragments=["12345"])["Payload"].read()
+        self.assertIn(b"FRAGMENT_NOT_FOUND", media)
+        self.refused("InvalidArgumentException", 400, ARCHIVED.get_media_for_fragment_list, StreamName=self.name,
+                     Fragments=["x"])
+
+    def test_get_media_follows_the_live_edge(self):
+        wipe("live")
+        CONTROL.create_stream(StreamName="live", DataRetentionInHours=1)
+        got = []
+        payload = MEDIA.get_media(StreamName="live", StartSelector={"StartSelectorType": "NOW"})["Payload"]
+        reader = threading.Thread(target=lambda: got.append(payload.read()))
+        reader.start()
+        put("live", self.start)
+        reader.join(20)
+        self.assertEqual(self.clusters(got[0]), self.clusters(self.body))
+        self.refused("InvalidArgumentException", 400, MEDIA.get_media, StreamName="live",
+                     StartSelector={"StartSelectorType": "SOMEWHERE"})
+        self.refused("InvalidArgumentException", 400, MEDIA.get_media, StreamName="live",
+                     StartSelector={"StartSelectorType": "FRAGMENT_NUMBER"})
+        wipe("live")
+
+    def test_a_fourth_reader_is_one_too_many(self):
+        wipe("crowd")
+        CONTROL.create_stream(StreamName="crowd", DataRetentionInHours=1)
+        read = lambda: MEDIA.get_media(StreamName="crowd", StartSelector={"StartSelectorType": "NOW"})
+        readers = [read() for _ in range(3)]
+        self.refused("ConnectionLimitExceededException", 400, read)
+        for reader in readers:
+            reader["Payload"].close()
+        wipe("crowd")
+
+    def images(self, **how):
+        asked = dict(StreamName=self.name, ImageSelectorType="PRODUCER_TIMESTAMP", Format="JPEG",
+                     StartTimestamp=self.start / 1000, EndTimestamp=self.start / 1000 + SECONDS, SamplingInterval=1000)
+        asked.update(how)
+        asked = {key: value for key, value in asked.items() if value is not None}
+        return [image for page in ARCHIVED.get_paginator("get_images").paginate(**asked) for image in page["Images"]]
+
+    def picture(self, image):
+        return Image.open(io.BytesIO(base64.b64decode(image["ImageContent"])))
+
+    def test_images_are_those_of_their_times(self):
+        images = self.images()
+        times = [round(image["TimeStamp"].timestamp() * 1000) - self.start for image in images]
+        self.assertEqual(times, [at * 1000 for at in range(SECONDS + 1)])
+        self.assertEqual(images[-1]["Error"], "NO_MEDIA")
+        truth = subprocess.run(
+            ["ffmpeg", "-v", "error", "-i", "-", "-vf", "select=not(mod(n\\,10))", "-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", "rgb24", "-"],
+            input=self.body, check=True, stdout=subprocess.PIPE, timeout=60).stdout
+        frames = [Image.frombytes("RGB", (320, 180), truth[at * 172800:(at + 1) * 172800]) for at in range(SECONDS)]
+        for at, image in enumerate(images[:-1]):
+            picture = self.picture(image)
+            self.assertEqual((picture.size, picture.format), ((320, 180), "JPEG"))
+            differences = [difference(picture.convert("RGB"), frame) for frame in frames]
+            self.assertEqual(differences.index(min(differences)), at, f"second {at} looks like another: {differences}")
+            self.assertLess(differences[at], 8, f"second {at}")
+
+    def test_images_have_the_size_and_format_that_was_asked_for(self):
+        one = dict(EndTimestamp=self.start / 1000 + 0.1)
+        self.assertEqual(self.picture(self.images(WidthPixels=100, HeightPixels=200, **one)[0]).size, (100, 200))
+        png = self.picture(self.images(Format="PNG", **one)[0])
+        self.assertEqual((png.format, png.size), ("PNG", (320, 180)))
+        small, large = (len(self.images(FormatConfig={"JPEGQuality": quality}, **one)[0]["ImageContent"])
+                        for quality in ["5", "95"])
+        self.assertLess(small, large)
+
+    def test_images_come_in_pages_of_at_most_25(self):
+        page = ARCHIVED.get_images(
+            StreamName=self.name, ImageSelectorType="PRODUCER_TIMESTAMP", Format="JPEG", SamplingInterval=200,
+            StartTimestamp=self.start / 1000, EndTimestamp=self.start / 1000 + SECONDS, MaxResults=100)
+        self.assertEqual(len(page["Images"]), 25)
+        self.assertEqual(len(self.images(SamplingInterval=200)), SECONDS * 5 + 1)
+        self.refused("InvalidArgumentException", 400, self.images, NextToken=page["NextToken"])
+
+    def test_wrong_questions_for_images_are_refused(self):
+        for bad in [
+            dict(SamplingInterval=199), dict(WidthPixels=100), dict(HeightPixels=100), dict(Format="GIF"),
+            dict(WidthPixels=3841, HeightPixels=100), dict(FormatConfig={"JPEGQuality": "0"}),
+            dict(EndTimestamp=self.start / 1000 - 1), dict(EndTimestamp=self.start / 1000 + 300.5),
+            dict(ImageSelectorType="NOW"), dict(NextToken="AAAA"),
+        ]:
+            self.refused("InvalidArgumentException", 400, self.images, **bad)
+        response = self.refused("InvalidArgumentException", 400, self.images, WidthPixels=100)
+        self.assertEqual(response["Error"]["Message"],
+                         "Height and width for the images need to be provided or none.")
+        self.refused("ResourceNotFoundException", 404, self.images, StreamName="nobody")
+        wipe("no-retention-images")
+        CONTROL.create_stream(StreamName="no-retention-images")
+        self.refused("NoDataRetentionException", 400, self.images, StreamName="no-retention-images")
+        wipe("no-retention-images")
+
+    def test_where_there_is_no_media_there_is_no_image(self):
+        images = self.images(StartTimestamp=self.start / 1000 - 10, EndTimestamp=self.start / 1000 - 5)
+        self.assertEqual({image["Error"] for image in images}, {"NO_MEDIA"})
+
+
+def difference(one, other):
+    """The mean difference of two pictures' samples."""
+    pairs = zip(one.tobytes(), other.tobytes())
+    return sum(abs(a - b) for a, b in pairs) / (one.size[0] * one.size[1] * 3)
+
+
+class CommandLine(Judged):
+    def aws(self, *arguments, ok=True):
+        environment = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY, "AWS_REGION": REGION,
+                       "AWS_DEFAULT_REGION": REGION, "AWS_MAX_ATTEMPTS": "1", "PATH": "/usr/bin:/bin",
+                       "HOME": tempfile.gettempdir()}
+        done = subprocess.run([sys.executable, "-m", "awscli", "--endpoint-url", ENDPOINT, *arguments],
+                              env=environment, capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode == 0, ok, done.stdout + done.stderr)
+        return json.loads(done.stdout) if ok and done.stdout.strip() else done.stderr
+
+    def test_the_cli_makes_shows_configures_and_deletes_a_stream(self):
+        wipe("cli")
+        arn = self.aws("kinesisvideo", "create-stream", "--stream-name", "cli", "--data-retention-in-hours", "2")["StreamARN"]
+        shown = self.aws("kinesisvideo", "describe-stream", "--stream-name", "cli")["StreamInfo"]
+        self.assertEqual((shown["StreamARN"], shown["Status"]), (arn, "ACTIVE"))
+        configuration = {"StreamName": "cli", "ImageGenerationConfiguration": ControlPlane.IMAGES}
+        self.aws("kinesisvideo", "update-image-generation-configuration", "--cli-input-json", json.dumps(configuration))
+        self.aws("kinesisvideo", "get-data-endpoint", "--stream-name", "cli", "--api-name", "GET_IMAGES")
+        images = self.aws("kinesis-video-archived-media", "get-images", "--stream-name", "cli", "--image-selector-type",
+                          "SERVER_TIMESTAMP", "--start-timestamp", "2024-01-01T00:00:00Z", "--end-timestamp",
+                          "2024-01-01T00:00:10Z", "--sampling-interval", "5000", "--format", "JPEG")["Images"]
+        self.assertEqual([image["Error"] for image in images], ["NO_MEDIA"] * 3)
+        text = self.aws("kinesisvideo", "describe-stream", "--stream-name", "nobody", ok=False)
+        self.assertIn("ResourceNotFoundException", text)
+        self.aws("kinesisvideo", "delete-stream", "--stream-arn", arn)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

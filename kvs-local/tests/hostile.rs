@@ -1,0 +1,167 @@
+//! Clients that mean no good, or know no better: the service stays up, bounded, and inside its folder.
+#![cfg(feature = "server")]
+
+mod support;
+
+use std::path::Path;
+use std::time::Duration;
+
+use support::{Media, PATIENCE, Put, SOME_TIME, create, exchange, open, post, status};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// All files below a folder.
+fn files(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        match entry.path() {
+            path if path.is_dir() => found.extend(files(&path)),
+            path => found.push(path.display().to_string()),
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn names_that_are_paths_make_no_paths() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("inside/data");
+    let local = support::builder().data_dir(&data).start().await.unwrap();
+    // These are legal names, and file systems read something into them.
+    for name in ["..", ".", "...", "CON", "nul.txt", "-rf", "a.", &"x".repeat(256)] {
+        let arn = create(local.address(), name).await;
+        let mut put = Put::open(local.address(), name, "").await;
+        let mut media = Media::new();
+        put.send(&media.header()).await;
+        put.send(&media.fragment(SOME_TIME, &[])).await;
+        put.end().await;
+        put.ack_of("PERSISTED").await;
+        put.rest().await;
+        assert_eq!(local.fragments(name).await.unwrap().len(), 1, "{name}");
+        let deleted = post(local.address(), "/deleteStream", &format!(r#"{{"StreamARN":"{arn}"}}"#)).await;
+        assert_eq!(deleted.status, 200, "{name}");
+        assert!(local.fragments(name).await.unwrap().is_empty(), "{name}");
+    }
+    // These are not.
+    for name in ["../x", "a/b", "/etc/passwd", "a\\u0000b", "C:\\\\x", "a b", "%2e%2e", ""] {
+        let refused = post(local.address(), "/createStream", &format!(r#"{{"StreamName":"{name}"}}"#)).await;
+        assert_eq!((refused.status, refused.exception()), (400, "InvalidArgumentException"), "{name}");
+    }
+    local.shutdown().await;
+    let outside: Vec<String> =
+        files(dir.path()).into_iter().filter(|path| !Path::new(path).starts_with(&data)).collect();
+    assert!(outside.is_empty(), "{outside:?}");
+}
+
+#[tokio::test]
+async fn paths_of_requests_reach_no_files() {
+    let local = open().await;
+    for path in
+        ["/sns/../keys/sns-key.pem", "/sns/%2e%2e/keys/sns-key.pem", "/../../etc/passwd", "/ca-key.pem", "/s3/x"]
+    {
+        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        let answer = exchange(local.address(), request.as_bytes()).await;
+        assert!((400..500).contains(&answer.status), "{path}: {answer:?}");
+        assert!(!String::from_utf8_lossy(&answer.body).contains("PRIVATE"), "{path}");
+    }
+    local.shutdown().await;
+}
+
+#[tokio::test]
+async fn bodies_and_heads_have_their_limits() {
+    let local = open().await;
+    let large = format!(r#"{{"StreamName":"{}"}}"#, "x".repeat(kvs_local::limits::JSON_BODY));
+    let refused = post(local.address(), "/describeStream", &large).await;
+    assert_eq!((refused.status, refused.exception()), (413, "RequestEntityTooLargeException"));
+    // hyper answers these itself.
+    let long = "x".repeat(2 * kvs_local::limits::HEAD_BYTES);
+    let mut stream = TcpStream::connect(local.address()).await.unwrap();
+    let head = format!("POST /listStreams HTTP/1.1\r\nhost: x\r\nlong: {long}");
+    let mut answer = Vec::new();
+    // It closes without reading all, so the answer may be lost on its way; the connection ends in any case.
+    let _ = stream.write_all(head.as_bytes()).await;
+    let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await.unwrap();
+    assert!(answer.is_empty() || status(&String::from_utf8_lossy(&answer)) == 431, "{answer:?}");
+    let many = "a: b\r\n".repeat(kvs_local::limits::HEADERS);
+    let head = format!("POST /listStreams HTTP/1.1\r\nhost: x\r\n{many}\r\n");
+    assert_eq!(exchange(local.address(), head.as_bytes()).await.status, 431);
+    assert_eq!(exchange(local.address(), b"\x16\x03\x01 this is no HTTP\r\n\r\n").await.status, 400);
+    assert_eq!(post(local.address(), "/listStreams", "{}").await.status, 200);
+    local.shutdown().await;
+}
+
+#[tokio::test]
+async fn chunks_of_impossible_sizes_and_garbage_media_end_the_session_and_nothing_else() {
+    let local = open().await;
+    create(local.address(), "door").await;
+    let head = "POST /putMedia HTTP/1.1\r\nhost: x\r\nx-amzn-stream-name: door\r\nx-amzn-fragment-timecode-type: \
+                ABSOLUTE\r\ntransfer-encoding: chunked\r\n\r\n";
+    for chunk in ["ffffffffffffffff\r\nx", "zz\r\n", "-1\r\n", "1;ext\r\n\u{0}\r\n0\r\n\r\n"] {
+        let mut stream = TcpStream::connect(local.address()).await.unwrap();
+        stream.write_all(format!("{head}{chunk}").as_bytes()).await.unwrap();
+        stream.shutdown().await.unwrap();
+        let mut answer = Vec::new();
+        // It may break off; it must end.
+        let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await.unwrap();
+        assert_eq!(status(&String::from_utf8_lossy(&answer)), 200, "{chunk:?}");
+    }
+    let mut random = fastrand::Rng::with_seed(7);
+    for _ in 0..20 {
+        let garbage: Vec<u8> = std::iter::repeat_with(|| random.u8(..)).take(5000).collect();
+        let mut put = Put::open(local.address(), "door", "").await;
+        put.send(&garbage).await;
+        put.end().await;
+        put.ack_of("ERROR").await;
+        put.rest().await;
+    }
+    assert!(local.fragments("door").await.unwrap().is_empty());
+    local.shutdown().await;
+}
+
+/// Idle connections of the test below: both ends are in this process.
+const IDLE: usize = 2_500;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn thousands_of_idle_connections_keep_nobody_out() {
+    let local = open().await;
+    let mut idle = Vec::new();
+    for n in 0..IDLE {
+        match TcpStream::connect(local.address()).await {
+            Ok(mut stream) => {
+                // Half of them begin to talk.
+                if n % 2 == 0 {
+                    stream.write_all(b"POST /listStreams HTTP/1.1\r\nhost:").await.unwrap();
+                }
+                idle.push(stream);
+            }
+            Err(error) => {
+                println!("skipped: {IDLE} idle connections, the system gives {n} only ({error})");
+                return;
+            }
+        }
+    }
+    let began = tokio::time::Instant::now();
+    assert_eq!(post(local.address(), "/listStreams", "{}").await.status, 200);
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    local.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_in_a_fragment_leaves_nothing_half_written() {
+    let local = open().await;
+    create(local.address(), "door").await;
+    let mut put = Put::open(local.address(), "door", "").await;
+    let mut media = Media::new();
+    put.send(&media.header()).await;
+    put.send(&media.fragment(SOME_TIME, &[])).await;
+    let second = media.fragment(SOME_TIME + 1000, &[]);
+    put.send(&second[..second.len() - 10]).await;
+    put.ack_of("PERSISTED").await;
+    put.cut();
+    let mut again = Put::open(local.address(), "door", "").await;
+    while !again.head().await.contains("200 OK") {
+        again = Put::open(local.address(), "door", "").await;
+    }
+    assert_eq!(local.fragments("door").await.unwrap().len(), 1);
+    local.shutdown().await;
+}

@@ -1,0 +1,186 @@
+//! The service as a whole: how it starts, stops, restarts, speaks TLS, and changes its streams over time.
+#![cfg(feature = "server")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod support;
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use kvs_aws::{Client, Config, Credentials, ListStreams, Region, TlsRoots};
+use kvs_local::{LocalKvs, StartError};
+use support::{Media, Put, SOME_TIME, builder, create, post};
+
+fn client(local: &LocalKvs, roots: TlsRoots) -> Client {
+    let credentials = Credentials::from_keys(local.access_key(), local.secret_key(), None);
+    let config = Config::new(Region::new(local.region()).unwrap(), credentials).tls_roots(roots);
+    Client::new(config.endpoint_url(local.endpoint_url()).unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn it_is_ready_at_once() {
+    let began = Instant::now();
+    let local = LocalKvs::builder().start().await.unwrap();
+    let took = began.elapsed();
+    assert!(client(&local, TlsRoots::Default).send(ListStreams::new()).await.unwrap().streams.is_empty());
+    local.shutdown().await;
+    // 100 ms is the promise; a loaded test machine gets ten times that.
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    println!("ready after {took:?}");
+}
+
+#[tokio::test]
+async fn tls_is_trusted_by_its_authority_alone_and_the_authority_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut seen = Vec::new();
+    for _ in 0..2 {
+        let local = LocalKvs::builder().data_dir(dir.path()).tls().start().await.unwrap();
+        assert!(local.endpoint_url().starts_with("https://127.0.0.1:"));
+        let authority = dir.path().join("ca.pem");
+        assert_eq!(std::fs::read_to_string(&authority).unwrap(), local.ca_certificate().unwrap());
+        let trusting = client(&local, TlsRoots::PemFile(authority));
+        assert!(trusting.send(ListStreams::new()).await.is_ok());
+        assert!(client(&local, TlsRoots::Default).send(ListStreams::new()).await.is_err());
+        seen.push(local.ca_certificate().unwrap().to_owned());
+        local.shutdown().await;
+    }
+    assert_eq!(seen[0], seen[1]);
+}
+
+#[tokio::test]
+async fn streams_media_and_settings_are_there_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let local = builder().data_dir(dir.path()).start().await.unwrap();
+    let arn = create(local.address(), "door").await;
+    let mut put = Put::open(local.address(), "door", "").await;
+    let mut media = Media::new();
+    put.send(&media.header()).await;
+    put.send(&media.fragment(SOME_TIME, &[])).await;
+    put.end().await;
+    put.rest().await;
+    post(local.address(), "/tagStream", r#"{"StreamName":"door","Tags":{"a":"b"}}"#).await;
+    let kept = local.fragments("door").await.unwrap();
+    let in_use = builder().data_dir(dir.path()).start().await.unwrap_err();
+    assert!(matches!(in_use, StartError::InUse { .. }), "{in_use}");
+    local.shutdown().await;
+
+    let local = builder().data_dir(dir.path()).start().await.unwrap();
+    let described = post(local.address(), "/describeStream", r#"{"StreamName":"door"}"#).await.json();
+    assert_eq!(described["StreamInfo"]["StreamARN"], arn.as_str());
+    let tags = post(local.address(), "/listTagsForStream", r#"{"StreamName":"door"}"#).await.json();
+    assert_eq!(tags["Tags"]["a"], "b");
+    assert_eq!(local.fragments("door").await.unwrap(), kept);
+    local.shutdown().await;
+}
+
+#[tokio::test]
+async fn other_machines_are_let_in_only_when_that_was_said() {
+    let refused = builder().listen("0.0.0.0:0".parse().unwrap()).start().await.unwrap_err();
+    assert!(matches!(refused, StartError::NotLoopback { .. }), "{refused}");
+    for (region, account) in [("us west", "111122223333"), ("us-west-2", "1")] {
+        assert!(builder().region(region).account(account).start().await.is_err());
+    }
+}
+
+/// A service whose clock is turned by the test, with its hand.
+async fn clockwork(transition: Duration) -> (LocalKvs, Arc<AtomicU64>) {
+    let seconds = Arc::new(AtomicU64::new(1_700_000_000));
+    let hand = Arc::clone(&seconds);
+    let clock = move || SystemTime::UNIX_EPOCH + Duration::from_secs(hand.load(Ordering::Relaxed));
+    (builder().clock(clock).transition_delay(transition).start().await.unwrap(), seconds)
+}
+
+#[tokio::test]
+async fn streams_pass_through_creating_updating_and_deleting() {
+    let (local, seconds) = clockwork(Duration::from_secs(10)).await;
+    let pass = || seconds.fetch_add(10, Ordering::Relaxed);
+    let arn = create(local.address(), "door").await;
+    let describe = async || post(local.address(), "/describeStream", r#"{"StreamName":"door"}"#).await;
+    let info = describe().await.json()["StreamInfo"].clone();
+    assert_eq!(info["Status"], "CREATING");
+    let endpoint = r#"{"StreamName":"door","APIName":"PUT_MEDIA"}"#;
+    assert_eq!(post(local.address(), "/getDataEndpoint", endpoint).await.status, 404);
+    let update = format!(r#"{{"StreamName":"door","CurrentVersion":{},"DeviceName":"d"}}"#, info["Version"]);
+    assert_eq!(post(local.address(), "/updateStream", &update).await.exception(), "ResourceInUseException");
+    pass();
+    assert_eq!(describe().await.json()["StreamInfo"]["Status"], "ACTIVE");
+    assert_eq!(post(local.address(), "/updateStream", &update).await.status, 200);
+    assert_eq!(describe().await.json()["StreamInfo"]["Status"], "UPDATING");
+    pass();
+    let delete = format!(r#"{{"StreamARN":"{arn}"}}"#);
+    assert_eq!(post(local.address(), "/deleteStream", &delete).await.status, 200);
+    assert_eq!(describe().await.json()["StreamInfo"]["Status"], "DELETING");
+    let again = post(local.address(), "/createStream", r#"{"StreamName":"door"}"#).await;
+    assert_eq!(again.exception(), "ResourceInUseException");
+    pass();
+    assert_eq!(describe().await.status, 404);
+    create(local.address(), "door").await;
+    local.shutdown().await;
+}
+
+#[tokio::test]
+async fn media_past_its_retention_is_not_given_any_more() {
+    let (local, seconds) = clockwork(Duration::ZERO).await;
+    create(local.address(), "door").await;
+    let mut put = Put::open(local.address(), "door", "").await;
+    let mut media = Media::new();
+    put.send(&media.header()).await;
+    put.send(&media.fragment(SOME_TIME, &[])).await;
+    put.end().await;
+    put.rest().await;
+    let listed = async || {
+        let listed = post(local.address(), "/listFragments", r#"{"StreamName":"door"}"#).await.json();
+        listed["Fragments"].as_array().unwrap().len()
+    };
+    assert_eq!(listed().await, 1);
+    seconds.fetch_add(24 * 3600, Ordering::Relaxed);
+    assert_eq!(listed().await, 1);
+    seconds.fetch_add(1, Ordering::Relaxed);
+    assert_eq!(listed().await, 0);
+    local.shutdown().await;
+}
+
+#[test]
+fn the_binary_says_where_it_listens_and_stops_when_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut service = Command::new(env!("CARGO_BIN_EXE_kvs-local"))
+        .args(["--listen", "127.0.0.1:0", "--tls", "--data-dir"])
+        .arg(dir.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(service.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.starts_with("kvs-local listening on https://127.0.0.1:") && line.ends_with('\n'), "{line:?}");
+    assert!(dir.path().join("ca.pem").is_file());
+    let asked = Command::new("kill").arg(service.id().to_string()).status();
+    if !asked.is_ok_and(|status| status.success()) {
+        println!("skipped: stopping by signal (there is no kill here)");
+        service.kill().unwrap();
+    }
+    let status = service.wait().unwrap();
+    assert!(status.success() || cfg!(not(unix)), "{status}");
+}
+
+#[test]
+fn the_binary_refuses_what_it_cannot_use() {
+    let dir = tempfile::tempdir().unwrap();
+    let script = dir.path().join("faults.json");
+    std::fs::write(&script, r#"[{"do":"explode"}]"#).unwrap();
+    let script = script.to_str().unwrap();
+    for bad in [
+        ["--listen", "0.0.0.0:0"],
+        ["--faults", script],
+        ["--credentials", "x"],
+        ["--subscribe", "x"],
+        ["--account", "1"],
+    ] {
+        let run =
+            Command::new(env!("CARGO_BIN_EXE_kvs-local")).arg("--data-dir").arg(dir.path()).args(bad).output().unwrap();
+        assert!(!run.status.success() && run.stdout.is_empty() && !run.stderr.is_empty(), "{bad:?}: {run:?}");
+    }
+}
