@@ -1,0 +1,132 @@
+//! `put_media`: a recording, or a live Matroska stream, into a stream.
+
+mod options;
+mod source;
+mod voice;
+
+use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use clap::Parser;
+use kvs_examples::cli::{self, Failure};
+use kvs_examples::cuts::Cuts;
+use kvs_producer::{
+    Bootstrap, Config, FragmentTag, ImageGeneration, NewStream, Notification, Overflow, Stream, Timestamps,
+};
+use tokio::time::Instant;
+
+use options::{Options, Wish};
+use source::{Source, Timed};
+use voice::Voice;
+
+/// How long what is buffered may take to be persisted in the end.
+const DRAIN: Duration = Duration::from_secs(30);
+/// How long a created stream keeps media.
+const RETENTION_HOURS: u32 = 24;
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    cli::run_to_the_end(send(&options))
+}
+
+async fn send(options: &Options) -> Result<(), Failure> {
+    let source = Source::open(options).await?;
+    let client = options.service.client()?;
+    let voice = if options.json { Voice::json() } else { Voice::text(length(options, &source)) };
+    let voice = Mutex::new(voice);
+    let stream = Stream::open(configuration(options, &source), client).await.map_err(Failure::input)?;
+    for (name, value) in &options.tags {
+        stream.put_tag(FragmentTag::persistent(name, value)).map_err(Failure::input)?;
+    }
+    let mut events = stream.events();
+    let watching = async {
+        while let Some(event) = events.next().await {
+            speak(&voice).event(&event);
+        }
+    };
+    let sending = async {
+        let played = tokio::select! {
+            played = play(options, source, &stream, &voice) => played,
+            _ = tokio::signal::ctrl_c() => Ok(()),
+        };
+        (played, stream.stop(DRAIN).await)
+    };
+    let ((), (played, report)) = tokio::join!(watching, sending);
+    speak(&voice).report(&report);
+    played?;
+    match report.is_complete() {
+        true => Ok(()),
+        false => Err(Failure::run(format!(
+            "{} of {} frames were persisted, {} are lost",
+            report.totals.persisted.frames, report.totals.submitted.frames, report.totals.lost.frames
+        ))),
+    }
+}
+
+fn speak(voice: &Mutex<Voice>) -> std::sync::MutexGuard<'_, Voice> {
+    voice.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How much there is to send, where that is known.
+fn length(options: &Options, source: &Source) -> Option<Duration> {
+    match (source.duration(), options.duration) {
+        (Some(whole), Some(part)) => Some(whole.min(part)),
+        (whole, part) => whole.or(part),
+    }
+}
+
+fn configuration(options: &Options, source: &Source) -> Config {
+    let new_stream = NewStream::default().with_retention_hours(RETENTION_HOURS);
+    let overflow = if options.offline || source.duration().is_some() { Overflow::Refuse } else { Overflow::DropOldest };
+    Config::new(&options.stream, source.tracks.clone())
+        .bootstrap(Bootstrap::CreateIfMissing(new_stream))
+        .overflow(overflow)
+        .timestamps(timestamps(options, source))
+}
+
+/// Which moment the first frame is of.
+fn timestamps(options: &Options, source: &Source) -> Timestamps {
+    let start = match (options.start_time, source.duration()) {
+        (Some(start), _) => start,
+        (None, Some(duration)) if options.offline => SystemTime::now().checked_sub(duration).unwrap_or(SystemTime::UNIX_EPOCH),
+        (None, _) => return Timestamps::Live,
+    };
+    Timestamps::StartAt(start.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default())
+}
+
+/// Sends frame by frame, as fast as a camera would or as fast as it goes.
+async fn play(options: &Options, mut source: Source, stream: &Stream, voice: &Mutex<Voice>) -> Result<(), Failure> {
+    let (began, lead, mut cuts) = (Instant::now(), source.lead(), Cuts::default());
+    let mut first = None;
+    while let Some(Timed { frame, due }) = source.next().await? {
+        let position = frame.pts.saturating_sub(*first.get_or_insert(frame.pts));
+        if options.duration.is_some_and(|most| position >= most) {
+            break;
+        }
+        if let (Some(due), false) = (due, options.offline) {
+            tokio::time::sleep_until(began + due).await;
+        }
+        let begins = frame.keyframe && Some(frame.track) == lead && cuts.begins(frame.pts);
+        let bytes = frame.data.len();
+        stream.put_frame(frame).await.map_err(Failure::run)?;
+        if begins && cuts.is_due(options.every) {
+            tag(options, stream)?;
+        }
+        speak(voice).sent(position, bytes, || stream.stats());
+    }
+    Ok(())
+}
+
+/// Tags the fragment that is open.
+fn tag(options: &Options, stream: &Stream) -> Result<(), Failure> {
+    if matches!(options.event, Wish::Notification | Wish::Both) {
+        stream.put_event(Notification::new()).map_err(Failure::run)?;
+    }
+    if matches!(options.event, Wish::Image | Wish::Both) {
+        let images = ImageGeneration::new();
+        let images = options.prefix.iter().fold(images, |images, prefix| images.with_prefix(prefix));
+        stream.put_event(images).map_err(Failure::input)?;
+    }
+    Ok(())
+}

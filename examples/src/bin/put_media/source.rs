@@ -1,0 +1,170 @@
+//! Where the frames come from: a recording, or a live stream on standard input.
+
+use std::io::Read;
+use std::time::Duration;
+
+use bytes::Bytes;
+use kvs_examples::cli::Failure;
+use kvs_examples::media::Recording;
+use kvs_mkv::{CodecId, Event, Frame, Limits, Parser, Track, TrackKind, TrackNumber};
+use tokio::sync::mpsc;
+
+use crate::options::{Options, Sound};
+
+/// Bytes read from standard input at a time.
+const PIECE: usize = 64 * 1024;
+/// Pieces that wait to be sent; the pipe waits for room.
+const PIECES: usize = 16;
+
+/// Frames and the tracks they belong to.
+pub(crate) struct Source {
+    pub(crate) tracks: Vec<Track>,
+    frames: Frames,
+}
+
+enum Frames {
+    Recorded { samples: std::vec::IntoIter<kvs_examples::media::Sample>, duration: Duration },
+    Live(Box<Live>),
+}
+
+/// One frame, and when a real camera would have sent it, from the start.
+pub(crate) struct Timed {
+    pub(crate) frame: Frame,
+    pub(crate) due: Option<Duration>,
+}
+
+impl Source {
+    /// Opens what the command line names.
+    pub(crate) async fn open(options: &Options) -> Result<Self, Failure> {
+        let mut source = if options.input == "-" { Self::live().await? } else { Self::recorded(&options.input)? };
+        source.choose_sound(options)?;
+        if source.tracks.is_empty() {
+            return Err(Failure::input(format!("{}: nothing is left to send", options.input)));
+        }
+        Ok(source)
+    }
+
+    fn recorded(path: &str) -> Result<Self, Failure> {
+        let recording = Recording::open(path).map_err(Failure::input)?.starting_with_video();
+        let (tracks, duration) = (recording.tracks().to_vec(), recording.duration());
+        let samples = recording.samples().to_vec().into_iter();
+        Ok(Self { tracks, frames: Frames::Recorded { samples, duration } })
+    }
+
+    async fn live() -> Result<Self, Failure> {
+        let mut live = Live::start();
+        let tracks = live.tracks().await?;
+        Ok(Self { tracks, frames: Frames::Live(Box::new(live)) })
+    }
+
+    fn choose_sound(&mut self, options: &Options) -> Result<(), Failure> {
+        let (name, wanted) = match options.audio {
+            None => return Ok(()),
+            Some(Sound::None) => ("no sound", None),
+            Some(Sound::Aac) => ("AAC", Some(CodecId::AAC)),
+            Some(Sound::Alaw) => ("A-law", Some(CodecId::ACM)),
+        };
+        self.tracks.retain(|track| track.kind != TrackKind::Audio || Some(&track.codec) == wanted.as_ref());
+        if wanted.is_some() && !self.tracks.iter().any(|track| track.kind == TrackKind::Audio) {
+            return Err(Failure::input(format!("{} has no sound in {name}", options.input)));
+        }
+        Ok(())
+    }
+
+    /// The track that begins fragments.
+    pub(crate) fn lead(&self) -> Option<TrackNumber> {
+        self.tracks.first().map(|track| track.number)
+    }
+
+    /// How long it is, where that is known.
+    pub(crate) const fn duration(&self) -> Option<Duration> {
+        match &self.frames {
+            Frames::Recorded { duration, .. } => Some(*duration),
+            Frames::Live(_) => None,
+        }
+    }
+
+    /// The next frame of a track that is sent.
+    pub(crate) async fn next(&mut self) -> Result<Option<Timed>, Failure> {
+        loop {
+            let next = match &mut self.frames {
+                Frames::Recorded { samples, .. } => samples.next().map(|sample| {
+                    let due = Some(sample.dts);
+                    Timed { frame: sample.into(), due }
+                }),
+                Frames::Live(live) => live.frame().await?.map(|frame| Timed { frame, due: None }),
+            };
+            let Some(timed) = next else { return Ok(None) };
+            if self.tracks.iter().any(|track| track.number == timed.frame.track) {
+                return Ok(Some(timed));
+            }
+        }
+    }
+}
+
+/// A Matroska stream that arrives on standard input.
+struct Live {
+    pieces: mpsc::Receiver<std::io::Result<Bytes>>,
+    parser: Parser,
+    read: u64,
+}
+
+impl Live {
+    fn start() -> Self {
+        let (sender, pieces) = mpsc::channel(PIECES);
+        // Reading a pipe cannot be cancelled: a thread of its own does not hold up the end of the program.
+        std::thread::spawn(move || {
+            let mut input = std::io::stdin().lock();
+            loop {
+                let mut piece = vec![0; PIECE];
+                let read = input.read(&mut piece).map(|count| {
+                    piece.truncate(count);
+                    Bytes::from(piece)
+                });
+                let last = !matches!(&read, Ok(piece) if !piece.is_empty());
+                if sender.blocking_send(read).is_err() || last {
+                    return;
+                }
+            }
+        });
+        Self { pieces, parser: Parser::new(Limits::default()), read: 0 }
+    }
+
+    /// The tracks of the segment: they come before any frame.
+    async fn tracks(&mut self) -> Result<Vec<Track>, Failure> {
+        loop {
+            match self.event().await? {
+                Some(Event::Tracks(tracks)) => return Ok(tracks),
+                Some(_) => {}
+                None => return Err(Failure::input("standard input ended before it said which tracks it has")),
+            }
+        }
+    }
+
+    async fn frame(&mut self) -> Result<Option<Frame>, Failure> {
+        loop {
+            match self.event().await? {
+                Some(Event::Frame(frame)) => return Ok(Some(frame)),
+                Some(_) => {}
+                None => return Ok(None),
+            }
+        }
+    }
+
+    async fn event(&mut self) -> Result<Option<Event>, Failure> {
+        loop {
+            let event = self.parser.next_event().map_err(|error| Failure::input(format!("standard input: {error}")))?;
+            if event.is_some() {
+                return Ok(event);
+            }
+            match self.pieces.recv().await {
+                Some(Ok(piece)) if !piece.is_empty() => {
+                    self.read += piece.len() as u64;
+                    self.parser.push(piece);
+                }
+                Some(Err(error)) => return Err(Failure::run(format!("standard input after {} bytes: {error}", self.read))),
+                Some(Ok(_)) | None => return Ok(None),
+            }
+        }
+    }
+}
