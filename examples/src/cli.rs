@@ -61,16 +61,21 @@ impl From<ConfigError> for Failure {
     }
 }
 
-/// Runs a program to its end: one line on stderr for a failure, and the exit code that goes with it.
+/// Runs a program to its end, or until Ctrl-C: one line on stderr for a failure, and the exit code that goes with it.
 pub fn run(program: impl Future<Output = Result<(), Failure>>) -> ExitCode {
+    run_to_the_end(async {
+        tokio::select! {
+            ended = program => ended,
+            _ = tokio::signal::ctrl_c() => Err(Failure::run("interrupted")),
+        }
+    })
+}
+
+/// Runs a program that sees to Ctrl-C itself.
+pub fn run_to_the_end(program: impl Future<Output = Result<(), Failure>>) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let ended = match runtime {
-        Ok(runtime) => runtime.block_on(async {
-            tokio::select! {
-                ended = program => ended,
-                _ = tokio::signal::ctrl_c() => Err(Failure::run("interrupted")),
-            }
-        }),
+        Ok(runtime) => runtime.block_on(program),
         Err(error) => Err(Failure::run(error)),
     };
     match ended {

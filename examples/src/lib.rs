@@ -1,6 +1,7 @@
 //! Shared by the example programs.
 
 pub mod cli;
+pub mod cuts;
 pub mod media;
 pub mod sns_endpoint;
 pub mod timelapse;

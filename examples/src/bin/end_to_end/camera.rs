@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use kvs_examples::cuts::Cuts;
 use kvs_examples::media::Recording;
 use kvs_mkv::{Frame, TrackNumber};
 use kvs_producer::{ImageGeneration, Notification, Stream};
@@ -13,8 +14,6 @@ use crate::options::{Options, Speed};
 
 /// Begins the keys of the images.
 const PREFIX: &str = "end-to-end";
-/// A fragment begins at the first key frame that is at least this much later than the last one that began a fragment.
-pub(crate) const FRAGMENT_MIN: Duration = Duration::from_secs(1);
 
 /// The recording on its way.
 #[derive(Debug)]
@@ -48,7 +47,9 @@ impl<'a> Camera<'a> {
             }
             let frame = Frame::new(sample.track, since_epoch + sample.pts, sample.data.clone());
             stream.put_frame(frame.with_keyframe(sample.keyframe)).await.map_err(Failure::failed)?;
-            if self.begins_fragment(lead, sample.track, sample.keyframe, sample.pts) && self.is_due() {
+            if self.begins_fragment(lead, sample.track, sample.keyframe, sample.pts)
+                && self.cuts.is_due(self.options.every)
+            {
                 self.tag(stream)?;
                 tagged.push(crate::journal::millis(since_epoch + sample.pts));
             }
@@ -64,17 +65,12 @@ impl<'a> Camera<'a> {
         keyframe: bool,
         pts: Duration,
     ) -> bool {
-        lead == Some(track) && keyframe && self.cuts.at(pts)
-    }
-
-    /// Whether the fragment that just began is one to tag: the first, and every N-th from there.
-    fn is_due(&self) -> bool {
-        (self.cuts.count - 1).is_multiple_of(self.options.every)
+        lead == Some(track) && keyframe && self.cuts.begins(pts)
     }
 
     /// Tags the fragment that is open: the one of the last frame.
     fn tag(&self, stream: &Stream) -> Result<(), Failure> {
-        let number = self.cuts.count.to_string();
+        let number = self.cuts.count().to_string();
         if self.options.event.notifications() {
             let event = Notification::new().with_pair("fragment", &number);
             stream.put_event(event).map_err(Failure::failed)?;
@@ -84,36 +80,5 @@ impl<'a> Camera<'a> {
             stream.put_event(event).map_err(Failure::failed)?;
         }
         Ok(())
-    }
-}
-
-/// Where fragments begin, as the producer cuts them.
-#[derive(Debug, Default)]
-struct Cuts {
-    last: Option<Duration>,
-    count: u32,
-}
-
-impl Cuts {
-    /// Whether a key frame at `pts` begins a fragment.
-    fn at(&mut self, pts: Duration) -> bool {
-        if self.last.is_some_and(|last| pts < last + FRAGMENT_MIN) {
-            return false;
-        }
-        self.last = Some(pts);
-        self.count += 1;
-        true
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn key_frames_in_quick_succession_begin_one_fragment_a_second() {
-        let mut cuts = Cuts::default();
-        let begun: Vec<u64> = (0..3000).step_by(40).filter(|&ms| cuts.at(Duration::from_millis(ms))).collect();
-        assert_eq!((begun, cuts.count), (vec![0, 1000, 2000], 3));
     }
 }

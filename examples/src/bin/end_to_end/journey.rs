@@ -5,11 +5,12 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use kvs_aws::StreamId;
+use kvs_examples::cuts::FRAGMENT_MIN;
 use kvs_examples::media::Recording;
 use kvs_mkv::CodecId;
 use kvs_producer::{Config, Stream};
 
-use crate::camera::{Camera, FRAGMENT_MIN};
+use crate::camera::Camera;
 use crate::console::Console;
 use crate::deliveries;
 use crate::failure::Failure;

@@ -23,7 +23,7 @@ use voice::Voice;
 /// How long what is buffered may take to be persisted in the end.
 const DRAIN: Duration = Duration::from_secs(30);
 /// How long a created stream keeps media.
-const RETENTION_HOURS: u32 = 24;
+const RETENTION: Duration = Duration::from_secs(24 * 3600);
 
 fn main() -> ExitCode {
     let options = Options::parse();
@@ -77,7 +77,7 @@ fn length(options: &Options, source: &Source) -> Option<Duration> {
 }
 
 fn configuration(options: &Options, source: &Source) -> Config {
-    let new_stream = NewStream::default().with_retention_hours(RETENTION_HOURS);
+    let new_stream = NewStream::new(RETENTION);
     let overflow = if options.offline || source.duration().is_some() { Overflow::Refuse } else { Overflow::DropOldest };
     Config::new(&options.stream, source.tracks.clone())
         .bootstrap(Bootstrap::CreateIfMissing(new_stream))
@@ -89,7 +89,9 @@ fn configuration(options: &Options, source: &Source) -> Config {
 fn timestamps(options: &Options, source: &Source) -> Timestamps {
     let start = match (options.start_time, source.duration()) {
         (Some(start), _) => start,
-        (None, Some(duration)) if options.offline => SystemTime::now().checked_sub(duration).unwrap_or(SystemTime::UNIX_EPOCH),
+        (None, Some(duration)) if options.offline => {
+            SystemTime::now().checked_sub(duration).unwrap_or(SystemTime::UNIX_EPOCH)
+        }
         (None, _) => return Timestamps::Live,
     };
     Timestamps::StartAt(start.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default())

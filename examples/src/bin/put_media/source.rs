@@ -162,7 +162,9 @@ impl Live {
                     self.read += piece.len() as u64;
                     self.parser.push(piece);
                 }
-                Some(Err(error)) => return Err(Failure::run(format!("standard input after {} bytes: {error}", self.read))),
+                Some(Err(error)) => {
+                    return Err(Failure::run(format!("standard input after {} bytes: {error}", self.read)));
+                }
                 Some(Ok(_)) | None => return Ok(None),
             }
         }
