@@ -20,6 +20,8 @@ use options::{Options, Wish};
 use source::{Source, Timed};
 use voice::Voice;
 
+/// How long the way to the stream may take to be found.
+const OPEN: Duration = Duration::from_secs(10);
 /// How long what is buffered may take to be persisted in the end.
 const DRAIN: Duration = Duration::from_secs(30);
 /// How long a created stream keeps media.
@@ -82,6 +84,7 @@ fn configuration(options: &Options, source: &Source) -> Config {
     Config::new(&options.stream, source.tracks.clone())
         .bootstrap(Bootstrap::CreateIfMissing(new_stream))
         .overflow(overflow)
+        .open_timeout(OPEN)
         .timestamps(timestamps(options, source))
 }
 

@@ -107,6 +107,8 @@ struct Live {
     pieces: mpsc::Receiver<std::io::Result<Bytes>>,
     parser: Parser,
     read: u64,
+    /// Until the first key frame of the first track nothing can be decoded, and nothing is sent.
+    joining: Option<TrackNumber>,
 }
 
 impl Live {
@@ -127,14 +129,17 @@ impl Live {
                 }
             }
         });
-        Self { pieces, parser: Parser::new(Limits::default()), read: 0 }
+        Self { pieces, parser: Parser::new(Limits::default()), read: 0, joining: None }
     }
 
     /// The tracks of the segment: they come before any frame.
     async fn tracks(&mut self) -> Result<Vec<Track>, Failure> {
         loop {
             match self.event().await? {
-                Some(Event::Tracks(tracks)) => return Ok(tracks),
+                Some(Event::Tracks(tracks)) => {
+                    self.joining = tracks.first().map(|track| track.number);
+                    return Ok(tracks);
+                }
                 Some(_) => {}
                 None => return Err(Failure::input("standard input ended before it said which tracks it has")),
             }
@@ -144,7 +149,13 @@ impl Live {
     async fn frame(&mut self) -> Result<Option<Frame>, Failure> {
         loop {
             match self.event().await? {
-                Some(Event::Frame(frame)) => return Ok(Some(frame)),
+                Some(Event::Frame(frame)) => {
+                    let joins = self.joining.is_none_or(|lead| frame.keyframe && frame.track == lead);
+                    if joins {
+                        self.joining = None;
+                        return Ok(Some(frame));
+                    }
+                }
                 Some(_) => {}
                 None => return Ok(None),
             }
