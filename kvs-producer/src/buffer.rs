@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use kvs_mkv::{FragmentNumber, Frame};
 
 use crate::ack::AckError;
+use crate::budget::Share;
 use crate::call::SessionId;
 use crate::event::{FragmentId, LossReason, Persisted};
 use crate::fragment::{Delivery, Filling, Fragment};
@@ -27,11 +28,12 @@ pub(crate) struct Buffer {
     given_up: usize,
     limit: usize,
     time: Duration,
+    share: Option<Share>,
 }
 
 impl Buffer {
-    pub(crate) const fn new(limit: usize, time: Duration) -> Self {
-        Self { fragments: VecDeque::new(), first: 1, unsent: 1, bytes: 0, peak: 0, given_up: 0, limit, time }
+    pub(crate) const fn new(limit: usize, time: Duration, share: Option<Share>) -> Self {
+        Self { fragments: VecDeque::new(), first: 1, unsent: 1, bytes: 0, peak: 0, given_up: 0, limit, time, share }
     }
 
     pub(crate) const fn bytes(&self) -> usize {
@@ -138,7 +140,7 @@ impl Buffer {
         reports: &mut Reports,
     ) -> bool {
         let more = bytes.saturating_add(FRAME_OVERHEAD + FRAGMENT_OVERHEAD).saturating_add(held_elsewhere);
-        while self.bytes.saturating_add(more) > self.limit {
+        while !self.holds(more) {
             if drop_oldest == Evict::Nothing || !self.evict_oldest(&LossReason::BufferFull, reports) {
                 return false;
             }
@@ -152,6 +154,12 @@ impl Buffer {
             }
         }
         true
+    }
+
+    /// Whether so much more is within the stream's own limit and within what it shares.
+    fn holds(&mut self, more: usize) -> bool {
+        let all = self.bytes.saturating_add(more);
+        all <= self.limit && self.share.as_mut().is_none_or(|share| share.hold(all))
     }
 
     /// Lets the oldest sealed fragment go that is not on the wire; says whether there was one.
@@ -193,6 +201,10 @@ impl Buffer {
 
     fn settle(&mut self, id: FragmentId) {
         self.set(id, Delivery::Done);
+        let bytes = self.bytes;
+        if let Some(share) = &mut self.share {
+            share.hold(bytes);
+        }
         while self.fragments.front().is_some_and(|fragment| fragment.delivery == Delivery::Done && !fragment.is_open())
         {
             self.fragments.pop_front();

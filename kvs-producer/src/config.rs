@@ -5,8 +5,10 @@ use std::time::Duration;
 use kvs_mkv::service::limits as service;
 use kvs_mkv::{SegmentInfo, Track, TrackKind, TrackNumber, Writer};
 
+use crate::budget::SharedBudget;
 use crate::call::NewStream;
 use crate::limits;
+use crate::tags::{Cadence, FragmentEvent, PutTagError};
 use crate::transmit::Timecodes;
 
 /// How one stream is produced. The defaults suit a camera on a home uplink.
@@ -40,6 +42,8 @@ pub struct Config {
     pub(crate) interleave_span: Duration,
     pub(crate) buffer_bytes: usize,
     pub(crate) buffer_time: Duration,
+    pub(crate) shared_budget: Option<SharedBudget>,
+    pub(crate) regular_events: Vec<(Cadence, FragmentEvent)>,
     pub(crate) overflow: Overflow,
     pub(crate) pre_roll: Duration,
     pub(crate) backoff_first: Duration,
@@ -162,6 +166,9 @@ pub enum ConfigError {
         /// 64 KiB.
         least: usize,
     },
+    /// An event for every so many fragments that the service would refuse.
+    #[error(transparent)]
+    Event(#[from] PutTagError),
     /// A track the container cannot describe, or a program name it has no room for.
     #[error(transparent)]
     Header(#[from] kvs_mkv::WriterError),
@@ -210,6 +217,8 @@ impl Config {
             interleave_span: Duration::from_secs(5),
             buffer_bytes: 32 << 20,
             buffer_time: Duration::from_secs(120),
+            shared_budget: None,
+            regular_events: Vec::new(),
             overflow: Overflow::default(),
             pre_roll: Duration::ZERO,
             backoff_first: Duration::from_millis(200),
@@ -228,6 +237,31 @@ impl Config {
     #[must_use]
     pub fn stream(&self) -> &str {
         &self.stream
+    }
+
+    /// Bounds the buffers of several streams together, beside each one's own [`buffer_bytes`](Self::buffer_bytes).
+    #[must_use]
+    pub fn shared_budget(mut self, budget: SharedBudget) -> Self {
+        self.shared_budget = Some(budget);
+        self
+    }
+
+    /// Puts an event on fragments without being asked each time: for those who just want pictures, or a message now and then.
+    /// The first fragment has it.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use kvs_producer::{Cadence, Config, ImageGeneration};
+    ///
+    /// # let tracks = Vec::new();
+    /// let config = Config::new("front-door", tracks)
+    ///     .event_every(Cadence::Time(Duration::from_secs(60)), ImageGeneration::new().with_prefix("minute"));
+    /// # let _ = config;
+    /// ```
+    #[must_use]
+    pub fn event_every(mut self, cadence: Cadence, event: impl Into<FragmentEvent>) -> Self {
+        self.regular_events.push((cadence, event.into()));
+        self
     }
 
     setters! {
@@ -316,6 +350,7 @@ impl Config {
         if shortest < least || longest > most || self.fragment_min.max(self.audio_fragment) > longest {
             return Err(ConfigError::FragmentDuration { shortest, longest, least, most });
         }
+        self.regular_events.iter().try_for_each(|(_, event)| event.check())?;
         // Every session's header is one of these, perhaps with fewer tracks.
         Writer::new(SegmentInfo::new([1; 16]).with_app(self.writing_app.as_str()), self.tracks.clone())?;
         Ok(())

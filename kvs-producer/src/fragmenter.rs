@@ -250,7 +250,7 @@ impl Fragmenter {
             Some(epoch) => Arc::clone(epoch),
             None => self.begin_epoch(at),
         };
-        buffer.begin(Fragment::new(buffer.next_id(), epoch, at, tags.open()));
+        buffer.begin(Fragment::new(buffer.next_id(), epoch, at, tags.open(at)));
         self.current = Current { last_key: at, ..Current::default() };
     }
 

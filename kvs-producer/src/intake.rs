@@ -36,7 +36,7 @@ impl Intake {
             timeline: Timeline::new(config.timestamps, config.time_jump, now, wall),
             interleaver: Interleaver::new(&tracks, fragmenter.lead(), config.interleave_wait, config.interleave_span),
             fragmenter,
-            tags: WaitingTags::default(),
+            tags: WaitingTags::new(&config.regular_events),
             overflow: config.overflow,
             adapters: config.tracks.iter().map(|track| Adapter::new(track, config.payloads)).collect(),
         })

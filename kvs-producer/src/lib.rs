@@ -79,6 +79,7 @@ mod ack;
 mod ack_parser;
 mod adapt;
 mod backoff;
+mod budget;
 mod buffer;
 mod call;
 mod config;
@@ -104,6 +105,7 @@ mod transmit;
 
 pub use ack::{Ack, AckError, AckKind};
 pub use ack_parser::{AckParseError, AckParser};
+pub use budget::SharedBudget;
 pub use call::{Answer, Call, CallId, Failure, FailureKind, Freshness, NewStream, SessionId, StreamStatus};
 pub use config::{Bootstrap, Config, ConfigError, Overflow, Payloads, TimeJump, Timestamps, WithoutKeyframe};
 pub use diagnosis::{Action, Diagnosis};
@@ -113,7 +115,7 @@ pub use event::{CloseReason, Event, FragmentId, HaltReason, JumpHandling, Loss, 
 pub use producer::Producer;
 pub use put_error::{PutFrameError, Refusal};
 pub use stats::{AckCounts, Amount, Histogram, LostBy, Stats, Totals};
-pub use tags::{FragmentEvent, FragmentTag, ImageGeneration, Notification, PutTagError, Reach};
+pub use tags::{Cadence, FragmentEvent, FragmentTag, ImageGeneration, Notification, PutTagError, Reach};
 pub use transmit::{OpenRequest, Timecodes, Transmit};
 
 #[cfg(all(doctest, feature = "tokio"))]

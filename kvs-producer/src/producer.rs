@@ -4,6 +4,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use kvs_mkv::Frame;
 
+use crate::budget::Share;
 use crate::buffer::Buffer;
 use crate::call::{Answer, CallId, Failure, SessionId};
 use crate::config::{Config, ConfigError};
@@ -68,7 +69,7 @@ impl Producer {
         let intake = Intake::new(&config, now, wall).expect("a checked configuration has a track");
         let mut producer = Self {
             intake,
-            buffer: Buffer::new(config.buffer_bytes, config.buffer_time),
+            buffer: Buffer::new(config.buffer_bytes, config.buffer_time, config.shared_budget.as_ref().map(Share::new)),
             connection: Connection::new(&config, now),
             reports: Reports::default(),
             phase: Phase::Taking,

@@ -1,5 +1,8 @@
 //! What goes with a fragment beside its frames: tags, image generation, notifications.
 
+use std::num::NonZeroU32;
+use std::time::Duration;
+
 use kvs_mkv::Tag;
 use kvs_mkv::service::{FragmentCheck, Violation, limits, tag_names};
 
@@ -165,6 +168,41 @@ impl FragmentEvent {
     }
 }
 
+/// How often an event is put on a fragment by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Cadence {
+    /// On the first fragment and then on every n-th.
+    Fragments(NonZeroU32),
+    /// On the first fragment and then on the first one that begins at least so much later.
+    Time(Duration),
+}
+
+/// An event that comes by itself.
+#[derive(Debug)]
+struct Regular {
+    cadence: Cadence,
+    event: FragmentEvent,
+    /// Fragments since the last one that had it, and that one's beginning in ms.
+    last: Option<(u32, u64)>,
+}
+
+impl Regular {
+    /// Whether the fragment that begins now has it.
+    fn is_due(&mut self, at: u64) -> bool {
+        let due = match (self.cadence, self.last) {
+            (_, None) => true,
+            (Cadence::Fragments(every), Some((since, _))) => since + 1 >= every.get(),
+            (Cadence::Time(every), Some((_, last))) => u128::from(at.abs_diff(last)) >= every.as_millis(),
+        };
+        self.last = match self.last {
+            Some((since, last)) if !due => Some((since.saturating_add(1), last)),
+            _ => Some((0, at)),
+        };
+        due
+    }
+}
+
 /// Why a tag or event was not taken; nothing of it was kept.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -319,13 +357,26 @@ impl TagSet {
 pub(crate) struct WaitingTags {
     persistent: Vec<Tag>,
     next: TagSet,
+    regular: Vec<Regular>,
 }
 
 impl WaitingTags {
-    /// The tags of a fragment that opens now.
-    pub(crate) fn open(&mut self) -> TagSet {
+    pub(crate) fn new(regular: &[(Cadence, FragmentEvent)]) -> Self {
+        let regular = regular.iter().cloned().map(|(cadence, event)| Regular { cadence, event, last: None });
+        Self { regular: regular.collect(), ..Self::default() }
+    }
+
+    /// The tags of a fragment that begins at this time, in ms since the epoch.
+    pub(crate) fn open(&mut self, at: u64) -> TagSet {
         let fresh = self.persistent_set();
-        std::mem::replace(&mut self.next, fresh)
+        let mut set = std::mem::replace(&mut self.next, fresh);
+        for regular in &mut self.regular {
+            if regular.is_due(at) {
+                // One that the user asked for himself, or that has no room, is not worth an error here.
+                let _ = set.add_event(&regular.event);
+            }
+        }
+        set
     }
 
     /// What the next fragment's tags are so far.
@@ -439,14 +490,24 @@ mod tests {
     }
 
     #[test]
+    fn regular_events_come_by_count_or_by_time() {
+        let images: FragmentEvent = ImageGeneration::new().into();
+        let third = Cadence::Fragments(NonZeroU32::new(3).unwrap());
+        let minute = Cadence::Time(Duration::from_secs(60));
+        let mut waiting = WaitingTags::new(&[(third, images), (minute, Notification::new().into())]);
+        let has: Vec<usize> = (0..8).map(|n| waiting.open(n * 20_000).groups().len()).collect();
+        assert_eq!(has, [2, 0, 0, 2, 0, 0, 2, 0]);
+    }
+
+    #[test]
     fn persistent_tags_go_with_every_fragment_until_cleared() {
         let mut waiting = WaitingTags::default();
         waiting.persist(&Tag::new("cam", "1")).unwrap();
         waiting.next().add_tag(Tag::new("once", "")).unwrap();
         waiting.persist(&Tag::new("cam", "2")).unwrap();
-        assert_eq!(waiting.open().groups(), [vec![Tag::new("cam", "2")], vec![Tag::new("once", "")]]);
-        assert_eq!(waiting.open().groups(), [vec![Tag::new("cam", "2")]]);
+        assert_eq!(waiting.open(0).groups(), [vec![Tag::new("cam", "2")], vec![Tag::new("once", "")]]);
+        assert_eq!(waiting.open(0).groups(), [vec![Tag::new("cam", "2")]]);
         assert!(waiting.clear("cam") && !waiting.clear("cam"));
-        assert_eq!(waiting.open().count, 0);
+        assert_eq!(waiting.open(0).count, 0);
     }
 }

@@ -4,7 +4,7 @@ mod support;
 
 use std::time::Duration;
 
-use kvs_producer::{Event, FragmentTag, ImageGeneration, LossReason, Notification, WithoutKeyframe};
+use kvs_producer::{Event, FragmentTag, ImageGeneration, LossReason, Notification, SharedBudget, WithoutKeyframe};
 use support::*;
 
 const S: fn(u64) -> Duration = Duration::from_secs;
@@ -118,4 +118,23 @@ fn an_outage_longer_than_the_buffer_loses_the_oldest_and_says_so() {
     let totals = service.producer.stats().totals;
     assert!(totals.lost_by.buffer_full > 0 && totals.persisted.frames > 0);
     assert_eq!(totals.lost.frames, totals.lost_by.buffer_full);
+}
+
+#[test]
+fn a_shared_budget_bounds_all_streams_together_and_starves_none() {
+    let budget = SharedBudget::new(1_000_000);
+    let mut services: Vec<Service> = (0..4).map(|_| Service::new(config().shared_budget(budget.clone()))).collect();
+    // The first is in an outage and takes what it can before the others begin.
+    services[0].down = true;
+    services[0].play(0, 100_000, 2000);
+    for ms in (0..60_000).step_by(40) {
+        for service in &mut services[1..] {
+            service.down = true;
+            service.put(frame(V, ms, ms % 2000 == 0));
+        }
+        let all: usize = services.iter().map(|service| service.producer.stats().buffered_bytes).sum();
+        assert!(all <= budget.bytes(), "{all}");
+    }
+    let held: Vec<usize> = services.iter().map(|service| service.producer.stats().buffered_bytes).collect();
+    assert!(held[0] > 500_000 && held[1..].iter().all(|&held| held > 80_000), "{held:?}");
 }

@@ -118,7 +118,11 @@ impl Task {
             piece = acks.next() => self.on_acks(session, piece),
             (id, answer) = ready(&mut self.answering) => {
                 self.answering = None;
-                self.shared.producer().handle_answer(id, answer, now());
+                let wall = self.client.service_time();
+                let mut producer = self.shared.producer();
+                // A camera's clock is often set only once the network is there, and the service's is known by its answers.
+                producer.handle_clock(wall, now());
+                producer.handle_answer(id, answer, now());
             }
             (session, exchange) = ready(&mut self.opening) => {
                 self.opening = None;
