@@ -37,13 +37,18 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<&Error> for Failure {
+    fn from(error: &Error) -> Self {
         match error {
-            Error::Invalid(field) => field.into(),
+            Error::Invalid(field) => Self::input(field),
             Error::Transport(TransportError::Connect { .. }) => {
                 Self::input(format!("{error}; is the service running there? (--endpoint, AWS_ENDPOINT_URL)"))
             }
             Error::Credentials(source) => Self::input(format!("no usable credentials: {source}")),
-            Error::Service(_) | Error::Transport(_) | Error::Response { .. } => Self::run(error),
             _ => Self::run(error),
         }
     }

@@ -99,6 +99,7 @@ async fn the_programs_about_images_do_what_they_say_on_real_media() {
     pictures_are_fetched(&scene).await;
     a_film_is_made(&scene).await;
     media_is_saved(&scene).await;
+    boto3_and_our_client_see_the_same_configuration(&scene).await;
     the_doctor_finds_the_chain_whole_or_names_the_broken_link(&scene).await;
     scene.local.shutdown().await;
 }
@@ -167,7 +168,7 @@ async fn pictures_are_fetched(scene: &Scene) {
     nowhere
         .args(["cam", "--from", "-1m", "--out", "x", "--endpoint", "http://127.0.0.1:1"])
         .current_dir(scene.dir.path());
-    assert_fails(&run(nowhere).await, 1, "cannot connect to");
+    assert_fails(&run(nowhere).await, 2, "cannot connect to");
 }
 
 async fn a_film_is_made(scene: &Scene) {
@@ -216,4 +217,39 @@ async fn the_doctor_finds_the_chain_whole_or_names_the_broken_link(scene: &Scene
     assert!(text(&output.stdout).contains("BAD   retention: 0 h"), "{}", text(&output.stdout));
     let output = scene.run(program, &["nobody"]).await;
     assert!(text(&output.stdout).contains("BAD   stream: there is none"), "{}", text(&output.stdout));
+}
+
+/// Puts a configuration with boto3 if one is given, and prints what boto3 then sees.
+const BOTO3: &str = r#"
+import json, os, sys, boto3
+client = boto3.client("kinesisvideo", endpoint_url=sys.argv[1], region_name="us-west-2",
+                      aws_access_key_id=sys.argv[2], aws_secret_access_key=sys.argv[3])
+if len(sys.argv) > 4:
+    client.update_image_generation_configuration(**json.loads(sys.argv[4]))
+seen = client.describe_image_generation_configuration(StreamName="cam")
+print(json.dumps({"StreamName": "cam", "ImageGenerationConfiguration": seen["ImageGenerationConfiguration"]}))
+"#;
+
+async fn boto3_and_our_client_see_the_same_configuration(scene: &Scene) {
+    let python = std::env::var("KVS_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let there = Command::new(&python).args(["-c", "import boto3"]).output();
+    if !there.is_ok_and(|output| output.status.success()) {
+        assert!(std::env::var("KVS_REQUIRE_JUDGES").as_deref() != Ok("1"), "{python} has no boto3");
+        println!("skipped boto3_and_our_client_see_the_same_configuration: {python} cannot import boto3");
+        return;
+    }
+    let boto3 = |file: Option<&str>| {
+        let mut command = Command::new(&python);
+        let local = &scene.local;
+        command.args(["-c", BOTO3, local.endpoint_url(), local.access_key(), local.secret_key()]).args(file);
+        run(command)
+    };
+    let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+    let get = || scene.run(env!("CARGO_BIN_EXE_image_config"), &["get", "cam"]);
+    let ours = value(&assert_ok(&get().await));
+    assert_eq!(value(&assert_ok(&boto3(None).await)), ours, "what our client put");
+    let theirs = r#"{"StreamName":"cam","ImageGenerationConfiguration":{"Status":"DISABLED","DestinationConfig":{"DestinationRegion":"us-west-2","Uri":"s3://their-bucket/path"},"SamplingInterval":3000,"ImageSelectorType":"SERVER_TIMESTAMP","Format":"PNG"}}"#;
+    assert_eq!(value(&assert_ok(&boto3(Some(theirs)).await)), value(theirs));
+    assert_eq!(value(&assert_ok(&get().await)), value(theirs), "what boto3 put");
+    assert_ok(&boto3(Some(&ours.to_string())).await);
 }

@@ -117,7 +117,7 @@ fn write(directory: &Path, image: &ImageAt, extension: &str, bytes: &[u8]) -> Re
 struct Tally {
     pictures: u64,
     gaps: Vec<Gap>,
-    failed: Option<String>,
+    failed: Option<Failure>,
 }
 
 #[derive(Debug)]
@@ -144,7 +144,7 @@ impl Tally {
 
     fn note_gap(&mut self, at: SystemTime, why: &ImageError) {
         if let ImageError::Call(error) = why {
-            self.failed.get_or_insert_with(|| error.to_string());
+            self.failed.get_or_insert_with(|| Failure::from(&**error));
         }
         match self.gaps.last_mut().filter(|gap| gap.open && gap.why == *why) {
             Some(gap) => {
@@ -162,7 +162,7 @@ impl Tally {
         }
         say(format_args!("{} pictures in {}", self.pictures, out.display()));
         match self.failed {
-            Some(error) => Err(Failure::run(error)),
+            Some(failure) => Err(failure),
             None if self.pictures == 0 => Err(Failure::run("no picture in this range")),
             None => Ok(()),
         }

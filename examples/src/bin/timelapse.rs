@@ -87,7 +87,7 @@ fn main() -> ExitCode {
             bar.inc(1);
             let picture = match image.content {
                 Ok(picture) => Some(picture),
-                Err(ImageError::Call(error)) => return Err(Failure::run(error).about(show_time(image.at))),
+                Err(ImageError::Call(error)) => return Err(Failure::from(&*error).about(show_time(image.at))),
                 Err(_) => {
                     gaps += 1;
                     last.clone().filter(|_| options.gaps == Gaps::Hold)

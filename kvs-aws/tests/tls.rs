@@ -1,0 +1,127 @@
+//! Encrypted exchanges, and whom they trust.
+
+#![expect(clippy::unwrap_used, reason = "a test panics")]
+
+mod support;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use kvs_aws::{
+    Client, Config, Credentials, DescribeStream, Error, PutMedia, Region, StreamId, TimecodeType, TlsRoots,
+    TransportError,
+};
+use rustls::pki_types::PrivateKeyDer;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+/// A server with a certificate of its own making, and that certificate as PEM.
+struct Server {
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+    pem: String,
+}
+
+impl Server {
+    async fn start() -> Self {
+        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config =
+            rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let config = config.with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self { listener, acceptor: TlsAcceptor::from(Arc::new(config)), pem: made.cert.pem() }
+    }
+
+    fn client(&self, roots: TlsRoots) -> Client {
+        let url = format!("https://localhost:{}", self.listener.local_addr().unwrap().port());
+        let credentials = Credentials::from_keys("AKID", "secret", None);
+        let config = Config::new(Region::new("eu-west-1").unwrap(), credentials).endpoint_url(&url).unwrap();
+        Client::new(config.tls_roots(roots).retry(kvs_aws::retry::RetryPolicy::none())).unwrap()
+    }
+
+    /// Accepts a connection; `None` when the client does not like the certificate.
+    async fn accept(&self) -> Option<TlsStream<TcpStream>> {
+        let (stream, _) = self.listener.accept().await.unwrap();
+        self.acceptor.accept(stream).await.ok()
+    }
+}
+
+async fn read_until(stream: &mut TlsStream<TcpStream>, end: &[u8]) {
+    let mut got = Vec::new();
+    while !got.ends_with(end) {
+        let mut byte = [0];
+        assert_eq!(stream.read(&mut byte).await.unwrap(), 1, "closed after {}", String::from_utf8_lossy(&got));
+        got.push(byte[0]);
+    }
+}
+
+fn stream() -> StreamId {
+    "cam".parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_given_root_is_trusted_by_calls_and_by_put_media() {
+    let server = Server::start().await;
+    let client = server.client(TlsRoots::Pem(server.pem.clone().into_bytes()));
+    let call = client.send(DescribeStream::new(stream()));
+    let answer = async {
+        let mut stream = server.accept().await.unwrap();
+        read_until(&mut stream, b"}").await;
+        let body = r#"{"StreamInfo":{"StreamName":"cam"}}"#;
+        stream.write_all(support::ok(body).as_bytes()).await.unwrap();
+        stream
+    };
+    let (info, _open) = tokio::join!(call, answer);
+    assert_eq!(info.unwrap().stream_name.as_deref(), Some("cam"));
+
+    let endpoint = client.config().control_endpoint().unwrap();
+    let camera = async {
+        let session = PutMedia::new(stream(), TimecodeType::Absolute);
+        let (mut sender, mut acks) = client.put_media(session, &endpoint).await.unwrap().split();
+        sender.send([Bytes::from_static(b"frame")]).await.unwrap();
+        let ack = acks.next().await.unwrap().unwrap();
+        sender.finish().await.unwrap();
+        (ack, acks.next().await.unwrap())
+    };
+    let service = async {
+        let mut stream = server.accept().await.unwrap();
+        read_until(&mut stream, b"\r\n\r\n").await;
+        stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").await.unwrap();
+        read_until(&mut stream, b"frame\r\n").await;
+        stream.write_all(b"3\r\nack\r\n").await.unwrap();
+        read_until(&mut stream, b"0\r\n\r\n").await;
+        stream.write_all(b"0\r\n\r\n").await.unwrap();
+        stream
+    };
+    let ((ack, end), _open) = tokio::join!(camera, service);
+    assert_eq!((ack, end), (Bytes::from_static(b"ack"), None));
+}
+
+#[tokio::test]
+async fn a_certificate_nobody_vouches_for_is_refused() {
+    let server = Server::start().await;
+    let client = server.client(TlsRoots::Default);
+    let (call, accepted) = tokio::join!(client.send(DescribeStream::new(stream())), server.accept());
+    let error = call.unwrap_err();
+    assert!(matches!(error, Error::Transport(TransportError::Connect { .. })), "{error}");
+    assert!(error.to_string().contains("certificate"), "{error}");
+    assert!(accepted.is_none());
+    let endpoint = client.config().control_endpoint().unwrap();
+    let session = PutMedia::new(stream(), TimecodeType::Absolute);
+    let (session, _) = tokio::join!(client.put_media(session, &endpoint), server.accept());
+    assert!(session.unwrap_err().to_string().contains("certificate"));
+}
+
+#[test]
+fn a_bundle_without_certificates_is_named() {
+    let credentials = || Credentials::from_keys("AKID", "secret", None);
+    let config = |roots| Config::new(Region::new("eu-west-1").unwrap(), credentials()).tls_roots(roots);
+    let missing = Client::new(config(TlsRoots::PemFile("/no/such/bundle.pem".into()))).unwrap_err();
+    assert!(missing.to_string().starts_with("cannot read the certificate bundle /no/such/bundle.pem"), "{missing}");
+    let empty = Client::new(config(TlsRoots::Pem(b"no PEM".to_vec()))).unwrap_err();
+    assert_eq!(empty.to_string(), "no usable certificate in the PEM text given");
+}
