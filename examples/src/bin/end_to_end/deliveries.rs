@@ -37,7 +37,7 @@ async fn pause(service: &mut Service, watch: &Watch, time: Duration) {
     let end = Instant::now() + time;
     while let Some(inbox) = &mut service.inbox {
         match tokio::time::timeout_at(end, inbox.next()).await {
-            Ok(Some(message)) => watch.message(&message),
+            Ok(Some(delivery)) => watch.content(&delivery.content),
             Ok(None) | Err(_) => break,
         }
     }
@@ -61,9 +61,9 @@ fn read_topic(folder: &Path, watch: &Watch) {
     watch.open().notifications.clear();
     let Ok(entries) = std::fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
-        let message = std::fs::read(entry.path()).ok().and_then(|text| serde_json::from_slice(&text).ok());
-        if let Some(message) = message {
-            watch.message(&message);
+        let text = std::fs::read(entry.path()).ok();
+        if let Some(Ok(delivery)) = text.map(|text| kvs_notify::decode(&text)) {
+            delivery.messages.iter().for_each(|message| watch.content(&message.content));
         }
     }
 }

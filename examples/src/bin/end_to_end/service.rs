@@ -3,9 +3,11 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use kvs_aws::{Client, Config, Credentials, Region};
-use kvs_examples::sns_endpoint::SnsEndpoint;
+use kvs_aws::{Client, Config};
+use kvs_examples::cli::client_of;
+use kvs_examples::sns_endpoint::{CERTIFICATE_NAME, SnsAddress, SnsEndpoint};
 use kvs_local::LocalKvs;
+use kvs_notify::{TrustRoots, UrlPolicy, Verifier};
 
 use crate::failure::Failure;
 use crate::options::Options;
@@ -42,19 +44,17 @@ impl Service {
 
     async fn embedded(data: &Path) -> Result<Self, Failure> {
         let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let inbox = SnsEndpoint::listen(any_port, topic_arn(REGION, ACCOUNT)).await.map_err(Failure::failed)?;
+        let address = SnsAddress::listen(any_port).await.map_err(Failure::failed)?;
         let local = LocalKvs::builder()
             .data_dir(data)
             .region(REGION)
             .account(ACCOUNT)
-            .subscribe(topic_arn(REGION, ACCOUNT), inbox.url())
+            .subscribe(topic_arn(REGION, ACCOUNT), address.url())
             .start()
             .await
             .map_err(Failure::failed)?;
-        let credentials = Credentials::from_keys(local.access_key(), local.secret_key(), None);
-        let region = Region::new(REGION).map_err(Failure::failed)?;
-        let config = Config::new(region, credentials).endpoint_url(local.endpoint_url()).map_err(Failure::failed)?;
-        let client = Client::new(config).map_err(Failure::failed)?;
+        let inbox = address.serve(verifier_of(&local).await?, None).map_err(Failure::failed)?;
+        let client = client_of(&local).map_err(Failure::failed)?;
         let data = Some(data.to_owned());
         Ok(Self { client, region: REGION.to_owned(), inbox: Some(inbox), data, embedded: Some(local) })
     }
@@ -90,6 +90,14 @@ impl Service {
             local.shutdown().await;
         }
     }
+}
+
+/// Believes the messages of the journey's topic that this service signed, and no others.
+async fn verifier_of(local: &LocalKvs) -> Result<Verifier, Failure> {
+    let authority = local.message_authority().await.map_err(Failure::failed)?;
+    let roots = TrustRoots::new().roots_pem(authority.as_bytes()).map_err(Failure::failed)?;
+    let urls = UrlPolicy::aws().and_origin(local.endpoint_url(), CERTIFICATE_NAME);
+    Ok(Verifier::new(roots, vec![topic_arn(REGION, ACCOUNT)]).urls(urls))
 }
 
 /// The ARN of the journey's topic.

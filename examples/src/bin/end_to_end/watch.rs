@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use kvs_notify::{FragmentNotification, SnsMessage};
+use kvs_notify::{Content, FragmentNotification};
 use kvs_producer::{Ack, AckKind, Event, Persisted, StopReport};
 
 use crate::camera::Tagged;
@@ -106,12 +106,12 @@ impl Watch {
         }
     }
 
-    /// A message arrived from SNS.
-    pub(crate) fn message(&self, message: &SnsMessage) {
-        let SnsMessage::Notification(published) = message else { return };
-        match serde_json::from_str::<FragmentNotification>(&published.message) {
-            Ok(notification) => self.notification(&notification),
-            Err(error) => self.remark(format!("a notification that cannot be read: {error}")),
+    /// A message arrived from SNS, and was verified where it came over the wire.
+    pub(crate) fn content(&self, content: &Content) {
+        match content {
+            Content::Fragment(notification) => self.notification(notification),
+            Content::Refused(error) => self.remark(format!("a notification that cannot be read: {error}")),
+            _ => {}
         }
     }
 

@@ -11,28 +11,15 @@
 //!
 //! Each notification is one line of JSON on standard output. Posts that do not verify are answered with 403 and said on standard error.
 
-mod desk;
-mod fetch;
-mod save;
-
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser as _;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
-use kvs_notify::{TrustRoots, UrlPolicy, Verifier};
-use tokio::net::TcpListener;
-use tokio::sync::mpsc;
-
-use crate::desk::Desk;
-use crate::fetch::Fetcher;
-
-/// The name that certificates for SNS messages carry, those of kvs-local included.
-const CERTIFICATE_NAME: &str = "sns.amazonaws.com";
+use kvs_examples::sns_endpoint::{CERTIFICATE_NAME, Delivery, SnsAddress};
+use kvs_notify::{Content, ObjectEvent, SnsMessage, TrustRoots, UrlPolicy, Verifier};
+use serde_json::{Value, json};
 
 /// Takes messages of SNS, verifies them and prints what they say.
 #[derive(clap::Parser)]
@@ -81,18 +68,15 @@ fn fail(problem: &str) -> ExitCode {
 }
 
 async fn listen(arguments: Arguments) -> Result<(), String> {
-    let (printer, mut lines) = mpsc::channel(64);
-    let fetcher = Fetcher::new().map_err(|error| format!("no TLS: {error}"))?;
-    let desk = Arc::new(Desk::new(verifier(&arguments)?, fetcher, arguments.save, printer));
-    let listener = TcpListener::bind(arguments.listen).await;
-    let listener = listener.map_err(|error| format!("cannot listen on {}: {error}", arguments.listen))?;
-    let address = listener.local_addr().map_err(|error| error.to_string())?;
-    eprintln!("listening on http://{address}/");
-    tokio::spawn(serve(listener, desk));
+    let verifier = verifier(&arguments)?;
+    let address = SnsAddress::listen(arguments.listen).await;
+    let address = address.map_err(|error| format!("cannot listen on {}: {error}", arguments.listen))?;
+    eprintln!("listening on {}", address.url());
+    let mut endpoint = address.serve(verifier, arguments.save).map_err(|error| format!("no TLS: {error}"))?;
     let mut left = arguments.count;
     while left != Some(0) {
-        let Some(line) = lines.recv().await else { break };
-        println!("{line}");
+        let Some(delivery) = endpoint.next().await else { break };
+        println!("{}", line(&delivery));
         left = left.map(|left| left.saturating_sub(1));
     }
     Ok(())
@@ -113,23 +97,20 @@ fn verifier(arguments: &Arguments) -> Result<Verifier, String> {
     Ok(Verifier::new(roots, arguments.topic.clone()).urls(urls).max_age(max_age))
 }
 
-async fn serve(listener: TcpListener, desk: Arc<Desk>) {
-    loop {
-        let Ok((socket, _)) = listener.accept().await else {
-            // Too many open files: wait for some to close.
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            continue;
-        };
-        let desk = Arc::clone(&desk);
-        let answer = service_fn(move |request| {
-            let desk = Arc::clone(&desk);
-            async move { Ok::<_, hyper::Error>(desk.answer(request).await) }
-        });
-        tokio::spawn(async move {
-            let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(socket), answer);
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection ended early");
-            }
-        });
+/// What a notification says, on one line.
+fn line(delivery: &Delivery) -> Value {
+    let text = match &delivery.message {
+        SnsMessage::Notification(notification) => notification.message.as_str(),
+        _ => "",
+    };
+    match &delivery.content {
+        Content::Fragment(notification) => json!({"fragment": notification}),
+        Content::Objects(events) => {
+            let object = |event: &ObjectEvent| json!({"bucket": event.bucket, "key": event.key, "size": event.size});
+            json!({"objects": events.iter().map(object).collect::<Vec<_>>()})
+        }
+        Content::TestEvent(event) => json!({"test": event}),
+        Content::Refused(error) => json!({"other": text, "why": error.to_string()}),
+        _ => json!({"other": text}),
     }
 }

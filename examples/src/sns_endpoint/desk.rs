@@ -12,38 +12,38 @@ use kvs_notify::{
     CertificateCache, CertificateError, Content, DecodeError, Message, ReplayWindow, SigningCertificate, SnsMessage,
     UrlError, Verified, Verifier, VerifyError, decode,
 };
-use serde_json::{Value, json};
 use tokio::sync::{Mutex, mpsc};
 
-use crate::fetch::{FetchError, Fetcher};
-use crate::save::save;
+use super::Delivery;
+use super::fetch::{FetchError, Fetcher};
+use super::save::save;
 
 /// Largest body taken: SNS messages have at most 256 KiB, and escaping may double them.
 const BODY_BYTES: usize = 512 * 1024;
 
 /// What every connection shares.
-pub(crate) struct Desk {
+pub(super) struct Desk {
     verifier: Verifier,
     fetcher: Fetcher,
     save: Option<PathBuf>,
-    printer: mpsc::Sender<String>,
+    deliveries: mpsc::Sender<Delivery>,
     certificates: Mutex<CertificateCache>,
     seen: Mutex<ReplayWindow>,
 }
 
 impl Desk {
-    pub(crate) fn new(
+    pub(super) fn new(
         verifier: Verifier,
         fetcher: Fetcher,
         save: Option<PathBuf>,
-        printer: mpsc::Sender<String>,
+        deliveries: mpsc::Sender<Delivery>,
     ) -> Self {
         let (certificates, seen) = (Mutex::default(), Mutex::default());
-        Self { verifier, fetcher, save, printer, certificates, seen }
+        Self { verifier, fetcher, save, deliveries, certificates, seen }
     }
 
     /// Answers one request; whatever is refused is said on standard error.
-    pub(crate) async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let mut response = Response::new(Full::default());
         if request.method() != Method::POST {
             *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
@@ -97,12 +97,12 @@ impl Desk {
     async fn act(&self, verified: &Verified<'_>, content: &Content) -> Result<(), Refusal> {
         match verified.message() {
             SnsMessage::SubscriptionConfirmation(_) => self.confirm(verified).await,
-            SnsMessage::Notification(notification) => {
+            SnsMessage::Notification(_) => {
                 if let Some(dir) = &self.save {
                     save(dir, verified).await?;
                 }
-                let line = line(content, &notification.message).to_string();
-                self.printer.send(line).await.map_err(|_| Refusal::Stopped)
+                let delivery = Delivery { message: verified.message().clone(), content: content.clone() };
+                self.deliveries.send(delivery).await.map_err(|_| Refusal::Stopped)
             }
             // To visit its URL would subscribe again.
             SnsMessage::UnsubscribeConfirmation(question) => {
@@ -119,21 +119,6 @@ impl Desk {
             eprintln!("subscribed to {}", verified.message().topic_arn());
         }
         Ok(())
-    }
-}
-
-/// What a notification says, on one line.
-fn line(content: &Content, text: &str) -> Value {
-    match content {
-        Content::Fragment(notification) => json!({"fragment": notification}),
-        Content::Objects(events) => {
-            let object =
-                |event: &kvs_notify::ObjectEvent| json!({"bucket": event.bucket, "key": event.key, "size": event.size});
-            json!({"objects": events.iter().map(object).collect::<Vec<_>>()})
-        }
-        Content::TestEvent(event) => json!({"test": event}),
-        Content::Refused(error) => json!({"other": text, "why": error.to_string()}),
-        _ => json!({"other": text}),
     }
 }
 

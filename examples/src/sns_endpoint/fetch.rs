@@ -16,12 +16,12 @@ use rustls::{ClientConfig, RootCertStore};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Fetches over http and https; never follows a redirect, since only the first URL was checked.
-pub(crate) struct Fetcher {
+pub(super) struct Fetcher {
     client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
 }
 
 impl Fetcher {
-    pub(crate) fn new() -> Result<Self, rustls::Error> {
+    pub(super) fn new() -> Result<Self, rustls::Error> {
         let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         let tls = ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
             .with_safe_default_protocol_versions()?
@@ -31,7 +31,7 @@ impl Fetcher {
         Ok(Self { client: Client::builder(TokioExecutor::new()).build(connector) })
     }
 
-    pub(crate) async fn get(&self, url: &str) -> Result<Bytes, FetchError> {
+    pub(super) async fn get(&self, url: &str) -> Result<Bytes, FetchError> {
         let request = Request::get(url).body(Empty::new())?;
         let whole = async {
             let response = self.client.request(request).await?;
@@ -47,7 +47,7 @@ impl Fetcher {
 
 /// Why nothing was fetched.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum FetchError {
+pub(super) enum FetchError {
     #[error("no answer within {PATIENCE:?}")]
     TooLong,
     #[error("answered with {0}")]

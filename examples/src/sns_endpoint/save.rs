@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use kvs_notify::Verified;
 
 /// Writes `DIR/MESSAGE_ID.json`; a copy of a message overwrites the same file.
-pub(crate) async fn save(dir: &Path, message: &Verified<'_>) -> io::Result<PathBuf> {
+pub(super) async fn save(dir: &Path, message: &Verified<'_>) -> io::Result<PathBuf> {
     let id = message.message().message_id();
     // The id becomes a file's name.
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
