@@ -27,12 +27,36 @@ impl Failure {
         Self { code: 1, message: message.to_string() }
     }
 
+    /// [`input`](Self::input) with the causes of an error.
+    pub fn of_input(error: impl std::error::Error) -> Self {
+        Self::input(with_causes(&error))
+    }
+
+    /// [`run`](Self::run) with the causes of an error.
+    pub fn of_run(error: impl std::error::Error) -> Self {
+        Self::run(with_causes(&error))
+    }
+
     /// The same with what it was about in front.
     #[must_use]
     pub fn about(mut self, what: impl Display) -> Self {
         self.message = format!("{what}: {}", self.message);
         self
     }
+}
+
+/// An error and its causes on one line, leaving out what a cause only repeats.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        let text = next.to_string();
+        if !line.contains(&text) {
+            line = format!("{line}: {text}");
+        }
+        cause = next.source();
+    }
+    line
 }
 
 impl From<Error> for Failure {
@@ -111,6 +135,12 @@ pub struct Service {
 }
 
 impl Service {
+    /// The address that the command line names, if it names one.
+    #[must_use]
+    pub fn endpoint(&self) -> Option<&str> {
+        self.endpoint.as_deref()
+    }
+
     /// A client of it, with credentials from the environment. For an endpoint that is named here, those of kvs-local
     /// and its region are taken if the environment has none.
     ///

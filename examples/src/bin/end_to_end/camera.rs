@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use kvs_examples::cli::Failure;
 use kvs_examples::cuts::Cuts;
 use kvs_examples::media::Recording;
 use kvs_mkv::{Frame, TrackNumber};
@@ -9,7 +10,6 @@ use kvs_producer::{ImageGeneration, Notification, Stream};
 use tokio::time::Instant;
 
 use crate::console::Console;
-use crate::failure::Failure;
 use crate::options::{Options, Speed};
 
 /// Begins the keys of the images.
@@ -46,7 +46,7 @@ impl<'a> Camera<'a> {
                 tokio::time::sleep_until(self.pace + sample.dts).await;
             }
             let frame = Frame::new(sample.track, since_epoch + sample.pts, sample.data.clone());
-            stream.put_frame(frame.with_keyframe(sample.keyframe)).await.map_err(Failure::failed)?;
+            stream.put_frame(frame.with_keyframe(sample.keyframe)).await.map_err(Failure::of_run)?;
             if self.begins_fragment(lead, sample.track, sample.keyframe, sample.pts)
                 && self.cuts.is_due(self.options.every)
             {
@@ -73,11 +73,11 @@ impl<'a> Camera<'a> {
         let number = self.cuts.count().to_string();
         if self.options.event.notifications() {
             let event = Notification::new().with_pair("fragment", &number);
-            stream.put_event(event).map_err(Failure::failed)?;
+            stream.put_event(event).map_err(Failure::of_run)?;
         }
         if self.options.event.images() {
             let event = ImageGeneration::new().with_prefix(PREFIX).with_pair("fragment", &number);
-            stream.put_event(event).map_err(Failure::failed)?;
+            stream.put_event(event).map_err(Failure::of_run)?;
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use kvs_aws::StreamId;
+use kvs_examples::cli::Failure;
 use kvs_examples::cuts::FRAGMENT_MIN;
 use kvs_examples::media::Recording;
 use kvs_mkv::CodecId;
@@ -13,7 +14,6 @@ use kvs_producer::{Config, Stream};
 use crate::camera::Camera;
 use crate::console::Console;
 use crate::deliveries;
-use crate::failure::Failure;
 use crate::journal::{Journal, epoch_ms, millis};
 use crate::options::{Options, Speed};
 use crate::pictures;
@@ -29,7 +29,7 @@ const DRAIN: Duration = Duration::from_secs(30);
 /// Goes all the way; gives what is missing in the end.
 pub(crate) async fn run(options: &Options) -> Result<Vec<String>, Failure> {
     let recording = open(&options.input)?;
-    make_room(&options.out).map_err(|error| Failure::Input(format!("{}: {error}", options.out.display())))?;
+    make_room(&options.out).map_err(|error| Failure::input(format!("{}: {error}", options.out.display())))?;
     let mut service = Service::open(options).await?;
     let id = setup::prepare(&service, options).await?;
     let console = Console::new(recording.duration());
@@ -53,15 +53,15 @@ pub(crate) async fn run(options: &Options) -> Result<Vec<String>, Failure> {
 
 /// The recording, beginning with its first picture.
 fn open(input: &Path) -> Result<Recording, Failure> {
-    let recording = Recording::open(input).map_err(Failure::input)?.starting_with_video();
+    let recording = Recording::open(input).map_err(Failure::of_input)?.starting_with_video();
     match recording.video() {
         Some(video) if video.codec == CodecId::H264 => Ok(recording),
-        Some(video) => Err(Failure::Input(format!(
+        Some(video) => Err(Failure::input(format!(
             "{}: images are made of H.264, and this video is {}; convert it with: ffmpeg -i IN -c:v libx264 OUT.mp4",
             input.display(),
             video.codec
         ))),
-        None => Err(Failure::Input(format!("{}: there is no video in it, and images need some", input.display()))),
+        None => Err(Failure::input(format!("{}: there is no video in it, and images need some", input.display()))),
     }
 }
 
@@ -106,7 +106,7 @@ async fn stream(
     let config = Config::new(&options.stream, recording.tracks().to_vec())
         .fragment_min(FRAGMENT_MIN)
         .overflow(kvs_producer::Overflow::Refuse);
-    let stream = Stream::open(config, service.client.clone()).await.map_err(Failure::failed)?;
+    let stream = Stream::open(config, service.client.clone()).await.map_err(Failure::of_run)?;
     let mut events = stream.events();
     let sending = async {
         let tagged = Camera::new(options, watch.console(), start).play(recording, &stream).await?;
@@ -127,13 +127,13 @@ async fn stream(
 /// What GetImages says, the film, the report and the verdict.
 async fn finish(options: &Options, service: &Service, watch: &Watch, id: &StreamId) -> Result<Vec<String>, Failure> {
     let pictures = pictures::fetch(options, service, watch, id).await?;
-    let timelapse = pictures::timelapse(&options.out, &pictures).map_err(Failure::failed)?;
+    let timelapse = pictures::timelapse(&options.out, &pictures).map_err(Failure::of_run)?;
     let mut journal = watch.journal();
     journal.pictures = pictures.into_iter().map(|picture| picture.record).collect();
     let mut missing = verdict::missing(&journal, options.interval.into());
     missing.extend(deliveries::unseen(service, options));
     let wrote = report::write(&options.out, &journal, &missing, timelapse);
-    wrote.map_err(|error| Failure::Failed(format!("{}: {error}", options.out.display())))?;
+    wrote.map_err(|error| Failure::run(format!("{}: {error}", options.out.display())))?;
     watch.console().say(format!(
         "{} fragments persisted, {} images, {} notifications, {} pictures from GetImages; see {}",
         journal.persisted(),

@@ -4,7 +4,6 @@ mod bucket;
 mod camera;
 mod console;
 mod deliveries;
-mod failure;
 mod journal;
 mod journey;
 mod options;
@@ -18,24 +17,21 @@ mod watch;
 use std::process::ExitCode;
 
 use clap::Parser;
+use kvs_examples::cli::{self, Failure};
 use tracing_subscriber::EnvFilter;
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let options = options::Options::parse();
     let quiet = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("off"));
     tracing_subscriber::fmt().with_env_filter(quiet).with_writer(std::io::stderr).init();
-    match journey::run(&options).await {
-        Ok(missing) if missing.is_empty() => ExitCode::SUCCESS,
-        Ok(missing) => {
-            for line in missing {
-                eprintln!("missing: {line}");
-            }
-            ExitCode::FAILURE
+    cli::run(async {
+        let missing = journey::run(&options).await?;
+        for line in &missing {
+            eprintln!("missing: {line}");
         }
-        Err(failure) => {
-            eprintln!("end_to_end: {failure}");
-            failure.exit_code()
+        match missing.len() {
+            0 => Ok(()),
+            count => Err(Failure::run(format!("{count} of what was expected did not arrive"))),
         }
-    }
+    })
 }

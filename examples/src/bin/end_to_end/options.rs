@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
+use kvs_examples::cli::Service;
 
 /// From camera to picture on one machine: streams a recording into Kinesis Video Streams, tags fragments, collects the
 /// images and notifications they cause, and asks GetImages for the rest.
@@ -33,9 +34,9 @@ pub(crate) struct Options {
     #[arg(long, value_enum, default_value_t = Speed::Realtime)]
     pub(crate) speed: Speed,
 
-    /// A running service instead of the embedded one; credentials and region then come from the environment.
-    #[arg(long, value_name = "URL")]
-    pub(crate) endpoint: Option<String>,
+    /// A running service with --endpoint, instead of the embedded one.
+    #[command(flatten)]
+    pub(crate) service: Service,
 
     /// The stream to create or use.
     #[arg(long, value_name = "NAME", default_value = "end-to-end")]

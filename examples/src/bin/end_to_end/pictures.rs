@@ -6,10 +6,10 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use kvs_aws::StreamId;
+use kvs_examples::cli::Failure;
 use kvs_examples::timelapse::{Mp4Error, write_mp4};
 use kvs_images::{ImageError, ImagesExt};
 
-use crate::failure::Failure;
 use crate::journal::{self, epoch_ms};
 use crate::options::Options;
 use crate::service::Service;
@@ -43,7 +43,7 @@ pub(crate) async fn fetch(
     // The last frame is an instant too, and the end of a range is not.
     let end = start + Duration::from_millis(duration_ms + 1);
     let images = service.client.images(stream.clone()).range(start..end).every(options.interval());
-    let images = images.size(PICTURE.0, PICTURE.1).jpeg(QUALITY).stream().map_err(Failure::input)?;
+    let images = images.size(PICTURE.0, PICTURE.1).jpeg(QUALITY).stream().map_err(Failure::of_input)?;
     let mut images = std::pin::pin!(images);
     let mut pictures = Vec::new();
     while let Some(image) = images.next().await {
@@ -59,7 +59,7 @@ fn picture(out: &Path, timestamp: u64, content: Result<Bytes, ImageError>) -> Re
     };
     let path = content.as_ref().map(|_| format!("images/{timestamp}.jpg"));
     if let (Some(path), Some(content)) = (&path, &content) {
-        std::fs::write(out.join(path), content).map_err(|error| Failure::Failed(format!("{path}: {error}")))?;
+        std::fs::write(out.join(path), content).map_err(|error| Failure::run(format!("{path}: {error}")))?;
     }
     Ok(Picture { record: journal::Picture { timestamp, path, error }, content })
 }

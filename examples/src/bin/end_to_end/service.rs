@@ -3,13 +3,12 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use kvs_aws::{Client, Config};
-use kvs_examples::cli::client_of;
+use kvs_aws::Client;
+use kvs_examples::cli::{Failure, client_of};
 use kvs_examples::sns_endpoint::{CERTIFICATE_NAME, SnsAddress, SnsEndpoint};
 use kvs_local::LocalKvs;
 use kvs_notify::{TrustRoots, UrlPolicy, Verifier};
 
-use crate::failure::Failure;
 use crate::options::Options;
 
 /// The bucket that images go to.
@@ -36,15 +35,15 @@ pub(crate) struct Service {
 impl Service {
     /// Starts the embedded service, or makes a client of the one that runs.
     pub(crate) async fn open(options: &Options) -> Result<Self, Failure> {
-        match &options.endpoint {
+        match options.service.endpoint() {
             None => Self::embedded(&options.out.join("service")).await,
-            Some(url) => Self::running(url, options.service_data.clone()),
+            Some(_) => Self::running(options),
         }
     }
 
     async fn embedded(data: &Path) -> Result<Self, Failure> {
         let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let address = SnsAddress::listen(any_port).await.map_err(Failure::failed)?;
+        let address = SnsAddress::listen(any_port).await.map_err(Failure::of_run)?;
         let local = LocalKvs::builder()
             .data_dir(data)
             .region(REGION)
@@ -52,25 +51,24 @@ impl Service {
             .subscribe(topic_arn(REGION, ACCOUNT), address.url())
             .start()
             .await
-            .map_err(Failure::failed)?;
-        let inbox = address.serve(verifier_of(&local).await?, None).map_err(Failure::failed)?;
-        let client = client_of(&local).map_err(Failure::failed)?;
+            .map_err(Failure::of_run)?;
+        let inbox = address.serve(verifier_of(&local).await?, None).map_err(Failure::of_run)?;
+        let client = client_of(&local).map_err(Failure::of_run)?;
         let data = Some(data.to_owned());
         Ok(Self { client, region: REGION.to_owned(), inbox: Some(inbox), data, embedded: Some(local) })
     }
 
-    fn running(url: &str, data: Option<PathBuf>) -> Result<Self, Failure> {
-        let config = Config::from_env().map_err(Failure::input)?.endpoint_url(url).map_err(Failure::input)?;
-        let region = config.region().to_string();
-        let client = Client::new(config).map_err(Failure::input)?;
-        Ok(Self { client, region, inbox: None, data, embedded: None })
+    fn running(options: &Options) -> Result<Self, Failure> {
+        let client = options.service.client()?;
+        let region = client.config().region().to_string();
+        Ok(Self { client, region, inbox: None, data: options.service_data.clone(), embedded: None })
     }
 
     /// How to name it to people.
     pub(crate) fn name(&self, options: &Options) -> String {
-        match (&self.embedded, &options.endpoint) {
-            (Some(local), _) => format!("embedded service at {}", local.endpoint_url()),
-            (None, url) => url.clone().unwrap_or_default(),
+        match &self.embedded {
+            Some(local) => format!("embedded service at {}", local.endpoint_url()),
+            None => format!("service at {}", options.service.endpoint().unwrap_or_default()),
         }
     }
 
@@ -94,8 +92,8 @@ impl Service {
 
 /// Believes the messages of the journey's topic that this service signed, and no others.
 async fn verifier_of(local: &LocalKvs) -> Result<Verifier, Failure> {
-    let authority = local.message_authority().await.map_err(Failure::failed)?;
-    let roots = TrustRoots::new().roots_pem(authority.as_bytes()).map_err(Failure::failed)?;
+    let authority = local.message_authority().await.map_err(Failure::of_run)?;
+    let roots = TrustRoots::new().roots_pem(authority.as_bytes()).map_err(Failure::of_run)?;
     let urls = UrlPolicy::aws().and_origin(local.endpoint_url(), CERTIFICATE_NAME);
     Ok(Verifier::new(roots, vec![topic_arn(REGION, ACCOUNT)]).urls(urls))
 }

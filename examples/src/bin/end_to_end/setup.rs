@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use kvs_aws::{CreateStream, DescribeStream, Error, ServiceErrorKind, StreamId, StreamName, StreamStatus};
+use kvs_examples::cli::Failure;
 use kvs_images::{
     ImageGenerationConfiguration, NotificationConfiguration, UpdateImageGenerationConfiguration,
     UpdateNotificationConfiguration,
 };
 
-use crate::failure::Failure;
 use crate::options::Options;
 use crate::service::{BUCKET, Service, topic_arn};
 
@@ -25,7 +25,7 @@ const RETENTION_HOURS: u32 = 24;
 
 /// Creates the stream if need be and configures it.
 pub(crate) async fn prepare(service: &Service, options: &Options) -> Result<StreamId, Failure> {
-    let name: StreamName = options.stream.parse().map_err(Failure::input)?;
+    let name: StreamName = options.stream.parse().map_err(Failure::of_input)?;
     let stream = StreamId::from(name.clone());
     create(service, name).await?;
     let account = active(service, &stream).await?;
@@ -34,10 +34,10 @@ pub(crate) async fn prepare(service: &Service, options: &Options) -> Result<Stre
         .size(PICTURE.0, PICTURE.1)
         .jpeg_quality(QUALITY);
     let update = UpdateImageGenerationConfiguration::new(stream.clone(), images);
-    service.client.send(update).await.map_err(Failure::failed)?;
+    service.client.send(update).await.map_err(Failure::of_run)?;
     let notifications = NotificationConfiguration::new(topic_arn(&service.region, &account));
     let update = UpdateNotificationConfiguration::new(stream.clone(), notifications);
-    service.client.send(update).await.map_err(Failure::failed)?;
+    service.client.send(update).await.map_err(Failure::of_run)?;
     Ok(stream)
 }
 
@@ -47,8 +47,8 @@ async fn create(service: &Service, name: StreamName) -> Result<(), Failure> {
         Ok(_) => Ok(()),
         Err(error) if is_there_already(&error) => Ok(()),
         // Nobody answers at the endpoint that was given: that is the user's to mend.
-        Err(error @ Error::Transport(_)) => Err(Failure::input(error)),
-        Err(error) => Err(Failure::failed(error)),
+        Err(error @ Error::Transport(_)) => Err(Failure::of_input(error)),
+        Err(error) => Err(Failure::of_run(error)),
     }
 }
 
@@ -60,14 +60,14 @@ fn is_there_already(error: &Error) -> bool {
 async fn active(service: &Service, stream: &StreamId) -> Result<String, Failure> {
     let looking = async {
         loop {
-            let info = service.client.send(DescribeStream::new(stream.clone())).await.map_err(Failure::failed)?;
+            let info = service.client.send(DescribeStream::new(stream.clone())).await.map_err(Failure::of_run)?;
             if info.status == Some(StreamStatus::Active) {
-                return Ok(info.stream_arn.unwrap_or_default());
+                return Ok::<_, Failure>(info.stream_arn.unwrap_or_default());
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
     };
-    let late = || Failure::Failed(format!("the stream did not become active within {} s", ACTIVE_WITHIN.as_secs()));
+    let late = || Failure::run(format!("the stream did not become active within {} s", ACTIVE_WITHIN.as_secs()));
     let arn: String = tokio::time::timeout(ACTIVE_WITHIN, looking).await.map_err(|_| late())??;
     // arn:aws:kinesisvideo:region:account:stream/name/time
     Ok(arn.split(':').nth(4).unwrap_or_default().to_owned())
