@@ -6,10 +6,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use kvs_mkv::FragmentNumber;
 
+use crate::clock::from_epoch_ms;
+use crate::ingest::NumberParts;
 use crate::media::Media;
 use crate::pictures::limits::LOOK_BACK_FRAGMENTS;
 use crate::pictures::{Axis, Footage, FootageSource, FragmentSpan};
-use crate::store::{FragmentInfo, Selection, StoreError};
+use crate::store::{FragmentInfo, Selection, StoreError, TimestampKind};
 
 /// The stored media of one stream.
 #[derive(Clone, Debug)]
@@ -28,7 +30,7 @@ impl StoredFootage {
             let start = span.start(axis);
             start <= last && first < start.saturating_add(span.duration.max(Duration::from_millis(1)))
         };
-        let spans = self.all()?;
+        let spans = self.near(axis, first, last)?;
         let Some(from) = spans.iter().position(covers) else { return Ok(Vec::new()) };
         let to = spans.iter().rposition(covers).unwrap_or(from);
         Ok(around(spans, from, to))
@@ -36,7 +38,9 @@ impl StoredFootage {
 
     /// A fragment with those before it that decoding it may need, and which of them it is.
     pub(crate) fn up_to(&self, number: &FragmentNumber) -> Result<Option<(Vec<FragmentSpan>, usize)>, StoreError> {
-        let mut spans = self.all()?;
+        let Some(parts) = NumberParts::of(number) else { return Ok(None) };
+        let at = from_epoch_ms(parts.server_ms);
+        let mut spans = self.received(at, at)?;
         let Some(place) = spans.iter().rposition(|span| span.number == *number) else { return Ok(None) };
         spans.truncate(place.saturating_add(1));
         let spans = around(spans, place, place);
@@ -44,10 +48,42 @@ impl StoredFootage {
         Ok(Some((spans, place)))
     }
 
-    fn all(&self) -> Result<Vec<FragmentSpan>, StoreError> {
-        let all = self.media.store().list(&self.key, &Selection::All)?;
-        Ok(all.iter().filter(|info| info.server_timestamp >= self.since).map(span).collect())
+    /// The fragments that may cover anything from the first to the last instant, with those received shortly before and
+    /// after: what a stream kept for years holds besides is not looked at.
+    fn near(&self, axis: Axis, first: Duration, last: Duration) -> Result<Vec<FragmentSpan>, StoreError> {
+        let kind = match axis {
+            Axis::Producer => TimestampKind::Producer,
+            Axis::Server => TimestampKind::Server,
+        };
+        // A fragment of no duration covers its start, which the store does not count.
+        let early = first.saturating_sub(Duration::from_millis(1));
+        let overlapping = Selection::Overlaps { kind, from: at_epoch(early), to: at_epoch(last) };
+        let covering = self.media.store().list(&self.key, &overlapping)?;
+        let starting = Selection::StartsWithin { kind, from: at_epoch(early), to: at_epoch(last) };
+        let starting = self.media.store().list(&self.key, &starting)?;
+        let received = || covering.iter().chain(&starting).map(|info| info.server_timestamp);
+        match (received().min(), received().max()) {
+            (Some(first), Some(last)) => self.received(first, last),
+            _ => Ok(Vec::new()),
+        }
     }
+
+    /// The fragments received between these times, and a while before and after.
+    fn received(&self, first: SystemTime, last: SystemTime) -> Result<Vec<FragmentSpan>, StoreError> {
+        let from = first.checked_sub(BEFORE).unwrap_or(UNIX_EPOCH).max(self.since);
+        let to = last.checked_add(AFTER).unwrap_or(last);
+        let selection = Selection::StartsWithin { kind: TimestampKind::Server, from, to };
+        Ok(self.media.store().list(&self.key, &selection)?.iter().map(span).collect())
+    }
+}
+
+/// How long the fragments that decoding may look back over last at most.
+const BEFORE: Duration = Duration::from_secs(20 * LOOK_BACK_FRAGMENTS as u64);
+/// The next fragment comes within its own length, or is not contiguous.
+const AFTER: Duration = Duration::from_secs(40);
+
+fn at_epoch(since: Duration) -> SystemTime {
+    UNIX_EPOCH.checked_add(since).unwrap_or(UNIX_EPOCH)
 }
 
 /// Those from one place to another with a few before and one behind.

@@ -38,6 +38,8 @@ mod faults;
 #[cfg(feature = "server")]
 mod footage;
 #[cfg(feature = "server")]
+mod inspect;
+#[cfg(feature = "server")]
 mod local;
 #[cfg(feature = "server")]
 mod media;
@@ -48,6 +50,8 @@ mod server;
 pub use builder::Builder;
 #[cfg(feature = "server")]
 pub use faults::{Fault, FaultKind, Faults, InvalidFaults};
+#[cfg(feature = "server")]
+pub use inspect::DeliveredImage;
 #[cfg(feature = "server")]
 pub use local::{LocalKvs, StartError};
 

@@ -74,8 +74,6 @@ pub(super) struct Session {
     stop: Stop,
     waiting: VecDeque<IngestedFragment>,
     storing: Option<Storing>,
-    /// Of the fragment that was stored last; begun once its ack is out.
-    aftermath: Option<Aftermath>,
     befallen: Befallen,
     /// Bytes of the body so far.
     read: u64,
@@ -120,7 +118,6 @@ impl Session {
             stop: answerer.stop.clone(),
             waiting: VecDeque::new(),
             storing: None,
-            aftermath: None,
             befallen,
             read: 0,
             received: 0,
@@ -134,13 +131,16 @@ impl Session {
         let mut acks = Some(acks);
         loop {
             self.put_out(&mut acks).await;
-            if let Some(aftermath) = self.aftermath.take() {
-                self.answerer.deliver(aftermath).await;
-            }
             if self.ingest.is_finished() {
                 break;
             }
-            let happening = self.next(&mut body).await;
+            let mut happening = self.next(&mut body).await;
+            // Before its ack: who has seen that may rely on images and messages being on their way.
+            if let Happening::Stored(_, Ok(aftermath)) = &mut happening
+                && let Some(aftermath) = aftermath.take()
+            {
+                self.answerer.deliver(aftermath).await;
+            }
             let reading = self.reading(&happening);
             self.take(happening);
             match reading {
@@ -233,10 +233,7 @@ impl Session {
                 self.seat = None;
                 self.ingest.handle_broken(now);
             }
-            Happening::Stored(number, stored) => {
-                let stored = stored.map(|aftermath| self.aftermath = aftermath);
-                self.ingest.handle_stored(&number, stored, now);
-            }
+            Happening::Stored(number, stored) => self.ingest.handle_stored(&number, stored.map(drop), now),
             Happening::Timeout => self.ingest.handle_timeout(now),
             Happening::Deleted => {
                 self.seat = None;

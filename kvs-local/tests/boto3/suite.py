@@ -6,12 +6,10 @@ botocore and sent over a plain socket.
 """
 
 import base64
-import hashlib
 import http.client
 import io
 import json
 import pathlib
-import shutil
 import socket
 import subprocess
 import sys
@@ -547,6 +545,71 @@ def difference(one, other):
     """The mean difference of two pictures' samples."""
     pairs = zip(one.tobytes(), other.tobytes())
     return sum(abs(a - b) for a, b in pairs) / (one.size[0] * one.size[1] * 3)
+
+
+def element(id, *parts):
+    body = b"".join(parts)
+    return bytes.fromhex(id) + (0x01 << 56 | len(body)).to_bytes(8, "big") + body
+
+
+def tag(pairs):
+    """A Tags element with one Tag, as the producer SDKs write it behind the cluster it belongs to."""
+    simple = lambda name, value: element("67c8", element("45a3", name.encode()), element("4487", value.encode()))
+    return element("1254c367", element("7373", *(simple(*pair) for pair in pairs)))
+
+
+class Tagged(Judged):
+    """What becomes of fragments with the tags that ask for images and a notification."""
+
+    def test_images_and_notifications_of_tagged_fragments_are_delivered(self):
+        name, topic = "tagged_1", f"arn:aws:sns:{REGION}:111122223333:judged"
+        wipe(name)
+        stream = CONTROL.create_stream(StreamName=name, DataRetentionInHours=1)["StreamARN"]
+        CONTROL.update_image_generation_configuration(StreamName=name, ImageGenerationConfiguration={
+            **ControlPlane.IMAGES, "SamplingInterval": 1000, "WidthPixels": 160, "HeightPixels": 120})
+        CONTROL.update_notification_configuration(StreamName=name, NotificationConfiguration={
+            "Status": "ENABLED", "DestinationConfig": {"Uri": topic}})
+        start = int(time.time() * 1000) - 60_000
+        body = recording(start)
+        first = body.find(b"\x1f\x43\xb6\x75")
+        second = body.find(b"\x1f\x43\xb6\x75", first + 4)
+        third = body.find(b"\x1f\x43\xb6\x75", second + 4)
+        tags = (tag([("AWS_KINESISVIDEO_NOTIFICATION", ""), ("door", "open")])
+                + tag([("AWS_KINESISVIDEO_IMAGE_GENERATION", ""), ("AWS_KINESISVIDEO_IMAGE_PREFIX", "gate"),
+                       ("Who", "me")]))
+        session = Put(name, start)
+        self.assertEqual(session.begin(), 200)
+        acks = session.finish(body[:third] + tags + body[third:])
+        number = [ack["FragmentNumber"] for ack in acks if ack["EventType"] == "PERSISTED"][1]
+
+        folder = pathlib.Path(DATA_DIR, "s3", "judged", "pre", "fix")
+        messages = pathlib.Path(DATA_DIR, "sns", "judged")
+        deadline = time.time() + 20
+        found = lambda: sorted(folder.glob("gate_*.jpg")) if folder.is_dir() else []
+        while (len(found()) < 2 or not any(messages.glob("*.json"))) and time.time() < deadline:
+            time.sleep(0.05)
+        self.assertEqual(len(found()), 2)
+        for at, path in enumerate(found()):
+            timecode = start + FRAGMENT * 1000 + at * 1000
+            guid = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+            self.assertRegex(path.name, f"^gate_111122223333_{name}_{timecode}_{guid}[.]jpg$")
+            picture = Image.open(io.BytesIO(path.read_bytes()))
+            self.assertEqual((picture.format, picture.size), ("JPEG", (160, 120)))
+            metadata = json.loads(path.with_name(path.name + ".metadata.json").read_text())
+            self.assertEqual(metadata["aws_kinesisvideo_fragment_number"], number)
+            self.assertEqual(metadata["aws_kinesisvideo_producer_timestamp"], str(timecode))
+            self.assertEqual((metadata.get("who") or metadata.get("Who"), metadata["Content-Type"]), ("me", "image/jpeg"))
+        message = [json.loads(path.read_text()) for path in messages.glob("*.json")]
+        self.assertEqual(len(message), 1)
+        self.assertEqual((message[0]["TopicArn"], message[0]["Subject"]),
+                         (topic, "Kinesis Video Streams Notification"))
+        notification = json.loads(message[0]["Message"])
+        self.assertEqual(notification.pop("FragmentStartProducerTimestamp"), start + FRAGMENT * 1000)
+        self.assertIsInstance(notification.pop("FragmentStartServerTimestamp"), int)
+        self.assertEqual(notification, {
+            "StreamArn": stream, "FragmentNumber": number, "NotificationType": "PERSISTED",
+            "NotificationPayload": {"door": "open"}})
+        wipe(name)
 
 
 class CommandLine(Judged):
