@@ -1,1 +1,4 @@
-//! Benchmarks.
+//! What the benchmarks of several crates share.
+
+pub mod container;
+pub mod cpu_time;

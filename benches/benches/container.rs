@@ -1,0 +1,179 @@
+//! Writing and reading live Matroska, peers in the same run: quote ratios, not times. Measured is processor time.
+
+use std::hint::black_box;
+use std::io::Cursor;
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
+use kvs_benches::container::{Sizes, live, walk, writer};
+use kvs_benches::cpu_time::CpuTime;
+use kvs_mkv::{Event, Frame, Limits, Parser, TrackNumber};
+use matroska_demuxer::MatroskaFile;
+use mkv_element::io::blocking_impl::ReadFrom;
+use mkv_element::prelude::{Element, Header, SimpleBlock};
+use webm_iterable::matroska_spec::{MatroskaSpec, SimpleBlock as WebmBlock};
+use webm_iterable::{WebmIterator, WebmWriter};
+
+/// Frames written in one go; all lie within the 32 s that a cluster may span.
+const BATCH: usize = 700;
+
+/// One block: header by us and the payload as it is, against peers that copy it.
+fn block_header(c: &mut Criterion<CpuTime>) {
+    for sizes in [Sizes::Mix, Sizes::Audio] {
+        let mut group = c.benchmark_group(format!("write/{sizes:?}"));
+        group.throughput(Throughput::Elements(BATCH as u64));
+        let payloads: Vec<Bytes> = (0..BATCH).map(|nth| Bytes::from(vec![0x5A; sizes.of(nth)])).collect();
+        let mut writer = writer();
+        writer.start_segment();
+        writer.start_cluster(Duration::ZERO).expect("a cluster at zero");
+        group.bench_function("kvs-mkv", |b| {
+            b.iter(|| {
+                for (nth, payload) in payloads.iter().enumerate() {
+                    let at = Duration::from_millis(nth as u64 * 40);
+                    let block = writer.block(Frame::new(TrackNumber::ONE, at, payload.clone()));
+                    drop(black_box(block.expect("within the cluster")));
+                }
+            });
+        });
+        let prefixed: Vec<Vec<u8>> =
+            payloads.iter().map(|payload| [&[0x81, 0, 0, 0x80][..], payload].concat()).collect();
+        let mut out = Vec::with_capacity(prefixed.iter().map(|block| block.len() + 16).sum());
+        group.bench_function("webm-iterable", |b| {
+            b.iter(|| {
+                out.clear();
+                let mut writer = WebmWriter::new(&mut out);
+                for block in &prefixed {
+                    writer.write_raw(0xA3, block).expect("memory takes all");
+                }
+            });
+        });
+        group.finish();
+    }
+}
+
+fn ours(parser: &mut Parser) -> u64 {
+    let mut frames = 0;
+    while let Some(event) = parser.next_event().expect("our own stream") {
+        if let Event::Frame(frame) = event {
+            frames += 1;
+            black_box(&frame);
+        }
+    }
+    frames
+}
+
+fn parse_ours(stream: &Bytes) -> u64 {
+    let mut parser = Parser::new(Limits::default());
+    parser.push(stream.clone());
+    ours(&mut parser)
+}
+
+fn parse_demuxer(stream: &Bytes) -> u64 {
+    let mut file = MatroskaFile::open(Cursor::new(stream)).expect("our own stream");
+    let mut frame = matroska_demuxer::Frame::default();
+    let mut frames = 0;
+    while file.next_frame(&mut frame).expect("our own stream") {
+        frames += 1;
+        black_box(&frame);
+    }
+    frames
+}
+
+fn parse_webm_iterable(stream: &Bytes) -> u64 {
+    let mut source = &stream[..];
+    let mut frames = 0;
+    for tag in WebmIterator::new(&mut source, &[]) {
+        let tag = tag.expect("our own stream");
+        if matches!(tag, MatroskaSpec::SimpleBlock(_)) {
+            black_box(WebmBlock::try_from(&tag).expect("our own block").raw_frame_data());
+            frames += 1;
+        }
+    }
+    frames
+}
+
+/// It reads elements, not unknown-size clusters: those are walked by hand, blocks decoded by it.
+fn parse_mkv_element(stream: &Bytes) -> u64 {
+    let mut rest = stream.clone();
+    let mut frames = 0;
+    while rest.has_remaining() {
+        let mut head = &rest[..];
+        let header = Header::read_from(&mut head).expect("our own stream");
+        rest.advance(rest.len() - head.len());
+        if header.size.is_unknown {
+            continue;
+        }
+        let mut body = rest.split_to(usize::try_from(*header.size).expect("a size in memory"));
+        if header.id == SimpleBlock::ID {
+            black_box(SimpleBlock::decode_body(&mut body).expect("our own block"));
+            frames += 1;
+        }
+    }
+    frames
+}
+
+fn parse(c: &mut Criterion<CpuTime>) {
+    for (sizes, frames) in [(Sizes::Mix, 22_200), (Sizes::Audio, 277_386)] {
+        let stream = live(frames, sizes);
+        let mut group = c.benchmark_group(format!("parse/{sizes:?}"));
+        group.throughput(Throughput::Elements(frames as u64)).sampling_mode(SamplingMode::Flat).sample_size(20);
+        let parsers: [(&str, fn(&Bytes) -> u64); 5] = [
+            ("header walk", |stream| black_box(walk(stream)).0),
+            ("kvs-mkv", parse_ours),
+            ("matroska-demuxer", parse_demuxer),
+            ("webm-iterable", parse_webm_iterable),
+            ("mkv-element", parse_mkv_element),
+        ];
+        for (name, parse) in parsers {
+            assert_eq!(parse(&stream), frames as u64, "{name} finds all frames");
+            group.bench_function(name, |b| b.iter(|| parse(&stream)));
+        }
+        group.finish();
+    }
+}
+
+/// The same stream whole, in pieces a socket gives and in pieces of a TCP segment.
+fn push(c: &mut Criterion<CpuTime>) {
+    let frames = 22_200;
+    let stream = live(frames, Sizes::Mix);
+    let mut group = c.benchmark_group("push");
+    group.throughput(Throughput::Elements(frames as u64)).sampling_mode(SamplingMode::Flat).sample_size(20);
+    for piece in [stream.len(), 64 << 10, 1400] {
+        let pieces: Vec<Bytes> =
+            (0..stream.len()).step_by(piece).map(|from| stream.slice(from..stream.len().min(from + piece))).collect();
+        group.bench_function(BenchmarkId::from_parameter(if piece > 1 << 20 { 0 } else { piece }), |b| {
+            b.iter(|| {
+                let mut parser = Parser::new(Limits::default());
+                let found: u64 = pieces
+                    .iter()
+                    .map(|piece| {
+                        parser.push(piece.clone());
+                        ours(&mut parser)
+                    })
+                    .sum();
+                assert_eq!(found, frames as u64);
+            });
+        });
+    }
+    group.finish();
+}
+
+/// Time for each frame stays the same however many there were.
+fn growth(c: &mut Criterion<CpuTime>) {
+    let mut group = c.benchmark_group("growth");
+    group.sampling_mode(SamplingMode::Flat).sample_size(10);
+    for frames in [1_000, 10_000, 100_000, 1_000_000] {
+        let stream = live(frames, Sizes::Audio);
+        group.throughput(Throughput::Elements(frames as u64));
+        group.bench_function(BenchmarkId::from_parameter(frames), |b| b.iter(|| parse_ours(&stream)));
+    }
+    group.finish();
+}
+
+criterion_group! {
+    name = container;
+    config = Criterion::default().with_measurement(CpuTime).warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(3));
+    targets = block_header, parse, push, growth
+}
+criterion_main!(container);

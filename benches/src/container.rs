@@ -1,0 +1,106 @@
+//! Live Matroska streams made in memory, and the least that any reader of them has to do.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use kvs_mkv::{Chunks, CodecId, Frame, SegmentInfo, Track, TrackKind, TrackNumber, Writer};
+
+/// How large the frames of a stream are.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Sizes {
+    /// 1080p: a key frame of 60 kB every 50 frames, others 8 kB.
+    Mix,
+    /// Sound: 200 B.
+    Audio,
+}
+
+impl Sizes {
+    /// Payload bytes of the nth frame.
+    #[must_use]
+    pub const fn of(self, nth: usize) -> usize {
+        match self {
+            Self::Mix if nth.is_multiple_of(50) => 60_000,
+            Self::Mix => 8_000,
+            Self::Audio => 200,
+        }
+    }
+}
+
+/// A writer of one video track.
+///
+/// # Panics
+/// Never: the header is one the writer takes.
+#[must_use]
+pub fn writer() -> Writer {
+    let track = Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::H264).with_video(1920, 1080);
+    Writer::new(SegmentInfo::new([1; 16]), vec![track]).expect("one plain track makes a header")
+}
+
+/// A live stream of so many frames, 40 ms and 50 frames a cluster, of unknown-size Segment and Clusters.
+///
+/// # Panics
+/// Never: times rise.
+#[must_use]
+pub fn live(frames: usize, sizes: Sizes) -> Bytes {
+    let mut writer = writer();
+    let payload =
+        Bytes::from((0..60_000u32).map(|nth| nth.wrapping_mul(2_654_435_761).to_le_bytes()[3]).collect::<Vec<_>>());
+    let mut stream = Chunks::from(writer.start_segment());
+    for nth in 0..frames {
+        let at = Duration::from_millis(nth as u64 * 40);
+        if nth % 50 == 0 {
+            stream.push(writer.start_cluster(at).expect("times rise"));
+        }
+        let frame = Frame::new(TrackNumber::ONE, at, payload.slice(..sizes.of(nth))).with_keyframe(nth % 50 == 0);
+        stream.append(writer.block(frame).expect("a cluster is open"));
+    }
+    stream.into_bytes()
+}
+
+/// Walks over the headers of a stream that [`live`] made, reads every block's header and skips its payload: the bound that
+/// memory sets to any reader. Gives the number of frames and a sum of what was read.
+#[must_use]
+pub fn walk(stream: &[u8]) -> (u64, u64) {
+    let (mut frames, mut sum) = (0, 0);
+    let mut rest = stream;
+    while let Some((&first, _)) = rest.split_first() {
+        let id_bytes = first.leading_zeros() as usize + 1;
+        let (Some(_), Some(size)) = (rest.get(..id_bytes), rest.get(id_bytes..)) else { break };
+        let Some((size, size_bytes)) = size_of_element(size) else { break };
+        let body = rest.get(id_bytes + size_bytes..).unwrap_or_default();
+        let Some(size) = size else {
+            rest = body;
+            continue;
+        };
+        if first == 0xA3 {
+            let Some(&[track, high, low, flags]) = body.first_chunk() else { break };
+            frames += 1;
+            sum += u64::from(track) + u64::from(u16::from_be_bytes([high, low])) + u64::from(flags);
+        }
+        rest = usize::try_from(size).ok().and_then(|size| body.get(size..)).unwrap_or_default();
+    }
+    (frames, sum)
+}
+
+fn size_of_element(bytes: &[u8]) -> Option<(Option<u64>, usize)> {
+    let len = bytes.first()?.leading_zeros() as usize + 1;
+    if len > 8 {
+        return None;
+    }
+    let value = u64::from_be_bytes(*bytes.first_chunk()?) >> (64 - 8 * len);
+    let mask = (1 << (7 * len)) - 1;
+    Some(((value & mask != mask).then_some(value & mask), len))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_walk_finds_every_frame() {
+        for sizes in [Sizes::Mix, Sizes::Audio] {
+            assert_eq!(walk(&live(120, sizes)).0, 120);
+        }
+    }
+}

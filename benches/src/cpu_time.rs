@@ -1,0 +1,48 @@
+//! Time as the thread had the processor: what others do on the machine does not count.
+
+use std::time::Duration;
+
+use cpu_time::ThreadTime;
+use criterion::measurement::{Measurement, ValueFormatter, WallTime};
+
+/// Measures the processor time of the benchmarking thread, for machines that are shared.
+///
+/// ```
+/// use criterion::measurement::Measurement;
+/// use kvs_benches::cpu_time::CpuTime;
+///
+/// let start = CpuTime.start();
+/// assert!(CpuTime.end(start) < std::time::Duration::from_secs(1));
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::exhaustive_structs, reason = "there is one processor time of a thread")]
+pub struct CpuTime;
+
+impl Measurement for CpuTime {
+    type Intermediate = ThreadTime;
+    type Value = Duration;
+
+    fn start(&self) -> ThreadTime {
+        ThreadTime::now()
+    }
+
+    fn end(&self, start: ThreadTime) -> Duration {
+        start.elapsed()
+    }
+
+    fn add(&self, one: &Duration, other: &Duration) -> Duration {
+        *one + *other
+    }
+
+    fn zero(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn to_f64(&self, value: &Duration) -> f64 {
+        value.as_nanos() as f64
+    }
+
+    fn formatter(&self) -> &dyn ValueFormatter {
+        WallTime.formatter()
+    }
+}

@@ -1,0 +1,222 @@
+//! What a frame costs: no copy of its payload, hardly an allocation, and never more memory than was promised.
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
+
+mod common;
+
+use std::time::{Duration, Instant};
+
+use allocation_counter::measure;
+use bytes::Bytes;
+use kvs_mkv::{Chunks, CodecId, Event, Frame, Limits, Parser, SegmentInfo, Track, TrackKind, TrackNumber, Writer};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use common::{cluster, element, head, simple_block};
+
+const FRAMES: u64 = 10_000;
+
+fn writer() -> Writer {
+    let track = Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::H264);
+    Writer::new(SegmentInfo::new([1; 16]), vec![track]).unwrap()
+}
+
+/// A stream of many frames of this size, 100 a cluster.
+fn stream(size: usize) -> Bytes {
+    let mut writer = writer();
+    let payload = Bytes::from(vec![0x5A; size]);
+    let mut stream = Chunks::from(writer.start_segment());
+    for nth in 0..FRAMES {
+        let at = Duration::from_millis(nth * 40);
+        if nth % 100 == 0 {
+            stream.push(writer.start_cluster(at).unwrap());
+        }
+        stream.append(writer.block(Frame::new(TrackNumber::ONE, at, payload.clone())).unwrap());
+    }
+    stream.into_bytes()
+}
+
+fn frames(parser: &mut Parser) -> u64 {
+    let mut frames = 0;
+    while let Some(event) = parser.next_event().unwrap() {
+        frames += u64::from(matches!(event, Event::Frame(_)));
+    }
+    frames
+}
+
+#[test]
+fn a_written_block_is_a_small_header_and_the_very_payload() {
+    let mut writer = writer();
+    writer.start_segment();
+    writer.start_cluster(Duration::ZERO).unwrap();
+    let pieces: Vec<Bytes> = [9000, 1, 300].into_iter().map(|length| Bytes::from(vec![1; length])).collect();
+    for count in 0..=3 {
+        let data: Chunks = pieces.iter().take(count).cloned().collect();
+        let block = writer.block(Frame::new(TrackNumber::ONE, Duration::ZERO, data)).unwrap();
+        assert_eq!((block.pieces().len(), block.pieces()[0].len()), (count + 1, 13));
+        for (out, piece) in block.pieces()[1..].iter().zip(&pieces) {
+            assert_eq!((out.as_ptr(), out.len()), (piece.as_ptr(), piece.len()));
+        }
+    }
+}
+
+#[test]
+fn a_parsed_payload_is_the_very_bytes_that_were_pushed() {
+    let stream = stream(9000);
+    for piece in [stream.len(), 1400, 64 << 10] {
+        let mut parser = Parser::new(Limits::default());
+        for from in (0..stream.len()).step_by(piece) {
+            parser.push(stream.slice(from..stream.len().min(from + piece)));
+            while let Some(event) = parser.next_event().unwrap() {
+                let Event::Frame(frame) = event else { continue };
+                let mut expected = usize::try_from(parser.payload_offset()).unwrap();
+                for slice in &frame.data {
+                    // The last bytes of the stream may be a piece too short to keep as it is.
+                    if frame.data.len() - 9000 + slice.len() >= 512 {
+                        assert_eq!(slice.as_ptr(), stream[expected..].as_ptr());
+                    }
+                    expected += slice.len();
+                }
+            }
+        }
+        parser.finish().unwrap();
+    }
+}
+
+#[test]
+fn writing_costs_less_than_one_allocation_in_fifty_frames() {
+    let mut writer = writer();
+    writer.start_segment();
+    writer.start_cluster(Duration::ZERO).unwrap();
+    let payload = Bytes::from(vec![1; 9000]);
+    // A Bytes that was never shared allocates when it first is.
+    drop(payload.clone());
+    let allocations = measure(|| {
+        for nth in 0..FRAMES {
+            let frame = Frame::new(TrackNumber::ONE, Duration::from_millis(nth), payload.clone());
+            drop(writer.block(frame).unwrap());
+        }
+    });
+    assert!(allocations.count_total * 50 < FRAMES, "{allocations:?}");
+    assert!(allocations.bytes_total < FRAMES * 20, "{allocations:?}");
+}
+
+#[test]
+fn parsing_costs_less_than_one_allocation_in_fifty_frames() {
+    for size in [200, 9000] {
+        let stream = stream(size);
+        drop(stream.clone());
+        let allocations = measure(|| {
+            let mut parser = Parser::new(Limits::default());
+            parser.push(stream.clone());
+            assert_eq!(frames(&mut parser), FRAMES);
+        });
+        assert!(allocations.count_total * 50 < FRAMES, "{allocations:?}");
+    }
+}
+
+#[test]
+fn a_frame_in_pieces_costs_one_allocation() {
+    let stream = stream(9000);
+    drop(stream.clone());
+    let allocations = measure(|| {
+        let mut parser = Parser::new(Limits::default());
+        for from in (0..stream.len()).step_by(1400) {
+            parser.push(stream.slice(from..stream.len().min(from + 1400)));
+            frames(&mut parser);
+        }
+    });
+    assert!(allocations.count_total < FRAMES + FRAMES / 50, "{allocations:?}");
+}
+
+#[test]
+fn a_byte_at_a_time_costs_the_same_for_each_byte_however_large_the_element() {
+    let time = |size: usize| {
+        let stream = Bytes::from([head(), cluster(0), simple_block(0, &vec![7; size])].concat());
+        let runs = (0..5).map(|_| {
+            let start = Instant::now();
+            let mut parser = Parser::new(Limits::default());
+            for at in 0..stream.len() {
+                parser.push(stream.slice(at..=at));
+                frames(&mut parser);
+            }
+            start.elapsed()
+        });
+        runs.min().unwrap()
+    };
+    let (small, large) = (time(20_000), time(320_000));
+    assert!(large < small * 48, "16 times the bytes took {small:?} and {large:?}: 256 times would be quadratic");
+}
+
+#[test]
+fn what_the_allocator_gives_stays_within_the_worst_case_for_single_bytes() {
+    let limits = Limits::default().with_block_bytes(100_000).with_tracks_bytes(1000).with_tags_bytes(1000);
+    let blocks: Vec<u8> = (0..5).flat_map(|nth| simple_block(nth, &vec![7; 99_000])).collect();
+    let stream: &'static [u8] = Vec::leak([head(), cluster(0), blocks].concat());
+    let mut held = 0;
+    let used = measure(|| {
+        let mut parser = Parser::new(limits);
+        for byte in stream.chunks(1) {
+            parser.push(Bytes::from_static(byte));
+            frames(&mut parser);
+            held = held.max(parser.held());
+        }
+    });
+    let (used, worst) = (usize::try_from(used.bytes_max).unwrap(), limits.worst_case());
+    // While a frame is handed out its list exists besides what waits; it is the caller's then.
+    assert!(used <= worst && held <= worst, "allocated {used}, held {held}, at most {worst}");
+    assert!(used <= held + held / 4 + 10_000, "allocated {used}, owned up to {held}");
+}
+
+/// Elements that make a parser wait, be it for ever.
+fn waiting() -> impl Strategy<Value = Vec<u8>> {
+    let size = |id: Vec<u8>, size: u64| [id, (1u64 << 56 | size).to_be_bytes().to_vec()].concat();
+    let ids = prop_oneof![
+        Just(vec![0xA3]),
+        Just(vec![0xA0]),
+        Just(vec![0xEC]),
+        Just(vec![0x12, 0x54, 0xC3, 0x67]),
+        Just(vec![0x16, 0x54, 0xAE, 0x6B]),
+        Just(vec![0x1F, 0x43, 0xB6, 0x75]),
+    ];
+    let laced = (0..=255u8).prop_map(|count| {
+        let sizes = vec![0; count.into()];
+        element(&[0xA3], &[&[0x81, 0, 0, 0x82, count][..], &sizes, &[1; 50]].concat())
+    });
+    prop_oneof![
+        (ids, 0..3000u64).prop_map(move |(id, bytes)| size(id, bytes)),
+        Just(simple_block(1, &[1; 1500])),
+        Just(cluster(7)),
+        laced,
+        vec(any::<u8>(), 0..2000),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn no_more_is_held_than_promised_whatever_comes_in_whatever_pieces(
+        parts in vec(waiting(), 0..20),
+        sizes in vec(1..2000usize, 1..30),
+    ) {
+        let limits = Limits::default()
+            .with_block_bytes(2000)
+            .with_header_bytes(2000)
+            .with_tracks_bytes(2000)
+            .with_tags_bytes(2000)
+            .with_tracks(5);
+        let stream = Bytes::from([head(), cluster(0), parts.concat()].concat());
+        let mut parser = Parser::new(limits);
+        let mut from = 0;
+        for size in sizes.iter().cycle() {
+            let to = stream.len().min(from + size);
+            parser.push(stream.slice(from..to));
+            while let Ok(Some(_)) = parser.next_event() {}
+            prop_assert!(parser.held() <= limits.worst_case(), "{} of {}", parser.held(), limits.worst_case());
+            from = to;
+            if from == stream.len() {
+                break;
+            }
+        }
+    }
+}
