@@ -103,6 +103,20 @@ impl Input {
         scratch.get(..found).unwrap_or_default()
     }
 
+    /// The first piece.
+    #[inline]
+    pub(crate) fn front(&self) -> &[u8] {
+        &self.front
+    }
+
+    /// Reads `count` bytes of the first piece, which must have them, and drops the first `skip` of them.
+    #[inline]
+    pub(crate) fn take_first(&mut self, count: usize, skip: usize) -> Chunks {
+        let mut piece = self.take_front(count);
+        piece.advance(skip);
+        Chunks::from(piece)
+    }
+
     /// Reads `count` bytes, which must be there, as slices of what was pushed.
     #[inline]
     pub(crate) fn take(&mut self, count: usize) -> Chunks {
@@ -110,25 +124,32 @@ impl Input {
         if count <= self.front.len() {
             return Chunks::from(self.take_front(count));
         }
-        let mut taken = Chunks::with_capacity(self.pieces_of(count));
+        self.take_across(count)
+    }
+
+    fn take_across(&mut self, count: usize) -> Chunks {
+        let mut pieces = Vec::with_capacity(self.pieces_of(count));
         let mut left = count;
         while left > 0 {
             let step = left.min(self.front.len());
-            taken.push(self.take_front(step));
+            pieces.push(self.take_front(step));
             left -= step;
         }
-        taken
+        Chunks::from_pieces(pieces, count)
     }
 
-    /// In how many pieces the next `count` bytes lie.
+    /// In how many pieces the next `count` bytes lie, at most.
     fn pieces_of(&self, count: usize) -> usize {
         let mut covered = self.front.len();
-        let behind = self.rest.iter().take_while(|piece| {
-            let wanted = covered < count;
+        let mut pieces = 1;
+        for piece in &self.rest {
+            if covered >= count {
+                return pieces;
+            }
             covered = covered.saturating_add(piece.len());
-            wanted
-        });
-        behind.count() + 2
+            pieces += 1;
+        }
+        pieces + 1
     }
 
     /// Reads and drops up to `count` bytes and says how many.

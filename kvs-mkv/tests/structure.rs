@@ -356,3 +356,10 @@ fn nothing_is_held_after_an_error() {
     assert_eq!((parser.next_event(), parser.held()), (Err(error), 0));
     assert_eq!(parser.finish(), Err(error));
 }
+
+#[test]
+fn a_block_of_unknown_size_is_refused_even_when_as_many_bytes_follow() {
+    let stream = [head(), cluster(0), simple_block(0, b"x"), [&[0xA3, 0xFF, 0x81, 0, 0, 0][..], &[1; 300]].concat()];
+    let (error, before) = error(stream.concat());
+    assert_eq!((error.element, error.problem, before), (ElementId::SIMPLE_BLOCK, Problem::UnknownSize, 4));
+}

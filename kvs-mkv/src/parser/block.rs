@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::{Parser, Pending, Step};
+use super::{Blocks, Parser, Pending, Step};
 use crate::ebml::{HEAD_BYTES, Head, Unread, read_head, read_vint};
 use crate::limits::LACED_FRAMES;
 use crate::{Chunks, ElementId, Event, Frame, ParseError, Problem, TrackNumber};
@@ -42,6 +42,45 @@ impl Block {
 }
 
 impl Parser {
+    /// Reads a SimpleBlock of one frame that lies whole in the first piece of the input; `None`, with nothing changed, is
+    /// no judgement but leaves it to the general way.
+    #[inline]
+    pub(super) fn plain_block(&mut self) -> Option<Frame> {
+        let Blocks { timecode, end } = self.blocks?;
+        if self.skipping > 0 || !matches!(self.pending, Pending::Nothing) {
+            return None;
+        }
+        let (head, body) = plain_head(self.input.front())?;
+        let &[track, high, low, flags] = self.input.front().get(head..)?.first_chunk()?;
+        let start = self.input.position();
+        let total = head.checked_add(body)?;
+        if body < 4
+            || body > self.limits.block_bytes
+            || total > self.input.front().len()
+            || start.saturating_add(total as u64) > end
+            || flags & LACING != 0
+            || matches!(track, 0..=0x80 | 0xFF)
+        {
+            return None;
+        }
+        let relative = i64::from(i16::from_be_bytes([high, low]));
+        let nanos = timecode.checked_add_signed(relative)?.checked_mul(self.scale)?;
+        let track = TrackNumber::new(u64::from(track & 0x7F)).ok()?;
+        self.need = 0;
+        self.span = start..start + total as u64;
+        self.payload_offset = start + head as u64 + 4;
+        let data = self.input.take_first(total, head + 4);
+        Some(Frame {
+            track,
+            pts: Duration::from_nanos(nanos),
+            keyframe: flags & KEYFRAME != 0,
+            invisible: flags & INVISIBLE != 0,
+            discardable: flags & DISCARDABLE != 0,
+            duration: None,
+            data,
+        })
+    }
+
     /// Reads a SimpleBlock or BlockGroup that is all there, in a cluster of this timecode.
     #[inline]
     pub(super) fn block(&mut self, at: u64, head: Head, timecode: u64) -> Result<Step, ParseError> {
@@ -238,6 +277,24 @@ impl Parser {
         self.input.skip(1);
         byte
     }
+}
+
+/// How long the head of a SimpleBlock and its body are.
+#[inline]
+fn plain_head(bytes: &[u8]) -> Option<(usize, usize)> {
+    let &[id, s0, s1, s2, s3, s4, s5, s6, s7] = bytes.first_chunk()?;
+    let len = s0.leading_zeros();
+    if id != 0xA3 || len > 7 {
+        return None;
+    }
+    let value = u64::from_be_bytes([s0, s1, s2, s3, s4, s5, s6, s7]) >> (56 - 8 * len);
+    let ones = (1 << (7 * len + 7)) - 1;
+    let size = value & ones;
+    // All ones is "unknown".
+    if size == ones {
+        return None;
+    }
+    Some((len as usize + 2, usize::try_from(size).ok()?))
 }
 
 /// Payloads of one block, with their absolute offsets.

@@ -56,6 +56,8 @@ pub struct Parser {
     limits: Limits,
     input: Input,
     level: Level,
+    /// Set while blocks of the open cluster may follow.
+    blocks: Option<Blocks>,
     /// Bytes of the element being skipped that have not come yet.
     skipping: u64,
     /// How many bytes must wait before it is worth looking at them again.
@@ -98,6 +100,15 @@ struct Segment {
     clusters: bool,
 }
 
+/// What reading a block of the open cluster takes to know.
+#[derive(Clone, Copy, Debug)]
+struct Blocks {
+    /// The cluster's timecode in units.
+    timecode: u64,
+    /// Where the cluster or segment ends, `u64::MAX` where that is open.
+    end: u64,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Cluster {
     start: u64,
@@ -135,6 +146,7 @@ impl Parser {
             limits,
             input: Input::default(),
             level: Level::Outside,
+            blocks: None,
             skipping: 0,
             need: 0,
             scale: DEFAULT_SCALE,
@@ -162,6 +174,17 @@ impl Parser {
     /// The first thing in the stream that is not Matroska or passes a limit; from then on always the same.
     #[inline]
     pub fn next_event(&mut self) -> Result<Option<Event>, ParseError> {
+        // Nearly every event is a frame that lies in one piece: no need to look at all that might be there instead.
+        if let Some(frame) = self.plain_block() {
+            return Ok(Some(Event::Frame(frame)));
+        }
+        if self.input.len() < self.need {
+            return Ok(None);
+        }
+        self.next_step()
+    }
+
+    fn next_step(&mut self) -> Result<Option<Event>, ParseError> {
         if let Some(failed) = self.failed {
             return Err(failed);
         }
@@ -244,12 +267,13 @@ impl Parser {
     fn fail(&mut self, error: ParseError) -> ParseError {
         self.failed = Some(error);
         self.input.clear();
+        self.blocks = None;
+        self.need = 0;
         self.pending = Pending::Nothing;
         self.default_durations = Vec::new();
         error
     }
 
-    #[inline]
     fn step(&mut self) -> Result<Step, ParseError> {
         if !matches!(self.pending, Pending::Nothing) {
             return self.pending_step();
@@ -262,9 +286,6 @@ impl Parser {
         }
         if let Some(step) = self.close_ended()? {
             return Ok(step);
-        }
-        if self.input.len() < self.need {
-            return Ok(Step::Needs(self.need));
         }
         self.need = 0;
         let at = self.input.position();
@@ -493,6 +514,7 @@ impl Parser {
         if let Level::Cluster(segment, _) = self.level {
             self.level = Level::Segment(segment);
         }
+        self.blocks = None;
         self.need = 0;
         self.span = at..at;
         Ok(Step::Event(Event::ClusterEnd))
@@ -500,7 +522,7 @@ impl Parser {
 
     /// The event of the open cluster, whose first block or end is at `at`, unless it was told before.
     fn announce_cluster(&mut self, at: u64) -> Result<Option<Step>, ParseError> {
-        let Level::Cluster(_, cluster) = &mut self.level else { return Ok(None) };
+        let Level::Cluster(segment, cluster) = &mut self.level else { return Ok(None) };
         if cluster.announced {
             return Ok(None);
         }
@@ -509,6 +531,7 @@ impl Parser {
         let wrong = || ParseError::new(cluster.start, ElementId::CLUSTER, Problem::TimeOutOfRange);
         let nanos = timecode.checked_mul(self.scale).ok_or_else(wrong)?;
         cluster.announced = true;
+        self.blocks = Some(Blocks { timecode, end: cluster.end.or(segment.end).unwrap_or(u64::MAX) });
         self.span = cluster.start..at;
         Ok(Some(Step::Event(Event::Cluster { at: Duration::from_nanos(nanos) })))
     }

@@ -162,6 +162,12 @@ impl Writer {
 
     #[inline]
     fn units(&self, time: Duration) -> Result<u64, WriteError> {
+        // The usual unit first: dividing by a constant is several times faster than by a variable.
+        if self.scale == NANOS_PER_MILLISECOND {
+            let seconds = time.as_secs().checked_mul(1000);
+            let millis = seconds.and_then(|millis| millis.checked_add(time.subsec_millis().into()));
+            return millis.ok_or(WriteError::TimeTooLarge { time });
+        }
         // A duration of up to 584 years; longer ones are not times of any camera.
         let seconds = time.as_secs().checked_mul(NANOS_PER_SECOND);
         let nanos = seconds.and_then(|nanos| nanos.checked_add(time.subsec_nanos().into()));
@@ -280,7 +286,7 @@ pub enum WriteError {
         /// The frame's track.
         track: TrackNumber,
     },
-    /// A time beyond 2^64 − 1 nanoseconds.
+    /// A time beyond 2^64 − 1 nanoseconds, or milliseconds where they are the unit.
     #[error("time {time:?} is beyond 584 years")]
     TimeTooLarge {
         /// The time.
@@ -337,3 +343,4 @@ const TAG_HEADS: usize = 30;
 /// Block headers that share an allocation: some 300.
 const ROOM_BYTES: usize = 4096;
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
+const NANOS_PER_MILLISECOND: u64 = 1_000_000;
