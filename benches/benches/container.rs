@@ -5,7 +5,7 @@ use std::io::Cursor;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
+use criterion::{BatchSize, BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use kvs_benches::container::{Sizes, live, walk, writer};
 use kvs_benches::cpu_time::CpuTime;
 use kvs_mkv::{Event, Frame, Limits, Parser, TrackNumber};
@@ -27,14 +27,21 @@ fn block_header(c: &mut Criterion<CpuTime>) {
         let mut writer = writer();
         writer.start_segment();
         writer.start_cluster(Duration::ZERO).expect("a cluster at zero");
+        let frame = |nth: usize, payload: &Bytes| {
+            Frame::new(TrackNumber::ONE, Duration::from_millis(nth as u64 * 40), payload.clone())
+        };
+        let frames: Vec<Frame> = payloads.iter().enumerate().map(|(nth, payload)| frame(nth, payload)).collect();
+        // The frames are handed over as a camera does, the blocks are dropped as after sending.
         group.bench_function("kvs-mkv", |b| {
-            b.iter(|| {
-                for (nth, payload) in payloads.iter().enumerate() {
-                    let at = Duration::from_millis(nth as u64 * 40);
-                    let block = writer.block(Frame::new(TrackNumber::ONE, at, payload.clone()));
-                    drop(black_box(block.expect("within the cluster")));
-                }
-            });
+            b.iter_batched(
+                || frames.clone(),
+                |frames| {
+                    for frame in frames {
+                        drop(black_box(writer.block(frame).expect("within the cluster")));
+                    }
+                },
+                BatchSize::SmallInput,
+            );
         });
         let prefixed: Vec<Vec<u8>> =
             payloads.iter().map(|payload| [&[0x81, 0, 0, 0x80][..], payload].concat()).collect();
@@ -143,17 +150,19 @@ fn push(c: &mut Criterion<CpuTime>) {
         let pieces: Vec<Bytes> =
             (0..stream.len()).step_by(piece).map(|from| stream.slice(from..stream.len().min(from + piece))).collect();
         group.bench_function(BenchmarkId::from_parameter(if piece > 1 << 20 { 0 } else { piece }), |b| {
-            b.iter(|| {
-                let mut parser = Parser::new(Limits::default());
-                let found: u64 = pieces
-                    .iter()
-                    .map(|piece| {
-                        parser.push(piece.clone());
-                        ours(&mut parser)
-                    })
-                    .sum();
-                assert_eq!(found, frames as u64);
-            });
+            b.iter_batched(
+                || pieces.clone(),
+                |pieces| {
+                    let mut parser = Parser::new(Limits::default());
+                    let mut found = 0;
+                    for piece in pieces {
+                        parser.push(piece);
+                        found += ours(&mut parser);
+                    }
+                    assert_eq!(found, frames as u64);
+                },
+                BatchSize::LargeInput,
+            );
         });
     }
     group.finish();

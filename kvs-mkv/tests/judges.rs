@@ -327,7 +327,7 @@ fn what_get_media_sent_becomes_one_file_that_plays() {
     assert_eq!(fragments.len(), 3);
     // As GetMedia sends them: a whole document for each fragment, absolute times.
     let mut sent = Chunks::new();
-    for mut fragment in fragments.clone() {
+    for mut fragment in fragments {
         let mut alone = Merger::new(Times::Kept);
         let epoch = Duration::from_secs(1_700_000_000);
         fragment.at += epoch;

@@ -3,10 +3,11 @@
 
 mod common;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use allocation_counter::measure;
 use bytes::Bytes;
+use cpu_time::ThreadTime;
 use kvs_mkv::{Chunks, CodecId, Event, Frame, Limits, Parser, SegmentInfo, Track, TrackKind, TrackNumber, Writer};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -133,7 +134,7 @@ fn a_byte_at_a_time_costs_the_same_for_each_byte_however_large_the_element() {
     let time = |size: usize| {
         let stream = Bytes::from([head(), cluster(0), simple_block(0, &vec![7; size])].concat());
         let runs = (0..5).map(|_| {
-            let start = Instant::now();
+            let start = ThreadTime::now();
             let mut parser = Parser::new(Limits::default());
             for at in 0..stream.len() {
                 parser.push(stream.slice(at..=at));

@@ -1,0 +1,7 @@
+//! Any bytes as fragments, merged and read back.
+#![no_main]
+
+#[path = "../src/container.rs"]
+mod container;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| container::merger(data));

@@ -1,0 +1,7 @@
+//! Any acts of a writer, read back.
+#![no_main]
+
+#[path = "../src/container.rs"]
+mod container;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| container::round_trip(data));

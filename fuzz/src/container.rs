@@ -1,0 +1,214 @@
+//! What must hold of the container for any bytes at all. The fuzz targets call it, and so does an ordinary test of kvs-mkv
+//! with the committed corpora.
+#![allow(dead_code, reason = "each target uses one of them")]
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use kvs_mkv::fragment::{Fragment, FragmentError, FragmentReader, Merger, Times};
+use kvs_mkv::{
+    Chunks, CodecId, Event, Frame, Limits, ParseError, Parser, SegmentInfo, Tag, Track, TrackKind, TrackNumber, Writer,
+};
+
+/// Small ceilings, so that a fuzzer reaches them.
+fn limits() -> Limits {
+    Limits::default()
+        .with_block_bytes(2000)
+        .with_header_bytes(500)
+        .with_tracks_bytes(1000)
+        .with_tags_bytes(1000)
+        .with_tags(20)
+        .with_tracks(4)
+        .with_fragment_bytes(5000)
+        .with_fragment_frames(50)
+        .with_fragment_tags(10)
+}
+
+/// A count of sizes, the sizes of pieces, and the stream to be cut so.
+fn cut(data: &[u8]) -> (Vec<usize>, Bytes) {
+    let (&count, rest) = data.split_first().unwrap_or((&0, &[]));
+    let (sizes, stream) = rest.split_at(rest.len().min(usize::from(count % 16)));
+    (sizes.iter().map(|&size| usize::from(size) * 3 + 1).collect(), Bytes::copy_from_slice(stream))
+}
+
+/// The stream in pieces of these sizes, over and over; whole if there is none.
+fn pieces(sizes: &[usize], stream: &Bytes) -> Vec<Bytes> {
+    let mut rest = stream.clone();
+    let mut pieces = Vec::new();
+    for &size in sizes.iter().cycle() {
+        pieces.push(rest.split_to(size.min(rest.len())));
+        if rest.is_empty() {
+            return pieces;
+        }
+    }
+    vec![rest]
+}
+
+type Events = (Vec<(Event, std::ops::Range<u64>)>, Result<(), ParseError>);
+
+fn events(pieces: Vec<Bytes>) -> Events {
+    let mut parser = Parser::new(limits());
+    let mut events = Vec::new();
+    for piece in pieces {
+        parser.push(piece);
+        loop {
+            match parser.next_event() {
+                Ok(Some(event)) => events.push((event, parser.span())),
+                Ok(None) => break,
+                Err(error) => {
+                    assert_eq!(parser.next_event(), Err(error), "an error stays");
+                    assert_eq!(parser.held(), 0, "nothing is held after an error");
+                    return (events, Err(error));
+                }
+            }
+        }
+        assert!(parser.held() <= limits().worst_case(), "{} of {}", parser.held(), limits().worst_case());
+    }
+    (events, parser.finish())
+}
+
+/// Any bytes in any pieces: the same events and places as in one piece, bounded memory, errors that stay.
+pub fn parse(data: &[u8]) {
+    let (sizes, stream) = cut(data);
+    let whole = events(vec![stream.clone()]);
+    // A laced block gives up to 256 frames out of few bytes; nothing gives more.
+    assert!(whole.0.len() <= stream.len() * 300 + 1, "every event takes bytes");
+    assert_eq!(events(pieces(&sizes, &stream)), whole);
+}
+
+/// Any acts of a writer, three bytes each: what it accepts is what a parser finds.
+pub fn round_trip(data: &[u8]) {
+    let track = |number, kind| Track::new(number, kind, CodecId::H264);
+    let tracks = vec![track(TrackNumber::ONE, TrackKind::Video), track(TrackNumber::TWO, TrackKind::Audio)];
+    let info = SegmentInfo::new([9; 16]);
+    let mut writer = Writer::new(info.clone(), tracks.clone()).expect("two plain tracks make a header");
+    let (mut stream, mut expected) = (Chunks::new(), Vec::new());
+    let (mut open, mut at) = (false, 0u64);
+    for act in data.chunks_exact(3) {
+        let &[act, one, two] = act else { continue };
+        let number = u64::from(one) << 8 | u64::from(two);
+        let mut ended = false;
+        match act % 8 {
+            0 => {
+                ended = true;
+                stream.push(writer.start_segment());
+                expected.extend([Event::Segment(info.clone()), Event::Tracks(tracks.clone())]);
+                at = 0;
+            }
+            1 | 2 => {
+                let time = Duration::from_millis(at + number);
+                if let Ok(cluster) = writer.start_cluster(time) {
+                    at += number;
+                    stream.push(cluster);
+                    expected.extend([Event::ClusterEnd; 1].into_iter().filter(|_| open));
+                    expected.push(Event::Cluster { at: time });
+                    open = true;
+                }
+                continue;
+            }
+            3 => {
+                let tags = vec![Tag::new(one.to_string(), two.to_string()); usize::from(act >> 5)];
+                if let Ok(bytes) = writer.tags(&tags) {
+                    ended = true;
+                    stream.push(bytes);
+                    expected.push(Event::Tags(tags));
+                }
+            }
+            4 if !expected.is_empty() => {
+                ended = true;
+                stream.push(writer.end_of_fragment());
+                expected.push(Event::Tags(vec![Tag::new("AWS_KINESISVIDEO_END_OF_FRAGMENT", "")]));
+            }
+            kind => {
+                let track = if kind == 5 { TrackNumber::ONE } else { TrackNumber::TWO };
+                let pts = Duration::from_millis((at + number).saturating_sub(0x8000));
+                let data: Chunks =
+                    [vec![one; usize::from(two)], vec![two; usize::from(act)]].map(Bytes::from).into_iter().collect();
+                let frame = Frame::new(track, pts, data).with_keyframe(act & 0x80 != 0);
+                if let Ok(block) = writer.block(frame.clone()) {
+                    assert!(open, "a block needs a cluster");
+                    stream.append(block);
+                    expected.push(Event::Frame(frame));
+                }
+            }
+        }
+        if ended && std::mem::take(&mut open) {
+            let behind = expected.iter().rposition(|event| matches!(event, Event::Segment(_) | Event::Tags(_)));
+            expected.insert(behind.expect("what ended the cluster is there"), Event::ClusterEnd);
+        }
+    }
+    if matches!(expected.last(), Some(Event::Cluster { .. })) {
+        expected.pop();
+    }
+    let mut parser = Parser::new(Limits::default());
+    stream.into_iter().for_each(|piece| parser.push(piece));
+    let mut found = Vec::new();
+    while let Some(event) = parser.next_event().expect("what a writer wrote") {
+        found.push(event);
+    }
+    assert_eq!(found, expected);
+    parser.finish().expect("what a writer wrote");
+}
+
+type Fragments = (Vec<Fragment>, Result<(), FragmentError>);
+
+fn fragments(pieces: Vec<Bytes>) -> Fragments {
+    let mut reader = FragmentReader::new(limits());
+    let mut found = Vec::new();
+    for piece in pieces {
+        reader.push(piece);
+        loop {
+            match reader.next_fragment() {
+                Ok(Some(fragment)) => found.push(fragment),
+                Ok(None) => break,
+                Err(error) => {
+                    assert_eq!(reader.next_fragment(), Err(error.clone()), "an error stays");
+                    return (found, Err(error));
+                }
+            }
+        }
+        assert!(reader.held() <= limits().fragment_worst_case(), "{}", reader.held());
+    }
+    loop {
+        match reader.finish() {
+            Ok(Some(fragment)) => found.push(fragment),
+            Ok(None) => return (found, Ok(())),
+            Err(error) => return (found, Err(error)),
+        }
+    }
+}
+
+/// Any bytes in any pieces: the same fragments as in one piece, bounded memory, errors that stay.
+pub fn fragment_reader(data: &[u8]) {
+    let (sizes, stream) = cut(data);
+    let whole = fragments(vec![stream.clone()]);
+    assert_eq!(fragments(pieces(&sizes, &stream)), whole);
+}
+
+/// Any fragments: what is merged parses, with all frames in order and times that keep their distance.
+pub fn merger(data: &[u8]) {
+    let mut merger = Merger::new(Times::FromZero);
+    for fragment in fragments(vec![Bytes::copy_from_slice(data)]).0 {
+        let frames = fragment.frames.clone();
+        let Ok(merged) = merger.fragment(fragment) else { continue };
+        let mut parser = Parser::new(Limits::default());
+        if !merged.bytes.iter().next().is_some_and(|head| head.starts_with(&[0x1A, 0x45, 0xDF, 0xA3])) {
+            parser.push(header());
+        }
+        merged.bytes.into_iter().for_each(|piece| parser.push(piece));
+        let mut found = Vec::new();
+        while let Some(event) = parser.next_event().expect("what a merger wrote") {
+            if let Event::Frame(frame) = event {
+                found.push(frame);
+            }
+        }
+        let data = |frames: &[Frame]| frames.iter().map(|frame| (frame.track, frame.data.clone())).collect::<Vec<_>>();
+        assert_eq!(data(&found), data(&frames));
+    }
+}
+
+/// A header to read a continued segment behind.
+fn header() -> Bytes {
+    let track = Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::H264);
+    Writer::new(SegmentInfo::new([1; 16]), vec![track]).expect("one plain track makes a header").start_segment()
+}
