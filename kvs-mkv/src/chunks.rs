@@ -42,6 +42,12 @@ impl Chunks {
         Self { list: List::Empty, len: 0 }
     }
 
+    /// An empty payload with room for this many pieces.
+    pub(crate) fn with_capacity(pieces: usize) -> Self {
+        let list = if pieces > 2 { List::Many(Vec::with_capacity(pieces)) } else { List::Empty };
+        Self { list, len: 0 }
+    }
+
     /// Of pieces that have `len` bytes in all, none of them empty.
     pub(crate) fn from_pieces(pieces: Vec<Bytes>, len: usize) -> Self {
         debug_assert!(pieces.iter().all(|piece| !piece.is_empty()), "pieces have bytes");
