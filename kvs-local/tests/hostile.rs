@@ -165,3 +165,31 @@ async fn a_connection_that_breaks_in_a_fragment_leaves_nothing_half_written() {
     assert_eq!(local.fragments("door").await.unwrap().len(), 1);
     local.shutdown().await;
 }
+
+// In the tests below time is virtual: whoever waits is woken at once, however long that would take.
+
+#[tokio::test(start_paused = true)]
+async fn a_head_that_never_ends_is_not_waited_for() {
+    let local = open().await;
+    let mut stream = TcpStream::connect(local.address()).await.unwrap();
+    let began = tokio::time::Instant::now();
+    stream.write_all(b"POST /listStreams HTTP/1.1\r\nhost: x\r\n").await.unwrap();
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    let waited = began.elapsed();
+    assert!(waited >= kvs_local::limits::HEAD_TIME && waited < 2 * kvs_local::limits::HEAD_TIME, "{waited:?}");
+    local.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_trickles_is_not_waited_for() {
+    let local = open().await;
+    let mut stream = TcpStream::connect(local.address()).await.unwrap();
+    let head = b"POST /listStreams HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\nconnection: close\r\n\r\n{";
+    stream.write_all(head).await.unwrap();
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(answer.starts_with("HTTP/1.1 408") && answer.contains("RequestTimeoutException"), "{answer}");
+    local.shutdown().await;
+}

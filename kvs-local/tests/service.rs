@@ -184,3 +184,46 @@ fn the_binary_refuses_what_it_cannot_use() {
         assert!(!run.status.success() && run.stdout.is_empty() && !run.stderr.is_empty(), "{bad:?}: {run:?}");
     }
 }
+
+#[tokio::test]
+async fn the_data_endpoint_is_where_the_client_reached_the_service() {
+    let local = support::open().await;
+    create(local.address(), "door").await;
+    let port = local.address().port();
+    let body = r#"{"StreamName":"door","APIName":"PUT_MEDIA"}"#;
+    // The C producer leaves the port out of the host; others come through a name of their own.
+    for (host, leads_to) in [
+        ("127.0.0.1".to_owned(), format!("http://127.0.0.1:{port}")),
+        ("localhost".to_owned(), format!("http://localhost:{port}")),
+        (format!("localhost:{port}"), format!("http://localhost:{port}")),
+        ("kvs.test:80".to_owned(), "http://kvs.test:80".to_owned()),
+    ] {
+        let length = body.len();
+        let request = format!(
+            "POST /getDataEndpoint HTTP/1.1\r\nhost: {host}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+        );
+        let answer = support::exchange(local.address(), request.as_bytes()).await;
+        assert_eq!(answer.json()["DataEndpoint"], leads_to.as_str());
+    }
+    local.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_stream_without_retention_can_be_followed_and_has_nothing_archived() {
+    let local = support::open().await;
+    assert_eq!(post(local.address(), "/createStream", r#"{"StreamName":"door"}"#).await.status, 200);
+    let mut put = Put::open(local.address(), "door", "").await;
+    let mut media = Media::new();
+    put.send(&media.header()).await;
+    let fragment = media.fragment(SOME_TIME, &[]);
+    put.send(&fragment).await;
+    put.end().await;
+    let acks = put.rest().await;
+    assert!(acks.contains("RECEIVED") && !acks.contains("PERSISTED"), "{acks}");
+    let listed = post(local.address(), "/listFragments", r#"{"StreamName":"door"}"#).await.json();
+    assert_eq!(listed["Fragments"], serde_json::json!([]));
+    let followed = r#"{"StreamName":"door","StartSelector":{"StartSelectorType":"EARLIEST"}}"#;
+    let media = post(local.address(), "/getMedia", followed).await.body;
+    assert!(media.windows(fragment.len()).any(|window| window == fragment), "{} bytes", media.len());
+    local.shutdown().await;
+}

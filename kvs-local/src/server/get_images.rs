@@ -106,7 +106,7 @@ impl Drop for Wanted {
 }
 
 /// The oldest server time whose media the stream keeps; a stream that keeps none has no pictures.
-pub(super) fn kept_since(stream: &StreamRecord, now: SystemTime) -> Result<SystemTime, ApiError> {
+fn kept_since(stream: &StreamRecord, now: SystemTime) -> Result<SystemTime, ApiError> {
     if !stream.takes_media(now) {
         return Err(ApiError::no_stream());
     }

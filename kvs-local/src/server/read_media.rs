@@ -14,7 +14,6 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::answerer::{Answerer, internal};
-use super::get_images::kept_since;
 use super::listener::stopped;
 use super::session::now;
 use super::wire::{self, Answer, Style};
@@ -83,7 +82,7 @@ impl Answerer {
     pub(super) async fn get_media(self: &Arc<Self>, body: &Bytes) -> Result<Answer, ApiError> {
         let request: GetMedia = parse(body)?;
         let start = required("startSelector", request.start_selector)?.read()?;
-        let stream = self.readable(&request.stream)?;
+        let stream = self.readable(&request.stream).await?;
         let seat = self.media.join_readers(&stream.media_key())?;
         let arrivals = self.media.arrivals(&stream.media_key());
         let (sender, media) = Channel::<Bytes, io::Error>::new(limits::WAITING_PIECES);
@@ -99,8 +98,7 @@ impl Answerer {
             required("fragments", request.fragments)?.iter().map(|number| number.parse()).collect();
         let numbers = numbers.map_err(|error| ApiError::invalid(format!("Fragments: {error}")))?;
         let listed = ListedMedia::new(numbers).map_err(|error| ApiError::invalid(error.to_string()))?;
-        let stream = self.readable(&request.stream)?;
-        kept_since(&stream, self.clock.wall())?;
+        let stream = self.readable(&request.stream).await?;
         let (sender, media) = Channel::<Bytes, io::Error>::new(limits::WAITING_PIECES);
         drop(tokio::spawn(Arc::clone(self).send_listed(stream.media_key(), listed, sender)));
         Ok(wire::streamed(MEDIA, media.boxed_unsync()))
@@ -131,8 +129,7 @@ impl Answerer {
     pub(super) async fn list_fragments(self: &Arc<Self>, body: &Bytes, style: Style) -> Result<Answer, ApiError> {
         let request: ListFragments = parse(body)?;
         let selector = request.fragment_selector.map(FragmentSelector::read).transpose()?;
-        let stream = self.readable(&request.stream)?;
-        let since = kept_since(&stream, self.clock.wall())?;
+        let stream = self.readable(&request.stream).await?;
         let key = stream.media_key();
         let token = request.next_token.as_deref().filter(|token| !token.is_empty());
         let listing = Listing::parse(&key, selector, request.max_results, token)
@@ -143,15 +140,22 @@ impl Answerer {
             tracing::error!(%error, "fragments could not be listed");
             internal()
         })?;
-        let kept = page.fragments.iter().filter(|fragment| fragment.server_timestamp >= since);
-        let fragments: Vec<Value> = kept.map(entry).collect();
+        // A stream without retention has nothing archived, although its latest media can be followed.
+        let archived = if stream.retention_hours == 0 { &[] } else { page.fragments.as_slice() };
+        let fragments: Vec<Value> = archived.iter().map(entry).collect();
         Ok(wire::ok(Some(json!({ "Fragments": fragments, "NextToken": page.next_token })), style))
     }
 
-    fn readable(&self, wanted: &StreamRef) -> Result<StreamRecord, ApiError> {
+    /// The stream to be read; what its retention does not cover any more is gone from here on.
+    async fn readable(&self, wanted: &StreamRef) -> Result<StreamRecord, ApiError> {
         let now = self.clock.wall();
         let stream = self.registry.find(wanted, now)?;
-        if stream.takes_media(now) { Ok(stream) } else { Err(ApiError::no_stream()) }
+        if !stream.takes_media(now) {
+            return Err(ApiError::no_stream());
+        }
+        let (media, trimmed) = (Arc::clone(&self.media), stream.clone());
+        tokio::task::spawn_blocking(move || media.trim(&trimmed, now)).await.map_err(|_| internal())?;
+        Ok(stream)
     }
 }
 
