@@ -61,7 +61,8 @@ fn streaming(kind: TrackKind, size: &dyn Fn(u64) -> usize) -> Duration {
     let now = Instant::now();
     let mut producer = producer(kind, now);
     let frames = frames(size, FRAMES);
-    let mut acked = 0;
+    // The fragment whose acks come next.
+    let mut due = u64::try_from(WALL.as_millis()).unwrap_or(0);
     let begun = Instant::now();
     for frame in frames {
         let ms = u64::try_from(frame.pts.as_millis()).unwrap_or(0);
@@ -74,9 +75,10 @@ fn streaming(kind: TrackKind, size: &dyn Fn(u64) -> usize) -> Duration {
                 Transmit::Open { session, .. } => producer.handle_opened(session, now),
                 Transmit::Body { session, chunks } => {
                     producer.handle_sent(session, chunks.len(), now);
-                    // The fragment before is complete with the next one's beginning, two seconds later.
-                    if ms.saturating_sub(acked) >= 4000 {
-                        acked = if acked == 0 { u64::try_from(WALL.as_millis()).unwrap_or(0) } else { acked + 2000 };
+                    // A fragment is complete with the next one's beginning, two seconds later.
+                    if ms.saturating_sub(due) >= 4000 {
+                        let acked = due;
+                        due += 2000;
                         for kind in ["BUFFERING", "RECEIVED", "PERSISTED"] {
                             let ack = format!(
                                 r#"{{"EventType":"{kind}","FragmentTimecode":{acked},"FragmentNumber":"91343852333181432392682062607743920146159169392"}}"#

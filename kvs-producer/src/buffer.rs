@@ -23,6 +23,8 @@ pub(crate) struct Buffer {
     first: u64,
     /// No fragment before this one waits to be sent.
     unsent: u64,
+    /// No fragment before this one holds a payload: those wait for an ack only.
+    holding: u64,
     bytes: usize,
     peak: usize,
     given_up: usize,
@@ -33,7 +35,18 @@ pub(crate) struct Buffer {
 
 impl Buffer {
     pub(crate) const fn new(limit: usize, time: Duration, share: Option<Share>) -> Self {
-        Self { fragments: VecDeque::new(), first: 1, unsent: 1, bytes: 0, peak: 0, given_up: 0, limit, time, share }
+        Self {
+            fragments: VecDeque::new(),
+            first: 1,
+            unsent: 1,
+            holding: 1,
+            bytes: 0,
+            peak: 0,
+            given_up: 0,
+            limit,
+            time,
+            share,
+        }
     }
 
     pub(crate) const fn bytes(&self) -> usize {
@@ -56,9 +69,10 @@ impl Buffer {
         self.fragments.is_empty()
     }
 
-    /// From the oldest frame held to the newest.
+    /// From the oldest frame held to the newest. Fragments that only wait for a late ack do not count.
     pub(crate) fn span(&self) -> Duration {
-        match (self.fragments.front(), self.fragments.back()) {
+        let oldest = self.at(FragmentId(self.holding.max(self.first))).and_then(|at| self.fragments.get(at));
+        match (oldest, self.fragments.back()) {
             (Some(first), Some(last)) => Duration::from_millis(last.latest.saturating_sub(first.start)),
             _ => Duration::ZERO,
         }
@@ -164,11 +178,11 @@ impl Buffer {
 
     /// Lets the oldest sealed fragment go that is not on the wire; says whether there was one.
     fn evict_oldest(&mut self, reason: &LossReason, reports: &mut Reports) -> bool {
-        let Some(at) = self.fragments.iter().position(|fragment| {
+        let from = self.at(FragmentId(self.holding.max(self.first))).unwrap_or(0);
+        let may_go = |fragment: &Fragment| {
             !fragment.is_open() && matches!(fragment.delivery, Delivery::Waiting | Delivery::Sent { .. })
-        }) else {
-            return false;
         };
+        let Some(at) = self.fragments.iter().skip(from).position(may_go).map(|at| at + from) else { return false };
         let id = FragmentId(self.first + at as u64);
         match self.fragments.get(at).map(|fragment| fragment.delivery) {
             Some(Delivery::Sent { session, at }) if self.given_up < UNCONFIRMED => self.give_up(id, session, at),
@@ -196,6 +210,18 @@ impl Buffer {
         self.recount(before, after);
         if was_given_up {
             self.given_up -= 1;
+        }
+        self.skip_settled();
+    }
+
+    /// Keeps the mark on the first fragment that holds a payload; over a buffer's life each is passed once.
+    fn skip_settled(&mut self) {
+        self.holding = self.holding.max(self.first);
+        while let Some(fragment) = self.get(FragmentId(self.holding)) {
+            if !matches!(fragment.delivery, Delivery::Done | Delivery::GivenUp { .. }) {
+                break;
+            }
+            self.holding += 1;
         }
     }
 

@@ -467,6 +467,23 @@ fn params_change_starts_session() {
     assert_eq!(service.producer.stats().totals.lost.frames, 0);
 }
 
+/// An ack that never comes must not make the buffer think that all behind it is old.
+#[test]
+fn one_missing_ack_costs_nothing() {
+    let mut service = Service::new(config().session_max(S(900)));
+    service.ack =
+        |timecode| if timecode == (EPOCH + S(4)).as_millis() as u64 { Vec::new() } else { all_acks(timecode) };
+    service.play(0, 600_000, 2000);
+    let stats = service.producer.stats();
+    assert_eq!((stats.totals.lost.frames, stats.sessions), (0, 1));
+    assert!(stats.buffered_time < S(130), "{:?}", stats.buffered_time);
+    service.ack = all_acks;
+    service.finish(S(60));
+    let totals = service.producer.stats().totals;
+    // Its payload was given up after the buffer's two minutes; without the ack it counts as lost.
+    assert_eq!((totals.lost.frames, totals.lost_by.unconfirmed), (50, 50));
+}
+
 /// cpp PR#1200: a hundred thousand producers that never reach the service, made and dropped.
 #[test]
 fn offline_constructor_leak() {
