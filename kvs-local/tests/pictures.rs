@@ -254,3 +254,51 @@ fn work_stops_when_it_is_given_up() {
     let taken = pictures(&fragments, &fragments.spans, &request(vec![EPOCH], ImageFormat::Png), effort);
     assert_eq!((taken.frames_decoded, &taken.results[0]), (0, &Err(Undecodable::GivenUp.into())));
 }
+
+#[test]
+#[ignore = "a measurement: cargo test --release -p kvs-local --test pictures -- --ignored --nocapture"]
+fn twenty_five_pictures_take_at_most_three_times_ffmpegs_time() {
+    if !has("ffmpeg", "twenty_five_pictures_take_at_most_three_times_ffmpegs_time") {
+        return;
+    }
+    let source = "testsrc2=size=1280x720:rate=25:duration=26,noise=alls=8:allf=t";
+    let x264 = ["-c:v", "libx264", "-preset", "fast", "-b:v", "4M", "-g", "50", "-keyint_min", "50"];
+    for (name, extra) in [("no B-frames", ["-bf", "0"]), ("2 B-frames", ["-bf", "2"])] {
+        let recording =
+            Recording::make(source, &[&x264[..], &["-sc_threshold", "0", "-pix_fmt", "yuv420p"], &extra].concat());
+        let fragments = Fragments::cut(&recording.path);
+        let wanted =
+            request((0..25).map(|second| EPOCH + Duration::from_secs(second)).collect(), ImageFormat::default());
+        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        for _ in 0..3 {
+            let start = std::time::Instant::now();
+            let taken = take(&fragments, &wanted);
+            ours.push(start.elapsed());
+            assert!(taken.results.iter().all(Result::is_ok));
+            theirs.push(ffmpeg_time(&recording));
+            println!(
+                "{name}: ours {:?} with {} frames decoded, ffmpeg {:?}",
+                ours.last(),
+                taken.frames_decoded,
+                theirs.last()
+            );
+        }
+        let (ours, theirs) = (ours.iter().min().unwrap(), theirs.iter().min().unwrap());
+        let times = ours.as_secs_f64() / theirs.as_secs_f64();
+        println!("{name}: best of 3: ours {ours:?}, ffmpeg {theirs:?}: {times:.2} times ffmpeg's");
+        assert!(times <= 3.0);
+    }
+}
+
+/// How long ffmpeg takes for the same 25 pictures as JPEGs in one go, with as many threads as there are cores.
+fn ffmpeg_time(recording: &Recording) -> Duration {
+    let dir = tempfile::tempdir().unwrap();
+    let (from, to) = (recording.path.to_str().unwrap(), dir.path().join("%02d.jpg"));
+    let start = std::time::Instant::now();
+    let select = "select=not(mod(n\\,25))";
+    let args = ["-t", "24.1", "-i", from, "-vf", select, "-fps_mode", "passthrough", "-q:v", "4", to.to_str().unwrap()];
+    judge::ffmpeg(&args, &[]);
+    let taken = start.elapsed();
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 25);
+    taken
+}
