@@ -5,7 +5,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, broadcast, watch};
@@ -258,12 +257,8 @@ impl LocalKvs {
         if tokio::time::timeout(limits::SHUTDOWN_GRACE, over).await.is_err() {
             tracing::warn!("producers' sessions were still busy when the service stopped");
         }
-        if tokio::time::timeout(limits::DELIVERY_GRACE, self.answerer.delivery.settled()).await.is_err() {
-            tracing::warn!("images or messages were not finished when the service stopped");
-        }
-        if let Some(answerer) = alone(self.answerer).await {
-            answerer.delivery.finish(limits::DELIVERY_GRACE).await;
-        }
+        self.answerer.delivery.finish(limits::DELIVERY_GRACE).await;
+        drop(self.answerer);
         drop(self.folder);
     }
 }
@@ -281,19 +276,6 @@ fn start_delivery(setup: &Builder, data_dir: &Path, base_url: &str) -> Result<De
     };
     let clock = setup.clock.clone();
     Delivery::start(&settings, move || clock.wall()).map_err(|error| StartError::Delivery { source: error.into() })
-}
-
-/// The last one to hold it, once the tasks that were told to stop have let go of it.
-async fn alone(mut answerer: Arc<Answerer>) -> Option<Answerer> {
-    let deadline = tokio::time::Instant::now() + limits::SHUTDOWN_GRACE;
-    while tokio::time::Instant::now() < deadline {
-        match Arc::try_unwrap(answerer) {
-            Ok(alone) => return Some(alone),
-            Err(shared) => answerer = shared,
-        }
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-    None
 }
 
 /// The shortest sampling interval of images, in ms.

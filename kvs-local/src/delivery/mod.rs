@@ -184,7 +184,8 @@ pub struct Delivery {
     outstanding: Arc<watch::Sender<usize>>,
     events: broadcast::Sender<DeliveryEvent>,
     publisher: Arc<Publisher>,
-    workers: JoinSet<()>,
+    /// Ends with this.
+    _workers: JoinSet<()>,
 }
 
 type ImageJob = (PersistedFragment, ImageSettings);
@@ -216,7 +217,7 @@ impl Delivery {
         }
         // Of its own, so that no notification waits for pictures.
         workers.spawn(bench.run_notices(notice_queue));
-        Ok(Self { images, notices, outstanding, events, publisher, workers })
+        Ok(Self { images, notices, outstanding, events, publisher, _workers: workers })
     }
 
     /// Queues what the tags of a persisted fragment ask for: images if there are settings for them, a notification if there is a
@@ -270,15 +271,12 @@ impl Delivery {
         self.publisher.authority().await
     }
 
-    /// Works off the queues and lets posts end, both within `patience`; what is left then is given up.
-    pub async fn finish(self, patience: Duration) {
-        let Self { images, notices, publisher, mut workers, .. } = self;
+    /// Waits until everything is stored, published and posted to the subscribers that agreed, at most for `patience`. What is
+    /// not done then is given up when this is dropped.
+    pub async fn finish(&self, patience: Duration) {
         let work = async {
-            drop((images, notices));
-            while workers.join_next().await.is_some() {}
-            if let Some(publisher) = Arc::into_inner(publisher) {
-                publisher.finish().await;
-            }
+            self.settled().await;
+            self.publisher.idle().await;
         };
         if tokio::time::timeout(patience, work).await.is_err() {
             tracing::warn!(?patience, "images or messages were given up at the end");

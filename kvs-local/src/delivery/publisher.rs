@@ -231,15 +231,11 @@ impl Publisher {
         answer("Unsubscribe", "")
     }
 
-    /// Waits until nothing is left to post, at most until the deadline passes outside; subscribers that never agreed are
-    /// not waited for.
-    pub(super) async fn finish(mut self) {
-        for inbox in self.subscribers.drain(..) {
-            if inbox.subscriber.standing() == Standing::Pending {
-                inbox.subscriber.end();
-            }
+    /// Waits until every subscriber that agreed has its messages.
+    pub(super) async fn idle(&self) {
+        for subscriber in self.subscribers() {
+            subscriber.idle().await;
         }
-        while self.tasks.join_next().await.is_some() {}
     }
 }
 

@@ -35,6 +35,8 @@ pub(super) struct Subscriber {
     pub(super) arn: String,
     pub(super) token: SecretText,
     standing: watch::Sender<Standing>,
+    /// Messages queued or being posted.
+    unposted: watch::Sender<usize>,
 }
 
 /// The queue of a subscriber; once it is dropped the subscriber's task ends when the queue is empty.
@@ -70,7 +72,8 @@ impl Inbox {
         let (standing, watched) = watch::channel(Standing::Pending);
         let (queue, receiver) = mpsc::channel(SUBSCRIBER_QUEUE);
         let arn = format!("{topic}:{guid}");
-        let subscriber = Arc::new(Subscriber { subscription, topic, arn, token, standing });
+        let subscriber =
+            Arc::new(Subscriber { subscription, topic, arn, token, standing, unposted: watch::Sender::new(0) });
         let work = Work { subscriber: Arc::clone(&subscriber), queue: receiver, standing: watched };
         (Self { subscriber, queue, full: AtomicBool::new(false) }, work)
     }
@@ -80,7 +83,12 @@ impl Inbox {
         if self.subscriber.standing() == Standing::Ended {
             return true;
         }
+        let unposted = &self.subscriber.unposted;
+        unposted.send_modify(|count| *count += 1);
         let taken = self.queue.try_send(Arc::clone(message)).is_ok();
+        if !taken {
+            unposted.send_modify(|count| *count -= 1);
+        }
         if !self.full.swap(!taken, Ordering::Relaxed) && !taken {
             let url = &self.subscriber.subscription.url;
             tracing::warn!(%url, limit = SUBSCRIBER_QUEUE, "a subscriber lags, messages are dropped");
@@ -106,6 +114,14 @@ impl Subscriber {
         self.standing()
     }
 
+    /// Waits until whoever agreed has everything that was queued for it.
+    pub(super) async fn idle(&self) {
+        if self.standing() == Standing::Confirmed {
+            // Fails only without a sender, and this is one.
+            let _ = self.unposted.subscribe().wait_for(|count| *count == 0).await;
+        }
+    }
+
     pub(super) fn end(&self) {
         self.standing.send_replace(Standing::Ended);
     }
@@ -118,10 +134,10 @@ pub(super) async fn run(mut work: Work, question: SnsMessage, tools: Tools) {
     // Fails only if the subscriber is gone, and this task holds it.
     let _ = work.standing.wait_for(|standing| *standing != Standing::Pending).await;
     while let Some(message) = work.queue.recv().await {
-        if subscriber.standing() == Standing::Ended {
-            break;
+        if subscriber.standing() != Standing::Ended {
+            deliver(&subscriber, &message, &tools).await;
         }
-        deliver(&subscriber, &message, &tools).await;
+        subscriber.unposted.send_modify(|count| *count -= 1);
     }
 }
 
