@@ -1,0 +1,16 @@
+//! Any text as the key of an image: whatever reads is written as it was.
+#![no_main]
+
+use kvs_notify::{ImageObjectKey, ParseKeyError};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|text: &str| {
+    match ImageObjectKey::parse(text) {
+        Ok(key) => assert_eq!(key.to_string(), text),
+        Err(ParseKeyError::Ambiguous { candidates }) => {
+            assert!(candidates.iter().count() > 1);
+            candidates.iter().for_each(|key| assert_eq!(key.to_string(), text));
+        }
+        Err(_) => {}
+    }
+});
