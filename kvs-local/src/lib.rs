@@ -20,9 +20,9 @@ pub mod ingest;
 pub mod limits;
 #[cfg(feature = "server")]
 pub mod pictures;
-#[cfg(feature = "server")]
+#[cfg(feature = "store")]
 pub mod reading;
-#[cfg(feature = "server")]
+#[cfg(feature = "store")]
 pub mod store;
 
 #[cfg(feature = "server")]
@@ -37,6 +37,8 @@ mod exception;
 mod faults;
 #[cfg(feature = "server")]
 mod footage;
+#[cfg(feature = "store")]
+mod fuzz;
 #[cfg(feature = "server")]
 mod inspect;
 #[cfg(feature = "server")]
@@ -50,6 +52,9 @@ mod server;
 pub use builder::Builder;
 #[cfg(feature = "server")]
 pub use faults::{Fault, FaultKind, Faults, InvalidFaults};
+#[cfg(feature = "store")]
+#[doc(hidden)]
+pub use fuzz as __fuzz;
 #[cfg(feature = "server")]
 pub use inspect::DeliveredImage;
 #[cfg(feature = "server")]

@@ -243,7 +243,13 @@ fn read_streams(disk: &dyn Disk, root: &Path) -> Result<Streams, StoreError> {
         // A folder without a card is one whose making was cut short: it never held anything.
         let card = dir.join(CARD);
         if disk.len(&card).map_err(StoreError::io("cannot look at", &card))?.is_some() {
-            streams.by_name.insert(read_card(disk, &dir)?.stream, Shelf::Closed(dir));
+            match read_card(disk, &dir)? {
+                Some(card) => drop(streams.by_name.insert(card.stream, Shelf::Closed(dir))),
+                // The other streams are not to suffer.
+                None => {
+                    tracing::error!(path = %card.display(), "not understood; the stream in this folder is left out")
+                }
+            }
         }
     }
     Ok(streams)

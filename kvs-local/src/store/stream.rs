@@ -75,7 +75,8 @@ impl StreamLog {
 
     /// Reads the folder of a stream: the indexes of sealed segments, the heads of the others.
     pub(super) fn open(disk: Arc<dyn Disk>, policy: StorePolicy, dir: PathBuf) -> Result<Self, StoreError> {
-        let card = read_card(&*disk, &dir)?;
+        let unclear = || StoreError::io("cannot understand", dir.join(CARD))(std::io::ErrorKind::InvalidData.into());
+        let card = read_card(&*disk, &dir)?.ok_or_else(unclear)?;
         let names = disk.entries(&dir).map_err(StoreError::io("cannot list", &dir))?;
         let mut segments: Vec<u32> = names.iter().filter_map(|name| name.strip_suffix(".seg")?.parse().ok()).collect();
         segments.sort_unstable();
@@ -250,10 +251,11 @@ fn open_segment(disk: &dyn Disk, dir: &Path, segment: u32, is_last: bool) -> Res
     Ok((contents, len))
 }
 
-pub(super) fn read_card(disk: &dyn Disk, dir: &Path) -> Result<Card, StoreError> {
+/// Whose folder it is; `None` if the file is not understood.
+pub(super) fn read_card(disk: &dyn Disk, dir: &Path) -> Result<Option<Card>, StoreError> {
     let path = dir.join(CARD);
     let bytes = disk.read(&path, 0, CARD_BYTES).map_err(StoreError::io("cannot read", &path))?;
-    serde_json::from_slice(&bytes).map_err(|error| StoreError::io("cannot understand", &path)(error.into()))
+    Ok(serde_json::from_slice(&bytes).ok())
 }
 
 fn write_card(disk: &dyn Disk, policy: StorePolicy, dir: &Path, card: &Card) -> Result<(), StoreError> {
