@@ -13,6 +13,9 @@
 //! ```
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
+#[cfg(feature = "store")]
+#[doc(hidden)]
+pub mod __fuzz;
 #[cfg(feature = "server")]
 pub mod delivery;
 pub mod ingest;
@@ -37,8 +40,6 @@ mod exception;
 mod faults;
 #[cfg(feature = "server")]
 mod footage;
-#[cfg(feature = "store")]
-mod fuzz;
 #[cfg(feature = "server")]
 mod inspect;
 #[cfg(feature = "server")]
@@ -52,9 +53,6 @@ mod server;
 pub use builder::Builder;
 #[cfg(feature = "server")]
 pub use faults::{Fault, FaultKind, Faults, InvalidFaults};
-#[cfg(feature = "store")]
-#[doc(hidden)]
-pub use fuzz as __fuzz;
 #[cfg(feature = "server")]
 pub use inspect::DeliveredImage;
 #[cfg(feature = "server")]

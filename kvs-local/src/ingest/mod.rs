@@ -8,7 +8,6 @@ pub mod limits;
 mod ack;
 mod body;
 mod config;
-mod faults;
 mod fragment;
 mod number;
 mod open;
@@ -17,7 +16,6 @@ mod tape;
 
 pub use ack::{Ack, AckedFragment};
 pub use config::{AckMode, IngestConfig, InvalidTimecodeType, Now, ProducerStart, Profile, Retention, TimecodeType};
-pub use faults::{AckAction, AckFault, AckScript, FaultyAcks};
 pub use fragment::IngestedFragment;
 pub use number::{NumberParts, first_sequence_after};
 pub use session::Ingest;

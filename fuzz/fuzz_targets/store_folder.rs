@@ -1,0 +1,6 @@
+//! Any bytes in the files of a store: it opens, serves what is whole and takes more.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| kvs_local::__fuzz::store(data));
