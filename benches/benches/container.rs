@@ -15,6 +15,9 @@ use mkv_element::prelude::{Element, Header, SimpleBlock};
 use webm_iterable::matroska_spec::{MatroskaSpec, SimpleBlock as WebmBlock};
 use webm_iterable::{WebmIterator, WebmWriter};
 
+/// Reads a whole file and counts its frames.
+type CountFrames = fn(&Bytes) -> u64;
+
 /// Frames written in one go; all lie within the 32 s that a cluster may span.
 const BATCH: usize = 700;
 
@@ -125,7 +128,7 @@ fn parse(c: &mut Criterion<CpuTime>) {
         let stream = live(frames, sizes);
         let mut group = c.benchmark_group(format!("parse/{sizes:?}"));
         group.throughput(Throughput::Elements(frames as u64)).sampling_mode(SamplingMode::Flat).sample_size(20);
-        let parsers: [(&str, fn(&Bytes) -> u64); 5] = [
+        let parsers: [(&str, CountFrames); 5] = [
             ("header walk", |stream| black_box(walk(stream)).0),
             ("kvs-mkv", parse_ours),
             ("matroska-demuxer", parse_demuxer),
