@@ -35,6 +35,8 @@ struct State {
     synced_bytes: BTreeMap<PathBuf, Vec<u8>>,
     steps_left: usize,
     steps: usize,
+    /// Whether the write that was under way at the end was seen.
+    stopped: bool,
     chance: fastrand::Rng,
     pub(super) syncs: usize,
 }
@@ -48,6 +50,7 @@ impl SimDisk {
             synced_bytes: BTreeMap::new(),
             steps_left,
             steps: 0,
+            stopped: false,
             chance: fastrand::Rng::with_seed(seed),
             syncs: 0,
         };
@@ -134,11 +137,13 @@ impl State {
             let len = self.chance.usize(..=bytes.len());
             return Some(if self.chance.bool() { synced } else { bytes[..len].to_vec() });
         }
-        let mut left = bytes[..self.chance.usize(synced.len()..=bytes.len())].to_vec();
-        for byte in &mut left[synced.len()..] {
-            if self.chance.u8(..8) == 0 {
-                *byte = 0;
-            }
+        // Length and contents reach the medium apart: the file may have its new length and a hole in what is new.
+        let len = if self.chance.bool() { bytes.len() } else { self.chance.usize(synced.len()..=bytes.len()) };
+        let mut left = bytes[..len].to_vec();
+        if self.chance.bool() {
+            let from = self.chance.usize(synced.len()..=len);
+            let to = self.chance.usize(from..=len);
+            left[from..to].fill(0);
         }
         Some(left)
     }
@@ -191,9 +196,11 @@ impl Disk for SimDisk {
 
     fn append(&self, file: &Path, at: u64, pieces: &[Bytes], durability: Durability) -> io::Result<()> {
         let (mut state, alive) = self.step();
+        let stops_here = !alive && !std::mem::replace(&mut state.stopped, true);
         let mut new = pieces.concat();
         if !alive {
-            new.truncate(if state.steps_left == 0 && state.steps > 1 { state.chance.usize(..=new.len()) } else { 0 });
+            let len = if state.chance.bool() { new.len() } else { state.chance.usize(..=new.len()) };
+            new.truncate(if stops_here { len } else { 0 });
         }
         let bytes = state.files.entry(file.to_owned()).or_default();
         if alive && bytes.len() as u64 != at {
