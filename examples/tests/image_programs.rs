@@ -235,7 +235,11 @@ async fn boto3_and_our_client_see_the_same_configuration(scene: &Scene) {
     let there = Command::new(&python).args(["-c", "import boto3"]).output();
     if !there.is_ok_and(|output| output.status.success()) {
         assert!(std::env::var("KVS_REQUIRE_JUDGES").as_deref() != Ok("1"), "{python} has no boto3");
-        println!("skipped boto3_and_our_client_see_the_same_configuration: {python} cannot import boto3");
+        // Past the capture of the test harness: who lacks a judge should see it.
+        let _ = std::io::Write::write_fmt(
+            &mut std::io::stderr(),
+            format_args!("skipped boto3_and_our_client_see_the_same_configuration: {python} cannot import boto3\n"),
+        );
         return;
     }
     let boto3 = |file: Option<&str>| {

@@ -24,7 +24,13 @@ fn python() -> Option<String> {
 async fn boto3_the_cli_and_pillow_find_nothing_wrong() {
     let Some(python) = python() else {
         assert!(std::env::var_os("KVS_REQUIRE_JUDGES").is_none(), "Python with boto3, awscli and Pillow, and ffmpeg");
-        println!("skipped: the suite of boto3, AWS CLI and Pillow (Python with these, or ffmpeg, is missing)");
+        // Past the capture of the test harness: who lacks a judge should see it.
+        let _ = std::io::Write::write_fmt(
+            &mut std::io::stderr(),
+            format_args!(
+                "skipped: the suite of boto3, AWS CLI and Pillow (Python with these, or ffmpeg, is missing)\n"
+            ),
+        );
         return;
     };
     let local = LocalKvs::builder().start().await.unwrap();

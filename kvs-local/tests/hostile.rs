@@ -135,7 +135,11 @@ async fn thousands_of_idle_connections_keep_nobody_out() {
                 idle.push(stream);
             }
             Err(error) => {
-                println!("skipped: {IDLE} idle connections, the system gives {n} only ({error})");
+                // Past the capture of the test harness: who lacks a judge should see it.
+                let _ = std::io::Write::write_fmt(
+                    &mut std::io::stderr(),
+                    format_args!("skipped: {IDLE} idle connections, the system gives {n} only ({error})\n"),
+                );
                 return;
             }
         }

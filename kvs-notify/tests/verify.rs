@@ -79,7 +79,11 @@ fn messages_signed_by_openssl_just_now_are_accepted() {
     let found = |tool: &str, argument: &str| Command::new(tool).arg(argument).output().is_ok();
     if !found(&python, "--version") || !found("openssl", "version") {
         assert!(std::env::var("KVS_REQUIRE_JUDGES").as_deref() != Ok("1"), "python3 and openssl are required");
-        eprintln!("skipped: fresh signatures by OpenSSL (python3 or openssl is missing)");
+        // Past the capture of the test harness: who lacks a judge should see it.
+        let _ = std::io::Write::write_fmt(
+            &mut std::io::stderr(),
+            format_args!("skipped: fresh signatures by OpenSSL (python3 or openssl is missing)\n"),
+        );
         return;
     }
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("fresh-vectors-{}", std::process::id()));

@@ -8,7 +8,9 @@ pub(crate) fn present(tools: &[&str], test: &str) -> bool {
     let missing = |tool: &&&str| Command::new(tool).arg("--version").output().is_err();
     let Some(tool) = tools.iter().find(missing) else { return true };
     assert!(std::env::var("KVS_REQUIRE_JUDGES").as_deref() != Ok("1"), "{tool} is missing for {test}");
-    println!("skipped {test}: {tool} is not installed");
+    // Past the capture of the test harness: who lacks a judge should see it.
+    let _ =
+        std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("skipped {test}: {tool} is not installed\n"));
     false
 }
 
