@@ -1,0 +1,76 @@
+//! Where a connection stands.
+
+use std::time::Instant;
+
+use crate::ack::AckError;
+use crate::call::{Call, CallId, SessionId};
+use crate::event::HaltReason;
+use crate::session::Session;
+
+/// Where the connection stands.
+///
+/// ```text
+///            media waits, calls missing            answered
+/// Resting ---------------------------> Calling ----------------> Resting
+///    |  \--media waits, nothing missing--> Opening --opened--> Streaming --End / error ack--> Draining
+///    |                                        |                    |                             |
+///    |                                        +---- failed --------+---- broken, silent ---------+--> Waiting --time--> Resting
+///    |                                                                                           |
+///    |<------------------------------- all persisted --------------------------------------------+
+///    |
+///    +--finish, nothing left--> Finished          any --no way on--> Halted --resume--> Resting
+/// ```
+#[derive(Debug)]
+pub(super) enum Link {
+    /// Nothing is under way.
+    Resting,
+    /// A call is out.
+    Calling { id: CallId, call: Call, deadline: Instant },
+    /// A connection is being made.
+    Opening { session: Session, deadline: Instant },
+    /// Media goes out, acks come in.
+    Streaming { session: Session },
+    /// No more media goes out; the last acks are waited for.
+    Draining { session: Session, deadline: Instant, then: Then },
+    /// Until the next attempt.
+    Waiting { until: Instant },
+    /// Nothing more is tried.
+    Halted { reason: HaltReason },
+    /// Nothing more will come.
+    Finished,
+}
+
+/// What follows a drain.
+#[derive(Debug)]
+pub(super) enum Then {
+    Rest,
+    Retry(AckError),
+    Halt(AckError),
+}
+
+impl Link {
+    /// The connection that is there or being made.
+    pub(super) const fn session(&self) -> Option<&Session> {
+        match self {
+            Self::Opening { session, .. } | Self::Streaming { session } | Self::Draining { session, .. } => {
+                Some(session)
+            }
+            Self::Resting | Self::Calling { .. } | Self::Waiting { .. } | Self::Halted { .. } | Self::Finished => None,
+        }
+    }
+
+    /// The connection of this id: what a dead one still says is for nobody.
+    pub(super) fn session_mut(&mut self, id: SessionId) -> Option<&mut Session> {
+        match self {
+            Self::Opening { session, .. } | Self::Streaming { session } | Self::Draining { session, .. } => {
+                Some(session).filter(|session| session.id == id)
+            }
+            Self::Resting | Self::Calling { .. } | Self::Waiting { .. } | Self::Halted { .. } | Self::Finished => None,
+        }
+    }
+
+    /// Takes the state out, to be replaced by the next.
+    pub(super) const fn take(&mut self) -> Self {
+        std::mem::replace(self, Self::Resting)
+    }
+}
