@@ -7,7 +7,9 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use clap::Args;
-use kvs_aws::{Client, Config, ConfigError, Credentials, Error, InvalidField, Region, TransportError};
+use kvs_aws::{
+    Client, Config, ConfigError, Credentials, Error, InvalidField, IotConfig, IotCredentials, Region, TransportError,
+};
 
 /// Why a program ends without having done its job.
 #[derive(Debug)]
@@ -72,7 +74,7 @@ impl From<&Error> for Failure {
             Error::Transport(TransportError::Connect { .. }) => {
                 Self::input(format!("{error}; is the service running there? (--endpoint, AWS_ENDPOINT_URL)"))
             }
-            Error::Credentials(source) => Self::input(format!("no usable credentials: {source}")),
+            Error::Credentials(_) => Self::of_input(error),
             _ => Self::run(error),
         }
     }
@@ -141,33 +143,43 @@ impl Service {
         self.endpoint.as_deref()
     }
 
-    /// A client of it, with credentials from the environment. For an endpoint that is named here, those of kvs-local
-    /// and its region are taken if the environment has none.
+    /// A client of it, with credentials from the environment: keys, or a device's certificate (`AWS_IOT_CORE_*`). For an
+    /// endpoint that is named here, those of kvs-local and its region are taken if the environment has none.
     ///
     /// # Errors
     /// When region, credentials or endpoint are missing or wrong.
     pub fn client(&self) -> Result<Client, Failure> {
+        let device = IotConfig::from_env().map_err(Failure::of_input)?;
+        let config = self.config(device.is_some())?;
+        let config = match device {
+            Some(device) => config.credentials(IotCredentials::new(device).map_err(Failure::of_input)?),
+            None => config,
+        };
+        Ok(Client::new(config)?)
+    }
+
+    /// The environment's configuration. A device brings no keys: those that stand in here are replaced.
+    fn config(&self, device: bool) -> Result<Config, ConfigError> {
+        let custom = self.endpoint.is_some() || std::env::var_os("AWS_ENDPOINT_URL").is_some();
         let own = |name: &str| -> Option<String> {
-            let custom = self.endpoint.is_some() || std::env::var_os("AWS_ENDPOINT_URL").is_some();
             match name {
                 "AWS_REGION" if custom => Some("us-west-2".to_owned()),
-                "AWS_ACCESS_KEY_ID" if custom => Some(kvs_local::ACCESS_KEY.to_owned()),
-                "AWS_SECRET_ACCESS_KEY" if custom => Some(kvs_local::SECRET_KEY.to_owned()),
+                "AWS_ACCESS_KEY_ID" if custom || device => Some(kvs_local::ACCESS_KEY.to_owned()),
+                "AWS_SECRET_ACCESS_KEY" if custom || device => Some(kvs_local::SECRET_KEY.to_owned()),
                 _ => None,
             }
         };
         let has = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         // Half a pair of keys is a mistake, not a reason to sign with others.
         let keys = has("AWS_ACCESS_KEY_ID").is_some() || has("AWS_SECRET_ACCESS_KEY").is_some();
-        let config = Config::from_vars(|name| match name {
+        Config::from_vars(|name| match name {
             "AWS_REGION" => {
                 self.region.clone().or_else(|| has(name)).or_else(|| has("AWS_DEFAULT_REGION")).or_else(|| own(name))
             }
             "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" if !keys => own(name),
             "AWS_ENDPOINT_URL_KINESIS_VIDEO" => self.endpoint.clone().or_else(|| has(name)),
             name => has(name),
-        })?;
-        Ok(Client::new(config)?)
+        })
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, USER_AGENT};
@@ -21,6 +21,7 @@ use crate::limits;
 use crate::operation::{ApiName, Operation, Target};
 use crate::reply::{self, Reply};
 use crate::retry::{Budget, Next, Outcome, Retry};
+use crate::service_clock::ServiceClock;
 use crate::sign::{self, Payload};
 use crate::stream_id::StreamId;
 
@@ -54,8 +55,7 @@ pub(crate) struct Shared {
     endpoints: Mutex<HashMap<(StreamId, ApiName), CachedEndpoint>>,
     budget: Budget,
     calls: AtomicU64,
-    /// What to add to our clock to get the service's, in milliseconds.
-    skew_millis: AtomicI64,
+    clock: ServiceClock,
 }
 
 struct CachedEndpoint {
@@ -76,7 +76,7 @@ impl Client {
             Some(transport) => Arc::clone(transport),
             None => Arc::new(HyperSend::new(tls.clone(), config.timeouts)),
         };
-        let credentials = CredentialsCache::new(config.credentials.clone());
+        let credentials = CredentialsCache::new(config.credentials.clone(), config.retry_seed);
         let shared = Shared {
             control,
             credentials,
@@ -86,7 +86,7 @@ impl Client {
             endpoints: Mutex::default(),
             budget: Budget::default(),
             calls: AtomicU64::new(0),
-            skew_millis: AtomicI64::new(0),
+            clock: ServiceClock::new(config.clock.clone()),
             config,
         };
         Ok(Self { shared: Arc::new(shared) })
@@ -230,9 +230,8 @@ impl Client {
     }
 
     pub(crate) async fn sign<B>(&self, request: &mut http::Request<B>, payload: Payload<'_>) -> Result<(), Error> {
-        let now = self.service_time();
-        let credentials = self.shared.credentials.credentials(now).await?;
-        sign::sign(request, payload, &credentials, &self.shared.config.region, now)
+        let credentials = self.shared.credentials.credentials(|| self.service_time()).await?;
+        sign::sign(request, payload, &credentials, &self.shared.config.region, self.service_time())
             .map_err(|error| Error::Credentials(error.into()))
     }
 
@@ -246,23 +245,19 @@ impl Client {
     /// # Errors
     /// When the provider has none.
     pub async fn credentials_end(&self) -> Result<Option<SystemTime>, Error> {
-        let credentials = self.shared.credentials.credentials(self.service_time()).await?;
+        let credentials = self.shared.credentials.credentials(|| self.service_time()).await?;
         Ok(credentials.expiry())
     }
 
     /// Drops the credentials at hand, so that the next call asks the provider anew.
     pub async fn forget_credentials(&self) {
-        self.shared.credentials.forget().await;
+        self.shared.credentials.forget();
     }
 
     /// Our clock, corrected by what the service's answers told of its own.
     #[must_use]
     pub fn service_time(&self) -> SystemTime {
-        let now = (self.shared.config.clock.0)();
-        let skew = self.shared.skew_millis.load(Ordering::Relaxed);
-        let by = Duration::from_millis(skew.unsigned_abs());
-        let corrected = if skew < 0 { now.checked_sub(by) } else { now.checked_add(by) };
-        corrected.unwrap_or(now)
+        self.shared.clock.now()
     }
 
     /// Does what makes the very same request succeed next time, once each: renews credentials, sets the clock right.
@@ -271,7 +266,7 @@ impl Client {
         match error.kind {
             ServiceErrorKind::ExpiredToken if !done.credentials => {
                 done.credentials = true;
-                self.shared.credentials.forget().await;
+                self.shared.credentials.forget();
                 true
             }
             _ if !done.clock && self.note_skew(error) => {
@@ -294,10 +289,7 @@ impl Client {
         if off < limits::CLOCK_SKEW / 2 {
             return false;
         }
-        let ours = crate::epoch_seconds::millis((self.shared.config.clock.0)());
-        let theirs = crate::epoch_seconds::millis(date);
-        let skew = i64::try_from(theirs).unwrap_or(i64::MAX).saturating_sub(i64::try_from(ours).unwrap_or(i64::MAX));
-        self.shared.skew_millis.store(skew, Ordering::Relaxed);
+        let skew = self.shared.clock.learn(date);
         tracing::warn!(skew_ms = skew, "this machine's clock is off; signing with the service's");
         true
     }

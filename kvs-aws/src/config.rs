@@ -11,6 +11,7 @@ use crate::field::InvalidField;
 use crate::http_send::HttpSend;
 use crate::region::Region;
 use crate::retry::RetryPolicy;
+use crate::service_clock::Clock;
 use crate::timeouts::Timeouts;
 use crate::tls::{TlsError, TlsRoots};
 
@@ -81,16 +82,6 @@ pub enum ConfigError {
     UserAgent,
 }
 
-/// The wall clock that signatures are dated by.
-#[derive(Clone)]
-pub(crate) struct Clock(pub(crate) Arc<dyn Fn() -> SystemTime + Send + Sync>);
-
-impl std::fmt::Debug for Clock {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Clock")
-    }
-}
-
 impl Config {
     /// A configuration with the endpoints of `region` and the defaults of everything else.
     ///
@@ -106,7 +97,7 @@ impl Config {
             timeouts: Timeouts::default(),
             retry: RetryPolicy::default(),
             retry_seed: fastrand::u64(..),
-            clock: Clock(Arc::new(SystemTime::now)),
+            clock: Clock::system(),
             transport: None,
             user_agent: concat!("kvs-aws-rust/", env!("CARGO_PKG_VERSION")).to_owned(),
         }
@@ -151,6 +142,13 @@ impl Config {
             config.families = IpFamilies::DualStack;
         }
         Ok(config)
+    }
+
+    /// Sets where credentials come from.
+    #[must_use]
+    pub fn credentials(mut self, credentials: impl ProvideCredentials + 'static) -> Self {
+        self.credentials = SharedCredentialsProvider::new(credentials);
+        self
     }
 
     /// Sets the control plane's endpoint. Data endpoints that it names are followed as they are, so a local service

@@ -40,6 +40,8 @@ mod error;
 mod follower;
 mod http_send;
 mod hyper_send;
+#[cfg(feature = "iot")]
+mod iot;
 mod media;
 mod open_enum;
 mod operation;
@@ -47,6 +49,7 @@ mod put_media;
 mod region;
 #[cfg(feature = "aws-config")]
 mod sdk_config;
+mod service_clock;
 mod sign;
 mod stream_id;
 mod timeouts;
@@ -68,6 +71,8 @@ pub use error::{Error, Phase, ResponseProblem, ServiceError, ServiceErrorKind, T
 pub use field::{FieldProblem, InvalidField};
 pub use follower::{Followed, MediaFollower};
 pub use http_send::{HttpSend, ResponseBody, Sending};
+#[cfg(feature = "iot")]
+pub use iot::{IotConfig, IotConfigError, IotCredentials, IotError};
 pub use media::{GetMedia, MediaBody, StartSelector};
 pub use operation::{ApiName, Operation, Target};
 pub use put_media::{

@@ -61,5 +61,11 @@ pub const ENDPOINT_CACHE_ENTRIES: usize = 10_000;
 pub const CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
 /// Largest PEM bundle read from `AWS_CA_BUNDLE`: 8 MiB; a full system bundle is about 200 kB.
 pub const CA_BUNDLE_BYTES: u64 = 8 << 20;
+/// Largest PEM file with a device's certificate chain or its private key: 64 KiB; real ones have 1 to 4 kB.
+pub const IDENTITY_BYTES: u64 = 64 << 10;
+/// Longest role alias in characters (API reference of AWS IoT, CreateRoleAlias).
+pub const ROLE_ALIAS_CHARS: usize = 128;
+/// Longest name of a thing in characters (API reference of AWS IoT, CreateThing).
+pub const THING_NAME_CHARS: usize = 128;
 /// Body pieces queued between [`PutMediaSender`](crate::PutMediaSender) and the socket, in messages.
 pub const PUT_MEDIA_QUEUE: usize = 8;

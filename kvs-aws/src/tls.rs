@@ -29,16 +29,16 @@ pub enum TlsRoots {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsError {
-    /// The bundle cannot be read.
-    #[error("cannot read the certificate bundle {}: {source}", path.display())]
+    /// A file of certificates or keys cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
         /// Why.
         source: std::io::Error,
     },
-    /// The bundle is longer than any bundle should be.
-    #[error("the certificate bundle {} is longer than {limit} bytes", path.display())]
+    /// A file is longer than any such file should be.
+    #[error("{} is longer than the {limit} bytes that certificates and keys may have", path.display())]
     TooLong {
         /// The file.
         path: PathBuf,
@@ -63,7 +63,9 @@ impl TlsRoots {
                 return Ok(config);
             }
             Self::Default => default_roots()?,
-            Self::PemFile(path) => roots_of_pem(&read_bundle(path)?, &path.display().to_string())?,
+            Self::PemFile(path) => {
+                roots_of_pem(&read_pem(path, limits::CA_BUNDLE_BYTES)?, &path.display().to_string())?
+            }
             Self::Pem(pem) => roots_of_pem(pem, "the PEM text given")?,
         };
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -95,12 +97,12 @@ fn roots_of_pem(pem: &[u8], source: &str) -> Result<RootCertStore, TlsError> {
     if roots.is_empty() { Err(TlsError::NoCertificate(source.to_owned())) } else { Ok(roots) }
 }
 
-fn read_bundle(path: &Path) -> Result<Vec<u8>, TlsError> {
+/// A file that is not longer than `limit`.
+pub(crate) fn read_pem(path: &Path, limit: u64) -> Result<Vec<u8>, TlsError> {
     let failed = |source| TlsError::Read { path: path.to_owned(), source };
-    let limit = limits::CA_BUNDLE_BYTES;
     let mut pem = Vec::new();
     let file = std::fs::File::open(path).map_err(failed)?;
-    file.take(limit + 1).read_to_end(&mut pem).map_err(failed)?;
+    file.take(limit.saturating_add(1)).read_to_end(&mut pem).map_err(failed)?;
     if u64::try_from(pem.len()).is_ok_and(|length| length <= limit) {
         Ok(pem)
     } else {

@@ -7,7 +7,8 @@ use kvs_examples::cli::{Service, parse_time};
 
 /// Sends a recording, or a live Matroska stream from standard input, into a Kinesis Video Streams stream.
 ///
-/// Region and credentials come from the environment, as with other AWS tools. Exits 0 only if everything submitted was
+/// Region and credentials come from the environment, as with other AWS tools; those of a device with a certificate by the
+/// AWS_IOT_CORE_* variables of AWS's C samples, which go before keys. Exits 0 only if everything submitted was
 /// persisted, 1 if not, 2 if the input is not usable. Ctrl-C stops in order.
 #[derive(Debug, Parser)]
 #[command(name = "put_media", version)]
