@@ -78,11 +78,17 @@ impl Chunks {
 
     /// Puts a piece in front of all others; an empty one is dropped.
     pub fn prepend(&mut self, piece: Bytes) {
+        *self = std::mem::take(self).behind(piece);
+    }
+
+    /// The same payload with `piece` in front of it.
+    #[inline]
+    pub(crate) fn behind(self, piece: Bytes) -> Self {
         if piece.is_empty() {
-            return;
+            return self;
         }
-        self.len = self.len.saturating_add(piece.len());
-        self.list = match std::mem::take(&mut self.list) {
+        let len = self.len.saturating_add(piece.len());
+        let list = match self.list {
             List::Empty => List::One([piece]),
             List::One([second]) => List::Two([piece, second]),
             List::Two([second, third]) => List::Many(vec![piece, second, third]),
@@ -91,6 +97,7 @@ impl Chunks {
                 List::Many(list)
             }
         };
+        Self { list, len }
     }
 
     /// Appends all pieces of `other`.
@@ -196,10 +203,10 @@ impl Buf for Chunks {
 }
 
 impl From<Bytes> for Chunks {
+    #[inline]
     fn from(piece: Bytes) -> Self {
-        let mut chunks = Self::new();
-        chunks.push(piece);
-        chunks
+        let len = piece.len();
+        Self { list: if len == 0 { List::Empty } else { List::One([piece]) }, len }
     }
 }
 

@@ -59,6 +59,7 @@ element_ids! {
     CODEC_ID 0x86 "CodecID"
     CODEC_PRIVATE 0x63A2 "CodecPrivate"
     DEFAULT_DURATION 0x23_E383 "DefaultDuration"
+    CONTENT_ENCODINGS 0x6D80 "ContentEncodings"
     VIDEO 0xE0 "Video"
     PIXEL_WIDTH 0xB0 "PixelWidth"
     PIXEL_HEIGHT 0xBA "PixelHeight"

@@ -9,6 +9,8 @@ use crate::{Frame, SegmentInfo, Tag, Track};
 /// Where it stood is [`Parser::span`](crate::Parser::span).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
+// A tag of its own in front: moving a frame out of its event is then a copy in the same steps as it was written.
+#[repr(u64)]
 pub enum Event {
     /// A document begins. GetMedia sends one for every fragment.
     Segment(SegmentInfo),

@@ -26,6 +26,7 @@ pub(crate) struct Input {
 
 impl Input {
     /// Appends a piece.
+    #[inline]
     pub(crate) fn push(&mut self, piece: Bytes) {
         let waiting = self.len;
         self.len = waiting.saturating_add(piece.len());
@@ -47,6 +48,7 @@ impl Input {
         self.gathered.extend_from_slice(piece);
     }
 
+    #[inline]
     fn seal_gathered(&mut self) {
         if !self.gathered.is_empty() {
             self.rest.push_back(self.gathered.split().freeze());
@@ -109,12 +111,16 @@ impl Input {
         &self.front
     }
 
-    /// Reads `count` bytes of the first piece, which must have them, and drops the first `skip` of them.
+    /// Reads `count` bytes, which must be there, and gives those behind the first `skip`, which must lie in the first piece.
     #[inline]
-    pub(crate) fn take_first(&mut self, count: usize, skip: usize) -> Chunks {
-        let mut piece = self.take_front(count);
-        piece.advance(skip);
-        Chunks::from(piece)
+    pub(crate) fn take_behind(&mut self, skip: usize, count: usize) -> Chunks {
+        if count <= self.front.len() {
+            let mut piece = self.take_front(count);
+            piece.advance(skip);
+            return Chunks::from(piece);
+        }
+        self.advance_front(skip);
+        self.take(count - skip)
     }
 
     /// Reads `count` bytes, which must be there, as slices of what was pushed.
@@ -129,11 +135,20 @@ impl Input {
 
     fn take_across(&mut self, count: usize) -> Chunks {
         let mut pieces = Vec::with_capacity(self.pieces_of(count));
-        let mut left = count;
-        while left > 0 {
-            let step = left.min(self.front.len());
-            pieces.push(self.take_front(step));
-            left -= step;
+        let mut left = count - self.front.len();
+        pieces.push(std::mem::take(&mut self.front));
+        while let Some(piece) = self.rest.pop_front_if(|piece| piece.len() <= left) {
+            left -= piece.len();
+            pieces.push(piece);
+        }
+        self.refill();
+        if left > 0 {
+            pieces.push(self.front.split_to(left));
+        }
+        self.len -= count;
+        self.position = self.position.saturating_add(count as u64);
+        if self.front.is_empty() {
+            self.refill();
         }
         Chunks::from_pieces(pieces, count)
     }

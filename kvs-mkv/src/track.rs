@@ -37,6 +37,9 @@ pub struct Track {
     pub audio: Option<AudioSettings>,
     /// Time between frames where the container states one.
     pub default_duration: Option<Duration>,
+    /// Whether the container compresses or encrypts the frames (RFC 9559 §5.1.4.1.31). The parser hands them out as they
+    /// stand, which is not what the codec wrote; the writer refuses such a track, and no camera makes one.
+    pub encoded: bool,
 }
 
 impl Track {
@@ -52,6 +55,7 @@ impl Track {
             video: None,
             audio: None,
             default_duration: None,
+            encoded: false,
         }
     }
 

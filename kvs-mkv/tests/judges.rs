@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use kvs_mkv::fragment::{Fragment, FragmentReader, Merger, Times};
-use kvs_mkv::{Chunks, Event, Frame, Limits, SegmentInfo, Tag, Track, Writer};
+use kvs_mkv::{Chunks, Event, Frame, Limits, SegmentInfo, Tag, Track, Writer, WriterError};
 use matroska_demuxer::MatroskaFile;
 use webm_iterable::WebmIterator;
 use webm_iterable::matroska_spec::{Block, Master, MatroskaSpec, SimpleBlock};
@@ -152,6 +152,39 @@ fn files_of_mkvmerge_parse_to_ffprobe_s_packets() {
         run("mkvmerge", &[&["-q", "-o", text(&file)][..], options, &[text(&source)]].concat());
         same_as_ffprobe(&file, true);
     }
+}
+
+#[test]
+fn files_of_gstreamer_parse_to_ffprobe_s_packets() {
+    if !available("files_of_gstreamer_parse_to_ffprobe_s_packets", &["ffmpeg", "ffprobe", "gst-launch-1.0"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let source = source(folder.path(), "source.mp4", &H264_AAC);
+    for streamable in ["streamable=true", "streamable=false"] {
+        let file = folder.path().join(streamable).with_extension("mkv");
+        let (from, to) = (format!("location={}", text(&source)), format!("location={}", text(&file)));
+        let muxer =
+            ["filesrc", &from, "!", "qtdemux", "name=d", "matroskamux", "name=m", streamable, "!", "filesink", &to];
+        let tracks = ["d.video_0", "!", "queue", "!", "m.", "d.audio_0", "!", "queue", "!", "aacparse", "!", "m."];
+        run("gst-launch-1.0", &[&["-q"], &muxer[..], &tracks[..]].concat());
+        same_as_ffprobe(&file, false);
+    }
+}
+
+#[test]
+fn a_track_that_the_container_compresses_is_told_and_not_written() {
+    if !available("a_track_that_the_container_compresses_is_told_and_not_written", &["ffmpeg", "mkvmerge"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let source = source(folder.path(), "source.mkv", &H264_AAC);
+    let file = folder.path().join("zlib.mkv");
+    run("mkvmerge", &["-q", "-o", text(&file), "--compression", "1:zlib", text(&source)]);
+    let (tracks, _) = by_us(&file);
+    assert_eq!(tracks.iter().map(|track| track.encoded).collect::<Vec<_>>(), [false, true]);
+    let refused = Writer::new(SegmentInfo::new([1; 16]), tracks).unwrap_err();
+    assert!(matches!(refused, WriterError::Encoded { number } if number.get() == 2), "{refused}");
 }
 
 /// The frames of a file by `matroska-demuxer`.

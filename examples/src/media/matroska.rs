@@ -107,6 +107,9 @@ impl Chosen {
 }
 
 fn form(input: &Input, track: &Track) -> Result<Form, MediaError> {
+    if track.encoded {
+        return Err(input.damaged(format!("the frames of track {} are compressed or encrypted", track.number)));
+    }
     let size = track.video.map_or((0, 0), |video| (video.width, video.height));
     let nal = |codec| Form::Nal(Box::new(NalTrack::new(codec, track.codec_private.clone(), size)));
     let plain = || Form::Plain(renewed(track, track.codec.clone()));

@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::{Blocks, Parser, Pending, Step};
+use super::level::Blocks;
+use super::{Parser, Pending, Step};
 use crate::ebml::{HEAD_BYTES, Head, Unread, read_head, read_vint};
 use crate::limits::LACED_FRAMES;
 use crate::{Chunks, ElementId, Event, Frame, ParseError, Problem, TrackNumber};
@@ -35,6 +36,18 @@ struct Block {
     size: usize,
 }
 
+/// A SimpleBlock of one frame that is all there.
+pub(super) struct PlainBlock {
+    track: TrackNumber,
+    /// When it is to be shown, in nanoseconds.
+    nanos: u64,
+    flags: u8,
+    /// Bytes in front of the payload.
+    header: usize,
+    /// Bytes in all.
+    pub(super) total: usize,
+}
+
 impl Block {
     const fn wrong(&self, problem: Problem) -> ParseError {
         ParseError::new(self.offset, self.id, problem)
@@ -42,22 +55,20 @@ impl Block {
 }
 
 impl Parser {
-    /// Reads a SimpleBlock of one frame that lies whole in the first piece of the input; `None`, with nothing changed, is
-    /// no judgement but leaves it to the general way.
+    /// Looks for a SimpleBlock of one frame whose header lies in the first piece of the input; `None` is no judgement but
+    /// leaves it to the general way.
     #[inline]
-    pub(super) fn plain_block(&mut self) -> Option<Frame> {
+    pub(super) fn plain_block(&self) -> Option<PlainBlock> {
         let Blocks { timecode, end } = self.blocks?;
         if self.skipping > 0 || !matches!(self.pending, Pending::Nothing) {
             return None;
         }
         let (head, body) = plain_head(self.input.front())?;
         let &[track, high, low, flags] = self.input.front().get(head..)?.first_chunk()?;
-        let start = self.input.position();
         let total = head.checked_add(body)?;
         if body < 4
             || body > self.limits.block_bytes
-            || total > self.input.front().len()
-            || start.saturating_add(total as u64) > end
+            || self.input.position().saturating_add(total as u64) > end
             || flags & LACING != 0
             || matches!(track, 0..=0x80 | 0xFF)
         {
@@ -66,19 +77,25 @@ impl Parser {
         let relative = i64::from(i16::from_be_bytes([high, low]));
         let nanos = timecode.checked_add_signed(relative)?.checked_mul(self.scale)?;
         let track = TrackNumber::new(u64::from(track & 0x7F)).ok()?;
+        Some(PlainBlock { track, nanos, flags, header: head + 4, total })
+    }
+
+    /// Reads what [`plain_block`](Self::plain_block) found, which must be all there.
+    #[inline]
+    pub(super) fn plain_frame(&mut self, block: PlainBlock) -> Frame {
+        let start = self.input.position();
         self.need = 0;
-        self.span = start..start + total as u64;
-        self.payload_offset = start + head as u64 + 4;
-        let data = self.input.take_first(total, head + 4);
-        Some(Frame {
-            track,
-            pts: Duration::from_nanos(nanos),
-            keyframe: flags & KEYFRAME != 0,
-            invisible: flags & INVISIBLE != 0,
-            discardable: flags & DISCARDABLE != 0,
+        self.span = start..start + block.total as u64;
+        self.payload_offset = start + block.header as u64;
+        Frame {
+            data: self.input.take_behind(block.header, block.total),
+            track: block.track,
+            pts: Duration::from_nanos(block.nanos),
+            keyframe: block.flags & KEYFRAME != 0,
+            invisible: block.flags & INVISIBLE != 0,
+            discardable: block.flags & DISCARDABLE != 0,
             duration: None,
-            data,
-        })
+        }
     }
 
     /// Reads a SimpleBlock or BlockGroup that is all there, in a cluster of this timecode.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::DEFAULT_SCALE;
+use super::level::DEFAULT_SCALE;
 use crate::ebml::{Child, Children};
 use crate::limits::TAG_DEPTH;
 use crate::{
@@ -90,6 +90,7 @@ fn track(entry: &Child<'_>) -> Result<Track, ParseError> {
             // Copied, so that it keeps no more alive than itself.
             ElementId::CODEC_PRIVATE => track.codec_private = Bytes::copy_from_slice(child.body),
             ElementId::DEFAULT_DURATION => track.default_duration = Some(Duration::from_nanos(not_zero(&child)?)),
+            ElementId::CONTENT_ENCODINGS => track.encoded = true,
             ElementId::VIDEO => track.video = Some(video(child.children())?),
             ElementId::AUDIO => track.audio = Some(audio(child.children())?),
             _ => {}

@@ -25,7 +25,7 @@ const EBML_AND_SEGMENT: [u8; 45] = [
 pub(super) fn header(info: &SegmentInfo, tracks: &[Track]) -> Result<Bytes, WriterError> {
     let mut out = EBML_AND_SEGMENT.to_vec();
     put_info(&mut out, info)?;
-    check_unique(tracks)?;
+    check(tracks)?;
     let mut entries = Vec::new();
     for track in tracks {
         let entry = entry(track)?;
@@ -69,7 +69,7 @@ fn put_info(out: &mut Vec<u8>, info: &SegmentInfo) -> Result<(), WriterError> {
     Ok(())
 }
 
-fn check_unique(tracks: &[Track]) -> Result<(), WriterError> {
+fn check(tracks: &[Track]) -> Result<(), WriterError> {
     if tracks.is_empty() {
         return Err(WriterError::NoTracks);
     }
@@ -80,6 +80,9 @@ fn check_unique(tracks: &[Track]) -> Result<(), WriterError> {
         }
         if track.number.get() > LARGEST_TRACK_NUMBER {
             return Err(WriterError::TrackNumber { number: track.number });
+        }
+        if track.encoded {
+            return Err(WriterError::Encoded { number: track.number });
         }
     }
     Ok(())

@@ -71,7 +71,7 @@ impl Writer {
     ///
     /// # Errors
     /// What the layout cannot express: a uid of zeros, a time unit outside 1 ns to 1 s, texts of more than 126 bytes, no
-    /// track, a track number above 126 or used twice, a picture side above 65,535, more than 255 channels.
+    /// track, a track number above 126 or used twice, an encoded track, a picture side above 65,535, more than 255 channels.
     pub fn new(info: SegmentInfo, tracks: Vec<Track>) -> Result<Self, WriterError> {
         let header = header::header(&info, &tracks)?;
         let scale = header::scale(&info)?;
@@ -139,13 +139,11 @@ impl Writer {
         let units = self.units(frame.pts)?;
         let apart = WriteError::TooFarFromCluster { units, cluster };
         let Some(Ok(relative)) = units.checked_signed_diff(cluster).map(i16::try_from) else { return Err(apart) };
-        let flags = [(frame.keyframe, KEYFRAME), (frame.invisible, INVISIBLE), (frame.discardable, DISCARDABLE)];
-        let flags = flags.iter().fold(0, |flags, &(set, bit)| if set { flags | bit } else { flags });
+        let flag = |set: bool, bit: u8| u8::from(set) * bit;
+        let flags =
+            flag(frame.keyframe, KEYFRAME) | flag(frame.invisible, INVISIBLE) | flag(frame.discardable, DISCARDABLE);
         let header = block_header(frame.data.len(), frame.track, relative, flags)?;
-        let header = self.cut(&header);
-        let mut block = frame.data;
-        block.prepend(header);
-        Ok(block)
+        Ok(frame.data.behind(self.cut(&header)))
     }
 
     /// The mark that lets the service finish the fragment at once: a Tags element of 84 bytes. It ends the open cluster.
@@ -238,6 +236,12 @@ pub enum WriterError {
     /// A sampling frequency that is no positive number.
     #[error("the sampling frequency of track {number} is not a positive number")]
     SamplingFrequency {
+        /// The track.
+        number: TrackNumber,
+    },
+    /// A track whose frames another container compressed or encrypted.
+    #[error("the frames of track {number} are compressed or encrypted, which the layout cannot say")]
+    Encoded {
         /// The track.
         number: TrackNumber,
     },

@@ -7,7 +7,7 @@ use std::process::Command;
 /// skipped; with `KVS_REQUIRE_JUDGES=1` that is a failure.
 pub(crate) fn available(test: &str, programs: &[&str]) -> bool {
     for program in programs {
-        let found = Command::new(program).arg("-version").output().is_ok();
+        let found = Command::new(program).arg("--version").output().is_ok();
         if !found {
             let required = std::env::var_os("KVS_REQUIRE_JUDGES").is_some_and(|value| value == "1");
             assert!(!required, "{program} is missing and KVS_REQUIRE_JUDGES=1");
