@@ -1,10 +1,14 @@
 //! Acks out of a byte stream: any split, concatenated or newline-separated, bounded.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::fmt;
 
 use kvs_mkv::FragmentNumber;
 use kvs_mkv::service::{ErrorId, limits};
-use serde_json::{Map, Value};
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 use crate::ack::{Ack, AckError, AckKind};
 
@@ -79,9 +83,9 @@ impl AckParser {
     }
 
     /// Takes the next bytes of the answer, cut anywhere.
-    pub fn push(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.step(byte);
+    pub fn push(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            bytes = self.step(bytes);
         }
     }
 
@@ -96,41 +100,58 @@ impl AckParser {
         self.object.len()
     }
 
-    fn step(&mut self, byte: u8) {
+    /// Takes the bytes up to the next change of state; gives what follows them.
+    fn step<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         match &mut self.scan {
-            Scan::Outside if byte == b'{' => {
-                self.object.push(byte);
-                self.scan = Scan::Inside(Nesting { depth: 1, text: Text::Outside });
+            Scan::Outside => {
+                let Some(begin) = bytes.iter().position(|&byte| byte == b'{') else { return &[] };
+                self.scan = Scan::Inside(Nesting::default());
+                bytes.get(begin..).unwrap_or_default()
             }
-            Scan::Outside => {}
             Scan::Inside(nesting) => {
-                let ended = nesting.step(byte);
-                let nesting = *nesting;
-                self.object.push(byte);
-                if ended {
-                    self.finish();
-                } else if self.object.len() >= limits::ACK_BYTES {
-                    self.object.clear();
-                    self.scan = Scan::Oversized(nesting);
+                let room = limits::ACK_BYTES.saturating_sub(self.object.len());
+                let (within, beyond) = bytes.split_at_checked(room).unwrap_or((bytes, &[]));
+                if let Some((object, rest)) = nesting.find_end(within).and_then(|end| bytes.split_at_checked(end)) {
+                    self.finish(object);
+                    return rest;
                 }
+                if within.len() == room {
+                    self.scan = Scan::Oversized(*nesting);
+                    self.object.clear();
+                } else {
+                    self.object.extend_from_slice(within);
+                }
+                beyond
             }
             Scan::Oversized(nesting) => {
-                if nesting.step(byte) {
-                    self.scan = Scan::Outside;
-                    self.parsed.push_back(Err(AckParseError::TooLong { limit: limits::ACK_BYTES }));
-                }
+                let Some(end) = nesting.find_end(bytes) else { return &[] };
+                self.scan = Scan::Outside;
+                self.parsed.push_back(Err(AckParseError::TooLong { limit: limits::ACK_BYTES }));
+                bytes.get(end..).unwrap_or_default()
             }
         }
     }
 
-    fn finish(&mut self) {
-        self.parsed.push_back(read(&self.object));
+    /// The object is complete with these bytes; most come in one piece and are read where they lie.
+    fn finish(&mut self, last: &[u8]) {
+        let parsed = if self.object.is_empty() {
+            read(last)
+        } else {
+            self.object.extend_from_slice(last);
+            read(&self.object)
+        };
+        self.parsed.push_back(parsed);
         self.object.clear();
         self.scan = Scan::Outside;
     }
 }
 
 impl Nesting {
+    /// Takes bytes of the object; where it ended, if it did.
+    fn find_end(&mut self, bytes: &[u8]) -> Option<usize> {
+        bytes.iter().position(|&byte| self.step(byte)).map(|last| last.saturating_add(1))
+    }
+
     /// Takes one byte; says whether the outermost object ended with it.
     fn step(&mut self, byte: u8) -> bool {
         match (self.text, byte) {
@@ -140,10 +161,13 @@ impl Nesting {
             (Text::Inside, _) => {}
             (Text::Outside, b'"') => self.text = Text::Inside,
             (Text::Outside, b'{' | b'[') => self.depth = self.depth.saturating_add(1),
-            (Text::Outside, b'}' | b']') => self.depth = self.depth.saturating_sub(1),
+            (Text::Outside, b'}' | b']') => {
+                self.depth = self.depth.saturating_sub(1);
+                return self.depth == 0;
+            }
             (Text::Outside, _) => {}
         }
-        self.depth == 0
+        false
     }
 }
 
@@ -152,30 +176,89 @@ fn read(object: &[u8]) -> Result<Ack, AckParseError> {
         reason,
         text: String::from_utf8_lossy(object).chars().take(SHOWN).collect(),
     };
-    let fields: Map<String, Value> = serde_json::from_slice(object).map_err(|error| malformed(error.to_string()))?;
+    let fields: Fields = serde_json::from_slice(object).map_err(|error| malformed(error.to_string()))?;
+    // The API reference draws the object inside an "Acknowledgement"; the wire has it flat. Take both.
+    let fields = fields.inner.map_or(fields.outer, |inner| *inner);
     ack(fields).ok_or_else(|| malformed("no EventType".to_owned()))
 }
 
-fn ack(mut fields: Map<String, Value>) -> Option<Ack> {
-    // The API reference draws the object inside an "Acknowledgement"; the wire has it flat. Take both.
-    if let Some(Value::Object(inner)) = fields.remove("Acknowledgement") {
-        fields = inner;
+/// What stands in an object, not yet looked at.
+#[derive(Debug, Default)]
+struct Fields {
+    outer: Known,
+    inner: Option<Box<Known>>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    kind: Option<Value>,
+    timecode: Option<Value>,
+    number: Option<Value>,
+    id: Option<Value>,
+    code: Option<Value>,
+    other: Vec<(String, String)>,
+}
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Reader)
     }
-    let kind = match fields.remove("EventType").or_else(|| fields.remove("AckEventType"))? {
+}
+
+/// Reads an object by its keys as they come, without a table of them; the last of several wins.
+struct Reader;
+
+impl<'de> Visitor<'de> for Reader {
+    type Value = Fields;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+        let mut fields = Fields::default();
+        while let Some(Key(key)) = map.next_key()? {
+            let known = match &*key {
+                "EventType" | "AckEventType" => &mut fields.outer.kind,
+                "FragmentTimecode" => &mut fields.outer.timecode,
+                "FragmentNumber" => &mut fields.outer.number,
+                "ErrorId" => &mut fields.outer.id,
+                "ErrorCode" => &mut fields.outer.code,
+                "Acknowledgement" => {
+                    let inner: Self::Value = map.next_value()?;
+                    fields.inner = Some(Box::new(inner.outer));
+                    continue;
+                }
+                _ => {
+                    let value: Value = map.next_value()?;
+                    fields.outer.other.push((key.into_owned(), value.to_string()));
+                    continue;
+                }
+            };
+            *known = Some(map.next_value()?);
+        }
+        Ok(fields)
+    }
+}
+
+#[derive(Deserialize)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+
+fn ack(fields: Known) -> Option<Ack> {
+    let kind = match fields.kind? {
         Value::String(name) => kind(name),
         _ => return None,
     };
-    let timecode = fields.remove("FragmentTimecode").as_ref().and_then(number);
-    let fragment = fields.remove("FragmentNumber").and_then(|value| match value {
+    let timecode = fields.timecode.as_ref().and_then(number);
+    let fragment = fields.number.and_then(|value| match value {
         Value::String(digits) => digits.parse::<FragmentNumber>().ok(),
         Value::Number(digits) => digits.to_string().parse().ok(),
         _ => None,
     });
-    let id = fields.remove("ErrorId").as_ref().and_then(number);
-    let code = fields.remove("ErrorCode").and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default();
-    let error = (kind == AckKind::Error).then(|| AckError::new(error_id(id, &code), code));
-    let other = fields.into_iter().map(|(key, value)| (key, value.to_string())).collect();
-    Some(Ack { kind, timecode, number: fragment, error, other })
+    let id = fields.id.as_ref().and_then(number);
+    let code = fields.code.as_ref().and_then(Value::as_str).unwrap_or_default();
+    let error = (kind == AckKind::Error).then(|| AckError::new(error_id(id, code), code));
+    Some(Ack { kind, timecode, number: fragment, error, other: fields.other })
 }
 
 fn kind(name: String) -> AckKind {
@@ -274,7 +357,7 @@ mod tests {
         let mut parser = AckParser::new();
         parser.push(br#"{"EventType":"NEWS","Extra":{"a":["}"]},"FragmentTimecode":"7"}"#);
         parser.push(br#"{"EventType":"ERROR","ErrorId":4999,"ErrorCode":"NEW"}"#);
-        parser.push(br#"{"EventType":"ERROR","ErrorCode":"ARCHIVAL_ERROR"}"#);
+        parser.push(br#"{"Acknowledgement":{"EventType":"ERROR","ErrorCode":"ARCHIVAL_ERROR"}}"#);
         let acks: Vec<_> = all(&mut parser).into_iter().map(Result::unwrap).collect();
         assert_eq!(acks[0].kind, AckKind::Other("NEWS".to_owned()));
         assert_eq!(acks[0].other, [("Extra".to_owned(), r#"{"a":["}"]}"#.to_owned())]);

@@ -1,22 +1,24 @@
 //! Payloads as a source gives them, made into what the container carries; codec set-up taken from the stream.
 
-use bytes::Bytes;
+use bytes::Buf;
 use kvs_mkv::codec::aac::{self, AdtsHeader, AudioSpecificConfig};
 use kvs_mkv::codec::h264::SetChange;
-use kvs_mkv::codec::nal::{self, Framing, LengthSize};
+use kvs_mkv::codec::nal::{Framing, LengthPrefixer};
 use kvs_mkv::codec::{h264, h265};
 use kvs_mkv::{Chunks, CodecId, Frame, SegmentInfo, Track, Writer};
 
 use crate::config::Payloads;
+use crate::pieces;
 use crate::put_error::Refusal;
 
 /// One track's payloads: H.264 and H.265 with start codes or lengths, AAC with or without ADTS headers, others as they are.
 ///
-/// No payload is copied, except one with start codes that lies in several pieces.
+/// No payload is copied, in however many pieces it lies.
 #[derive(Debug)]
 pub(crate) struct Adapter {
     track: Track,
     codec: Codec,
+    prefixer: LengthPrefixer,
 }
 
 #[derive(Debug)]
@@ -34,6 +36,23 @@ pub(crate) enum SetUp {
     Changed,
 }
 
+impl Codec {
+    /// Whether a NAL unit that begins with this byte may tell a decoder how to begin.
+    fn is_parameter_set(&self, header: u8) -> bool {
+        match self {
+            Self::AsIs | Self::Aac => false,
+            Self::H264(_) => {
+                let kinds = [h264::NalType::SPS, h264::NalType::PPS, h264::NalType::SPS_EXTENSION];
+                h264::NalType::of(&[header]).is_some_and(|kind| kinds.contains(&kind))
+            }
+            Self::H265(_) => {
+                let kinds = [h265::NalType::VPS, h265::NalType::SPS, h265::NalType::PPS];
+                h265::NalType::of(&[header, 1]).is_some_and(|kind| kinds.contains(&kind))
+            }
+        }
+    }
+}
+
 impl Adapter {
     pub(crate) fn new(track: &Track, payloads: Payloads) -> Self {
         let codec = match payloads {
@@ -49,7 +68,7 @@ impl Adapter {
             Payloads::Detect if track.codec == CodecId::AAC => Codec::Aac,
             Payloads::Detect => Codec::AsIs,
         };
-        Self { track: track.clone(), codec }
+        Self { track: track.clone(), codec, prefixer: LengthPrefixer::new() }
     }
 
     /// The track as it is known now.
@@ -71,33 +90,36 @@ impl Adapter {
     }
 
     fn units(&mut self, frame: &mut Frame) -> Result<SetUp, Refusal> {
-        let data = contiguous(&frame.data);
-        let framing = match &data {
-            Some(data) => Framing::detect(data).ok_or(Refusal::Framing)?,
-            // In several pieces and without a start code: lengths, which need no change.
-            None => Framing::LengthPrefixed(LengthSize::FOUR),
+        let converted = match pieces::detect(&frame.data).ok_or(Refusal::Framing)? {
+            Framing::AnnexB => Some(self.with_lengths(&frame.data)?),
+            _ => None,
         };
         let missing = self.track.codec_private.is_empty();
-        let set_up = match &data {
-            // Parameter sets stand before key frames; looking for them elsewhere would cost every frame a walk.
-            Some(data) if frame.keyframe || missing => self.look_for_sets(data, framing)?,
-            _ => SetUp::Same,
+        // Parameter sets stand before key frames; looking for them elsewhere would cost every frame a walk.
+        let set_up = if frame.keyframe || missing {
+            self.look_for_sets(converted.as_ref().unwrap_or(&frame.data))
+        } else {
+            SetUp::Same
         };
-        if let (Some(data), Framing::AnnexB) = (&data, framing) {
-            let converted = nal::annex_b_to_length_prefixed(data).map_err(|_| Refusal::Framing)?;
-            if converted.is_empty() {
-                return Err(Refusal::Framing);
-            }
-            if !self.track.codec_private.is_empty() {
-                frame.data = converted;
-            }
+        if let Some(converted) = converted.filter(|_| !self.track.codec_private.is_empty()) {
+            frame.data = converted;
         }
         Ok(set_up)
     }
 
-    /// Takes parameter sets out of an access unit; new ones make a new codec private data.
-    fn look_for_sets(&mut self, data: &[u8], framing: Framing) -> Result<SetUp, Refusal> {
-        let units = nal::units_in(data, framing).map_err(|_| Refusal::Framing)?;
+    fn with_lengths(&mut self, access_unit: &Chunks) -> Result<Chunks, Refusal> {
+        let converted = match access_unit.pieces() {
+            [whole] => self.prefixer.convert(whole).ok(),
+            _ => pieces::annex_b_to_lengths(access_unit),
+        };
+        converted.filter(|converted| !converted.is_empty()).ok_or(Refusal::Framing)
+    }
+
+    /// Takes parameter sets out of a length-prefixed access unit; new ones make a new codec private data.
+    fn look_for_sets(&mut self, access_unit: &Chunks) -> SetUp {
+        let sets = pieces::units(access_unit).flatten().filter(|unit| self.codec.is_parameter_set(unit.header));
+        let found: Vec<_> = sets.filter_map(|unit| unit.parameter_set()).collect();
+        let units = found.iter().map(AsRef::as_ref);
         let number = self.track.number;
         let found = match &mut self.codec {
             Codec::H264(sets) => {
@@ -110,20 +132,20 @@ impl Adapter {
             }
             Codec::AsIs | Codec::Aac => None,
         };
-        Ok(found.map_or(SetUp::Same, |found| self.learn(found)))
+        found.map_or(SetUp::Same, |found| self.learn(found))
     }
 
     /// Removes an ADTS header; the first one, or another one, makes a new codec private data.
     fn sound(&mut self, frame: &mut Frame) -> Result<SetUp, Refusal> {
-        let Some(data) = single(&frame.data) else { return Ok(SetUp::Same) };
-        let header = AdtsHeader::parse(&data).ok().filter(|header| header.frame_len == data.len());
+        let mut head = [0; ADTS_HEAD];
+        let known = copy_head(&frame.data, &mut head);
+        let header = AdtsHeader::parse(known).ok().filter(|header| header.frame_len == frame.data.len());
         let Some(header) = header else { return Ok(SetUp::Same) };
         let config: AudioSpecificConfig = header.config().map_err(|_| Refusal::Framing)?;
-        let raw = data.slice(header.header_len..);
-        if raw.is_empty() {
+        if header.header_len >= frame.data.len() {
             return Err(Refusal::Empty);
         }
-        frame.data = Chunks::from(raw);
+        frame.data.advance(header.header_len);
         // An ADTS header cannot say all that a given configuration may (SBR, PS): the given one stays while they agree.
         let given = AudioSpecificConfig::parse(&self.track.codec_private).ok();
         let agree = given.is_some_and(|given| {
@@ -153,23 +175,18 @@ fn is_news(change: SetChange, track: &Track) -> bool {
     track.codec_private.is_empty() || change == SetChange::Replaced
 }
 
-/// The payload as one piece, if it is one.
-fn single(data: &Chunks) -> Option<Bytes> {
-    match data.pieces() {
-        [piece] => Some(piece.clone()),
-        _ => None,
+/// The first bytes of a payload, as many as there are.
+fn copy_head<'a>(data: &Chunks, head: &'a mut [u8; ADTS_HEAD]) -> &'a [u8] {
+    let mut known = 0;
+    for (to, from) in head.iter_mut().zip(data.iter().flatten()) {
+        *to = *from;
+        known += 1;
     }
+    head.get(..known).unwrap_or_default()
 }
 
-/// The payload as one piece where that is free, or where it must be looked at because it begins with a start code.
-fn contiguous(data: &Chunks) -> Option<Bytes> {
-    let begins = |head: &[u8]| head.starts_with(&[0, 0, 1]) || head.starts_with(&[0, 0, 0, 1]);
-    match data.pieces() {
-        [piece] => Some(piece.clone()),
-        [first, ..] if begins(first) => Some(data.clone().into_bytes()),
-        _ => None,
-    }
-}
+/// Bytes of an ADTS header with its checksum.
+const ADTS_HEAD: usize = 9;
 
 #[cfg(test)]
 mod tests {
@@ -253,5 +270,27 @@ mod tests {
         assert_eq!(frame.data, raw.data);
         assert_eq!(adapter.track().codec_private, [0x12, 0x10][..]);
         assert_eq!(adapter.adapt(&mut raw), Ok(SetUp::Same));
+        let pieces = ADTS.chunks(2).map(bytes::Bytes::copy_from_slice).collect::<Chunks>();
+        let mut pieces = Frame::new(TrackNumber::TWO, Duration::ZERO, pieces);
+        assert_eq!((adapter.adapt(&mut pieces), pieces.data), (Ok(SetUp::Same), raw.data));
+    }
+
+    #[test]
+    fn pieces_of_an_access_unit_are_never_joined() {
+        let mut adapter = h264();
+        let whole = bytes::Bytes::from(annex_b(&[SPS, PPS, b"\x65\x88\x84", b"\x65\x11\x22"]));
+        let pieces = [0..9, 9..30, 30..34, 34..whole.len()].map(|range| whole.slice(range));
+        let mut frame = Frame::new(TrackNumber::ONE, Duration::ZERO, pieces.into_iter().collect::<Chunks>());
+        frame.keyframe = true;
+        assert_eq!(adapter.adapt(&mut frame), Ok(SetUp::Changed));
+        let came_in = whole.as_ptr_range();
+        let kept = frame.data.iter().filter(|piece| came_in.contains(&piece.as_ptr()));
+        assert_eq!(
+            kept.map(bytes::Bytes::len).sum::<usize>(),
+            SPS.len() + PPS.len() + 6,
+            "units lie where they came in"
+        );
+        let expected = kvs_mkv::codec::nal::annex_b_to_length_prefixed(&whole).unwrap();
+        assert_eq!(frame.data, expected);
     }
 }

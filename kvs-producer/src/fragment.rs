@@ -95,14 +95,15 @@ pub(crate) enum Delivery {
 }
 
 impl Fragment {
-    pub(crate) fn new(id: FragmentId, epoch: Arc<Epoch>, start: u64, tags: TagSet) -> Self {
+    /// With room for so many frames; more make more room.
+    pub(crate) fn new(id: FragmentId, epoch: Arc<Epoch>, start: u64, tags: TagSet, room: usize) -> Self {
         Self {
             id,
             epoch,
             start,
             earliest: start,
             latest: start,
-            frames: Vec::new(),
+            frames: Vec::with_capacity(room),
             frame_count: 0,
             bytes: 0,
             tags,

@@ -29,6 +29,8 @@ pub(crate) struct Fragmenter {
     floor: u64,
     /// The next frame opens a fragment whatever it is: a key frame opened the group it belongs to.
     may_split: bool,
+    /// Frames of the fragment before: most have as many.
+    usual: usize,
     current: Current,
 }
 
@@ -88,6 +90,7 @@ impl Fragmenter {
             epochs: 0,
             floor: 0,
             may_split: false,
+            usual: 0,
             current: Current::default(),
         })
     }
@@ -197,6 +200,7 @@ impl Fragmenter {
     pub(crate) fn seal(&mut self, filling: Filling, buffer: &mut Buffer, reports: &mut Reports) {
         let Some(open) = buffer.open_mut() else { return };
         self.floor = open.latest.saturating_add(1);
+        self.usual = open.frames.len();
         let id = open.id;
         let missing = open.epoch.tracks.iter().any(|track| !self.current.seen.contains(&track.number));
         if missing {
@@ -250,7 +254,7 @@ impl Fragmenter {
             Some(epoch) => Arc::clone(epoch),
             None => self.begin_epoch(at),
         };
-        buffer.begin(Fragment::new(buffer.next_id(), epoch, at, tags.open(at)));
+        buffer.begin(Fragment::new(buffer.next_id(), epoch, at, tags.open(at), self.usual.min(ROOM)));
         self.current = Current { last_key: at, ..Current::default() };
     }
 
@@ -314,5 +318,7 @@ pub(crate) fn changed_under_way(fragment: &Fragment, epoch: &Epoch) -> bool {
     matches!(fragment.delivery, Delivery::Sending { .. }) && fragment.epoch.id != epoch.id
 }
 
+/// Most frames that room is made for in advance: 8 KiB, whatever the fragment before had.
+const ROOM: usize = 64;
 /// The service's limit less what headers may add.
 const FRAGMENT_BYTES: u64 = limits::FRAGMENT_BYTES - (1 << 20);

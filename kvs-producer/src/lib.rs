@@ -93,6 +93,7 @@ mod fragmenter;
 mod intake;
 mod interleave;
 pub mod limits;
+mod pieces;
 mod producer;
 mod put_error;
 mod reports;

@@ -127,7 +127,12 @@ impl Session {
                         return Some(Step::Superseded);
                     }
                     if let Some(frame) = held.frames.get(next) {
-                        out.append(self.block(frame.clone()));
+                        let block = self.block(frame.clone());
+                        if out.is_empty() {
+                            out = block
+                        } else {
+                            out.append(block)
+                        }
                         self.cursor = Cursor::Inside { fragment, next: next + 1 };
                         self.count(&out, held.sent_before, reports);
                         return Some(Step::Send(out));

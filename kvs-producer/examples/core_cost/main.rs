@@ -1,0 +1,108 @@
+//! What the core costs: time a frame from put to the last ack beside a bare search for start codes, the same during an outage,
+//! and memory a stream.
+//!
+//! `cargo run --release -p kvs-producer --example core_cost`
+
+mod journey;
+
+use std::time::{Duration, Instant};
+
+use journey::{Journey, Media};
+use memchr::memmem;
+
+const FRAMES: u32 = 100_000;
+
+fn main() {
+    for (name, media) in [("1080p mix, lengths", Media::Lengths), ("sound of 200 B", Media::Sound)] {
+        println!("{name}: {} ns a frame from put to three acks a fragment", best(|| streaming(media)).as_nanos());
+    }
+    // Side by side and in turns: the clock of a shared machine wanders.
+    let (mut ours, mut bare) = (Duration::MAX, Duration::MAX);
+    for _ in 0..ROUNDS {
+        ours = ours.min(streaming(Media::StartCodes));
+        bare = bare.min(search());
+    }
+    let ratio = ours.as_secs_f64() / bare.as_secs_f64();
+    println!(
+        "1080p mix, start codes: {} ns a frame, a bare search {} ns: {ratio:.2}",
+        ours.as_nanos(),
+        bare.as_nanos()
+    );
+    for seconds in [10, 60, 600] {
+        println!("{seconds:>4} s buffered in an outage: {} ns a frame", best(|| outage(seconds)).as_nanos());
+    }
+    let (made, idle) = memory();
+    println!("{made} bytes a stream that was made, {idle} after eight seconds of sound, connected and idle");
+}
+
+const ROUNDS: u32 = 7;
+
+fn best(measure: impl Fn() -> Duration) -> Duration {
+    (0..ROUNDS).map(|_| measure()).min().unwrap_or_default()
+}
+
+fn streaming(media: Media) -> Duration {
+    let payloads = media.payloads();
+    let mut journey = Journey::new(media);
+    let begun = Instant::now();
+    for payload in payloads.iter().cycle().take(FRAMES as usize) {
+        journey.step(payload);
+    }
+    let took = begun.elapsed() / FRAMES;
+    let persisted = journey.producer.stats().totals.persisted.frames;
+    assert!(persisted > u64::from(FRAMES) * 9 / 10, "acks are found");
+    took
+}
+
+/// The least that reading start codes costs.
+fn search() -> Duration {
+    let payloads = Media::StartCodes.payloads();
+    let finder = memmem::Finder::new(&[0, 0, 1]);
+    let begun = Instant::now();
+    let found: usize = payloads.iter().cycle().take(FRAMES as usize).map(|data| finder.find_iter(data).count()).sum();
+    let took = begun.elapsed() / FRAMES;
+    assert!(found > FRAMES as usize, "every frame has a start code");
+    took
+}
+
+/// The time of a put and a poll when so much is buffered and nothing goes out.
+fn outage(seconds: u64) -> Duration {
+    const MEASURED: u32 = 5_000;
+    let payloads = Media::Lengths.payloads();
+    let mut journey = Journey::new(Media::Lengths);
+    let mut frames = payloads.iter().cycle();
+    for payload in frames.by_ref().take(usize::try_from(seconds * 25).unwrap_or(usize::MAX)) {
+        journey.step_unheard(payload);
+    }
+    let begun = Instant::now();
+    for payload in frames.take(MEASURED as usize) {
+        journey.step_unheard(payload);
+    }
+    begun.elapsed() / MEASURED
+}
+
+/// Resident memory of many streams, divided by their number: as they are made, and with an open connection on which all was
+/// acked. They share their payloads.
+fn memory() -> (u64, u64) {
+    const STREAMS: u64 = 2_000;
+    let payloads = Media::Sound.payloads();
+    let before = resident();
+    let mut streams: Vec<Journey> = (0..STREAMS).map(|_| Journey::new(Media::Sound)).collect();
+    let made = resident();
+    for stream in &mut streams {
+        for _ in 0..4 {
+            payloads.iter().for_each(|payload| stream.step(payload));
+        }
+        stream.settle();
+        assert_eq!(stream.producer.stats().buffered_fragments, 0, "all is acked");
+    }
+    let idle = resident();
+    drop(streams);
+    (made.saturating_sub(before) / STREAMS, idle.saturating_sub(before) / STREAMS)
+}
+
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages: u64 = status.split(' ').nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0);
+    pages * 4096
+}
