@@ -60,6 +60,7 @@ impl Chunks {
     }
 
     /// Appends a piece; empty pieces are dropped.
+    #[inline]
     pub fn push(&mut self, piece: Bytes) {
         if piece.is_empty() {
             return;
@@ -77,6 +78,7 @@ impl Chunks {
     }
 
     /// Puts a piece in front of all others; an empty one is dropped.
+    #[inline]
     pub fn prepend(&mut self, piece: Bytes) {
         *self = std::mem::take(self).behind(piece);
     }
@@ -100,6 +102,20 @@ impl Chunks {
         Self { list, len }
     }
 
+    /// Puts `piece` in the place of the first one.
+    #[inline]
+    pub(crate) fn replace_first(&mut self, piece: Bytes) {
+        let first = match &mut self.list {
+            List::Empty => return self.push(piece),
+            List::One([first]) | List::Two([first, _]) => Some(first),
+            List::Many(list) => list.first_mut(),
+        };
+        if let Some(first) = first {
+            self.len = self.len.saturating_add(piece.len()).saturating_sub(first.len());
+            *first = piece;
+        }
+    }
+
     /// Appends all pieces of `other`.
     pub fn append(&mut self, other: Self) {
         for piece in other {
@@ -120,6 +136,7 @@ impl Chunks {
     }
 
     /// The pieces in order, none of them empty.
+    #[inline]
     #[must_use]
     pub fn pieces(&self) -> &[Bytes] {
         match &self.list {
@@ -136,6 +153,7 @@ impl Chunks {
     }
 
     /// Joins the pieces: free for up to one piece, one allocation and one copy for more.
+    #[inline]
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
         match self.list {

@@ -6,6 +6,7 @@ use std::fmt;
 
 use kvs_mkv::FragmentNumber;
 use kvs_mkv::service::{ErrorId, limits};
+use memchr::memchr2;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -149,7 +150,19 @@ impl AckParser {
 impl Nesting {
     /// Takes bytes of the object; where it ended, if it did.
     fn find_end(&mut self, bytes: &[u8]) -> Option<usize> {
-        bytes.iter().position(|&byte| self.step(byte)).map(|last| last.saturating_add(1))
+        let mut rest = bytes;
+        loop {
+            if self.text == Text::Inside {
+                // Most of an ack is text.
+                let skipped = memchr2(b'"', b'\\', rest)?;
+                rest = rest.get(skipped..)?;
+            }
+            let (&byte, behind) = rest.split_first()?;
+            rest = behind;
+            if self.step(byte) {
+                return Some(bytes.len().saturating_sub(rest.len()));
+            }
+        }
     }
 
     /// Takes one byte; says whether the outermost object ended with it.

@@ -137,6 +137,9 @@ impl Adapter {
 
     /// Removes an ADTS header; the first one, or another one, makes a new codec private data.
     fn sound(&mut self, frame: &mut Frame) -> Result<SetUp, Refusal> {
+        if frame.data.chunk().first() != Some(&ADTS_SYNC) {
+            return Ok(SetUp::Same);
+        }
         let mut head = [0; ADTS_HEAD];
         let known = copy_head(&frame.data, &mut head);
         let header = AdtsHeader::parse(known).ok().filter(|header| header.frame_len == frame.data.len());
@@ -185,6 +188,8 @@ fn copy_head<'a>(data: &Chunks, head: &'a mut [u8; ADTS_HEAD]) -> &'a [u8] {
     head.get(..known).unwrap_or_default()
 }
 
+/// The first byte of every ADTS header: eight of the twelve ones it begins with.
+const ADTS_SYNC: u8 = 0xff;
 /// Bytes of an ADTS header with its checksum.
 const ADTS_HEAD: usize = 9;
 

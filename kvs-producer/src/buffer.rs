@@ -70,6 +70,7 @@ impl Buffer {
     }
 
     /// From the oldest frame held to the newest. Fragments that only wait for a late ack do not count.
+    #[inline]
     pub(crate) fn span(&self) -> Duration {
         let oldest = self.at(FragmentId(self.holding.max(self.first))).and_then(|at| self.fragments.get(at));
         match (oldest, self.fragments.back()) {
@@ -79,10 +80,12 @@ impl Buffer {
     }
 
     /// The number the next fragment gets.
+    #[inline]
     pub(crate) fn next_id(&self) -> FragmentId {
         FragmentId(self.first + self.fragments.len() as u64)
     }
 
+    #[inline]
     pub(crate) fn get(&self, id: FragmentId) -> Option<&Fragment> {
         self.fragments.get(self.at(id)?)
     }
@@ -97,10 +100,12 @@ impl Buffer {
     }
 
     /// The fragment that is being filled.
+    #[inline]
     pub(crate) fn open_mut(&mut self) -> Option<&mut Fragment> {
         self.fragments.back_mut().filter(|fragment| fragment.is_open())
     }
 
+    #[inline]
     pub(crate) fn open(&self) -> Option<&Fragment> {
         self.fragments.back().filter(|fragment| fragment.is_open())
     }
@@ -113,6 +118,7 @@ impl Buffer {
     }
 
     /// Adds a frame to the open fragment.
+    #[inline]
     pub(crate) fn append(&mut self, frame: Frame, at: u64) {
         if let Some(open) = self.open_mut() {
             let cost = if open.delivery == Delivery::Condemned { 0 } else { frame.data.len() + FRAME_OVERHEAD };
@@ -129,6 +135,7 @@ impl Buffer {
     }
 
     /// The first fragment that waits to be sent.
+    #[inline]
     pub(crate) fn next_unsent(&mut self) -> Option<&Fragment> {
         self.unsent = self.unsent.max(self.first);
         loop {

@@ -115,6 +115,7 @@ impl Fragment {
         }
     }
 
+    #[inline]
     pub(crate) fn push(&mut self, frame: Frame, at: u64) {
         self.earliest = self.earliest.min(at);
         self.latest = self.latest.max(at);
@@ -134,6 +135,7 @@ impl Fragment {
         }
     }
 
+    #[inline]
     pub(crate) fn is_open(&self) -> bool {
         self.filling == Filling::Open
     }

@@ -15,6 +15,8 @@ pub(crate) struct Timeline {
     time_jump: TimeJump,
     /// Wall time at an instant: what "now" means without reading a clock.
     wall: (Instant, Duration),
+    /// Times up to here are not ahead of the clock: it was read once when they were nearly due.
+    near: u64,
     axis: Option<Axis>,
 }
 
@@ -60,7 +62,7 @@ pub(crate) enum Role {
 
 impl Timeline {
     pub(crate) const fn new(timestamps: Timestamps, time_jump: TimeJump, now: Instant, wall: Duration) -> Self {
-        Self { timestamps, time_jump, wall: (now, wall), axis: None }
+        Self { timestamps, time_jump, wall: (now, wall), near: 0, axis: None }
     }
 
     /// Wall time at an instant, in ms since the epoch.
@@ -71,11 +73,12 @@ impl Timeline {
     /// Sets what "now" is, after the clock was corrected.
     pub(crate) fn set_wall(&mut self, now: Instant, wall: Duration) {
         self.wall = (now, wall);
+        self.near = 0;
     }
 
     /// Finds a frame's place. Nothing changes when it has none.
     pub(crate) fn place(&mut self, pts: Duration, role: Role, now: Instant) -> Result<Placed, TimeError> {
-        let raw = i64::try_from(pts.as_millis()).unwrap_or(i64::MAX);
+        let raw = signed(millis(pts));
         let Some(axis) = self.axis else { return self.begin(raw, role, now) };
         let at = shifted(raw, axis.shift);
         let back = axis.newest.saturating_sub(at);
@@ -161,18 +164,24 @@ impl Timeline {
     }
 
     /// A set clock bounds what a source may claim.
-    fn not_ahead(&self, at: u64, now: Instant) -> Result<(), TimeError> {
+    fn not_ahead(&mut self, at: u64, now: Instant) -> Result<(), TimeError> {
+        if at <= self.near {
+            return Ok(());
+        }
         let wall = self.wall_at(now);
         let bounded = wall >= millis(CLOCK_WAS_SET);
         if bounded && at.saturating_sub(wall) > millis(AHEAD_OF_CLOCK) {
             return Err(TimeError::Future { to: at, now: wall });
         }
+        self.near = at.saturating_add(NEAR);
         Ok(())
     }
 }
 
-pub(crate) fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+/// Whole milliseconds, the most there are in 64 bits where it has more.
+#[inline]
+pub(crate) const fn millis(duration: Duration) -> u64 {
+    duration.as_secs().saturating_mul(1000).saturating_add(duration.subsec_millis() as u64)
 }
 
 fn signed(at: u64) -> i64 {
@@ -185,6 +194,8 @@ fn shifted(raw: i64, shift: i64) -> u64 {
 
 /// Where counters wrap, in ms: 32 bits of milliseconds, 32 bits of microseconds, 32 and 33 bits at 90 kHz.
 const WRAPS: [i64; 4] = [1 << 32, (1 << 32) / 1000, (1 << 32) / 90, (1 << 33) / 90];
+/// How far beyond a checked time the clock is not read again; small beside what a source may be ahead.
+const NEAR: u64 = 60_000;
 /// Between the last frame before a jump and the first after it, where the times go on: one frame at 25 a second.
 const REBASE_STEP: i64 = 40;
 

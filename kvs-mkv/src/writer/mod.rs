@@ -121,10 +121,11 @@ impl Writer {
         if let Some(place) = head.get_mut(CLUSTER_TIMECODE) {
             place.copy_from_slice(&units.to_be_bytes());
         }
-        Ok(self.cut(&head))
+        Ok(self.cut(&[&head]))
     }
 
-    /// One frame as a SimpleBlock: 13 bytes of header, then the pieces of the payload as they came.
+    /// One frame as a SimpleBlock: 13 bytes of header, then the pieces of the payload as they came. Where the first of several
+    /// pieces has no more than eight bytes, as the length of a NAL unit has, it leaves in one piece with the header.
     ///
     /// [`Frame::duration`] is not written, as the service's SDKs write none.
     ///
@@ -143,7 +144,16 @@ impl Writer {
         let flags =
             flag(frame.keyframe, KEYFRAME) | flag(frame.invisible, INVISIBLE) | flag(frame.discardable, DISCARDABLE);
         let header = block_header(frame.data.len(), frame.track, relative, flags)?;
-        Ok(frame.data.behind(self.cut(&header)))
+        let mut block = frame.data;
+        match block.pieces() {
+            // The length of a NAL unit in front of it: with the header it is one piece, and the list needs no more room.
+            [short, _, ..] if short.len() <= SHORT_PIECE => {
+                let header = self.cut(&[&header, short.as_ref()]);
+                block.replace_first(header);
+                Ok(block)
+            }
+            _ => Ok(block.behind(self.cut(&[&header]))),
+        }
     }
 
     /// The mark that lets the service finish the fragment at once: a Tags element of 84 bytes. It ends the open cluster.
@@ -174,11 +184,13 @@ impl Writer {
 
     /// Puts a few bytes into the shared room and cuts them off.
     #[inline]
-    fn cut(&mut self, bytes: &[u8]) -> Bytes {
-        if self.room.capacity() < bytes.len() {
+    fn cut(&mut self, parts: &[&[u8]]) -> Bytes {
+        if self.room.capacity() < parts.iter().map(|part| part.len()).sum() {
             self.room = BytesMut::with_capacity(ROOM_BYTES);
         }
-        self.room.put_slice(bytes);
+        for part in parts {
+            self.room.put_slice(part);
+        }
         self.room.split().freeze()
     }
 }
@@ -344,6 +356,8 @@ fn put_master(out: &mut Vec<u8>, id: &[u8], size: usize) {
 
 /// Ids of two and sizes of eight bytes of a SimpleTag, its TagName and its TagString.
 const TAG_HEADS: usize = 30;
+/// Largest first piece that is joined to the header rather than sent beside it.
+const SHORT_PIECE: usize = 8;
 /// Block headers that share an allocation: some 300.
 const ROOM_BYTES: usize = 4096;
 const NANOS_PER_SECOND: u64 = 1_000_000_000;

@@ -23,13 +23,13 @@ pub(crate) enum Media {
 }
 
 impl Media {
-    /// A group of payloads, as a source gives them.
+    /// Payloads of four groups, as a source gives them: of pictures more than the nearest caches hold, as live ones are.
     pub(crate) fn payloads(self) -> Vec<Bytes> {
-        (0..GROUP).map(|nth| self.payload(nth)).collect()
+        (0..4 * GROUP).map(|nth| self.payload(nth)).collect()
     }
 
     fn payload(self, nth: u64) -> Bytes {
-        let key = nth == 0;
+        let key = nth.is_multiple_of(GROUP);
         let (header, size) = if key { (0x65, 60_000) } else { (0x41, 8_000) };
         match self {
             Self::Sound => noise(nth, 0x21, 200).into(),

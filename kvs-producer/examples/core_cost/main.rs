@@ -13,6 +13,13 @@ use memchr::memmem;
 const FRAMES: u32 = 100_000;
 
 fn main() {
+    // For profilers: one journey and nothing else.
+    match std::env::args().nth(1).as_deref() {
+        Some("lengths") => return println!("{:?}", streaming(Media::Lengths)),
+        Some("start-codes") => return println!("{:?}", streaming(Media::StartCodes)),
+        Some("sound") => return println!("{:?}", streaming(Media::Sound)),
+        _ => {}
+    }
     for (name, media) in [("1080p mix, lengths", Media::Lengths), ("sound of 200 B", Media::Sound)] {
         println!("{name}: {} ns a frame from put to three acks a fragment", best(|| streaming(media)).as_nanos());
     }
@@ -90,9 +97,7 @@ fn memory() -> (u64, u64) {
     let mut streams: Vec<Journey> = (0..STREAMS).map(|_| Journey::new(Media::Sound)).collect();
     let made = resident();
     for stream in &mut streams {
-        for _ in 0..4 {
-            payloads.iter().for_each(|payload| stream.step(payload));
-        }
+        payloads.iter().for_each(|payload| stream.step(payload));
         stream.settle();
         assert_eq!(stream.producer.stats().buffered_fragments, 0, "all is acked");
     }
