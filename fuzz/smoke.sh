@@ -1,15 +1,27 @@
 #!/usr/bin/env bash
-# Runs every fuzz target for some seconds (default 10) from its committed corpus. New inputs go to a folder that is thrown
-# away; a crash leaves its input under fuzz/artifacts and ends the script. Needs cargo-fuzz; works with stable Rust, as no
-# sanitizer is asked for.
+# Runs every fuzz target for some seconds (default 10) from its committed corpus, two at a time. New inputs go to a folder
+# that is thrown away; a crash leaves its input under fuzz/artifacts and fails the script. Needs cargo-fuzz; works with
+# stable Rust, as no sanitizer is asked for.
+#
+#   fuzz/smoke.sh                          10 s of each
+#   TARGETS="parse merger" fuzz/smoke.sh 1800   half an hour of two
 set -euo pipefail
-seconds=${1:-10}
+export SECONDS_EACH=${1:-10}
 cd "$(dirname "$0")"
-found=$(mktemp -d)
-trap 'rm -rf "$found"' EXIT
-for target in ${TARGETS:-$(cargo fuzz list --fuzz-dir .)}; do
-    mkdir -p "$found/$target" "corpus/$target"
-    echo "== $target for $seconds s"
-    cargo fuzz run --fuzz-dir . -s none "$target" "$found/$target" "corpus/$target" -- \
-        -max_total_time="$seconds" -max_len=8192 -timeout=10 -rss_limit_mb=2048 -verbosity=0 -print_final_stats=1
-done
+NEW=$(mktemp -d)
+export NEW
+trap 'rm -rf "$NEW"' EXIT
+cargo fuzz build --fuzz-dir . -s none
+
+one() {
+    mkdir -p "$NEW/$1" "corpus/$1"
+    if cargo fuzz run --fuzz-dir . -s none "$1" "$NEW/$1" "corpus/$1" -- -max_total_time="$SECONDS_EACH" \
+        -max_len=8192 -timeout=10 -rss_limit_mb=2048 -verbosity=0 -print_final_stats=1 >"$NEW/$1.log" 2>&1; then
+        echo "$1: $(awk '/number_of_executed_units/ { print $2 }' "$NEW/$1.log") executions, nothing found"
+    else
+        cat "$NEW/$1.log"
+        exit 1
+    fi
+}
+export -f one
+tr ' ' '\n' <<<"${TARGETS:-$(cargo fuzz list --fuzz-dir .)}" | xargs -P 2 -I {} bash -c 'one {}'
