@@ -13,6 +13,7 @@ use http::{HeaderValue, Method};
 use crate::config::{Config, ConfigError};
 use crate::control::GetDataEndpoint;
 use crate::credentials::CredentialsCache;
+use crate::dial::Dialer;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ServiceError, ServiceErrorKind, TransportError};
 use crate::http_send::HttpSend;
@@ -49,7 +50,7 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) control: Endpoint,
     pub(crate) credentials: CredentialsCache,
-    pub(crate) tls: Arc<rustls::ClientConfig>,
+    pub(crate) dialer: Dialer,
     user_agent: HeaderValue,
     transport: Arc<dyn HttpSend>,
     endpoints: Mutex<HashMap<(StreamId, ApiName), CachedEndpoint>>,
@@ -70,17 +71,17 @@ impl Client {
     /// When the endpoints contradict each other or trust cannot be set up.
     pub fn new(config: Config) -> Result<Self, ConfigError> {
         let control = config.control_endpoint()?;
-        let tls = config.tls_roots.client_config()?;
+        let dialer = Dialer::new(config.tls_roots.client_config()?, &config.proxy, config.timeouts.connect);
         let user_agent = HeaderValue::try_from(config.user_agent.as_str()).map_err(|_| ConfigError::UserAgent)?;
         let transport: Arc<dyn HttpSend> = match &config.transport {
             Some(transport) => Arc::clone(transport),
-            None => Arc::new(HyperSend::new(tls.clone(), config.timeouts)),
+            None => Arc::new(HyperSend::new(dialer.clone(), config.timeouts)),
         };
         let credentials = CredentialsCache::new(config.credentials.clone(), config.retry_seed);
         let shared = Shared {
             control,
             credentials,
-            tls: Arc::new(tls),
+            dialer,
             user_agent,
             transport,
             endpoints: Mutex::default(),

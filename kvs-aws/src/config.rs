@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 
+use crate::dial::{InvalidProxy, Proxy};
 use crate::endpoint::{Endpoint, Fips, InvalidEndpoint, IpFamilies};
 use crate::field::InvalidField;
 use crate::http_send::HttpSend;
@@ -34,6 +35,7 @@ pub struct Config {
     pub(crate) fips: Fips,
     pub(crate) families: IpFamilies,
     pub(crate) tls_roots: TlsRoots,
+    pub(crate) proxy: Proxy,
     pub(crate) timeouts: Timeouts,
     pub(crate) retry: RetryPolicy,
     pub(crate) retry_seed: u64,
@@ -77,6 +79,9 @@ pub enum ConfigError {
     /// Trust cannot be set up.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// A proxy's address is none.
+    #[error(transparent)]
+    Proxy(#[from] InvalidProxy),
     /// A header value that no header can hold.
     #[error("the user agent has a character that a header cannot hold")]
     UserAgent,
@@ -94,6 +99,7 @@ impl Config {
             fips: Fips::Ordinary,
             families: IpFamilies::V4,
             tls_roots: TlsRoots::Default,
+            proxy: Proxy::none(),
             timeouts: Timeouts::default(),
             retry: RetryPolicy::default(),
             retry_seed: fastrand::u64(..),
@@ -105,8 +111,9 @@ impl Config {
 
     /// Reads the environment as the AWS tools do: `AWS_REGION` or `AWS_DEFAULT_REGION`, `AWS_ACCESS_KEY_ID`,
     /// `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_ENDPOINT_URL_KINESIS_VIDEO` before `AWS_ENDPOINT_URL`,
-    /// `AWS_CA_BUNDLE`, `AWS_USE_FIPS_ENDPOINT`, `AWS_USE_DUALSTACK_ENDPOINT`. Profiles and instance roles are not
-    /// read: use `aws-config` and hand its provider to [`Config::new`] for those.
+    /// `AWS_CA_BUNDLE`, `AWS_USE_FIPS_ENDPOINT`, `AWS_USE_DUALSTACK_ENDPOINT`, and the proxy variables of
+    /// [`Proxy::from_env`]. Profiles and instance roles are not read: use `aws-config` and hand its provider to
+    /// [`Config::new`] for those.
     ///
     /// # Errors
     /// When region or credentials are missing, or a value is refused.
@@ -141,6 +148,7 @@ impl Config {
         if is_on("AWS_USE_DUALSTACK_ENDPOINT", variable)? {
             config.families = IpFamilies::DualStack;
         }
+        config.proxy = Proxy::from_vars(variable)?;
         Ok(config)
     }
 
@@ -180,6 +188,14 @@ impl Config {
     #[must_use]
     pub fn tls_roots(mut self, roots: TlsRoots) -> Self {
         self.tls_roots = roots;
+        self
+    }
+
+    /// Sets the proxy that connections go through, those of PutMedia too. Default: none; [`Config::from_env`] takes the
+    /// environment's.
+    #[must_use]
+    pub fn proxy(mut self, proxy: Proxy) -> Self {
+        self.proxy = proxy;
         self
     }
 

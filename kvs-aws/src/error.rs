@@ -195,7 +195,7 @@ pub enum TransportError {
     Connect {
         /// The endpoint.
         endpoint: String,
-        /// Why: name resolution, refusal, TLS.
+        /// Why: name resolution, refusal, TLS, a [`ProxyError`](crate::ProxyError).
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A phase took too long.
@@ -221,7 +221,7 @@ pub enum TransportError {
 }
 
 /// The innermost error says what happened; those around it only say where.
-fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
+pub(crate) fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
     let mut root = error;
     while let Some(source) = root.source() {
         root = source;

@@ -1,5 +1,6 @@
 //! The pooled hyper and rustls transport of everything but PutMedia.
 
+use std::error::Error as _;
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -8,11 +9,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
-use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
+use crate::dial::Dialer;
 use crate::error::{Phase, TransportError};
 use crate::http_send::{HttpSend, ResponseBody, Sending};
 use crate::timeouts::Timeouts;
@@ -22,25 +22,16 @@ const POOL_IDLE: Duration = Duration::from_secs(15);
 
 /// One pool of HTTP/1.1 connections.
 pub(crate) struct HyperSend {
-    pool: legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    pool: legacy::Client<Dialer, Full<Bytes>>,
     timeouts: Timeouts,
 }
 
 impl HyperSend {
-    pub(crate) fn new(tls: rustls::ClientConfig, timeouts: Timeouts) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        connector.set_connect_timeout(Some(timeouts.connect));
-        connector.enforce_http(false);
-        let connector = hyper_rustls::HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(connector);
+    pub(crate) fn new(dialer: Dialer, timeouts: Timeouts) -> Self {
         let pool = legacy::Client::builder(TokioExecutor::new())
             .pool_idle_timeout(POOL_IDLE)
             .pool_timer(TokioTimer::new())
-            .build(connector);
+            .build(dialer);
         Self { pool, timeouts }
     }
 }
@@ -61,10 +52,10 @@ impl HttpSend for HyperSend {
 }
 
 fn classify(error: legacy::Error, endpoint: String) -> TransportError {
-    if error.is_connect() {
-        TransportError::Connect { endpoint, source: error.into() }
-    } else {
-        TransportError::Broken { source: error.into() }
+    match error.source().and_then(|source| source.downcast_ref()) {
+        Some(&TransportError::Timeout { phase, limit }) => TransportError::Timeout { phase, limit },
+        _ if error.is_connect() => TransportError::Connect { endpoint, source: error.into() },
+        _ => TransportError::Broken { source: error.into() },
     }
 }
 

@@ -35,6 +35,7 @@ mod client;
 mod config;
 mod control;
 mod credentials;
+mod dial;
 mod endpoint;
 mod error;
 mod follower;
@@ -66,6 +67,7 @@ pub use control::{
     ListTagsForStream, StorageTier, StreamInfo, StreamPage, StreamStatus, TagPage, TagStream, UntagStream,
     UpdateDataRetention, UpdateStream, UpdateStreamStorageConfiguration,
 };
+pub use dial::{InvalidProxy, Proxy, ProxyError};
 pub use endpoint::{Endpoint, Fips, InvalidEndpoint, IpFamilies};
 pub use error::{Error, Phase, ResponseProblem, ServiceError, ServiceErrorKind, TransportError};
 pub use field::{FieldProblem, InvalidField};

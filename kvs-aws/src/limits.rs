@@ -67,5 +67,7 @@ pub const IDENTITY_BYTES: u64 = 64 << 10;
 pub const ROLE_ALIAS_CHARS: usize = 128;
 /// Longest name of a thing in characters (API reference of AWS IoT, CreateThing).
 pub const THING_NAME_CHARS: usize = 128;
+/// Longest head of a proxy's answer: 8 KiB; real ones are below 500 bytes.
+pub const PROXY_HEAD_BYTES: usize = 8 << 10;
 /// Body pieces queued between [`PutMediaSender`](crate::PutMediaSender) and the socket, in messages.
 pub const PUT_MEDIA_QUEUE: usize = 8;

@@ -215,9 +215,8 @@ async fn certificate_and_key_are_checked_before_anything_is_sent() {
 #[test]
 fn the_environment_is_read_by_the_names_of_the_c_samples() {
     let (certificate, key) = Authority::named("ours").certify("front-door");
-    let folder = std::env::temp_dir().join(format!("kvs-iot-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    let (certificate_path, key_path) = (folder.join("device.pem"), folder.join("device.key"));
+    let folder = tempfile::tempdir().unwrap();
+    let (certificate_path, key_path) = (folder.path().join("device.pem"), folder.path().join("device.key"));
     std::fs::write(&certificate_path, certificate).unwrap();
     std::fs::write(&key_path, key).unwrap();
     let (certificate_path, key_path) = (certificate_path.to_str().unwrap(), key_path.to_str().unwrap());
@@ -242,7 +241,6 @@ fn the_environment_is_read_by_the_names_of_the_c_samples() {
     }
     std::fs::remove_file(key_path).unwrap();
     assert!(without("").unwrap_err().to_string().starts_with("cannot read "));
-    std::fs::remove_dir_all(folder).unwrap();
 }
 
 /// An endpoint and a clock that only tests move.

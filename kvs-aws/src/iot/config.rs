@@ -9,6 +9,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 
+use crate::dial::{InvalidProxy, Proxy};
 use crate::endpoint::{Endpoint, InvalidEndpoint};
 use crate::field::{InvalidField, check_text};
 use crate::http_send::HttpSend;
@@ -36,6 +37,7 @@ pub struct IotConfig {
     certificate: Vec<u8>,
     private_key: Vec<u8>,
     pub(super) tls_roots: TlsRoots,
+    pub(super) proxy: Proxy,
     pub(super) timeout: Duration,
     pub(super) seed: u64,
     pub(super) clock: Clock,
@@ -67,6 +69,9 @@ pub enum IotConfigError {
     /// Certificate and key cannot be used, or do not belong together.
     #[error("the device's certificate and private key cannot be used: {0}")]
     Identity(#[source] rustls::Error),
+    /// A proxy's address is none.
+    #[error(transparent)]
+    Proxy(#[from] InvalidProxy),
     /// A file cannot be read, or trust cannot be set up.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -100,6 +105,7 @@ impl IotConfig {
             certificate: certificate.into(),
             private_key: private_key.into(),
             tls_roots: TlsRoots::Default,
+            proxy: Proxy::none(),
             timeout: TIMEOUT,
             seed: fastrand::u64(..),
             clock: Clock::system(),
@@ -109,7 +115,7 @@ impl IotConfig {
 
     /// Reads the environment by the names that AWS's C samples use: `AWS_IOT_CORE_CREDENTIAL_ENDPOINT`,
     /// `AWS_IOT_CORE_ROLE_ALIAS`, the files `AWS_IOT_CORE_CERT` and `AWS_IOT_CORE_PRIVATE_KEY`, and where they are set
-    /// `AWS_IOT_CORE_THING_NAME` and `AWS_CA_BUNDLE`. `None` when the endpoint is not set.
+    /// `AWS_IOT_CORE_THING_NAME`, `AWS_CA_BUNDLE` and the proxy variables of [`Proxy::from_env`]. `None` when the endpoint is not set.
     ///
     /// # Errors
     /// When the endpoint is set and another one is missing or refused, or a file cannot be read.
@@ -135,6 +141,7 @@ impl IotConfig {
         if let Some(path) = variable("AWS_CA_BUNDLE") {
             config = config.tls_roots(TlsRoots::PemFile(PathBuf::from(path)));
         }
+        config.proxy = Proxy::from_vars(variable)?;
         Ok(Some(config))
     }
 
@@ -155,6 +162,13 @@ impl IotConfig {
     #[must_use]
     pub fn tls_roots(mut self, roots: TlsRoots) -> Self {
         self.tls_roots = roots;
+        self
+    }
+
+    /// Sets the proxy that questions go through. Default: none; [`IotConfig::from_env`] takes the environment's.
+    #[must_use]
+    pub fn proxy(mut self, proxy: Proxy) -> Self {
+        self.proxy = proxy;
         self
     }
 

@@ -14,6 +14,7 @@ use super::answer;
 use super::config::{IotConfig, IotConfigError};
 use super::error::IotError;
 use crate::credentials::{Keeper, Renewal, Window};
+use crate::dial::Dialer;
 use crate::error::TransportError;
 use crate::http_send::HttpSend;
 use crate::hyper_send::HyperSend;
@@ -70,7 +71,7 @@ impl IotCredentials {
         let timeouts = Timeouts::default().connect(config.timeout).head(config.timeout).body(config.timeout);
         let transport: Arc<dyn HttpSend> = match &config.transport {
             Some(transport) => Arc::clone(transport),
-            None => Arc::new(HyperSend::new(tls, timeouts)),
+            None => Arc::new(HyperSend::new(Dialer::new(tls, &config.proxy, config.timeout), timeouts)),
         };
         let path = format!("/role-aliases/{}/credentials", config.role_alias);
         let uri = config.endpoint.uri(&path).expect("an alias is made of characters that a path takes");

@@ -9,14 +9,13 @@ use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::body::{Message, Pieces, PutBody};
-use super::connect::Connection;
 use crate::client::Client;
+use crate::dial::Dialed;
 use crate::error::{Error, Phase, ServiceError, TransportError};
 use crate::http_send::ResponseBody;
 use crate::hyper_send::IncomingBody;
@@ -99,13 +98,13 @@ impl Drop for OnDrop {
 
 pub(super) async fn open(
     client: Client,
-    connection: Connection,
+    connection: Dialed,
     request: Request<PutBody>,
     messages: mpsc::Sender<Message>,
 ) -> Result<PutMediaExchange, Error> {
     let timeouts = client.config().timeouts;
     let broken = |error: hyper::Error| TransportError::Broken { source: error.into() };
-    let (mut requests, connection) = http1::handshake(TokioIo::new(connection)).await.map_err(broken)?;
+    let (mut requests, connection) = http1::handshake(connection).await.map_err(broken)?;
     let driver = tokio::spawn(async move {
         if let Err(error) = connection.await {
             // The response body tells the owner; this is only for whoever reads logs.

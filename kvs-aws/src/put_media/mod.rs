@@ -1,7 +1,6 @@
 //! PutMedia: media goes up and acknowledgements come down at the same time, over one HTTP/1.1 connection.
 
 mod body;
-mod connect;
 mod exchange;
 
 use std::time::SystemTime;
@@ -138,7 +137,7 @@ impl Client {
         self.sign(&mut request, Payload::Unsigned).await?;
         // Hop-by-hop, hence not part of the signature.
         request.headers_mut().insert(CONNECTION, HeaderValue::from_static("keep-alive"));
-        let connection = connect::connect(endpoint, &self.shared.tls, self.shared.config.timeouts.connect).await?;
+        let connection = self.shared.dialer.dial(request.uri().clone()).await?;
         exchange::open(self.clone(), connection, request, messages).await
     }
 }
