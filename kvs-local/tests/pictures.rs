@@ -185,6 +185,39 @@ fn a_fragment_without_a_key_frame_is_decoded_from_the_one_before() {
     assert_eq!(taken.results[0], Err(Undecodable::NoKeyFrame.into()), "a hole before it");
 }
 
+const MS_40: Duration = Duration::from_millis(40);
+
+#[test]
+fn a_gop_cut_before_its_b_frames_has_a_picture_at_every_instant() {
+    if !has("ffmpeg", "a_gop_cut_before_its_b_frames_has_a_picture_at_every_instant") {
+        return;
+    }
+    let x264 = ["-c:v", "libx264", "-g", "75", "-bf", "3", "-b_strategy", "0", "-pix_fmt", "yuv420p"];
+    let recording = Recording::make("testsrc2=size=160x96:rate=25:duration=3", &x264);
+    let (whole, expected) = (Fragments::cut(&recording.path), recording.frames("rgb24", &[], (160, 96)));
+    let footage = whole.footage[0].clone();
+    // Before a frame that is shown after all that came, and after the next: B-frames follow it.
+    let is_anchor = |cut: &usize| {
+        let (before, rest) = footage.frames.split_at(*cut);
+        before.iter().all(|frame| frame.pts < rest[0].pts) && rest[1].pts < rest[0].pts
+    };
+    let (first, second) = footage.frames.split_at((30..70).find(is_anchor).unwrap());
+    // As producers do: a cluster starts at the frame it is sent with first.
+    let part = |frames: &[kvs_mkv::Frame]| {
+        let start = frames[0].pts;
+        kvs_local::pictures::Footage { tracks: footage.tracks.clone(), start, frames: frames.to_vec() }
+    };
+    let mut fragments = Fragments::of(vec![part(first), part(second)]);
+    // The service counts a fragment's length to the end of its last frame.
+    fragments.spans[0].duration = first.iter().map(|frame| frame.pts).max().unwrap() + MS_40 - first[0].pts;
+    let times = whole.times();
+    let taken = take(&fragments, &request(times, ImageFormat::Png));
+    for (nth, (result, expected)) in taken.results.iter().zip(&expected).enumerate() {
+        let (pixels, ..) = png(result.as_ref().unwrap_or_else(|error| panic!("frame {nth}: {error}")));
+        assert!(difference(&pixels, expected).1 < 1.0, "frame {nth}");
+    }
+}
+
 #[test]
 fn times_in_the_order_of_decoding_are_put_right() {
     if !has("ffmpeg", "times_in_the_order_of_decoding_are_put_right") {

@@ -27,6 +27,11 @@ pub const LOOK_BACK_FRAGMENTS: usize = 16;
 /// frame a second and rounding. A lost fragment leaves a larger hole, as fragments last a second or more.
 pub const CONTIGUOUS_WITHIN: Duration = Duration::from_millis(1001);
 
+/// How much time may lie between the end of a fragment and the start of the one that goes on from it for the first to cover
+/// it too: as many B-frames as encoders put in a row at 25 frames a second. They are shown before the frame they are sent
+/// behind, which gives the second its start.
+pub const GAP_AT_A_CUT: Duration = Duration::from_millis(250);
+
 /// Bytes of fragments that one request keeps in memory; beyond it fragments are read again when they are needed.
 pub const KEPT_BYTES: usize = 256 << 20;
 

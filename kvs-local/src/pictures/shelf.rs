@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::footage::{Axis, Footage, FootageSource, FragmentSpan};
 use super::index::PictureIndex;
-use super::limits::{CONTIGUOUS_WITHIN, KEPT_BYTES};
+use super::limits::{CONTIGUOUS_WITHIN, GAP_AT_A_CUT, KEPT_BYTES};
 use super::undecodable::Undecodable;
 
 /// Fragments in the order of ingestion, with what was read of them so far.
@@ -36,10 +36,20 @@ impl<'a> Shelf<'a> {
     }
 
     /// The fragment that covers an instant. Where several do, since a fast upload packs long fragments close on the
-    /// server's clock, the latest.
+    /// server's clock, the latest. Where none does but the instant lies in the short gap to a fragment that goes on from
+    /// one, as where a GOP was cut among its B-frames, that one.
     pub(super) fn covering(&self, instant: Duration, axis: Axis) -> Option<usize> {
-        let covering = self.spans.iter().enumerate().filter(|(_, span)| span.covers(instant, axis));
-        covering.max_by_key(|(fragment, span)| (span.start(axis), *fragment)).map(|(fragment, _)| fragment)
+        let spans = || self.spans.iter().enumerate();
+        let last = |(fragment, span): &(usize, &FragmentSpan)| (span.start(axis), *fragment);
+        let covering = spans().filter(|(_, span)| span.covers(instant, axis)).max_by_key(last);
+        let in_gap_behind = |(fragment, span): &(usize, &FragmentSpan)| {
+            let end = span.start(axis).saturating_add(span.duration);
+            let next = self.span(fragment + 1).filter(|_| self.is_followed(*fragment));
+            let gap = end..next.map_or(end, |next| next.start(axis));
+            gap.contains(&instant) && gap.end - gap.start <= GAP_AT_A_CUT
+        };
+        let (fragment, _) = covering.or_else(|| spans().filter(in_gap_behind).max_by_key(last))?;
+        Some(fragment)
     }
 
     /// Whether the next fragment goes on where this one ends.
