@@ -191,6 +191,17 @@ fn a_fragment_cut_short_is_handed_out_with_the_error() {
 }
 
 #[test]
+fn a_document_that_ended_is_handed_out_before_the_error_behind_it() {
+    let broken_head = [0x1A, 0x45, 0xDF, 0xA3, 0x82, 0x88, 0x8B];
+    let stream = [&head()[..], &cluster(1), &simple_block(0, b"whole"), &broken_head].concat();
+    for piece in [1, 7, stream.len()] {
+        let (found, end) = read(&stream, piece);
+        assert_eq!(found.len(), 1, "in pieces of {piece}");
+        assert!(matches!(end, Err(FragmentError::Parse(error)) if error.element == ElementId(0x88)), "{end:?}");
+    }
+}
+
+#[test]
 fn fragments_are_limited_in_bytes_frames_and_tags() {
     let run = |limits: Limits, stream: &[&[u8]]| {
         let mut reader = FragmentReader::new(limits);

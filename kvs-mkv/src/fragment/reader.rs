@@ -156,10 +156,15 @@ impl FragmentReader {
 
     fn read(&mut self) -> Result<Option<Fragment>, FragmentError> {
         loop {
-            let Some(event) = self.parser.next_event()? else {
-                let over = self.parser.is_between_documents();
-                return Ok(if over { self.close() } else { None });
-            };
+            let next = self.parser.next_event();
+            // A document that ended is complete, whatever stands behind it.
+            if !matches!(next, Ok(Some(_)))
+                && self.parser.is_between_documents()
+                && let Some(complete) = self.close()
+            {
+                return Ok(Some(complete));
+            }
+            let Some(event) = next? else { return Ok(None) };
             if let Some(fragment) = self.on_event(event)? {
                 return Ok(Some(fragment));
             }

@@ -126,12 +126,17 @@ fn video(mut children: Children<'_>) -> Result<VideoSettings, ParseError> {
     Ok(video)
 }
 
-/// Reads an Audio element with the defaults of RFC 9559 §5.1.4.1.29.
+/// Reads an Audio element with the defaults of RFC 9559 §5.1.4.1.29; a frequency that is no positive number is none.
 fn audio(mut children: Children<'_>) -> Result<AudioSettings, ParseError> {
     let mut audio = AudioSettings::new(8000.0, 1, None);
     while let Some(child) = children.next()? {
         match child.id {
-            ElementId::SAMPLING_FREQUENCY => audio.sampling_frequency = child.float()?,
+            ElementId::SAMPLING_FREQUENCY => {
+                let frequency = child.float()?;
+                if frequency.is_finite() && frequency > 0.0 {
+                    audio.sampling_frequency = frequency;
+                }
+            }
             ElementId::CHANNELS => audio.channels = child.uint()?,
             ElementId::BIT_DEPTH => audio.bit_depth = Some(child.uint()?),
             _ => {}
