@@ -43,7 +43,8 @@
 //!   takes.
 //! * A stop returns within its deadline, with a report.
 //! * [`Producer`], the core, has no I/O, no clock and no chance of its own: time and bytes are arguments, the seed is in the
-//!   configuration. [`Stream`] (feature `tokio`) puts it on a socket.
+//!   configuration. [`Stream`] (feature `tokio`) puts it on a socket; `blocking::Stream` (feature `blocking`) is the same for
+//!   programs without a runtime.
 //!
 //! # The loop around the core
 //!
@@ -79,6 +80,8 @@ mod ack;
 mod ack_parser;
 mod adapt;
 mod backoff;
+#[cfg(feature = "blocking")]
+pub mod blocking;
 mod budget;
 mod buffer;
 mod call;

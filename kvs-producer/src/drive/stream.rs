@@ -58,6 +58,9 @@ pub enum OpenError {
     /// The stream's name or ARN is not one.
     #[error("not the name or ARN of a stream: {0}")]
     StreamId(#[from] InvalidField),
+    /// The system gives no thread to drive it (blocking streams only).
+    #[error("no thread for the driver: {0}")]
+    Thread(#[from] std::io::Error),
     /// The service will not have it.
     #[error("{reason}")]
     Halted {
@@ -141,16 +144,32 @@ impl Stream {
     /// # Errors
     /// Hands the frame back with the reason; the stream goes on.
     pub async fn put_frame(&self, frame: Frame) -> Result<(), PutFrameError> {
+        self.put_until(frame, std::future::pending()).await
+    }
+
+    /// Puts a frame, waiting at most so long while the buffer is full. Of a dropped call the frame was not taken.
+    ///
+    /// # Errors
+    /// Hands the frame back with the reason, [`Refusal::Full`] when there was no room in time; the stream goes on.
+    pub async fn put_frame_within(&self, frame: Frame, within: Duration) -> Result<(), PutFrameError> {
+        self.put_until(frame, tokio::time::sleep(within)).await
+    }
+
+    async fn put_until(&self, frame: Frame, deadline: impl Future<Output = ()>) -> Result<(), PutFrameError> {
+        let mut deadline = std::pin::pin!(deadline);
         let mut waiting = frame;
         loop {
             let news = self.shared.news.notified();
             let mut news = std::pin::pin!(news);
             news.as_mut().enable();
-            match self.try_put_frame(waiting) {
-                Err(error) if self.waits_for(&error) => waiting = error.into_frame(),
+            let refused = match self.try_put_frame(waiting) {
+                Err(error) if self.waits_for(&error) => error,
                 done => return done,
+            };
+            tokio::select! {
+                () = news => waiting = refused.into_frame(),
+                () = &mut deadline => return Err(refused),
             }
-            news.await;
         }
     }
 

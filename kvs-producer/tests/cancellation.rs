@@ -1,0 +1,148 @@
+//! Every future of the driver, dropped at each of its waits: what was not taken was not taken, what was begun goes on.
+#![cfg(feature = "tokio")]
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod service;
+mod support;
+
+use std::collections::BTreeSet;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use kvs_producer::{Config, Event, Overflow, Stream, Timestamps};
+use service::Service;
+use support::*;
+
+const SOON: Duration = Duration::from_secs(20);
+
+fn live() -> Config {
+    config().timestamps(Timestamps::StartAt(EPOCH)).overflow(Overflow::Refuse).backoff_first(Duration::from_millis(10))
+}
+
+/// Polls a future `polls` times, as often as it is woken, and drops it then. `None` when it was not done by then.
+async fn dropped_after<F: Future>(polls: usize, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    let mut done = 0;
+    std::future::poll_fn(|cx| {
+        if done == polls {
+            return Poll::Ready(None);
+        }
+        done += 1;
+        match future.as_mut().poll(cx) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending if done == polls => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
+}
+
+/// All tasks but the test's own are gone within a moment.
+async fn quiet() {
+    let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    let settle = async {
+        while tasks() > 0 {
+            tokio::task::yield_now().await
+        }
+    };
+    assert!(tokio::time::timeout(SOON, settle).await.is_ok(), "{} tasks are left", tasks());
+}
+
+#[tokio::test]
+async fn an_open_dropped_at_any_wait_leaves_no_task_behind() {
+    let service = Service::start();
+    for polls in 0.. {
+        let opened = dropped_after(polls, Stream::open(live(), service.client())).await;
+        if let Some(stream) = opened {
+            assert!(polls > 1, "there was no wait to drop it at");
+            assert!(stream.unwrap().stop(SOON).await.is_complete());
+            break;
+        }
+        quiet().await;
+    }
+}
+
+#[tokio::test]
+async fn a_put_dropped_at_any_wait_took_nothing_and_the_stream_goes_on() {
+    let service = Service::start();
+    service.hold();
+    let stream = Stream::open(live().buffer_bytes(32 << 10), service.client()).await.unwrap();
+    let (mut ms, mut dropped) = (0, 0);
+    let put = async |ms| stream.put_frame(frame(V, ms, ms % 400 == 0)).await.unwrap();
+    for round in 0..200 {
+        match dropped_after(round % 5, put(ms)).await {
+            Some(()) => ms += 40,
+            None => dropped += 1,
+        }
+        assert_eq!(stream.stats().totals.submitted.frames, ms / 40, "a dropped put is no put");
+        if round == 150 {
+            assert!(dropped > 50, "the buffer was full: {dropped}");
+            service.release();
+        }
+    }
+    put(ms).await;
+    let report = stream.stop(SOON).await;
+    assert!(report.is_complete(), "{report:?}");
+    assert_eq!(report.totals.persisted.frames, ms / 40 + 1);
+}
+
+#[tokio::test]
+async fn a_stop_dropped_at_any_wait_goes_on_and_may_be_called_again() {
+    let service = Service::start();
+    for polls in 0..6 {
+        let stream = Stream::open(live(), service.client()).await.unwrap();
+        for ms in (0..4_000).step_by(40) {
+            stream.put_frame(frame(V, ms, ms % 2000 == 0)).await.unwrap();
+        }
+        let dropped = dropped_after(polls, stream.stop(SOON)).await;
+        let refused = stream.try_put_frame(frame(V, 4_000, true)).is_err();
+        assert_eq!(refused, polls > 0, "a stop that was polled has begun");
+        let report = stream.stop(SOON).await;
+        assert!(report.is_complete(), "{report:?}");
+        assert!(dropped.is_none_or(|earlier| earlier == report));
+        drop(stream);
+        quiet_but_pool().await;
+    }
+}
+
+/// The client's pool keeps a connection a while; the streams' own tasks are gone.
+async fn quiet_but_pool() {
+    let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    let settle = async {
+        while tasks() > 12 {
+            tokio::task::yield_now().await
+        }
+    };
+    assert!(tokio::time::timeout(SOON, settle).await.is_ok(), "{} tasks are left", tasks());
+}
+
+#[tokio::test]
+async fn a_wait_for_an_event_dropped_at_any_point_loses_none_and_doubles_none() {
+    let service = Service::start();
+    let stream = Stream::open(live(), service.client()).await.unwrap();
+    let watching = async {
+        let (mut events, mut persisted, mut seen) = (stream.events(), BTreeSet::new(), 0_usize);
+        for round in 0.. {
+            match dropped_after(round % 4, events.next()).await {
+                Some(None) => break,
+                Some(Some(Event::Persisted(fragment))) => {
+                    assert!(persisted.insert(fragment.fragment), "told twice: {fragment:?}");
+                    seen += 1;
+                }
+                Some(Some(_)) => {}
+                None => tokio::task::yield_now().await,
+            }
+        }
+        seen
+    };
+    let sending = async {
+        for ms in (0..20_000).step_by(40) {
+            stream.put_frame(frame(V, ms, ms % 1000 == 0)).await.unwrap();
+        }
+        stream.stop(SOON).await
+    };
+    let (seen, report) = tokio::join!(watching, sending);
+    assert!(report.is_complete(), "{report:?}");
+    assert_eq!(seen, 20);
+}
