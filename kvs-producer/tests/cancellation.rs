@@ -67,19 +67,21 @@ async fn an_open_dropped_at_any_wait_leaves_no_task_behind() {
 async fn a_put_dropped_at_any_wait_took_nothing_and_the_stream_goes_on() {
     let service = Service::start();
     service.hold();
-    let stream = Stream::open(live().buffer_bytes(32 << 10), service.client()).await.unwrap();
+    let stream = Stream::open(live().buffer_bytes(64 << 10), service.client()).await.unwrap();
     let (mut ms, mut dropped) = (0, 0);
     let put = async |ms| stream.put_frame(frame(V, ms, ms % 400 == 0)).await.unwrap();
-    for round in 0..200 {
-        match dropped_after(round % 5, put(ms)).await {
+    for round in 0..400 {
+        if round == 300 {
+            assert!(dropped > 50, "the buffer was full: {dropped}");
+            service.release();
+        }
+        // While media is held up nothing would wake a second poll.
+        let polls = if round < 300 { round % 2 } else { round % 5 };
+        match dropped_after(polls, put(ms)).await {
             Some(()) => ms += 40,
             None => dropped += 1,
         }
         assert_eq!(stream.stats().totals.submitted.frames, ms / 40, "a dropped put is no put");
-        if round == 150 {
-            assert!(dropped > 50, "the buffer was full: {dropped}");
-            service.release();
-        }
     }
     put(ms).await;
     let report = stream.stop(SOON).await;
@@ -102,19 +104,8 @@ async fn a_stop_dropped_at_any_wait_goes_on_and_may_be_called_again() {
         assert!(report.is_complete(), "{report:?}");
         assert!(dropped.is_none_or(|earlier| earlier == report));
         drop(stream);
-        quiet_but_pool().await;
+        quiet().await;
     }
-}
-
-/// The client's pool keeps a connection a while; the streams' own tasks are gone.
-async fn quiet_but_pool() {
-    let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
-    let settle = async {
-        while tasks() > 12 {
-            tokio::task::yield_now().await
-        }
-    };
-    assert!(tokio::time::timeout(SOON, settle).await.is_ok(), "{} tasks are left", tasks());
 }
 
 #[tokio::test]

@@ -1,0 +1,112 @@
+//! Streams opened and stopped again and again, each with a connection and a fragment: nothing stays behind.
+//!
+//! The suite does 200 cycles. 10,000:
+//! `KVS_CYCLES=10000 cargo test --release -p kvs-producer --features blocking --test cycles -- --nocapture --test-threads 1`.
+#![cfg(feature = "tokio")]
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod service;
+mod support;
+
+use std::time::{Duration, Instant};
+
+use allocation_counter::{AllocationInfo, measure};
+use kvs_aws::Client;
+use kvs_producer::{Config, Stream, Timestamps};
+use service::Service;
+use support::*;
+use tokio::runtime::Runtime;
+
+const SOON: Duration = Duration::from_secs(20);
+
+fn cycles() -> usize {
+    std::env::var("KVS_CYCLES").map_or(200, |cycles| cycles.parse().unwrap())
+}
+
+fn live() -> Config {
+    config().timestamps(Timestamps::StartAt(EPOCH))
+}
+
+/// All of it on this thread, where the heap is counted; the service has threads of its own.
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+async fn cycle(client: &Client) {
+    let stream = Stream::open(live(), client.clone()).await.unwrap();
+    for ms in 0..3 {
+        stream.put_frame(frame(V, ms * 40, ms == 0)).await.unwrap();
+    }
+    let report = stream.stop(SOON).await;
+    assert!(report.is_complete(), "{report:?}");
+}
+
+async fn run(client: &Client, cycles: usize) {
+    for _ in 0..cycles {
+        cycle(client).await;
+    }
+}
+
+fn tell(what: &str, cycles: usize, begun: Instant, heap: AllocationInfo) {
+    println!(
+        "{what}: {cycles} cycles in {:.1} s, at most {} KiB, left {} blocks and {} bytes",
+        begun.elapsed().as_secs_f64(),
+        heap.bytes_max >> 10,
+        heap.count_current,
+        heap.bytes_current
+    );
+}
+
+#[test]
+fn the_heap_is_back_to_the_last_block_after_thousands_of_streams() {
+    let (service, cycles, begun) = (Service::start(), cycles(), Instant::now());
+    let everything = |cycles| {
+        let client = service.client();
+        runtime().block_on(run(&client, cycles));
+    };
+    // What is made once for the whole process is made here.
+    everything(5);
+    let heap = measure(|| everything(cycles));
+    tell("client and runtime made and dropped", cycles, begun, heap);
+    assert_eq!((heap.count_current, heap.bytes_current), (0, 0));
+    assert_eq!(service.fragments(), cycles + 5);
+}
+
+#[test]
+fn a_client_that_lives_on_holds_no_more_after_thousands_of_streams_than_after_a_few() {
+    let (service, cycles, begun) = (Service::start(), cycles(), Instant::now());
+    let (client, runtime) = (service.client(), runtime());
+    runtime.block_on(run(&client, 20));
+    let heap = measure(|| runtime.block_on(run(&client, cycles)));
+    tell("one client", cycles, begun, heap);
+    // Connections of the pool come and go; a leak of one block a cycle would show.
+    assert!(heap.count_current < 100 && heap.bytes_current < 64 << 10, "{heap:?}");
+}
+
+#[cfg(all(feature = "blocking", target_os = "linux"))]
+#[test]
+fn the_blocking_face_leaves_no_thread_behind() {
+    let (service, cycles) = (Service::start(), cycles() / 10);
+    let client = service.client();
+    for round in 0..cycles {
+        let stream = kvs_producer::blocking::Stream::open(live(), client.clone()).unwrap();
+        let mut events = stream.events();
+        stream.put_frame(frame(V, 0, true)).unwrap();
+        if round % 2 == 0 {
+            assert!(stream.stop(SOON).is_complete());
+        }
+        assert!(threads_named("kvs-producer") > 0);
+        drop(stream);
+        while events.next().is_some() {}
+    }
+    assert_eq!(threads_named("kvs-producer"), 0);
+}
+
+/// The only test of this program that starts such threads.
+#[cfg(all(feature = "blocking", target_os = "linux"))]
+fn threads_named(name: &str) -> usize {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    // A thread may end while we look.
+    let names = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok());
+    names.filter(|comm| comm.trim() == name).count()
+}
