@@ -34,4 +34,5 @@ pub mod pcm;
 
 mod bits;
 mod sets;
+mod sps;
 mod wave;

@@ -6,13 +6,13 @@ mod sei;
 mod slice;
 mod sps;
 
+pub use super::sets::SetChange;
+pub use super::sps::{FrameRate, SpsError};
+use crate::{CodecId, Track, TrackKind, TrackNumber};
 pub use avcc::AvcCError;
 pub use parameter_sets::{ParameterSets, ParameterSetsError};
 pub use slice::{Field, PictureOrder, SliceHeader};
-pub use sps::{FrameRate, PictureOrderType, Sps, SpsError};
-
-pub use super::sets::SetChange;
-use crate::{CodecId, Track, TrackKind, TrackNumber};
+pub use sps::{PictureOrderType, Sps};
 
 /// What a NAL unit holds (H.264 table 7-1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

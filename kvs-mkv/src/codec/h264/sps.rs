@@ -2,6 +2,7 @@
 
 use crate::codec::bits::{BitReader, without_emulation_prevention};
 use crate::codec::limits;
+use crate::codec::sps::{Fields, FrameRate, SpsError, cropped};
 
 use super::NalType;
 
@@ -41,16 +42,6 @@ pub struct Sps {
     pub separate_planes: bool,
 }
 
-/// Frames a second as a fraction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(clippy::exhaustive_structs, reason = "a fraction has two sides")]
-pub struct FrameRate {
-    /// Frames ...
-    pub frames: u64,
-    /// ... in this many seconds; never zero.
-    pub seconds: u64,
-}
-
 /// `pic_order_cnt_type`: how slices say when their picture is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -69,44 +60,6 @@ pub enum PictureOrderType {
     DecodingOrder,
 }
 
-/// A sequence parameter set that cannot be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SpsError {
-    /// The NAL unit is something else.
-    #[error("NAL unit type {found} is not a sequence parameter set")]
-    NotSps {
-        /// Its type.
-        found: u8,
-    },
-    /// It ends in the middle of a field.
-    #[error("the sequence parameter set of {len} bytes ends early, after bit {bit}")]
-    Truncated {
-        /// Its bytes.
-        len: usize,
-        /// Bits read before the end.
-        bit: usize,
-    },
-    /// A field beyond what the standard allows.
-    #[error("{field} of the sequence parameter set is {value}, the largest allowed is {limit}")]
-    OutOfRange {
-        /// Its name in the standard.
-        field: &'static str,
-        /// What it says.
-        value: u32,
-        /// What is allowed.
-        limit: u32,
-    },
-    /// The cropping leaves nothing of the picture.
-    #[error("cropping leaves nothing of a {width}x{height} picture")]
-    CroppedAway {
-        /// Coded width.
-        width: u32,
-        /// Coded height.
-        height: u32,
-    },
-}
-
 impl Sps {
     /// Reads an SPS NAL unit, its one-byte header included; emulation prevention is removed here.
     ///
@@ -118,50 +71,20 @@ impl Sps {
             return Err(SpsError::NotSps { found: kind.0 });
         }
         let bytes = without_emulation_prevention(unit.get(1..).unwrap_or_default());
-        let mut fields = Fields { bits: BitReader::new(&bytes), len: unit.len() };
-        fields.sps()
+        Fields::new(&bytes, unit.len()).h264()
     }
-}
-
-/// Reads fields and names what is wrong with them.
-struct Fields<'a> {
-    bits: BitReader<'a>,
-    len: usize,
 }
 
 impl Fields<'_> {
-    fn truncated(&self) -> SpsError {
-        SpsError::Truncated { len: self.len, bit: self.bits.position() }
-    }
-
-    fn byte(&mut self) -> Result<u8, SpsError> {
-        let value = self.bits.bits(8).ok_or_else(|| self.truncated())?;
-        Ok(u8::try_from(value).unwrap_or_default())
-    }
-
-    fn flag(&mut self) -> Result<bool, SpsError> {
-        self.bits.flag().ok_or_else(|| self.truncated())
-    }
-
-    fn ue(&mut self, field: &'static str, limit: u32) -> Result<u32, SpsError> {
-        let value = self.bits.ue().ok_or_else(|| self.truncated())?;
-        if value > limit { Err(SpsError::OutOfRange { field, value, limit }) } else { Ok(value) }
-    }
-
-    fn small(&mut self, field: &'static str, limit: u8) -> Result<u8, SpsError> {
-        let value = self.ue(field, limit.into())?;
-        Ok(u8::try_from(value).unwrap_or_default())
-    }
-
-    fn sps(&mut self) -> Result<Sps, SpsError> {
-        let (profile, constraints, level) = (self.byte()?, self.byte()?, self.byte()?);
+    fn h264(&mut self) -> Result<Sps, SpsError> {
+        let (profile, constraints, level) = (self.byte(8)?, self.byte(8)?, self.byte(8)?);
         let id = self.small("seq_parameter_set_id", 31)?;
         let chroma = if is_high(profile) { self.chroma()? } else { Chroma::EIGHT_BIT_420 };
         let frame_num_bits = self.small("log2_max_frame_num_minus4", 12)?.saturating_add(4);
         let picture_order = self.picture_order()?;
         self.ue("max_num_ref_frames", 32)?;
         self.flag()?; // gaps_in_frame_num_value_allowed_flag
-        let (width, height, frames_only) = self.size(chroma)?;
+        let (width, height, frames_only) = self.size_and_fields(chroma)?;
         let vui = if self.flag()? { self.vui() } else { None };
         Ok(Sps {
             id,
@@ -233,7 +156,7 @@ impl Fields<'_> {
     }
 
     /// Width and height after cropping, and whether all pictures are frames.
-    fn size(&mut self, chroma: Chroma) -> Result<(u32, u32, bool), SpsError> {
+    fn size_and_fields(&mut self, chroma: Chroma) -> Result<(u32, u32, bool), SpsError> {
         const MACROBLOCKS: u32 = limits::PICTURE_SIDE / 16;
         let columns = self.ue("pic_width_in_mbs_minus1", MACROBLOCKS)?.saturating_add(1);
         let rows = self.ue("pic_height_in_map_units_minus1", MACROBLOCKS)?.saturating_add(1);
@@ -249,15 +172,9 @@ impl Fields<'_> {
         }
         let (unit_x, unit_y) = chroma.crop_unit();
         let mut crop = || self.ue("frame_crop_offset", limits::PICTURE_SIDE);
-        let (left, right, top, bottom) = (crop()?, crop()?, crop()?, crop()?);
-        let cropped = |side: u32, unit: u32, from: u32, to: u32| {
-            let away = from.checked_add(to)?.checked_mul(unit)?;
-            side.checked_sub(away).filter(|&left| left > 0)
-        };
-        let shown = cropped(width, unit_x, left, right)
-            .zip(cropped(height, unit_y.saturating_mul(fields), top, bottom))
-            .ok_or(SpsError::CroppedAway { width, height })?;
-        Ok((shown.0, shown.1, frames_only))
+        let away = [crop()?, crop()?, crop()?, crop()?];
+        let (width, height) = cropped((width, height), (unit_x, unit_y.saturating_mul(fields)), away)?;
+        Ok((width, height, frames_only))
     }
 
     /// The frame rate and the reordering of the VUI (E.1.1); `None` if it ends early.

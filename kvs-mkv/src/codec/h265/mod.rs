@@ -5,12 +5,12 @@ mod parameter_sets;
 mod slice;
 mod sps;
 
-pub use super::h264::FrameRate;
 pub use super::sets::SetChange;
+pub use super::sps::{FrameRate, SpsError};
 pub use hvcc::HvcCError;
 pub use parameter_sets::{ParameterSets, ParameterSetsError};
 pub use slice::{PictureOrder, SliceHeader};
-pub use sps::{ProfileTierLevel, Sps, SpsError};
+pub use sps::{ProfileTierLevel, Sps};
 
 use crate::{CodecId, Track, TrackKind, TrackNumber};
 

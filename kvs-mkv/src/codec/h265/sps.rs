@@ -2,8 +2,8 @@
 
 use super::NalType;
 use crate::codec::bits::{BitReader, without_emulation_prevention};
-use crate::codec::h264::FrameRate;
 use crate::codec::limits;
+use crate::codec::sps::{Fields, FrameRate, SpsError, cropped};
 
 /// What a sequence parameter set says, as far as a container or an application wants it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,44 +63,6 @@ impl ProfileTierLevel {
     }
 }
 
-/// A sequence parameter set that cannot be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SpsError {
-    /// The NAL unit is something else.
-    #[error("NAL unit type {found} is not a sequence parameter set")]
-    NotSps {
-        /// Its type.
-        found: u8,
-    },
-    /// It ends in the middle of a field.
-    #[error("the sequence parameter set of {len} bytes ends early, after bit {bit}")]
-    Truncated {
-        /// Its bytes.
-        len: usize,
-        /// Bits read before the end.
-        bit: usize,
-    },
-    /// A field beyond what the standard allows.
-    #[error("{field} of the sequence parameter set is {value}, the largest allowed is {limit}")]
-    OutOfRange {
-        /// Its name in the standard.
-        field: &'static str,
-        /// What it says.
-        value: u32,
-        /// What is allowed.
-        limit: u32,
-    },
-    /// The conformance window leaves nothing of the picture.
-    #[error("the conformance window leaves nothing of a {width}x{height} picture")]
-    CroppedAway {
-        /// Coded width.
-        width: u32,
-        /// Coded height.
-        height: u32,
-    },
-}
-
 impl Sps {
     /// Reads an SPS NAL unit, its header of two bytes included; emulation prevention is removed here.
     ///
@@ -112,44 +74,12 @@ impl Sps {
             return Err(SpsError::NotSps { found: kind.0 });
         }
         let bytes = without_emulation_prevention(unit.get(2..).unwrap_or_default());
-        Fields { bits: BitReader::new(&bytes), len: unit.len() }.sps()
+        Fields::new(&bytes, unit.len()).h265()
     }
-}
-
-/// Reads fields and names what is wrong with them.
-struct Fields<'a> {
-    bits: BitReader<'a>,
-    len: usize,
 }
 
 impl Fields<'_> {
-    fn truncated(&self) -> SpsError {
-        SpsError::Truncated { len: self.len, bit: self.bits.position() }
-    }
-
-    fn bits(&mut self, count: u32) -> Result<u32, SpsError> {
-        self.bits.bits(count).ok_or_else(|| self.truncated())
-    }
-
-    fn byte(&mut self, count: u32) -> Result<u8, SpsError> {
-        Ok(u8::try_from(self.bits(count)?).unwrap_or_default())
-    }
-
-    fn flag(&mut self) -> Result<bool, SpsError> {
-        self.bits.flag().ok_or_else(|| self.truncated())
-    }
-
-    fn ue(&mut self, field: &'static str, limit: u32) -> Result<u32, SpsError> {
-        let value = self.bits.ue().ok_or_else(|| self.truncated())?;
-        if value > limit { Err(SpsError::OutOfRange { field, value, limit }) } else { Ok(value) }
-    }
-
-    fn small(&mut self, field: &'static str, limit: u8) -> Result<u8, SpsError> {
-        let value = self.ue(field, limit.into())?;
-        Ok(u8::try_from(value).unwrap_or_default())
-    }
-
-    fn sps(&mut self) -> Result<Sps, SpsError> {
+    fn h265(&mut self) -> Result<Sps, SpsError> {
         self.bits(4)?; // sps_video_parameter_set_id
         let sub_layers = self.byte(3)?;
         let temporal_nesting = self.flag()?;
@@ -157,7 +87,7 @@ impl Fields<'_> {
         let id = self.small("sps_seq_parameter_set_id", 15)?;
         let chroma_format = self.small("chroma_format_idc", 3)?;
         let separate_planes = chroma_format == 3 && self.flag()?;
-        let (width, height) = self.size(chroma_format)?;
+        let (width, height) = self.size_in_window(chroma_format)?;
         let luma_bits = self.small("bit_depth_luma_minus8", 8)?.saturating_add(8);
         let chroma_bits = self.small("bit_depth_chroma_minus8", 8)?.saturating_add(8);
         let order_bits = self.small("log2_max_pic_order_cnt_lsb_minus4", 12)?.saturating_add(4);
@@ -198,27 +128,20 @@ impl Fields<'_> {
     }
 
     /// Width and height after the conformance window.
-    fn size(&mut self, chroma_format: u8) -> Result<(u32, u32), SpsError> {
+    fn size_in_window(&mut self, chroma_format: u8) -> Result<(u32, u32), SpsError> {
         let width = self.ue("pic_width_in_luma_samples", limits::PICTURE_SIDE)?;
         let height = self.ue("pic_height_in_luma_samples", limits::PICTURE_SIDE)?;
-        let mut window = (0, 0, 0, 0);
+        let mut window = [0; 4];
         if self.flag()? {
             let mut offset = || self.ue("conf_win_offset", limits::PICTURE_SIDE);
-            window = (offset()?, offset()?, offset()?, offset()?);
+            window = [offset()?, offset()?, offset()?, offset()?];
         }
-        let (unit_x, unit_y) = match chroma_format {
+        let unit = match chroma_format {
             1 => (2, 2),
             2 => (2, 1),
             _ => (1, 1),
         };
-        let (left, right, top, bottom) = window;
-        let cropped = |side: u32, unit: u32, from: u32, to: u32| {
-            let away = from.checked_add(to)?.checked_mul(unit)?;
-            side.checked_sub(away).filter(|&left| left > 0)
-        };
-        cropped(width, unit_x, left, right)
-            .zip(cropped(height, unit_y, top, bottom))
-            .ok_or(SpsError::CroppedAway { width, height })
+        cropped((width, height), unit, window)
     }
 }
 
