@@ -14,7 +14,9 @@ use crate::limits;
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub enum TlsRoots {
-    /// Those compiled in or the system's, by feature (`webpki-roots`, `native-roots`); both when both are on.
+    /// Those compiled in (feature `webpki-roots`: Mozilla's list, Amazon's own authorities among them) or the system's (feature
+    /// `native-roots`: where `SSL_CERT_FILE` and `SSL_CERT_DIR` say, else where the system keeps them); both when both are on.
+    /// With neither nobody is trusted, and only plain `http` endpoints can be reached.
     #[default]
     Default,
     /// A PEM bundle, alone. What `AWS_CA_BUNDLE` names.
@@ -107,5 +109,20 @@ pub(crate) fn read_pem(path: &Path, limit: u64) -> Result<Vec<u8>, TlsError> {
         Ok(pem)
     } else {
         Err(TlsError::TooLong { path: path.to_owned(), limit })
+    }
+}
+
+#[cfg(all(test, feature = "webpki-roots"))]
+mod tests {
+    #[test]
+    fn amazons_authorities_are_among_the_roots_compiled_in() {
+        for name in
+            [&b"Amazon Root CA 1"[..], b"Amazon Root CA 3", b"Starfield Services Root Certificate Authority - G2"]
+        {
+            let among = webpki_roots::TLS_SERVER_ROOTS
+                .iter()
+                .any(|root| root.subject.windows(name.len()).any(|part| part == name));
+            assert!(among, "{}", String::from_utf8_lossy(name));
+        }
     }
 }

@@ -67,16 +67,7 @@ fn stream() -> StreamId {
 async fn a_given_root_is_trusted_by_calls_and_by_put_media() {
     let server = Server::start().await;
     let client = server.client(TlsRoots::Pem(server.pem.clone().into_bytes()));
-    let call = client.send(DescribeStream::new(stream()));
-    let answer = async {
-        let mut stream = server.accept().await.unwrap();
-        read_until(&mut stream, b"}").await;
-        let body = r#"{"StreamInfo":{"StreamName":"cam"}}"#;
-        stream.write_all(support::ok(body).as_bytes()).await.unwrap();
-        stream
-    };
-    let (info, _open) = tokio::join!(call, answer);
-    assert_eq!(info.unwrap().stream_name.as_deref(), Some("cam"));
+    answered(&server, &client).await;
 
     let endpoint = client.config().control_endpoint().unwrap();
     let camera = async {
@@ -114,6 +105,66 @@ async fn a_certificate_nobody_vouches_for_is_refused() {
     let session = PutMedia::new(stream(), TimecodeType::Absolute);
     let (session, _) = tokio::join!(client.put_media(session, &endpoint), server.accept());
     assert!(session.unwrap_err().to_string().contains("certificate"));
+}
+
+/// One call that is answered: the server's certificate is trusted.
+async fn answered(server: &Server, client: &Client) {
+    let answer = async {
+        let mut stream = server.accept().await.unwrap();
+        read_until(&mut stream, b"}").await;
+        stream.write_all(support::ok(r#"{"StreamInfo":{"StreamName":"cam"}}"#).as_bytes()).await.unwrap();
+        stream
+    };
+    let (info, _open) = tokio::join!(client.send(DescribeStream::new(stream())), answer);
+    assert_eq!(info.unwrap().stream_name.as_deref(), Some("cam"));
+}
+
+#[tokio::test]
+async fn a_bundle_in_a_file_is_trusted_as_the_environment_names_it() {
+    let server = Server::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let bundle = folder.path().join("bundle.pem");
+    std::fs::write(&bundle, format!("# our own\n{}", server.pem)).unwrap();
+    let url = format!("https://localhost:{}", server.listener.local_addr().unwrap().port());
+    let vars = [
+        ("AWS_REGION", "eu-west-1"),
+        ("AWS_ACCESS_KEY_ID", "AKID"),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
+        ("AWS_ENDPOINT_URL", &url),
+        ("AWS_CA_BUNDLE", bundle.to_str().unwrap()),
+    ];
+    let value = |name| vars.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+    answered(&server, &Client::new(Config::from_vars(value).unwrap()).unwrap()).await;
+}
+
+/// The system's store is found by a variable that only a new process can have set.
+#[cfg(feature = "native-roots")]
+#[tokio::test]
+async fn the_systems_roots_are_trusted() {
+    const URL: &str = "KVS_TEST_TRUSTED_URL";
+    if let Ok(url) = std::env::var(URL) {
+        let credentials = Credentials::from_keys("AKID", "secret", None);
+        let config = Config::new(Region::new("eu-west-1").unwrap(), credentials).endpoint_url(&url).unwrap();
+        Client::new(config).unwrap().send(DescribeStream::new(stream())).await.unwrap();
+        return;
+    }
+    let server = Server::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("store.pem");
+    std::fs::write(&store, &server.pem).unwrap();
+    let url = format!("https://localhost:{}", server.listener.local_addr().unwrap().port());
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "the_systems_roots_are_trusted"])
+        .env(URL, url)
+        .env("SSL_CERT_FILE", &store)
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut stream = server.accept().await.expect("the store's certificate is trusted");
+    read_until(&mut stream, b"}").await;
+    stream.write_all(support::ok(r#"{"StreamInfo":{"StreamName":"cam"}}"#).as_bytes()).await.unwrap();
+    let status = tokio::task::spawn_blocking(move || child.wait().unwrap()).await.unwrap();
+    assert!(status.success());
 }
 
 #[test]
