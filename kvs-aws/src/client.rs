@@ -15,7 +15,7 @@ use crate::control::GetDataEndpoint;
 use crate::credentials::CredentialsCache;
 use crate::dial::Dialer;
 use crate::endpoint::Endpoint;
-use crate::error::{Error, ServiceError, ServiceErrorKind, TransportError};
+use crate::error::{Error, Phase, ServiceError, ServiceErrorKind, TransportError};
 use crate::http_send::HttpSend;
 use crate::hyper_send::HyperSend;
 use crate::limits;
@@ -305,7 +305,9 @@ struct Corrections {
 /// Whether an error speaks against the data endpoint rather than against the request.
 fn is_endpoint_fault(error: &Error) -> bool {
     match error {
-        Error::Transport(TransportError::Connect { .. }) => true,
+        Error::Transport(TransportError::Connect { .. } | TransportError::Timeout { phase: Phase::Connect, .. }) => {
+            true
+        }
         Error::Service(error) => matches!(
             error.kind,
             ServiceErrorKind::InvalidEndpoint | ServiceErrorKind::ResourceNotFound | ServiceErrorKind::UnknownOperation
@@ -325,5 +327,21 @@ impl fmt::Debug for Client {
             .field("region", &self.shared.config.region)
             .field("control", &self.shared.control)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_data_endpoint_that_cannot_be_connected_to_is_asked_for_anew_and_a_slow_answer_is_no_reason() {
+        let late = |phase| Error::Transport(TransportError::Timeout { phase, limit: Duration::from_secs(5) });
+        assert!(is_endpoint_fault(&late(Phase::Connect)));
+        assert!(!is_endpoint_fault(&late(Phase::Head)));
+        let refused = TransportError::Connect { endpoint: "b-1.example".to_owned(), source: "refused".into() };
+        assert!(is_endpoint_fault(&Error::Transport(refused)));
     }
 }

@@ -233,7 +233,7 @@ pub(crate) fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Phase {
-    /// Name resolution, TCP and TLS.
+    /// Name resolution, TCP, the way through a proxy, and TLS.
     Connect,
     /// From the request's first byte to the response's head.
     Head,

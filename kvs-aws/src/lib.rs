@@ -20,6 +20,9 @@
 //! * [`Client::put_media`] is the one call of another kind: media goes up and acknowledgements come down at the same
 //!   time. Nothing in it is repeated here.
 //! * A core has no clock: [`sign()`] takes the time, [`retry::Retry`] takes the instant and gives one back.
+//! * Credentials come from any provider; they are renewed ahead of their end, by one caller for all, and used to their end
+//!   while they cannot be. `IotCredentials` (feature `iot`) gets them for a device's certificate.
+//! * Connections go through the [`Proxy`] that is set, those of PutMedia too, and trust the [`TlsRoots`] that are set.
 //! * Dropping a future gives its exchange up; nothing goes on behind your back.
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 

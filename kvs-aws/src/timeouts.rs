@@ -6,7 +6,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timeouts {
-    /// Name resolution, TCP and TLS. Default 5 s.
+    /// Name resolution, TCP, the way through a proxy, and TLS. Default 5 s.
     pub connect: Duration,
     /// From sending to the response's head. Default 30 s: GetImages decodes a page of pictures before it answers.
     pub head: Duration,
@@ -29,7 +29,7 @@ impl Default for Timeouts {
 }
 
 impl Timeouts {
-    /// Sets the limit of name resolution, TCP and TLS.
+    /// Sets the limit of name resolution, TCP, the way through a proxy, and TLS.
     #[must_use]
     pub const fn connect(mut self, limit: Duration) -> Self {
         self.connect = limit;
