@@ -222,7 +222,6 @@ impl Parser {
             self.level = Level::Segment(segment);
         }
         self.blocks = None;
-        self.need = 0;
         self.span = at..at;
         Ok(Step::Event(Event::ClusterEnd))
     }

@@ -239,6 +239,7 @@ impl Parser {
     }
 
     fn step(&mut self) -> Result<Step, ParseError> {
+        self.need = 0;
         if !matches!(self.pending, Pending::Nothing) {
             return self.pending_step();
         }
@@ -251,7 +252,6 @@ impl Parser {
         if let Some(step) = self.close_ended()? {
             return Ok(step);
         }
-        self.need = 0;
         let at = self.input.position();
         let mut scratch = [0; HEAD_BYTES];
         let seen = self.input.peek(&mut scratch);
