@@ -40,6 +40,9 @@ impl Canonical {
         if !names.iter().any(|name| name.eq_ignore_ascii_case("host")) {
             return Err(incomplete("'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization."));
         }
+        if let Some(name) = unsigned(&request.headers, &names) {
+            return Err(incomplete(format!("'{name}' must be a 'SignedHeader' in the AWS Authorization.")));
+        }
         Ok(Self {
             method: request.method.as_str().to_owned(),
             path: percent_encode(request.uri.path().as_bytes(), ENCODED_PATH).to_string(),
@@ -57,6 +60,20 @@ impl Canonical {
         format!("{method}\n{path}\n{query}\n{headers}\n{signed_headers}\n{payload_hash}")
     }
 }
+
+/// The first header that says what is asked for and is not signed: anyone on the way could change it.
+///
+/// SigV4 wants all `x-amz-…` headers signed. [`UNSIGNED_HEADERS`] are those that clients of this service send all the same.
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>
+fn unsigned<'a>(headers: &'a HeaderMap, signed: &[&str]) -> Option<&'a str> {
+    let is_signed = |name: &str| signed.iter().any(|signed| signed.eq_ignore_ascii_case(name));
+    let names = headers.keys().map(http::HeaderName::as_str);
+    names.filter(|name| name.starts_with("x-amz")).find(|name| !UNSIGNED_HEADERS.contains(name) && !is_signed(name))
+}
+
+/// Left out or added after signing: the session token by the C producer, the word for the body's hash by the Java producer,
+/// the trace by AWS's proxies and by SDKs in Lambda.
+const UNSIGNED_HEADERS: [&str; 3] = ["x-amz-security-token", HASH_HEADER, "x-amzn-trace-id"];
 
 /// Whether the port stays in the canonical host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

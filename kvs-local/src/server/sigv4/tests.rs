@@ -96,6 +96,27 @@ fn a_changed_path_header_key_or_signature_is_refused() {
 }
 
 #[test]
+fn a_header_that_says_what_is_asked_for_must_be_signed() {
+    let names = |name: &'static str| {
+        let mut parts = json();
+        parts.headers.insert(name, "door".parse().unwrap());
+        gate(None).check(&parts, Payload::Whole(BODY), now())
+    };
+    for name in ["x-amzn-stream-name", "x-amzn-fragment-timecode-type", "x-amz-target"] {
+        let refusal = names(name).unwrap_err();
+        assert_eq!(refusal.exception, Exception::IncompleteSignature);
+        assert_eq!(refusal.message, format!("'{name}' must be a 'SignedHeader' in the AWS Authorization."));
+    }
+    for name in ["x-amzn-trace-id", "x-amz-content-sha256", "x-amz-security-token", "accept", "amz-sdk-request"] {
+        assert_eq!(names(name), Ok(()), "{name}");
+    }
+    let mut undated = json();
+    let value = undated.headers["authorization"].to_str().unwrap().replace(";x-amz-date", "");
+    undated.headers.insert("authorization", value.parse().unwrap());
+    assert_eq!(refused(&undated, Payload::Whole(BODY), now()), Exception::IncompleteSignature);
+}
+
+#[test]
 fn a_request_without_a_signature_is_told_so() {
     let (parts, ()) = Request::post("/listStreams").body(()).unwrap().into_parts();
     assert_eq!(refused(&parts, Payload::Whole(b""), now()), Exception::MissingAuthenticationToken);
