@@ -1,4 +1,4 @@
-"""boto3, the AWS CLI, Pillow and ffmpeg as judges of kvs-local.
+"""boto3, Pillow and ffmpeg as judges of kvs-local; cli.py has the AWS CLI.
 
 Run by tests/boto3.rs:  suite.py ENDPOINT ACCESS_KEY SECRET_KEY REGION DATA_DIR
 Every operation goes through botocore's own serialisers and parsers; PutMedia, which botocore does not know, is signed by
@@ -32,6 +32,7 @@ del sys.argv[1:6]
 HOST, PORT = ENDPOINT.split("//")[1].split(":")
 SECONDS = 8
 FRAGMENT = 2
+CLUSTER = b"\x1f\x43\xb6\x75"
 
 
 def client(service, **changes):
@@ -316,7 +317,20 @@ class ControlPlane(Judged):
             (CONTROL.describe_media_storage_configuration, {"ChannelARN": channel}),
             (CONTROL.tag_resource, {"ResourceARN": channel, "Tags": [{"Key": "a", "Value": "b"}]}),
             (CONTROL.list_tags_for_resource, {"ResourceARN": channel}),
+            (CONTROL.untag_resource, {"ResourceARN": channel, "TagKeyList": ["a"]}),
+            (CONTROL.describe_signaling_channel, {"ChannelName": "x"}),
+            (CONTROL.update_signaling_channel, {"ChannelARN": channel, "CurrentVersion": "1"}),
+            (CONTROL.delete_signaling_channel, {"ChannelARN": channel}),
+            (CONTROL.get_signaling_channel_endpoint, {"ChannelARN": channel}),
+            (CONTROL.update_media_storage_configuration,
+             {"ChannelARN": channel, "MediaStorageConfiguration": {"Status": "DISABLED"}}),
             (CONTROL.describe_edge_configuration, {"StreamName": self.name}),
+            (CONTROL.delete_edge_configuration, {"StreamName": self.name}),
+            (CONTROL.start_edge_configuration_update, {"StreamName": self.name, "EdgeConfig": {
+                "HubDeviceArn": "arn:aws:iot:us-west-2:111122223333:thing/x", "RecorderConfig": {"MediaSourceConfig": {
+                    "MediaUriSecretArn": "arn:aws:secretsmanager:us-west-2:111122223333:secret:x",
+                    "MediaUriType": "RTSP_URI"}}}}),
+            (CONTROL.list_edge_agent_configurations, {"HubDeviceArn": "arn:aws:iot:us-west-2:111122223333:thing/x"}),
             (ARCHIVED.get_clip, {"StreamName": self.name, "ClipFragmentSelector": selector}),
             (ARCHIVED.get_hls_streaming_session_url, {"StreamName": self.name}),
             (ARCHIVED.get_dash_streaming_session_url, {"StreamName": self.name}),
@@ -325,6 +339,26 @@ class ControlPlane(Judged):
             response = self.refused("NotImplementedException", 501, call, **arguments)
             named = call.__name__.replace("_", "")
             self.assertIn(named, response["Error"]["Message"].lower().replace(" ", ""))
+
+    def test_every_operation_that_botocore_knows_is_answered_or_said_to_be_missing(self):
+        answered, missing = set(), set()
+        for known in [CONTROL, ARCHIVED, MEDIA]:
+            for name in known.meta.service_model.operation_names:
+                operation = known.meta.service_model.operation_model(name)
+                request = botocore.awsrequest.AWSRequest(
+                    operation.http["method"], ENDPOINT + operation.http["requestUri"], data=b"{}")
+                credentials = botocore.credentials.Credentials(ACCESS_KEY, SECRET_KEY)
+                botocore.auth.SigV4Auth(credentials, "kinesisvideo", REGION).add_auth(request)
+                connection = http.client.HTTPConnection(HOST, int(PORT), timeout=20)
+                connection.request("POST", operation.http["requestUri"], b"{}", dict(request.headers))
+                response = connection.getresponse()
+                kind = response.headers.get("x-amzn-errortype", "").split(":")[0]
+                response.read()
+                connection.close()
+                self.assertIn((response.status, kind), [
+                    (200, ""), (400, "InvalidArgumentException"), (501, "NotImplementedException")], name)
+                (missing if response.status == 501 else answered).add(name)
+        self.assertEqual((len(answered), len(missing)), (21, 18), (answered, missing))
 
     def test_deleted_streams_are_gone(self):
         CONTROL.delete_stream(StreamARN=self.arn, CurrentVersion=self.info()["Version"])
@@ -610,33 +644,6 @@ class Tagged(Judged):
             "StreamArn": stream, "FragmentNumber": number, "NotificationType": "PERSISTED",
             "NotificationPayload": {"door": "open"}})
         wipe(name)
-
-
-class CommandLine(Judged):
-    def aws(self, *arguments, ok=True):
-        environment = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY, "AWS_REGION": REGION,
-                       "AWS_DEFAULT_REGION": REGION, "AWS_MAX_ATTEMPTS": "1", "PATH": "/usr/bin:/bin",
-                       "HOME": tempfile.gettempdir()}
-        done = subprocess.run([sys.executable, "-m", "awscli", "--endpoint-url", ENDPOINT, *arguments],
-                              env=environment, capture_output=True, text=True, timeout=60)
-        self.assertEqual(done.returncode == 0, ok, done.stdout + done.stderr)
-        return json.loads(done.stdout) if ok and done.stdout.strip() else done.stderr
-
-    def test_the_cli_makes_shows_configures_and_deletes_a_stream(self):
-        wipe("cli")
-        arn = self.aws("kinesisvideo", "create-stream", "--stream-name", "cli", "--data-retention-in-hours", "2")["StreamARN"]
-        shown = self.aws("kinesisvideo", "describe-stream", "--stream-name", "cli")["StreamInfo"]
-        self.assertEqual((shown["StreamARN"], shown["Status"]), (arn, "ACTIVE"))
-        configuration = {"StreamName": "cli", "ImageGenerationConfiguration": ControlPlane.IMAGES}
-        self.aws("kinesisvideo", "update-image-generation-configuration", "--cli-input-json", json.dumps(configuration))
-        self.aws("kinesisvideo", "get-data-endpoint", "--stream-name", "cli", "--api-name", "GET_IMAGES")
-        images = self.aws("kinesis-video-archived-media", "get-images", "--stream-name", "cli", "--image-selector-type",
-                          "SERVER_TIMESTAMP", "--start-timestamp", "2024-01-01T00:00:00Z", "--end-timestamp",
-                          "2024-01-01T00:00:10Z", "--sampling-interval", "5000", "--format", "JPEG")["Images"]
-        self.assertEqual([image["Error"] for image in images], ["NO_MEDIA"] * 3)
-        text = self.aws("kinesisvideo", "describe-stream", "--stream-name", "nobody", ok=False)
-        self.assertIn("ResourceNotFoundException", text)
-        self.aws("kinesisvideo", "delete-stream", "--stream-arn", arn)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,106 @@
+"""The AWS CLI as a judge of kvs-local.
+
+Run by tests/boto3.rs:  cli.py ENDPOINT ACCESS_KEY SECRET_KEY REGION DATA_DIR
+It runs in this process, since starting it for every command would take most of the time, and not in that of the other
+suite, since it changes how botocore writes timestamps.
+"""
+
+import base64
+import contextlib
+import io
+import json
+import os
+import pathlib
+import tempfile
+import time
+import unittest
+
+import awscli.clidriver
+from PIL import Image
+
+from suite import (
+    ACCESS_KEY, CLUSTER, ENDPOINT, FRAGMENT, REGION, SECONDS, SECRET_KEY, ControlPlane as Control, Judged as Base, put, wipe)
+
+# Not under their own names: unittest would run them here too.
+IMAGES = Control.IMAGES
+del Control
+
+
+class CommandLine(Base):
+    """The AWS CLI, in this process: starting it for every command would take most of the time."""
+
+    @classmethod
+    def setUpClass(cls):
+        os.environ.update({
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY, "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION, "AWS_MAX_ATTEMPTS": "1", "AWS_PAGER": "",
+            "AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull})
+        cls.driver = awscli.clidriver.create_clidriver()
+
+    def aws(self, *arguments, ok=True):
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            try:
+                code = self.driver.main(["--endpoint-url", ENDPOINT, "--output", "json", *arguments])
+            except SystemExit as ended:
+                code = ended.code
+        self.assertEqual(code == 0, ok, out.getvalue() + err.getvalue())
+        return json.loads(out.getvalue()) if ok and out.getvalue().strip() else err.getvalue()
+
+    def test_every_command_of_the_cli_does_its_work(self):
+        wipe("cli")
+        control = lambda command, *more: self.aws("kinesisvideo", command, "--stream-name", "cli", *more)
+        version = lambda: control("describe-stream")["StreamInfo"]["Version"]
+        given = lambda command, **what: self.aws(
+            "kinesisvideo", command, "--cli-input-json", json.dumps({"StreamName": "cli", **what}))
+        arn = control("create-stream", "--data-retention-in-hours", "2")["StreamARN"]
+        shown = control("describe-stream")["StreamInfo"]
+        self.assertEqual((shown["StreamARN"], shown["Status"]), (arn, "ACTIVE"))
+        self.assertIn("cli", [one["StreamName"] for one in self.aws("kinesisvideo", "list-streams")["StreamInfoList"]])
+        control("update-stream", "--current-version", version(), "--device-name", "cam")
+        control("update-data-retention", "--current-version", version(), "--operation", "INCREASE_DATA_RETENTION",
+                "--data-retention-change-in-hours", "3")
+        shown = control("describe-stream")["StreamInfo"]
+        self.assertEqual((shown["DeviceName"], shown["DataRetentionInHours"]), ("cam", 5))
+        control("tag-stream", "--tags", "a=b,c=d")
+        control("untag-stream", "--tag-key-list", "a")
+        self.assertEqual(control("list-tags-for-stream")["Tags"], {"c": "d"})
+        given("update-image-generation-configuration", ImageGenerationConfiguration=IMAGES)
+        self.assertEqual(control("describe-image-generation-configuration")["ImageGenerationConfiguration"],
+                         IMAGES)
+        topic = {"Status": "ENABLED", "DestinationConfig": {"Uri": f"arn:aws:sns:{REGION}:111122223333:cli"}}
+        given("update-notification-configuration", NotificationConfiguration=topic)
+        self.assertEqual(control("describe-notification-configuration")["NotificationConfiguration"], topic)
+        control("update-stream-storage-configuration", "--current-version", version(),
+                "--stream-storage-configuration", "DefaultStorageTier=WARM")
+        self.assertEqual(control("describe-stream-storage-configuration")["StreamStorageConfiguration"],
+                         {"DefaultStorageTier": "WARM"})
+        self.assertEqual(control("describe-mapped-resource-configuration")["MappedResourceConfigurationList"], [])
+        self.assertEqual(control("get-data-endpoint", "--api-name", "GET_IMAGES")["DataEndpoint"], ENDPOINT)
+        start = int(time.time()) - 60
+        put("cli", start * 1000)
+        archived = lambda command, *more: self.aws("kinesis-video-archived-media", command, "--stream-name", "cli", *more)
+        fragments = [one["FragmentNumber"] for one in archived("list-fragments")["Fragments"]]
+        self.assertEqual(len(fragments), SECONDS // FRAGMENT)
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "media.mkv")
+            archived("get-media-for-fragment-list", path, "--fragments", *fragments)
+            listed = pathlib.Path(path).read_bytes()
+            self.aws("kinesis-video-media", "get-media", "--stream-name", "cli", "--start-selector",
+                     "StartSelectorType=EARLIEST", path)
+            self.assertEqual(pathlib.Path(path).read_bytes().count(CLUSTER), listed.count(CLUSTER))
+        self.assertEqual(listed.count(CLUSTER), len(fragments))
+        images = archived("get-images", "--image-selector-type", "PRODUCER_TIMESTAMP", "--start-timestamp", str(start - 5),
+                          "--end-timestamp", str(start), "--sampling-interval", "5000", "--format", "JPEG")["Images"]
+        self.assertEqual(images[0]["Error"], "NO_MEDIA")
+        self.assertEqual(Image.open(io.BytesIO(base64.b64decode(images[1]["ImageContent"]))).size, (320, 180))
+        text = self.aws("kinesisvideo", "describe-stream", "--stream-name", "nobody", ok=False)
+        self.assertIn("ResourceNotFoundException", text)
+        text = self.aws("kinesis-video-archived-media", "get-hls-streaming-session-url", "--stream-name", "cli", ok=False)
+        self.assertIn("does not implement", text)
+        self.aws("kinesisvideo", "delete-stream", "--stream-arn", arn)
+
+
+if __name__ == "__main__":
+    del Base
+    unittest.main(verbosity=2)

@@ -1,0 +1,132 @@
+"""Producers and consumers that others wrote, against kvs-local.
+
+Run by tests/foreign.rs:  suite.py ENDPOINT ACCESS_KEY SECRET_KEY REGION DATA_DIR
+Media is made by GStreamer's and ffmpeg's Matroska writers, signed and sent by curl, read by boto3, and taken apart by
+kvsparser and, where KVS_CONSUMER_LIBRARY names a checkout of it, by Amazon's consumer library for Python
+(https://github.com/aws-samples/amazon-kinesis-video-streams-consumer-library-for-python).
+"""
+
+import io
+import json
+import os
+import subprocess
+import sys
+import unittest
+
+import boto3
+import botocore.config
+import imageio.v3
+import kvsparser
+
+ENDPOINT, ACCESS_KEY, SECRET_KEY, REGION, _ = sys.argv[1:6]
+del sys.argv[1:6]
+LIBRARY = os.environ.get("KVS_CONSUMER_LIBRARY")
+SECONDS, FRAGMENT, RATE = 6, 2, 10
+START = 1_700_000_000
+
+WRITERS = {
+    "ffmpeg": [
+        "ffmpeg", "-v", "error", "-f", "lavfi", "-i", f"testsrc2=size=160x90:rate={RATE}:duration={SECONDS}",
+        "-c:v", "libx264", "-preset", "veryfast", "-bf", "0", "-g", str(RATE * FRAGMENT), "-sc_threshold", "0",
+        "-pix_fmt", "yuv420p", "-f", "matroska", "-cluster_time_limit", "30000", "-cluster_size_limit", "100M",
+        "-live", "1", "-"],
+    "gstreamer": [
+        "gst-launch-1.0", "-q", "videotestsrc", f"num-buffers={RATE * SECONDS}", "!",
+        f"video/x-raw,format=I420,width=160,height=90,framerate={RATE}/1", "!",
+        "x264enc", f"key-int-max={RATE * FRAGMENT}", "option-string=scenecut=0", "bframes=0", "!",
+        "matroskamux", "streamable=true", "!", "fdsink"],
+}
+
+
+def client(service):
+    return boto3.client(
+        service, endpoint_url=ENDPOINT, region_name=REGION, aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=SECRET_KEY, config=botocore.config.Config(retries={"max_attempts": 0}))
+
+
+def put(stream, body):
+    """Sends a body as curl signs and sends it; gives the acks."""
+    sent = subprocess.run(
+        ["curl", "-sS", "--max-time", "20", "-X", "POST", "-T", "-",
+         "--aws-sigv4", f"aws:amz:{REGION}:kinesisvideo", "--user", f"{ACCESS_KEY}:{SECRET_KEY}",
+         "-H", f"x-amzn-stream-name: {stream}", "-H", "x-amzn-fragment-timecode-type: RELATIVE",
+         "-H", f"x-amzn-producer-start-timestamp: {START}.000", f"{ENDPOINT}/putMedia"],
+        input=body, stdout=subprocess.PIPE, check=True, timeout=30)
+    return [json.loads(line) for line in sent.stdout.splitlines()]
+
+
+def frames(document):
+    return list(imageio.v3.imread(io.BytesIO(document), plugin="pyav", index=...))
+
+
+class Foreign(unittest.TestCase):
+    maxDiff = None
+
+    @classmethod
+    def setUpClass(cls):
+        cls.bodies, cls.numbers = {}, {}
+        for stream, command in WRITERS.items():
+            client("kinesisvideo").create_stream(StreamName=stream, DataRetentionInHours=24)
+            made = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=60)
+            cls.bodies[stream] = made.stdout
+            acks = put(stream, made.stdout)
+            cls.numbers[stream] = [ack["FragmentNumber"] for ack in acks if ack["EventType"] == "PERSISTED"]
+            assert not [ack for ack in acks if ack["EventType"] == "ERROR"], acks
+
+    def media(self, stream):
+        return client("kinesis-video-media").get_media(
+            StreamName=stream, StartSelector={"StartSelectorType": "EARLIEST"})
+
+    def check(self, stream, number, tags, document):
+        """A fragment as a consumer sees it, against what was sent."""
+        at = self.numbers[stream].index(number)
+        self.assertEqual(float(tags["AWS_KINESISVIDEO_PRODUCER_TIMESTAMP"]), START + at * FRAGMENT)
+        self.assertGreater(float(tags["AWS_KINESISVIDEO_SERVER_TIMESTAMP"]), START)
+        self.assertEqual(tags["AWS_KINESISVIDEO_CONTINUATION_TOKEN"], number)
+        self.assertTrue(tags["AWS_KINESISVIDEO_MILLIS_BEHIND_NOW"].isdigit())
+        seen, count = frames(document), RATE * FRAGMENT
+        truth = frames(self.bodies[stream])[at * count:(at + 1) * count]
+        self.assertEqual(len(seen), count)
+        self.assertTrue(all((one == other).all() for one, other in zip(seen, truth)), "other pictures than were sent")
+
+    def test_every_fragment_of_foreign_writers_is_persisted(self):
+        for stream, numbers in self.numbers.items():
+            self.assertEqual(len(numbers), SECONDS // FRAGMENT, stream)
+
+    def test_kvsparser_reads_what_was_sent(self):
+        for stream, numbers in self.numbers.items():
+            found = []
+            for fragment in kvsparser.Parser(self.media(stream)):
+                tags = fragment.tags
+                found.append(tags["AWS_KINESISVIDEO_FRAGMENT_NUMBER"])
+                self.check(stream, found[-1], tags, fragment.bytes)
+            # It gives a fragment out when the next one begins, so the last one of a body never.
+            self.assertEqual(found, numbers[:-1], stream)
+
+    @unittest.skipUnless(LIBRARY, "KVS_CONSUMER_LIBRARY names no checkout of the consumer library for Python")
+    def test_the_consumer_library_for_python_reads_what_was_sent(self):
+        sys.path.insert(0, LIBRARY)
+        from amazon_kinesis_video_consumer_library.kinesis_video_fragment_processor import KvsFragementProcessor
+        from amazon_kinesis_video_consumer_library.kinesis_video_streams_parser import KvsConsumerLibrary
+        processor = KvsFragementProcessor()
+        for stream, numbers in self.numbers.items():
+            got, ends, trouble = [], [], []
+            reader = KvsConsumerLibrary(
+                stream, self.media(stream), lambda *fragment: got.append(fragment), ends.append,
+                lambda _, error: trouble.append(error))
+            reader.start()
+            reader.join(60)
+            self.assertEqual((ends, trouble), ([stream], []))
+            found = []
+            for name, raw, dom, _ in got:
+                tags = processor.get_fragment_tags(dom)
+                found.append(tags["AWS_KINESISVIDEO_FRAGMENT_NUMBER"])
+                self.assertEqual(name, stream)
+                self.check(stream, found[-1], tags, raw)
+                self.assertEqual(len(processor.get_frames_as_ndarray(raw, 5)), RATE * FRAGMENT // 5)
+                self.assertIn("SimpleBlock", processor.get_fragement_dom_pretty_string(dom))
+            self.assertEqual(found, numbers[:-1], stream)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
