@@ -11,11 +11,12 @@ cd "$(dirname "$0")"
 NEW=$(mktemp -d)
 export NEW
 trap 'rm -rf "$NEW"' EXIT
-cargo fuzz build --fuzz-dir . -s none
+# One set of features for all, so that nothing is built twice.
+cargo fuzz build --fuzz-dir . -s none --features server
 
 one() {
     mkdir -p "$NEW/$1" "corpus/$1"
-    if cargo fuzz run --fuzz-dir . -s none "$1" "$NEW/$1" "corpus/$1" -- -max_total_time="$SECONDS_EACH" \
+    if cargo fuzz run --fuzz-dir . -s none --features server "$1" "$NEW/$1" "corpus/$1" -- -max_total_time="$SECONDS_EACH" \
         -max_len=8192 -timeout=10 -rss_limit_mb=2048 -verbosity=0 -print_final_stats=1 >"$NEW/$1.log" 2>&1; then
         echo "$1: $(awk '/number_of_executed_units/ { print $2 }' "$NEW/$1.log") executions, nothing found"
     else

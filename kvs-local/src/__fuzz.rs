@@ -1,5 +1,8 @@
 //! Entrances for fuzzing: bytes in, promises checked. Ordinary tests run them too, so they cannot rot.
 
+#[cfg(feature = "server")]
+mod requests;
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
@@ -13,6 +16,9 @@ use kvs_mkv::{CodecId, Frame, SegmentInfo, Track, TrackKind, TrackNumber, Writer
 
 use crate::ingest::{Ack, Ingest, IngestConfig, IngestedFragment, Now, ProducerStart, TimecodeType};
 use crate::store::{Disk, Durability, Selection, Store, StoreError, StorePolicy};
+
+#[cfg(feature = "server")]
+pub use requests::requests;
 
 /// A PutMedia body. The first three bytes say how the session is set up, how the body is cut and how fast time goes.
 pub fn ingest(data: &[u8]) {
