@@ -9,6 +9,7 @@ use crate::control::{Identity, Pace};
 use crate::faults::Fault;
 use crate::ingest::Profile;
 use crate::local::{LocalKvs, StartError};
+use crate::quotas::Quotas;
 use crate::server::{AccessKey, Gate, Keyring};
 
 /// Sets up a [`LocalKvs`]; made by [`LocalKvs::builder`].
@@ -32,6 +33,7 @@ pub struct Builder {
     pub(crate) seed: Option<u64>,
     pub(crate) faults: Vec<Fault>,
     pub(crate) transport: Transport,
+    pub(crate) quotas: Quotas,
 }
 
 /// What connections speak.
@@ -72,6 +74,7 @@ impl Builder {
             seed: None,
             faults: Vec::new(),
             transport: Transport::Plain,
+            quotas: Quotas::Off,
         }
     }
 
@@ -153,6 +156,12 @@ impl Builder {
     /// Which edition of the service's limits holds. Default: [`Profile::Current`].
     pub const fn profile(mut self, profile: Profile) -> Self {
         self.profile = profile;
+        self
+    }
+
+    /// Whether the service's rates hold: calls, points and bytes a second. Default: [`Quotas::Off`].
+    pub const fn quotas(mut self, quotas: Quotas) -> Self {
+        self.quotas = quotas;
         self
     }
 

@@ -47,6 +47,8 @@ mod local;
 #[cfg(feature = "server")]
 mod media;
 #[cfg(feature = "server")]
+mod quotas;
+#[cfg(feature = "server")]
 mod server;
 
 #[cfg(feature = "server")]
@@ -57,6 +59,8 @@ pub use faults::{Fault, FaultKind, Faults, InvalidFaults};
 pub use inspect::DeliveredImage;
 #[cfg(feature = "server")]
 pub use local::{LocalKvs, StartError};
+#[cfg(feature = "server")]
+pub use quotas::Quotas;
 
 /// The access key the service takes when none was set up.
 #[cfg(feature = "server")]

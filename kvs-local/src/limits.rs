@@ -93,6 +93,22 @@ pub const WAITING_ACKS: usize = 64;
 pub const PICTURE_REQUESTS: usize = 4;
 /// GetMedia connections of a stream at a time.
 pub const READERS: usize = 3;
+/// GetMediaForFragmentList connections of a stream at a time.
+pub const LIST_READERS: usize = 5;
+/// Bytes a second that PutMedia takes of a stream, where [`Quotas::Service`](crate::Quotas::Service) holds: 100 Mbit/s.
+pub const INGRESS_RATE: u64 = kvs_mkv::service::limits::INGRESS_BYTES_PER_SECOND;
+/// Bytes a second that GetMedia and GetMediaForFragmentList send on a connection, where the same holds.
+pub const EGRESS_RATE: u64 = 25_000_000;
+/// Fragments a second that GetMedia sends on a connection, where the same holds.
+pub const FRAGMENT_RATE: u64 = 5;
+/// Points of fragment metadata a second of a stream, where the same holds: ListFragments takes as many as its page has
+/// entries, GetImages 400 and as many as its page.
+pub const METADATA_POINTS: u64 = 10_000;
+/// What GetImages takes of the metadata points besides its page.
+pub const IMAGES_POINTS: u64 = 400;
+/// Points of fragment media a second of a stream, where the same holds: GetMediaForFragmentList takes one for each fragment,
+/// GetImages one for each image of its page.
+pub const MEDIA_POINTS: u64 = 500;
 /// Pieces of media that wait for a client to read them: our choice. A piece is at most a fragment.
 pub const WAITING_PIECES: usize = 2;
 /// How long images and messages may take to be delivered when the service stops: our choice.

@@ -17,6 +17,7 @@ use crate::faults::{Faults, InvalidFaults};
 use crate::ingest::Profile;
 use crate::limits;
 use crate::media::Media;
+use crate::quotas::Ledger;
 use crate::server::{AccessKey, Answerer, Listener, Tls};
 use crate::store::{FragmentInfo, Store, StoreError, StorePolicy};
 
@@ -153,6 +154,7 @@ impl LocalKvs {
             faults: Faults::new(setup.faults.clone()),
             random: Mutex::new(fastrand::Rng::with_seed(seed)),
             sessions: Arc::new(Semaphore::new(limits::CONNECTIONS)),
+            ledger: Ledger::new(setup.quotas),
             picture_work: Arc::new(Semaphore::new(limits::PICTURE_REQUESTS)),
         });
         drop(tokio::spawn(Arc::clone(&answerer).tidy()));

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use kvs_local::ingest::Profile;
-use kvs_local::{Builder, Fault, LocalKvs};
+use kvs_local::{Builder, Fault, LocalKvs, Quotas};
 
 /// Kinesis Video Streams on your own machine: real media in, real pictures and notifications out.
 #[derive(Debug, Parser)]
@@ -53,6 +53,9 @@ struct Arguments {
     /// Which edition of the service's limits holds.
     #[arg(long, value_name = "PROFILE", value_enum, default_value_t = Rules::Current)]
     profile: Rules,
+    /// Let the service's rates hold: calls above them are throttled, media flows no faster.
+    #[arg(long)]
+    quotas: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -122,6 +125,9 @@ impl Arguments {
         }
         for (topic, url) in self.subscribe {
             builder = builder.subscribe(topic, url);
+        }
+        if self.quotas {
+            builder = builder.quotas(Quotas::Service);
         }
         if self.anonymous {
             builder = builder.anonymous();

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use crate::control::{Registry, StreamRecord};
 use crate::exception::{ApiError, Exception};
-use crate::ingest::{IngestedFragment, NumberParts, first_sequence_after};
+use crate::ingest::{IngestedFragment, NumberParts, Profile, first_sequence_after};
 use crate::limits;
 use crate::store::{FragmentInfo, Keep, Selection, Store, StoreError};
 
@@ -27,14 +27,25 @@ struct Live {
     sequence: u64,
     putting: Option<u64>,
     sessions: u64,
-    readers: usize,
+    /// The session that sits now: one that is not any more has been replaced.
+    seated: watch::Sender<u64>,
+    followers: usize,
+    listers: usize,
     /// Counts stored fragments; readers of the live edge wait for it. Dropped when the stream is deleted.
     arrivals: watch::Sender<u64>,
 }
 
 impl Default for Live {
     fn default() -> Self {
-        Self { sequence: 0, putting: None, sessions: 0, readers: 0, arrivals: watch::Sender::new(0) }
+        Self {
+            sequence: 0,
+            putting: None,
+            sessions: 0,
+            seated: watch::Sender::new(0),
+            followers: 0,
+            listers: 0,
+            arrivals: watch::Sender::new(0),
+        }
     }
 }
 
@@ -47,7 +58,50 @@ pub(crate) struct Seat {
     /// Where the numbers of this session's fragments begin.
     pub(crate) first_sequence: u64,
     /// Ends when the stream is deleted.
-    pub(crate) alive: watch::Receiver<u64>,
+    alive: watch::Receiver<u64>,
+    /// Changes when another session takes the seat.
+    seated: watch::Receiver<u64>,
+}
+
+/// What becomes of a producer when another one comes to its stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Contention {
+    /// The newest is refused, as the service does today.
+    RefuseNewest,
+    /// The newest takes the seat, as the service did until 2021.
+    ReplaceOldest,
+}
+
+impl From<Profile> for Contention {
+    fn from(profile: Profile) -> Self {
+        match profile {
+            Profile::Year2022 => Self::ReplaceOldest,
+            Profile::Current => Self::RefuseNewest,
+        }
+    }
+}
+
+/// How a seat was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Loss {
+    /// The stream is gone.
+    Deleted,
+    /// Another producer sits there.
+    Replaced,
+}
+
+impl Seat {
+    /// Waits until the seat is lost.
+    pub(crate) async fn lost(&mut self) -> Loss {
+        let Self { alive, seated, .. } = self;
+        let deleted = async { while alive.changed().await.is_ok() {} };
+        tokio::select! {
+            biased;
+            () = deleted => Loss::Deleted,
+            // Its sender goes with the stream too.
+            Ok(()) = seated.changed() => Loss::Replaced,
+        }
+    }
 }
 
 impl Media {
@@ -66,12 +120,12 @@ impl Media {
     }
 
     /// Takes the one seat of a stream.
-    pub(crate) fn sit_down(self: &Arc<Self>, stream: &str) -> Result<Seat, ApiError> {
+    pub(crate) fn sit_down(self: &Arc<Self>, stream: &str, contention: Contention) -> Result<Seat, ApiError> {
         let last = self.store.last(stream).map_err(|error| failed(&error))?;
         let stored = last.and_then(|last| NumberParts::of(&last.number)).map(|parts| parts.sequence);
         let mut live = self.live();
         let entry = live.entry(stream.to_owned()).or_default();
-        if entry.putting.is_some() {
+        if entry.putting.is_some() && contention == Contention::RefuseNewest {
             let message = "Another connection is putting media to this stream; there may be one at a time.";
             return Err(ApiError::new(Exception::ConnectionLimitExceeded, message));
         }
@@ -79,12 +133,14 @@ impl Media {
         entry.sequence = first_sequence_after(stored.max(used));
         entry.sessions = entry.sessions.saturating_add(1);
         entry.putting = Some(entry.sessions);
+        entry.seated.send_replace(entry.sessions);
         Ok(Seat {
             media: Arc::clone(self),
             stream: stream.to_owned(),
             session: entry.sessions,
             first_sequence: entry.sequence,
             alive: entry.arrivals.subscribe(),
+            seated: entry.seated.subscribe(),
         })
     }
 
@@ -137,31 +193,52 @@ impl Media {
     }
 }
 
-/// The right to follow a stream with GetMedia; given back when dropped.
+/// The ways to read a stream's media that have so many seats each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reader {
+    /// GetMedia.
+    Follower,
+    /// GetMediaForFragmentList.
+    Lister,
+}
+
+/// The right to read a stream; given back when dropped.
 #[derive(Debug)]
 pub(crate) struct ReaderSeat {
     media: Arc<Media>,
     stream: String,
+    reader: Reader,
 }
 
 impl Media {
     /// Takes one of the seats of a stream's readers.
-    pub(crate) fn join_readers(self: &Arc<Self>, stream: &str) -> Result<ReaderSeat, ApiError> {
+    pub(crate) fn join_readers(self: &Arc<Self>, stream: &str, reader: Reader) -> Result<ReaderSeat, ApiError> {
         let mut live = self.live();
-        let entry = live.entry(stream.to_owned()).or_default();
-        if entry.readers >= limits::READERS {
-            let message = format!("{} connections read this stream already, the most there may be", limits::READERS);
+        let (taken, most) = live.entry(stream.to_owned()).or_default().readers(reader);
+        if *taken >= most {
+            let message = format!("{most} connections read this stream already, the most there may be");
             return Err(ApiError::new(Exception::ConnectionLimitExceeded, message));
         }
-        entry.readers = entry.readers.saturating_add(1);
-        Ok(ReaderSeat { media: Arc::clone(self), stream: stream.to_owned() })
+        *taken = taken.saturating_add(1);
+        Ok(ReaderSeat { media: Arc::clone(self), stream: stream.to_owned(), reader })
+    }
+}
+
+impl Live {
+    /// How many seats are taken, and how many there are.
+    const fn readers(&mut self, reader: Reader) -> (&mut usize, usize) {
+        match reader {
+            Reader::Follower => (&mut self.followers, limits::READERS),
+            Reader::Lister => (&mut self.listers, limits::LIST_READERS),
+        }
     }
 }
 
 impl Drop for ReaderSeat {
     fn drop(&mut self) {
         if let Some(entry) = self.media.live().get_mut(&self.stream) {
-            entry.readers = entry.readers.saturating_sub(1);
+            let (taken, _) = entry.readers(self.reader);
+            *taken = taken.saturating_sub(1);
         }
     }
 }

@@ -111,11 +111,15 @@ async fn a_clock_that_is_off_refuses_good_signatures_and_tells_its_time() {
 }
 
 #[tokio::test]
-async fn images_cannot_be_decoded_when_the_script_says_so() {
+async fn images_cannot_be_had_when_the_script_says_so() {
     let local = with(FaultKind::MediaError).await;
     let question = r#"{"StreamName":"door","ImageSelectorType":"PRODUCER_TIMESTAMP","StartTimestamp":1,"EndTimestamp":2,
                        "Format":"JPEG","SamplingInterval":1000}"#;
     let answer = post(local.address(), "/getImages", question).await.json();
     assert_eq!(answer["Images"][1], serde_json::json!({ "TimeStamp": 2.0, "Error": "MEDIA_ERROR" }));
+    local.faults().clear();
+    local.faults().add(Fault::new(FaultKind::NoMedia)).unwrap();
+    let answer = post(local.address(), "/getImages", question).await.json();
+    assert_eq!(answer["Images"][1], serde_json::json!({ "TimeStamp": 2.0, "Error": "NO_MEDIA" }));
     local.shutdown().await;
 }

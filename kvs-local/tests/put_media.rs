@@ -5,7 +5,8 @@ mod support;
 
 use std::time::Duration;
 
-use support::{Media, PATIENCE, Put, SOME_TIME, create, open, post};
+use kvs_local::ingest::Profile;
+use support::{Media, PATIENCE, Put, SOME_TIME, builder, create, open, post};
 
 #[tokio::test]
 async fn the_head_comes_before_the_first_byte_of_media_and_acks_while_the_body_is_open() {
@@ -81,6 +82,27 @@ async fn a_stream_takes_one_connection_at_a_time_and_the_next_once_it_ended() {
         }
     };
     tokio::time::timeout(PATIENCE, next).await.unwrap();
+    local.shutdown().await;
+}
+
+#[tokio::test]
+async fn in_2022_the_newest_connection_of_a_stream_took_the_place_of_the_one_before() {
+    let local = builder().profile(Profile::Year2022).start().await.unwrap();
+    create(local.address(), "door").await;
+    let (mut first, mut media) = (Put::open(local.address(), "door", "").await, Media::new());
+    first.send(&media.header()).await;
+    first.send(&media.fragment(SOME_TIME, &[])).await;
+    first.ack_of("BUFFERING").await;
+    let mut second = Put::open(local.address(), "door", "").await;
+    assert!(second.head().await.contains("200 OK"));
+    first.ends().await;
+    let mut media = Media::new();
+    second.send(&media.header()).await;
+    second.send(&media.fragment(SOME_TIME + 1000, &[])).await;
+    second.end().await;
+    assert_eq!(second.ack_of("PERSISTED").await["FragmentTimecode"], SOME_TIME + 1000);
+    second.rest().await;
+    assert_eq!(local.fragments("door").await.unwrap().len(), 1);
     local.shutdown().await;
 }
 

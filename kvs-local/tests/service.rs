@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use kvs_aws::{Client, Config, Credentials, ListStreams, Region, TlsRoots};
-use kvs_local::{LocalKvs, StartError};
+use kvs_local::{LocalKvs, Quotas, StartError};
 use support::{Media, Put, SOME_TIME, builder, create, post};
 
 fn client(local: &LocalKvs, roots: TlsRoots) -> Client {
@@ -48,6 +48,25 @@ async fn tls_is_trusted_by_its_authority_alone_and_the_authority_stays() {
         local.shutdown().await;
     }
     assert_eq!(seen[0], seen[1]);
+}
+
+#[tokio::test]
+async fn the_service_s_rates_hold_when_that_was_said_and_only_then() {
+    for (quotas, passes) in [(Quotas::Off, 12), (Quotas::Service, 5)] {
+        let local = builder().quotas(quotas).start().await.unwrap();
+        create(local.address(), "door").await;
+        let mut told = Vec::new();
+        for _ in 0..12 {
+            let answer = post(local.address(), "/listTagsForStream", r#"{"StreamName":"door"}"#).await;
+            told.push((answer.status, answer.exception().to_owned()));
+        }
+        let passed = told.iter().filter(|(status, _)| *status == 200).count();
+        // A second may begin meanwhile.
+        assert!(passed == passes || quotas != Quotas::Off && passed > passes && passed < 12, "{quotas:?}: {told:?}");
+        let refused = told.iter().filter(|(status, _)| *status != 200);
+        assert!(refused.clone().all(|told| *told == (400, "ClientLimitExceededException".to_owned())), "{told:?}");
+        local.shutdown().await;
+    }
 }
 
 #[tokio::test]

@@ -69,6 +69,8 @@ pub enum FaultKind {
     },
     /// GetImages has media and cannot decode it.
     MediaError,
+    /// GetImages finds no media at any time.
+    NoMedia,
     /// PutMedia: a fragment of the session is not stored but gets this error, and the session ends.
     ErrorAck {
         /// Which one, from 1.
@@ -196,7 +198,7 @@ impl FaultKind {
     /// Whether it can befall an operation at all, so that it is not used up by another.
     fn fits(&self, operation: &str) -> bool {
         match self {
-            Self::MediaError => operation == "getImages",
+            Self::MediaError | Self::NoMedia => operation == "getImages",
             Self::ErrorAck { .. }
             | Self::CutAfter { .. }
             | Self::StallAfter { .. }

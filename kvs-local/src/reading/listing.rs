@@ -84,6 +84,12 @@ impl Listing {
         Ok(Self { query, after: Some(after), most })
     }
 
+    /// How many entries a page has at most.
+    #[must_use]
+    pub const fn size(&self) -> usize {
+        self.most
+    }
+
     /// Looks the page up.
     ///
     /// # Errors

@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 use super::befallen::Befallen;
 use super::listener::{Stop, stopped};
 use super::route::{ReadOperation, Route};
+use super::session::now;
 use super::sigv4::{Gate, Payload};
 use super::wire::{self, Answer};
 use crate::clock::Clock;
@@ -26,6 +27,7 @@ use crate::faults::Faults;
 use crate::ingest::Profile;
 use crate::limits;
 use crate::media::Media;
+use crate::quotas::Ledger;
 
 /// Answers requests: one for all connections.
 #[derive(Debug)]
@@ -43,6 +45,8 @@ pub(crate) struct Answerer {
     pub(crate) random: Mutex<fastrand::Rng>,
     /// A permit for each producer's session; all are back when all sessions are over.
     pub(crate) sessions: Arc<Semaphore>,
+    /// How much of the service's rates is used.
+    pub(crate) ledger: Ledger,
     /// Pictures cost much work and memory: so many requests at a time.
     pub(crate) picture_work: Arc<Semaphore>,
 }
@@ -109,12 +113,14 @@ impl Answerer {
             Route::Control(_) | Route::Read(_) | Route::Missing { .. } => {}
         }
         let body = read_whole(body).await?;
-        let befallen = self.befall(parts.uri.path(), named_stream(&body).as_deref());
+        let named = named_stream(&body);
+        let befallen = self.befall(parts.uri.path(), named.as_deref());
         *date = befallen.skewed(*date);
         self.gate.check(parts, Payload::Whole(&body), *date)?;
         if let Some(answer) = befallen.intervene().await? {
             return Ok(answer);
         }
+        self.ledger.call(parts.uri.path(), named.as_deref(), now(&self.clock).at)?;
         match route {
             Route::Control(operation) => {
                 let reply = self.control(operation, body, arrival.endpoint(&parts.headers)).await?;

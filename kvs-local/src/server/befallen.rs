@@ -55,9 +55,13 @@ impl Befallen {
         Style { numbers, omit_nulls: self.0.contains(&FaultKind::OmitNulls) }
     }
 
-    /// Whether media cannot be decoded.
-    pub(super) fn media_error(&self) -> bool {
-        self.0.contains(&FaultKind::MediaError)
+    /// What stands in the place of every picture.
+    pub(super) fn image_error(&self) -> Option<&'static str> {
+        self.0.iter().find_map(|fault| match fault {
+            FaultKind::MediaError => Some("MEDIA_ERROR"),
+            FaultKind::NoMedia => Some("NO_MEDIA"),
+            _ => None,
+        })
     }
 
     /// The error for the fragment of this place in the session, from 1.

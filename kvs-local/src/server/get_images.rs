@@ -63,6 +63,11 @@ struct Token {
     request: String,
 }
 
+/// Reads the body of a request as its answer does, for fuzzing.
+pub(super) fn understand(body: &[u8], profile: Profile) -> Result<(), ApiError> {
+    Plan::new(&parse(body)?, profile).map(drop)
+}
+
 impl Answerer {
     /// Decodes and encodes; as many requests at a time as there are cores.
     pub(super) async fn get_images(self: &Arc<Self>, body: &Bytes, befallen: &Befallen) -> Result<Answer, ApiError> {
@@ -71,14 +76,17 @@ impl Answerer {
         let now = self.clock.wall();
         let stream = self.registry.find(&request.stream, now)?;
         let since = kept_since(&stream, now)?;
+        let at = super::session::now(&self.clock).at;
+        self.ledger.metadata(&stream.name, limits::IMAGES_POINTS.saturating_add(plan.page), at)?;
+        self.ledger.media(&stream.name, plan.page, at)?;
         let permit = Arc::clone(&self.picture_work).acquire_owned().await.map_err(|_| internal())?;
         let answerer = Arc::clone(self);
         let wanted = Wanted::new();
-        let (go_on, media_error) = (wanted.share(), befallen.media_error());
+        let (go_on, scripted) = (wanted.share(), befallen.image_error());
         let made = tokio::task::spawn_blocking(move || {
             let _permit = permit;
             let footage = StoredFootage { media: Arc::clone(&answerer.media), key: stream.media_key(), since };
-            let work = Work { footage: &footage, media_error, go_on: &|| go_on.load(Ordering::Relaxed) };
+            let work = Work { footage: &footage, scripted, go_on: &|| go_on.load(Ordering::Relaxed) };
             plan.answer(&work)
         });
         let answer = made.await.map_err(|_| internal())??;
@@ -171,7 +179,7 @@ impl Plan {
         let mut images = Vec::new();
         let mut room = limits::IMAGES_ANSWER;
         for (&at, result) in instants.iter().zip(&results) {
-            let entry = if work.media_error { media_error(at) } else { entry(at, result) };
+            let entry = work.scripted.map_or_else(|| entry(at, result), |code| without_picture(at, code));
             let size = entry["ImageContent"].as_str().map_or(0, str::len);
             if size > room && !images.is_empty() {
                 break;
@@ -205,13 +213,13 @@ impl Plan {
 /// What the pictures of a request are made from.
 struct Work<'a> {
     footage: &'a StoredFootage,
-    /// A scripted fault: nothing can be decoded.
-    media_error: bool,
+    /// The error that a scripted fault puts in the place of every picture.
+    scripted: Option<&'static str>,
     go_on: &'a (dyn Fn() -> bool + Sync),
 }
 
-fn media_error(at_ms: u64) -> Value {
-    json!({ "TimeStamp": json_seconds(at_ms), "Error": "MEDIA_ERROR" })
+fn without_picture(at_ms: u64, code: &str) -> Value {
+    json!({ "TimeStamp": json_seconds(at_ms), "Error": code })
 }
 
 /// The sampling interval and the size of a page.
@@ -261,10 +269,10 @@ fn entry(at_ms: u64, result: &PictureResult) -> Value {
             if content.len() > limits::IMAGE_CONTENT {
                 let (size, most) = (content.len(), limits::IMAGE_CONTENT);
                 tracing::warn!(at_ms, size, most, "a picture is larger than GetImages may give");
-                return media_error(at_ms);
+                return without_picture(at_ms, "MEDIA_ERROR");
             }
             json!({ "TimeStamp": at, "ImageContent": content })
         }
-        Err(error) => json!({ "TimeStamp": at, "Error": ImageError::code(error) }),
+        Err(error) => without_picture(at_ms, ImageError::code(error)),
     }
 }

@@ -16,5 +16,8 @@ mod wire;
 
 pub(crate) use answerer::Answerer;
 pub(crate) use listener::Listener;
-pub(crate) use sigv4::{AccessKey, Gate, Keyring};
+pub(crate) use put_media::understand as understand_put_media;
+pub(crate) use read_media::understand as understand_read;
+pub(crate) use route::Route;
+pub(crate) use sigv4::{AccessKey, Gate, Keyring, Payload};
 pub(crate) use tls::Tls;

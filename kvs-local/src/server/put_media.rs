@@ -58,6 +58,7 @@ impl Answerer {
             return Ok(Admitted::Instead(answer));
         }
         let (wanted, config) = (named?, config(&parts.headers)?);
+        self.ledger.call(parts.uri.path(), wanted.said_name(), now(&self.clock).at)?;
         let answerer = Arc::clone(self);
         let found = tokio::task::spawn_blocking(move || answerer.find_seat(&wanted));
         let (stream, seat) = found.await.map_err(|_| internal())??;
@@ -74,7 +75,7 @@ impl Answerer {
         if !stream.takes_media(now) {
             return Err(ApiError::no_stream());
         }
-        let seat = self.media.sit_down(&stream.media_key())?;
+        let seat = self.media.sit_down(&stream.media_key(), self.profile.into())?;
         Ok((stream, seat))
     }
 
@@ -91,6 +92,13 @@ enum Admitted {
     Session(Box<Session>),
     /// A scripted fault answers in its place.
     Instead(Answer),
+}
+
+/// Reads the headers of a request as its answer does, for fuzzing.
+pub(crate) fn understand(headers: &HeaderMap) -> Result<(), ApiError> {
+    let named = stream(headers);
+    config(headers)?;
+    named.map(drop)
 }
 
 /// The stream that the headers name: by name or by ARN, not both.

@@ -15,13 +15,16 @@ use tokio::sync::watch;
 
 use super::answerer::{Answerer, internal};
 use super::listener::stopped;
+use super::route::ReadOperation;
 use super::session::now;
 use super::wire::{self, Answer, Style};
 use crate::clock::{epoch_ms, from_epoch_ms, from_json_seconds, json_seconds};
 use crate::control::{ImageSelector, StreamRecord, StreamRef, parse, required};
 use crate::exception::ApiError;
+use crate::ingest::Profile;
 use crate::limits;
-use crate::media::ReaderSeat;
+use crate::media::{Reader, ReaderSeat};
+use crate::quotas::{Flow, Meter};
 use crate::reading::{ListedMedia, Listing, MediaReader, Read, StartSelector};
 use crate::store::{FragmentInfo, TimestampKind};
 
@@ -77,16 +80,36 @@ struct TimestampRange {
     end_timestamp: Option<f64>,
 }
 
+/// Reads the body of a request as its answer does, for fuzzing.
+pub(crate) fn understand(operation: ReadOperation, body: &[u8], profile: Profile) -> Result<(), ApiError> {
+    match operation {
+        ReadOperation::GetMedia => {
+            let request: GetMedia = parse(body)?;
+            required("startSelector", request.start_selector)?.read().map(drop)
+        }
+        ReadOperation::GetMediaForFragmentList => parse::<GetMediaForFragmentList>(body)?.listed().map(drop),
+        ReadOperation::ListFragments => parse::<ListFragments>(body)?.listing("door").map(drop),
+        ReadOperation::GetImages => super::get_images::understand(body, profile),
+    }
+}
+
 impl Answerer {
     /// Follows the live edge until nothing comes for a while.
     pub(super) async fn get_media(self: &Arc<Self>, body: &Bytes) -> Result<Answer, ApiError> {
         let request: GetMedia = parse(body)?;
         let start = required("startSelector", request.start_selector)?.read()?;
         let stream = self.readable(&request.stream).await?;
-        let seat = self.media.join_readers(&stream.media_key())?;
+        let seat = self.media.join_readers(&stream.media_key(), Reader::Follower)?;
         let arrivals = self.media.arrivals(&stream.media_key());
         let (sender, media) = Channel::<Bytes, io::Error>::new(limits::WAITING_PIECES);
-        let reader = Follower { answerer: Arc::clone(self), stream, reader: MediaReader::new(start), arrivals, seat };
+        let reader = Follower {
+            answerer: Arc::clone(self),
+            stream,
+            reader: MediaReader::new(start),
+            arrivals,
+            outflow: Outflow::default(),
+            seat,
+        };
         drop(tokio::spawn(reader.run(sender)));
         Ok(wire::streamed(MEDIA, media.boxed_unsync()))
     }
@@ -94,17 +117,25 @@ impl Answerer {
     /// Gives the fragments that were asked for, in that order.
     pub(super) async fn get_media_for_fragment_list(self: &Arc<Self>, body: &Bytes) -> Result<Answer, ApiError> {
         let request: GetMediaForFragmentList = parse(body)?;
-        let numbers: Result<Vec<FragmentNumber>, _> =
-            required("fragments", request.fragments)?.iter().map(|number| number.parse()).collect();
-        let numbers = numbers.map_err(|error| ApiError::invalid(format!("Fragments: {error}")))?;
-        let listed = ListedMedia::new(numbers).map_err(|error| ApiError::invalid(error.to_string()))?;
+        let points = request.fragments.as_ref().map_or(0, |fragments| fragments.len() as u64);
+        let listed = request.listed()?;
         let stream = self.readable(&request.stream).await?;
+        self.ledger.media(&stream.name, points, now(&self.clock).at)?;
+        let seat = self.media.join_readers(&stream.media_key(), Reader::Lister)?;
         let (sender, media) = Channel::<Bytes, io::Error>::new(limits::WAITING_PIECES);
-        drop(tokio::spawn(Arc::clone(self).send_listed(stream.media_key(), listed, sender)));
+        drop(tokio::spawn(Arc::clone(self).send_listed(stream.media_key(), listed, seat, sender)));
         Ok(wire::streamed(MEDIA, media.boxed_unsync()))
     }
 
-    async fn send_listed(self: Arc<Self>, key: String, mut listed: ListedMedia, mut sender: Sender<Bytes, io::Error>) {
+    async fn send_listed(
+        self: Arc<Self>,
+        key: String,
+        mut listed: ListedMedia,
+        seat: ReaderSeat,
+        mut sender: Sender<Bytes, io::Error>,
+    ) {
+        let _seat = seat;
+        let mut outflow = Outflow::default();
         loop {
             let (answerer, wanted) = (Arc::clone(&self), key.clone());
             let read = tokio::task::spawn_blocking(move || {
@@ -113,9 +144,11 @@ impl Answerer {
             });
             match read.await {
                 Ok((rest, Ok(Some(media)))) => {
+                    let bytes = media.len() as u64;
                     if !send(&mut sender, media).await {
                         return;
                     }
+                    outflow.pace(&self, bytes, 0).await;
                     listed = rest;
                 }
                 Ok((_, Ok(None))) => return,
@@ -128,12 +161,10 @@ impl Answerer {
     /// Which fragments there are.
     pub(super) async fn list_fragments(self: &Arc<Self>, body: &Bytes, style: Style) -> Result<Answer, ApiError> {
         let request: ListFragments = parse(body)?;
-        let selector = request.fragment_selector.map(FragmentSelector::read).transpose()?;
         let stream = self.readable(&request.stream).await?;
         let key = stream.media_key();
-        let token = request.next_token.as_deref().filter(|token| !token.is_empty());
-        let listing = Listing::parse(&key, selector, request.max_results, token)
-            .map_err(|error| ApiError::invalid(error.to_string()))?;
+        let listing = request.listing(&key)?;
+        self.ledger.metadata(&stream.name, listing.size() as u64, now(&self.clock).at)?;
         let answerer = Arc::clone(self);
         let page = tokio::task::spawn_blocking(move || listing.page(answerer.media.store(), &key));
         let page = page.await.map_err(|_| internal())?.map_err(|error| {
@@ -159,6 +190,23 @@ impl Answerer {
     }
 }
 
+impl GetMediaForFragmentList {
+    fn listed(&self) -> Result<ListedMedia, ApiError> {
+        let fragments = required("fragments", self.fragments.as_ref())?;
+        let numbers: Result<Vec<FragmentNumber>, _> = fragments.iter().map(|number| number.parse()).collect();
+        let numbers = numbers.map_err(|error| ApiError::invalid(format!("Fragments: {error}")))?;
+        ListedMedia::new(numbers).map_err(|error| ApiError::invalid(error.to_string()))
+    }
+}
+
+impl ListFragments {
+    fn listing(&self, key: &str) -> Result<Listing, ApiError> {
+        let selector = self.fragment_selector.as_ref().map(FragmentSelector::read).transpose()?;
+        let token = self.next_token.as_deref().filter(|token| !token.is_empty());
+        Listing::parse(key, selector, self.max_results, token).map_err(|error| ApiError::invalid(error.to_string()))
+    }
+}
+
 fn entry(fragment: &FragmentInfo) -> Value {
     json!({
         "FragmentNumber": fragment.number.as_str(),
@@ -180,12 +228,12 @@ impl Selector {
 }
 
 impl FragmentSelector {
-    fn read(self) -> Result<(TimestampKind, SystemTime, SystemTime), ApiError> {
+    fn read(&self) -> Result<(TimestampKind, SystemTime, SystemTime), ApiError> {
         let kind = match required("fragmentSelector.fragmentSelectorType", self.fragment_selector_type)? {
             ImageSelector::ServerTimestamp => TimestampKind::Server,
             ImageSelector::ProducerTimestamp => TimestampKind::Producer,
         };
-        let range = required("fragmentSelector.timestampRange", self.timestamp_range)?;
+        let range = required("fragmentSelector.timestampRange", self.timestamp_range.as_ref())?;
         let from = required("fragmentSelector.timestampRange.startTimestamp", range.start_timestamp)?;
         let to = required("fragmentSelector.timestampRange.endTimestamp", range.end_timestamp)?;
         Ok((kind, time("StartTimestamp", from)?, time("EndTimestamp", to)?))
@@ -202,6 +250,7 @@ struct Follower {
     stream: StreamRecord,
     reader: MediaReader,
     arrivals: watch::Receiver<u64>,
+    outflow: Outflow,
     /// Held until the end.
     seat: ReaderSeat,
 }
@@ -218,7 +267,12 @@ impl Follower {
             };
             self = next;
             let goes_on = match read {
-                Read::Media { bytes, .. } => send(&mut sender, bytes).await,
+                Read::Media { bytes, .. } => {
+                    let size = bytes.len() as u64;
+                    let sent = send(&mut sender, bytes).await;
+                    self.outflow.pace(&self.answerer, size, 1).await;
+                    sent
+                }
                 Read::Wait { until } => self.wait(until.into()).await,
                 _ => false,
             };
@@ -246,6 +300,25 @@ impl Follower {
             changed = self.arrivals.changed() => changed.is_ok(),
             () = tokio::time::sleep_until(until) => true,
             () = stopped(self.answerer.stop.clone()) => false,
+        }
+    }
+}
+
+/// How fast a connection is sent to, where the service's rates hold.
+#[derive(Debug, Default)]
+struct Outflow {
+    bytes: Meter,
+    fragments: Meter,
+}
+
+impl Outflow {
+    /// Waits as long as what was sent wants it.
+    async fn pace(&mut self, answerer: &Answerer, bytes: u64, fragments: u64) {
+        let at = now(&answerer.clock).at;
+        let pause = answerer.ledger.pace(&mut self.bytes, Flow::Out, bytes, at);
+        let pause = pause.max(answerer.ledger.pace(&mut self.fragments, Flow::FragmentsOut, fragments, at));
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
         }
     }
 }

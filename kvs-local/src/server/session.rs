@@ -25,7 +25,8 @@ use crate::clock::Clock;
 use crate::control::StreamRecord;
 use crate::ingest::{Ack, Ingest, IngestedFragment, Now};
 use crate::limits;
-use crate::media::Seat;
+use crate::media::{Loss, Seat};
+use crate::quotas::{Flow, Meter};
 
 /// Both clocks, read once.
 pub(super) fn now(clock: &Clock) -> Now {
@@ -79,6 +80,8 @@ pub(super) struct Session {
     read: u64,
     /// Fragments received so far.
     received: u32,
+    /// How fast the body is read.
+    flow: Meter,
     /// Held until the end.
     _permit: OwnedSemaphorePermit,
 }
@@ -97,7 +100,7 @@ enum Happening {
     Body(Option<Result<Bytes, hyper::Error>>),
     Stored(FragmentNumber, Stored),
     Timeout,
-    Deleted,
+    Lost(Loss),
     Stopped,
 }
 
@@ -121,6 +124,7 @@ impl Session {
             befallen,
             read: 0,
             received: 0,
+            flow: Meter::default(),
             _permit: permit,
             answerer,
         }
@@ -174,23 +178,32 @@ impl Session {
                 None => self.waiting.push_back(fragment),
             }
         }
-        if self.storing.is_none() {
+        // What came behind a fragment that was refused is not kept: no ack says that it is.
+        if self.storing.is_none() && !self.ingest.is_finished() {
             self.storing = self.waiting.pop_front().map(|fragment| self.store(fragment));
         }
     }
 
-    /// What scripted faults make of a piece of the body.
+    /// How reading goes on after this: as scripted faults and rates have it.
     fn reading(&mut self, happening: &Happening) -> Reading {
-        let Happening::Body(Some(Ok(bytes))) = happening else { return Reading::On { pause: Duration::ZERO } };
+        let bytes = match happening {
+            Happening::Body(Some(Ok(bytes))) => bytes.len() as u64,
+            Happening::Lost(Loss::Replaced) => return Reading::Cut,
+            _ => return Reading::On { pause: Duration::ZERO },
+        };
         let from = self.read;
-        self.read = from.saturating_add(bytes.len() as u64);
-        self.befallen.on_body(from, self.read)
+        self.read = from.saturating_add(bytes);
+        let paced = self.answerer.ledger.pace(&mut self.flow, Flow::In, bytes, now(&self.clock).at);
+        match self.befallen.on_body(from, self.read) {
+            Reading::On { pause } => Reading::On { pause: pause.max(paced) },
+            Reading::Cut => Reading::Cut,
+        }
     }
 
     /// Breaks the connection.
     fn cut(&mut self, acks: &mut Option<Sender<Bytes, io::Error>>) {
         if let Some(acks) = acks.take() {
-            acks.abort(io::Error::other("cut by the fault script"));
+            acks.abort(io::Error::other("cut by the fault script, or by another producer of the stream"));
         }
         self.seat = None;
         self.ingest.handle_broken(now(&self.clock));
@@ -213,7 +226,7 @@ impl Session {
         tokio::select! {
             biased;
             (number, result) = poll_fn(|cx| poll_storing(storing, cx)) => Happening::Stored(number, result),
-            () = deleted(self.seat.as_mut()), if open => Happening::Deleted,
+            loss = lost(self.seat.as_mut()), if open => Happening::Lost(loss),
             () = stopped(self.stop.clone()), if open => Happening::Stopped,
             piece = body.next(), if takes_body => Happening::Body(piece),
             () = sleep_until(timeout), if timeout.is_some() => Happening::Timeout,
@@ -235,10 +248,12 @@ impl Session {
             }
             Happening::Stored(number, stored) => self.ingest.handle_stored(&number, stored.map(drop), now),
             Happening::Timeout => self.ingest.handle_timeout(now),
-            Happening::Deleted => {
+            Happening::Lost(Loss::Deleted) => {
                 self.seat = None;
                 self.ingest.handle_error(ErrorId::STREAM_NOT_ACTIVE, now);
             }
+            // The connection is cut.
+            Happening::Lost(Loss::Replaced) => {}
             Happening::Stopped => {
                 self.seat = None;
                 self.ingest.handle_error(ErrorId::INTERNAL_ERROR, now);
@@ -270,10 +285,11 @@ fn poll_storing(storing: &mut Option<Storing>, cx: &mut Context<'_>) -> Poll<(Fr
     Poll::Ready((number, result.unwrap_or(Err(ErrorId::INTERNAL_ERROR))))
 }
 
-/// Waits until the stream is deleted.
-async fn deleted(seat: Option<&mut Seat>) {
-    if let Some(seat) = seat {
-        while seat.alive.changed().await.is_ok() {}
+/// Waits until the seat is lost; for ever if there is none.
+async fn lost(seat: Option<&mut Seat>) -> Loss {
+    match seat {
+        Some(seat) => seat.lost().await,
+        None => std::future::pending().await,
     }
 }
 

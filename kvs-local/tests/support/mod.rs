@@ -162,6 +162,12 @@ impl Put {
         self.read_until("\r\n0\r\n\r\n").await
     }
 
+    /// Reads until the connection ends, in whatever way.
+    pub async fn ends(&mut self) {
+        let read = async { while self.stream.read_buf(&mut self.pending).await.is_ok_and(|count| count > 0) {} };
+        timeout(PATIENCE, read).await.expect("the connection stays open");
+    }
+
     /// Breaks the connection.
     pub fn cut(self) {
         drop(self.stream);
