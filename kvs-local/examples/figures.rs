@@ -250,6 +250,7 @@ struct Sparse;
 
 /// Shorter runs are written.
 const RUN: usize = 4096;
+const ZEROS: [u8; RUN] = [0; RUN];
 
 impl Disk for Sparse {
     fn create_dir(&self, dir: &Path) -> io::Result<()> {
@@ -283,7 +284,7 @@ impl Disk for Sparse {
         let mut handle = OpenOptions::new().create(true).truncate(false).write(true).open(file)?;
         let mut end = at;
         for part in pieces.iter().flat_map(|piece| piece.chunks(RUN)) {
-            if part.iter().any(|byte| *byte != 0) {
+            if !ZEROS.starts_with(part) {
                 handle.seek(SeekFrom::Start(end))?;
                 handle.write_all(part)?;
             }

@@ -35,9 +35,10 @@ fn what_was_acked_survives_kill_nine_at_any_instant() {
             dir = tempfile::tempdir().unwrap();
             ledger = Ledger::default();
         }
-        // Every fourth time it is killed while it starts, else while it works.
-        let wait = if round.is_multiple_of(4) { Wait::FromTheStart } else { Wait::FromTheFirstWord };
-        let lines = run_and_kill(dir.path(), chance.u64(..), wait, Duration::from_millis(chance.u64(0..40)));
+        // Every fourth time it is killed while it starts, else while it works: after so many fragments, however fast it is, and
+        // then at any instant of the next ones.
+        let words = if round.is_multiple_of(4) { 0 } else { chance.usize(1..60) };
+        let lines = run_and_kill(dir.path(), chance.u64(..), words, Duration::from_micros(chance.u64(0..3000)));
         acked += ledger.read(&lines);
         let (listed, unsaid) = ledger.check(dir.path(), round);
         kept += listed;
@@ -115,15 +116,8 @@ fn policy(seed: u64) -> StorePolicy {
     StorePolicy::default().segment_bytes(200_000).durability(durability)
 }
 
-/// What the time to the kill counts from.
-#[derive(Clone, Copy, PartialEq)]
-enum Wait {
-    FromTheStart,
-    FromTheFirstWord,
-}
-
-/// Starts the child, kills it after a while and gives back all it said.
-fn run_and_kill(dir: &Path, seed: u64, wait: Wait, after: Duration) -> String {
+/// Starts the child, kills it a while after it said so many words, and gives back all it said.
+fn run_and_kill(dir: &Path, seed: u64, words: usize, after: Duration) -> String {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "child_that_is_killed", "--nocapture", "--test-threads=1"])
         .env(CHILD_DIR, dir)
@@ -133,20 +127,26 @@ fn run_and_kill(dir: &Path, seed: u64, wait: Wait, after: Duration) -> String {
         .spawn()
         .unwrap();
     let mut said = BufReader::new(child.stdout.take().unwrap());
-    let (first_word, heard) = mpsc::channel();
+    let (word, heard) = mpsc::channel();
     let reader = std::thread::spawn(move || {
-        let mut text = String::new();
+        let (mut text, mut seen) = (String::new(), 0);
         while said.read_line(&mut text).unwrap() > 0 {
-            if text.contains("stored") {
-                // The listener hangs up after the first.
-                let _ = first_word.send(());
+            if text.get(seen..).is_some_and(|line| line.starts_with("stored")) {
+                // The listener hangs up once it has heard enough.
+                let _ = word.send(());
             }
+            seen = text.len();
         }
         text
     });
-    if wait == Wait::FromTheFirstWord {
-        heard.recv_timeout(Duration::from_secs(5)).unwrap();
+    for _ in 0..words {
+        // A child at the end of its time says no more.
+        if heard.recv_timeout(Duration::from_secs(5)).is_err() {
+            break;
+        }
     }
+    drop(heard);
+    // The instant is the point: between two of its system calls, or within one.
     std::thread::sleep(after);
     child.kill().unwrap();
     child.wait().unwrap();

@@ -6,7 +6,7 @@ mod support;
 use std::path::Path;
 use std::time::Duration;
 
-use support::{Media, PATIENCE, Put, SOME_TIME, create, exchange, open, post, status};
+use support::{PATIENCE, Put, SOME_TIME, create, exchange, open, post, put_one, putting, status};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -30,13 +30,7 @@ async fn names_that_are_paths_make_no_paths() {
     // These are legal names, and file systems read something into them.
     for name in ["..", ".", "...", "CON", "nul.txt", "-rf", "a.", &"x".repeat(256)] {
         let arn = create(local.address(), name).await;
-        let mut put = Put::open(local.address(), name, "").await;
-        let mut media = Media::new();
-        put.send(&media.header()).await;
-        put.send(&media.fragment(SOME_TIME, &[])).await;
-        put.end().await;
-        put.ack_of("PERSISTED").await;
-        put.rest().await;
+        assert!(put_one(&local, name, SOME_TIME).await.contains("PERSISTED"), "{name}");
         assert_eq!(local.fragments(name).await.unwrap().len(), 1, "{name}");
         let deleted = post(local.address(), "/deleteStream", &format!(r#"{{"StreamARN":"{arn}"}}"#)).await;
         assert_eq!(deleted.status, 200, "{name}");
@@ -152,11 +146,7 @@ async fn thousands_of_idle_connections_keep_nobody_out() {
 
 #[tokio::test]
 async fn a_connection_that_breaks_in_a_fragment_leaves_nothing_half_written() {
-    let local = open().await;
-    create(local.address(), "door").await;
-    let mut put = Put::open(local.address(), "door", "").await;
-    let mut media = Media::new();
-    put.send(&media.header()).await;
+    let (local, mut put, mut media) = putting().await;
     put.send(&media.fragment(SOME_TIME, &[])).await;
     let second = media.fragment(SOME_TIME + 1000, &[]);
     put.send(&second[..second.len() - 10]).await;

@@ -6,7 +6,7 @@ mod support;
 use std::time::Duration;
 
 use kvs_local::ingest::Profile;
-use support::{Media, PATIENCE, Put, SOME_TIME, builder, create, open, post};
+use support::{Media, PATIENCE, Put, SOME_TIME, builder, create, open, post, put_one, put_to, putting};
 
 #[tokio::test]
 async fn the_head_comes_before_the_first_byte_of_media_and_acks_while_the_body_is_open() {
@@ -39,11 +39,7 @@ async fn the_head_comes_before_the_first_byte_of_media_and_acks_while_the_body_i
 
 #[tokio::test]
 async fn the_end_of_the_body_ends_the_last_fragment_and_then_the_answer() {
-    let local = open().await;
-    create(local.address(), "door").await;
-    let mut put = Put::open(local.address(), "door", "").await;
-    let mut media = Media::new();
-    put.send(&media.header()).await;
+    let (local, mut put, mut media) = putting().await;
     put.send(&media.fragment(SOME_TIME, &[])).await;
     put.end().await;
     assert_eq!(put.ack_of("PERSISTED").await["FragmentTimecode"], SOME_TIME);
@@ -89,8 +85,7 @@ async fn a_stream_takes_one_connection_at_a_time_and_the_next_once_it_ended() {
 async fn in_2022_the_newest_connection_of_a_stream_took_the_place_of_the_one_before() {
     let local = builder().profile(Profile::Year2022).start().await.unwrap();
     create(local.address(), "door").await;
-    let (mut first, mut media) = (Put::open(local.address(), "door", "").await, Media::new());
-    first.send(&media.header()).await;
+    let (mut first, mut media) = put_to(&local, "door").await;
     first.send(&media.fragment(SOME_TIME, &[])).await;
     first.ack_of("BUFFERING").await;
     let mut second = Put::open(local.address(), "door", "").await;
@@ -111,12 +106,7 @@ async fn numbers_rise_over_sessions_and_jump_to_the_next_thousand() {
     let local = open().await;
     create(local.address(), "door").await;
     for at in [SOME_TIME, SOME_TIME + 1000] {
-        let mut put = Put::open(local.address(), "door", "").await;
-        let mut media = Media::new();
-        put.send(&media.header()).await;
-        put.send(&media.fragment(at, &[])).await;
-        put.end().await;
-        put.rest().await;
+        put_one(&local, "door", at).await;
     }
     let kept = local.fragments("door").await.unwrap();
     let sequences: Vec<u64> =
@@ -170,11 +160,7 @@ async fn deleting_a_stream_ends_the_connection_of_its_producer() {
 
 #[tokio::test]
 async fn stopping_the_service_acks_what_is_complete_and_does_not_wait_for_the_producer() {
-    let local = open().await;
-    create(local.address(), "door").await;
-    let mut put = Put::open(local.address(), "door", "").await;
-    let mut media = Media::new();
-    put.send(&media.header()).await;
+    let (local, mut put, mut media) = putting().await;
     put.send(&media.fragment(SOME_TIME, &[])).await;
     put.send(&media.fragment(SOME_TIME + 1000, &[])).await;
     put.ack_of("RECEIVED").await;

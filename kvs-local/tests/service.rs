@@ -12,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use kvs_aws::{Client, Config, Credentials, ListStreams, Region, TlsRoots};
 use kvs_local::{LocalKvs, Quotas, StartError};
-use support::{Media, Put, SOME_TIME, builder, create, post};
+use support::{Media, Put, SOME_TIME, builder, create, post, put_one};
 
 fn client(local: &LocalKvs, roots: TlsRoots) -> Client {
     let credentials = Credentials::from_keys(local.access_key(), local.secret_key(), None);
@@ -74,12 +74,7 @@ async fn streams_media_and_settings_are_there_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let local = builder().data_dir(dir.path()).start().await.unwrap();
     let arn = create(local.address(), "door").await;
-    let mut put = Put::open(local.address(), "door", "").await;
-    let mut media = Media::new();
-    put.send(&media.header()).await;
-    put.send(&media.fragment(SOME_TIME, &[])).await;
-    put.end().await;
-    put.rest().await;
+    put_one(&local, "door", SOME_TIME).await;
     post(local.address(), "/tagStream", r#"{"StreamName":"door","Tags":{"a":"b"}}"#).await;
     let kept = local.fragments("door").await.unwrap();
     let in_use = builder().data_dir(dir.path()).start().await.unwrap_err();
@@ -144,12 +139,7 @@ async fn streams_pass_through_creating_updating_and_deleting() {
 async fn media_past_its_retention_is_not_given_any_more() {
     let (local, seconds) = clockwork(Duration::ZERO).await;
     create(local.address(), "door").await;
-    let mut put = Put::open(local.address(), "door", "").await;
-    let mut media = Media::new();
-    put.send(&media.header()).await;
-    put.send(&media.fragment(SOME_TIME, &[])).await;
-    put.end().await;
-    put.rest().await;
+    put_one(&local, "door", SOME_TIME).await;
     let listed = async || {
         let listed = post(local.address(), "/listFragments", r#"{"StreamName":"door"}"#).await.json();
         listed["Fragments"].as_array().unwrap().len()

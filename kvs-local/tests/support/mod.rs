@@ -212,6 +212,29 @@ impl Media {
     }
 }
 
+/// A service that asks for no signatures, with the stream `door`, and a connection to it whose header is sent.
+pub async fn putting() -> (LocalKvs, Put, Media) {
+    let local = open().await;
+    create(local.address(), "door").await;
+    let (put, media) = put_to(&local, "door").await;
+    (local, put, media)
+}
+
+/// A connection to a stream whose header is sent.
+pub async fn put_to(local: &LocalKvs, stream: &str) -> (Put, Media) {
+    let (mut put, mut media) = (Put::open(local.address(), stream, "").await, Media::new());
+    put.send(&media.header()).await;
+    (put, media)
+}
+
+/// Puts one fragment at `at` ms since 1970 and waits for the end of the answer; gives the acks.
+pub async fn put_one(local: &LocalKvs, stream: &str, at: u64) -> String {
+    let (mut put, mut media) = put_to(local, stream).await;
+    put.send(&media.fragment(at, &[])).await;
+    put.end().await;
+    put.rest().await
+}
+
 /// A time in 2023, in ms.
 pub const SOME_TIME: u64 = 1_690_707_289_209;
 
