@@ -37,7 +37,7 @@ fn what_was_acked_survives_kill_nine_at_any_instant() {
         }
         // Every fourth time it is killed while it starts, else while it works: after so many fragments, however fast it is, and
         // then at any instant of the next ones.
-        let words = if round.is_multiple_of(4) { 0 } else { chance.usize(1..60) };
+        let words = if round.is_multiple_of(4) { 0 } else { chance.usize(1..20) };
         let lines = run_and_kill(dir.path(), chance.u64(..), words, Duration::from_micros(chance.u64(0..3000)));
         acked += ledger.read(&lines);
         let (listed, unsaid) = ledger.check(dir.path(), round);
