@@ -6,8 +6,9 @@ mod judge;
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::io::Write;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -402,20 +403,33 @@ async fn finishing_lets_what_is_queued_go_out() {
     assert_eq!(endpoint.posts.lock().unwrap().len(), 21);
 }
 
-/// A Python with `cryptography`, or `None` with a printed line.
-fn python(test: &str) -> Option<String> {
+/// A Python with these modules, or `None` with a printed line.
+fn python(modules: &str, test: &str) -> Option<String> {
     let python = std::env::var("KVS_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let there = Command::new(&python).args(["-c", "import cryptography"]).output();
+    let there = Command::new(&python).args(["-c", &format!("import {modules}")]).output();
     let there = there.is_ok_and(|output| output.status.success());
-    assert!(there || std::env::var_os("KVS_REQUIRE_JUDGES").is_none(), "cryptography is required as a judge of {test}");
+    assert!(there || std::env::var_os("KVS_REQUIRE_JUDGES").is_none(), "{modules} are required as judges of {test}");
     if !there {
         // Past the capture of the test harness: who lacks a judge should see it.
-        let _ = std::io::Write::write_fmt(
-            &mut std::io::stderr(),
-            format_args!("skipped: {test} (Python's cryptography is not installed)\n"),
-        );
+        let _ = std::io::stderr().write_fmt(format_args!("skipped: {test} (Python's {modules} are not installed)\n"));
     }
     there.then_some(python)
+}
+
+/// The question and the message that subscribers of both versions of signatures get, one body after the other.
+async fn in_both_versions() -> (Stand, Vec<String>) {
+    let (one, two) = (Endpoint::start(&[]).await, Endpoint::start(&[]).await);
+    let subscription = |endpoint: &Endpoint| Subscription::new(TOPIC, &endpoint.url).unwrap();
+    let versions = vec![subscription(&one), subscription(&two).signature(kvs_notify::SignatureVersion::V2)];
+    let stand = Stand::start(versions).await;
+    let mut bodies = Vec::new();
+    let fragment = fragment(None, &[(NOTIFICATION, ""), ("Tür", "öffen")]);
+    stand.delivery.fragment_persisted(&fragment, None, Some(&topic())).await;
+    for endpoint in [&one, &two] {
+        endpoint.confirm().await;
+        bodies.extend([endpoint.post(0).await.body, endpoint.post(1).await.body]);
+    }
+    (stand, bodies)
 }
 
 const CHECK: &str = r#"
@@ -443,56 +457,64 @@ fn check(python: &str, dir: &Path, body: &str) -> String {
 
 #[tokio::test]
 async fn another_implementation_verifies_the_signatures() {
-    let Some(python) = python("another_implementation_verifies_the_signatures") else { return };
-    let (one, two) = (Endpoint::start(&[]).await, Endpoint::start(&[]).await);
-    let subscription = |endpoint: &Endpoint| Subscription::new(TOPIC, &endpoint.url).unwrap();
-    let stand =
-        Stand::start(vec![subscription(&one), subscription(&two).signature(kvs_notify::SignatureVersion::V2)]).await;
-    for (endpoint, version) in [(&one, 1), (&two, 2)] {
-        endpoint.confirm().await;
-        stand
-            .delivery
-            .fragment_persisted(&fragment(None, &[(NOTIFICATION, ""), ("Tür", "öffen")]), None, Some(&topic()))
-            .await;
-        let dir = tempfile::tempdir().unwrap();
-        for (number, kind) in [(0, "SubscriptionConfirmation"), (1, "Notification")] {
-            let post = endpoint.post(number).await;
-            let url = serde_json::from_str::<serde_json::Value>(&post.body).unwrap()["SigningCertURL"].clone();
-            let (status, certificate) = get(url.as_str().unwrap()).await;
-            assert_eq!(status, StatusCode::OK);
-            std::fs::write(dir.path().join("certificate.pem"), certificate).unwrap();
-            assert_eq!(check(&python, dir.path(), &post.body), format!("verified {version} {kind}"));
-        }
+    let Some(python) = python("cryptography", "another_implementation_verifies_the_signatures") else { return };
+    let (_stand, bodies) = in_both_versions().await;
+    let dir = tempfile::tempdir().unwrap();
+    let mut verified = Vec::new();
+    for body in &bodies {
+        let url = serde_json::from_str::<serde_json::Value>(body).unwrap()["SigningCertURL"].clone();
+        let (status, certificate) = get(url.as_str().unwrap()).await;
+        assert_eq!(status, StatusCode::OK);
+        std::fs::write(dir.path().join("certificate.pem"), certificate).unwrap();
+        verified.push(check(&python, dir.path(), body));
     }
+    let kinds = ["1 SubscriptionConfirmation", "1 Notification", "2 SubscriptionConfirmation", "2 Notification"];
+    assert_eq!(verified, kinds.map(|kind| format!("verified {kind}")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_validators_of_others_accept_what_is_delivered_and_nothing_that_was_changed() {
+    let modules = "sns_message_validator, aws_sns_verifier";
+    let Some(python) = python(modules, "the_validators_of_others_accept_what_is_delivered") else { return };
+    let (_stand, bodies) = in_both_versions().await;
+    let mut judge = Command::new(python)
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sns/validators.py"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    judge.stdin.take().unwrap().write_all(bodies.join("\n").as_bytes()).unwrap();
+    let verdicts = tokio::task::spawn_blocking(|| judge.wait_with_output().unwrap()).await.unwrap();
+    assert!(verdicts.status.success(), "the validators say why");
+    let verdicts = String::from_utf8(verdicts.stdout).unwrap();
+    assert_eq!(
+        verdicts.lines().collect::<Vec<_>>(),
+        [
+            "aws-sns-message-validator: 2 accepted, 13 changed ones refused",
+            "aws-sns-verifier: 4 accepted, 26 changed ones refused",
+        ]
+    );
 }
 
 #[tokio::test]
 async fn the_receiving_side_accepts_what_is_delivered_and_nothing_that_was_changed() {
-    let (one, two) = (Endpoint::start(&[]).await, Endpoint::start(&[]).await);
-    let subscription = |endpoint: &Endpoint| Subscription::new(TOPIC, &endpoint.url).unwrap();
-    let versions = vec![subscription(&one), subscription(&two).signature(kvs_notify::SignatureVersion::V2)];
-    let stand = Stand::start(versions).await;
+    let (stand, bodies) = in_both_versions().await;
     let roots = TrustRoots::new().roots_pem(stand.delivery.authority().await.unwrap().as_bytes()).unwrap();
     let urls = UrlPolicy::aws().and_origin(&stand.base_url, "sns.amazonaws.com");
     let verifier = Verifier::new(roots, [TOPIC]).urls(urls);
-    for endpoint in [&one, &two] {
-        endpoint.confirm().await;
-        let fragment = fragment(None, &[(NOTIFICATION, ""), ("Tür", "öffen")]);
-        stand.delivery.fragment_persisted(&fragment, None, Some(&topic())).await;
-        for number in [0, 1] {
-            let post = endpoint.post(number).await;
-            let message: SnsMessage = serde_json::from_str(&post.body).unwrap();
-            let url = verifier.certificate_url(&message).unwrap();
-            let pem = get(url.as_str()).await.1;
-            let certificate = SigningCertificate::from_pem(url, pem.as_bytes()).unwrap();
-            let verified = verifier.verify(&message, &certificate, SystemTime::now()).unwrap();
-            assert_eq!(verifier.subscription_url(&verified).unwrap().is_some(), number == 0);
+    for body in &bodies {
+        let message: SnsMessage = serde_json::from_str(body).unwrap();
+        let url = verifier.certificate_url(&message).unwrap();
+        let pem = get(url.as_str()).await.1;
+        let certificate = SigningCertificate::from_pem(url, pem.as_bytes()).unwrap();
+        let verified = verifier.verify(&message, &certificate, SystemTime::now()).unwrap();
+        let question = matches!(message, SnsMessage::SubscriptionConfirmation(_));
+        assert_eq!(verifier.subscription_url(&verified).unwrap().is_some(), question);
 
-            let mut changed: serde_json::Value = serde_json::from_str(&post.body).unwrap();
-            changed["Message"] = format!("{} ", changed["Message"].as_str().unwrap()).into();
-            let changed: SnsMessage = serde_json::from_str(&changed.to_string()).unwrap();
-            let refused = verifier.verify(&changed, &certificate, SystemTime::now());
-            assert_eq!(refused, Err(VerifyError::Signature));
-        }
+        let mut changed: serde_json::Value = serde_json::from_str(body).unwrap();
+        changed["Message"] = format!("{} ", changed["Message"].as_str().unwrap()).into();
+        let changed: SnsMessage = serde_json::from_str(&changed.to_string()).unwrap();
+        let refused = verifier.verify(&changed, &certificate, SystemTime::now());
+        assert_eq!(refused, Err(VerifyError::Signature));
     }
 }
