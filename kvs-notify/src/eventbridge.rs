@@ -1,10 +1,12 @@
 //! Events of EventBridge.
 
+use std::time::SystemTime;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::decode::{DecodeError, Envelope, read};
-use crate::s3::{ObjectEvent, ObjectEventKind, instant};
+use crate::s3::{ObjectEvent, ObjectEventKind, Sequencer, instant, sequencer};
 use crate::text::Text;
 
 /// What every event has, whatever its detail is.
@@ -14,10 +16,10 @@ pub(crate) struct Event<'a> {
     source: Text<'a>,
     #[serde(borrow, rename = "detail-type")]
     detail_type: Text<'a>,
-    #[serde(borrow, default)]
-    time: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    region: Option<Text<'a>>,
+    #[serde(default, deserialize_with = "instant")]
+    time: Option<SystemTime>,
+    #[serde(default)]
+    region: Option<String>,
     #[serde(borrow)]
     detail: &'a RawValue,
 }
@@ -32,35 +34,31 @@ pub(crate) enum Detail<'a> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
-struct S3Detail<'a> {
-    #[serde(borrow)]
-    bucket: Bucket<'a>,
-    #[serde(borrow)]
-    object: Object<'a>,
-    #[serde(borrow, default)]
-    reason: Option<Text<'a>>,
+struct S3Detail {
+    bucket: Bucket,
+    object: Object,
+    #[serde(default)]
+    reason: Option<String>,
 }
 
 #[derive(Deserialize)]
-struct Bucket<'a> {
-    #[serde(borrow)]
-    name: Text<'a>,
+struct Bucket {
+    name: String,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
-struct Object<'a> {
+struct Object {
     /// Not encoded, other than in events of S3 itself.
-    #[serde(borrow)]
-    key: Text<'a>,
+    key: String,
     #[serde(default)]
     size: Option<u64>,
-    #[serde(borrow, default)]
-    etag: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    version_id: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    sequencer: Option<Text<'a>>,
+    #[serde(default)]
+    etag: Option<String>,
+    #[serde(default)]
+    version_id: Option<String>,
+    #[serde(default, deserialize_with = "sequencer")]
+    sequencer: Option<Sequencer>,
 }
 
 /// Reads an event; the detail of S3 at once, any other is left to the caller.
@@ -81,23 +79,22 @@ impl Event<'_> {
             DecodeError::Field { path, problem, .. } => field(&format!("detail.{path}"), problem),
             other => other,
         };
-        let detail: S3Detail<'_> = read(self.detail.get().as_bytes(), Envelope::EventBridge).map_err(inside)?;
-        let how = detail.reason.map(String::from).unwrap_or_default();
-        let sequencer = detail.object.sequencer.map(|text| text.as_ref().parse()).transpose();
+        let detail: S3Detail = read(self.detail.get().as_bytes(), Envelope::EventBridge).map_err(inside)?;
+        let how = detail.reason.unwrap_or_default();
         Ok(ObjectEvent {
             kind: match self.detail_type.as_ref() {
                 "Object Created" => ObjectEventKind::Created(how),
                 "Object Deleted" => ObjectEventKind::Removed(how),
                 other => ObjectEventKind::Other(other.into()),
             },
-            bucket: detail.bucket.name.into(),
-            key: detail.object.key.into(),
+            bucket: detail.bucket.name,
+            key: detail.object.key,
             size: detail.object.size,
-            etag: detail.object.etag.map(String::from),
-            version_id: detail.object.version_id.map(String::from),
-            sequencer: sequencer.map_err(|fault| field("detail.object.sequencer", ToString::to_string(&fault)))?,
-            region: self.region.map(String::from),
-            time: self.time.map(|text| instant(text.as_ref())).transpose().map_err(|fault| field("time", fault))?,
+            etag: detail.object.etag,
+            version_id: detail.object.version_id,
+            sequencer: detail.object.sequencer,
+            region: self.region,
+            time: self.time,
         })
     }
 }

@@ -33,6 +33,28 @@ impl<'de> de::Visitor<'de> for TextVisitor {
     }
 }
 
+/// Reads a string as what it stands for; a fault is one of this very field, so that errors carry its path.
+pub(crate) fn parsed<'de, D, T, E>(deserializer: D, parse: impl FnOnce(&str) -> Result<T, E>) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    E: fmt::Display,
+{
+    parse(Text::deserialize(deserializer)?.as_ref()).map_err(de::Error::custom)
+}
+
+/// As [`parsed`], for a field that may be null.
+pub(crate) fn parsed_option<'de, D, T, E>(
+    deserializer: D,
+    parse: impl FnOnce(&str) -> Result<T, E>,
+) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    E: fmt::Display,
+{
+    let text = Option::<Text<'de>>::deserialize(deserializer)?;
+    text.map(|text| parse(text.as_ref())).transpose().map_err(de::Error::custom)
+}
+
 impl From<Text<'_>> for String {
     fn from(text: Text<'_>) -> Self {
         text.0.into_owned()

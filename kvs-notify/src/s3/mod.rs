@@ -10,5 +10,5 @@ pub use event::{ObjectEvent, ObjectEventKind};
 pub use sequencer::{InvalidSequencer, Sequencer};
 pub use test_event::S3TestEvent;
 #[cfg(feature = "eventbridge")]
-pub(crate) use wire::instant;
+pub(crate) use wire::{instant, sequencer};
 pub(crate) use wire::records;
