@@ -9,6 +9,6 @@ mod wire;
 pub use event::{ObjectEvent, ObjectEventKind};
 pub use sequencer::{InvalidSequencer, Sequencer};
 pub use test_event::S3TestEvent;
+pub(crate) use wire::records;
 #[cfg(feature = "eventbridge")]
 pub(crate) use wire::{instant, sequencer};
-pub(crate) use wire::records;
