@@ -1,6 +1,7 @@
 //! Shared by the example programs.
 
 pub mod cli;
+pub mod configuration;
 pub mod cuts;
 pub mod media;
 pub mod sns_endpoint;

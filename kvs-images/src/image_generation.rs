@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use kvs_aws::field::check_length;
-use kvs_aws::{Error, InvalidField, Operation, Reply, StreamId, TimestampOrigin};
+use kvs_aws::{InvalidField, TimestampOrigin};
 use serde::{Deserialize, Serialize};
 
+use crate::configuration::StreamConfiguration;
 use crate::destination;
 use crate::format::{self, FormatConfig, ImageFormat, SamplingProfile};
-use crate::json_file::{self, JsonFileError};
 use crate::limits;
 use crate::status::ConfigurationStatus;
 
@@ -131,7 +131,7 @@ impl ImageGenerationConfiguration {
         self.check_with(SamplingProfile::Current)
     }
 
-    /// The same for a service with another least interval.
+    /// The same for a service with another least interval; ask before setting it there.
     ///
     /// # Errors
     /// With the first member that the service would refuse.
@@ -165,126 +165,21 @@ fn check_destination_region(region: &str) -> Result<(), InvalidField> {
     }
 }
 
-/// Sets a stream's image generation, or deletes it.
-///
-/// As JSON it is what the AWS CLI takes with `--cli-input-json`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct UpdateImageGenerationConfiguration {
-    #[serde(flatten)]
-    stream: StreamId,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    image_generation_configuration: Option<ImageGenerationConfiguration>,
-    #[serde(skip)]
-    profile: SamplingProfile,
-}
-
-impl UpdateImageGenerationConfiguration {
-    /// Sets it.
-    #[must_use]
-    pub const fn new(stream: StreamId, configuration: ImageGenerationConfiguration) -> Self {
-        Self { stream, image_generation_configuration: Some(configuration), profile: SamplingProfile::Current }
-    }
-
-    /// Deletes it: the service takes a missing configuration for that.
-    #[must_use]
-    pub const fn delete(stream: StreamId) -> Self {
-        Self { stream, image_generation_configuration: None, profile: SamplingProfile::Current }
-    }
-
-    /// Sets which least interval the service has. Default: 200 ms.
-    #[must_use]
-    pub const fn profile(mut self, profile: SamplingProfile) -> Self {
-        self.profile = profile;
-        self
-    }
-
-    /// The stream.
-    #[must_use]
-    pub const fn stream(&self) -> &StreamId {
-        &self.stream
-    }
-
-    /// The configuration to set; `None` deletes.
-    #[must_use]
-    pub const fn configuration(&self) -> Option<&ImageGenerationConfiguration> {
-        self.image_generation_configuration.as_ref()
-    }
-
-    /// Reads the JSON that the AWS CLI takes with `--cli-input-json`. A file without a configuration is refused:
-    /// [`delete`](Self::delete) says that aloud.
-    ///
-    /// # Errors
-    /// When it is no such JSON, has an unknown member, no stream, or a value the service would refuse.
-    pub fn from_json(text: &str) -> Result<Self, JsonFileError> {
-        let update: Self = json_file::read(text)?;
-        if update.image_generation_configuration.is_none() {
-            return Err(JsonFileError::Missing("ImageGenerationConfiguration"));
-        }
-        update.check()?;
-        Ok(update)
-    }
-
-    /// Writes the JSON that [`from_json`](Self::from_json) and the AWS CLI read.
-    #[must_use]
-    pub fn to_json(&self) -> String {
-        json_file::write(self)
-    }
-}
-
-impl Operation for UpdateImageGenerationConfiguration {
-    type Output = ();
-    const NAME: &'static str = "UpdateImageGenerationConfiguration";
-    const PATH: &'static str = "/updateImageGenerationConfiguration";
+impl StreamConfiguration for ImageGenerationConfiguration {
+    const MEMBER: &'static str = "ImageGenerationConfiguration";
+    const UPDATE: [&'static str; 2] = ["UpdateImageGenerationConfiguration", "/updateImageGenerationConfiguration"];
+    const DESCRIBE: [&'static str; 2] =
+        ["DescribeImageGenerationConfiguration", "/describeImageGenerationConfiguration"];
 
     fn check(&self) -> Result<(), InvalidField> {
-        let configuration = self.image_generation_configuration.as_ref();
-        configuration.map_or(Ok(()), |configuration| configuration.check_with(self.profile))
-    }
-
-    async fn read(reply: Reply) -> Result<(), Error> {
-        crate::status::nothing(reply).await
-    }
-}
-
-/// Asks for a stream's image generation; `None` when it has none.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct DescribeImageGenerationConfiguration {
-    #[serde(flatten)]
-    stream: StreamId,
-}
-
-impl DescribeImageGenerationConfiguration {
-    /// Asks about `stream`.
-    #[must_use]
-    pub const fn new(stream: StreamId) -> Self {
-        Self { stream }
-    }
-}
-
-impl Operation for DescribeImageGenerationConfiguration {
-    type Output = Option<ImageGenerationConfiguration>;
-    const NAME: &'static str = "DescribeImageGenerationConfiguration";
-    const PATH: &'static str = "/describeImageGenerationConfiguration";
-
-    fn check(&self) -> Result<(), InvalidField> {
-        Ok(())
-    }
-
-    async fn read(reply: Reply) -> Result<Self::Output, Error> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "PascalCase")]
-        struct Answer {
-            image_generation_configuration: Option<ImageGenerationConfiguration>,
-        }
-        let answer: Answer = reply.json(kvs_aws::limits::RESPONSE_BYTES).await?;
-        Ok(answer.image_generation_configuration)
+        Self::check(self)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::configuration::UpdateImageGenerationConfiguration;
 
     /// AWS's own sample input, quoted in the service reference.
     const SAMPLE: &str = r#"{"StreamName":"demo-stream","ImageGenerationConfiguration":{"Status":"ENABLED","DestinationConfig":{"DestinationRegion":"us-east-1","Uri":"s3://my-bucket-name"},"SamplingInterval":200,"ImageSelectorType":"PRODUCER_TIMESTAMP","Format":"JPEG","FormatConfig":{"JPEGQuality":"80"},"WidthPixels":320,"HeightPixels":240}}"#;
@@ -329,8 +224,8 @@ mod tests {
 
     #[test]
     fn the_old_minimum_is_a_profile() {
-        let configuration = UpdateImageGenerationConfiguration::from_json(SAMPLE).unwrap();
-        let error = configuration.profile(SamplingProfile::Year2022).check().unwrap_err();
+        let update = UpdateImageGenerationConfiguration::from_json(SAMPLE).unwrap();
+        let error = update.configuration().unwrap().check_with(SamplingProfile::Year2022).unwrap_err();
         assert_eq!(error.to_string(), "SamplingInterval: must be 3000 to 2147483647, got 200");
     }
 

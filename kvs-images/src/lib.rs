@@ -25,6 +25,7 @@
 
 pub mod limits;
 
+mod configuration;
 mod destination;
 mod error;
 mod format;
@@ -38,19 +39,17 @@ mod pace;
 mod plan;
 mod status;
 
+pub use configuration::{
+    DescribeConfiguration, DescribeImageGenerationConfiguration, DescribeNotificationConfiguration,
+    StreamConfiguration, UpdateConfiguration, UpdateImageGenerationConfiguration, UpdateNotificationConfiguration,
+};
 pub use error::ImageError;
 pub use format::{FormatConfig, ImageFormat, SamplingProfile};
 pub use get_images::{GetImages, Image, ImagePage, parse_page};
-pub use image_generation::{
-    DescribeImageGenerationConfiguration, ImageGenerationConfiguration, ImageGenerationDestination,
-    UpdateImageGenerationConfiguration,
-};
+pub use image_generation::{ImageGenerationConfiguration, ImageGenerationDestination};
 pub use images::{ImageAt, Images, ImagesExt};
 pub use json_file::JsonFileError;
-pub use notification::{
-    DescribeNotificationConfiguration, NotificationConfiguration, NotificationDestination,
-    UpdateNotificationConfiguration,
-};
+pub use notification::{NotificationConfiguration, NotificationDestination};
 pub use pace::Pace;
 pub use status::ConfigurationStatus;
 
