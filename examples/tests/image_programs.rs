@@ -37,7 +37,7 @@ impl Scene {
                 producer.put_event(ImageGeneration::new()).unwrap();
             }
         }
-        let report = producer.stop(Duration::from_secs(20)).await;
+        let report = producer.stop(Duration::from_secs(120)).await;
         assert!(report.is_complete(), "{report:?}");
         Self { local, start, dir }
     }

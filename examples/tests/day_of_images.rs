@@ -1,0 +1,137 @@
+//! A picture every ten seconds of a long time: how many calls, and how much memory, against real media on this machine.
+//!
+//! The suite takes two hours of media. A whole day, as the README's table has it:
+//! `KVS_HOURS=24 cargo test --release -p kvs-examples --test day_of_images -- --nocapture`
+
+#![expect(clippy::unwrap_used, reason = "a test panics")]
+
+use std::path::Path;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use kvs_aws::{Client, Config, Credentials, HttpSend, Region, ResponseBody, Sending, StreamId, TransportError};
+use kvs_examples::cli::client_of;
+use kvs_examples::media::Recording;
+use kvs_images::{ImagesExt, Pace};
+use kvs_local::LocalKvs;
+use kvs_mkv::{Frame, TrackNumber};
+use kvs_producer::{Bootstrap, NewStream, Stream};
+
+const EVERY: Duration = Duration::from_secs(10);
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Sends over plain HTTP and counts.
+#[derive(Debug)]
+struct Counted {
+    http: legacy::Client<HttpConnector, Full<Bytes>>,
+    calls: Arc<AtomicU64>,
+}
+
+impl HttpSend for Counted {
+    fn send(&self, request: http::Request<Bytes>) -> Sending<'_> {
+        fn broken(error: impl std::error::Error + Send + Sync + 'static) -> TransportError {
+            TransportError::Broken { source: error.into() }
+        }
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        Box::pin(async move {
+            let response = self.http.request(request.map(Full::new)).await.map_err(broken)?;
+            Ok(response.map(|body| ResponseBody::new(body.map_err(broken))))
+        })
+    }
+}
+
+/// The bundled recording's key frames, one every ten seconds, each a fragment.
+async fn film(local: &LocalKvs, start: Duration, fragments: u32) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("media/clock.mp4");
+    let recording = Recording::open(path).unwrap().starting_with_video();
+    let tracks = recording.tracks().iter().filter(|track| track.number == TrackNumber::ONE).cloned().collect();
+    let key_frames: Vec<_> =
+        recording.samples().iter().filter(|sample| sample.track == TrackNumber::ONE && sample.keyframe).collect();
+    let config = kvs_producer::Config::new("cam", tracks)
+        .bootstrap(Bootstrap::CreateIfMissing(NewStream::new(Duration::from_secs(48 * 3600))));
+    let producer = Stream::open(config, client_of(local).unwrap()).await.unwrap();
+    for (number, sample) in (0..fragments).zip(key_frames.iter().cycle()) {
+        let frame = Frame::new(sample.track, start + EVERY * number, sample.data.clone()).with_keyframe(true);
+        producer.put_frame(frame).await.unwrap();
+    }
+    let report = producer.stop(Duration::from_secs(60)).await;
+    assert!(report.is_complete(), "{report:?}");
+}
+
+/// What it took to get the pictures of a range.
+#[derive(Debug)]
+struct Cost {
+    pictures: u64,
+    calls: u64,
+    /// Most bytes that the client's thread held at a time.
+    peak: u64,
+}
+
+/// Gets them on a thread of its own, whose allocations are the client's and nobody else's.
+fn fetch(local: &LocalKvs, start: Duration, length: Duration) -> Cost {
+    let (endpoint, region) = (local.endpoint_url().to_owned(), Region::new(local.region()).unwrap());
+    let credentials = Credentials::from_keys(local.access_key(), local.secret_key(), None);
+    let calls = Arc::new(AtomicU64::new(0));
+    let counter = Arc::clone(&calls);
+    let client = move || {
+        let http = legacy::Client::builder(TokioExecutor::new()).build_http();
+        let config = Config::new(region, credentials).endpoint_url(&endpoint).unwrap();
+        Client::new(config.transport(Arc::new(Counted { http, calls: counter }))).unwrap()
+    };
+    let start = SystemTime::UNIX_EPOCH + start;
+    let work = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async move {
+            let stream: StreamId = "cam".parse().unwrap();
+            let images = client().images(stream).range(start..start + length).every(EVERY).size(160, 90);
+            let mut images = pin!(images.pace(Pace::Unlimited).stream().unwrap());
+            let mut pictures = 0;
+            while let Some(image) = images.next().await {
+                assert!(image.content.is_ok(), "{image:?}");
+                pictures += 1;
+            }
+            pictures
+        })
+    };
+    let measured = std::thread::spawn(|| {
+        let mut pictures = 0;
+        let memory = allocation_counter::measure(|| pictures = work());
+        (pictures, memory.bytes_max)
+    });
+    let (pictures, peak) = measured.join().unwrap();
+    Cost { pictures, calls: calls.load(Ordering::Relaxed), peak }
+}
+
+#[test]
+fn a_long_time_costs_one_call_for_20_pictures_and_no_more_memory_than_an_hour() {
+    let hours: u32 = std::env::var("KVS_HOURS").map_or(2, |hours| hours.parse().unwrap());
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let local = runtime.block_on(LocalKvs::builder().data_dir(dir.path()).start()).unwrap();
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+    let start = Duration::from_secs(now) - HOUR * hours;
+    let fragments = hours * 360;
+    runtime.block_on(film(&local, start, fragments));
+
+    let hour = fetch(&local, start, HOUR);
+    let all = fetch(&local, start, HOUR * hours);
+    println!(
+        "| range | pictures | calls | calls of one a picture | most memory of the client |\n|---|---|---|---|---|"
+    );
+    for (name, cost) in [("1 h".to_owned(), &hour), (format!("{hours} h"), &all)] {
+        let ratio = cost.pictures as f64 / cost.calls as f64;
+        println!("| {name} | {} | {} | {ratio:.1}x | {} kB |", cost.pictures, cost.calls, cost.peak / 1000);
+    }
+    runtime.block_on(local.shutdown());
+    assert_eq!((hour.pictures, all.pictures), (360, u64::from(fragments)));
+    assert!(all.calls * 20 <= all.pictures, "{all:?}");
+    assert!(all.peak <= hour.peak + hour.peak / 2, "{hour:?} {all:?}");
+}
