@@ -8,7 +8,8 @@ use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use kvs_aws::{
-    Client, Config, ConfigError, Credentials, Error, InvalidField, IotConfig, IotCredentials, Region, TransportError,
+    Client, Config, ConfigError, Credentials, Endpoint, Error, InvalidEndpoint, InvalidField, IotConfig, IotCredentials,
+    Region, TransportError,
 };
 
 /// Why a program ends without having done its job.
@@ -105,11 +106,15 @@ pub fn run(program: impl Future<Output = Result<(), Failure>>) -> ExitCode {
 /// Runs a program that sees to Ctrl-C itself.
 pub fn run_to_the_end(program: impl Future<Output = Result<(), Failure>>) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let ended = match runtime {
+    end(match runtime {
         Ok(runtime) => runtime.block_on(program),
         Err(error) => Err(Failure::run(error)),
-    };
-    match ended {
+    })
+}
+
+/// How a program ends: one line on stderr for a failure, and the exit code that goes with it.
+pub fn end(outcome: Result<(), Failure>) -> ExitCode {
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure { code, message }) => {
             let line = message.lines().map(str::trim).collect::<Vec<_>>().join(" ");
@@ -129,7 +134,7 @@ pub fn say(line: impl Display) {
 #[derive(Debug, Clone, Args)]
 pub struct Service {
     /// The service's address, for example http://127.0.0.1:4567. Without it AWS_ENDPOINT_URL, or AWS itself.
-    #[arg(long, global = true, value_name = "URL")]
+    #[arg(long, global = true, value_name = "URL", value_parser = parse_endpoint)]
     endpoint: Option<String>,
     /// The region. Without it AWS_REGION or AWS_DEFAULT_REGION.
     #[arg(long, global = true, value_name = "REGION")]
@@ -181,6 +186,11 @@ impl Service {
             name => has(name),
         })
     }
+}
+
+/// The address as it was given, if it is one: a mistake should be laid to the option, not to a variable.
+fn parse_endpoint(text: &str) -> Result<String, InvalidEndpoint> {
+    text.parse::<Endpoint>().map(|_| text.to_owned())
 }
 
 /// A client of an embedded service.

@@ -44,3 +44,24 @@ fn escaped_base64_is_the_same_picture() {
     let page = parse_page("GetImages", br#"{"Images":[{"TimeStamp":1,"ImageContent":"\/9j\/"}]}"#).unwrap();
     assert_eq!(page.images[0].content.as_deref(), Ok(&[0xff, 0xd8, 0xff][..]));
 }
+
+/// A page of so many pictures of 200 kB.
+fn page_of(pictures: usize) -> String {
+    let content = base64_simd::STANDARD.encode_to_string(vec![0x5a; 200_000]);
+    let image = |number| format!(r#"{{"TimeStamp":{number},"ImageContent":"{content}","Error":null}}"#);
+    format!(r#"{{"Images":[{}]}}"#, (0..pictures).map(image).collect::<Vec<_>>().join(","))
+}
+
+#[test]
+fn a_picture_costs_one_allocation_and_no_more_bytes_than_it_has() {
+    let cost = |pictures| {
+        let page = page_of(pictures);
+        allocation_counter::measure(|| {
+            assert_eq!(parse_page("GetImages", page.as_bytes()).unwrap().images.len(), pictures)
+        })
+    };
+    let (some, more) = (cost(17), cost(25));
+    // Between 17 and 25 the lists do not grow: what is more is the pictures' own.
+    assert_eq!(more.count_total - some.count_total, 8);
+    assert!(more.bytes_total < 25 * 201_000, "{} bytes", more.bytes_total);
+}

@@ -74,6 +74,7 @@ impl Findings {
                 say(format_args!("the chain from the stream to its images is whole ({} notes)", self.notes));
                 Ok(())
             }
+            1 => Err(Failure::run("a link of the chain is broken, see above")),
             bad => Err(Failure::run(format!("{bad} links of the chain are broken, see above"))),
         }
     }

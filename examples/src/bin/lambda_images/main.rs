@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use kvs_examples::cli::{self, Failure, say};
 
 use crate::handler::{Handler, Outcome};
 
@@ -34,27 +35,20 @@ struct Arguments {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let handler = Handler::new(arguments.stream);
-    let outcome = match std::env::var("AWS_LAMBDA_RUNTIME_API") {
-        Ok(address) => runtime::run(&address, |event| print_all(&handler, event)).map_err(|error| error.to_string()),
+    cli::end(match std::env::var("AWS_LAMBDA_RUNTIME_API") {
+        Ok(address) => runtime::run(&address, |event| print_all(&handler, event)).map_err(Failure::of_run),
         Err(_) => local(&handler, &arguments.events),
-    };
-    outcome.map_or_else(
-        |problem| {
-            eprintln!("lambda_images: {problem}");
-            ExitCode::FAILURE
-        },
-        |()| ExitCode::SUCCESS,
-    )
+    })
 }
 
-fn local(handler: &Handler, events: &[PathBuf]) -> Result<(), String> {
+fn local(handler: &Handler, events: &[PathBuf]) -> Result<(), Failure> {
     if events.is_empty() {
-        return Err("no events; name files of recorded events, or - for standard input".into());
+        return Err(Failure::input("no events: name files of recorded events, or - for standard input"));
     }
     for path in events {
-        let event = read(path).map_err(|error| format!("{}: {error}", path.display()))?;
-        let response = print_all(handler, &event).map_err(|error| format!("{}: {error}", path.display()))?;
-        println!("{response}");
+        let event = read(path).map_err(|error| Failure::input(error).about(path.display()))?;
+        let response = print_all(handler, &event).map_err(|error| Failure::input(error).about(path.display()))?;
+        say(response);
     }
     Ok(())
 }
@@ -72,7 +66,7 @@ fn read(path: &Path) -> std::io::Result<Vec<u8>> {
 fn print_all(handler: &Handler, event: &[u8]) -> Result<String, String> {
     let Outcome { found, response } = handler.handle(event).map_err(|error| error.to_string())?;
     for line in found {
-        println!("{line}");
+        say(line);
     }
     Ok(response.to_string())
 }

@@ -1,9 +1,9 @@
 //! An HTTP endpoint for SNS: agrees to the subscription, verifies every message, prints or saves what it says.
 //!
 //! ```text
-//! # beside kvs-local on this machine, which posts to it:
+//! # beside kvs-local on this machine, started with --subscribe arn:aws:sns:us-west-2:111122223333:cameras=http://127.0.0.1:8080/ :
 //! sns_listener --listen 127.0.0.1:8080 --topic arn:aws:sns:us-west-2:111122223333:cameras \
-//!     --origin http://127.0.0.1:4566 --roots DATA_DIR/keys/sns-authority.pem
+//!     --origin http://127.0.0.1:4567 --roots DATA_DIR/keys/sns-authority.pem
 //!
 //! # behind a proxy that takes https from SNS; the intermediates are those of https://www.amazontrust.com/repository/
 //! sns_listener --listen 127.0.0.1:8080 --topic arn:aws:sns:us-west-2:111122223333:cameras --intermediates amazon-rsa-2048.pem
@@ -17,6 +17,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser as _;
+use kvs_examples::cli::{self, Failure, say};
 use kvs_examples::sns_endpoint::{CERTIFICATE_NAME, Delivery, SnsAddress};
 use kvs_notify::{Content, ObjectEvent, SnsMessage, TrustRoots, UrlPolicy, Verifier};
 use serde_json::{Value, json};
@@ -36,7 +37,7 @@ struct Arguments {
     /// A PEM file of certificates between the roots and what SNS serves.
     #[arg(long)]
     intermediates: Option<PathBuf>,
-    /// A service other than SNS that may post, as http://127.0.0.1:4566; may be given several times.
+    /// A service other than SNS that may post, as http://127.0.0.1:4567; may be given several times.
     #[arg(long)]
     origin: Vec<String>,
     /// How old a message may be, in seconds.
@@ -51,46 +52,33 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(&format!("no runtime: {error}")),
-    };
-    let outcome = runtime.block_on(listen(arguments));
-    // Connections that are still open are not waited for.
-    runtime.shutdown_background();
-    outcome.map_or_else(|error| fail(&error), |()| ExitCode::SUCCESS)
+    cli::run(listen(Arguments::parse()))
 }
 
-fn fail(problem: &str) -> ExitCode {
-    eprintln!("sns_listener: {problem}");
-    ExitCode::FAILURE
-}
-
-async fn listen(arguments: Arguments) -> Result<(), String> {
+async fn listen(arguments: Arguments) -> Result<(), Failure> {
     let verifier = verifier(&arguments)?;
     let address = SnsAddress::listen(arguments.listen).await;
-    let address = address.map_err(|error| format!("cannot listen on {}: {error}", arguments.listen))?;
+    let address = address.map_err(|error| Failure::input(error).about(arguments.listen))?;
     eprintln!("listening on {}", address.url());
-    let mut endpoint = address.serve(verifier, arguments.save).map_err(|error| format!("no TLS: {error}"))?;
+    let mut endpoint = address.serve(verifier, arguments.save).map_err(Failure::of_run)?;
     let mut left = arguments.count;
     while left != Some(0) {
         let Some(delivery) = endpoint.next().await else { break };
-        println!("{}", line(&delivery));
+        say(line(&delivery));
         left = left.map(|left| left.saturating_sub(1));
     }
     Ok(())
 }
 
-fn verifier(arguments: &Arguments) -> Result<Verifier, String> {
-    let read = |path: &PathBuf| std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
+fn verifier(arguments: &Arguments) -> Result<Verifier, Failure> {
+    let read = |path: &PathBuf| std::fs::read(path).map_err(|error| Failure::input(error).about(path.display()));
     let mut roots = TrustRoots::new();
     roots = match &arguments.roots {
-        Some(path) => roots.roots_pem(&read(path)?).map_err(|error| format!("{}: {error}", path.display()))?,
+        Some(path) => roots.roots_pem(&read(path)?).map_err(|error| Failure::input(error).about(path.display()))?,
         None => roots.anchors(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
     };
     if let Some(path) = &arguments.intermediates {
-        roots = roots.intermediates_pem(&read(path)?).map_err(|error| format!("{}: {error}", path.display()))?;
+        roots = roots.intermediates_pem(&read(path)?).map_err(|error| Failure::input(error).about(path.display()))?;
     }
     let urls = arguments.origin.iter().fold(UrlPolicy::aws(), |urls, origin| urls.and_origin(origin, CERTIFICATE_NAME));
     let max_age = Duration::from_secs(arguments.max_age);
