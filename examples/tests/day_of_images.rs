@@ -55,7 +55,10 @@ async fn film(local: &LocalKvs, start: Duration, fragments: u32) {
     let tracks = recording.tracks().iter().filter(|track| track.number == TrackNumber::ONE).cloned().collect();
     let key_frames: Vec<_> =
         recording.samples().iter().filter(|sample| sample.track == TrackNumber::ONE && sample.keyframe).collect();
+    // The whole film may wait in the buffer: it is put in far faster than it would be recorded.
     let config = kvs_producer::Config::new("cam", tracks)
+        .buffer_time(HOUR * 48)
+        .buffer_bytes(256 << 20)
         .bootstrap(Bootstrap::CreateIfMissing(NewStream::new(Duration::from_secs(48 * 3600))));
     let producer = Stream::open(config, client_of(local).unwrap()).await.unwrap();
     for (number, sample) in (0..fragments).zip(key_frames.iter().cycle()) {
@@ -111,7 +114,7 @@ fn fetch(local: &LocalKvs, start: Duration, length: Duration) -> Cost {
 }
 
 #[test]
-fn a_long_time_costs_one_call_for_20_pictures_and_no_more_memory_than_an_hour() {
+fn a_long_time_costs_one_call_for_20_pictures_and_no_more_memory_than_a_little() {
     let hours: u32 = std::env::var("KVS_HOURS").map_or(2, |hours| hours.parse().unwrap());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let dir = tempfile::tempdir().unwrap();
@@ -121,17 +124,18 @@ fn a_long_time_costs_one_call_for_20_pictures_and_no_more_memory_than_an_hour() 
     let fragments = hours * 360;
     runtime.block_on(film(&local, start, fragments));
 
-    let hour = fetch(&local, start, HOUR);
+    // Enough for as many calls at a time as there may be.
+    let little = fetch(&local, start, HOUR / 3);
     let all = fetch(&local, start, HOUR * hours);
     println!(
         "| range | pictures | calls | calls of one a picture | most memory of the client |\n|---|---|---|---|---|"
     );
-    for (name, cost) in [("1 h".to_owned(), &hour), (format!("{hours} h"), &all)] {
+    for (name, cost) in [("20 min".to_owned(), &little), (format!("{hours} h"), &all)] {
         let ratio = cost.pictures as f64 / cost.calls as f64;
         println!("| {name} | {} | {} | {ratio:.1}x | {} kB |", cost.pictures, cost.calls, cost.peak / 1000);
     }
     runtime.block_on(local.shutdown());
-    assert_eq!((hour.pictures, all.pictures), (360, u64::from(fragments)));
+    assert_eq!((little.pictures, all.pictures), (120, u64::from(fragments)));
     assert!(all.calls * 20 <= all.pictures, "{all:?}");
-    assert!(all.peak <= hour.peak + hour.peak / 2, "{hour:?} {all:?}");
+    assert!(all.peak <= little.peak + little.peak / 2, "{little:?} {all:?}");
 }
