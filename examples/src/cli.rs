@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use kvs_aws::{
-    Client, Config, ConfigError, Credentials, Endpoint, Error, InvalidEndpoint, InvalidField, IotConfig, IotCredentials,
-    Region, TransportError,
+    Client, Config, ConfigError, Credentials, Endpoint, Error, InvalidEndpoint, InvalidField, IotConfig,
+    IotCredentials, Region, TransportError,
 };
 
 /// Why a program ends without having done its job.
