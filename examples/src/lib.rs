@@ -1,5 +1,6 @@
 //! Shared by the example programs.
 
+pub mod chaos;
 pub mod cli;
 pub mod configuration;
 pub mod cuts;

@@ -275,10 +275,12 @@ impl Buffer {
         reports.lost(Some(id), span, reason);
     }
 
-    /// An error ack spoke of a fragment; says how often that has happened.
-    pub(crate) fn refuse(&mut self, id: FragmentId) -> u32 {
+    /// An error ack spoke of a fragment; says in how many sessions that has happened. An ack that comes twice counts once.
+    pub(crate) fn refuse(&mut self, id: FragmentId, session: SessionId) -> u32 {
         self.get_mut(id).map_or(0, |fragment| {
-            fragment.refusals += 1;
+            if fragment.refused_in.replace(session) != Some(session) {
+                fragment.refusals += 1;
+            }
             fragment.refusals
         })
     }

@@ -47,8 +47,9 @@ pub(crate) struct Fragment {
     pub(crate) tags: TagSet,
     pub(crate) filling: Filling,
     pub(crate) delivery: Delivery,
-    /// How often an error ack spoke of it.
+    /// In how many sessions an error ack spoke of it, and the last of them.
     pub(crate) refusals: u32,
+    pub(crate) refused_in: Option<SessionId>,
     /// Whether all of it went out once before.
     pub(crate) sent_before: bool,
     /// Why it is lost as soon as it is complete.
@@ -110,6 +111,7 @@ impl Fragment {
             filling: Filling::Open,
             delivery: Delivery::Waiting,
             refusals: 0,
+            refused_in: None,
             sent_before: false,
             condemned: None,
         }

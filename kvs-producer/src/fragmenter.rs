@@ -171,9 +171,10 @@ impl Fragmenter {
         if too_long || bytes > FRAGMENT_BYTES { Verdict::Forced } else { Verdict::Stay }
     }
 
-    /// Whether the open fragment has a frame of each track it declares.
+    /// Whether the open fragment has a frame of each track it declares, or will never have: a silent track is not waited for.
     fn complete(&self, epoch: &Epoch) -> bool {
-        epoch.tracks.iter().all(|track| self.current.seen.contains(&track.number))
+        let settled = |track: &Track| self.current.seen.contains(&track.number) || self.silent.contains(&track.number);
+        epoch.tracks.iter().all(settled)
     }
 
     /// Cuts where no key frame allows it, and says what rule would have been broken.

@@ -8,7 +8,7 @@ mod pair;
 use std::collections::BTreeMap;
 
 /// Debug builds do about twelve a second on one core.
-const SEEDS: u64 = 200;
+const SEEDS: u64 = 60;
 
 #[test]
 fn submitted_is_persisted_plus_reported_lost_whatever_the_network_does() {
@@ -24,6 +24,6 @@ fn submitted_is_persisted_plus_reported_lost_whatever_the_network_does() {
         reconnects += outcome.stats.reconnects;
         hours += outcome.virtual_time.as_secs_f64() / 3600.0;
     }
-    assert_eq!(faults.len(), 19, "every kind of fault occurs: {faults:?}");
-    assert!(lost > 0 && reconnects > SEEDS && hours > 4.0, "the weather was bad enough to matter");
+    assert_eq!(faults.len(), pair::FAULTS.len(), "every kind of fault occurs: {faults:?}");
+    assert!(lost > 0 && reconnects > SEEDS && hours > 1.0, "the weather was bad enough to matter");
 }

@@ -40,8 +40,8 @@ fn main() -> ExitCode {
     let hours = virtual_time.as_secs_f64() / 3600.0;
     println!("{count} seeds in {took:.1} s, {:.0} a second, {hours:.1} virtual hours", count as f64 / took);
     println!("{sessions} sessions, {persisted} frames persisted, {lost} reported lost, none unaccounted for");
-    for (fault, times) in faults {
-        println!("{times:>8} {fault:?}");
+    for fault in pair::FAULTS {
+        println!("{:>8} {fault:?}", faults.get(&fault).unwrap_or(&0));
     }
     ExitCode::SUCCESS
 }

@@ -89,7 +89,7 @@ impl Connection {
         };
         reports.push(Event::Rejected { session: id, diagnosis });
         if let Some(fragment) = fragment {
-            judge(action, fragment, named.is_some(), &error, buffer, reports);
+            judge(action, Refused { fragment, named: named.is_some(), session: id }, &error, buffer, reports);
         }
         if matches!(error.id, kvs_mkv::service::ErrorId::STREAM_NOT_ACTIVE) {
             self.route.distrust();
@@ -119,27 +119,24 @@ impl Connection {
     }
 }
 
-/// What becomes of the fragment an error ack speaks of.
-fn judge(
-    action: Action,
+/// The fragment an error ack speaks of, or seems to.
+#[derive(Clone, Copy, Debug)]
+struct Refused {
     fragment: FragmentId,
     named: bool,
-    error: &AckError,
-    buffer: &mut Buffer,
-    reports: &mut Reports,
-) {
-    match action {
-        Action::SkipFragment => buffer.reject(fragment, error.clone(), reports),
-        Action::ResendOnce => {
-            if buffer.refuse(fragment) > 1 {
-                buffer.reject(fragment, error.clone(), reports);
-            }
-        }
-        Action::Resend if named => {
-            if buffer.refuse(fragment) >= ATTEMPTS {
-                buffer.reject(fragment, error.clone(), reports);
-            }
-        }
-        Action::Resend | Action::Halt => {}
+    session: SessionId,
+}
+
+/// What becomes of the fragment an error ack speaks of.
+fn judge(action: Action, refused: Refused, error: &AckError, buffer: &mut Buffer, reports: &mut Reports) {
+    let Refused { fragment, named, session } = refused;
+    let enough = match action {
+        Action::SkipFragment => 1,
+        Action::ResendOnce => 2,
+        Action::Resend if named => ATTEMPTS,
+        Action::Resend | Action::Halt => return,
+    };
+    if buffer.refuse(fragment, session) >= enough {
+        buffer.reject(fragment, error.clone(), reports);
     }
 }

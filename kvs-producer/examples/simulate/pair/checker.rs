@@ -51,13 +51,23 @@ impl Evidence<'_> {
             let index = usize::try_from(number).unwrap_or(usize::MAX);
             let put = self.put.get(index).ok_or_else(|| format!("frame {number} was never put"))?;
             hold!(self.taken.contains(&number), "frame {number} was refused and stored all the same");
-            hold!(bytes == source::payload(number, put.length), "frame {number} was stored with other bytes");
+            hold!(put.is_stored_as(number, &bytes), "frame {number} was stored with other bytes");
+            self.decoder_is_told(stored, put, number)?;
             hold!(frame.track == put.track, "frame {number} was stored on track {}", frame.track);
             hold!(frame.keyframe == put.keyframe, "frame {number} changed its key frame mark");
             numbers.push(number);
         }
         hold!(!numbers.is_empty(), "a fragment without frames was stored");
         Ok(numbers)
+    }
+
+    /// The session's header has the parameter set that was in force for the frame.
+    fn decoder_is_told(&self, stored: &Stored, put: &Put, number: u64) -> Result<(), String> {
+        let Some(set) = put.parameter_set() else { return Ok(()) };
+        let track = stored.fragment.tracks.iter().find(|track| track.number == put.track);
+        let told = track.is_some_and(|track| track.codec_private.windows(set.len()).any(|window| window == set));
+        hold!(told, "frame {number} was stored under a header with other parameter sets");
+        Ok(())
     }
 
     /// A fragment that is stored twice is the same both times, and no frame is in two.
@@ -108,7 +118,7 @@ impl Evidence<'_> {
             numbers
                 .iter()
                 .filter_map(|&number| self.put.get(usize::try_from(number).ok()?))
-                .map(|put| put.length.max(8) as u64)
+                .map(|put| put.length as u64)
                 .sum()
         };
         let lost_bytes: u64 = self.lost.iter().map(|loss| loss.span.bytes).sum();
@@ -138,7 +148,14 @@ impl Evidence<'_> {
 
     /// Each tag is once on its fragment, in every copy of it, and nowhere else.
     fn tags_are_there_once(&self, fragments: &[Vec<u64>]) -> Result<(), String> {
+        let mut homes: BTreeMap<&str, u64> = BTreeMap::new();
         for (stored, numbers) in self.stored.iter().zip(fragments) {
+            for (tag, &first) in
+                stored.fragment.tags.iter().flatten().zip(numbers.iter().cycle().step_by(numbers.len()))
+            {
+                let home = *homes.entry(&tag.name).or_insert(first);
+                hold!(home == first, "tag {} is on the fragments of frames {home} and {first}", tag.name);
+            }
             let has: Vec<&Tag> = stored.fragment.tags.iter().flatten().collect();
             for tag in &has {
                 let times = has.iter().filter(|other| other.name == tag.name).count();

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 #[derive(Debug, Default)]
 pub(crate) struct Weather {
     pub(crate) refused_until: Option<Instant>,
+    pub(crate) no_names_until: Option<Instant>,
+    pub(crate) no_handshakes_until: Option<Instant>,
     pub(crate) swallowed_until: Option<Instant>,
     pub(crate) slow_until: Option<Instant>,
     pub(crate) acks_lost_until: Option<Instant>,
@@ -13,6 +15,24 @@ pub(crate) struct Weather {
     pub(crate) acks_late_until: Option<Instant>,
     pub(crate) refusals_until: Option<Instant>,
     pub(crate) no_credentials_until: Option<Instant>,
+}
+
+impl Weather {
+    /// Why no connection can be made now, in the order of trying.
+    pub(crate) fn obstacle(&self, now: Instant) -> Option<&'static str> {
+        let obstacles = [
+            (self.no_names_until, "the name is not resolved"),
+            (self.refused_until, "refused"),
+            (self.no_handshakes_until, "the handshake failed"),
+        ];
+        obstacles.into_iter().find(|(until, _)| holds(*until, now)).map(|(_, text)| text)
+    }
+
+    /// Whether a new connection would be made and accepted now.
+    pub(crate) fn lets_through(&self, now: Instant) -> bool {
+        let others = [self.swallowed_until, self.refusals_until, self.no_credentials_until];
+        self.obstacle(now).is_none() && !others.into_iter().any(|until| holds(until, now))
+    }
 }
 
 pub(crate) fn holds(until: Option<Instant>, now: Instant) -> bool {

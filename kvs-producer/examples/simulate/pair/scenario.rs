@@ -47,9 +47,15 @@ pub(crate) enum Fault {
     LongGroup,
     /// The user pauses and resumes.
     Pause,
+    /// Names are not resolved; what is connected stays.
+    Dns,
+    /// Handshakes fail; what is connected stays.
+    Tls,
+    /// The camera is set anew: other parameter sets from its next key frame on.
+    NewSets,
 }
 
-pub(crate) const FAULTS: [Fault; 19] = [
+pub(crate) const FAULTS: [Fault; 22] = [
     Fault::Outage,
     Fault::BlackHole,
     Fault::CutInside,
@@ -69,13 +75,30 @@ pub(crate) const FAULTS: [Fault; 19] = [
     Fault::ClockJump,
     Fault::LongGroup,
     Fault::Pause,
+    Fault::Dns,
+    Fault::Tls,
+    Fault::NewSets,
 ];
+
+/// How pictures come from the camera.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// As they are to be stored.
+    AsIs,
+    /// Behind start codes, in one piece or two.
+    StartCodes,
+}
 
 /// What one seed decided.
 #[derive(Clone, Debug)]
 pub(crate) struct Scenario {
     pub(crate) config: Config,
+    pub(crate) form: Form,
     pub(crate) buffer_bytes: usize,
+    pub(crate) buffer_time: Duration,
+    pub(crate) pre_roll: Duration,
+    pub(crate) fragment_max: Duration,
+    pub(crate) idle_after: Duration,
     pub(crate) backoff_cap: Duration,
     pub(crate) without_keyframe: WithoutKeyframe,
     pub(crate) tracks: usize,
@@ -92,36 +115,45 @@ pub(crate) struct Scenario {
     pub(crate) faults: Vec<(Duration, Fault, Duration)>,
 }
 
-pub(crate) fn tracks(count: usize) -> Vec<Track> {
-    let video = Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::H264).with_codec_private(vec![1; 20]);
-    let audio = Track::new(TrackNumber::TWO, TrackKind::Audio, CodecId::AAC).with_audio(48_000.0, 2, None);
-    [video, audio].into_iter().take(count).collect()
+fn tracks(count: usize, form: Form) -> Vec<Track> {
+    let video = Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::H264);
+    let video = if form == Form::AsIs { video.with_codec_private(vec![1; 20]) } else { video };
+    let sound = |number| {
+        Track::new(number, TrackKind::Audio, CodecId::AAC)
+            .with_codec_private(vec![0x11, 0x90])
+            .with_audio(48_000.0, 2, None)
+    };
+    [video, sound(TrackNumber::TWO), sound(TrackNumber::THREE)].into_iter().take(count).collect()
 }
 
 impl Scenario {
     pub(crate) fn new(seed: u64, rng: &mut Rng) -> Self {
         let ms = |rng: &mut Rng, from: u64, to: u64| Duration::from_millis(rng.u64(from..to));
-        let count = rng.usize(1..=2);
+        let count = rng.usize(1..=3);
         let without_keyframe = if rng.bool() { WithoutKeyframe::Split } else { WithoutKeyframe::Drop };
         let timecodes = if rng.u8(..4) == 0 { Timecodes::Relative } else { Timecodes::Absolute };
         let buffer_bytes = rng.usize(100_000..2_000_000);
         let backoff_cap = ms(rng, 500, 15_000);
-        let config = Config::new("cam", tracks(count))
+        let form = if rng.bool() { Form::StartCodes } else { Form::AsIs };
+        let (buffer_time, pre_roll) = (ms(rng, 30_000, 200_000), ms(rng, 0, 10_000));
+        let (fragment_max, idle_after) = (ms(rng, 7_000, 10_000), ms(rng, 5_000, 25_000));
+        let config = Config::new("cam", tracks(count, form))
             .seed(seed)
-            .payloads(Payloads::AsIs)
+            .payloads(if form == Form::AsIs { Payloads::AsIs } else { Payloads::Detect })
+            .fragment_max(fragment_max)
             .bootstrap(Bootstrap::CreateIfMissing(NewStream::default()))
             .timecodes(timecodes)
             .time_jump([TimeJump::NewSession, TimeJump::Rebase, TimeJump::Refuse][rng.usize(..3)])
             .without_keyframe(without_keyframe)
             .buffer_bytes(buffer_bytes)
-            .buffer_time(ms(rng, 30_000, 200_000))
+            .buffer_time(buffer_time)
             .overflow(if rng.u8(..3) == 0 { Overflow::Refuse } else { Overflow::DropOldest })
             .backoff_cap(backoff_cap)
             .ack_timeout(ms(rng, 3_000, 30_000))
             .drain_timeout(ms(rng, 2_000, 10_000))
-            .idle_after(ms(rng, 5_000, 25_000))
+            .idle_after(idle_after)
             .session_max(ms(rng, 15_000, 300_000))
-            .pre_roll(ms(rng, 0, 10_000));
+            .pre_roll(pre_roll);
         let length = ms(rng, 30_000, 240_000);
         let faults = (0..rng.usize(..12)).map(|_| {
             let at = Duration::from_millis(rng.u64(..u64::try_from(length.as_millis()).unwrap_or(1)));
@@ -131,7 +163,12 @@ impl Scenario {
         let faults = faults.collect();
         Self {
             config,
+            form,
             buffer_bytes,
+            buffer_time,
+            pre_roll,
+            fragment_max,
+            idle_after,
             backoff_cap,
             without_keyframe,
             tracks: count,

@@ -1,11 +1,13 @@
-//! A camera: frames that can be recognised again wherever they turn up.
+//! A camera: frames that can be recognised again wherever they turn up, in the forms that cameras give.
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use fastrand::Rng;
-use kvs_mkv::{Frame, TrackNumber};
+use kvs_mkv::{Chunks, Frame, TrackNumber};
 
-use super::scenario::Scenario;
+use super::ledger::Ledger;
+use super::scenario::{Form, Scenario};
 
 /// 2024-05-01T00:00:00Z: when every world begins.
 pub(crate) const EPOCH: Duration = Duration::from_secs(1_714_521_600);
@@ -15,36 +17,51 @@ pub(crate) const EPOCH: Duration = Duration::from_secs(1_714_521_600);
 pub(crate) struct Put {
     pub(crate) track: TrackNumber,
     pub(crate) keyframe: bool,
+    /// What a decoder is told before this frame; only of pictures behind start codes.
+    pub(crate) set: Option<u8>,
+    /// Bytes as they are to be stored.
     pub(crate) length: usize,
+    filling: usize,
 }
 
-/// Makes frames; their first eight bytes are their number, the rest follows from it.
+/// Makes frames; what they hold follows from their number.
 #[derive(Debug)]
 pub(crate) struct Source {
     frame_ms: u64,
     group_ms: u64,
     pub(crate) long_groups: bool,
-    pub(crate) stalled: bool,
+    /// The track that gives no frames.
+    pub(crate) stalled: Option<TrackNumber>,
     b_frames: bool,
-    audio: bool,
+    form: Form,
+    sounds: Vec<TrackNumber>,
+    /// Which parameter sets are in force, and which will be from the next key frame on.
+    set: u8,
+    next_set: u8,
     /// Added to all times, in ms: where the source's clock stands.
     pub(crate) offset: i64,
     since_key: u64,
     pub(crate) put: Vec<Put>,
+    ledger: Ledger,
 }
 
 impl Source {
-    pub(crate) fn new(scenario: &Scenario) -> Self {
+    pub(crate) fn new(scenario: &Scenario, ledger: Ledger) -> Self {
+        let sounds = [TrackNumber::TWO, TrackNumber::THREE];
         Self {
             frame_ms: scenario.frame_ms,
             group_ms: scenario.group_ms,
             long_groups: false,
-            stalled: false,
+            stalled: None,
             b_frames: scenario.b_frames,
-            audio: scenario.tracks > 1,
+            form: scenario.form,
+            sounds: sounds.into_iter().take(scenario.tracks.saturating_sub(1)).collect(),
+            set: 0,
+            next_set: 0,
             offset: 0,
             since_key: u64::MAX,
             put: Vec::new(),
+            ledger,
         }
     }
 
@@ -52,11 +69,35 @@ impl Source {
         Duration::from_millis(self.frame_ms)
     }
 
-    /// The frames of one frame time, `at` after the beginning, in the order a camera gives them.
-    pub(crate) fn frames(&mut self, at: Duration, rng: &mut Rng) -> Vec<Frame> {
+    /// Other parameter sets from the next key frame on.
+    pub(crate) fn change_sets(&mut self) {
+        self.next_set = (self.set + 1) % 3;
+    }
+
+    /// Nobody took the key frame of this number, which brought new sets: what follows is made with those before.
+    pub(crate) fn key_frame_refused(&mut self, number: u64) {
+        let at = usize::try_from(number).unwrap_or(usize::MAX);
+        let Some((before, after)) = self.put.split_at_mut_checked(at) else { return };
+        let Some(old) = before.iter().rev().find_map(|put| put.set) else { return };
+        self.set = old;
+        for set in after.iter_mut().filter_map(|put| put.set.as_mut()) {
+            *set = old;
+        }
+    }
+
+    /// Bytes that the frame of this number is to be stored with.
+    pub(crate) fn length(&self, number: u64) -> usize {
+        usize::try_from(number).ok().and_then(|number| self.put.get(number)).map_or(0, |put| put.length)
+    }
+
+    /// The frames of one frame time, `at` after the beginning, in the order a camera gives them, with their numbers.
+    pub(crate) fn frames(&mut self, at: Duration, rng: &mut Rng) -> Vec<(u64, Frame)> {
         let now = i64::try_from((EPOCH + at).as_millis()).unwrap_or(i64::MAX).saturating_add(self.offset);
         let group = if self.long_groups { 40_000 } else { self.group_ms };
         let key = self.since_key >= group;
+        if key {
+            self.set = self.next_set;
+        }
         self.since_key = if key { self.frame_ms } else { self.since_key + self.frame_ms };
         let mut frames = Vec::new();
         // An open group: the key frame is followed by a picture that is shown before it.
@@ -66,33 +107,98 @@ impl Source {
             let before = now - i64::try_from(self.frame_ms / 2).unwrap_or(0);
             frames.push(self.frame(TrackNumber::ONE, before, false, rng));
         }
-        if self.audio && !self.stalled {
+        for track in self.sounds.clone() {
+            if self.stalled == Some(track) {
+                continue;
+            }
             for step in 0..2 {
                 let later = now + i64::try_from(self.frame_ms).unwrap_or(0) * step / 2;
-                frames.push(self.frame(TrackNumber::TWO, later, false, rng));
+                frames.push(self.frame(track, later, false, rng));
             }
         }
         frames
     }
 
-    fn frame(&mut self, track: TrackNumber, at: i64, keyframe: bool, rng: &mut Rng) -> Frame {
-        let length = if keyframe { rng.usize(2_000..12_000) } else { rng.usize(16..1_500) };
+    fn frame(&mut self, track: TrackNumber, at: i64, keyframe: bool, rng: &mut Rng) -> (u64, Frame) {
+        let filling = if keyframe { rng.usize(2_000..12_000) } else { rng.usize(16..1_500) };
         let number = self.put.len() as u64;
-        self.put.push(Put { track, keyframe, length });
-        let pts = Duration::from_millis(u64::try_from(at).unwrap_or(0));
-        Frame::new(track, pts, payload(number, length)).with_keyframe(keyframe)
+        let picture = track == TrackNumber::ONE && self.form == Form::StartCodes;
+        let set = picture.then_some(self.set);
+        let mut put = Put { track, keyframe, set, length: 0, filling };
+        let units = put.units(number);
+        put.length = units.iter().map(|unit| unit.len() + if picture { 4 } else { 0 }).sum();
+        let data = if picture { behind_start_codes(&units, rng) } else { units.concat() };
+        let pts = u64::try_from(at).unwrap_or(0);
+        let payload = self.ledger.watch(number, pts, put.length, data);
+        self.put.push(put);
+        let payload = if picture { in_pieces(&payload, rng) } else { Chunks::from(payload) };
+        (number, Frame::new(track, Duration::from_millis(pts), payload).with_keyframe(keyframe))
     }
 }
 
-/// The bytes of a frame, from its number alone.
-pub(crate) fn payload(number: u64, length: usize) -> Vec<u8> {
-    let mut bytes = number.to_be_bytes().to_vec();
-    let fill = u8::try_from(number % 251).unwrap_or(0);
-    bytes.resize(length.max(8), fill);
+impl Put {
+    /// What a decoder must find before this frame: the sequence parameter set in force.
+    pub(crate) fn parameter_set(&self) -> Option<Vec<u8>> {
+        self.set.map(sequence_parameter_set)
+    }
+
+    /// Whether these are the bytes that must be stored for the frame of this number.
+    pub(crate) fn is_stored_as(&self, number: u64, bytes: &[u8]) -> bool {
+        let mut rest = bytes;
+        for unit in self.units(number) {
+            let length = u32::try_from(unit.len()).unwrap_or(0).to_be_bytes();
+            let head: &[u8] = if self.set.is_some() { &length } else { &[] };
+            let Some(behind) = rest.strip_prefix(head).and_then(|rest| rest.strip_prefix(&*unit)) else { return false };
+            rest = behind;
+        }
+        rest.is_empty()
+    }
+
+    /// The NAL units of a picture, or the sound as it is: none holds a start code or ends in a zero.
+    fn units(&self, number: u64) -> Vec<Vec<u8>> {
+        let mut last = if self.keyframe { vec![0x65] } else { vec![0x41] };
+        // Seven bits a byte, so that no byte is a zero.
+        last.extend((0..10).map(|group| 0x80 | u8::try_from(number >> (63 - group * 7) & 0x7f).unwrap_or(0)));
+        let fill = 1 + u8::try_from(number % 250).unwrap_or(0);
+        last.resize(last.len() + self.filling, fill);
+        let sets = self.set.filter(|_| self.keyframe).map(sequence_parameter_set);
+        sets.into_iter().flat_map(|set| [set, PICTURE_PARAMETER_SET.to_vec()]).chain([last]).collect()
+    }
+}
+
+/// The number in a stored payload's last unit.
+pub(crate) fn number(stored: &[u8]) -> Option<u64> {
+    let is_head = |window: &[u8]| matches!(window[0], 0x41 | 0x65) && window[1..].iter().all(|byte| byte & 0x80 != 0);
+    let at = stored.windows(11).take(80).position(is_head)?;
+    let digits = stored.get(at + 1..at + 11)?;
+    Some(digits.iter().fold(0, |number, digit| number << 7 | u64::from(digit & 0x7f)))
+}
+
+/// Level 1.0 or 1.1, and so on: what differs is what a camera changes when it is set anew.
+fn sequence_parameter_set(set: u8) -> Vec<u8> {
+    let mut bytes = b"\x67\x42\xc0\x0a\xda\x0f\x0a\x69\xa8\x08\x08\x08\x10".to_vec();
+    bytes[3] += set;
     bytes
 }
 
-/// The number a payload begins with.
-pub(crate) fn number(payload: &[u8]) -> Option<u64> {
-    Some(u64::from_be_bytes(payload.first_chunk().copied()?))
+const PICTURE_PARAMETER_SET: &[u8] = b"\x68\xce\x3c\x80";
+
+/// Start codes of three and four bytes, and zeros behind some units.
+fn behind_start_codes(units: &[Vec<u8>], rng: &mut Rng) -> Vec<u8> {
+    let mut data = vec![0];
+    for unit in units {
+        data.extend_from_slice(b"\0\0\x01");
+        data.extend_from_slice(unit);
+        data.resize(data.len() + rng.usize(..3), 0);
+    }
+    data
+}
+
+/// Cut anywhere, as capture buffers are.
+fn in_pieces(data: &Bytes, rng: &mut Rng) -> Chunks {
+    if rng.bool() {
+        return Chunks::from(data.clone());
+    }
+    let cut = rng.usize(..data.len());
+    [data.slice(..cut), data.slice(cut..)].into_iter().collect()
 }

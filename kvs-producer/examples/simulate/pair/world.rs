@@ -1,5 +1,7 @@
 //! One seed, from its first frame to the verdict.
 
+mod faults;
+
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::time::{Duration, Instant, SystemTime};
@@ -7,12 +9,15 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::{Buf, Bytes};
 use fastrand::Rng;
 use kvs_mkv::service::ErrorId;
+use kvs_mkv::{Frame, TrackNumber};
 use kvs_producer::{
     Answer, Call, CallId, CloseReason, Event, Failure, FailureKind, FragmentTag, Loss, Persisted, Producer, SessionId,
     Stats, StreamStatus, Transmit,
 };
 
 use super::checker::Evidence;
+use super::judge::{Judge, SLACK};
+use super::ledger::Ledger;
 use super::network::{Uplink, Weather, holds};
 use super::scenario::{Fault, Scenario};
 use super::service::{Connection, Service, Stored, around, wall};
@@ -79,6 +84,9 @@ struct World {
     persisted: Vec<Persisted>,
     lost: Vec<Loss>,
     trouble: Option<String>,
+    judge: Judge,
+    /// A wait for the next attempt is under way.
+    retrying: bool,
 }
 
 /// Whether a run tells what happens.
@@ -95,11 +103,17 @@ pub(crate) fn run(seed: u64, voice: Voice) -> Outcome {
     let start = Instant::now();
     let producer = Producer::new(scenario.config.clone(), start, SystemTime::UNIX_EPOCH + EPOCH);
     let producer = producer.expect("scenarios are valid configurations");
+    if voice == Voice::Loud {
+        println!("{scenario:#?}");
+    }
+    let ledger = Ledger::default();
     let mut world = World {
+        judge: Judge::new(&scenario, ledger.clone()),
+        retrying: false,
         loud: voice == Voice::Loud,
         start,
         now: start,
-        source: Source::new(&scenario),
+        source: Source::new(&scenario, ledger),
         service: Service { exists: scenario.stream_exists, ..Service::default() },
         weather: Weather::default(),
         line: None,
@@ -135,7 +149,8 @@ impl World {
         // The weather clears; what can be delivered must be.
         self.calm = true;
         self.weather = Weather::default();
-        self.producer.resume(self.now);
+        self.resume();
+        self.network_is_back();
         // What was under way may still bring bad news: a halt while stopping ends the stop.
         let settled = self.now + SETTLING;
         self.run_until(settled);
@@ -207,28 +222,72 @@ impl World {
             Happening::Store(session, fragment) => self.on_stored(session, *fragment),
             Happening::Acks(session, bytes) => self.on_acks(session, &bytes),
             Happening::AnswerEnds(session) => self.on_answer_end(session),
-            Happening::Resume => self.producer.resume(now),
+            Happening::Resume => self.resume(),
         }
     }
 
     fn put_frames(&mut self) {
-        let elapsed = self.now.saturating_duration_since(self.start);
         if !self.paused_source {
-            for frame in self.source.frames(elapsed, &mut self.rng) {
-                let number = super::source::number(frame.data.pieces().first().map_or(&[], |piece| piece));
-                let lead = frame.track == kvs_mkv::TrackNumber::ONE;
-                if self.producer.put_frame(frame, self.now).is_ok() {
-                    let number = number.unwrap_or_default();
-                    self.taken.insert(number);
-                    if lead && self.rng.u8(..20) == 0 {
-                        self.put_tag(number);
-                    }
-                }
-                self.drain();
-            }
+            self.put_step();
         }
         if !self.calm {
             self.after(self.source.frame_time(), Happening::Frames);
+        }
+    }
+
+    /// Puts the frames of one frame time.
+    fn put_step(&mut self) {
+        let elapsed = self.now.saturating_duration_since(self.start);
+        for (number, frame) in self.source.frames(elapsed, &mut self.rng) {
+            self.put(number, frame);
+            self.drain();
+        }
+    }
+
+    fn put(&mut self, number: u64, frame: Frame) {
+        let lead = frame.track == TrackNumber::ONE;
+        let (key, pts) = (frame.keyframe, frame.pts);
+        let length = self.source.length(number);
+        self.judge.before_put(number, pts, length, self.producer.stats().buffered_fragments, self.now);
+        match self.producer.put_frame(frame, self.now) {
+            Ok(()) => {
+                self.judge.taken(pts, lead && key, self.now);
+                self.hear_all();
+                self.judge.after_put();
+                self.taken.insert(number);
+                if lead && self.rng.u8(..20) == 0 {
+                    self.put_tag(number);
+                }
+            }
+            Err(error) => {
+                self.hear_all();
+                if lead && key {
+                    self.source.key_frame_refused(number);
+                }
+                let judged = self.judge.refused(&error.refusal, lead && key);
+                self.blame(judged);
+            }
+        }
+    }
+
+    fn blame(&mut self, judged: Result<(), String>) {
+        if let Err(text) = judged {
+            self.trouble.get_or_insert(text);
+        }
+    }
+
+    fn resume(&mut self) {
+        self.judge.paused = false;
+        self.producer.resume(self.now);
+    }
+
+    /// A producer that waits for its next attempt must be connected after the longest wait and a round trip.
+    fn network_is_back(&mut self) {
+        let waits = self.retrying && !self.judge.paused && self.weather.lets_through(self.now);
+        if waits && self.producer.stats().buffered_fragments > 0 {
+            // Five calls and the opening, each at its slowest.
+            let round = self.scenario.latency * 12 + Duration::from_millis(10);
+            self.judge.must_resume(Some(self.now + self.scenario.backoff_cap + round));
         }
     }
 
@@ -244,13 +303,22 @@ impl World {
         while let Some(transmit) = self.producer.poll_transmit(self.now) {
             self.transmit(transmit);
         }
-        while let Some(event) = self.producer.poll_event() {
-            self.hear(event);
-        }
+        self.hear_all();
         let stats = self.producer.stats();
+        if stats.buffered_fragments == 0 || self.judge.holds_nothing() {
+            self.judge.must_resume(None);
+        }
+        let judged = self.judge.check_memory().and_then(|()| self.judge.check_time(self.now));
+        self.blame(judged);
         if stats.buffered_bytes > self.scenario.buffer_bytes + SLACK {
             let (has, may) = (stats.buffered_bytes, self.scenario.buffer_bytes);
             self.trouble.get_or_insert_with(|| format!("{has} bytes buffered, {may} allowed"));
+        }
+    }
+
+    fn hear_all(&mut self) {
+        while let Some(event) = self.producer.poll_event() {
+            self.hear(event);
         }
     }
 
@@ -260,14 +328,39 @@ impl World {
         }
         match event {
             Event::Persisted(persisted) => self.persisted.push(persisted),
-            Event::Lost(loss) => self.lost.push(loss),
+            Event::Lost(loss) => {
+                let judged = self.judge.lost(&loss);
+                self.blame(judged);
+                self.lost.push(loss);
+            }
+            Event::Opened { .. } => {
+                self.retrying = false;
+                self.judge.must_resume(None);
+            }
+            Event::TimeJump { .. } | Event::TrackSilent { .. } => self.judge.group_broken(),
             Event::TagMoved { name } => {
                 self.moved_tags.insert(name);
             }
-            Event::Halted(_) if !self.calm => self.after(Duration::from_secs(7), Happening::Resume),
-            Event::Halted(_) => self.producer.resume(self.now),
-            Event::Retrying { wait, .. } if wait > self.scenario.backoff_cap => {
-                self.trouble.get_or_insert_with(|| format!("a wait of {wait:?} is above the cap"));
+            Event::Halted(_) => {
+                self.retrying = false;
+                self.judge.must_resume(None);
+                if self.calm {
+                    self.resume();
+                } else {
+                    self.after(Duration::from_secs(7), Happening::Resume);
+                }
+            }
+            Event::Retrying { wait, failure, .. } => {
+                // After an error ack the fragment at hand may be gone, and nothing else there to send.
+                self.retrying = failure.kind != FailureKind::Service;
+                if wait > self.scenario.backoff_cap {
+                    self.blame(Err(format!("a wait of {wait:?} is above the cap")));
+                }
+                // What is found out only by trying: the endpoint is another one, the credentials ended.
+                if !matches!(failure.kind, FailureKind::TimedOut) {
+                    self.judge.must_resume(None);
+                    self.network_is_back();
+                }
             }
             Event::Missed { count } => {
                 self.trouble.get_or_insert_with(|| format!("{count} events missed although all are polled"));
@@ -278,8 +371,14 @@ impl World {
 
     fn transmit(&mut self, transmit: Transmit) {
         match transmit {
-            Transmit::Call { id, call } => self.on_call(id, &call),
-            Transmit::Open { session, request } => self.on_open(session, &request),
+            Transmit::Call { id, call } => {
+                self.retrying = false;
+                self.on_call(id, &call);
+            }
+            Transmit::Open { session, request } => {
+                self.retrying = false;
+                self.on_open(session, &request);
+            }
             Transmit::Body { session, chunks } => self.on_send(session, chunks.into_bytes()),
             Transmit::End { session } => {
                 let passage = self.carry(session, 5);
@@ -308,7 +407,9 @@ impl World {
                 self.credentials_until = Some(now + lasts);
                 Answer::Credentials { lasts: Some(lasts) }
             }
-            _ if holds(self.weather.refused_until, now) => failed(FailureKind::Unreachable, "refused"),
+            _ if self.weather.obstacle(now).is_some() => {
+                failed(FailureKind::Unreachable, self.weather.obstacle(now).unwrap_or_default())
+            }
             _ if holds(self.weather.refusals_until, now) => Answer::Failed(self.refusal()),
             Call::DescribeStream if !self.service.exists => failed(FailureKind::NotFound, "no such stream"),
             Call::DescribeStream => {
@@ -343,8 +444,8 @@ impl World {
         let failed = |kind, text: &str| CloseReason::Failed(Failure::new(kind, text));
         let reason = if holds(self.weather.swallowed_until, now) {
             return;
-        } else if holds(self.weather.refused_until, now) {
-            failed(FailureKind::Unreachable, "refused")
+        } else if let Some(obstacle) = self.weather.obstacle(now) {
+            failed(FailureKind::Unreachable, obstacle)
         } else if request.endpoint != self.service.address() {
             failed(FailureKind::Unreachable, "nobody lives here any more")
         } else if self.credentials_until.is_none_or(|until| until <= now) {
@@ -435,6 +536,9 @@ impl World {
 
     fn send_acks(&mut self, session: SessionId, ack: Bytes) {
         let now = self.now;
+        if let Some(id) = error_id(&ack) {
+            self.judge.error_sent(id);
+        }
         let weather = &self.weather;
         let dead = self.line.as_ref().is_none_or(|line| line.up.dead);
         if holds(weather.acks_lost_until, now) || holds(weather.swallowed_until, now) || dead {
@@ -503,95 +607,6 @@ impl World {
         }
     }
 
-    /// The connection breaks; the producer hears of it unless it is half open.
-    fn cut(&mut self, told: bool) {
-        let Some(session) = self.line.as_ref().map(|line| line.service.session) else { return };
-        self.leave(session);
-        if told {
-            let wait = around(self.scenario.latency, &mut self.rng);
-            self.after(wait, Happening::Failed(session, CloseReason::Broken("reset by peer".to_owned())));
-        }
-    }
-
-    fn begin(&mut self, fault: Fault, lasts: Duration) {
-        if self.calm {
-            return;
-        }
-        *self.faults.entry(fault).or_default() += 1;
-        if self.loud {
-            println!("{:9.3} {fault:?} for {lasts:?}", self.now.saturating_duration_since(self.start).as_secs_f64());
-        }
-        let until = Some(self.now + lasts);
-        match fault {
-            Fault::Outage => {
-                self.weather.refused_until = until;
-                self.cut(true);
-            }
-            Fault::BlackHole if self.rng.bool() => self.weather.swallowed_until = until,
-            // The network comes back before TCP gives up: all arrives, late.
-            Fault::BlackHole => {
-                let until = self.now + lasts;
-                if let Some(line) = &mut self.line {
-                    line.up.stall(until);
-                    line.acks_until = line.acks_until.max(until);
-                }
-            }
-            Fault::CutInside => self.cut(true),
-            Fault::HalfOpen => self.cut(false),
-            Fault::SlowLine => self.weather.slow_until = until,
-            Fault::ErrorAck => self.error_ack(),
-            Fault::StoreError => {}
-            Fault::AcksLost => self.weather.acks_lost_until = until,
-            Fault::AcksDoubled => self.weather.acks_doubled_until = until,
-            Fault::AcksLate => self.weather.acks_late_until = until,
-            Fault::Refusals => self.weather.refusals_until = until,
-            Fault::NoCredentials => self.weather.no_credentials_until = until,
-            Fault::EndpointMoved => {
-                self.service.endpoint += 1;
-                self.cut(true);
-            }
-            Fault::SourcePause | Fault::Burst => self.paused_source = true,
-            Fault::TrackStall => self.source.stalled = true,
-            Fault::ClockJump => self.source.offset += self.rng.i64(-100_000..100_000),
-            Fault::LongGroup => self.source.long_groups = true,
-            Fault::Pause => self.producer.pause(self.now),
-        }
-        self.after(lasts, Happening::FaultEnds(fault));
-    }
-
-    fn error_ack(&mut self) {
-        let id = ErrorId::ALL[self.rng.usize(..ErrorId::ALL.len())];
-        let now = wall(self.start, self.now);
-        if let Some(line) = &mut self.line {
-            line.service.ingest.handle_error(id, now);
-        }
-        self.poll_service();
-    }
-
-    fn end(&mut self, fault: Fault) {
-        match fault {
-            Fault::SourcePause => self.paused_source = false,
-            Fault::Burst => {
-                self.paused_source = false;
-                // What was held up comes at once, with the times it has.
-                for _ in 0..20 {
-                    self.source.offset += i64::try_from(self.scenario.frame_ms).unwrap_or(0);
-                    let elapsed = self.now.saturating_duration_since(self.start);
-                    for frame in self.source.frames(elapsed, &mut self.rng) {
-                        let number = super::source::number(frame.data.pieces().first().map_or(&[], |piece| piece));
-                        if self.producer.put_frame(frame, self.now).is_ok() {
-                            self.taken.insert(number.unwrap_or_default());
-                        }
-                    }
-                }
-            }
-            Fault::TrackStall => self.source.stalled = false,
-            Fault::LongGroup => self.source.long_groups = false,
-            Fault::Pause => self.producer.resume(self.now),
-            _ => {}
-        }
-    }
-
     fn verdict(self) -> Outcome {
         let stats = self.producer.stats();
         let evidence = Evidence {
@@ -607,10 +622,7 @@ impl World {
         };
         let verdict = match self.trouble {
             Some(trouble) => Err(trouble),
-            None => evidence.check().and_then(|()| match stats.totals.lost_by.stopped {
-                0 => Ok(()),
-                frames => Err(format!("{frames} frames given up at the stop although the weather had cleared")),
-            }),
+            None => evidence.check(),
         };
         Outcome { virtual_time: self.now.saturating_duration_since(self.start), faults: self.faults, stats, verdict }
     }
@@ -620,5 +632,11 @@ impl World {
 const SETTLING: Duration = Duration::from_secs(40);
 /// How long the stop may take: longer than any backlog here needs.
 const STOP: Duration = Duration::from_secs(3600);
-/// The documented constant beside the buffer: tags and what waits among the tracks.
-const SLACK: usize = 16 << 10;
+
+/// The number in an error ack, as it stands on the wire.
+fn error_id(line: &[u8]) -> Option<ErrorId> {
+    let text = std::str::from_utf8(line).ok()?;
+    let digits = text.split_once("\"ErrorId\":")?.1.trim_start();
+    let end = digits.find(|letter: char| !letter.is_ascii_digit())?;
+    digits.get(..end)?.parse().ok().map(ErrorId)
+}

@@ -1,0 +1,101 @@
+//! Many streams of 1 Mbit/s in one process: processor time, memory and what was lost, as a table.
+//!
+//! Start the service in a process of its own, with plain HTTP, and say where it is as for the other programs.
+
+use std::fs;
+use std::process::ExitCode;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use clap::Parser;
+use futures_util::future::join_all;
+use kvs_aws::Client;
+use kvs_examples::cli::{self, Failure, Service, say};
+use kvs_mkv::{CodecId, Frame, Track, TrackKind, TrackNumber};
+use kvs_producer::{Bootstrap, Config, NewStream, Payloads, StopReport, Stream};
+
+/// Streams 25 frames of 5,000 bytes a second on each of many streams.
+#[derive(Debug, Parser)]
+struct Options {
+    #[command(flatten)]
+    service: Service,
+    /// How many streams, one row of the table each.
+    #[arg(long, value_delimiter = ',', default_value = "1,10,100,1000")]
+    streams: Vec<u32>,
+    /// For how long each.
+    #[arg(long, default_value_t = 120)]
+    seconds: u64,
+    /// How long after its start a stream begins to send, at most: so they do not all send at the same instant.
+    #[arg(long, default_value_t = 2000)]
+    spread_ms: u64,
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    let work = async {
+        let client = options.service.client()?;
+        say("| streams | s | CPU s | CPU of a core | peak RSS MB | frames | persisted | lost | reconnects |");
+        say("|---|---|---|---|---|---|---|---|---|");
+        for &count in &options.streams {
+            let row = row(&client, count, &options).await?;
+            say(row);
+        }
+        Ok(())
+    };
+    cli::run(work)
+}
+
+async fn row(client: &Client, count: u32, options: &Options) -> Result<String, Failure> {
+    // Linux: the peak of resident memory begins anew.
+    let _ = fs::write("/proc/self/clear_refs", "5");
+    let (cpu, begun) = (cpu_seconds(), Instant::now());
+    let streams = (0..count).map(|nth| one(client.clone(), nth, count, options));
+    let reports = join_all(streams).await.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let (cpu, wall) = (cpu_seconds() - cpu, begun.elapsed().as_secs_f64());
+    let sum = |of: fn(&StopReport) -> u64| reports.iter().map(of).sum::<u64>();
+    Ok(format!(
+        "| {count} | {wall:.0} | {cpu:.2} | {:.1} % | {:.1} | {} | {} | {} | {} |",
+        100.0 * cpu / wall,
+        peak_kilobytes() as f64 / 1024.0,
+        sum(|report| report.totals.submitted.frames),
+        sum(|report| report.totals.persisted.frames),
+        sum(|report| report.totals.lost.frames),
+        sum(|report| report.stats.reconnects),
+    ))
+}
+
+async fn one(client: Client, nth: u32, count: u32, options: &Options) -> Result<StopReport, Failure> {
+    let video = Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::H264).with_codec_private(vec![1; 20]);
+    let config = Config::new(format!("many-{count}-{nth}"), vec![video])
+        .seed(u64::from(nth))
+        .payloads(Payloads::AsIs)
+        .buffer_bytes(4 << 20)
+        .bootstrap(Bootstrap::CreateIfMissing(NewStream::new(Duration::from_secs(3600))));
+    let spread = Duration::from_millis(options.spread_ms * u64::from(nth) / u64::from(count));
+    tokio::time::sleep(spread).await;
+    let stream = Stream::open(config, client).await.map_err(Failure::of_run)?;
+    let payload = Bytes::from(vec![0x41; 5_000]);
+    let mut clock = tokio::time::interval(Duration::from_millis(40));
+    for number in 0..options.seconds * 25 {
+        clock.tick().await;
+        let pts = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let frame = Frame::new(TrackNumber::ONE, pts, payload.clone()).with_keyframe(number.is_multiple_of(50));
+        stream.put_frame(frame).await.map_err(Failure::of_run)?;
+    }
+    Ok(stream.stop(Duration::from_secs(60)).await)
+}
+
+/// Processor time of this process so far, in seconds; the kernel counts in hundredths.
+fn cpu_seconds() -> f64 {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    // proc(5): utime and stime are fields 14 and 15; the name, field 2, may hold blanks.
+    fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
+}
+
+/// The most memory that was resident, in kB.
+fn peak_kilobytes() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    peak.and_then(|peak| peak.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)
+}

@@ -1,0 +1,277 @@
+//! Whether each loss and each refusal had to be, judged as it happens from what the user did, what the service said and what
+//! the producer holds; nothing here is the producer's code.
+
+use std::time::{Duration, Instant};
+
+use kvs_mkv::service::ErrorId;
+use kvs_producer::limits::{FRAGMENT_OVERHEAD, FRAME_OVERHEAD};
+use kvs_producer::{Loss, LossReason, Refusal};
+
+use super::ledger::{Holding, Ledger};
+use super::scenario::{Fault, Scenario};
+
+/// Knows what would justify a loss.
+#[derive(Debug)]
+pub(crate) struct Judge {
+    ledger: Ledger,
+    limit: usize,
+    time: Duration,
+    pre_roll: Duration,
+    fragment_max: Duration,
+    idle_after: Duration,
+    tracks: usize,
+    /// What was held when the frame that is being put came, and what that frame needs.
+    putting: Option<(Holding, usize)>,
+    /// The number of the next frame that is put.
+    next: u64,
+    /// How often room had to be made.
+    tight: u32,
+    /// The newest time that was taken, in ms.
+    newest: u64,
+    last_put: Option<Instant>,
+    last_key: Option<Duration>,
+    /// Key frames since a group lost its beginning.
+    keys: u32,
+    pub(crate) paused: bool,
+    /// Times are no measure any more: the source's clock jumped.
+    jumped: bool,
+    unsteady: bool,
+    errors: Vec<ErrorId>,
+    rejected: usize,
+    resume_by: Option<Instant>,
+}
+
+macro_rules! hold {
+    ($condition:expr, $($text:tt)*) => {
+        if !$condition {
+            return Err(format!($($text)*));
+        }
+    };
+}
+
+impl Judge {
+    pub(crate) fn new(scenario: &Scenario, ledger: Ledger) -> Self {
+        Self {
+            ledger,
+            limit: scenario.buffer_bytes,
+            time: scenario.buffer_time,
+            pre_roll: scenario.pre_roll,
+            fragment_max: scenario.fragment_max,
+            idle_after: scenario.idle_after,
+            tracks: scenario.tracks,
+            putting: None,
+            next: 0,
+            tight: 0,
+            newest: 0,
+            last_put: None,
+            last_key: None,
+            keys: 0,
+            paused: false,
+            jumped: false,
+            unsteady: false,
+            errors: Vec::new(),
+            rejected: 0,
+            resume_by: None,
+        }
+    }
+
+    /// The frame of this number and of so many bytes is about to be put.
+    pub(crate) fn before_put(&mut self, number: u64, pts: Duration, bytes: usize, fragments: usize, now: Instant) {
+        let held = self.ledger.holding(number);
+        self.next = number + 1;
+        let overhead = (held.frames + 1) * FRAME_OVERHEAD + (fragments + 1) * FRAGMENT_OVERHEAD + TAGS;
+        self.tight += u32::from(self.is_full(held, bytes + overhead) || self.is_too_long(held));
+        self.putting = Some((held, bytes + overhead));
+        let idle = self.last_put.is_some_and(|last| now.saturating_duration_since(last) >= self.idle_after);
+        // Pictures shown before their key frame make a fragment longer than its group.
+        let long = self.last_key.is_some_and(|last| pts.saturating_sub(last) + LEADING > self.fragment_max);
+        if idle || long {
+            self.group_broken();
+        }
+    }
+
+    /// All that came of a put was heard.
+    pub(crate) fn after_put(&mut self) {
+        self.putting = None;
+    }
+
+    pub(crate) fn taken(&mut self, pts: Duration, key: bool, now: Instant) {
+        self.newest = self.newest.max(ms(pts));
+        self.last_put = Some(now);
+        if key {
+            self.last_key = Some(pts);
+            self.keys += 1;
+        }
+    }
+
+    pub(crate) fn refused(&mut self, refusal: &Refusal, key: bool) -> Result<(), String> {
+        let putting = self.putting.take();
+        // To the producer, a track whose frames are refused is a track without frames.
+        self.unsteady = true;
+        if key {
+            // What follows has lost its beginning.
+            self.group_broken();
+        }
+        match refusal {
+            Refusal::Full { .. } => {
+                let (held, needs) = putting.unwrap_or_default();
+                hold!(self.is_full(held, needs) || self.is_too_long(held), "refused as full with {held:?}");
+            }
+            Refusal::Backwards { .. } | Refusal::Apart { .. } | Refusal::Future { .. } => {
+                hold!(self.jumped, "refused for its time although the clock never jumped: {refusal}");
+            }
+            other => return Err(format!("a good frame was refused: {other}")),
+        }
+        Ok(())
+    }
+
+    fn is_full(&self, held: Holding, needs: usize) -> bool {
+        held.bytes.saturating_add(needs) > self.limit
+    }
+
+    fn is_too_long(&self, held: Holding) -> bool {
+        let span = held.oldest.map_or(0, |oldest| self.newest.saturating_sub(oldest));
+        self.jumped || Duration::from_millis(span) > self.time
+    }
+
+    /// From here to the next key frame, frames may have no picture to build on.
+    pub(crate) fn group_broken(&mut self) {
+        self.keys = 0;
+    }
+
+    pub(crate) fn fault(&mut self, fault: Fault) {
+        match fault {
+            Fault::ClockJump => {
+                self.jumped = true;
+                self.unsteady = true;
+                self.group_broken();
+            }
+            Fault::Pause | Fault::LongGroup | Fault::SourcePause => {
+                self.unsteady = true;
+                self.group_broken();
+            }
+            Fault::Burst => {
+                // The source's clock runs ahead of the world's afterwards.
+                self.jumped = true;
+                self.unsteady = true;
+            }
+            Fault::TrackStall | Fault::NewSets => self.unsteady = true,
+            _ => {}
+        }
+    }
+
+    /// The service sent an error ack; it may or may not arrive.
+    pub(crate) fn error_sent(&mut self, id: ErrorId) {
+        self.errors.push(id);
+    }
+
+    pub(crate) fn lost(&mut self, loss: &Loss) -> Result<(), String> {
+        match &loss.reason {
+            LossReason::BufferFull => self.lost_for_room(loss),
+            LossReason::TooOld => {
+                let long = self.putting.is_some_and(|(held, _)| self.is_too_long(held));
+                hold!(long, "lost as too old although the buffer was short enough: {loss:?}");
+                Ok(())
+            }
+            LossReason::Unconfirmed => {
+                hold!(self.tight > 0, "given up although there was always room: {loss:?}");
+                Ok(())
+            }
+            LossReason::Rejected(error) => self.lost_by_service(error.id),
+            LossReason::NoKeyframe => {
+                hold!(self.keys <= 2, "{} key frames came, and still frames lack one: {loss:?}", self.keys);
+                Ok(())
+            }
+            LossReason::TrackJoining => {
+                hold!(self.tracks > 1 && self.unsteady, "no track was ever away: {loss:?}");
+                Ok(())
+            }
+            LossReason::Paused => {
+                let young = loss.span.end + self.pre_roll > Duration::from_millis(self.newest);
+                hold!(self.paused && (self.jumped || !young), "lost for a pause: {loss:?}");
+                Ok(())
+            }
+            LossReason::Stopped => Err(format!("given up at the stop although the weather had cleared: {loss:?}")),
+            other => Err(format!("an unknown reason: {other:?}")),
+        }
+    }
+
+    /// Once a fragment is gone, the next needs a reason of its own.
+    fn lost_for_room(&mut self, loss: &Loss) -> Result<(), String> {
+        let Some((held, needs)) = self.putting else { return Err(format!("lost for room without a put: {loss:?}")) };
+        let (bytes, limit) = (held.bytes + needs, self.limit);
+        hold!(self.is_full(held, needs), "lost for room with at most {bytes} of {limit} bytes in use: {loss:?}");
+        let frames = usize::try_from(loss.span.frames).unwrap_or(usize::MAX);
+        let freed = usize::try_from(loss.span.bytes).unwrap_or(usize::MAX);
+        let held = Holding { bytes: held.bytes.saturating_sub(freed), ..held };
+        self.putting = Some((held, needs.saturating_sub(frames * FRAME_OVERHEAD)));
+        Ok(())
+    }
+
+    /// A fragment is lost to an error only if the error will not pass, or came again and again.
+    fn lost_by_service(&mut self, id: ErrorId) -> Result<(), String> {
+        self.rejected += 1;
+        let (lost, errors) = (self.rejected, self.errors.len());
+        hold!(self.errors.contains(&id), "lost to {id}, which never came");
+        hold!(lost <= errors, "{lost} fragments lost to {errors} errors");
+        let Some(enough) = errors_that_cost_a_fragment(id) else {
+            return Err(format!("lost to {id}: the key or the stream is to be mended, and everything kept until then"));
+        };
+        hold!(errors >= enough, "lost to {id} after {errors} errors, {enough} would have been reason enough");
+        Ok(())
+    }
+
+    /// The network is back and the producer waits for its next attempt: it must be there by then.
+    pub(crate) fn must_resume(&mut self, by: Option<Instant>) {
+        self.resume_by = by;
+    }
+
+    pub(crate) fn check_time(&self, now: Instant) -> Result<(), String> {
+        let late = self.resume_by.is_some_and(|by| now > by);
+        hold!(!late, "no connection within the longest wait and a round trip after the network was back");
+        Ok(())
+    }
+
+    pub(crate) fn holds_nothing(&self) -> bool {
+        self.ledger.holding(self.next).frames == 0
+    }
+
+    /// Memory as it is, not as it is said to be.
+    pub(crate) fn check_memory(&self) -> Result<(), String> {
+        let held = self.ledger.holding(self.next).bytes;
+        hold!(held <= self.limit + SLACK, "{held} payload bytes held, {} allowed", self.limit);
+        Ok(())
+    }
+}
+
+/// How many errors a fragment survives, less one, by what the service's documentation says of the id; `None`: any number.
+fn errors_that_cost_a_fragment(id: ErrorId) -> Option<usize> {
+    match id {
+        ErrorId::MAX_FRAGMENT_SIZE_REACHED
+        | ErrorId::MAX_FRAGMENT_DURATION_REACHED
+        | ErrorId::FRAGMENT_TIMECODE_LESSER_THAN_PREVIOUS
+        | ErrorId::FRAGMENT_METADATA_LIMIT_REACHED
+        | ErrorId::TRACK_NUMBER_MISMATCH
+        | ErrorId::FRAMES_MISSING_FOR_TRACK
+        | ErrorId::INVALID_FRAGMENT_METADATA => Some(1),
+        ErrorId::INVALID_MKV_DATA => Some(2),
+        ErrorId::STREAM_READ_ERROR
+        | ErrorId::MAX_CONNECTION_DURATION_REACHED
+        | ErrorId::STREAM_NOT_ACTIVE
+        | ErrorId::KMS_KEY_UNAVAILABLE
+        | ErrorId::INTERNAL_ERROR
+        | ErrorId::ARCHIVAL_ERROR => Some(5),
+        _ => None,
+    }
+}
+
+fn ms(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// How much earlier than its key frame a fragment may begin.
+const LEADING: Duration = Duration::from_millis(500);
+/// What tags may count for beside the frames.
+const TAGS: usize = 4096;
+/// The documented constant beside the buffer.
+pub(crate) const SLACK: usize = 16 << 10;
