@@ -237,11 +237,15 @@ impl Fragmenter {
     }
 
     fn cannot_open(&self, frame: &Frame) -> Option<LossReason> {
-        if self.begins(frame) || (self.may_split && !self.silent.contains(&frame.track)) {
-            None
-        } else {
-            Some(LossReason::NoKeyframe)
+        if self.begins(frame) {
+            return None;
         }
+        if !self.may_split || self.silent.contains(&frame.track) {
+            return Some(LossReason::NoKeyframe);
+        }
+        // Only a key frame begins another header: until then a track that came back has no place.
+        let declared = self.epoch.as_ref().is_none_or(|epoch| epoch.has(frame.track));
+        (!declared).then_some(LossReason::TrackJoining)
     }
 
     fn open(&mut self, frame: &Frame, wanted: u64, buffer: &mut Buffer, tags: &mut WaitingTags) {

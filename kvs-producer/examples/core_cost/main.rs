@@ -56,8 +56,9 @@ fn streaming(media: Media) -> Duration {
         journey.step(payload);
     }
     let took = begun.elapsed() / FRAMES;
-    let persisted = journey.producer.stats().totals.persisted.frames;
-    assert!(persisted > u64::from(FRAMES) * 9 / 10, "acks are found");
+    let persisted = journey.producer.stats().totals.persisted;
+    assert!(persisted.frames > u64::from(FRAMES) * 9 / 10, "acks are found");
+    assert!(journey.body_bytes > persisted.bytes, "all of it went out");
     took
 }
 
