@@ -89,6 +89,7 @@ impl World {
     pub(super) fn end(&mut self, fault: Fault) {
         match fault {
             Fault::SourcePause => self.paused_source = false,
+            Fault::Burst if self.calm => self.paused_source = false,
             Fault::Burst => {
                 self.paused_source = false;
                 // What was held up comes at once, with the times it has.
