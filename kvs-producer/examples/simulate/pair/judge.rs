@@ -118,7 +118,9 @@ impl Judge {
                 hold!(self.is_full(held, needs) || self.is_too_long(held), "refused as full with {held:?}");
             }
             Refusal::Backwards { .. } | Refusal::Apart { .. } | Refusal::Future { .. } => {
-                hold!(self.jumped, "refused for its time although the clock never jumped: {refusal}");
+                // A leading track whose frames are refused stays behind the others.
+                let steady = !self.jumped && !self.unsteady;
+                hold!(!steady, "refused for its time although the clock never jumped: {refusal}");
             }
             other => return Err(format!("a good frame was refused: {other}")),
         }
