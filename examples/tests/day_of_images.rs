@@ -137,5 +137,6 @@ fn a_long_time_costs_one_call_for_20_pictures_and_no_more_memory_than_a_little()
     runtime.block_on(local.shutdown());
     assert_eq!((little.pictures, all.pictures), (120, u64::from(fragments)));
     assert!(all.calls * 20 <= all.pictures, "{all:?}");
-    assert!(all.peak <= little.peak + little.peak / 2, "{little:?} {all:?}");
+    // As many pages are on their way at a time, whatever the range; how full each is depends on who comes first.
+    assert!(all.peak <= 2 * little.peak, "{little:?} {all:?}");
 }
