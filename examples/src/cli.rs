@@ -95,18 +95,22 @@ impl From<ConfigError> for Failure {
 
 /// Runs a program to its end, or until Ctrl-C: one line on stderr for a failure, and the exit code that goes with it.
 pub fn run(program: impl Future<Output = Result<(), Failure>>) -> ExitCode {
-    run_to_the_end(async {
+    let program = async {
         tokio::select! {
             ended = program => ended,
             _ = tokio::signal::ctrl_c() => Err(Failure::run("interrupted")),
         }
-    })
+    };
+    block_on(tokio::runtime::Builder::new_multi_thread(), program)
 }
 
-/// Runs a program that sees to Ctrl-C itself.
+/// Runs a program that sees to Ctrl-C itself, on one thread: that wakes up a quarter as often as several that hand on the work.
 pub fn run_to_the_end(program: impl Future<Output = Result<(), Failure>>) -> ExitCode {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    end(match runtime {
+    block_on(tokio::runtime::Builder::new_current_thread(), program)
+}
+
+fn block_on(mut runtime: tokio::runtime::Builder, program: impl Future<Output = Result<(), Failure>>) -> ExitCode {
+    end(match runtime.enable_all().build() {
         Ok(runtime) => runtime.block_on(program),
         Err(error) => Err(Failure::run(error)),
     })
