@@ -25,7 +25,10 @@ fuzz_target!(|data: &[u8]| {
         let walked: usize = nal::length_prefixed(data, size).flatten().map(<[u8]>::len).sum();
         assert!(walked <= data.len());
         if let Ok(wide) = nal::widen_lengths(&bytes, size) {
-            assert!(size == LengthSize::FOUR || nal::length_prefixed(&wide.into_bytes(), LengthSize::FOUR).all(|unit| unit.is_ok()));
+            assert!(
+                size == LengthSize::FOUR
+                    || nal::length_prefixed(&wide.into_bytes(), LengthSize::FOUR).all(|unit| unit.is_ok())
+            );
         }
     }
     if let Some(Framing::LengthPrefixed(size)) = Framing::detect(data) {

@@ -1,0 +1,27 @@
+//! Any bytes as a page of pictures: one entry for each of the list, each picture as long as its text says.
+#![no_main]
+
+use kvs_images::{ImageError, parse_page};
+use libfuzzer_sys::fuzz_target;
+use serde_json::Value;
+
+fuzz_target!(|body: &[u8]| {
+    let Ok(page) = parse_page("GetImages", body) else { return };
+    let Ok(json) = serde_json::from_slice::<Value>(body) else { return };
+    let given = json["Images"].as_array().expect("a page that was read has its list");
+    assert_eq!(page.images.len(), given.len());
+    for (image, given) in page.images.iter().zip(given) {
+        match (&image.content, given["ImageContent"].as_str()) {
+            (Ok(bytes), Some(text)) => assert_eq!(bytes.len(), decoded_length(text), "{text}"),
+            (Ok(_), None) => panic!("a picture out of nothing: {given}"),
+            (Err(ImageError::NotBase64 { chars }), Some(text)) => assert_eq!(*chars, text.len()),
+            (Err(_), _) => {}
+        }
+    }
+});
+
+/// How many bytes a text of base64 stands for.
+fn decoded_length(text: &str) -> usize {
+    assert!(text.len().is_multiple_of(4));
+    text.len() / 4 * 3 - text.bytes().rev().take_while(|byte| *byte == b'=').count()
+}
