@@ -78,4 +78,18 @@ mod tests {
         let late = crate::epoch_seconds::from_millis(1_516_267_086_000);
         assert_eq!(read(GIVEN.as_bytes(), late).unwrap_err(), "they ended at 2018-01-18T09:18:06Z");
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_answer_is_credentials_that_can_be_headers_or_a_short_refusal(
+            at in 0..GIVEN.len(), length in 0_usize..40, text in ".{0,20}",
+        ) {
+            let end = (at + length).min(GIVEN.len());
+            let body = [&GIVEN.as_bytes()[..at], text.as_bytes(), &GIVEN.as_bytes()[end..]].concat();
+            match read(&body, SystemTime::UNIX_EPOCH) {
+                Ok(credentials) => assert!(credentials.session_token().unwrap().bytes().all(|byte| byte.is_ascii_graphic())),
+                Err(problem) => assert!(problem.len() < 200, "{problem}"),
+            }
+        }
+    }
 }
