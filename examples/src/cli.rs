@@ -6,10 +6,10 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use kvs_aws::{
     Client, Config, ConfigError, Credentials, Endpoint, Error, InvalidEndpoint, InvalidField, IotConfig,
-    IotCredentials, Region, TransportError,
+    IotCredentials, Region, TimestampOrigin, TransportError,
 };
 
 /// Why a program ends without having done its job.
@@ -132,6 +132,33 @@ pub fn end(outcome: Result<(), Failure>) -> ExitCode {
 /// Prints a line on stdout; a reader who has gone away (`| head`) is no error.
 pub fn say(line: impl Display) {
     let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// Whose clock times on the command line are of.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Clock {
+    /// The camera's.
+    Producer,
+    /// The service's: when it received a fragment.
+    Server,
+}
+
+impl Display for Clock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Producer => "producer",
+            Self::Server => "server",
+        })
+    }
+}
+
+impl From<Clock> for TimestampOrigin {
+    fn from(clock: Clock) -> Self {
+        match clock {
+            Clock::Producer => Self::Producer,
+            Clock::Server => Self::Server,
+        }
+    }
 }
 
 /// Where the service is.

@@ -1,25 +1,21 @@
 //! Pictures of any range as a stream: exactly one item for each instant.
 
 use std::ops::Range;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures_core::Stream;
 use futures_util::{StreamExt, stream};
-use kvs_aws::retry::Outcome;
-use kvs_aws::{Client, Error, InvalidField, ListFragments, Operation, StreamId, TimestampOrigin, epoch_seconds};
+use kvs_aws::{Client, Error, InvalidField, Operation, StreamId, TimestampOrigin, epoch_seconds};
 
 use crate::error::ImageError;
+use crate::fetcher::Fetcher;
 use crate::format::SamplingProfile;
-use crate::gather::{Answers, Gathered};
-use crate::get_images::{GetImages, ImagePage};
+use crate::get_images::GetImages;
 use crate::limits;
-use crate::pace::{Pace, Pacer};
+use crate::pace::Pace;
 use crate::plan::{Grid, Window};
-
-/// Pages followed at most beyond one for each picture of a window: a token that leads nowhere must end.
-const SPARE_PAGES: u64 = 8;
 
 /// Adds images to [`Client`].
 pub trait ImagesExt {
@@ -73,15 +69,15 @@ pub struct ImageAt {
 /// calls up.
 #[derive(Debug, Clone)]
 pub struct Images {
-    client: Client,
-    stream: StreamId,
-    origin: TimestampOrigin,
+    pub(crate) client: Client,
+    pub(crate) stream: StreamId,
+    pub(crate) origin: TimestampOrigin,
     range: Option<Range<SystemTime>>,
     every: Duration,
     look: Look,
-    profile: SamplingProfile,
+    pub(crate) profile: SamplingProfile,
     concurrency: usize,
-    pace: Pace,
+    pub(crate) pace: Pace,
 }
 
 /// What pictures are to look like.
@@ -194,8 +190,7 @@ impl Images {
     pub fn stream(self) -> Result<impl Stream<Item = ImageAt> + Send, InvalidField> {
         let grid = self.grid()?;
         let concurrency = self.concurrency;
-        let pacer = Mutex::new(Pacer::new(self.pace));
-        let fetcher = Arc::new(Fetcher { images: self, pacer, fatal: OnceLock::new() });
+        let fetcher = Arc::new(Fetcher::new(self));
         let windows = stream::iter(grid.windows()).map(move |window| {
             let fetcher = Arc::clone(&fetcher);
             async move { fetcher.window(window).await }
@@ -209,7 +204,7 @@ impl Images {
     /// When a call fails.
     pub async fn nearest(self, at: SystemTime) -> Result<Option<ImageAt>, Error> {
         let near = limits::REQUEST_RANGE;
-        let fetcher = Fetcher { pacer: Mutex::new(Pacer::new(self.pace)), images: self, fatal: OnceLock::new() };
+        let fetcher = Fetcher::new(self);
         let at = epoch_seconds::from_millis(epoch_seconds::millis(at));
         let exact = fetcher.one(at).await?;
         if exact.content.is_ok() {
@@ -233,7 +228,7 @@ impl Images {
     /// When a call fails.
     pub async fn latest(self, now: SystemTime) -> Result<Option<ImageAt>, Error> {
         const MINUTE: u64 = 60;
-        let fetcher = Fetcher { pacer: Mutex::new(Pacer::new(self.pace)), images: self, fatal: OnceLock::new() };
+        let fetcher = Fetcher::new(self);
         // A fragment may be stamped a little ahead of this machine's clock.
         let end = now + Duration::from_secs(MINUTE);
         for minutes in [2, 60, 24 * 60] {
@@ -262,7 +257,7 @@ impl Images {
     }
 
     /// The first page of a window.
-    fn call(&self, window: Window) -> GetImages {
+    pub(crate) fn call(&self, window: Window) -> GetImages {
         let call = GetImages::new(self.stream.clone(), window.range()).selector(self.origin.clone());
         let call =
             call.every(Duration::from_millis(window.step)).profile(self.profile).max_results(limits::PAGE_IMAGES);
@@ -275,166 +270,5 @@ impl Images {
             Kind::Jpeg(quality) => call.jpeg(quality),
             Kind::Png => call.png(),
         }
-    }
-}
-
-/// Where a fragment lies in time.
-#[derive(Debug, Clone, Copy)]
-struct Span {
-    start: SystemTime,
-    length: Duration,
-}
-
-impl Span {
-    fn covers(&self, at: SystemTime) -> bool {
-        self.start <= at && at < self.start + self.length
-    }
-
-    fn distance(&self, at: SystemTime) -> Duration {
-        self.start.duration_since(at).unwrap_or_else(|before| before.duration())
-    }
-}
-
-/// What all calls of one stream of pictures share.
-struct Fetcher {
-    images: Images,
-    pacer: Mutex<Pacer>,
-    /// The error that every further call would meet too.
-    fatal: OnceLock<Arc<Error>>,
-}
-
-impl Fetcher {
-    /// All items of a window.
-    async fn window(&self, window: Window) -> Vec<ImageAt> {
-        if let Some(error) = self.fatal.get() {
-            return Gathered::new(window).into_items(Some(error));
-        }
-        let (mut gathered, failed) = self.ask(window).await;
-        if let Some(error) = failed {
-            return gathered.into_items(Some(&self.note(error)));
-        }
-        match self.repair(window, &mut gathered).await {
-            Ok(()) => {}
-            // Pictures need not come with the right to list fragments.
-            Err(error) if Outcome::of(&error) == Outcome::Fatal => {
-                tracing::warn!(%error, "pictures at the start of a range may be missing");
-            }
-            Err(error) => gathered.fail_leading_gap(&Arc::new(error)),
-        }
-        gathered.into_items(None)
-    }
-
-    fn note(&self, error: Error) -> Arc<Error> {
-        let fatal = Outcome::of(&error) == Outcome::Fatal;
-        let error = Arc::new(error);
-        if fatal {
-            // Another call may have been first; its error says the same.
-            let _ = self.fatal.set(Arc::clone(&error));
-        }
-        error
-    }
-
-    /// Asks for a window; what came before an error counts.
-    async fn ask(&self, window: Window) -> (Gathered, Option<Error>) {
-        let mut answers = Answers::new(window);
-        let failed = self.pages(window, &mut answers).await.err();
-        (answers.settle(), failed)
-    }
-
-    /// Follows the pages of a window.
-    async fn pages(&self, window: Window, answers: &mut Answers) -> Result<(), Error> {
-        let first = self.images.call(window);
-        let mut token = None;
-        let mut left = window.count;
-        for _ in 0..window.count + SPARE_PAGES {
-            self.wait(left).await;
-            let call = match token {
-                Some(token) => first.clone().next_token(token),
-                None => first.clone(),
-            };
-            let ImagePage { images, next_token, .. } = self.images.client.send(call).await?;
-            left = left.saturating_sub(u64::try_from(images.len()).unwrap_or(u64::MAX));
-            answers.add(images);
-            let Some(next) = next_token else { return Ok(()) };
-            token = Some(next);
-        }
-        tracing::warn!(images = window.count, "the service gave more pages than the range has pictures");
-        Ok(())
-    }
-
-    async fn wait(&self, images: u64) {
-        let images = u32::try_from(images).unwrap_or(u32::MAX).clamp(1, limits::PAGE_IMAGES);
-        let at = self.pacer.lock().unwrap_or_else(PoisonError::into_inner).book(images, Instant::now());
-        tokio::time::sleep_until(at.into()).await;
-    }
-
-    /// The service finds nothing for instants between its range's start and the first fragment that starts in it: asks
-    /// again from the start of the fragment that holds the first instant.
-    async fn repair(&self, window: Window, gathered: &mut Gathered) -> Result<(), Error> {
-        let gap = gathered.leading_gap();
-        if gap == 0 {
-            return Ok(());
-        }
-        let first = epoch_seconds::from_millis(window.start);
-        let before = first.checked_sub(limits::FRAGMENT_DURATION).unwrap_or(SystemTime::UNIX_EPOCH);
-        let spans = self.fragments(before.max(SystemTime::UNIX_EPOCH)..first).await?;
-        let Some(span) = spans.into_iter().filter(|span| span.covers(first)).max_by_key(|span| span.start) else {
-            return Ok(());
-        };
-        let inside = first.duration_since(span.start).unwrap_or_default().as_millis();
-        let back = u64::try_from(inside).unwrap_or_default().div_ceil(window.step);
-        let Some(start) = window.start.checked_sub(back * window.step) else { return Ok(()) };
-        if back == 0 {
-            return Ok(());
-        }
-        let longest = u64::try_from(limits::REQUEST_RANGE.as_millis()).expect("the limit is 300 s") / window.step;
-        let again = if back < longest {
-            Window { start, step: window.step, count: (back + gap).min(longest) }
-        } else {
-            // Steps of minutes: one interval that leads from the fragment's start to the first instant.
-            let step = window.start.saturating_sub(epoch_seconds::millis(span.start));
-            let step = step.max(u64::from(self.images.profile.least_millis()));
-            Window { start: window.start.saturating_sub(step), step, count: 2 }
-        };
-        let (found, failed) = self.ask(again).await;
-        gathered.merge(found);
-        failed.map_or(Ok(()), Err)
-    }
-
-    /// Where the stored fragments that start in a range lie.
-    async fn fragments(&self, range: Range<SystemTime>) -> Result<Vec<Span>, Error> {
-        /// A call costs as many points as it may give fragments; this many cover 300 s of the shortest.
-        const PAGE: u32 = 500;
-        /// 24 h of one-second fragments, and a bound for a token that leads nowhere.
-        const PAGES: usize = 180;
-        let origin = self.images.origin.clone();
-        let first = ListFragments::new(self.images.stream.clone(), origin.clone(), range).max_results(PAGE);
-        let (mut spans, mut token) = (Vec::new(), None);
-        for _ in 0..PAGES {
-            let call = match token {
-                Some(token) => first.clone().next_token(token),
-                None => first.clone(),
-            };
-            let page = self.images.client.send(call).await?;
-            spans.extend(
-                page.fragments
-                    .iter()
-                    .filter_map(|fragment| Some(Span { start: fragment.start(&origin)?, length: fragment.length() })),
-            );
-            let Some(next) = page.next_token else { break };
-            token = Some(next);
-        }
-        Ok(spans)
-    }
-
-    /// The picture of one instant.
-    async fn one(&self, at: SystemTime) -> Result<ImageAt, Error> {
-        let least = u64::from(self.images.profile.least_millis());
-        let window = Window { start: epoch_seconds::millis(at), step: least, count: 1 };
-        let (mut gathered, failed) = self.ask(window).await;
-        failed.map_or(Ok(()), Err)?;
-        self.repair(window, &mut gathered).await?;
-        let item = gathered.into_items(None).pop();
-        Ok(item.expect("a window of one instant has one item"))
     }
 }

@@ -28,6 +28,7 @@ pub mod limits;
 mod configuration;
 mod destination;
 mod error;
+mod fetcher;
 mod format;
 mod gather;
 mod get_images;

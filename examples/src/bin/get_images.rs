@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use clap::{Parser, ValueEnum};
 use futures_util::StreamExt;
-use kvs_aws::{StreamId, TimestampOrigin};
-use kvs_examples::cli::{self, Failure, Service, parse_duration, parse_size, parse_time, say, show_time};
+use kvs_aws::StreamId;
+use kvs_examples::cli::{self, Clock, Failure, Service, parse_duration, parse_size, parse_time, say, show_time};
 use kvs_images::{ImageAt, ImageError, Images, ImagesExt, Pace};
 
 /// Fetches the pictures of a range into a directory, one file for each instant.
@@ -37,8 +37,8 @@ struct Options {
     #[arg(long, default_value_t = 80)]
     quality: u8,
     /// Whose clock the range is of.
-    #[arg(long, value_enum, default_value_t = ClockOf::Producer)]
-    clock: ClockOf,
+    #[arg(long, value_enum, default_value_t = Clock::Producer)]
+    clock: Clock,
     /// Ask as fast as answers come, without regard to the service's quotas.
     #[arg(long)]
     unpaced: bool,
@@ -51,12 +51,6 @@ struct Options {
 enum Format {
     Jpeg,
     Png,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum ClockOf {
-    Producer,
-    Server,
 }
 
 fn main() -> ExitCode {
@@ -98,10 +92,7 @@ fn ask(options: &Options) -> Result<Images, Failure> {
         Format::Jpeg => images.jpeg(options.quality),
         Format::Png => images.png(),
     };
-    let origin = match options.clock {
-        ClockOf::Producer => TimestampOrigin::Producer,
-        ClockOf::Server => TimestampOrigin::Server,
-    };
+    let origin = options.clock.into();
     Ok(images.origin(origin).pace(if options.unpaced { Pace::Unlimited } else { Pace::ServiceQuota }))
 }
 
@@ -158,13 +149,17 @@ impl Tally {
     fn report(self, out: &Path) -> Result<(), Failure> {
         for gap in &self.gaps {
             let (from, to) = (show_time(gap.from), show_time(gap.to));
-            say(format_args!("gap  {from} .. {to}  {} pictures: {}", gap.pictures, gap.why));
+            say(format_args!("gap  {from} .. {to}  {}: {}", counted(gap.pictures), gap.why));
         }
-        say(format_args!("{} pictures in {}", self.pictures, out.display()));
+        say(format_args!("{} in {}", counted(self.pictures), out.display()));
         match self.failed {
             Some(failure) => Err(failure),
-            None if self.pictures == 0 => Err(Failure::run("no picture in this range")),
+            None if self.pictures == 0 => Err(Failure::run("no picture in this range: see --clock")),
             None => Ok(()),
         }
     }
+}
+
+fn counted(pictures: u64) -> String {
+    format!("{pictures} picture{}", if pictures == 1 { "" } else { "s" })
 }

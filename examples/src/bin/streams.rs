@@ -56,12 +56,20 @@ fn main() -> ExitCode {
         match options.command {
             Command::List { prefix } => list(&client, prefix).await,
             Command::Create { name, retention_hours, media_type } => {
-                let create = CreateStream::new(name.clone()).data_retention_in_hours(retention_hours);
-                client.send(create.media_type(media_type)).await?;
-                active(&client, name.into()).await
+                let stream = StreamId::from(name.clone());
+                let create = CreateStream::new(name).data_retention_in_hours(retention_hours).media_type(media_type);
+                match client.send(create).await {
+                    Ok(_) => active(&client, stream.clone()).await,
+                    Err(error) => Err(error.into()),
+                }
+                .map_err(|failure| failure.about(stream))
             }
-            Command::Describe { stream } => describe(&client, stream).await,
-            Command::Delete { stream } => delete(&client, stream).await,
+            Command::Describe { stream } => {
+                describe(&client, stream.clone()).await.map_err(|failure| failure.about(stream))
+            }
+            Command::Delete { stream } => {
+                delete(&client, stream.clone()).await.map_err(|failure| failure.about(stream))
+            }
         }
     })
 }

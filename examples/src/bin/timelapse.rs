@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use clap::{Parser, ValueEnum};
 use futures_util::StreamExt;
-use kvs_aws::{StreamId, TimestampOrigin};
-use kvs_examples::cli::{self, Failure, Service, parse_time, say, show_time};
+use kvs_aws::StreamId;
+use kvs_examples::cli::{self, Clock, Failure, Service, parse_time, say, show_time};
 use kvs_examples::timelapse::{Film, Mp4Error};
 use kvs_images::{ImageError, Images, ImagesExt, Pace};
 
@@ -46,8 +46,8 @@ struct Options {
     #[arg(long, value_enum, default_value_t = Gaps::Hold)]
     gaps: Gaps,
     /// Whose clock the times are of.
-    #[arg(long, value_enum, default_value_t = ClockOf::Server)]
-    clock: ClockOf,
+    #[arg(long, value_enum, default_value_t = Clock::Server)]
+    clock: Clock,
     /// Ask as fast as answers come, without regard to the service's quotas.
     #[arg(long)]
     unpaced: bool,
@@ -59,12 +59,6 @@ enum Gaps {
     Hold,
     /// Nothing; the film gets shorter.
     Skip,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum ClockOf {
-    Producer,
-    Server,
 }
 
 /// Most pictures of a film: an hour at 60 a second.
@@ -100,7 +94,10 @@ fn main() -> ExitCode {
         }
         bar.finish_and_clear();
         if shown == 0 {
-            return Err(Failure::run("no picture in this range: is anything recorded then, and for this stream?"));
+            return Err(Failure::run(format_args!(
+                "no picture of {} in this range by the {}'s clock: was anything sent then? see --clock",
+                options.stream_name, options.clock,
+            )));
         }
         film.finish().map_err(Failure::run)?;
         let path = options.output_path.display();
@@ -131,10 +128,7 @@ fn ask(options: &Options) -> Result<Images, Failure> {
     let range = end.duration_since(start).ok().filter(|range| !range.is_zero());
     let range = range.ok_or_else(|| Failure::input("--end-time must be after --start-time"))?;
     let millis = (range.as_secs_f64() * 1000.0 / pictures).ceil().max(200.0);
-    let origin = match options.clock {
-        ClockOf::Producer => TimestampOrigin::Producer,
-        ClockOf::Server => TimestampOrigin::Server,
-    };
+    let origin = options.clock.into();
     let images = options.service.client()?.images(options.stream_name.clone()).range(start..end);
     let images = images.every(Duration::from_millis(millis as u64)).size(options.width, options.height).origin(origin);
     Ok(images.pace(if options.unpaced { Pace::Unlimited } else { Pace::ServiceQuota }))
