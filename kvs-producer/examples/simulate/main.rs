@@ -1,65 +1,144 @@
 //! Runs the producer against the service's ingest core through a network that misbehaves, seed after seed, and checks the promise.
 //!
-//! `cargo run --release -p kvs-producer --example simulate -- --seeds N [--seed S]`
+//! `cargo run --release -p kvs-producer --example simulate -- --seeds N [--seed S] [--jobs J]`
 
 mod pair;
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 fn main() -> ExitCode {
-    let (first, count) = match arguments() {
-        Ok(range) => range,
+    let options = match arguments() {
+        Ok(options) => options,
         Err(text) => {
             eprintln!("{text}");
             return ExitCode::from(2);
         }
     };
-    let voice = if count == 1 { pair::Voice::Loud } else { pair::Voice::Quiet };
     let begun = Instant::now();
-    let mut virtual_time = Duration::ZERO;
-    let mut faults: BTreeMap<pair::Fault, u64> = BTreeMap::new();
-    let (mut persisted, mut lost, mut sessions) = (0, 0, 0);
-    for seed in first..first.saturating_add(count) {
-        let outcome = pair::run(seed, voice);
-        if let Err(text) = outcome.verdict {
-            println!("seed {seed}: {text}");
-            println!("again: cargo run --release -p kvs-producer --example simulate -- --seed {seed}");
+    let sum = match run_all(&options) {
+        Ok(sum) => sum,
+        Err(failed) => {
+            println!("seed {}: {}", failed.seed, failed.text);
+            println!("again: cargo run --release -p kvs-producer --example simulate -- --seed {}", failed.seed);
             return ExitCode::FAILURE;
         }
-        virtual_time += outcome.virtual_time;
-        persisted += outcome.stats.totals.persisted.frames;
-        lost += outcome.stats.totals.lost.frames;
-        sessions += outcome.stats.sessions;
-        for (fault, times) in outcome.faults {
-            *faults.entry(fault).or_default() += times;
-        }
-    }
-    let took = begun.elapsed().as_secs_f64();
-    let hours = virtual_time.as_secs_f64() / 3600.0;
-    println!("{count} seeds in {took:.1} s, {:.0} a second, {hours:.1} virtual hours", count as f64 / took);
-    println!("{sessions} sessions, {persisted} frames persisted, {lost} reported lost, none unaccounted for");
-    for fault in pair::FAULTS {
-        println!("{:>8} {fault:?}", faults.get(&fault).unwrap_or(&0));
-    }
+    };
+    sum.print(options.count, begun.elapsed());
     ExitCode::SUCCESS
 }
 
-fn arguments() -> Result<(u64, u64), String> {
+#[derive(Debug)]
+struct Options {
+    first: u64,
+    count: u64,
+    jobs: usize,
+}
+
+/// The first seed of a job that broke a promise.
+#[derive(Debug)]
+struct Failed {
+    seed: u64,
+    text: String,
+}
+
+/// What many seeds came to.
+#[derive(Debug, Default)]
+struct Sum {
+    virtual_time: Duration,
+    faults: BTreeMap<pair::Fault, u64>,
+    persisted: u64,
+    lost: u64,
+    sessions: u64,
+}
+
+/// Each job takes every so many seeds; of several that fail, the smallest is told, whatever was faster.
+fn run_all(options: &Options) -> Result<Sum, Failed> {
+    let end = AtomicU64::new(options.first.saturating_add(options.count));
+    let results: Vec<_> = std::thread::scope(|scope| {
+        let end = &end;
+        let jobs = (options.first..).take(options.jobs);
+        let jobs: Vec<_> = jobs.map(|first| scope.spawn(move || run_some(first, options, end))).collect();
+        jobs.into_iter().map(|job| job.join().expect("a panic in a job was printed")).collect()
+    });
+    let (mut sum, mut failures) = (Sum::default(), Vec::new());
+    for result in results {
+        match result {
+            Ok(part) => sum.add(part),
+            Err(failed) => failures.push(failed),
+        }
+    }
+    failures.into_iter().min_by_key(|failed| failed.seed).map_or(Ok(sum), Err)
+}
+
+fn run_some(first: u64, options: &Options, end: &AtomicU64) -> Result<Sum, Failed> {
+    let voice = if options.count == 1 { pair::Voice::Loud } else { pair::Voice::Quiet };
+    let mut sum = Sum::default();
+    for seed in (first..).step_by(options.jobs) {
+        if seed >= end.load(Ordering::Relaxed) {
+            break;
+        }
+        let outcome = pair::run(seed, voice);
+        if let Err(text) = outcome.verdict {
+            end.fetch_min(seed, Ordering::Relaxed);
+            return Err(Failed { seed, text });
+        }
+        let totals = outcome.stats.totals;
+        sum.add(Sum {
+            virtual_time: outcome.virtual_time,
+            faults: outcome.faults,
+            persisted: totals.persisted.frames,
+            lost: totals.lost.frames,
+            sessions: outcome.stats.sessions,
+        });
+    }
+    Ok(sum)
+}
+
+impl Sum {
+    fn add(&mut self, other: Self) {
+        self.virtual_time += other.virtual_time;
+        self.persisted += other.persisted;
+        self.lost += other.lost;
+        self.sessions += other.sessions;
+        for (fault, times) in other.faults {
+            *self.faults.entry(fault).or_default() += times;
+        }
+    }
+
+    fn print(&self, count: u64, took: Duration) {
+        let (took, hours) = (took.as_secs_f64(), self.virtual_time.as_secs_f64() / 3600.0);
+        println!("{count} seeds in {took:.1} s, {:.0} a second, {hours:.1} virtual hours", count as f64 / took);
+        let Self { sessions, persisted, lost, .. } = self;
+        println!("{sessions} sessions, {persisted} frames persisted, {lost} reported lost, none unaccounted for");
+        for fault in pair::FAULTS {
+            println!("{:>8} {fault:?}", self.faults.get(&fault).unwrap_or(&0));
+        }
+    }
+}
+
+fn arguments() -> Result<Options, String> {
     let (mut first, mut count) = (0, None);
+    let mut jobs = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
         let value = arguments.next().ok_or_else(|| format!("{name} needs a number"))?;
         let value: u64 = value.parse().map_err(|_| format!("{name} needs a number, not {value:?}"))?;
         match name.as_str() {
             "--seeds" => count = Some(value),
+            "--jobs" => jobs = usize::try_from(value).unwrap_or(usize::MAX).clamp(1, MOST_JOBS),
             "--seed" => {
                 first = value;
                 count = count.or(Some(1));
             }
-            _ => return Err(format!("unknown option {name}: --seeds N and --seed S are known")),
+            _ => return Err(format!("unknown option {name}: --seeds N, --seed S and --jobs J are known")),
         }
     }
-    Ok((first, count.unwrap_or(2000)))
+    Ok(Options { first, count: count.unwrap_or(2000), jobs })
 }
+
+/// More threads than any machine has use for.
+const MOST_JOBS: usize = 256;

@@ -14,8 +14,6 @@ use super::source::{self, Put};
 pub(crate) struct Evidence<'a> {
     pub(crate) scenario: &'a Scenario,
     pub(crate) put: &'a [Put],
-    /// Numbers of frames that the producer took.
-    pub(crate) taken: &'a BTreeSet<u64>,
     /// Which frame of the leading track was put last before each tag.
     pub(crate) tags: &'a BTreeMap<String, u64>,
     pub(crate) moved_tags: &'a BTreeSet<String>,
@@ -48,9 +46,9 @@ impl Evidence<'_> {
         for frame in stored.fragment.frames() {
             let bytes = frame.data.clone().into_bytes();
             let number = source::number(&bytes).ok_or("a stored frame is shorter than any that was put")?;
-            let index = usize::try_from(number).unwrap_or(usize::MAX);
-            let put = self.put.get(index).ok_or_else(|| format!("frame {number} was never put"))?;
-            hold!(self.taken.contains(&number), "frame {number} was refused and stored all the same");
+            let put =
+                index(number).and_then(|at| self.put.get(at)).ok_or_else(|| format!("frame {number} was never put"))?;
+            hold!(put.taken, "frame {number} was refused and stored all the same");
             hold!(put.is_stored_as(number, &bytes), "frame {number} was stored with other bytes");
             self.decoder_is_told(stored, put, number)?;
             hold!(frame.track == put.track, "frame {number} was stored on track {}", frame.track);
@@ -72,7 +70,7 @@ impl Evidence<'_> {
 
     /// A fragment that is stored twice is the same both times, and no frame is in two.
     fn fragments_are_whole(&self, fragments: &[Vec<u64>]) -> Result<(), String> {
-        let mut home: BTreeMap<u64, u64> = BTreeMap::new();
+        let mut home: Vec<Option<u64>> = vec![None; self.put.len()];
         let mut copies: BTreeMap<u64, &Vec<u64>> = BTreeMap::new();
         for numbers in fragments {
             let Some(&first) = numbers.first() else { continue };
@@ -85,7 +83,7 @@ impl Evidence<'_> {
                 );
             }
             for &number in numbers {
-                let other = home.insert(number, first).unwrap_or(first);
+                let other = index(number).and_then(|at| home.get_mut(at)?.replace(first)).unwrap_or(first);
                 hold!(other == first, "frame {number} is in the fragments of {other} and of {first}");
             }
         }
@@ -96,7 +94,7 @@ impl Evidence<'_> {
     fn all_is_accounted_for(&self, fragments: &[Vec<u64>]) -> Result<(), String> {
         let by_number: BTreeMap<&str, &Vec<u64>> =
             self.stored.iter().map(|stored| stored.fragment.number.as_str()).zip(fragments).collect();
-        let mut confirmed: BTreeSet<u64> = BTreeSet::new();
+        let mut confirmed = vec![false; self.put.len()];
         for report in self.persisted {
             let Some(number) = &report.number else { return Err("a persisted fragment has no number".to_owned()) };
             let Some(frames) = by_number.get(number.as_str()) else {
@@ -110,21 +108,19 @@ impl Evidence<'_> {
                 frames.len()
             );
             for &frame in *frames {
-                hold!(confirmed.insert(frame), "frame {frame} is said to be persisted twice");
+                let again = index(frame).and_then(|at| confirmed.get_mut(at)).map(|seen| std::mem::replace(seen, true));
+                hold!(again == Some(false), "frame {frame} is said to be persisted twice");
             }
         }
         let lost: u64 = self.lost.iter().map(|loss| loss.span.frames).sum();
-        let bytes = |numbers: &BTreeSet<u64>| -> u64 {
-            numbers
-                .iter()
-                .filter_map(|&number| self.put.get(usize::try_from(number).ok()?))
-                .map(|put| put.length as u64)
-                .sum()
-        };
         let lost_bytes: u64 = self.lost.iter().map(|loss| loss.span.bytes).sum();
-        let (taken, persisted) = (self.taken.len() as u64, confirmed.len() as u64);
+        let count = |puts: &mut dyn Iterator<Item = &Put>| {
+            puts.fold((0, 0), |(frames, bytes), put| (frames + 1, bytes + put.length as u64))
+        };
+        let (taken, all) = count(&mut self.put.iter().filter(|put| put.taken));
+        let marked = self.put.iter().zip(&confirmed);
+        let (persisted, kept) = count(&mut marked.filter(|(_, confirmed)| **confirmed).map(|(put, _)| put));
         hold!(taken == persisted + lost, "{taken} frames taken, {persisted} persisted, {lost} reported lost");
-        let (all, kept) = (bytes(self.taken), bytes(&confirmed));
         hold!(all == kept + lost_bytes, "{all} bytes taken, {kept} persisted, {lost_bytes} reported lost");
         hold!(
             self.totals.submitted.frames == taken && self.totals.persisted.frames == persisted,
@@ -138,7 +134,7 @@ impl Evidence<'_> {
     fn sessions_begin_well(&self, fragments: &[Vec<u64>]) -> Result<(), String> {
         let mut seen = BTreeSet::new();
         for (stored, numbers) in self.stored.iter().zip(fragments) {
-            let first = numbers.first().and_then(|&first| self.put.get(usize::try_from(first).ok()?));
+            let first = numbers.first().and_then(|&first| self.put.get(index(first)?));
             let key = first.is_some_and(|first| first.keyframe);
             let split = self.scenario.without_keyframe == WithoutKeyframe::Split;
             hold!(!seen.insert(stored.session) || key || split, "{:?} begins without a key frame", stored.session);
@@ -149,37 +145,32 @@ impl Evidence<'_> {
     /// Each tag is once on its fragment, in every copy of it, and nowhere else.
     fn tags_are_there_once(&self, fragments: &[Vec<u64>]) -> Result<(), String> {
         let mut homes: BTreeMap<&str, u64> = BTreeMap::new();
-        for (stored, numbers) in self.stored.iter().zip(fragments) {
-            for (tag, &first) in
-                stored.fragment.tags.iter().flatten().zip(numbers.iter().cycle().step_by(numbers.len()))
-            {
-                let home = *homes.entry(&tag.name).or_insert(first);
-                hold!(home == first, "tag {} is on the fragments of frames {home} and {first}", tag.name);
-            }
-            let has: Vec<&Tag> = stored.fragment.tags.iter().flatten().collect();
+        let stored: BTreeSet<u64> = fragments.iter().flatten().copied().collect();
+        let stayed = self.tags.iter().filter(|(name, _)| !self.moved_tags.contains(*name));
+        let tag_of: BTreeMap<u64, &str> = stayed.map(|(name, frame)| (*frame, name.as_str())).collect();
+        for (fragment, numbers) in self.stored.iter().zip(fragments) {
+            let Some(&first) = numbers.first() else { continue };
+            let has: Vec<&Tag> = fragment.fragment.tags.iter().flatten().collect();
             for tag in &has {
                 let times = has.iter().filter(|other| other.name == tag.name).count();
                 hold!(times == 1, "tag {} is {times} times on one fragment", tag.name);
+                let home = *homes.entry(&tag.name).or_insert(first);
+                hold!(home == first, "tag {} is on the fragments of frames {home} and {first}", tag.name);
                 if let Some(frame) = self.tags.get(&tag.name) {
-                    let moved = self.moved_tags.contains(&tag.name) || !self.stored_anywhere(*frame, fragments);
-                    hold!(
-                        moved || numbers.contains(frame),
-                        "tag {} of frame {frame} is on the fragment of {:?}",
-                        tag.name,
-                        numbers.first()
-                    );
+                    let moved = self.moved_tags.contains(&tag.name) || !stored.contains(frame);
+                    let meant = moved || numbers.contains(frame);
+                    hold!(meant, "tag {} of frame {frame} is on the fragment of {first}", tag.name);
                 }
             }
-            for (name, frame) in self.tags.iter().filter(|(name, _)| !self.moved_tags.contains(*name)) {
-                let meant = numbers.contains(frame);
+            for (frame, name) in numbers.iter().filter_map(|frame| Some((frame, tag_of.get(frame)?))) {
                 let there = has.iter().any(|tag| tag.name == *name);
-                hold!(!meant || there, "tag {name} of frame {frame} is not on its fragment");
+                hold!(there, "tag {name} of frame {frame} is not on its fragment");
             }
         }
         Ok(())
     }
+}
 
-    fn stored_anywhere(&self, frame: u64, fragments: &[Vec<u64>]) -> bool {
-        fragments.iter().any(|numbers| numbers.contains(&frame))
-    }
+fn index(number: u64) -> Option<usize> {
+    usize::try_from(number).ok()
 }

@@ -22,8 +22,6 @@ pub(crate) struct Judge {
     tracks: usize,
     /// What was held when the frame that is being put came, and what that frame needs.
     putting: Option<(Holding, usize)>,
-    /// The number of the next frame that is put.
-    next: u64,
     /// How often room had to be made.
     tight: u32,
     /// The newest time that was taken, in ms.
@@ -60,7 +58,6 @@ impl Judge {
             idle_after: scenario.idle_after,
             tracks: scenario.tracks,
             putting: None,
-            next: 0,
             tight: 0,
             newest: 0,
             last_put: None,
@@ -77,8 +74,8 @@ impl Judge {
 
     /// The frame of this number and of so many bytes is about to be put.
     pub(crate) fn before_put(&mut self, number: u64, pts: Duration, bytes: usize, fragments: usize, now: Instant) {
-        let held = self.ledger.holding(number);
-        self.next = number + 1;
+        let held = self.ledger.holding();
+        self.ledger.hand_over(number, ms(pts), bytes);
         let overhead = (held.frames + 1) * FRAME_OVERHEAD + (fragments + 1) * FRAGMENT_OVERHEAD + TAGS;
         self.tight += u32::from(self.is_full(held, bytes + overhead) || self.is_too_long(held));
         self.putting = Some((held, bytes + overhead));
@@ -234,13 +231,17 @@ impl Judge {
         Ok(())
     }
 
+    pub(crate) const fn waits_for_resumption(&self) -> bool {
+        self.resume_by.is_some()
+    }
+
     pub(crate) fn holds_nothing(&self) -> bool {
-        self.ledger.holding(self.next).frames == 0
+        self.ledger.holding().frames == 0
     }
 
     /// Memory as it is, not as it is said to be.
     pub(crate) fn check_memory(&self) -> Result<(), String> {
-        let held = self.ledger.holding(self.next).bytes;
+        let held = self.ledger.holding().bytes;
         hold!(held <= self.limit + SLACK, "{held} payload bytes held, {} allowed", self.limit);
         Ok(())
     }

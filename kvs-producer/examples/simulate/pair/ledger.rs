@@ -1,18 +1,20 @@
 //! What the producer holds, counted from outside: every payload tells when it is let go.
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-/// The payloads that somebody still holds. Clones are the same ledger.
+/// The payloads that were handed over and that somebody still holds. Clones are the same ledger.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Ledger(Arc<Mutex<Held>>);
 
-/// Frames by number with their times and bytes, and the bytes of all.
 #[derive(Debug, Default)]
 struct Held {
-    frames: BTreeMap<u64, (u64, usize)>,
+    /// The times of the frames from number `first` on, as long as they are held.
+    times: VecDeque<Option<u64>>,
+    first: u64,
+    frames: usize,
     bytes: usize,
 }
 
@@ -35,28 +37,50 @@ struct Watched {
 }
 
 impl Ledger {
-    /// Bytes that are in the ledger, counted as `counted`, as long as any slice of them lives.
-    pub(crate) fn watch(&self, number: u64, pts: u64, counted: usize, data: Vec<u8>) -> Bytes {
-        let mut held = self.held();
-        held.frames.insert(number, (pts, counted));
-        held.bytes += counted;
-        drop(held);
+    /// Bytes that leave the ledger, if they are in it, with the last slice of them; they count as `counted`.
+    pub(crate) fn watch(&self, number: u64, counted: usize, data: Vec<u8>) -> Bytes {
         Bytes::from_owner(Watched { ledger: self.clone(), number, counted, data })
     }
 
-    /// What is held of the frames below this number: the source makes several before the first of them is put.
-    pub(crate) fn holding(&self, below: u64) -> Holding {
+    /// From now on the frame of this number is in other hands than the source's. Numbers rise.
+    pub(crate) fn hand_over(&self, number: u64, pts: u64, counted: usize) {
+        self.held().enter(number, pts, counted);
+    }
+
+    pub(crate) fn holding(&self) -> Holding {
         let held = self.held();
-        let (mut frames, mut bytes) = (held.frames.len(), held.bytes);
-        for (_, counted) in held.frames.range(below..).map(|(_, frame)| frame) {
-            frames -= 1;
-            bytes -= counted;
-        }
-        Holding { frames, bytes, oldest: held.frames.range(..below).next().map(|(_, (pts, _))| *pts) }
+        Holding { frames: held.frames, bytes: held.bytes, oldest: held.times.front().copied().flatten() }
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Held {
+    fn enter(&mut self, number: u64, pts: u64, counted: usize) {
+        if self.times.is_empty() {
+            self.first = number;
+        }
+        while self.first + (self.times.len() as u64) < number {
+            self.times.push_back(None);
+        }
+        self.times.push_back(Some(pts));
+        self.frames += 1;
+        self.bytes += counted;
+    }
+
+    fn leave(&mut self, number: u64, counted: usize) {
+        let place = number.checked_sub(self.first).and_then(|place| usize::try_from(place).ok());
+        if place.and_then(|place| self.times.get_mut(place)?.take()).is_none() {
+            return;
+        }
+        self.frames -= 1;
+        self.bytes -= counted;
+        while self.times.front().is_some_and(Option::is_none) {
+            self.times.pop_front();
+            self.first += 1;
+        }
     }
 }
 
@@ -68,8 +92,6 @@ impl AsRef<[u8]> for Watched {
 
 impl Drop for Watched {
     fn drop(&mut self) {
-        let mut held = self.ledger.held();
-        held.frames.remove(&self.number);
-        held.bytes -= self.counted;
+        self.ledger.held().leave(self.number, self.counted);
     }
 }

@@ -1,5 +1,6 @@
 //! The producer's core and the service's ingest core, joined by a network that misbehaves, under one virtual clock.
 
+mod agenda;
 mod checker;
 mod judge;
 mod ledger;

@@ -22,6 +22,8 @@ pub(crate) struct Put {
     /// Bytes as they are to be stored.
     pub(crate) length: usize,
     filling: usize,
+    /// The producer took it.
+    pub(crate) taken: bool,
 }
 
 /// Makes frames; what they hold follows from their number.
@@ -85,6 +87,13 @@ impl Source {
         }
     }
 
+    /// The producer took the frame of this number.
+    pub(crate) fn taken(&mut self, number: u64) {
+        if let Some(put) = usize::try_from(number).ok().and_then(|number| self.put.get_mut(number)) {
+            put.taken = true;
+        }
+    }
+
     /// Bytes that the frame of this number is to be stored with.
     pub(crate) fn length(&self, number: u64) -> usize {
         usize::try_from(number).ok().and_then(|number| self.put.get(number)).map_or(0, |put| put.length)
@@ -124,12 +133,11 @@ impl Source {
         let number = self.put.len() as u64;
         let picture = track == TrackNumber::ONE && self.form == Form::StartCodes;
         let set = picture.then_some(self.set);
-        let mut put = Put { track, keyframe, set, length: 0, filling };
-        let units = put.units(number);
-        put.length = units.iter().map(|unit| unit.len() + if picture { 4 } else { 0 }).sum();
-        let data = if picture { behind_start_codes(&units, rng) } else { units.concat() };
+        let mut put = Put { track, keyframe, set, length: 0, filling, taken: false };
+        put.length = put.units(number).map(|unit| unit.len() + if picture { 4 } else { 0 }).sum();
+        let data = if picture { put.behind_start_codes(number, rng) } else { put.as_it_is(number) };
         let pts = u64::try_from(at).unwrap_or(0);
-        let payload = self.ledger.watch(number, pts, put.length, data);
+        let payload = self.ledger.watch(number, put.length, data);
         self.put.push(put);
         let payload = if picture { in_pieces(&payload, rng) } else { Chunks::from(payload) };
         (number, Frame::new(track, Duration::from_millis(pts), payload).with_keyframe(keyframe))
@@ -148,29 +156,94 @@ impl Put {
         for unit in self.units(number) {
             let length = u32::try_from(unit.len()).unwrap_or(0).to_be_bytes();
             let head: &[u8] = if self.set.is_some() { &length } else { &[] };
-            let Some(behind) = rest.strip_prefix(head).and_then(|rest| rest.strip_prefix(&*unit)) else { return false };
+            let Some(behind) = rest.strip_prefix(head).and_then(|rest| unit.strip_from(rest)) else { return false };
             rest = behind;
         }
         rest.is_empty()
     }
 
+    fn as_it_is(&self, number: u64) -> Vec<u8> {
+        let mut data = Vec::with_capacity(self.length);
+        self.units(number).for_each(|unit| unit.write(&mut data));
+        data
+    }
+
+    /// Start codes of three and four bytes, and zeros behind some units.
+    fn behind_start_codes(&self, number: u64, rng: &mut Rng) -> Vec<u8> {
+        let mut data = Vec::with_capacity(self.length + 8);
+        data.push(0);
+        for unit in self.units(number) {
+            data.extend_from_slice(b"\0\0\x01");
+            unit.write(&mut data);
+            data.resize(data.len() + rng.usize(..3), 0);
+        }
+        data
+    }
+
     /// The NAL units of a picture, or the sound as it is: none holds a start code or ends in a zero.
-    fn units(&self, number: u64) -> Vec<Vec<u8>> {
-        let mut last = if self.keyframe { vec![0x65] } else { vec![0x41] };
-        // Seven bits a byte, so that no byte is a zero.
-        last.extend((0..10).map(|group| 0x80 | u8::try_from(number >> (63 - group * 7) & 0x7f).unwrap_or(0)));
-        let fill = 1 + u8::try_from(number % 250).unwrap_or(0);
-        last.resize(last.len() + self.filling, fill);
-        let sets = self.set.filter(|_| self.keyframe).map(sequence_parameter_set);
-        sets.into_iter().flat_map(|set| [set, PICTURE_PARAMETER_SET.to_vec()]).chain([last]).collect()
+    fn units(&self, number: u64) -> impl Iterator<Item = Unit> {
+        let sets = self.set.filter(|_| self.keyframe);
+        let picture = Unit {
+            // Seven bits a byte, so that no byte is a zero.
+            head: std::array::from_fn(|at| match at {
+                0 if self.keyframe => 0x65,
+                0 => 0x41,
+                1..NUMBERED => 0x80 | u8::try_from(number >> (70 - at * 7) & 0x7f).unwrap_or(0),
+                _ => 0,
+            }),
+            head_length: NUMBERED,
+            filling: self.filling,
+            fill: 1 + u8::try_from(number % 250).unwrap_or(0),
+        };
+        let sequence = sets.map(|set| Unit::bare(&sequence_parameter_set(set)));
+        [sequence, sets.map(|_| Unit::bare(PICTURE_PARAMETER_SET)), Some(picture)].into_iter().flatten()
     }
 }
+
+/// A NAL unit: a few bytes, then many of one value.
+#[derive(Debug)]
+struct Unit {
+    head: [u8; 13],
+    head_length: usize,
+    filling: usize,
+    fill: u8,
+}
+
+impl Unit {
+    fn bare(bytes: &[u8]) -> Self {
+        let head = std::array::from_fn(|at| bytes.get(at).copied().unwrap_or(0));
+        Self { head, head_length: bytes.len(), filling: 0, fill: 0 }
+    }
+
+    const fn len(&self) -> usize {
+        self.head_length + self.filling
+    }
+
+    fn head(&self) -> &[u8] {
+        &self.head[..self.head_length]
+    }
+
+    fn write(&self, data: &mut Vec<u8>) {
+        data.extend_from_slice(self.head());
+        data.resize(data.len() + self.filling, self.fill);
+    }
+
+    /// What follows this unit.
+    fn strip_from<'a>(&self, bytes: &'a [u8]) -> Option<&'a [u8]> {
+        let (filling, rest) = bytes.strip_prefix(self.head())?.split_at_checked(self.filling)?;
+        let differs = filling.iter().fold(0, |differs, byte| differs | (byte ^ self.fill));
+        (differs == 0).then_some(rest)
+    }
+}
+
+/// A unit's first byte and the number behind it.
+const NUMBERED: usize = 11;
 
 /// The number in a stored payload's last unit.
 pub(crate) fn number(stored: &[u8]) -> Option<u64> {
     let is_head = |window: &[u8]| matches!(window[0], 0x41 | 0x65) && window[1..].iter().all(|byte| byte & 0x80 != 0);
-    let at = stored.windows(11).take(80).position(is_head)?;
-    let digits = stored.get(at + 1..at + 11)?;
+    let at = stored.windows(NUMBERED).take(80).position(is_head)?;
+    let digits = stored.get(at + 1..at + NUMBERED)?;
     Some(digits.iter().fold(0, |number, digit| number << 7 | u64::from(digit & 0x7f)))
 }
 
@@ -182,17 +255,6 @@ fn sequence_parameter_set(set: u8) -> Vec<u8> {
 }
 
 const PICTURE_PARAMETER_SET: &[u8] = b"\x68\xce\x3c\x80";
-
-/// Start codes of three and four bytes, and zeros behind some units.
-fn behind_start_codes(units: &[Vec<u8>], rng: &mut Rng) -> Vec<u8> {
-    let mut data = vec![0];
-    for unit in units {
-        data.extend_from_slice(b"\0\0\x01");
-        data.extend_from_slice(unit);
-        data.resize(data.len() + rng.usize(..3), 0);
-    }
-    data
-}
 
 /// Cut anywhere, as capture buffers are.
 fn in_pieces(data: &Bytes, rng: &mut Rng) -> Chunks {

@@ -1,0 +1,60 @@
+//! What the user does: frames and tags.
+
+use kvs_mkv::{Frame, TrackNumber};
+use kvs_producer::FragmentTag;
+
+use super::{Happening, World};
+
+impl World {
+    pub(super) fn put_frames(&mut self) {
+        if !self.paused_source {
+            self.put_step();
+        }
+        if !self.calm {
+            self.after(self.source.frame_time(), Happening::Frames);
+        }
+    }
+
+    /// Puts the frames of one frame time.
+    pub(super) fn put_step(&mut self) {
+        let elapsed = self.now.saturating_duration_since(self.start);
+        for (number, frame) in self.source.frames(elapsed, &mut self.rng) {
+            self.put(number, frame);
+            self.measure();
+            self.drain();
+        }
+    }
+
+    pub(super) fn put(&mut self, number: u64, frame: Frame) {
+        let lead = frame.track == TrackNumber::ONE;
+        let (key, pts) = (frame.keyframe, frame.pts);
+        let length = self.source.length(number);
+        self.judge.before_put(number, pts, length, self.producer.stats().buffered_fragments, self.now);
+        match self.producer.put_frame(frame, self.now) {
+            Ok(()) => {
+                self.judge.taken(pts, lead && key, self.now);
+                self.hear_all();
+                self.judge.after_put();
+                self.source.taken(number);
+                if lead && self.rng.u8(..20) == 0 {
+                    self.put_tag(number);
+                }
+            }
+            Err(error) => {
+                self.hear_all();
+                if lead && key {
+                    self.source.key_frame_refused(number);
+                }
+                let judged = self.judge.refused(&error.refusal, lead && key);
+                self.blame(judged);
+            }
+        }
+    }
+
+    pub(super) fn put_tag(&mut self, frame: u64) {
+        let name = format!("tag-{}", self.tags.len());
+        if self.producer.put_tag(FragmentTag::once(name.clone(), "x")).is_ok() {
+            self.tags.insert(name, frame);
+        }
+    }
+}
