@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use judge::{make, packets, present};
-use kvs_examples::media::{MediaError, Recording, Sample};
+use kvs_examples::media::{MediaError, Playback, Recording, Sample};
 use kvs_mkv::{Track, TrackKind};
 
 const TOOLS: &[&str] = &["ffmpeg", "ffprobe"];
@@ -157,6 +157,11 @@ fn byte_streams_are_cut_and_timed_as_in_the_mp4_they_come_from() {
             "-vf scale=162:96 -c:v libx264 -flags +ildct+ilme -x264-params interlaced=1:bframes=2 -g 20",
         ),
         ("baseline.h264", "-c:v libx264 -profile:v baseline -g 20"),
+        // Key frames of several hundred kilobytes: more than is looked through at a time.
+        (
+            "long_units.h264",
+            "-vf scale=640:360,noise=alls=100:allf=t -c:v libx264 -preset ultrafast -profile:v baseline -qp 1 -frames:v 6",
+        ),
         ("b_frames.h265", "-c:v libx265 -preset superfast -g 20 -x265-params log-level=error:bframes=4:b-pyramid=1"),
         (
             "open_gop.h265",
@@ -178,6 +183,32 @@ fn byte_streams_are_cut_and_timed_as_in_the_mp4_they_come_from() {
         let sizes: Vec<_> = packets(&stream, "v").iter().map(|packet| packet.size).collect();
         assert_eq!(sizes.len(), ours.samples().len(), "{name}");
         assert_in_order(&ours);
+    }
+}
+
+#[test]
+fn a_playback_holds_one_frame_and_an_index_and_never_the_file() {
+    if !present(TOOLS, "memory of a playback") {
+        return;
+    }
+    let dir = directory();
+    let encoding =
+        "-vf scale=640:360,noise=alls=100:allf=t -pix_fmt yuv420p -c:v libx264 -preset ultrafast -qp 1 -frames:v 24";
+    let mp4 = make(dir.path(), "large.mp4", &format!("{VIDEO} {encoding}"));
+    let copy = |name| make(dir.path(), name, &format!("-i {} -c copy", mp4.display()));
+    for path in [mp4.clone(), copy("fragmented.mov"), copy("large.mkv"), copy("large.h264")] {
+        let file = std::fs::metadata(&path).unwrap().len();
+        let mut largest = 0;
+        let memory = allocation_counter::measure(|| {
+            let mut playback = Playback::open(&path).unwrap_or_else(|error| panic!("{error}"));
+            while let Some(sample) = playback.next_sample().unwrap_or_else(|error| panic!("{error}")) {
+                largest = largest.max(sample.data.len() as u64);
+            }
+        });
+        // A piece of a Matroska file or a byte stream that is looked through, once more while it grows to a frame's size.
+        let bound = (3 * largest).max(1 << 20) + (512 << 10);
+        assert!(bound < file / 3, "{} is too small to tell: {file} bytes", path.display());
+        assert!(memory.bytes_max < bound, "{}: {} bytes of {file}", path.display(), memory.bytes_max);
     }
 }
 

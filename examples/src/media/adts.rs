@@ -1,49 +1,70 @@
 //! ADTS files: AAC frames with a header each.
 
 use kvs_mkv::TrackNumber;
-use kvs_mkv::codec::aac::{self, AdtsFrames};
+use kvs_mkv::codec::aac::{self, AdtsError, AdtsHeader};
 
+use super::form::Form;
 use super::input::Input;
 use super::timeline::{Stream, Unit, nanoseconds};
 use super::{MAX_SAMPLES, MediaError};
 
 /// Samples of one AAC frame.
 const FRAME_SAMPLES: i64 = 1024;
+/// Bytes of an ADTS header without its checksum, and of an ID3v2 header.
+const HEADER: u64 = 10;
 
 pub(super) fn read(input: &Input) -> Result<Vec<Stream>, MediaError> {
-    let start = id3_len(&input.data).min(input.data.len());
+    let mut at = id3_len(&input.read_up_to(0, HEADER)?);
     let mut units: Vec<Unit> = Vec::new();
     let mut track = None;
     let mut now = 0;
-    for frame in AdtsFrames::new(input.data.slice(start..)) {
-        let frame = frame.map_err(|error| broken(input, error))?;
+    while at < input.len {
+        let header = header(input, at)?;
         if track.is_none() {
-            let config = frame.header.config().map_err(|error| input.damaged(error))?;
+            let config = header.config().map_err(|error| input.damaged(error))?;
             track = Some(aac::track(TrackNumber::TWO, &config));
         }
-        let pts = nanoseconds(now, frame.header.sampling_frequency);
+        let pts = nanoseconds(now, header.sampling_frequency);
         now = now.saturating_add(FRAME_SAMPLES);
-        units.push(Unit { pts, dts: pts, keyframe: true, data: frame.data.into() });
+        let (header_len, frame_len) = (header.header_len as u64, header.frame_len as u64);
+        let place = (at.saturating_add(header_len), frame_len.saturating_sub(header_len));
+        units.push(Unit { pts, dts: pts, keyframe: true, at: place.0, len: place.1 });
         if units.len() > MAX_SAMPLES {
             return Err(input.damaged(format!("it has more than {MAX_SAMPLES} frames")));
         }
+        at = at.saturating_add(frame_len);
     }
     let track = track.ok_or_else(|| input.no_frames())?;
-    Ok(vec![Stream { track, units }])
+    Ok(vec![Form::Plain(track).into_stream(input, TrackNumber::TWO, units)?])
 }
 
-fn broken(input: &Input, error: aac::AdtsError) -> MediaError {
+/// The header at this offset, of a frame that is all there.
+fn header(input: &Input, at: u64) -> Result<AdtsHeader, MediaError> {
+    let left = input.len.saturating_sub(at);
+    let header = AdtsHeader::parse(&input.read_up_to(at, HEADER)?).map_err(|error| broken(input, at, error))?;
+    if header.frame_len as u64 > left {
+        let what = format!("the ADTS frame at offset {at} needs {} bytes but {left} are left", header.frame_len);
+        return Err(input.truncated(what));
+    }
+    Ok(header)
+}
+
+fn broken(input: &Input, at: u64, error: AdtsError) -> MediaError {
+    let at = usize::try_from(at).unwrap_or(usize::MAX);
     match error {
-        aac::AdtsError::Truncated { .. } => input.truncated(error),
-        _ => input.damaged(error),
+        AdtsError::Truncated { needed, left, .. } => input.truncated(AdtsError::Truncated { at, needed, left }),
+        AdtsError::NoSync { .. } => input.damaged(AdtsError::NoSync { at }),
+        AdtsError::Header { .. } => input.damaged(AdtsError::Header { at }),
+        AdtsError::SeveralBlocks { blocks, .. } => input.damaged(AdtsError::SeveralBlocks { at, blocks }),
+        error => input.damaged(error),
     }
 }
 
 /// Bytes of an ID3v2 tag in front of the frames.
-fn id3_len(data: &[u8]) -> usize {
+fn id3_len(data: &[u8]) -> u64 {
     match data {
         [b'I', b'D', b'3', _, _, _, a, b, c, d, ..] => {
-            [a, b, c, d].into_iter().fold(0, |size, &byte| size << 7 | usize::from(byte & 0x7f)) + 10
+            [a, b, c, d].into_iter().fold(0, |size, &byte| size << 7 | u64::from(byte & 0x7f)) + HEADER
         }
         _ => 0,
     }

@@ -1,18 +1,21 @@
-//! The file in memory and what kind of file it is.
+//! The file and what kind of file it is.
 
-use std::fs;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use kvs_mkv::codec::aac::AdtsHeader;
 
-use super::{MAX_FILE_BYTES, MediaError};
+use super::MediaError;
 
-/// A file that is some kind of recording.
+/// A file that is some kind of recording; nothing of it is held.
+#[derive(Debug)]
 pub(super) struct Input {
     pub(super) path: PathBuf,
-    pub(super) data: Bytes,
+    /// Its bytes when it was opened.
+    pub(super) len: u64,
+    file: File,
     pub(super) container: Container,
 }
 
@@ -27,11 +30,32 @@ pub(super) enum Container {
 }
 
 impl Input {
-    pub(super) fn read(path: &Path) -> Result<Self, MediaError> {
-        let data = read_file(path)?;
-        let container =
-            sniff(path, &data).map_err(|looks_like| MediaError::NotMedia { path: path.to_owned(), looks_like })?;
-        Ok(Self { path: path.to_owned(), data, container })
+    pub(super) fn open(path: &Path) -> Result<Self, MediaError> {
+        let (file, len) = open_file(path).map_err(|source| unreadable(path, source))?;
+        let mut input = Self { path: path.to_owned(), len, file, container: Container::Matroska };
+        let head = input.read_up_to(0, HEAD)?;
+        input.container =
+            sniff(path, &head).map_err(|looks_like| MediaError::NotMedia { path: path.to_owned(), looks_like })?;
+        Ok(input)
+    }
+
+    /// Reads bytes that must be there.
+    pub(super) fn read(&self, at: u64, len: u64) -> Result<Bytes, MediaError> {
+        let bytes = self.read_up_to(at, len)?;
+        if bytes.len() as u64 == len {
+            return Ok(bytes);
+        }
+        let end = at.saturating_add(len);
+        Err(self.truncated(format!("{len} bytes should lie before byte {end} but {} are left", bytes.len())))
+    }
+
+    /// Reads as many of these bytes as there are. The caller keeps `len` within a limit: so much memory is taken at once.
+    pub(super) fn read_up_to(&self, at: u64, len: u64) -> Result<Bytes, MediaError> {
+        let len = len.min(self.len.saturating_sub(at));
+        let mut bytes = Vec::with_capacity(usize::try_from(len).unwrap_or(0));
+        let mut file = &self.file;
+        let read = file.seek(SeekFrom::Start(at)).and_then(|_| file.take(len).read_to_end(&mut bytes));
+        read.map(|_| Bytes::from(bytes)).map_err(|source| unreadable(&self.path, source))
     }
 
     pub(super) fn damaged(&self, what: impl ToString) -> MediaError {
@@ -51,16 +75,24 @@ impl Input {
     }
 }
 
-fn read_file(path: &Path) -> Result<Bytes, MediaError> {
-    let unreadable = |source: io::Error| match source.kind() {
+/// What is enough to tell what a file is.
+const HEAD: u64 = 4096;
+
+fn open_file(path: &Path) -> io::Result<(File, u64)> {
+    // Opening a pipe would wait for its writer.
+    if !path.metadata()?.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    let file = File::open(path)?;
+    let len = file.metadata()?.len();
+    Ok((file, len))
+}
+
+fn unreadable(path: &Path, source: io::Error) -> MediaError {
+    match source.kind() {
         io::ErrorKind::NotFound => MediaError::Missing { path: path.to_owned() },
         _ => MediaError::Unreadable { path: path.to_owned(), source },
-    };
-    let size = fs::metadata(path).map_err(unreadable)?.len();
-    if size > MAX_FILE_BYTES {
-        return Err(MediaError::TooLarge { path: path.to_owned(), size, limit: MAX_FILE_BYTES });
     }
-    fs::read(path).map(Bytes::from).map_err(unreadable)
 }
 
 /// What the bytes are; otherwise what they look like.

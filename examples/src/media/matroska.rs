@@ -4,6 +4,7 @@ use bytes::Bytes;
 use kvs_mkv::codec::aac::{self, AudioSpecificConfig};
 use kvs_mkv::{CodecId, Event, Frame, Limits, ParseError, Parser, Problem, Track, TrackKind, TrackNumber};
 
+use super::form::Form;
 use super::input::Input;
 use super::nal_track::{NalCodec, NalTrack};
 use super::timeline::{Stream, Unit, fill_decoding_times};
@@ -12,9 +13,17 @@ use super::{MAX_SAMPLES, MediaError};
 pub(super) fn read(input: &Input) -> Result<Vec<Stream>, MediaError> {
     let mut reader = Reader { input, tracks: Vec::new(), chosen: Vec::new(), start: None };
     let mut parser = Parser::new(Limits::default());
-    parser.push(input.data.clone());
-    while let Some(event) = parser.next_event().map_err(|error| broken(input, error))? {
-        reader.take(event)?;
+    let mut at = 0;
+    while at < input.len {
+        let piece = input.read_up_to(at, PIECE)?;
+        if piece.is_empty() {
+            break;
+        }
+        at = at.saturating_add(piece.len() as u64);
+        parser.push(piece);
+        while let Some(event) = parser.next_event().map_err(|error| broken(input, error))? {
+            reader.take(event, parser.payload_offset())?;
+        }
     }
     parser.finish().map_err(|error| broken(input, error))?;
     reader
@@ -24,6 +33,9 @@ pub(super) fn read(input: &Input) -> Result<Vec<Stream>, MediaError> {
         .map(|chosen| chosen.into_stream(input))
         .collect()
 }
+
+/// Bytes looked through at a time.
+const PIECE: u64 = 256 << 10;
 
 fn broken(input: &Input, error: ParseError) -> MediaError {
     if error.problem == Problem::Truncated { input.truncated(error) } else { input.damaged(error) }
@@ -45,14 +57,9 @@ struct Chosen {
     units: Vec<Unit>,
 }
 
-/// How the payloads of a track become what they should be.
-enum Form {
-    Nal(Box<NalTrack>),
-    Plain(Track),
-}
-
 impl Reader<'_> {
-    fn take(&mut self, event: Event) -> Result<(), MediaError> {
+    /// Takes what comes next; `at` is where the payload of a frame lies.
+    fn take(&mut self, event: Event, at: u64) -> Result<(), MediaError> {
         match event {
             Event::Tracks(tracks) if self.tracks.is_empty() => self.choose(tracks),
             Event::Tracks(tracks) if tracks != self.tracks => {
@@ -62,7 +69,7 @@ impl Reader<'_> {
                 self.start.get_or_insert(i64::try_from(at.as_nanos()).unwrap_or(i64::MAX));
                 Ok(())
             }
-            Event::Frame(frame) => self.frame(frame),
+            Event::Frame(frame) => self.frame(frame, at),
             _ => Ok(()),
         }
     }
@@ -78,19 +85,19 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn frame(&mut self, frame: Frame) -> Result<(), MediaError> {
+    fn frame(&mut self, frame: Frame, at: u64) -> Result<(), MediaError> {
         let Some(chosen) = self.chosen.iter_mut().find(|chosen| chosen.number == frame.track) else { return Ok(()) };
         if chosen.units.len() >= MAX_SAMPLES {
             return Err(self.input.damaged(format!("it has more than {MAX_SAMPLES} frames")));
         }
-        let data = match &mut chosen.form {
-            Form::Nal(track) => track.payload(&frame.data.into_bytes()).map_err(|error| {
+        let len = frame.data.len() as u64;
+        if chosen.form.is_unsettled() {
+            chosen.form.payload(frame.data.into_bytes()).map_err(|error| {
                 self.input.damaged(format!("the frame of track {} at {:?}: {error}", frame.track, frame.pts))
-            })?,
-            Form::Plain(_) => frame.data,
-        };
+            })?;
+        }
         let pts = i64::try_from(frame.pts.as_nanos()).unwrap_or(i64::MAX).saturating_sub(self.start.unwrap_or(0));
-        chosen.units.push(Unit { pts, dts: pts, keyframe: frame.keyframe, data });
+        chosen.units.push(Unit { pts, dts: pts, keyframe: frame.keyframe, at, len });
         Ok(())
     }
 }
@@ -98,11 +105,7 @@ impl Reader<'_> {
 impl Chosen {
     fn into_stream(mut self, input: &Input) -> Result<Stream, MediaError> {
         fill_decoding_times(&mut self.units);
-        let track = match self.form {
-            Form::Nal(track) => track.into_track(self.number).map_err(|error| input.damaged(error))?,
-            Form::Plain(track) => track,
-        };
-        Ok(Stream { track, units: self.units })
+        self.form.into_stream(input, self.number, self.units)
     }
 }
 

@@ -1,15 +1,17 @@
 //! Recordings as the example programs read them: MP4, Matroska, bare H.264 and H.265, ADTS AAC.
 //!
-//! A [`Recording`] holds the whole file and gives its frames as slices of it, in decoding order, tracks interleaved,
-//! ready for a Matroska block: video is track 1, audio the track behind it.
+//! Frames come in decoding order, tracks interleaved, ready for a Matroska block: video is track 1, audio the track behind
+//! it. A [`Playback`] reads them one by one from the file, a [`Recording`] holds them all.
 
 mod adts;
 mod annex_b;
 mod error;
+mod form;
 mod input;
 mod matroska;
 mod mp4;
 mod nal_track;
+mod playback;
 mod timeline;
 
 use std::path::Path;
@@ -18,7 +20,8 @@ use std::time::Duration;
 use kvs_mkv::{Chunks, Frame, Track, TrackKind, TrackNumber};
 
 pub use error::MediaError;
-use input::{Container, Input};
+pub use playback::Playback;
+use timeline::Timed;
 
 /// A recording: its tracks and all its frames.
 ///
@@ -26,7 +29,7 @@ use input::{Container, Input};
 /// are moved together so that nothing is lost and sound and picture stay together, as `ffmpeg -c copy` does; see
 /// [`Recording::starting_with_video`] for the other choice.
 ///
-/// Memory: the file's size, and about 100 bytes a frame. Files above [`MAX_FILE_BYTES`] are refused.
+/// Memory: the file's size, and about 150 bytes a frame. Files above [`MAX_FILE_BYTES`] are refused; a [`Playback`] takes them.
 ///
 /// ```no_run
 /// use kvs_examples::media::Recording;
@@ -43,10 +46,13 @@ pub struct Recording {
     samples: Vec<Sample>,
 }
 
-/// Largest file that is taken: it is held in memory.
+/// Largest file that a [`Recording`] takes: it is held in memory.
 pub const MAX_FILE_BYTES: u64 = 2 << 30;
 /// Most frames that are taken; ten million are four days at 30 a second.
 pub const MAX_SAMPLES: usize = 10_000_000;
+
+/// Largest frame that is taken: the service takes no larger fragment.
+pub const MAX_FRAME_BYTES: u64 = kvs_mkv::service::limits::FRAGMENT_BYTES;
 
 /// One frame of a recording.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,15 +76,14 @@ impl Recording {
     /// # Errors
     /// [`MediaError`]: each is one sentence that says what is wrong and what to do.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, MediaError> {
-        let input = Input::read(path.as_ref())?;
-        let streams = match input.container {
-            Container::Mp4 => mp4::read(&input),
-            Container::Matroska => matroska::read(&input),
-            Container::H264 => annex_b::read_h264(&input),
-            Container::H265 => annex_b::read_h265(&input),
-            Container::Adts => adts::read(&input),
-        }?;
-        timeline::interleave(&input, streams)
+        let mut playback = Playback::open(path.as_ref())?;
+        let size = playback.file_bytes();
+        if size > MAX_FILE_BYTES {
+            return Err(MediaError::TooLarge { path: path.as_ref().to_owned(), size, limit: MAX_FILE_BYTES });
+        }
+        let tracks = playback.tracks();
+        let samples = std::iter::from_fn(|| playback.next_sample().transpose()).collect::<Result<_, _>>()?;
+        Ok(Self { tracks, samples })
     }
 
     /// The tracks: video first.
@@ -119,15 +124,20 @@ impl Recording {
     /// Moves all tracks so that the first picture is shown at zero, and drops audio that would be heard before it.
     #[must_use]
     pub fn starting_with_video(mut self) -> Self {
-        let Some(video) = self.video().map(|track| track.number) else { return self };
-        let first = self.samples.iter().filter(|sample| sample.track == video).map(|sample| sample.pts).min();
-        let first = first.unwrap_or_default();
-        self.samples.retain(|sample| sample.pts >= first);
-        for sample in &mut self.samples {
-            sample.pts -= first;
-            sample.dts = sample.dts.saturating_sub(first);
+        if let Some(video) = self.video().map(|track| track.number) {
+            timeline::start_with(&mut self.samples, video);
         }
         self
+    }
+}
+
+impl Timed for Sample {
+    fn track(&self) -> TrackNumber {
+        self.track
+    }
+
+    fn times(&mut self) -> (&mut Duration, &mut Duration) {
+        (&mut self.pts, &mut self.dts)
     }
 }
 

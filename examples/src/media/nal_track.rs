@@ -15,6 +15,7 @@ pub(super) enum NalCodec {
 }
 
 /// Takes the payloads of one track and keeps what its codec private data will be.
+#[derive(Debug)]
 pub(super) struct NalTrack {
     sets: Sets,
     /// The avcC or hvcC of the container, if it can stay as it is.
@@ -25,6 +26,7 @@ pub(super) struct NalTrack {
 }
 
 /// The parameter sets of either codec.
+#[derive(Debug)]
 enum Sets {
     H264(h264::ParameterSets),
     H265(h265::ParameterSets),
@@ -65,10 +67,15 @@ impl NalTrack {
         }
     }
 
+    /// Whether all is known that the track needs.
+    pub(super) fn is_complete(&self) -> bool {
+        self.sets.is_complete()
+    }
+
     /// The track, once its payloads have been seen.
-    pub(super) fn into_track(self, number: TrackNumber) -> Result<Track, Box<dyn Error>> {
+    pub(super) fn track(&self, number: TrackNumber) -> Result<Track, Box<dyn Error>> {
         // What the container has is kept as it is wherever it is fit for the payloads, even with an SPS we cannot read.
-        match (self.sets.track(number), self.config) {
+        match (self.sets.track(number), self.config.clone()) {
             (Ok(track), None) => Ok(track),
             (Ok(track), Some(config)) => Ok(track.with_codec_private(config)),
             (Err(_), Some(config)) => {

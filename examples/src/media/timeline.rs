@@ -2,50 +2,59 @@
 
 use std::time::Duration;
 
-use kvs_mkv::{Chunks, Track, TrackKind, TrackNumber};
+use kvs_mkv::{Track, TrackKind, TrackNumber};
 
+use super::form::Form;
 use super::input::Input;
-use super::{MediaError, Recording, Sample};
+use super::playback::{Entry, Reel};
+use super::{MAX_FRAME_BYTES, MediaError};
 
 /// One track with its frames in decoding order.
 pub(super) struct Stream {
     pub(super) track: Track,
+    pub(super) form: Form,
     pub(super) units: Vec<Unit>,
 }
 
-/// One frame; times in nanoseconds, which may lie before zero.
+/// One frame; times in nanoseconds, which may lie before zero, and where in the file it lies.
 pub(super) struct Unit {
     pub(super) pts: i64,
     pub(super) dts: i64,
     pub(super) keyframe: bool,
-    pub(super) data: Chunks,
+    pub(super) at: u64,
+    pub(super) len: u64,
 }
 
 /// Numbers the tracks, moves times before zero out of the way and merges the streams by decoding time.
-pub(super) fn interleave(input: &Input, mut streams: Vec<Stream>) -> Result<Recording, MediaError> {
+pub(super) fn interleave(input: &Input, mut streams: Vec<Stream>) -> Result<(Vec<Reel>, Vec<Entry>), MediaError> {
     streams.retain(|stream| !stream.units.is_empty());
     streams.sort_by_key(|stream| stream.track.kind != TrackKind::Video);
     let first = streams.iter().flat_map(|stream| &stream.units).map(|unit| unit.pts).min();
     let shift = first.ok_or_else(|| input.no_frames())?.min(0).saturating_neg();
-    let mut tracks = Vec::new();
+    let mut reels = Vec::new();
     let mut keyed = Vec::new();
     for (mut stream, number) in streams.into_iter().zip([TrackNumber::ONE, TrackNumber::TWO]) {
         (stream.track.number, stream.track.uid) = (number, number.get());
-        tracks.push(stream.track);
+        reels.push(Reel { track: stream.track, form: stream.form });
         let mut latest = i64::MIN;
         for unit in stream.units {
             latest = latest.max(unit.dts.min(unit.pts));
-            keyed.push((latest, sample(number, &unit, latest, shift), unit.data));
+            if unit.len > MAX_FRAME_BYTES {
+                let what =
+                    format!("the frame at offset {} has {} bytes, more than {MAX_FRAME_BYTES}", unit.at, unit.len);
+                return Err(input.damaged(what));
+            }
+            keyed.push((latest, entry(number, &unit, latest, shift)));
         }
     }
-    keyed.sort_by_key(|(dts, sample, _)| (*dts, sample.track));
-    let samples = keyed.into_iter().map(|(_, sample, data)| Sample { data, ..sample }).collect();
-    Ok(Recording { tracks, samples })
+    keyed.sort_by_key(|(dts, entry)| (*dts, entry.track));
+    Ok((reels, keyed.into_iter().map(|(_, entry)| entry).collect()))
 }
 
-fn sample(track: TrackNumber, unit: &Unit, dts: i64, shift: i64) -> Sample {
+fn entry(track: TrackNumber, unit: &Unit, dts: i64, shift: i64) -> Entry {
     let pts = duration(unit.pts, shift);
-    Sample { track, pts, dts: duration(dts, shift).min(pts), keyframe: unit.keyframe, data: Chunks::new() }
+    let dts = duration(dts, shift).min(pts);
+    Entry { track, pts, dts, keyframe: unit.keyframe, at: unit.at, len: unit.len }
 }
 
 fn duration(nanoseconds: i64, shift: i64) -> Duration {
@@ -60,6 +69,25 @@ pub(super) fn fill_decoding_times(units: &mut [Unit]) {
     let delay = shown.iter().zip(&*units).map(|(sorted, unit)| sorted.saturating_sub(unit.pts)).max().unwrap_or(0);
     for (unit, sorted) in units.iter_mut().zip(shown) {
         unit.dts = sorted.saturating_sub(delay.max(0));
+    }
+}
+
+/// What has a place in time.
+pub(super) trait Timed {
+    fn track(&self) -> TrackNumber;
+    /// When it is shown, and when it is decoded.
+    fn times(&mut self) -> (&mut Duration, &mut Duration);
+}
+
+/// Moves all so that the first of one track is shown at zero, and drops what would be shown before it.
+pub(super) fn start_with<T: Timed>(samples: &mut Vec<T>, track: TrackNumber) {
+    let leading = samples.iter_mut().filter(|sample| sample.track() == track);
+    let first = leading.map(|sample| *sample.times().0).min().unwrap_or_default();
+    samples.retain_mut(|sample| *sample.times().0 >= first);
+    for sample in samples {
+        let (pts, dts) = sample.times();
+        *pts -= first;
+        *dts = dts.saturating_sub(first);
     }
 }
 

@@ -19,6 +19,9 @@ pub(super) struct H264 {
     sei: Vec<Bytes>,
 }
 
+/// SEI that are kept for a picture; an encoder writes a few.
+const MAX_SEI: usize = 64;
+
 impl Syntax for H264 {
     fn part(&mut self, unit: Bytes) -> Part {
         match NalType::of(&unit) {
@@ -27,7 +30,7 @@ impl Syntax for H264 {
                 if self.sets.absorb([&unit[..]]) != SetChange::None {
                     self.sps = self.sets.sps().ok();
                 }
-                if kind == NalType::SEI.0 {
+                if kind == NalType::SEI.0 && self.sei.len() < MAX_SEI {
                     self.sei.push(unit);
                 }
                 Part::Leading

@@ -7,13 +7,14 @@ use std::error::Error;
 use std::ops::Range;
 
 use bytes::Bytes;
-use kvs_mkv::Track;
 use kvs_mkv::codec::h264::FrameRate;
 use kvs_mkv::codec::nal;
+use kvs_mkv::{Track, TrackNumber};
 
+use super::form::Form;
 use super::input::Input;
 use super::timeline::{Stream, Unit, fill_decoding_times};
-use super::{MAX_SAMPLES, MediaError};
+use super::{MAX_FRAME_BYTES, MAX_SAMPLES, MediaError};
 
 pub(super) fn read_h264(input: &Input) -> Result<Vec<Stream>, MediaError> {
     read(input, h264_syntax::H264::default())
@@ -54,33 +55,71 @@ trait Syntax {
 
 fn read(input: &Input, mut syntax: impl Syntax) -> Result<Vec<Stream>, MediaError> {
     let mut cutter = Cutter::default();
-    for range in nal::annex_b(&input.data).map_err(|error| input.damaged(error))?.ranges() {
-        let part = syntax.part(input.data.slice(range.clone()));
-        cutter.take(range, part);
-        if cutter.units.len() > MAX_SAMPLES {
-            return Err(input.damaged(format!("it has more than {MAX_SAMPLES} frames")));
+    walk(input, |range, unit| {
+        cutter.take(range, syntax.part(unit));
+        match cutter.units.len() > MAX_SAMPLES {
+            true => Err(input.damaged(format!("it has more than {MAX_SAMPLES} frames"))),
+            false => Ok(()),
         }
-    }
+    })?;
     cutter.flush();
     if cutter.units.is_empty() {
         return Err(input.damaged("it has no picture whose parameter sets stand in front of it"));
     }
     let track = syntax.track().map_err(|error| input.damaged(error))?;
-    let units = units(input, &cutter.units, believed(syntax.frame_rate()))?;
-    Ok(vec![Stream { track, units }])
+    let units = units(&cutter.units, believed(syntax.frame_rate()));
+    Ok(vec![Form::AnnexB(track).into_stream(input, TrackNumber::ONE, units)?])
+}
+
+/// Hands every NAL unit and its place in the file to `take`.
+fn walk(input: &Input, mut take: impl FnMut(Range<u64>, Bytes) -> Result<(), MediaError>) -> Result<(), MediaError> {
+    let (mut at, mut size) = (0, WINDOW);
+    loop {
+        let window = input.read_up_to(at, size)?;
+        let is_last = at.saturating_add(window.len() as u64) >= input.len || window.is_empty();
+        let mut ranges = nal::annex_b(&window).map_err(|error| input.damaged(error))?.ranges().peekable();
+        let mut open = 0;
+        while let Some(range) = ranges.next() {
+            // Only what lies behind it tells where a unit ends.
+            if ranges.peek().is_none() && !is_last {
+                open = range.start.saturating_sub(START_CODE);
+                break;
+            }
+            take(place(at, &range), window.slice(range))?;
+        }
+        if is_last {
+            return Ok(());
+        }
+        // A unit that is longer than the window is looked at again in a larger one.
+        size = if open > 0 { WINDOW } else { size.saturating_mul(2) };
+        if size > MAX_FRAME_BYTES.saturating_mul(2) {
+            return Err(input.damaged(format!("the NAL unit at offset {at} has more than {MAX_FRAME_BYTES} bytes")));
+        }
+        at = at.saturating_add(open as u64);
+    }
+}
+
+/// Bytes looked through at a time.
+const WINDOW: u64 = 256 << 10;
+/// Of a start code, without the zeros in front of it.
+const START_CODE: usize = 3;
+
+/// Where a range of a window that begins at offset `at` lies in the file.
+fn place(at: u64, range: &Range<usize>) -> Range<u64> {
+    at.saturating_add(range.start as u64)..at.saturating_add(range.end as u64)
 }
 
 /// Joins NAL units to access units (H.264 7.4.1.2.3, H.265 7.4.2.4.4).
 #[derive(Default)]
 struct Cutter {
-    units: Vec<(Range<usize>, Picture)>,
+    units: Vec<(Range<u64>, Picture)>,
     /// Bytes of the access unit in the making, and its picture once that has come.
-    open: Option<Range<usize>>,
+    open: Option<Range<u64>>,
     picture: Option<Picture>,
 }
 
 impl Cutter {
-    fn take(&mut self, range: Range<usize>, part: Part) {
+    fn take(&mut self, range: Range<u64>, part: Part) {
         if self.picture.is_some() && !matches!(part, Part::Other) {
             self.flush();
         }
@@ -101,23 +140,23 @@ impl Cutter {
     }
 }
 
-/// Payloads and times: within each run of pictures the n-th in order of showing is shown n frames after the run's start.
-fn units(input: &Input, pictures: &[(Range<usize>, Picture)], rate: FrameRate) -> Result<Vec<Unit>, MediaError> {
+/// Places and times: within each run of pictures the n-th in order of showing is shown n frames after the run's start.
+fn units(pictures: &[(Range<u64>, Picture)], rate: FrameRate) -> Vec<Unit> {
     let mut units = Vec::with_capacity(pictures.len());
     for ((range, picture), shown) in pictures.iter().zip(shown(pictures)) {
         // From the start code of the first NAL unit.
-        let access_unit = input.data.slice(range.start.saturating_sub(3)..range.end);
-        let data = nal::annex_b_to_length_prefixed(&access_unit).map_err(|error| input.damaged(error))?;
+        let at = range.start.saturating_sub(START_CODE as u64);
+        let len = range.end.saturating_sub(at);
         let pts = u128::from(shown).saturating_mul(rate.seconds.into()).saturating_mul(1_000_000_000);
         let pts = i64::try_from(pts / u128::from(rate.frames.max(1))).unwrap_or(i64::MAX);
-        units.push(Unit { pts, dts: pts, keyframe: picture.keyframe, data });
+        units.push(Unit { pts, dts: pts, keyframe: picture.keyframe, at, len });
     }
     fill_decoding_times(&mut units);
-    Ok(units)
+    units
 }
 
 /// For each picture in decoding order, its place in the order of showing.
-fn shown(pictures: &[(Range<usize>, Picture)]) -> Vec<u64> {
+fn shown(pictures: &[(Range<u64>, Picture)]) -> Vec<u64> {
     let mut places = vec![0; pictures.len()];
     let mut rest = places.as_mut_slice();
     let mut begin = 0u64;

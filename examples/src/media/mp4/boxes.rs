@@ -20,6 +20,37 @@ pub(super) enum BoxError {
     Short { kind: [u8; 4], at: u64 },
 }
 
+/// What the first bytes of a box say.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Head {
+    pub(super) kind: [u8; 4],
+    pub(super) header_len: u64,
+    /// Bytes of the whole box: not fewer than the header's, not more than there are left.
+    pub(super) len: u64,
+}
+
+/// Most bytes that a header has.
+pub(super) const HEADER_BYTES: u64 = 16;
+
+/// Reads the header of the box at offset `at` of the file, where `left` bytes are left and `data` are the first of them.
+pub(super) fn head(data: &[u8], at: u64, left: u64) -> Option<Result<Head, BoxError>> {
+    // Less than a header is padding that some writers leave (a lone zero word in `udta`).
+    let (size, rest) = data.split_first_chunk::<4>()?;
+    let (kind, rest) = rest.split_first_chunk::<4>()?;
+    let (header_len, declared) = match u32::from_be_bytes(*size) {
+        0 => (8, left),
+        1 => match rest.first_chunk::<8>() {
+            Some(large) => (HEADER_BYTES, u64::from_be_bytes(*large)),
+            None => (HEADER_BYTES, HEADER_BYTES),
+        },
+        size => (8, u64::from(size)),
+    };
+    if declared < header_len || declared > left {
+        return Some(Err(BoxError::Truncated { kind: *kind, at, declared, left }));
+    }
+    Some(Ok(Head { kind: *kind, header_len, len: declared }))
+}
+
 /// A box kind for people.
 pub(super) fn name(kind: [u8; 4]) -> String {
     kind.iter().map(|&byte| if byte.is_ascii_graphic() || byte == b' ' { char::from(byte) } else { '?' }).collect()
@@ -40,25 +71,15 @@ impl<'a> Iterator for Boxes<'a> {
     type Item = Result<Box<'a>, BoxError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        // Less than a header is padding that some writers leave (a lone zero word in `udta`).
-        let (header, rest) = self.data.split_at_checked(8)?;
-        let (size, kind) = header.split_first_chunk::<4>()?;
-        let kind = *kind.first_chunk::<4>()?;
-        let left = self.data.len() as u64;
-        let (header_len, declared, rest) = match u32::from_be_bytes(*size) {
-            0 => (8, left, rest),
-            1 => match rest.split_first_chunk::<8>() {
-                Some((large, rest)) => (16, u64::from_be_bytes(*large), rest),
-                None => return self.fail(BoxError::Truncated { kind, at: self.at, declared: 16, left }),
-            },
-            size => (8, u64::from(size), rest),
+        let head = match head(self.data, self.at, self.data.len() as u64)? {
+            Ok(head) => head,
+            Err(error) => return self.fail(error),
         };
-        let payload_len = declared.checked_sub(header_len).and_then(|len| usize::try_from(len).ok());
-        let Some((payload, behind)) = payload_len.and_then(|len| rest.split_at_checked(len)) else {
-            return self.fail(BoxError::Truncated { kind, at: self.at, declared, left });
-        };
-        let found = Box { kind, at: self.at, payload };
-        (self.data, self.at) = (behind, self.at.saturating_add(declared));
+        // Neither is greater than what is left, so both fit.
+        let [header_len, len] = [head.header_len, head.len].map(|len| usize::try_from(len).unwrap_or(usize::MAX));
+        let (whole, behind) = self.data.split_at_checked(len)?;
+        let found = Box { kind: head.kind, at: self.at, payload: whole.get(header_len..)? };
+        (self.data, self.at) = (behind, self.at.saturating_add(head.len));
         Some(Ok(found))
     }
 }

@@ -2,40 +2,16 @@
 
 use bytes::Bytes;
 use kvs_mkv::codec::aac::{self, AudioSpecificConfig};
-use kvs_mkv::{Chunks, CodecId, Track, TrackKind, TrackNumber};
+use kvs_mkv::{CodecId, Track, TrackKind, TrackNumber};
 
 use super::boxes::{Box, BoxError, name};
 use crate::media::MediaError;
+use crate::media::form::Form;
 use crate::media::input::Input;
 use crate::media::nal_track::{NalCodec, NalTrack};
-use kvs_mkv::codec::nal::NalError;
-
-/// What turns the samples of a track into payloads, and becomes its track.
-pub(super) enum SetUp {
-    /// H.264 and H.265.
-    Nal(std::boxed::Box<NalTrack>),
-    /// Payloads that stay as they are.
-    Plain(Track),
-}
-
-impl SetUp {
-    pub(super) fn payload(&mut self, sample: Bytes) -> Result<Chunks, NalError> {
-        match self {
-            Self::Nal(track) => track.payload(&sample),
-            Self::Plain(_) => Ok(Chunks::from(sample)),
-        }
-    }
-
-    pub(super) fn into_track(self, input: &Input) -> Result<Track, MediaError> {
-        match self {
-            Self::Nal(track) => track.into_track(TrackNumber::ONE).map_err(|error| input.damaged(error)),
-            Self::Plain(track) => Ok(track),
-        }
-    }
-}
 
 /// Reads the first entry of an `stsd` box.
-pub(super) fn set_up(input: &Input, kind: &'static str, description: &Box<'_>) -> Result<SetUp, MediaError> {
+pub(super) fn form_of(input: &Input, kind: &'static str, description: &Box<'_>) -> Result<Form, MediaError> {
     let damaged = |error: BoxError| input.damaged(error);
     let entry = description.children(8).map_err(damaged)?.next().transpose().map_err(damaged)?;
     let entry = entry.ok_or_else(|| input.damaged(description.short()))?;
@@ -76,7 +52,7 @@ fn size(entry: &Box<'_>) -> Result<(u16, u16), BoxError> {
     Ok((fields.u16()?, fields.u16()?))
 }
 
-fn nal(entry: &Box<'_>, codec: NalCodec, record: &[u8; 4]) -> Result<SetUp, BoxError> {
+fn nal(entry: &Box<'_>, codec: NalCodec, record: &[u8; 4]) -> Result<Form, BoxError> {
     let mut config = Bytes::new();
     for child in entry.children(VISUAL_ENTRY)? {
         let child = child?;
@@ -85,17 +61,17 @@ fn nal(entry: &Box<'_>, codec: NalCodec, record: &[u8; 4]) -> Result<SetUp, BoxE
         }
     }
     let (width, height) = size(entry)?;
-    Ok(SetUp::Nal(NalTrack::new(codec, config, (width.into(), height.into())).into()))
+    Ok(Form::Nal(NalTrack::new(codec, config, (width.into(), height.into())).into()))
 }
 
-fn motion_jpeg(entry: &Box<'_>) -> Result<SetUp, BoxError> {
+fn motion_jpeg(entry: &Box<'_>) -> Result<Form, BoxError> {
     let (width, height) = size(entry)?;
     let track = Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::MJPEG);
-    Ok(SetUp::Plain(track.with_video(width.into(), height.into())))
+    Ok(Form::Plain(track.with_video(width.into(), height.into())))
 }
 
 /// A codec that the elementary stream descriptor names (ISO/IEC 14496-14 §5.6).
-fn described(input: &Input, kind: &'static str, entry: &Box<'_>) -> Result<SetUp, MediaError> {
+fn described(input: &Input, kind: &'static str, entry: &Box<'_>) -> Result<Form, MediaError> {
     let descriptor = elementary_stream(entry).map_err(|error| input.damaged(error))?;
     let descriptor = descriptor.unwrap_or_default();
     let Some((object_type, config)) = decoder_config(descriptor) else {
@@ -109,7 +85,7 @@ fn described(input: &Input, kind: &'static str, entry: &Box<'_>) -> Result<SetUp
                 }
                 error => input.damaged(error),
             })?;
-            Ok(SetUp::Plain(aac::track(TrackNumber::TWO, &config)))
+            Ok(Form::Plain(aac::track(TrackNumber::TWO, &config)))
         }
         0x6c => motion_jpeg(entry).map_err(|error| input.damaged(error)),
         0x20 => Err(input.codec(kind, "MPEG-4 Visual")),

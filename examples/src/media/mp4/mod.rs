@@ -9,7 +9,8 @@ mod fragments;
 mod tables;
 mod track;
 
-use boxes::{Box, BoxError, boxes};
+use boxes::{Box, BoxError, HEADER_BYTES, Head, head};
+use bytes::Bytes;
 use fragments::Fragments;
 use track::Mp4Track;
 
@@ -38,24 +39,74 @@ enum Mp4Error {
     TooManySamples { limit: usize },
 }
 
+/// Largest `moov` or `moof` box that is read: about ten million frames.
+const MAX_INDEX_BYTES: u64 = 256 << 20;
+
 pub(super) fn read(input: &Input) -> Result<Vec<Stream>, MediaError> {
-    let mut movie = None;
-    let mut fragments = Vec::new();
-    for found in boxes(&input.data, 0) {
-        match found {
-            Ok(found) if found.kind == *b"moov" => movie = movie.or(Some(found)),
-            Ok(found) if found.kind == *b"moof" => fragments.push(found),
-            Ok(_) => {}
-            // What the samples say about where they lie tells whether anything is missing.
-            Err(BoxError::Truncated { kind, .. }) if kind == *b"mdat" && movie.is_some() => {}
-            Err(error) => return Err(cut_off(input, error, movie.is_some())),
-        }
-    }
-    let Some(movie) = movie else {
+    let found = find(input)?;
+    let Some(movie) = found.movie else {
         return Err(input.truncated("it has no index ('moov' box), so recording or copying it did not end"));
     };
+    let payload = movie.load(input)?;
+    let movie = movie.parse(&payload);
     let tracks = track::tracks(&movie).map_err(|error| input.damaged(error))?;
-    streams(input, &movie, tracks, &fragments)
+    streams(input, &movie, tracks, &found.fragments)
+}
+
+/// Where the boxes lie that say where the frames lie.
+#[derive(Default)]
+struct Found {
+    movie: Option<Place>,
+    fragments: Vec<Place>,
+}
+
+/// A box in the file.
+#[derive(Clone, Copy)]
+struct Place {
+    at: u64,
+    head: Head,
+}
+
+/// Walks the outermost boxes by their headers; what lies in them is not read.
+fn find(input: &Input) -> Result<Found, MediaError> {
+    let mut found = Found::default();
+    let mut at = 0;
+    while at < input.len {
+        let first = input.read_up_to(at, HEADER_BYTES)?;
+        match head(&first, at, input.len.saturating_sub(at)) {
+            None => break,
+            Some(Ok(head)) => {
+                let place = Place { at, head };
+                match &head.kind {
+                    b"moov" => found.movie = found.movie.or(Some(place)),
+                    b"moof" => found.fragments.push(place),
+                    _ => {}
+                }
+                at = at.saturating_add(head.len);
+            }
+            // What the samples say about where they lie tells whether anything is missing.
+            Some(Err(BoxError::Truncated { kind, .. })) if kind == *b"mdat" && found.movie.is_some() => break,
+            Some(Err(error)) => return Err(cut_off(input, error, found.movie.is_some())),
+        }
+        if found.fragments.len() > MAX_SAMPLES {
+            return Err(input.damaged(Mp4Error::TooManySamples { limit: MAX_SAMPLES }));
+        }
+    }
+    Ok(found)
+}
+
+impl Place {
+    fn load(self, input: &Input) -> Result<Bytes, MediaError> {
+        let len = self.head.len.saturating_sub(self.head.header_len);
+        if len > MAX_INDEX_BYTES {
+            return Err(input.damaged(format!("its index has {len} bytes, more than {MAX_INDEX_BYTES}")));
+        }
+        input.read(self.at.saturating_add(self.head.header_len), len)
+    }
+
+    fn parse(self, payload: &Bytes) -> Box<'_> {
+        Box { kind: self.head.kind, at: self.at, payload: payload.as_ref() }
+    }
 }
 
 fn cut_off(input: &Input, error: BoxError, indexed: bool) -> MediaError {
@@ -71,7 +122,7 @@ fn streams(
     input: &Input,
     movie: &Box<'_>,
     mut tracks: Vec<Mp4Track<'_>>,
-    fragments: &[Box<'_>],
+    fragments: &[Place],
 ) -> Result<Vec<Stream>, MediaError> {
     let chosen = ["video", "audio"].into_iter().filter_map(|kind| {
         let index = tracks.iter().position(|track| track.kind == kind)?;
@@ -79,12 +130,14 @@ fn streams(
     });
     let mut chosen: Vec<Mp4Track<'_>> = chosen.collect();
     // A frame has a byte at least, so a small file cannot make us believe in millions of them.
-    let limit = MAX_SAMPLES.min(input.data.len());
+    let limit = MAX_SAMPLES.min(usize::try_from(input.len).unwrap_or(usize::MAX));
     for track in &mut chosen {
         track.entries = tables::entries(track, limit).map_err(|error| input.damaged(error))?;
     }
-    Fragments::new(movie, limit)
-        .and_then(|mut reader| fragments.iter().try_for_each(|fragment| reader.read(fragment, &mut chosen)))
-        .map_err(|error| input.damaged(error))?;
+    let mut reader = Fragments::new(movie, limit).map_err(|error| input.damaged(error))?;
+    for fragment in fragments {
+        let payload = fragment.load(input)?;
+        reader.read(&fragment.parse(&payload), &mut chosen).map_err(|error| input.damaged(error))?;
+    }
     chosen.into_iter().filter(|track| !track.entries.is_empty()).map(|track| track.into_stream(input)).collect()
 }

@@ -5,6 +5,7 @@ use super::{Entry, Mp4Error, codec};
 use crate::media::MediaError;
 use crate::media::input::Input;
 use crate::media::timeline::{Stream, Unit, nanoseconds};
+use kvs_mkv::TrackNumber;
 
 pub(super) struct Mp4Track<'a> {
     pub(super) id: u32,
@@ -98,34 +99,33 @@ impl Mp4Track<'_> {
         Mp4Error::Tables { track: self.id, what }
     }
 
-    /// The frames as slices of the file, in the form that Matroska has them.
+    /// The frames as places in the file.
     pub(super) fn into_stream(self, input: &Input) -> Result<Stream, MediaError> {
         let description = required(&self.table, b"stsd").map_err(|error| input.damaged(error))?;
-        let mut set_up = codec::set_up(input, self.kind, &description)?;
+        let mut form = codec::form_of(input, self.kind, &description)?;
         let mut units = Vec::with_capacity(self.entries.len());
         for (index, entry) in self.entries.iter().enumerate() {
-            let data = self.sample(input, index, entry)?;
-            let data = set_up.payload(data).map_err(|error| {
-                input.damaged(format!("frame {index} of the {} track at offset {}: {error}", self.kind, entry.offset))
-            })?;
+            self.check(input, index, entry)?;
             let time = |ticks| nanoseconds(ticks, self.timescale).saturating_add(self.shift);
             let pts = time(entry.dts.saturating_add(entry.composition.into()));
-            units.push(Unit { pts, dts: time(entry.dts), keyframe: entry.keyframe, data });
+            let (at, len) = (entry.offset, entry.size.into());
+            units.push(Unit { pts, dts: time(entry.dts), keyframe: entry.keyframe, at, len });
         }
-        Ok(Stream { track: set_up.into_track(input)?, units })
+        form.settle(input, &units)?;
+        form.into_stream(input, TrackNumber::ONE, units)
     }
 
-    fn sample(&self, input: &Input, index: usize, entry: &Entry) -> Result<bytes::Bytes, MediaError> {
+    /// Whether a frame lies in the file.
+    fn check(&self, input: &Input, index: usize, entry: &Entry) -> Result<(), MediaError> {
         let end = entry.offset.saturating_add(entry.size.into());
-        if end > input.data.len() as u64 {
+        if end > input.len {
             return Err(input.truncated(format!(
                 "frame {index} of {} of its {} track ends at byte {end} but the file has {} bytes",
                 self.entries.len(),
                 self.kind,
-                input.data.len()
+                input.len
             )));
         }
-        let range = usize::try_from(entry.offset).unwrap_or(0)..usize::try_from(end).unwrap_or(0);
-        Ok(input.data.slice(range))
+        Ok(())
     }
 }
