@@ -105,8 +105,10 @@ pub fn run(program: impl Future<Output = Result<(), Failure>>) -> ExitCode {
 }
 
 /// Runs a program that sees to Ctrl-C itself, on one thread: that wakes up a quarter as often as several that hand on the work.
-pub fn run_to_the_end(program: impl Future<Output = Result<(), Failure>>) -> ExitCode {
-    block_on(tokio::runtime::Builder::new_current_thread(), program)
+pub fn run_to_the_end(program: impl Future<Output = Result<(), Failure>> + Send + 'static) -> ExitCode {
+    // A task, because waking the future that the runtime itself waits for costs two system calls each time.
+    let task = async { tokio::spawn(program).await.unwrap_or_else(|error| Err(Failure::run(error))) };
+    block_on(tokio::runtime::Builder::new_current_thread(), task)
 }
 
 fn block_on(mut runtime: tokio::runtime::Builder, program: impl Future<Output = Result<(), Failure>>) -> ExitCode {

@@ -24,15 +24,17 @@ use voice::Voice;
 const OPEN: Duration = Duration::from_secs(10);
 /// How long what is buffered may take to be persisted in the end.
 const DRAIN: Duration = Duration::from_secs(30);
+/// Frames that are due within so long of each other are sent together: one wake-up and one write for all of them.
+const TOGETHER: Duration = Duration::from_millis(20);
 /// How long a created stream keeps media.
 const RETENTION: Duration = Duration::from_secs(24 * 3600);
 
 fn main() -> ExitCode {
-    let options = Options::parse();
-    cli::run_to_the_end(send(&options))
+    cli::run_to_the_end(send(Options::parse()))
 }
 
-async fn send(options: &Options) -> Result<(), Failure> {
+async fn send(options: Options) -> Result<(), Failure> {
+    let options = &options;
     let source = Source::open(options).await?;
     let client = options.service.client()?;
     let voice = if options.json { Voice::json() } else { Voice::text(length(options, &source)) };
@@ -109,8 +111,10 @@ async fn play(options: &Options, mut source: Source, stream: &Stream, voice: &Mu
         if options.duration.is_some_and(|most| position >= most) {
             break;
         }
-        if let (Some(due), false) = (due, options.offline) {
-            tokio::time::sleep_until(began + due).await;
+        if let (Some(due), false) = (due, options.offline)
+            && due > began.elapsed()
+        {
+            tokio::time::sleep_until(began + up_to_multiple(due, TOGETHER)).await;
         }
         let begins = frame.keyframe && Some(frame.track) == lead && cuts.begins(frame.pts);
         let bytes = frame.data.len();
@@ -121,6 +125,11 @@ async fn play(options: &Options, mut source: Source, stream: &Stream, voice: &Mu
         speak(voice).sent(position, bytes, || stream.stats());
     }
     Ok(())
+}
+
+/// The first multiple of `step` that is not before `time`.
+fn up_to_multiple(time: Duration, step: Duration) -> Duration {
+    step.saturating_mul(u32::try_from(time.as_nanos().div_ceil(step.as_nanos())).unwrap_or(u32::MAX))
 }
 
 /// Tags the fragment that is open.

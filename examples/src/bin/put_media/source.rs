@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use kvs_examples::cli::Failure;
-use kvs_examples::media::Recording;
+use kvs_examples::media::Playback;
 use kvs_mkv::{CodecId, Event, Frame, Limits, Parser, Track, TrackKind, TrackNumber};
 use tokio::sync::mpsc;
 
 use crate::options::{Options, Sound};
 
-/// Bytes read from standard input at a time.
+/// Bytes read from standard input at a time: what a pipe holds.
 const PIECE: usize = 64 * 1024;
 /// Pieces that wait to be sent; the pipe waits for room.
-const PIECES: usize = 16;
+const PIECES: usize = 4;
 
 /// Frames and the tracks they belong to.
 pub(crate) struct Source {
@@ -23,7 +23,7 @@ pub(crate) struct Source {
 }
 
 enum Frames {
-    Recorded { samples: std::vec::IntoIter<kvs_examples::media::Sample>, duration: Duration },
+    Recorded { playback: Box<Playback>, duration: Duration },
     Live(Box<Live>),
 }
 
@@ -45,10 +45,9 @@ impl Source {
     }
 
     fn recorded(path: &str) -> Result<Self, Failure> {
-        let recording = Recording::open(path).map_err(Failure::input)?.starting_with_video();
-        let (tracks, duration) = (recording.tracks().to_vec(), recording.duration());
-        let samples = recording.samples().to_vec().into_iter();
-        Ok(Self { tracks, frames: Frames::Recorded { samples, duration } })
+        let playback = Playback::open(path).map_err(Failure::input)?.starting_with_video();
+        let (tracks, duration) = (playback.tracks(), playback.duration());
+        Ok(Self { tracks, frames: Frames::Recorded { playback: Box::new(playback), duration } })
     }
 
     async fn live() -> Result<Self, Failure> {
@@ -88,7 +87,8 @@ impl Source {
     pub(crate) async fn next(&mut self) -> Result<Option<Timed>, Failure> {
         loop {
             let next = match &mut self.frames {
-                Frames::Recorded { samples, .. } => samples.next().map(|sample| {
+                // A file answers at once: the system reads ahead of frames that lie one behind the other.
+                Frames::Recorded { playback, .. } => playback.next_sample().map_err(Failure::input)?.map(|sample| {
                     let due = Some(sample.dts);
                     Timed { frame: sample.into(), due }
                 }),
@@ -117,12 +117,11 @@ impl Live {
         // Reading a pipe cannot be cancelled: a thread of its own does not hold up the end of the program.
         std::thread::spawn(move || {
             let mut input = std::io::stdin().lock();
+            let mut room = vec![0; PIECE];
             loop {
-                let mut piece = vec![0; PIECE];
-                let read = input.read(&mut piece).map(|count| {
-                    piece.truncate(count);
-                    Bytes::from(piece)
-                });
+                // Copied out: a live pipe gives a few hundred bytes at a time, and each would pin all of the room until its ack.
+                let read = input.read(&mut room);
+                let read = read.map(|count| Bytes::copy_from_slice(room.get(..count).unwrap_or_default()));
                 let last = !matches!(&read, Ok(piece) if !piece.is_empty());
                 if sender.blocking_send(read).is_err() || last {
                     return;
