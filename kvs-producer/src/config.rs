@@ -310,7 +310,7 @@ impl Config {
         call_timeout: Duration;
         /// How long `Stream::open` waits for the stream and its endpoint to be found: 30 s by default. Nothing else ends by it.
         open_timeout: Duration;
-        /// How long acks are waited for after the end of a request body: 10 s by default.
+        /// How long nothing may be taken and no ack come between the end of a request body and the last ack: 10 s by default.
         drain_timeout: Duration;
         /// How long a connection may say nothing and take nothing while media waits for acks: 30 s by default. A slow link that
         /// still takes bytes is not silent.

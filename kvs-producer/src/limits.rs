@@ -17,6 +17,8 @@ pub const FRAME_OVERHEAD: usize = 128;
 pub const FRAGMENT_OVERHEAD: usize = 512;
 /// Body bytes that may be with the transport and not yet taken by the socket.
 pub const SEND_WINDOW: usize = 256 << 10;
+/// Bytes that the transport takes so long after it was given them waited for room: the line behind it moves.
+pub const LINE_IS_FULL: Duration = Duration::from_secs(1);
 /// How often a fragment is sent again after errors that speak of it before it is reported lost.
 pub const ATTEMPTS: u32 = 5;
 /// Error acks may come with earlier acks behind them: how long they are waited for before the connection is dropped.

@@ -13,7 +13,7 @@ use crate::call::SessionId;
 use crate::event::FragmentId;
 use crate::fragment::{Epoch, Filling, Fragment};
 use crate::fragmenter::changed_under_way;
-use crate::limits::SEND_WINDOW;
+use crate::limits::{LINE_IS_FULL, SEND_WINDOW};
 use crate::reports::Reports;
 
 /// What one connection has sent and what it waits for. It carries fragments of one epoch, in rising time.
@@ -27,6 +27,8 @@ pub(crate) struct Session {
     waiting: BTreeMap<u64, FragmentId>,
     pub(crate) acks: AckParser,
     in_flight: usize,
+    /// How many bytes the transport is still to take of what it had at some time, and that time.
+    mark: Option<(usize, Instant)>,
     /// When the other side last showed that it lives.
     heard: Instant,
     /// When to end it at the next boundary.
@@ -92,6 +94,7 @@ impl Session {
             waiting: BTreeMap::new(),
             acks: AckParser::new(),
             in_flight: 0,
+            mark: None,
             heard: now,
             rotate_at,
             latest: 0,
@@ -134,11 +137,11 @@ impl Session {
                             out.append(block)
                         }
                         self.cursor = Cursor::Inside { fragment, next: next + 1 };
-                        self.count(&out, held.sent_before, reports);
+                        self.count(&out, held.sent_before, now, reports);
                         return Some(Step::Send(out));
                     }
                     if held.is_open() {
-                        return self.partial(out, held.sent_before, reports);
+                        return self.partial(out, held.sent_before, now, reports);
                     }
                     self.latest = self.latest.max(held.latest);
                     self.cursor = Cursor::Trailer { fragment };
@@ -152,7 +155,7 @@ impl Session {
                     self.cursor = Cursor::Boundary;
                     reports.stats.resent_fragments += u64::from(resent);
                     if !out.is_empty() {
-                        self.count(&out, resent, reports);
+                        self.count(&out, resent, now, reports);
                         return Some(Step::Send(out));
                     }
                 }
@@ -218,16 +221,17 @@ impl Session {
     }
 
     /// The header of a fragment whose first frame is already there; an open fragment always has one.
-    fn partial(&mut self, out: Chunks, resent: bool, reports: &mut Reports) -> Option<Step> {
+    fn partial(&mut self, out: Chunks, resent: bool, now: Instant, reports: &mut Reports) -> Option<Step> {
         if out.is_empty() {
             return None;
         }
-        self.count(&out, resent, reports);
+        self.count(&out, resent, now, reports);
         Some(Step::Send(out))
     }
 
-    fn count(&mut self, out: &Chunks, resent: bool, reports: &mut Reports) {
+    fn count(&mut self, out: &Chunks, resent: bool, now: Instant, reports: &mut Reports) {
         self.in_flight += out.len();
+        self.mark.get_or_insert((self.in_flight, now));
         reports.stats.sent_bytes += out.len() as u64;
         if resent {
             reports.stats.resent_bytes += out.len() as u64;
@@ -252,12 +256,25 @@ impl Session {
         self.cursor = Cursor::Ended;
     }
 
-    /// The transport took bytes; after it was full, that is a sign of life.
+    /// The transport took bytes; where they had to wait for that, the line moves, and that is a sign of life.
     pub(crate) fn took(&mut self, bytes: usize, now: Instant) {
-        if self.in_flight >= SEND_WINDOW {
+        if self.in_flight >= SEND_WINDOW || self.have_waited(bytes, now) {
             self.heard = now;
         }
         self.in_flight = self.in_flight.saturating_sub(bytes);
+        if self.in_flight > 0 {
+            self.mark.get_or_insert((self.in_flight, now));
+        }
+    }
+
+    /// Whether bytes that are taken now lay with the transport for long: its buffer was full. An empty one takes them at once,
+    /// even where the line behind it is dead.
+    fn have_waited(&mut self, bytes: usize, now: Instant) -> bool {
+        let Some((left, since)) = self.mark.take() else { return false };
+        if left > bytes {
+            self.mark = Some((left - bytes, since));
+        }
+        now.saturating_duration_since(since) >= LINE_IS_FULL
     }
 
     pub(crate) fn heard(&mut self, now: Instant) {

@@ -183,6 +183,36 @@ fn slow_link_not_killed() {
     assert!(count(&service, |event| matches!(event, Event::Closed { reason: CloseReason::Silent { .. }, .. })) >= 1);
 }
 
+/// What was handed to the socket is still on its way when the body ends: the acks are waited for as long as it moves.
+#[test]
+fn a_slow_link_is_not_killed_while_its_last_bytes_go_out() {
+    let mut service = Service::new(config().drain_timeout(S(2)).ack_timeout(S(5)));
+    service.pass(S(1));
+    (service.ack, service.slow, service.lingers) = (|_| Vec::new(), Some(4_000), true);
+    (0..50).for_each(|n| service.put(frame(V, n * 40, n == 0)));
+    // 25 kB at 4 kB a second, with less than the ack timeout before the body ends and more after it.
+    (0..3).for_each(|_| service.pass(S(1)));
+    let session = service.session.unwrap();
+    service.producer.finish(Some(service.now + S(60)), service.now);
+    (0..5).for_each(|_| service.pass(S(1)));
+    for ack in all_acks(at(0).as_millis() as u64) {
+        service.producer.handle_ack(session, ack.as_bytes(), service.now);
+    }
+    service.pass(S(1));
+    assert_eq!((service.sessions, service.producer.stats().totals.persisted.frames), (1, 50));
+}
+
+/// With less in flight than the window holds, a line that moves slowly is no dead one.
+#[test]
+fn a_slow_link_is_not_killed_after_the_source_stopped() {
+    let mut service = Service::new(config().ack_timeout(S(5)).idle_after(S(600)));
+    service.pass(S(1));
+    (service.ack, service.slow) = (|_| Vec::new(), Some(1_000));
+    (0..50).for_each(|n| service.put(frame(V, n * 40, n == 0)));
+    (0..20).for_each(|_| service.pass(S(1)));
+    assert_eq!((service.sessions, service.session.is_some()), (1, true));
+}
+
 /// cpp#230, c#490: a pause past the service's 30 s makes a clean new session.
 #[test]
 fn idle_35s_no_4006() {

@@ -38,6 +38,9 @@ impl Connection {
 
     fn on_ack(&mut self, id: SessionId, ack: Ack, buffer: &mut Buffer, now: Instant, reports: &mut Reports) {
         reports.push(Event::Ack { session: id, ack: ack.clone() });
+        if self.concerns_what_waits(id, &ack) {
+            self.prolong_drain(now);
+        }
         let acks = &mut reports.stats.acks;
         match ack.kind {
             AckKind::Idle => acks.idle += 1,
@@ -58,6 +61,11 @@ impl Connection {
                 self.on_error(id, ack, buffer, now, reports);
             }
         }
+    }
+
+    fn concerns_what_waits(&mut self, id: SessionId, ack: &Ack) -> bool {
+        let Some(session) = self.link.session_mut(id) else { return false };
+        ack.timecode.is_some_and(|timecode| session.find(timecode).is_some())
     }
 
     fn on_stored(&mut self, id: SessionId, ack: Ack, buffer: &mut Buffer, now: Instant, reports: &mut Reports) {

@@ -235,6 +235,7 @@ impl Connection {
     pub(crate) fn handle_sent(&mut self, id: SessionId, bytes: usize, now: Instant) {
         if let Some(session) = self.link.session_mut(id) {
             session.took(bytes, now);
+            self.prolong_drain(now);
         }
     }
 }

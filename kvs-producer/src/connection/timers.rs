@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::Connection;
-use super::link::Link;
+use super::link::{Link, Then};
 use crate::buffer::Buffer;
 use crate::call::{Answer, Failure, FailureKind};
 use crate::config::Config;
@@ -71,6 +71,13 @@ impl Connection {
         if *deadline <= now {
             let since = session.silent_for(now);
             self.close(CloseReason::Silent { since }, buffer, now, reports);
+        }
+    }
+
+    /// A drain ends by silence: on a slow line the last of the body and its acks take their time.
+    pub(super) fn prolong_drain(&mut self, now: Instant) {
+        if let Link::Draining { deadline, then: Then::Rest, .. } = &mut self.link {
+            *deadline = now + self.times.drain;
         }
     }
 

@@ -73,6 +73,8 @@ pub struct Service {
     /// Bytes a second that the socket takes; all at once by default.
     pub slow: Option<usize>,
     in_socket: usize,
+    /// The answer stays open after the body's end.
+    pub lingers: bool,
     /// The tracks of each session.
     pub headers: Vec<Vec<Track>>,
 }
@@ -103,6 +105,7 @@ impl Service {
             requests: Vec::new(),
             slow: None,
             in_socket: 0,
+            lingers: false,
             headers: Vec::new(),
         };
         service.run();
@@ -146,6 +149,7 @@ impl Service {
                         self.read(session);
                     }
                 }
+                Transmit::End { session } if self.lingers => self.seal(session),
                 Transmit::End { session } => {
                     self.seal(session);
                     let reason = CloseReason::Broken("ended".to_owned());

@@ -10,6 +10,17 @@ use kvs_producer::{Loss, LossReason, Refusal};
 use super::ledger::{Holding, Ledger};
 use super::scenario::{Fault, Scenario};
 
+/// A frame's part in the stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// A key frame of the leading track.
+    Key,
+    /// Another frame of the leading track.
+    Lead,
+    /// A frame of a track beside it.
+    Beside,
+}
+
 /// Knows what would justify a loss.
 #[derive(Debug)]
 pub(crate) struct Judge {
@@ -26,6 +37,10 @@ pub(crate) struct Judge {
     tight: u32,
     /// The newest time that was taken, in ms.
     newest: u64,
+    /// The frame that is being put, in ms.
+    at: u64,
+    /// The newest time of the leading track that was taken, in ms.
+    lead: Option<u64>,
     last_put: Option<Instant>,
     last_key: Option<Duration>,
     /// Key frames since a group lost its beginning.
@@ -60,6 +75,8 @@ impl Judge {
             putting: None,
             tight: 0,
             newest: 0,
+            at: 0,
+            lead: None,
             last_put: None,
             last_key: None,
             keys: 0,
@@ -74,6 +91,7 @@ impl Judge {
 
     /// The frame of this number and of so many bytes is about to be put.
     pub(crate) fn before_put(&mut self, number: u64, pts: Duration, bytes: usize, fragments: usize, now: Instant) {
+        self.at = ms(pts);
         let held = self.ledger.holding();
         self.ledger.hand_over(number, ms(pts), bytes);
         let overhead = (held.frames + 1) * FRAME_OVERHEAD + (fragments + 1) * FRAGMENT_OVERHEAD + TAGS;
@@ -92,20 +110,23 @@ impl Judge {
         self.putting = None;
     }
 
-    pub(crate) fn taken(&mut self, pts: Duration, key: bool, now: Instant) {
+    pub(crate) fn taken(&mut self, pts: Duration, part: Part, now: Instant) {
         self.newest = self.newest.max(ms(pts));
         self.last_put = Some(now);
-        if key {
+        if part != Part::Beside {
+            self.lead = self.lead.max(Some(ms(pts)));
+        }
+        if part == Part::Key {
             self.last_key = Some(pts);
             self.keys += 1;
         }
     }
 
-    pub(crate) fn refused(&mut self, refusal: &Refusal, key: bool) -> Result<(), String> {
+    pub(crate) fn refused(&mut self, refusal: &Refusal, part: Part) -> Result<(), String> {
         let putting = self.putting.take();
         // To the producer, a track whose frames are refused is a track without frames.
         self.unsteady = true;
-        if key {
+        if part == Part::Key {
             // What follows has lost its beginning.
             self.group_broken();
         }
@@ -114,10 +135,14 @@ impl Judge {
                 let (held, needs) = putting.unwrap_or_default();
                 hold!(self.is_full(held, needs) || self.is_too_long(held), "refused as full with {held:?}");
             }
-            Refusal::Backwards { .. } | Refusal::Apart { .. } | Refusal::Future { .. } => {
-                // A leading track whose frames are refused stays behind the others.
-                let steady = !self.jumped && !self.unsteady;
-                hold!(!steady, "refused for its time although the clock never jumped: {refusal}");
+            Refusal::Apart { .. } => {
+                // A leading track whose frames were refused for another reason stays behind the others.
+                let behind = self.lead.is_some_and(|lead| lead.abs_diff(self.at) > ms(APART));
+                let apart = self.jumped || part == Part::Beside && behind;
+                hold!(apart, "refused for its time although near the leading track: {refusal}");
+            }
+            Refusal::Backwards { .. } | Refusal::Future { .. } => {
+                hold!(self.jumped, "refused for its time although the clock never jumped: {refusal}");
             }
             other => return Err(format!("a good frame was refused: {other}")),
         }
@@ -151,7 +176,6 @@ impl Judge {
             }
             Fault::Burst => {
                 // The source's clock runs ahead of the world's afterwards.
-                self.jumped = true;
                 self.unsteady = true;
             }
             Fault::TrackStall | Fault::NewSets => self.unsteady = true,
@@ -272,6 +296,8 @@ fn ms(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// How far from the leading track's time another track's may lie, by the documentation.
+const APART: Duration = Duration::from_secs(10);
 /// How much earlier than its key frame a fragment may begin.
 const LEADING: Duration = Duration::from_millis(500);
 /// What tags may count for beside the frames.

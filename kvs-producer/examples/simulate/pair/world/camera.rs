@@ -3,6 +3,7 @@
 use kvs_mkv::{Frame, TrackNumber};
 use kvs_producer::FragmentTag;
 
+use super::super::judge::Part;
 use super::{Happening, World};
 
 impl World {
@@ -27,12 +28,17 @@ impl World {
 
     pub(super) fn put(&mut self, number: u64, frame: Frame) {
         let lead = frame.track == TrackNumber::ONE;
-        let (key, pts) = (frame.keyframe, frame.pts);
+        let pts = frame.pts;
+        let part = match lead {
+            true if frame.keyframe => Part::Key,
+            true => Part::Lead,
+            false => Part::Beside,
+        };
         let length = self.source.length(number);
         self.judge.before_put(number, pts, length, self.producer.stats().buffered_fragments, self.now);
         match self.producer.put_frame(frame, self.now) {
             Ok(()) => {
-                self.judge.taken(pts, lead && key, self.now);
+                self.judge.taken(pts, part, self.now);
                 self.hear_all();
                 self.judge.after_put();
                 self.source.taken(number);
@@ -42,10 +48,10 @@ impl World {
             }
             Err(error) => {
                 self.hear_all();
-                if lead && key {
+                if part == Part::Key {
                     self.source.key_frame_refused(number);
                 }
-                let judged = self.judge.refused(&error.refusal, lead && key);
+                let judged = self.judge.refused(&error.refusal, part);
                 self.blame(judged);
             }
         }
