@@ -69,6 +69,63 @@ fn every_profile_up_to_high_shows_the_right_frame() {
 }
 
 #[test]
+fn h265_shows_the_right_frame() {
+    if !has("ffmpeg", "h265_shows_the_right_frame") {
+        return;
+    }
+    let clip = "testsrc2=size=128x96:rate=25:duration=2";
+    let x265 = |parameters: &'static str| {
+        ["-c:v", "libx265", "-g", "25", "-pix_fmt", "yuv420p", "-x265-params", parameters].to_vec()
+    };
+    for options in [
+        x265("log-level=error:bframes=0"),
+        x265("log-level=error:bframes=4:b-pyramid=1:no-open-gop=1"),
+        // Every key frame but the first is a CRA picture with leading pictures behind it.
+        x265("log-level=error:bframes=4:b-pyramid=1:open-gop=1:scenecut=0:keyint=25:min-keyint=25"),
+        x265("log-level=error:bframes=3:radl=2:no-open-gop=1:keyint=25:min-keyint=25"),
+        x265("log-level=error:temporal-layers=3:bframes=4:b-pyramid=1"),
+        x265("log-level=error:weightb=1:ref=5:bframes=8"),
+        x265("log-level=error:repeat-headers=1:aud=1:hrd=1:vbv-maxrate=500:vbv-bufsize=500"),
+    ] {
+        println!("{options:?}");
+        every_frame_is_the_right_one(&Recording::make(clip, &options), (128, 96));
+    }
+    let large = Recording::make("testsrc2=size=640x384:rate=25:duration=0.4", &x265("log-level=error:slices=3"));
+    every_frame_is_the_right_one(&large, (640, 384));
+    let odd = "testsrc2=size=318x182:rate=25:duration=0.4";
+    every_frame_is_the_right_one(&Recording::make(odd, &x265("log-level=error")), (318, 182));
+    let bars = "smptehdbars=size=320x192:rate=25:duration=0.2";
+    let colours = ["-colorspace", "bt709", "-vf", "scale=out_color_matrix=bt709:out_range=pc", "-color_range", "pc"];
+    let coloured =
+        Recording::make(bars, &[&x265("log-level=error:range=full:colormatrix=bt709"), &colours[..]].concat());
+    every_frame_is_the_right_one(&coloured, (320, 192));
+}
+
+#[test]
+fn the_codec_may_change_from_one_session_to_the_next() {
+    if !has("ffmpeg", "the_codec_may_change_from_one_session_to_the_next") {
+        return;
+    }
+    let make = |codec: &'static str| {
+        let options = ["-c:v", codec, "-g", "25", "-pix_fmt", "yuv420p", "-x265-params", "log-level=error"];
+        let recording = Recording::make("testsrc2=size=128x96:rate=25:duration=1", &options);
+        (Fragments::cut(&recording.path).footage.remove(0), recording.frames("rgb24", &[], (128, 96)))
+    };
+    let ((first, before), (second, after)) = (make("libx264"), make("libx265"));
+    let mut later = second;
+    let second_later = Duration::from_secs(1);
+    later.start += second_later;
+    later.frames.iter_mut().for_each(|frame| frame.pts += second_later);
+    let fragments = Fragments::of(vec![first, later]);
+    let times = fragments.times();
+    let taken = take(&fragments, &request(times, ImageFormat::Png));
+    for (nth, (result, expected)) in taken.results.iter().zip(before.iter().chain(&after)).enumerate() {
+        let (pixels, ..) = png(result.as_ref().unwrap_or_else(|error| panic!("frame {nth}: {error}")));
+        assert!(difference(&pixels, expected).1 < 1.0, "frame {nth}");
+    }
+}
+
+#[test]
 fn cropped_and_oddly_placed_sizes_are_the_videos_own() {
     if !has("ffmpeg", "cropped_and_oddly_placed_sizes_are_the_videos_own") {
         return;
@@ -257,6 +314,9 @@ fn what_cannot_be_decoded_says_why() {
     assert_eq!(x264(&["-pix_fmt", "yuv444p"]), Undecodable::ChromaFormat { id: 3 });
     assert_eq!(x264(&["-pix_fmt", "yuv422p"]), Undecodable::ChromaFormat { id: 2 });
     assert_eq!(x264(&["-pix_fmt", "yuv420p", "-flags", "+ildct+ilme"]), Undecodable::Interlaced);
+    let x265 = |format: &'static str| why(&["-c:v", "libx265", "-x265-params", "log-level=error", "-pix_fmt", format]);
+    assert_eq!(x265("yuv420p10le"), Undecodable::BitDepth { bits: 10 });
+    assert_eq!(x265("yuv444p"), Undecodable::ChromaFormat { id: 3 });
     assert_eq!(why(&["-c:v", "mjpeg"]), Undecodable::Codec { codec: "V_MJPEG".to_owned() });
 }
 

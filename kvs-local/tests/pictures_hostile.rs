@@ -39,6 +39,69 @@ const FRAMES: [(u64, &[u8]); 6] = [
     (160, &hex!("0000001a 019e846a49fffeebbd2916fcd72016ae96cf9042a85256b8b9a1")),
 ];
 
+/// 64x64, main profile with B-frames, made by x265 from ffmpeg's test picture.
+const HVCC: &[u8] = &hex!(
+    "01 01 60000000 900000000000 1e f000 fc fd f8 f8 0000 0f 03"
+    "20 0001 0018" "40010c01ffff01600000030090000003000003001e959409"
+    "21 0001 0029" "42010101600000030090000003000003001ea020810596565abcaf016808000003000800000300c840"
+    "22 0001 0006" "4401c173d189"
+);
+const H265_FRAMES: [(u64, &[u8]); 6] = [
+    (
+        0,
+        &hex!(
+            "000001792801af04d208c6275180fe70d7dd8daec2f39d902e600bc27d12ad986674b0122d8fb2c7f86e77542937062bd994266684d55aa3fd80ba0e"
+            "40f3f1088bcff1f2147b1667f9f0e0dc0b6b2461243ad3978c2ce980885b8edc9ad6ec97197978c4ca8fb08b58c419ca5fd0268de07fb2f4c11a37db"
+            "220effac89b7cc4250097f6c97d925abbb7141b55b3c1cba66b7597f9d9df56b6c267018a3bca1be8c5827e3648a548c46ac9267a26e39c14cef928e"
+            "449efe453b0f1a095fe8baccbce103aa45829810d59ba11434ef1d4b0226b3a47afb1a87ccc2260755e030952a0878e610a4012d13e21cdcd1464a1f"
+            "1fd16a098552c0d99b4b60a302dc329a9fa1f342ba5ad402e4910e123c956de777c4057893de387da263a6e55c7ca26c9c0e91d48e83abbfe77f26be"
+            "4566fe5df977a1f40af180ca581c1bebd1b4409a57f9a56ca57bb5b281acfd6eeb02b99e5835538fafe6982d6797a942cd9b5ce1cc6a89b4ea22f0ad"
+            "561be52c8af59a3ec6914c63b531ce430fbbef1c40"
+        ),
+    ),
+    (160, &hex!("0000001f0201d02149e11182690842f0f90750d91efb0bd419ab066cf6c5767a8ee704")),
+    (80, &hex!("000000120201e044957860a844ac0888060c0a380eb8")),
+    (40, &hex!("000000130001e024fd7e8b05922560098805ec0ad80f38")),
+    (120, &hex!("000000130001e066b5fd460b044ac0098805ec0ad80f38")),
+    (200, &hex!("0000002c0201d0289d57dc44060984240ac0dcb7bf18ce637a4680d91eddb47482e99469815dffcb25079249222af658")),
+];
+
+/// A recording in one of the codecs, and what its NAL units begin with.
+#[derive(Debug)]
+struct Sample {
+    codec: CodecId,
+    private: &'static [u8],
+    frames: [(u64, &'static [u8]); 6],
+    heads: &'static [&'static [u8]],
+}
+
+static H264: Sample = Sample {
+    codec: CodecId::H264,
+    private: AVCC,
+    frames: FRAMES,
+    heads: &[&[0x65], &[0x41], &[0x01], &[0x67], &[0x68], &[0x06]],
+};
+static H265: Sample = Sample {
+    codec: CodecId::H265,
+    private: HVCC,
+    frames: H265_FRAMES,
+    heads: &[
+        &[0x28, 1],
+        &[0x26, 1],
+        &[0x2a, 1],
+        &[0x02, 1],
+        &[0x00, 1],
+        &[0x10, 1],
+        &[0x40, 1],
+        &[0x42, 1],
+        &[0x44, 1],
+    ],
+};
+
+fn samples() -> impl Strategy<Value = &'static Sample> {
+    prop::sample::select(vec![&H264, &H265])
+}
+
 #[derive(Clone)]
 struct One(Footage);
 
@@ -48,8 +111,8 @@ impl FootageSource for One {
     }
 }
 
-fn take(private: Vec<u8>, frames: Vec<(u64, Vec<u8>)>) -> Vec<PictureResult> {
-    let track = Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::H264).with_codec_private(private);
+fn take(sample: &Sample, private: Vec<u8>, frames: Vec<(u64, Vec<u8>)>) -> Vec<PictureResult> {
+    let track = Track::new(TrackNumber::ONE, TrackKind::Video, sample.codec.clone()).with_codec_private(private);
     let frame = |(at, data): (u64, Vec<u8>)| {
         Frame::new(TrackNumber::ONE, Duration::from_millis(at), Bytes::from(data)).with_keyframe(at == 0)
     };
@@ -70,15 +133,17 @@ fn take(private: Vec<u8>, frames: Vec<(u64, Vec<u8>)>) -> Vec<PictureResult> {
     taken.results
 }
 
-fn real() -> Vec<(u64, Vec<u8>)> {
-    FRAMES.iter().map(|(at, data)| (*at, data.to_vec())).collect()
+fn real(sample: &Sample) -> Vec<(u64, Vec<u8>)> {
+    sample.frames.iter().map(|(at, data)| (*at, data.to_vec())).collect()
 }
 
 #[test]
 fn the_unharmed_recording_gives_all_its_pictures() {
-    let taken = take(AVCC.to_vec(), real());
-    assert!(taken.iter().all(Result::is_ok), "{taken:?}");
-    assert_eq!(taken.len(), 6);
+    for sample in [&H264, &H265] {
+        let taken = take(sample, sample.private.to_vec(), real(sample));
+        assert!(taken.iter().all(Result::is_ok), "{taken:?}");
+        assert_eq!(taken.len(), 6);
+    }
 }
 
 proptest! {
@@ -88,34 +153,38 @@ proptest! {
     fn any_bytes_as_frames_end_in_an_answer(
         frames in prop::collection::vec((0..240_u64, prop::collection::vec(any::<u8>(), 0..200)), 0..20),
         honest in any::<bool>(),
+        sample in samples(),
     ) {
-        let private = if honest { AVCC.to_vec() } else { frames.first().map(|(_, data)| data.clone()).unwrap_or_default() };
-        prop_assert_eq!(take(private, frames).len(), 6);
+        let private = if honest { sample.private.to_vec() } else { frames.first().map(|(_, data)| data.clone()).unwrap_or_default() };
+        prop_assert_eq!(take(sample, private, frames).len(), 6);
     }
 
     #[test]
     fn nal_units_of_any_bytes_end_in_an_answer(
-        units in prop::collection::vec((prop::sample::select(vec![0x65_u8, 0x41, 0x01, 0x67, 0x68, 0x06]), prop::collection::vec(any::<u8>(), 0..120)), 1..12),
+        units in prop::collection::vec((any::<prop::sample::Index>(), prop::collection::vec(any::<u8>(), 0..120)), 1..12),
+        sample in samples(),
     ) {
-        let framed = |(header, rest): (u8, Vec<u8>)| {
-            let length = u32::try_from(rest.len() + 1).unwrap().to_be_bytes();
-            [&length[..], &[header], &rest].concat()
+        let framed = |(head, rest): (prop::sample::Index, Vec<u8>)| {
+            let head = head.get(sample.heads);
+            let length = u32::try_from(head.len() + rest.len()).unwrap().to_be_bytes();
+            [&length[..], head, &rest].concat()
         };
         let frames = units.into_iter().enumerate().map(|(at, unit)| (at as u64 * 20, framed(unit))).collect();
-        prop_assert_eq!(take(AVCC.to_vec(), frames).len(), 6);
+        prop_assert_eq!(take(sample, sample.private.to_vec(), frames).len(), 6);
     }
 
     #[test]
     fn changed_bytes_of_a_real_recording_end_in_an_answer(
         changes in prop::collection::vec((0..7_usize, any::<prop::sample::Index>(), any::<u8>()), 1..12),
+        sample in samples(),
     ) {
-        let (mut private, mut frames) = (AVCC.to_vec(), real());
+        let (mut private, mut frames) = (sample.private.to_vec(), real(sample));
         for (part, place, byte) in changes {
             let bytes = frames.get_mut(part).map_or(&mut private, |(_, data)| data);
             let place = place.index(bytes.len());
             bytes[place] = byte;
         }
-        prop_assert_eq!(take(private, frames).len(), 6);
+        prop_assert_eq!(take(sample, private, frames).len(), 6);
     }
 }
 
@@ -124,32 +193,51 @@ fn exp_golomb(value: u32) -> String {
     "0".repeat(code.len() - 1) + &code
 }
 
+fn bytes_of(bits: &str) -> Vec<u8> {
+    let byte = |chunk: &[u8]| chunk.iter().fold(0, |byte, bit| (byte << 1) | (bit - b'0')) << (8 - chunk.len());
+    bits.as_bytes().chunks(8).map(byte).collect()
+}
+
+/// An hvcC whose sequence parameter set is of the main profile, of this size and with so many pictures kept.
+fn h265_parameter_sets(width: u32, height: u32, kept: u32) -> Vec<u8> {
+    let codes = |values: &[u32]| values.iter().copied().map(exp_golomb).collect::<String>();
+    // sps_seq_parameter_set_id, chroma_format_idc, the size; no window; depths, order bits; buffering, reordering, latency;
+    // block sizes and depths; no lists, asymmetric partitions, offsets, PCM; no sets; nothing else, stop
+    let (size, rest) = (codes(&[0, 1, width, height]), codes(&[kept, 0, 0, 0, 1, 0, 2, 0, 0]));
+    let bits = format!("{size}0{}1{rest}0000{}0000001", codes(&[0, 0, 0]), codes(&[0]));
+    let profile = hex!("01 01 60000000 900000000000 1e");
+    let sps = [&[0x42, 1][..], &profile, &bytes_of(&bits)].concat();
+    let length = u16::try_from(sps.len()).unwrap().to_be_bytes();
+    let picture = hex!("22 0001 0006 4401c173d189");
+    [&HVCC[..22], &[2, 0x21, 0, 1], &length, &sps, &picture].concat()
+}
+
 /// A sequence parameter set, baseline, of this many macroblocks and reference frames.
 fn parameter_sets(columns: u32, rows: u32, references: u32) -> Vec<u8> {
     // seq_parameter_set_id, log2_max_frame_num_minus4, pic_order_cnt_type, max_num_ref_frames; no gaps; the size;
     // frame_mbs_only, direct_8x8_inference, no cropping, no VUI, stop
     let codes = |values: &[u32]| values.iter().copied().map(exp_golomb).collect::<String>();
     let bits = format!("{}0{}11001", codes(&[0, 0, 2, references]), codes(&[columns - 1, rows - 1]));
-    let bytes: Vec<u8> = bits
-        .as_bytes()
-        .chunks(8)
-        .map(|chunk| chunk.iter().fold(0, |byte, bit| (byte << 1) | (bit - b'0')) << (8 - chunk.len()))
-        .collect();
-    let sps = [&[0x67, 66, 0, 30][..], &bytes].concat();
+    let sps = [&[0x67, 66, 0, 30][..], &bytes_of(&bits)].concat();
     let length = u16::try_from(sps.len()).unwrap().to_be_bytes();
     [&[1, 66, 0, 30, 0xff, 0xe1][..], &length, &sps, &[1, 0, 4, 0x68, 0xce, 0x38, 0x80]].concat()
 }
 
 #[test]
 fn pictures_and_references_beyond_the_limits_are_refused_before_any_memory_is_taken() {
-    let reason = |columns, rows, references| match &take(parameter_sets(columns, rows, references), real())[0] {
+    let why = |sample, private| match &take(sample, private, real(sample))[0] {
         Err(ImageError::Media(reason)) => reason.clone(),
         other => panic!("{other:?}"),
     };
+    let reason = |columns, rows, references| why(&H264, parameter_sets(columns, rows, references));
+    let h265 = |width, height, kept| why(&H265, h265_parameter_sets(width, height, kept));
     let limit = limits::PICTURE_MACROBLOCKS;
     assert_eq!(reason(193, 192, 1), Undecodable::TooLarge { macroblocks: 37_056, limit });
     assert_eq!(reason(65_536, 65_536, 1), Undecodable::TooLarge { macroblocks: u32::MAX, limit });
+    assert_eq!(h265(193 * 16, 192 * 16, 1), Undecodable::TooLarge { macroblocks: 37_056, limit });
     let limit = limits::REFERENCE_MACROBLOCKS;
+    assert_eq!(h265(192 * 16, 192 * 16, 11), Undecodable::TooManyReferences { macroblocks: 405_504, limit });
+    assert!(matches!(h265(192 * 16, 192 * 16, 10), Undecodable::Decoder { .. } | Undecodable::Damaged { .. }));
     assert_eq!(reason(192, 192, 11), Undecodable::TooManyReferences { macroblocks: 405_504, limit });
     assert!(matches!(reason(1, 1, 17), Undecodable::TooManyReferences { .. }));
     // At the limits it is the frames that are wrong.
@@ -159,6 +247,6 @@ fn pictures_and_references_beyond_the_limits_are_refused_before_any_memory_is_ta
 #[test]
 fn a_fragment_of_too_many_frames_is_refused() {
     let frames = |count: usize| (0..count).map(|_| (0, FRAMES[0].1.to_vec())).collect();
-    let reason = take(AVCC.to_vec(), frames(limits::FRAGMENT_FRAMES + 1))[0].clone();
+    let reason = take(&H264, AVCC.to_vec(), frames(limits::FRAGMENT_FRAMES + 1))[0].clone();
     assert_eq!(reason, Err(Undecodable::TooManyFrames { limit: limits::FRAGMENT_FRAMES }.into()));
 }

@@ -54,7 +54,7 @@ fn split_lengths(mut frame: &[u8], size: usize) -> Option<Vec<&[u8]>> {
     Some(units)
 }
 
-fn split_start_codes(frame: &[u8]) -> Vec<&[u8]> {
+pub(super) fn split_start_codes(frame: &[u8]) -> Vec<&[u8]> {
     let mut units = Vec::new();
     let mut rest = after_start_code(frame);
     while let Some(from) = rest {
@@ -83,29 +83,31 @@ fn trim_zeros(unit: &[u8]) -> &[u8] {
     unit.get(..end).unwrap_or_default()
 }
 
-/// Parameter sets out of the codec private data, and how frames are framed.
-///
-/// Either an avcC record (ISO/IEC 14496-15 §5.3.3.1) or the parameter sets with start codes, as some producers send.
-pub(super) fn parse_codec_private(private: &[u8]) -> Option<(Framing, Vec<&[u8]>)> {
-    if private.first() == Some(&1) {
-        return parse_configuration(private);
-    }
-    let units = split_start_codes(private);
-    units.iter().any(|unit| kind(unit) == SEQUENCE).then_some((Framing::StartCodes, units))
-}
-
-fn parse_configuration(record: &[u8]) -> Option<(Framing, Vec<&[u8]>)> {
+/// The parameter sets of an avcC record (ISO/IEC 14496-15 §5.3.3.1), and how frames are framed.
+pub(super) fn parse_avcc(record: &[u8]) -> Option<(Framing, Vec<&[u8]>)> {
     let size = usize::from(record.get(4)? & 3) + 1;
     let mut units = Vec::new();
     let sequences = record.get(5)? & 0x1f;
-    let rest = take_units(record.get(6..)?, sequences, &mut units)?;
+    let rest = take_units(record.get(6..)?, sequences.into(), &mut units)?;
     let (pictures, rest) = rest.split_first()?;
-    take_units(rest, *pictures, &mut units)?;
+    take_units(rest, (*pictures).into(), &mut units)?;
     debug_assert!(units.len() <= 2 * PARAMETER_SETS, "the counts have 5 and 8 bits");
     Some((Framing::Lengths(size), units))
 }
 
-fn take_units<'a>(mut rest: &'a [u8], count: u8, units: &mut Vec<&'a [u8]>) -> Option<&'a [u8]> {
+/// The parameter sets of an hvcC record (ISO/IEC 14496-15 §8.3.3.1.2), and how frames are framed.
+pub(super) fn parse_hvcc(record: &[u8]) -> Option<(Framing, Vec<&[u8]>)> {
+    let size = usize::from(record.get(21)? & 3) + 1;
+    let mut units = Vec::new();
+    let (arrays, mut rest) = record.get(22..)?.split_first()?;
+    for _ in 0..*arrays {
+        let (head, after) = rest.split_first_chunk::<3>()?;
+        rest = take_units(after, u16::from_be_bytes([head[1], head[2]]), &mut units)?;
+    }
+    Some((Framing::Lengths(size), units))
+}
+
+fn take_units<'a>(mut rest: &'a [u8], count: u16, units: &mut Vec<&'a [u8]>) -> Option<&'a [u8]> {
     for _ in 0..count {
         let (length, after) = rest.split_first_chunk::<2>()?;
         let (unit, after) = after.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
@@ -141,14 +143,5 @@ mod tests {
     fn trailing_zeros_belong_to_the_next_start_code() {
         let codes = [0, 0, 1, 0x65, 9, 0, 0, 0, 0, 1, 0x41, 8, 0];
         assert_eq!(split(&codes, Framing::StartCodes), Some(vec![&[0x65, 9][..], &[0x41, 8][..]]));
-    }
-
-    #[test]
-    fn an_avcc_record_tells_the_framing_and_the_parameter_sets() {
-        let record = [1, 66, 0, 30, 0xfd, 0xe1, 0, 2, 0x67, 66, 1, 0, 1, 0x68];
-        let (framing, units) = parse_codec_private(&record).unwrap();
-        assert_eq!((framing, units), (Framing::Lengths(2), vec![&[0x67, 66][..], &[0x68][..]]));
-        assert_eq!(parse_codec_private(&record[..9]), None);
-        assert_eq!(parse_codec_private(b"no parameter sets"), None);
     }
 }

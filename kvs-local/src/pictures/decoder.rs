@@ -1,96 +1,94 @@
-//! The seam between this crate and an H.264 decoder.
+//! The seam between this crate and the decoders.
 
-use super::sequence::Look;
+use rusty_h265::Error;
+
+use super::picture::Picture;
 
 /// Decodes access units one after the other.
 ///
 /// Frames go in as start code, NAL unit, start code, NAL unit, ... in the order of decoding, the first one with its
 /// parameter sets in front and one that decoding can start from.
 pub(super) trait AccessUnitDecoder {
-    /// Decodes one access unit; `Ok(None)` when it held no whole picture.
-    fn decode(&mut self, access_unit: &[u8]) -> Result<Option<Picture>, String>;
+    /// Decodes one access unit and gives the pictures that are ready, each with the mark its access unit came with. A
+    /// decoder may hold pictures back until those shown before them are there.
+    fn decode(&mut self, access_unit: &[u8], mark: i64) -> Result<Vec<(i64, Picture)>, String>;
+
+    /// Gives the pictures held back. Decoding goes on at a picture that nothing behind it reaches back over.
+    fn finish(&mut self) -> Vec<(i64, Picture)>;
 }
 
-/// A decoded picture: three planes, 8 bits a sample, chroma halved both ways.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Picture {
-    pub(super) width: usize,
-    pub(super) height: usize,
-    pub(super) planes: [Vec<u8>; 3],
-}
-
-impl Picture {
-    /// Width and height of chroma planes.
-    pub(super) const fn chroma_size(&self) -> (usize, usize) {
-        (self.width.div_ceil(2), self.height.div_ceil(2))
-    }
-
-    /// Row `y` of luma and the chroma row that belongs to it; empty past the end.
-    pub(super) fn row(&self, y: usize) -> [&[u8]; 3] {
-        let [luma, cb, cr] = &self.planes;
-        let (chroma, _) = self.chroma_size();
-        [row(luma, self.width, y), row(cb, chroma, y / 2), row(cr, chroma, y / 2)]
-    }
-
-    /// Cuts off what the stream says is not to be seen at the left and the top.
-    pub(super) fn cropped(self, look: Look) -> Option<Self> {
-        let (left, top) = (usize::try_from(look.left).ok()?, usize::try_from(look.top).ok()?);
-        if left == 0 && top == 0 {
-            return Some(self);
-        }
-        let (width, height) = (self.width.checked_sub(left)?, self.height.checked_sub(top)?);
-        if width == 0 || height == 0 {
-            return None;
-        }
-        let (stride, (chroma_stride, _)) = (self.width, self.chroma_size());
-        let [luma, cb, cr] = self.planes;
-        let cut = |plane: Vec<u8>| cut_plane(&plane, chroma_stride, left / 2, top / 2);
-        let planes = [cut_plane(&luma, stride, left, top), cut(cb), cut(cr)];
-        Some(Self { width, height, planes })
-    }
-
-    /// Whether the planes have the samples that the size promises.
-    fn is_whole(&self) -> bool {
-        let (chroma_width, chroma_height) = self.chroma_size();
-        let chroma = chroma_width * chroma_height;
-        let [luma, cb, cr] = &self.planes;
-        self.width > 0 && luma.len() == self.width * self.height && cb.len() == chroma && cr.len() == chroma
-    }
-}
-
-fn row(plane: &[u8], width: usize, y: usize) -> &[u8] {
-    plane.get(y * width..(y + 1) * width).unwrap_or_default()
-}
-
-fn cut_plane(plane: &[u8], stride: usize, left: usize, top: usize) -> Vec<u8> {
-    plane.chunks_exact(stride).skip(top).flat_map(|row| row.get(left..).unwrap_or_default()).copied().collect()
-}
-
-/// rusty_h264: baseline to high, 4:2:0, 8 bits, B-frames; written in Rust, so it builds everywhere.
+/// H.264 by rusty_h264: baseline to high, 4:2:0, 8 bits, B-frames; written in Rust, so it builds everywhere.
 #[derive(Default)]
-pub(super) struct Rusty(rusty_h264_decoder::Decoder);
+pub(super) struct H264(rusty_h264_decoder::Decoder);
 
-impl AccessUnitDecoder for Rusty {
-    fn decode(&mut self, access_unit: &[u8]) -> Result<Option<Picture>, String> {
+impl AccessUnitDecoder for H264 {
+    fn decode(&mut self, access_unit: &[u8], mark: i64) -> Result<Vec<(i64, Picture)>, String> {
         let decoded = self.0.decode(access_unit).map_err(|error| error.to_string())?;
-        let Some(frame) = decoded else { return Ok(None) };
+        let frame = decoded.ok_or("no picture came of it")?;
         let picture = Picture { width: frame.width, height: frame.height, planes: [frame.y, frame.u, frame.v] };
-        Ok(Some(picture).filter(Picture::is_whole))
+        if picture.is_whole() { Ok(vec![(mark, picture)]) } else { Err("the picture is not whole".to_owned()) }
+    }
+
+    fn finish(&mut self) -> Vec<(i64, Picture)> {
+        Vec::new()
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// H.265 by rusty_h265: Main profile, of the same hand.
+pub(super) struct H265(rusty_h265::Decoder);
 
-    #[test]
-    fn left_and_top_are_cut_off_all_planes() {
-        let planes = [(0..24).collect(), (0..6).collect(), (10..16).collect()];
-        let picture = Picture { width: 6, height: 4, planes };
-        let cropped = picture.clone().cropped(Look { left: 2, top: 2, ..Look::default() }).unwrap();
-        assert_eq!((cropped.width, cropped.height), (4, 2));
-        assert_eq!(cropped.planes, [vec![14, 15, 16, 17, 20, 21, 22, 23], vec![4, 5], vec![14, 15]]);
-        assert_eq!(picture.clone().cropped(Look { left: 6, ..Look::default() }), None);
-        assert_eq!(picture.clone().cropped(Look::default()), Some(picture));
+impl Default for H265 {
+    fn default() -> Self {
+        Self(rusty_h265::Decoder::new())
     }
+}
+
+impl H265 {
+    fn ready(&mut self) -> Vec<(i64, Picture)> {
+        let frames = std::iter::from_fn(|| self.0.next_frame().ok());
+        frames.filter_map(|frame| Some((frame.pts?, seen(&frame.picture)?))).collect()
+    }
+}
+
+impl AccessUnitDecoder for H265 {
+    fn decode(&mut self, access_unit: &[u8], mark: i64) -> Result<Vec<(i64, Picture)>, String> {
+        let made_up = self.0.stats.generated_refs;
+        match self.0.push_annexb(access_unit, Some(mark)) {
+            Ok(()) | Err(Error::Again) => {}
+            Err(error) => return Err(error.to_string()),
+        }
+        // It puts grey pictures in the place of references it never saw.
+        if self.0.stats.generated_refs > made_up {
+            return Err("a picture it refers to is missing".to_owned());
+        }
+        Ok(self.ready())
+    }
+
+    fn finish(&mut self) -> Vec<(i64, Picture)> {
+        self.0.flush();
+        self.ready()
+    }
+}
+
+/// What is to be seen of a picture of 8 bits in 4:2:0.
+fn seen(picture: &rusty_h265::Picture) -> Option<Picture> {
+    let (left, top, width, height) = picture.crop;
+    let [luma, cb, cr] = &picture.planes;
+    let (chroma_width, chroma_height) = (width.div_ceil(2), height.div_ceil(2));
+    let planes = [
+        narrow(luma, left, top, width, height)?,
+        narrow(cb, left / 2, top / 2, chroma_width, chroma_height)?,
+        narrow(cr, left / 2, top / 2, chroma_width, chroma_height)?,
+    ];
+    Some(Picture { width, height, planes }).filter(Picture::is_whole)
+}
+
+/// A rectangle of a plane, its samples as bytes.
+fn narrow(plane: &rusty_h265::Plane, left: usize, top: usize, width: usize, height: usize) -> Option<Vec<u8>> {
+    let mut samples = Vec::with_capacity(width.checked_mul(height)?);
+    for row in plane.data.chunks_exact(plane.stride.max(1)).skip(top).take(height) {
+        let row = row.get(left..left.checked_add(width)?)?;
+        samples.extend(row.iter().map(|sample| u8::try_from(*sample).unwrap_or(u8::MAX)));
+    }
+    Some(samples)
 }

@@ -6,8 +6,8 @@ use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer
 use jpeg_encoder::{Encoder, ImageBuffer, JpegColorType, SamplingFactor};
 
 use super::colour::{Colour, JfifCoefficients};
-use super::decoder::Picture;
 use super::limits::{HEIGHT_PIXELS, JPEG_QUALITY, WIDTH_PIXELS};
+use super::picture::Picture;
 use super::undecodable::Undecodable;
 
 /// The file format of a picture.

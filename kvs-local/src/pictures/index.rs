@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use kvs_mkv::{CodecId, Track, TrackKind, TrackNumber};
+use bytes::Bytes;
+use kvs_mkv::{Track, TrackKind, TrackNumber};
 
-use super::access_unit::{Framing, IDR_SLICE, SLICE, kind, parse_codec_private, split};
+use super::access_unit::{Framing, split};
+use super::codec::Codec;
 use super::footage::Footage;
+use super::h265;
 use super::limits::FRAGMENT_FRAMES;
 use super::sequence::Look;
 use super::slice::{OrderCount, ParameterSets, SliceHead};
@@ -14,6 +17,9 @@ use super::undecodable::Undecodable;
 /// The pictures of one fragment in the order of decoding.
 #[derive(Clone, Debug)]
 pub(super) struct PictureIndex {
+    pub(super) codec: Codec,
+    /// The codec private data of its track.
+    pub(super) private: Bytes,
     pub(super) framing: Framing,
     pub(super) pictures: Vec<Coded>,
     /// Places in `pictures` in the order of showing.
@@ -52,10 +58,11 @@ impl PictureIndex {
     /// Reads the heads of all frames of track 1.
     pub(super) fn of(footage: &Footage) -> Result<Self, Undecodable> {
         let track = video_track(footage)?;
-        let (framing, sets) = parse_codec_private(&track.codec_private).ok_or(Undecodable::CodecPrivate)?;
-        let mut scan = Scan { framing, sets: ParameterSets::default(), count: OrderCount::default(), order: 0 };
-        for unit in sets {
-            scan.sets.take(unit)?;
+        let codec = Codec::of(track)?;
+        let (framing, sets) = codec.parse_private(&track.codec_private).ok_or(Undecodable::CodecPrivate)?;
+        let mut scan = Scan { codec, framing, heads: Heads::of(codec), order: 0 };
+        for unit in sets.into_iter().filter(|unit| codec.is_parameter_set(unit)) {
+            scan.heads.take(unit)?;
         }
         let frames = footage.frames.iter().enumerate().filter(|(_, frame)| frame.track == TrackNumber::ONE);
         let mut pictures = Vec::new();
@@ -72,7 +79,7 @@ impl PictureIndex {
         give_times_of_showing(&mut pictures);
         let mut shown: Vec<usize> = (0..pictures.len()).collect();
         shown.sort_by_key(|place| pictures.get(*place).map(|picture| picture.at));
-        Ok(Self { framing, pictures, shown })
+        Ok(Self { codec, private: track.codec_private.clone(), framing, pictures, shown })
     }
 
     /// The place of the picture shown at `instant`: the latest one not after it, or else the first one shown from
@@ -117,20 +124,66 @@ impl PictureIndex {
     }
 }
 
-/// Track 1, if it can be decoded here.
-pub(super) fn video_track(footage: &Footage) -> Result<&Track, Undecodable> {
+/// Track 1, if it is video.
+fn video_track(footage: &Footage) -> Result<&Track, Undecodable> {
     let track = footage.tracks.iter().find(|track| track.number == TrackNumber::ONE);
-    let track = track.filter(|track| track.kind == TrackKind::Video).ok_or(Undecodable::NoVideoTrack)?;
-    if track.codec != CodecId::H264 {
-        return Err(Undecodable::Codec { codec: track.codec.as_str().to_owned() });
+    track.filter(|track| track.kind == TrackKind::Video).ok_or(Undecodable::NoVideoTrack)
+}
+
+/// What the head of a picture says.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Head {
+    pub(super) entry: Entry,
+    pub(super) reference: bool,
+    pub(super) look: Look,
+    /// Its place in the order of showing; places of one coded sequence compare.
+    pub(super) order: i64,
+}
+
+/// Reads heads, with what must be known of those before.
+enum Heads {
+    H264 { sets: ParameterSets, count: OrderCount },
+    H265(h265::Heads),
+}
+
+impl Heads {
+    fn of(codec: Codec) -> Self {
+        match codec {
+            Codec::H264 => Self::H264 { sets: ParameterSets::default(), count: OrderCount::default() },
+            Codec::H265 => Self::H265(h265::Heads::default()),
+        }
     }
-    Ok(track)
+
+    /// Takes a parameter set, and refuses those whose pictures cannot be decoded.
+    fn take(&mut self, unit: &[u8]) -> Result<(), Undecodable> {
+        match self {
+            Self::H264 { sets, .. } => sets.take(unit),
+            Self::H265(heads) => heads.take(unit),
+        }
+    }
+
+    /// The head of the picture that a slice begins; `None` for slices that go on with one.
+    fn slice(&mut self, unit: &[u8], keyframe: bool) -> Option<Result<Head, Undecodable>> {
+        match self {
+            Self::H264 { sets, count } => Some(SliceHead::parse(unit, sets)?.map(|head| Head {
+                entry: match head {
+                    SliceHead { idr: true, .. } => Entry::Idr,
+                    SliceHead { intra: true, .. } if keyframe => Entry::Open,
+                    _ => Entry::None,
+                },
+                reference: head.reference,
+                look: head.look,
+                order: count.next(&head),
+            })),
+            Self::H265(heads) => heads.slice(unit),
+        }
+    }
 }
 
 struct Scan {
+    codec: Codec,
     framing: Framing,
-    sets: ParameterSets,
-    count: OrderCount,
+    heads: Heads,
     order: i64,
 }
 
@@ -139,16 +192,11 @@ impl Scan {
     fn picture(&mut self, frame: usize, at: Duration, keyframe: bool, data: &[u8]) -> Option<Coded> {
         let mut coded =
             Coded { frame, at, entry: Entry::None, reference: true, look: Look::default(), trouble: None, order: 0 };
-        match self.head(data) {
+        match self.head(data, keyframe) {
             Ok(None) => return None,
             Ok(Some(head)) => {
-                self.order = self.count.next(&head);
-                coded.entry = match head {
-                    SliceHead { idr: true, .. } => Entry::Idr,
-                    SliceHead { intra: true, .. } if keyframe => Entry::Open,
-                    _ => Entry::None,
-                };
-                (coded.reference, coded.look) = (head.reference, head.look);
+                self.order = head.order;
+                (coded.entry, coded.reference, coded.look) = (head.entry, head.reference, head.look);
             }
             Err(None) => coded.trouble = Some(Undecodable::Damaged { pts_millis: at.as_millis() }),
             Err(trouble) => coded.trouble = trouble,
@@ -159,14 +207,14 @@ impl Scan {
     }
 
     /// The head of the frame's first slice; `Err(None)` for a frame that is no sequence of NAL units.
-    fn head(&mut self, data: &[u8]) -> Result<Option<SliceHead>, Option<Undecodable>> {
+    fn head(&mut self, data: &[u8], keyframe: bool) -> Result<Option<Head>, Option<Undecodable>> {
         for unit in split(data, self.framing).ok_or(None)? {
-            if matches!(kind(unit), SLICE | IDR_SLICE) {
-                if let Some(head) = SliceHead::parse(unit, &self.sets) {
+            if self.codec.is_slice(unit) {
+                if let Some(head) = self.heads.slice(unit, keyframe) {
                     return head.map(Some).map_err(Some);
                 }
-            } else {
-                self.sets.take(unit).map_err(Some)?;
+            } else if self.codec.is_parameter_set(unit) {
+                self.heads.take(unit).map_err(Some)?;
             }
         }
         Ok(None)

@@ -4,18 +4,21 @@
 //! that was shown then: the latest one at or before the instant inside the fragment that covers it. It blocks and uses
 //! as many threads as it is told to; it has no clock and does no I/O of its own.
 //!
-//! H.264 from baseline to high profile, 4:2:0, 8 bits a sample, with B-frames and open GOPs. Anything else is a
-//! [`ImageError::Media`] that says why.
+//! H.264 from baseline to high profile and H.265 of the main profile: 4:2:0, 8 bits a sample, with B-frames and open
+//! GOPs. Anything else is a [`ImageError::Media`] that says why.
 
 pub mod limits;
 
 mod access_unit;
 mod bits;
+mod codec;
 mod colour;
 mod decoder;
 mod encode;
 mod footage;
+mod h265;
 mod index;
+mod picture;
 mod plan;
 mod reel;
 mod sequence;
@@ -31,7 +34,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use decoder::{AccessUnitDecoder, Rusty};
 use plan::Stretch;
 use reel::Reel;
 use shelf::Shelf;
@@ -123,7 +125,7 @@ pub fn pictures(
     let mut results: Vec<Option<PictureResult>> = vec![None; request.instants.len()];
     let mut shelf = Shelf::new(spans, source);
     let stretches = plan::plan(&mut shelf, &request.instants, request.axis, &mut results);
-    let studio = Studio { shelf, rendering: request.rendering, effort, make: &|| Box::<Rusty>::default() };
+    let studio = Studio { shelf, rendering: request.rendering, effort };
     let frames_decoded = studio.run(&stretches, &mut results);
     let results: Vec<PictureResult> =
         results.into_iter().map(|result| result.unwrap_or(Err(Undecodable::GivenUp.into()))).collect();
@@ -136,7 +138,6 @@ struct Studio<'a> {
     shelf: Shelf<'a>,
     rendering: Rendering,
     effort: Effort<'a>,
-    make: &'a (dyn Fn() -> Box<dyn AccessUnitDecoder> + Sync),
 }
 
 impl Studio<'_> {
@@ -167,16 +168,16 @@ impl Studio<'_> {
 
     fn run_one(&self, stretch: &Stretch) -> (Vec<(usize, PictureResult)>, usize) {
         let mut done: Vec<(usize, PictureResult)> = Vec::new();
-        let mut reel = Reel::new(&self.shelf, self.make);
+        let mut reel = Reel::new(&self.shelf);
         // The decoder eats bytes from anywhere; should it panic, its pictures fail and nothing else.
         let outcome = catch_unwind(AssertUnwindSafe(|| {
-            reel.run(stretch, self.effort.go_on, &mut |target, picture, coded| {
-                let picture = picture.and_then(|picture| self.rendering.render(picture, coded.look.colour));
+            reel.run(stretch, self.effort.go_on, &mut |target, picture, look| {
+                let picture = picture.and_then(|picture| self.rendering.render(picture, look.colour));
                 let result: PictureResult = picture.map_err(ImageError::from);
                 done.extend(target.instants.iter().map(|instant| (*instant, result.clone())));
             })
         }));
-        let decoded = reel.decoded;
+        let decoded = reel.decoded();
         let failure = match outcome {
             Ok(Ok(())) => return (done, decoded),
             Ok(Err(reason)) => reason,

@@ -1,16 +1,20 @@
 //! Decodes one stretch of pictures and renders those that are wanted.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use kvs_mkv::Frame;
 
-use super::access_unit::{IDR_SLICE, PICTURE, SEQUENCE, SLICE, kind, parse_codec_private, split};
-use super::decoder::{AccessUnitDecoder, Picture};
+use super::access_unit::split;
+use super::codec::Codec;
+use super::decoder::AccessUnitDecoder;
 use super::footage::Footage;
-use super::index::{Coded, Entry, PictureIndex, video_track};
+use super::index::{Coded, Entry, PictureIndex};
+use super::picture::Picture;
 use super::plan::{Place, Stretch, Target};
+use super::sequence::Look;
 use super::shelf::Shelf;
 use super::undecodable::Undecodable;
 
@@ -23,7 +27,7 @@ use super::undecodable::Undecodable;
 /// ```
 enum State {
     Blank,
-    Running { decoder: Box<dyn AccessUnitDecoder>, leading: Option<Leading> },
+    Running { codec: Codec, decoder: Box<dyn AccessUnitDecoder>, leading: Option<Leading> },
     Broken(Undecodable),
 }
 
@@ -36,29 +40,43 @@ struct Leading {
 }
 
 /// Takes the picture of a target, or why there is none.
-pub(super) type Show<'a> = dyn FnMut(&Target, Result<Picture, Undecodable>, &Coded) + 'a;
+pub(super) type Show<'a> = dyn FnMut(&Target, Result<Picture, Undecodable>, Look) + 'a;
+
+/// A target whose access unit the decoder has and whose picture it has not given yet.
+struct Due<'a> {
+    target: &'a Target,
+    look: Look,
+    at: Duration,
+}
 
 pub(super) struct Reel<'a, 's> {
     shelf: &'a Shelf<'s>,
-    make: &'a dyn Fn() -> Box<dyn AccessUnitDecoder>,
     state: State,
     /// Parameter sets the decoder was given outside frames.
     private: Bytes,
     access_unit: Vec<u8>,
-    /// How many access units were decoded.
-    pub(super) decoded: usize,
+    /// What is still to come out of the decoder, by the mark of its access unit.
+    due: BTreeMap<i64, Due<'a>>,
+    /// How many access units were decoded; also the mark of the last one.
+    decoded: i64,
 }
 
 impl<'a, 's> Reel<'a, 's> {
-    pub(super) fn new(shelf: &'a Shelf<'s>, make: &'a dyn Fn() -> Box<dyn AccessUnitDecoder>) -> Self {
-        Self { shelf, make, state: State::Blank, private: Bytes::new(), access_unit: Vec::new(), decoded: 0 }
+    pub(super) fn new(shelf: &'a Shelf<'s>) -> Self {
+        let (private, access_unit) = (Bytes::new(), Vec::new());
+        Self { shelf, state: State::Blank, private, access_unit, due: BTreeMap::new(), decoded: 0 }
+    }
+
+    /// How many access units were decoded.
+    pub(super) fn decoded(&self) -> usize {
+        usize::try_from(self.decoded).unwrap_or_default()
     }
 
     /// Decodes from the entry to the last target, giving every target's picture to `show`; `go_on` is asked before
     /// every frame.
     pub(super) fn run(
         &mut self,
-        stretch: &Stretch,
+        stretch: &'a Stretch,
         go_on: &dyn Fn() -> bool,
         show: &mut Show<'_>,
     ) -> Result<(), Undecodable> {
@@ -75,12 +93,17 @@ impl<'a, 's> Reel<'a, 's> {
                 if target.is_none() && !self.is_needed(coded, fragment) {
                     continue;
                 }
-                let picture = self.step(coded, fragment, &index, &footage);
-                if let Some(target) = target {
-                    show(target, picture, coded);
+                self.start_if_possible(coded, fragment, &index, show);
+                if let Err(reason) = self.step(coded, &index, &footage, target, show) {
+                    self.end(Some(&reason), show);
+                    if let Some(target) = target {
+                        show(target, Err(reason.clone()), coded.look);
+                    }
+                    self.state = State::Broken(reason);
                 }
             }
         }
+        self.end(None, show);
         Ok(())
     }
 
@@ -91,71 +114,97 @@ impl<'a, 's> Reel<'a, 's> {
         coded.reference && !leads
     }
 
-    fn step(
-        &mut self,
-        coded: &Coded,
-        fragment: usize,
-        index: &PictureIndex,
-        footage: &Footage,
-    ) -> Result<Picture, Undecodable> {
-        self.start_if_possible(coded, fragment);
-        let State::Running { .. } = &self.state else { return Err(self.why_not()) };
-        let picture = self.decode(coded, index, footage);
-        if let Err(reason) = &picture {
-            self.state = State::Broken(reason.clone());
+    fn start_if_possible(&mut self, coded: &Coded, fragment: usize, index: &PictureIndex, show: &mut Show<'_>) {
+        if coded.entry != Entry::None && self.is_of_another_session(index) {
+            self.end(None, show);
+            self.state = State::Blank;
         }
-        picture
-    }
-
-    fn start_if_possible(&mut self, coded: &Coded, fragment: usize) {
         match (&mut self.state, coded.entry) {
             (_, Entry::None) | (State::Running { .. }, Entry::Open) => {}
-            (State::Running { leading, .. }, Entry::Idr) => *leading = None,
+            (State::Running { leading, .. }, Entry::Idr) => {
+                *leading = None;
+                // Where a stream begins anew it may ask to forget what was not shown yet.
+                self.end(None, show);
+            }
             (State::Blank | State::Broken(_), entry) => {
                 let leading = (entry == Entry::Open).then_some(Leading { fragment, before: coded.at });
                 self.private = Bytes::new();
-                self.state = State::Running { decoder: (self.make)(), leading };
+                self.state = State::Running { codec: index.codec, decoder: index.codec.decoder(), leading };
             }
         }
     }
 
-    fn why_not(&self) -> Undecodable {
-        match &self.state {
-            State::Broken(reason) => reason.clone(),
-            State::Blank | State::Running { .. } => Undecodable::NoKeyFrame,
-        }
+    /// Whether what is being decoded has nothing to do with this fragment.
+    fn is_of_another_session(&self, index: &PictureIndex) -> bool {
+        matches!(&self.state, State::Running { codec, .. } if *codec != index.codec || self.private != index.private)
     }
 
-    fn decode(&mut self, coded: &Coded, index: &PictureIndex, footage: &Footage) -> Result<Picture, Undecodable> {
+    /// Decodes one picture and hands out those that are ready.
+    fn step(
+        &mut self,
+        coded: &Coded,
+        index: &PictureIndex,
+        footage: &Footage,
+        target: Option<&'a Target>,
+        show: &mut Show<'_>,
+    ) -> Result<(), Undecodable> {
+        if let State::Broken(reason) = &self.state {
+            return Err(reason.clone());
+        }
         if let Some(trouble) = &coded.trouble {
             return Err(trouble.clone());
         }
         let damaged = || Undecodable::Damaged { pts_millis: coded.at.as_millis() };
         let frame = footage.frames.get(coded.frame).ok_or_else(damaged)?;
-        self.fill_access_unit(frame, index, footage).ok_or_else(damaged)?;
+        self.fill_access_unit(frame, index).ok_or_else(damaged)?;
         let State::Running { decoder, .. } = &mut self.state else { return Err(Undecodable::NoKeyFrame) };
         self.decoded += 1;
-        let picture = decoder
-            .decode(&self.access_unit)
+        let ready = decoder
+            .decode(&self.access_unit, self.decoded)
             .map_err(|reason| Undecodable::Decoder { pts_millis: coded.at.as_millis(), reason })?;
-        picture.and_then(|picture| picture.cropped(coded.look)).ok_or_else(damaged)
+        self.due.extend(target.map(|target| (self.decoded, Due { target, look: coded.look, at: coded.at })));
+        self.hand_out(ready, show);
+        Ok(())
+    }
+
+    fn hand_out(&mut self, ready: Vec<(i64, Picture)>, show: &mut Show<'_>) {
+        for (mark, picture) in ready {
+            let Some(Due { target, look, at }) = self.due.remove(&mark) else { continue };
+            let damaged = Undecodable::Damaged { pts_millis: at.as_millis() };
+            show(target, picture.cropped(look).ok_or(damaged), look);
+        }
+    }
+
+    /// Hands out what the decoder still holds; what it never gives fails, for this reason if there is one.
+    fn end(&mut self, reason: Option<&Undecodable>, show: &mut Show<'_>) {
+        if self.due.is_empty() {
+            return;
+        }
+        if let State::Running { decoder, .. } = &mut self.state {
+            let ready = decoder.finish();
+            self.hand_out(ready, show);
+        }
+        for Due { target, look, at } in std::mem::take(&mut self.due).into_values() {
+            let reason = reason.cloned().unwrap_or(Undecodable::Damaged { pts_millis: at.as_millis() });
+            show(target, Err(reason), look);
+        }
     }
 
     /// Start codes and the NAL units that make a picture; parameter sets only in front of the first slice, where they
     /// have been looked at.
-    fn fill_access_unit(&mut self, frame: &Frame, index: &PictureIndex, footage: &Footage) -> Option<()> {
+    fn fill_access_unit(&mut self, frame: &Frame, index: &PictureIndex) -> Option<()> {
         self.access_unit.clear();
-        let track = video_track(footage).ok()?;
-        if self.private != track.codec_private {
-            let (_, sets) = parse_codec_private(&track.codec_private)?;
-            sets.iter().filter(|set| is_parameter_set(set)).for_each(|set| self.push(set));
-            self.private = track.codec_private.clone();
+        if self.private != index.private {
+            let (_, sets) = index.codec.parse_private(&index.private)?;
+            sets.iter().filter(|set| index.codec.is_parameter_set(set)).for_each(|set| self.push(set));
+            self.private = index.private.clone();
         }
         let data = frame.data.clone().into_bytes();
         let mut in_slices = false;
         for unit in split(&data, index.framing)? {
-            in_slices |= matches!(kind(unit), SLICE | IDR_SLICE);
-            if matches!(kind(unit), SLICE | IDR_SLICE) || (is_parameter_set(unit) && !in_slices) {
+            let is_slice = index.codec.is_slice(unit);
+            in_slices |= is_slice;
+            if is_slice || (index.codec.is_parameter_set(unit) && !in_slices) {
                 self.push(unit);
             }
         }
@@ -166,10 +215,6 @@ impl<'a, 's> Reel<'a, 's> {
         self.access_unit.extend_from_slice(&[0, 0, 0, 1]);
         self.access_unit.extend_from_slice(unit);
     }
-}
-
-fn is_parameter_set(unit: &[u8]) -> bool {
-    matches!(kind(unit), SEQUENCE | PICTURE)
 }
 
 /// The pictures of one fragment from `entry` to `last`, both included.

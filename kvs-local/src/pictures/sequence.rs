@@ -142,7 +142,8 @@ fn field_bits(minus_four: u32) -> Option<u32> {
     (minus_four <= 12).then_some(minus_four + 4)
 }
 
-fn check_size(columns: u32, rows: u32, references: u32) -> Result<(), Undecodable> {
+/// Refuses pictures that would take too much memory; all are counted in macroblocks of 16x16.
+pub(super) fn check_size(columns: u32, rows: u32, references: u32) -> Result<(), Undecodable> {
     let macroblocks = columns.saturating_mul(rows);
     if macroblocks > PICTURE_MACROBLOCKS {
         return Err(Undecodable::TooLarge { macroblocks, limit: PICTURE_MACROBLOCKS });

@@ -7,14 +7,14 @@ pub enum Undecodable {
     /// No track 1, or track 1 is not video.
     #[error("track 1 is not a video track")]
     NoVideoTrack,
-    /// The codec is not H.264.
-    #[error("codec {codec} cannot be decoded here, only V_MPEG4/ISO/AVC (H.264) can")]
+    /// The codec is neither H.264 nor H.265.
+    #[error("codec {codec} cannot be decoded here, only V_MPEG4/ISO/AVC (H.264) and V_MPEGH/ISO/HEVC (H.265) can")]
     Codec {
         /// The Matroska codec id.
         codec: String,
     },
-    /// The codec private data is neither an avcC record nor Annex B parameter sets.
-    #[error("the codec private data holds no readable H.264 parameter sets")]
+    /// The codec private data is neither a record (avcC, hvcC) nor Annex B parameter sets.
+    #[error("the codec private data holds no readable parameter sets")]
     CodecPrivate,
     /// A sequence or picture parameter set cannot be read.
     #[error("a parameter set is damaged or missing")]

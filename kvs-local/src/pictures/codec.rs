@@ -1,0 +1,90 @@
+//! What differs between H.264 and H.265 outside the slices themselves.
+
+use kvs_mkv::codec::h265::NalType;
+use kvs_mkv::{CodecId, Track};
+
+use super::access_unit::{self, Framing, IDR_SLICE, PICTURE, SEQUENCE, SLICE};
+use super::decoder::{self, AccessUnitDecoder};
+use super::undecodable::Undecodable;
+
+/// A codec that can be decoded here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Codec {
+    H264,
+    H265,
+}
+
+impl Codec {
+    pub(super) fn of(track: &Track) -> Result<Self, Undecodable> {
+        match &track.codec {
+            codec if *codec == CodecId::H264 => Ok(Self::H264),
+            codec if *codec == CodecId::H265 => Ok(Self::H265),
+            other => Err(Undecodable::Codec { codec: other.as_str().to_owned() }),
+        }
+    }
+
+    pub(super) fn decoder(self) -> Box<dyn AccessUnitDecoder> {
+        match self {
+            Self::H264 => Box::<decoder::H264>::default(),
+            Self::H265 => Box::<decoder::H265>::default(),
+        }
+    }
+
+    pub(super) fn is_slice(self, unit: &[u8]) -> bool {
+        match self {
+            Self::H264 => matches!(access_unit::kind(unit), SLICE | IDR_SLICE),
+            Self::H265 => NalType::of(unit).is_some_and(NalType::is_slice),
+        }
+    }
+
+    pub(super) fn is_parameter_set(self, unit: &[u8]) -> bool {
+        match self {
+            Self::H264 => matches!(access_unit::kind(unit), SEQUENCE | PICTURE),
+            Self::H265 => matches!(NalType::of(unit), Some(NalType::VPS | NalType::SPS | NalType::PPS)),
+        }
+    }
+
+    /// Parameter sets out of the codec private data, and how frames are framed.
+    ///
+    /// Either a record (avcC, hvcC) or the parameter sets with start codes, as some producers send.
+    pub(super) fn parse_private(self, private: &[u8]) -> Option<(Framing, Vec<&[u8]>)> {
+        if private.first() == Some(&1) {
+            return match self {
+                Self::H264 => access_unit::parse_avcc(private),
+                Self::H265 => access_unit::parse_hvcc(private),
+            };
+        }
+        let units = access_unit::split_start_codes(private);
+        units.iter().any(|unit| self.is_parameter_set(unit)).then_some((Framing::StartCodes, units))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_tells_the_framing_and_the_parameter_sets() {
+        let avcc = [1, 66, 0, 30, 0xfd, 0xe1, 0, 2, 0x67, 66, 1, 0, 1, 0x68];
+        let (framing, units) = Codec::H264.parse_private(&avcc).unwrap();
+        assert_eq!((framing, units), (Framing::Lengths(2), vec![&[0x67, 66][..], &[0x68][..]]));
+        let mut hvcc = [0; 21].to_vec();
+        hvcc[0] = 1;
+        hvcc.extend([0b0000_1111, 2]);
+        hvcc.extend([0xa0, 0, 1, 0, 2, 0x40, 1, 0x21, 0, 1, 0, 3, 0x42, 1, 9]);
+        let (framing, units) = Codec::H265.parse_private(&hvcc).unwrap();
+        assert_eq!((framing, units), (Framing::Lengths(4), vec![&[0x40, 1][..], &[0x42, 1, 9][..]]));
+        for cut in 0..hvcc.len() {
+            assert_eq!(Codec::H265.parse_private(&hvcc[..cut]), None, "cut at {cut}");
+        }
+        assert_eq!(Codec::H264.parse_private(&avcc[..9]), None);
+        assert_eq!(Codec::H264.parse_private(b"no parameter sets"), None);
+    }
+
+    #[test]
+    fn start_codes_in_the_private_data_are_told_by_the_codecs_own_parameter_sets() {
+        let (h264, h265) = ([0, 0, 1, 0x67, 66], [0, 0, 1, 0x42, 1, 9]);
+        assert!(Codec::H264.parse_private(&h264).is_some() && Codec::H265.parse_private(&h265).is_some());
+        assert_eq!(Codec::H265.parse_private(&h264), None);
+    }
+}
