@@ -244,7 +244,11 @@ fn read_streams(disk: &dyn Disk, root: &Path) -> Result<Streams, StoreError> {
         let card = dir.join(CARD);
         if disk.len(&card).map_err(StoreError::io("cannot look at", &card))?.is_some() {
             match read_card(disk, &dir)? {
-                Some(card) => drop(streams.by_name.insert(card.stream, Shelf::Closed(dir))),
+                Some(card) => {
+                    if let Some(Shelf::Closed(other)) = streams.by_name.insert(card.stream, Shelf::Closed(dir)) {
+                        tracing::error!(path = %other.display(), "another folder is of the same stream; this one is left out");
+                    }
+                }
                 // The other streams are not to suffer.
                 None => {
                     tracing::error!(path = %card.display(), "not understood; the stream in this folder is left out")

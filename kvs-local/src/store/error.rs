@@ -72,4 +72,10 @@ impl StoreError {
         let path = path.into();
         move |source| Self::Io { what, path, source }
     }
+
+    /// Whether the disk has no room left.
+    pub(super) fn is_full(&self) -> bool {
+        use io::ErrorKind::{QuotaExceeded, StorageFull};
+        matches!(self, Self::Io { source, .. } if matches!(source.kind(), StorageFull | QuotaExceeded))
+    }
 }

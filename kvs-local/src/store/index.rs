@@ -181,6 +181,19 @@ impl Index {
         self.entries.iter().take_while(goes).last().map(|entry| entry.parts)
     }
 
+    /// Segments that hold nothing behind this number.
+    pub(super) fn segments_until(&self, last: NumberParts) -> Vec<u32> {
+        let mut going: BTreeMap<u32, u32> = BTreeMap::new();
+        for entry in self.entries.iter().take_while(|entry| entry.parts <= last) {
+            *going.entry(entry.segment).or_default() += 1;
+        }
+        going
+            .into_iter()
+            .filter(|(segment, count)| self.segments.get(segment) == Some(count))
+            .map(|(segment, _)| segment)
+            .collect()
+    }
+
     /// Drops all entries up to a number, and says which segments hold none any more.
     pub(super) fn drop_until(&mut self, last: NumberParts) -> Vec<u32> {
         let mut empty = Vec::new();

@@ -37,6 +37,8 @@ struct State {
     steps: usize,
     /// Whether the write that was under way at the end was seen.
     stopped: bool,
+    /// No write finds room until a file is removed.
+    full: bool,
     chance: fastrand::Rng,
     pub(super) syncs: usize,
 }
@@ -51,6 +53,7 @@ impl SimDisk {
             steps_left,
             steps: 0,
             stopped: false,
+            full: false,
             chance: fastrand::Rng::with_seed(seed),
             syncs: 0,
         };
@@ -102,6 +105,11 @@ impl SimDisk {
             let at = at % bytes.len();
             bytes[at] ^= 0x10;
         }
+    }
+
+    /// From now on there is no room, until a file is removed.
+    pub(super) fn fill(&self) {
+        self.state().full = true;
     }
 
     pub(super) fn file_names(&self) -> Vec<PathBuf> {
@@ -198,6 +206,12 @@ impl Disk for SimDisk {
         let (mut state, alive) = self.step();
         let stops_here = !alive && !std::mem::replace(&mut state.stopped, true);
         let mut new = pieces.concat();
+        if alive && state.full {
+            // As much as there was room for stays behind.
+            let part = state.chance.usize(..=new.len().saturating_sub(1));
+            state.files.entry(file.to_owned()).or_default().extend_from_slice(&new[..part]);
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         if !alive {
             let len = if state.chance.bool() { new.len() } else { state.chance.usize(..=new.len()) };
             new.truncate(if stops_here { len } else { 0 });
@@ -220,6 +234,9 @@ impl Disk for SimDisk {
         let (mut state, alive) = self.step();
         if !alive {
             return Err(stopped());
+        }
+        if state.full {
+            return Err(io::ErrorKind::StorageFull.into());
         }
         state.files.insert(file.to_owned(), bytes.to_vec());
         if durability == Durability::Synced {
@@ -264,7 +281,7 @@ impl Disk for SimDisk {
         if !alive {
             return Err(stopped());
         }
-        state.files.remove(file);
+        state.full &= state.files.remove(file).is_none();
         Ok(())
     }
 

@@ -195,7 +195,16 @@ impl StreamLog {
         let mut writer = self.writer();
         let Some(last) = self.index().expired_until(keep.since, keep.bytes) else { return Ok(Trimmed::default()) };
         writer.card.trimmed = Some(last.number().to_string());
-        write_card(&*self.disk, self.policy, &self.dir, &writer.card)?;
+        let active = writer.active.as_ref().map(|active| active.segment);
+        if let Err(error) = self.write_card(&writer.card) {
+            if !error.is_full() {
+                return Err(error);
+            }
+            // Segments that go as a whole need no mark, and make room for it.
+            let whole = self.index().segments_until(last);
+            self.remove(whole.into_iter().filter(|&segment| Some(segment) != active))?;
+            self.write_card(&writer.card)?;
+        }
         let (empty, trimmed) = {
             let mut index = self.index_mut();
             let before = (index.len(), index.bytes());
@@ -203,13 +212,21 @@ impl StreamLog {
             let trimmed = Trimmed { fragments: before.0 - index.len(), bytes: before.1 - index.bytes() };
             (empty, trimmed)
         };
-        let active = writer.active.as_ref().map(|active| active.segment);
-        for segment in empty.into_iter().filter(|&segment| Some(segment) != active) {
+        self.remove(empty.into_iter().filter(|&segment| Some(segment) != active))?;
+        Ok(trimmed)
+    }
+
+    fn write_card(&self, card: &Card) -> Result<(), StoreError> {
+        write_card(&*self.disk, self.policy, &self.dir, card)
+    }
+
+    fn remove(&self, segments: impl Iterator<Item = u32>) -> Result<(), StoreError> {
+        for segment in segments {
             for path in [index_path(&self.dir, segment), segment_path(&self.dir, segment)] {
                 self.disk.remove_file(&path).map_err(StoreError::io("cannot remove", &path))?;
             }
         }
-        Ok(trimmed)
+        Ok(())
     }
 
     /// No append comes after this.
@@ -245,8 +262,9 @@ fn open_segment(disk: &dyn Disk, dir: &Path, segment: u32, is_last: bool) -> Res
     if contents.end < len {
         tracing::warn!(path = %path.display(), whole = contents.end, len, "segment ends in a torn record, which was never acked");
     }
-    if !is_last {
-        segment::write_index(disk, &beside, &contents, len).map_err(StoreError::io("cannot write", &beside))?;
+    if !is_last && let Err(error) = segment::write_index(disk, &beside, &contents, len) {
+        // A full disk must not keep anybody from reading, nor from trimming what fills it.
+        tracing::warn!(path = %beside.display(), %error, "no index written; the segment will be read again instead");
     }
     Ok((contents, len))
 }

@@ -158,6 +158,31 @@ fn trimming_frees_segments_and_stays_trimmed() {
 }
 
 #[test]
+fn on_a_full_disk_all_is_read_and_trimming_makes_room() {
+    let disk = Arc::new(SimDisk::new(0, usize::MAX));
+    let open = || Store::open_on(disk.clone(), Path::new("d"), small_segments()).unwrap();
+    let store = open();
+    for n in 1..=20 {
+        store.append("door", &fragment(n, n * 1000, 100)).unwrap();
+    }
+    disk.fill();
+    assert!(store.append("door", &fragment(21, 21_000, 100)).is_err());
+    assert_eq!(numbers(&store, "door"), (1..=20).collect::<Vec<_>>());
+    for index in disk.file_names().into_iter().filter(|path| path.extension().is_some_and(|end| end == "idx")) {
+        disk.remove_file(&index).unwrap();
+    }
+    disk.fill();
+    let store = open();
+    assert_eq!(numbers(&store, "door"), (1..=20).collect::<Vec<_>>(), "without indexes, and with no room to make them");
+    let trimmed = store.trim("door", Keep { since: at(15_500), bytes: u64::MAX }).unwrap();
+    assert_eq!(trimmed.fragments, 14);
+    store.append("door", &fragment(22, 22_000, 100)).unwrap();
+    for store in [store, open()] {
+        assert_eq!(numbers(&store, "door"), [15, 16, 17, 18, 19, 20, 22]);
+    }
+}
+
+#[test]
 fn a_deleted_stream_is_gone_and_its_name_is_free() {
     let disk = Arc::new(SimDisk::new(0, usize::MAX));
     let open = || Store::open_on(disk.clone(), Path::new("d"), small_segments()).unwrap();
