@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::clock::Clock;
 use crate::control::{Identity, Pace};
+use crate::delivery::Subscription;
 use crate::faults::Fault;
 use crate::ingest::Profile;
 use crate::local::{LocalKvs, StartError};
@@ -26,7 +27,7 @@ pub struct Builder {
     pub(crate) account: String,
     pub(crate) keys: Vec<AccessKey>,
     pub(crate) callers: Callers,
-    pub(crate) subscriptions: Vec<(String, String)>,
+    pub(crate) subscriptions: Vec<Wanted>,
     pub(crate) pace: Pace,
     pub(crate) profile: Profile,
     pub(crate) clock: Clock,
@@ -55,6 +56,23 @@ pub(crate) enum Remote {
 pub(crate) enum Callers {
     Signed,
     Anonymous,
+}
+
+/// A subscription as it was asked for.
+#[derive(Clone, Debug)]
+pub(crate) enum Wanted {
+    Named { arn: String, url: String },
+    Made(Subscription),
+}
+
+impl Wanted {
+    pub(crate) fn make(&self) -> Result<Subscription, StartError> {
+        match self {
+            Self::Made(subscription) => Ok(subscription.clone()),
+            Self::Named { arn, url } => Subscription::new(arn, url)
+                .map_err(|error| StartError::Subscription { arn: arn.clone(), source: error.into() }),
+        }
+    }
 }
 
 impl Builder {
@@ -134,9 +152,16 @@ impl Builder {
         self
     }
 
-    /// Posts what is published on an SNS topic to this URL; may be called for several.
+    /// Posts what is published on an SNS topic, or the object events of a bucket (`arn:aws:s3:::BUCKET`), to this `http` URL;
+    /// may be called for several.
     pub fn subscribe(mut self, topic_arn: impl Into<String>, url: impl Into<String>) -> Self {
-        self.subscriptions.push((topic_arn.into(), url.into()));
+        self.subscriptions.push(Wanted::Named { arn: topic_arn.into(), url: url.into() });
+        self
+    }
+
+    /// As [`subscribe`](Self::subscribe), for a subscriber that wants messages raw or with signatures of version 2.
+    pub fn subscription(mut self, subscription: Subscription) -> Self {
+        self.subscriptions.push(Wanted::Made(subscription));
         self
     }
 

@@ -63,7 +63,7 @@ pub(crate) fn from_json_seconds(member: &str, seconds: f64) -> Result<u64, ApiEr
     if (0.0..=YEAR_9999).contains(&seconds) {
         return Ok((seconds * 1000.0).round() as u64);
     }
-    Err(ApiError::invalid(format!("{member} must be seconds since 1970, but is {seconds}")))
+    Err(ApiError::invalid(format!("{member} must be seconds since 1970, but is {seconds:?}")))
 }
 
 #[cfg(test)]

@@ -10,10 +10,10 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, broadcast, watch};
 use tokio::task::JoinHandle;
 
-use crate::builder::{Builder, Remote, Transport};
+use crate::builder::{Builder, Remote, Transport, Wanted};
 use crate::control::{Control, Registry, StreamRef};
-use crate::delivery::{Delivery, DeliveryEvent, DeliverySettings, SignerError, Subscription};
-use crate::faults::{Faults, InvalidFaults};
+use crate::delivery::{Delivery, DeliveryEvent, DeliverySettings, SignerError};
+use crate::faults::{Fault, Faults, InvalidFaults};
 use crate::ingest::Profile;
 use crate::limits;
 use crate::media::Media;
@@ -118,7 +118,7 @@ impl LocalKvs {
         if !setup.listen.ip().is_loopback() && setup.remote == Remote::Refused {
             return Err(StartError::NotLoopback { address: setup.listen });
         }
-        setup.faults.iter().try_for_each(|fault| fault.kind.check())?;
+        setup.faults.iter().try_for_each(Fault::check)?;
         let folder = DataDir::open(setup.data_dir.as_deref())?;
         let seed = setup.seed.unwrap_or_else(|| fastrand::u64(..));
         let unusable = |source| StartError::DataDir { path: folder.path.clone(), source };
@@ -266,15 +266,12 @@ impl LocalKvs {
 }
 
 fn start_delivery(setup: &Builder, data_dir: &Path, base_url: &str) -> Result<Delivery, StartError> {
-    let subscription = |(arn, url): &(String, String)| {
-        Subscription::new(arn, url).map_err(|error| StartError::Subscription { arn: arn.clone(), source: error.into() })
-    };
     let settings = DeliverySettings {
         data_dir: data_dir.to_owned(),
         region: setup.region.clone(),
         account: setup.account.clone(),
         base_url: base_url.to_owned(),
-        subscriptions: setup.subscriptions.iter().map(subscription).collect::<Result<_, _>>()?,
+        subscriptions: setup.subscriptions.iter().map(Wanted::make).collect::<Result<_, _>>()?,
     };
     let clock = setup.clock.clone();
     Delivery::start(&settings, move || clock.wall()).map_err(|error| StartError::Delivery { source: error.into() })

@@ -7,8 +7,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
+use kvs_local::delivery::Subscription;
 use kvs_local::ingest::Profile;
 use kvs_local::{Builder, Fault, LocalKvs, Quotas};
+use kvs_notify::SignatureVersion;
 
 /// Kinesis Video Streams on your own machine: real media in, real pictures and notifications out.
 #[derive(Debug, Parser)]
@@ -35,9 +37,16 @@ struct Arguments {
     /// Account in ARNs and image keys, 12 digits.
     #[arg(long, value_name = "ACCOUNT", default_value = "111122223333")]
     account: String,
-    /// Post what is published on this SNS topic to this URL; may be repeated.
+    /// Post what is published on this SNS topic, or the events of the bucket arn:aws:s3:::BUCKET, to this http:// URL; may be
+    /// repeated.
     #[arg(long, value_name = "TOPIC_ARN=URL", value_parser = subscription)]
-    subscribe: Vec<(String, String)>,
+    subscribe: Vec<Subscription>,
+    /// The same for a subscriber that wants the message alone, without the envelope of SNS.
+    #[arg(long, value_name = "TOPIC_ARN=URL", value_parser = subscription)]
+    subscribe_raw: Vec<Subscription>,
+    /// Version of the signatures that subscribers get: a topic's own attribute at the service.
+    #[arg(long, value_name = "VERSION", value_enum, default_value_t = Signatures::One)]
+    signature_version: Signatures,
     /// Seconds until image and notification configuration comes into effect; at the service a minute or more.
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     config_delay: u64,
@@ -63,6 +72,14 @@ enum Rules {
     Current,
     #[value(name = "2022")]
     Year2022,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Signatures {
+    #[value(name = "1")]
+    One,
+    #[value(name = "2")]
+    Two,
 }
 
 #[derive(Clone)]
@@ -98,9 +115,9 @@ fn faults(path: &str) -> Result<Script, String> {
     Fault::read(&text).map(Script).map_err(|error| error.to_string())
 }
 
-fn subscription(text: &str) -> Result<(String, String), String> {
+fn subscription(text: &str) -> Result<Subscription, String> {
     let (topic, url) = text.split_once('=').ok_or("needs the form TOPIC_ARN=URL")?;
-    Ok((topic.to_owned(), url.to_owned()))
+    Subscription::new(topic, url).map_err(|error| error.to_string())
 }
 
 impl Arguments {
@@ -123,8 +140,12 @@ impl Arguments {
                 None => builder.credentials(key, secret),
             };
         }
-        for (topic, url) in self.subscribe {
-            builder = builder.subscribe(topic, url);
+        let version = match self.signature_version {
+            Signatures::One => SignatureVersion::V1,
+            Signatures::Two => SignatureVersion::V2,
+        };
+        for subscription in self.subscribe.into_iter().chain(self.subscribe_raw.into_iter().map(Subscription::raw)) {
+            builder = builder.subscription(subscription.signature(version.clone()));
         }
         if self.quotas {
             builder = builder.quotas(Quotas::Service);
@@ -154,6 +175,9 @@ fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> ExitCode {
+    // Beyond a limit of file sizes a write is to fail, as on a full disk, instead of ending the process.
+    #[cfg(unix)]
+    let _limits = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::from_raw(SIGXFSZ));
     let local = match arguments.into_builder().start().await {
         Ok(local) => local,
         Err(error) => return failed(&error),
@@ -171,6 +195,10 @@ async fn run(arguments: Arguments) -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// 25 on Linux but for MIPS, on macOS and the BSDs.
+#[cfg(unix)]
+const SIGXFSZ: i32 = 25;
+
 /// Waits for Ctrl-C, and on Unix for SIGTERM too.
 async fn asked_to_stop() -> std::io::Result<()> {
     #[cfg(unix)]
@@ -186,7 +214,8 @@ async fn asked_to_stop() -> std::io::Result<()> {
     tokio::signal::ctrl_c().await
 }
 
+/// One line, as for an option that makes no sense, and the same status.
 fn failed(error: &dyn std::error::Error) -> ExitCode {
-    tracing::error!("{error}");
-    ExitCode::FAILURE
+    eprintln!("error: {error}");
+    ExitCode::from(2)
 }

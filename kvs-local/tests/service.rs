@@ -180,21 +180,33 @@ fn the_binary_says_where_it_listens_and_stops_when_asked() {
 }
 
 #[test]
-fn the_binary_refuses_what_it_cannot_use() {
+fn the_binary_refuses_what_it_cannot_use_with_an_error_and_status_two() {
     let dir = tempfile::tempdir().unwrap();
     let script = dir.path().join("faults.json");
     std::fs::write(&script, r#"[{"do":"explode"}]"#).unwrap();
     let script = script.to_str().unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = listener.local_addr().unwrap().to_string();
     for bad in [
         ["--listen", "0.0.0.0:0"],
         ["--faults", script],
         ["--credentials", "x"],
         ["--subscribe", "x"],
         ["--account", "1"],
+        ["--region", "US WEST"],
+        ["--listen", &taken],
+        // The folder is a file.
+        ["--data-dir", script],
     ] {
-        let run =
-            Command::new(env!("CARGO_BIN_EXE_kvs-local")).arg("--data-dir").arg(dir.path()).args(bad).output().unwrap();
-        assert!(!run.status.success() && run.stdout.is_empty() && !run.stderr.is_empty(), "{bad:?}: {run:?}");
+        let folder = dir.path().join("data");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kvs-local"));
+        if bad[0] != "--data-dir" {
+            command.arg("--data-dir").arg(folder);
+        }
+        let run = command.args(bad).output().unwrap();
+        let error = String::from_utf8_lossy(&run.stderr);
+        assert!(error.starts_with("error: ") && error.ends_with('\n'), "{bad:?}: {error}");
+        assert_eq!((run.status.code(), run.stdout.len()), (Some(2), 0), "{bad:?}: {error}");
     }
 }
 

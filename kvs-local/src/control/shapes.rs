@@ -85,6 +85,10 @@ fn is_media_type(value: &str) -> bool {
 /// Unknown members are ignored and nulls are absent, as the service does.
 pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     let body = if body.trim_ascii().is_empty() { b"{}".as_slice() } else { body };
+    // The reader would take a list for the members in their order.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(ApiError::new(Exception::Serialization, "the request body is not a JSON object".to_owned()));
+    }
     serde_json::from_slice(body).map_err(|error| match error.classify() {
         serde_json::error::Category::Data => ApiError::invalid(format!("1 validation error detected: {error}")),
         _ => ApiError::new(Exception::Serialization, format!("the request body is not JSON: {error}")),

@@ -7,6 +7,7 @@ use serde::Deserialize;
 pub use script::Faults;
 
 use crate::exception::Exception;
+use crate::server::Route;
 
 /// One fault: what goes wrong, and for which requests.
 ///
@@ -127,6 +128,26 @@ pub enum InvalidFaults {
         /// What was given.
         name: String,
     },
+    /// An operation the service does not know.
+    #[error("'{name}' is no operation of the service; operations are named by their path, as getImages")]
+    Operation {
+        /// What was given.
+        name: String,
+    },
+    /// A fault that can never befall the operation it names.
+    #[error("this fault cannot befall {operation}, only {only}")]
+    Misplaced {
+        /// What was given.
+        operation: String,
+        /// The operation it can befall.
+        only: &'static str,
+    },
+    /// A type of ack the service does not send.
+    #[error("'{event}' is no type of ack: BUFFERING, RECEIVED, PERSISTED, IDLE or ERROR")]
+    Ack {
+        /// What was given.
+        event: String,
+    },
     /// A number that must not be zero.
     #[error("{member} must be at least 1")]
     Zero {
@@ -177,16 +198,32 @@ impl Fault {
     /// When it is not one, or names what does not exist.
     pub fn read(json: &str) -> Result<Vec<Self>, InvalidFaults> {
         let faults: Vec<Self> = serde_json::from_str(json)?;
-        faults.iter().try_for_each(|fault| fault.kind.check())?;
+        faults.iter().try_for_each(Self::check)?;
         Ok(faults)
+    }
+
+    /// Refuses a fault that could never befall anything.
+    pub(crate) fn check(&self) -> Result<(), InvalidFaults> {
+        if let Some(name) = &self.operation {
+            if Route::of(&format!("/{name}")) == Route::Unknown {
+                return Err(InvalidFaults::Operation { name: name.clone() });
+            }
+            if let Some(only) = self.kind.only().filter(|only| only != name) {
+                return Err(InvalidFaults::Misplaced { operation: name.clone(), only });
+            }
+        }
+        self.kind.check()
     }
 }
 
 impl FaultKind {
-    pub(crate) fn check(&self) -> Result<(), InvalidFaults> {
+    fn check(&self) -> Result<(), InvalidFaults> {
         match self {
             Self::Refuse { exception } if Exception::from_name(exception).is_none() => {
                 Err(InvalidFaults::Exception { name: exception.clone() })
+            }
+            Self::LoseAcks { event } if !ACKS.contains(&event.as_str()) => {
+                Err(InvalidFaults::Ack { event: event.clone() })
             }
             Self::SlowReader { bytes_per_second: 0 } => Err(InvalidFaults::Zero { member: "bytes_per_second" }),
             Self::SplitAcks { bytes: 0 } => Err(InvalidFaults::Zero { member: "bytes" }),
@@ -197,8 +234,13 @@ impl FaultKind {
 
     /// Whether it can befall an operation at all, so that it is not used up by another.
     fn fits(&self, operation: &str) -> bool {
+        self.only().is_none_or(|only| only == operation)
+    }
+
+    /// The one operation it can befall, if it is bound to one.
+    const fn only(&self) -> Option<&'static str> {
         match self {
-            Self::MediaError | Self::NoMedia => operation == "getImages",
+            Self::MediaError | Self::NoMedia => Some("getImages"),
             Self::ErrorAck { .. }
             | Self::CutAfter { .. }
             | Self::StallAfter { .. }
@@ -206,13 +248,16 @@ impl FaultKind {
             | Self::DelayAcks { .. }
             | Self::LoseAcks { .. }
             | Self::DuplicateAcks
-            | Self::SplitAcks { .. } => operation == "putMedia",
+            | Self::SplitAcks { .. } => Some("putMedia"),
             Self::Refuse { .. }
             | Self::UnknownOperation
             | Self::Delay { .. }
             | Self::ScientificTimestamps
             | Self::OmitNulls
-            | Self::ClockSkew { .. } => true,
+            | Self::ClockSkew { .. } => None,
         }
     }
 }
+
+/// The types of acks (`EventType`).
+const ACKS: [&str; 5] = ["BUFFERING", "RECEIVED", "PERSISTED", "IDLE", "ERROR"];

@@ -19,7 +19,7 @@ impl Faults {
     ///
     /// When it names what does not exist.
     pub fn add(&self, fault: Fault) -> Result<(), InvalidFaults> {
-        fault.kind.check()?;
+        fault.check()?;
         self.lock().push(fault);
         Ok(())
     }
@@ -92,5 +92,8 @@ mod tests {
         assert!(refused(r#"[{"do":"explode"}]"#).contains("explode"));
         assert!(refused(r#"[{"of":"x","do":"media_error"}]"#).contains("of"));
         assert!(refused(r#"[{"do":{"split_acks":{"bytes":0}}}]"#).contains("at least 1"));
+        assert!(refused(r#"[{"on":"getImage","do":"unknown_operation"}]"#).contains("'getImage' is no operation"));
+        assert!(refused(r#"[{"on":"getMedia","do":"media_error"}]"#).contains("only getImages"));
+        assert!(refused(r#"[{"do":{"lose_acks":{"event":"PERSITED"}}}]"#).contains("PERSITED"));
     }
 }
