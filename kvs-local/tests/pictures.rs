@@ -75,7 +75,8 @@ fn h265_shows_the_right_frame() {
     }
     let clip = "testsrc2=size=128x96:rate=25:duration=2";
     let x265 = |parameters: &'static str| {
-        ["-c:v", "libx265", "-g", "25", "-pix_fmt", "yuv420p", "-x265-params", parameters].to_vec()
+        ["-c:v", "libx265", "-preset", "superfast", "-g", "25", "-pix_fmt", "yuv420p", "-x265-params", parameters]
+            .to_vec()
     };
     for options in [
         x265("log-level=error:bframes=0"),

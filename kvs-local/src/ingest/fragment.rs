@@ -23,7 +23,7 @@ pub struct IngestedFragment {
     pub producer_timestamp: SystemTime,
     /// When its first bytes were seen, in whole ms, as in the number.
     pub server_timestamp: SystemTime,
-    /// From its earliest frame to the end of its last one. Where nothing says how long the last frame lasts, it is taken to
+    /// From its timecode to the end of its last frame. Where nothing says how long the last frame lasts, it is taken to
     /// last as long as the frames of its track did on average.
     pub duration: Duration,
     /// Everything before the session's first cluster: EBML head, segment head, information, tracks, header tags.
@@ -107,8 +107,8 @@ impl Walk<'_> {
     }
 }
 
-/// How long frames last in all: from the earliest to the end of the last, see [`IngestedFragment::duration`].
-pub(super) fn duration(frames: &[FrameSpan], tracks: &[Track], next: Option<Duration>) -> Duration {
+/// How long a fragment that begins at `start` lasts, see [`IngestedFragment::duration`].
+pub(super) fn duration(start: Duration, frames: &[FrameSpan], tracks: &[Track], next: Option<Duration>) -> Duration {
     let Some(first) = frames.iter().map(|frame| frame.pts).min() else { return Duration::ZERO };
     let ends = tracks.iter().filter_map(|track| {
         let own = || frames.iter().filter(|frame| frame.track == track.number);
@@ -123,7 +123,9 @@ pub(super) fn duration(frames: &[FrameSpan], tracks: &[Track], next: Option<Dura
     // The next fragment says best when this one ended, unless there is a gap.
     let gap = end.saturating_sub(last).saturating_mul(2);
     let end = next.filter(|&next| next > last && next.saturating_sub(last) <= gap).unwrap_or(end);
-    end.saturating_sub(first)
+    // Not from the earliest frame: what follows the key frame of an open GOP and is shown before it lies in the time of the
+    // fragment before.
+    end.saturating_sub(start)
 }
 
 #[cfg(test)]
@@ -148,12 +150,16 @@ mod tests {
     #[test]
     fn a_fragment_lasts_until_its_last_frame_ends() {
         let tracks = [Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::H264)];
-        let lasts = |times: &[u64], next| duration(&frames(times), &tracks, next);
+        let lasts = |times: &[u64], next| {
+            duration(times.first().map_or(MS(0), |first| MS(*first)), &frames(times), &tracks, next)
+        };
         assert_eq!(lasts(&[], None), MS(0));
         assert_eq!(lasts(&[100], None), MS(0));
         assert_eq!(lasts(&[1000, 1040, 1080], None), MS(120));
         // Out of order, as B-frames are.
         assert_eq!(lasts(&[1000, 1080, 1040], None), MS(120));
+        // With an open GOP the fragment's time begins at its key frame.
+        assert_eq!(lasts(&[1000, 960, 1080, 1040], None), MS(120));
         // The next fragment settles it, a gap does not.
         assert_eq!(lasts(&[1000, 1040, 1080], Some(MS(1121))), MS(121));
         assert_eq!(lasts(&[1000, 1040, 1080], Some(MS(9000))), MS(120));

@@ -101,7 +101,7 @@ impl Open {
             timecode: self.timecode,
             producer_timestamp: self.producer_timestamp,
             server_timestamp: self.server_timestamp,
-            duration: fragment::duration(&self.frames.spans, &tracks, next),
+            duration: fragment::duration(self.timecode, &self.frames.spans, &tracks, next),
             header,
             cluster,
             trailing,

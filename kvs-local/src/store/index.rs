@@ -29,7 +29,7 @@ pub struct FragmentInfo {
     pub producer_timestamp: SystemTime,
     /// When the service began to receive it.
     pub server_timestamp: SystemTime,
-    /// From its earliest frame to the end of its last one.
+    /// From its start to the end of its last frame.
     pub duration: Duration,
     /// Bytes of its header, cluster and tags.
     pub bytes: u64,
