@@ -10,7 +10,7 @@ fuzz_target!(|body: &[u8]| {
     let Ok(json) = serde_json::from_slice::<Value>(body) else { return };
     let given = json["Images"].as_array().expect("a page that was read has its list");
     assert_eq!(page.images.len(), given.len());
-    for (image, given) in page.images.iter().zip(given) {
+    for (image, given) in page.images.iter().zip(given).filter(|(_, given)| given.is_object()) {
         match (&image.content, given["ImageContent"].as_str()) {
             (Ok(bytes), Some(text)) => assert_eq!(bytes.len(), decoded_length(text), "{text}"),
             (Ok(_), None) => panic!("a picture out of nothing: {given}"),

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
 
 use crate::error::{Error, ResponseProblem, ServiceError, ServiceErrorKind, TransportError};
 use crate::http_send::ResponseBody;
@@ -54,10 +54,15 @@ impl Reply {
 /// Reads a response body as `T`; nothing at all is the empty object.
 ///
 /// # Errors
-/// When it is not the JSON of a `T`.
+/// When it is not a JSON object with the members of a `T`.
 pub fn parse_json<'de, T: Deserialize<'de>>(operation: &'static str, body: &'de [u8]) -> Result<T, Error> {
-    let body = if body.trim_ascii().is_empty() { b"{}" } else { body };
-    serde_json::from_slice(body).map_err(|error| Error::Response { operation, problem: ResponseProblem::Json(error) })
+    let read = match body.trim_ascii().first() {
+        None => serde_json::from_slice(b"{}"),
+        // Derived readers take the members in an array too, which no service means.
+        Some(b'[') => Err(serde_json::Error::custom("an array in place of an object")),
+        Some(_) => serde_json::from_slice(body),
+    };
+    read.map_err(|error| Error::Response { operation, problem: ResponseProblem::Json(error) })
 }
 
 /// The control plane answers a call that it does not know with status 200 and this object and nothing else.

@@ -45,6 +45,11 @@ fn escaped_base64_is_the_same_picture() {
     assert_eq!(page.images[0].content.as_deref(), Ok(&[0xff, 0xd8, 0xff][..]));
 }
 
+#[test]
+fn an_array_is_no_page() {
+    assert!(parse_page("GetImages", br#"[[],""]"#).is_err());
+}
+
 /// A page of so many pictures of 200 kB.
 fn page_of(pictures: usize) -> String {
     let content = base64_simd::STANDARD.encode_to_string(vec![0x5a; 200_000]);
