@@ -38,6 +38,7 @@ pub struct Config {
     pub(crate) fragment_max: Duration,
     pub(crate) audio_fragment: Duration,
     pub(crate) without_keyframe: WithoutKeyframe,
+    pub(crate) missing_track: MissingTrack,
     pub(crate) interleave_wait: Duration,
     pub(crate) interleave_span: Duration,
     pub(crate) buffer_bytes: usize,
@@ -118,6 +119,18 @@ pub enum WithoutKeyframe {
     #[default]
     Split,
     /// They are reported lost until the next key frame.
+    Drop,
+}
+
+/// What happens to a fragment that has no frame of a track its header declares, which the service would refuse (error 4011).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MissingTrack {
+    /// It goes out in a session of its own, whose header leaves the track out; nothing is lost.
+    #[default]
+    LeaveOut,
+    /// It is reported lost: for viewers that need all tracks or none. A track that has been silent for
+    /// [`interleave_wait`](Config::interleave_wait) is left out all the same.
     Drop,
 }
 
@@ -213,6 +226,7 @@ impl Config {
             fragment_max: service::FRAGMENT_DURATION_MAX,
             audio_fragment: Duration::from_secs(2),
             without_keyframe: WithoutKeyframe::default(),
+            missing_track: MissingTrack::default(),
             interleave_wait: Duration::from_secs(2),
             interleave_span: Duration::from_secs(5),
             buffer_bytes: 32 << 20,
@@ -287,6 +301,8 @@ impl Config {
         audio_fragment: Duration;
         /// What happens to frames after such a cut: by default they make a fragment of their own.
         without_keyframe: WithoutKeyframe;
+        /// What happens to a fragment without a frame of one of its tracks: by default it goes out without that track.
+        missing_track: MissingTrack;
         /// With several tracks, how long a frame waits for earlier ones of the others: 2 s by default. A track that gives none
         /// for so long counts as silent.
         interleave_wait: Duration;

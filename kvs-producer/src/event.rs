@@ -218,6 +218,8 @@ pub enum LossReason {
     NoKeyframe,
     /// Its track came back and joins at the next key frame.
     TrackJoining,
+    /// It lacks a frame of a track its header declares, and the policy is to drop it.
+    TrackMissing,
     /// It was put while the stream was paused and is older than the pre-roll.
     Paused,
     /// The deadline of the stop passed.
@@ -235,6 +237,7 @@ impl LossReason {
             Self::Rejected(_) => "rejected",
             Self::NoKeyframe => "no key frame",
             Self::TrackJoining => "track joining",
+            Self::TrackMissing => "track missing",
             Self::Paused => "paused",
             Self::Stopped => "stopped",
         }

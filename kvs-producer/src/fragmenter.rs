@@ -7,7 +7,7 @@ use kvs_mkv::service::{FragmentCheck, limits};
 use kvs_mkv::{Frame, Track, TrackKind, TrackNumber};
 
 use crate::buffer::Buffer;
-use crate::config::{Config, WithoutKeyframe};
+use crate::config::{Config, MissingTrack, WithoutKeyframe};
 use crate::event::{Event, FragmentId, LossReason, Span};
 use crate::fragment::{Delivery, Epoch, Filling, Fragment};
 use crate::reports::Reports;
@@ -29,6 +29,8 @@ pub(crate) struct Fragmenter {
     floor: u64,
     /// The next frame opens a fragment whatever it is: a key frame opened the group it belongs to.
     may_split: bool,
+    /// Pictures come that are shown before one that came earlier.
+    reorders: bool,
     /// Frames of the fragment before: most have as many.
     usual: usize,
     current: Current,
@@ -41,7 +43,15 @@ struct Rules {
     max: u64,
     audio: u64,
     without_keyframe: WithoutKeyframe,
+    missing_track: MissingTrack,
     timecodes: Timecodes,
+}
+
+impl Rules {
+    /// From here on a fragment is cut at the first clean place: further on there may be none.
+    fn clean_cut(&self) -> u64 {
+        self.max - CLEAN_CUT.min(self.max / 8)
+    }
 }
 
 /// What begins a fragment.
@@ -59,6 +69,8 @@ struct Current {
     adjusted_most: u64,
     last_key: u64,
     asked_for_keyframe: bool,
+    /// The latest time of the leading track.
+    latest_lead: u64,
 }
 
 /// Whether a frame begins a new fragment.
@@ -79,6 +91,7 @@ impl Fragmenter {
             max: millis(config.fragment_max),
             audio: millis(config.audio_fragment),
             without_keyframe: config.without_keyframe,
+            missing_track: config.missing_track,
             timecodes: config.timecodes,
         };
         Some(Self {
@@ -90,6 +103,7 @@ impl Fragmenter {
             epochs: 0,
             floor: 0,
             may_split: false,
+            reorders: false,
             usual: 0,
             current: Current::default(),
         })
@@ -167,8 +181,23 @@ impl Fragmenter {
             return Verdict::Cut;
         }
         let bytes = open.bytes.saturating_add(frame.data.len() as u64);
-        let too_long = at.saturating_sub(open.earliest) > self.rules.max;
+        let length = at.saturating_sub(open.earliest);
+        let too_long = length > self.rules.max || self.is_clean(frame, at) && length > self.rules.clean_cut();
         if too_long || bytes > FRAGMENT_BYTES { Verdict::Forced } else { Verdict::Stay }
+    }
+
+    /// Whether a cut before this frame leaves no picture of the next fragment in this one's time. Where no fragment follows
+    /// until the next key frame, an early cut would only cost frames.
+    fn is_clean(&self, frame: &Frame, at: u64) -> bool {
+        self.reorders
+            && self.rules.without_keyframe == WithoutKeyframe::Split
+            && frame.track == self.lead
+            && at > self.current.latest_lead
+    }
+
+    /// Whether a cut without a key frame will be needed soon.
+    pub(crate) fn nears_the_limit(&self, buffer: &Buffer) -> bool {
+        buffer.open().is_some_and(|open| open.latest.saturating_sub(open.earliest) > self.rules.max / 4 * 3)
     }
 
     /// Whether the open fragment has a frame of each track it declares, or will never have: a silent track is not waited for.
@@ -214,6 +243,9 @@ impl Fragmenter {
         self.may_split = self.rules.without_keyframe == WithoutKeyframe::Split;
         self.current = Current::default();
         buffer.seal(filling, reports);
+        if missing && self.rules.missing_track == MissingTrack::Drop {
+            buffer.lose(id, LossReason::TrackMissing, reports);
+        }
     }
 
     /// A fragment without a frame of a declared track would be refused: it goes out under a header without that track.
@@ -291,6 +323,10 @@ impl Fragmenter {
             reports.stats.adjusted_frames += 1;
         }
         frame.pts = Duration::from_millis(at);
+        if frame.track == self.lead {
+            self.reorders |= at < self.current.latest_lead;
+            self.current.latest_lead = self.current.latest_lead.max(at);
+        }
         if !self.current.seen.contains(&frame.track) {
             self.current.seen.push(frame.track);
         }
@@ -318,11 +354,16 @@ fn lose_frame(frame: &Frame, reason: LossReason, reports: &mut Reports) {
     reports.lost(None, span, reason);
 }
 
-/// Whether a fragment is on the wire under another header than its own.
+/// Whether a fragment that is on the wire is lost, or has another header than the one it was begun under.
 pub(crate) fn changed_under_way(fragment: &Fragment, epoch: &Epoch) -> bool {
-    matches!(fragment.delivery, Delivery::Sending { .. }) && fragment.epoch.id != epoch.id
+    match fragment.delivery {
+        Delivery::Sending { .. } => fragment.epoch.id != epoch.id,
+        delivery => delivery == Delivery::Done,
+    }
 }
 
+/// Before the limit, in ms: longer than encoders let pictures be shown after the one they were decoded before.
+const CLEAN_CUT: u64 = 500;
 /// Most frames that room is made for in advance: 8 KiB, whatever the fragment before had.
 const ROOM: usize = 64;
 /// The service's limit less what headers may add.

@@ -126,6 +126,7 @@ impl Intake {
         if jump.handling == JumpHandling::NewSession {
             self.flush(buffer, reports);
             self.fragmenter.break_epoch(buffer, reports);
+            self.interleaver.restart();
         }
     }
 
@@ -159,6 +160,7 @@ impl Intake {
 
     fn place(&mut self, held: Held, buffer: &mut Buffer, reports: &mut Reports) {
         self.fragmenter.place(held.frame, buffer, &mut self.tags, reports);
+        self.interleaver.set_cut_is_near(self.fragmenter.nears_the_limit(buffer));
         for extra in held.extras {
             self.apply(extra, buffer, reports);
         }
@@ -205,7 +207,7 @@ impl Intake {
                 }
             }
             Reach::Persistent => {
-                self.with_tags(buffer, |set| set.set_persistent(&tag.tag))?;
+                self.with_tags(buffer, |set| set.set_tag(&tag.tag))?;
                 self.tags.persist(&tag.tag)
             }
         }

@@ -22,6 +22,8 @@ pub(crate) struct Interleaver {
     wait: Duration,
     span: u64,
     bytes: usize,
+    /// A fragment may soon be cut without a key frame: any picture shown after all before it may begin the next one.
+    cut_is_near: bool,
 }
 
 #[derive(Debug)]
@@ -31,6 +33,10 @@ struct Lane {
     queue: VecDeque<Held>,
     /// The latest order given: frames shown out of order go out where they were decoded.
     newest: u64,
+    /// The latest time of a frame.
+    latest: u64,
+    /// Pictures come that are shown before one that came earlier.
+    reorders: bool,
     silent: bool,
 }
 
@@ -75,9 +81,11 @@ impl Interleaver {
             lead: track == lead,
             queue: VecDeque::new(),
             newest: 0,
+            latest: 0,
+            reorders: false,
             silent: false,
         };
-        Self { lanes: tracks.iter().map(lane).collect(), wait, span: millis(span), bytes: 0 }
+        Self { lanes: tracks.iter().map(lane).collect(), wait, span: millis(span), bytes: 0, cut_is_near: false }
     }
 
     /// Whether frames need not be queued at all.
@@ -95,11 +103,23 @@ impl Interleaver {
         self.lanes.iter().map(|lane| lane.queue.len()).sum()
     }
 
+    /// Whether a cut without a key frame is near.
+    pub(crate) const fn set_cut_is_near(&mut self, near: bool) {
+        self.cut_is_near = near;
+    }
+
+    /// Times begin anew: what comes has nothing to do with what came.
+    pub(crate) fn restart(&mut self) {
+        for lane in &mut self.lanes {
+            (lane.newest, lane.latest) = (0, 0);
+        }
+    }
+
     /// Takes a frame whose time is on the common axis; says whether its track had been silent.
     pub(crate) fn push(&mut self, frame: Frame, now: Instant) -> bool {
         let Some(lane) = self.lanes.iter_mut().find(|lane| lane.track == frame.track) else { return false };
         self.bytes += frame.data.len();
-        lane.push(frame, now);
+        lane.push(frame, self.cut_is_near, now);
         std::mem::take(&mut lane.silent)
     }
 
@@ -134,11 +154,18 @@ impl Interleaver {
             lane.silent = true;
             return Some(Out::Silent(lane.track));
         }
-        let unsure = self.first().is_some_and(|held| held.boundary == Boundary::Unsure);
-        if unsure && !self.waited(now) {
+        if self.is_unsure() && !self.waited(now) {
             return None;
         }
         self.release().map(Out::Frame)
+    }
+
+    /// Whether the next frame in order might still change: pictures shown before it may follow, and with them the boundary moves
+    /// to before the sound that is next.
+    fn is_unsure(&self) -> bool {
+        let unsure = |held: &Held| held.boundary == Boundary::Unsure;
+        let moves = |lane: &Lane| lane.reorders && lane.queue.front().is_some_and(unsure);
+        self.first().is_some_and(unsure) || self.lanes.iter().any(moves)
     }
 
     /// The next frame in order, whether it should wait or not.
@@ -176,9 +203,12 @@ impl Interleaver {
 }
 
 impl Lane {
-    fn push(&mut self, frame: Frame, now: Instant) {
+    fn push(&mut self, frame: Frame, cut_is_near: bool, now: Instant) {
         let at = millis(frame.pts);
-        let (order, boundary) = if self.lead && frame.keyframe {
+        self.reorders |= self.lead && at < self.latest;
+        let may_begin = frame.keyframe || cut_is_near && self.reorders && at > self.latest;
+        self.latest = self.latest.max(at);
+        let (order, boundary) = if self.lead && may_begin {
             (at, Boundary::Unsure)
         } else if let Some(key) = self.unsure_key() {
             if at < millis(key.frame.pts) {
@@ -267,6 +297,41 @@ mod tests {
         }
         let expected = [(2, 900), (1, 1000), (1, 920), (1, 960), (2, 930), (2, 970), (2, 1010), (2, 1050), (1, 1080)];
         assert_eq!(order(&mut lanes, now), expected);
+    }
+
+    /// As a camera gives them: the sound is there before the pictures it belongs to.
+    #[test]
+    fn sound_waits_for_leading_pictures_where_there_were_some_before() {
+        let (mut lanes, now) = (av(), Instant::now());
+        for (ms, key) in [(0, true), (80, false), (40, false), (120, false)] {
+            lanes.push(frame(V, ms, key), now);
+        }
+        for ms in [10, 60, 130, 170, 210, 250, 290] {
+            lanes.push(frame(A, ms, false), now);
+        }
+        order(&mut lanes, now);
+        lanes.push(frame(V, 200, true), now);
+        assert_eq!(order(&mut lanes, now), [], "the key frame's leading pictures may be shown before 130");
+        lanes.push(frame(V, 160, false), now);
+        lanes.push(frame(V, 240, false), now);
+        assert_eq!(order(&mut lanes, now), [(2, 130), (1, 200), (1, 160), (2, 170), (2, 210), (1, 240)]);
+    }
+
+    #[test]
+    fn near_a_cut_any_picture_after_all_before_it_may_be_the_boundary() {
+        let (mut lanes, now) = (av(), Instant::now());
+        for (ms, key) in [(0, true), (80, false), (40, false)] {
+            lanes.push(frame(V, ms, key), now);
+        }
+        lanes.set_cut_is_near(true);
+        lanes.push(frame(V, 160, false), now);
+        for ms in [10, 60, 90, 130, 170] {
+            lanes.push(frame(A, ms, false), now);
+        }
+        lanes.push(frame(V, 120, false), now);
+        lanes.push(frame(V, 240, false), now);
+        let expected = [(1, 0), (2, 10), (2, 60), (1, 80), (1, 40), (2, 90), (1, 160), (1, 120)];
+        assert_eq!(order(&mut lanes, now), expected, "and the next one may be it as well");
     }
 
     #[test]

@@ -111,7 +111,9 @@ pub use ack::{Ack, AckError, AckKind};
 pub use ack_parser::{AckParseError, AckParser};
 pub use budget::SharedBudget;
 pub use call::{Answer, Call, CallId, Failure, FailureKind, Freshness, NewStream, SessionId, StreamStatus};
-pub use config::{Bootstrap, Config, ConfigError, Overflow, Payloads, TimeJump, Timestamps, WithoutKeyframe};
+pub use config::{
+    Bootstrap, Config, ConfigError, MissingTrack, Overflow, Payloads, TimeJump, Timestamps, WithoutKeyframe,
+};
 pub use diagnosis::{Action, Diagnosis};
 #[cfg(feature = "tokio")]
 pub use drive::{Events, OpenError, StopReport, Stream};

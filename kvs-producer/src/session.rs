@@ -59,7 +59,7 @@ pub(crate) enum Step {
     Send(Chunks),
     /// The body is complete.
     End,
-    /// The fragment on the wire no longer fits the header it was begun under.
+    /// The fragment on the wire is lost, or no longer fits the header it was begun under.
     Superseded,
     /// Nothing to send, and nothing was ever sent: the connection is of no use.
     Useless,
@@ -124,11 +124,10 @@ impl Session {
                     Follow::End => return Some(self.end(out)),
                 },
                 Cursor::Inside { fragment, next } => {
-                    let held = buffer.get(fragment)?;
-                    if changed_under_way(held, &self.epoch) {
+                    let Some(held) = buffer.get(fragment).filter(|held| !changed_under_way(held, &self.epoch)) else {
                         self.cursor = Cursor::Ended;
                         return Some(Step::Superseded);
-                    }
+                    };
                     if let Some(frame) = held.frames.get(next) {
                         let block = self.block(frame.clone());
                         if out.is_empty() {

@@ -102,6 +102,8 @@ pub struct LostBy {
     pub no_keyframe: u64,
     /// [`LossReason::TrackJoining`].
     pub track_joining: u64,
+    /// [`LossReason::TrackMissing`].
+    pub track_missing: u64,
     /// [`LossReason::Paused`].
     pub paused: u64,
     /// [`LossReason::Stopped`].
@@ -118,6 +120,7 @@ impl Totals {
             LossReason::Rejected(_) => &mut self.lost_by.rejected,
             LossReason::NoKeyframe => &mut self.lost_by.no_keyframe,
             LossReason::TrackJoining => &mut self.lost_by.track_joining,
+            LossReason::TrackMissing => &mut self.lost_by.track_missing,
             LossReason::Paused => &mut self.lost_by.paused,
             LossReason::Stopped => &mut self.lost_by.stopped,
         };

@@ -6,11 +6,12 @@ mod support;
 
 use std::time::{Duration, Instant, SystemTime};
 
+use kvs_mkv::codec::g711::{self, Law};
 use kvs_mkv::service::ErrorId;
 use kvs_mkv::{CodecId, Frame, Track, TrackKind};
 use kvs_producer::{
     Action, Answer, CloseReason, Event, Failure, FailureKind, FragmentTag, HaltReason, ImageGeneration, LossReason,
-    Overflow, Payloads, Producer, Refusal, TimeJump, Timecodes, Timestamps, Transmit, WithoutKeyframe,
+    MissingTrack, Overflow, Payloads, Producer, Refusal, TimeJump, Timecodes, Timestamps, Transmit, WithoutKeyframe,
 };
 use support::*;
 
@@ -578,13 +579,16 @@ fn one_missing_ack_costs_nothing() {
     assert_eq!((totals.lost.frames, totals.lost_by.unconfirmed), (50, 50));
 }
 
-/// cpp PR#1200: a hundred thousand producers that never reach the service, made and dropped.
+/// cpp PR#1200: a hundred thousand producers that cannot work or never reach the service, made and dropped.
 #[test]
 fn offline_constructor_leak() {
+    const EACH: u64 = 50_000;
+    let (now, wall) = (Instant::now(), SystemTime::UNIX_EPOCH + EPOCH);
     let heap = allocation_counter::measure(|| {
-        for n in 0..20_000 {
-            let now = Instant::now();
-            let mut producer = Producer::new(config().seed(n), now, SystemTime::UNIX_EPOCH + EPOCH).unwrap();
+        for n in 0..EACH {
+            // Refused when it is nearly made: the header of its sessions is tried last.
+            assert!(Producer::new(config().seed(n).writing_app("x".repeat(1 << 17)), now, wall).is_err());
+            let mut producer = Producer::new(config().seed(n), now, wall).unwrap();
             producer.put_frame(frame(V, 0, true), now).unwrap();
             let Some(Transmit::Call { id, .. }) = producer.poll_transmit(now) else {
                 panic!("it looks for its stream")
@@ -594,27 +598,175 @@ fn offline_constructor_leak() {
         }
     });
     assert_eq!((heap.count_current, heap.bytes_current), (0, 0), "{heap:?}");
+    // Nothing gathers while they come and go either.
+    assert!(heap.bytes_max < 1 << 20, "{heap:?}");
 }
 
-/// cpp#131, cpp#80: a second producer for the same stream right after the first.
+/// cpp#131, cpp#80: a producer is freed wherever it stands, and the next one for the same stream works at once.
 #[test]
 fn free_then_create_same_name() {
-    let mut first = Service::new(config());
-    first.play(0, 3000, 2000);
-    assert!(first.session.is_some() && first.producer.stats().buffered_fragments > 0, "it is dropped in the middle");
-    // While the first one lives, and right after it is gone.
-    let mut second = Service::new(config());
-    second.play(3000, 5000, 2000);
-    drop(first);
-    second.play(5000, 7000, 2000);
-    second.finish(S(5));
-    let mut third = Service::new(config());
-    third.play(7000, 9000, 2000);
-    third.finish(S(5));
-    for service in [&second, &third] {
-        let totals = service.producer.stats().totals;
-        assert_eq!((totals.lost.frames, totals.persisted), (0, totals.submitted));
-        assert!(!service.calls.iter().any(|call| call == "CreateStream"), "{:?}", service.calls);
+    type Play = fn(&mut Service);
+    let lives: [Play; 7] = [
+        |_| {},
+        |service| service.down = true,
+        |service| service.play(0, 1000, 2000),
+        // Sent and not confirmed.
+        |service| {
+            service.ack = |_| Vec::new();
+            service.play(0, 5000, 2000);
+        },
+        // Between two attempts.
+        |service| {
+            service.play(0, 1000, 2000);
+            service.down = true;
+            service.cut();
+        },
+        // In the middle of its stop.
+        |service| {
+            (service.black_hole, service.lingers) = (true, true);
+            service.play(0, 1000, 2000);
+            service.producer.finish(None, service.now);
+            service.run();
+        },
+        |service| {
+            service.play(0, 1000, 2000);
+            service.finish(S(5));
+        },
+    ];
+    for (which, life) in lives.into_iter().enumerate() {
+        let mut first = Service::new(config());
+        life(&mut first);
+        // While the first one lives, and right after it is gone.
+        let mut second = Service::new(config());
+        second.play(3000, 5000, 2000);
+        drop(first);
+        second.play(5000, 7000, 2000);
+        second.finish(S(5));
+        let mut third = Service::new(config());
+        third.play(7000, 9000, 2000);
+        third.finish(S(5));
+        for service in [&second, &third] {
+            let totals = service.producer.stats().totals;
+            assert_eq!((totals.lost.frames, totals.persisted), (0, totals.submitted), "after life {which}");
+            assert!(!service.calls.iter().any(|call| call == "CreateStream"), "{:?}", service.calls);
+            assert_eq!(service.sessions, 1, "after life {which}");
+        }
+    }
+}
+
+/// cpp#405, cpp#491: SEI in front, zeros behind a unit; what is stored is what was given, unit by unit.
+#[test]
+fn sei_first_and_trailing_zero() {
+    const SPS: &[u8] = b"\x67\x42\xc0\x0a\xda\x0f\x0a\x69\xa8\x08\x08\x08\x10";
+    const PPS: &[u8] = b"\x68\xce\x3c\x80";
+    const SEI: &[u8] = b"\x06\x05\x04\x01\x02\x03\x04\x80";
+    let picture: Vec<u8> = [b"\x65\x88".as_slice(), &[0x5a; 300]].concat();
+    let units = [SEI, SPS, PPS, &picture];
+    let track = Track::new(V, TrackKind::Video, CodecId::H264);
+    let mut service = Service::new(kvs_producer::Config::new("cam", vec![track]));
+    let access_unit: Vec<u8> = units.iter().flat_map(|unit| [b"\0\0\0\x01", *unit, b"\0\0"].concat()).collect();
+    service.put(Frame::new(V, at(0), access_unit).with_keyframe(true));
+    service.finish(S(5));
+    let stored = service.stored[0].frames[0].data.clone().into_bytes();
+    let lengths = |unit: &&[u8]| [u32::try_from(unit.len()).unwrap().to_be_bytes().as_slice(), unit].concat();
+    assert_eq!(stored, units.iter().flat_map(lengths).collect::<Vec<u8>>());
+    let told = &service.headers[0][0].codec_private;
+    assert!(told.windows(SPS.len()).any(|window| window == SPS), "the decoder is told though an SEI came first");
+}
+
+/// cpp#675: what the header says of the sound is the law it was made with.
+#[test]
+fn ulaw_not_alaw() {
+    for (law, tag) in [(Law::Mu, 7u16), (Law::A, 6)] {
+        let track = g711::track(V, law, 8000, 1);
+        let mut service = Service::new(kvs_producer::Config::new("cam", vec![track]));
+        for ms in (0..5000).step_by(20) {
+            service.put(Frame::new(V, at(ms), vec![0xd5; 160]));
+            service.pass(MS(20));
+        }
+        service.finish(S(5));
+        let stored = &service.headers[0][0];
+        assert_eq!(stored.codec, CodecId::ACM);
+        assert_eq!(stored.codec_private[..2], tag.to_le_bytes(), "{law:?}");
+        assert_eq!(service.stored[0].frames[0].data.clone().into_bytes(), vec![0xd5; 160]);
+    }
+}
+
+/// cpp#773: a library says nothing on its own; this test runs itself and looks at what was printed.
+#[test]
+fn silent_library() {
+    const INSIDE: &str = "KVS_PRODUCER_SILENT_LIBRARY";
+    if std::env::var_os(INSIDE).is_some() {
+        let mut service = Service::new(config());
+        service.play(0, 3000, 2000);
+        service.cut();
+        service.down = true;
+        service.play(3000, 9000, 2000);
+        assert!(service.producer.put_frame(Frame::new(A, at(0), vec![1]), service.now).is_err());
+        service.down = false;
+        service.pass(S(20));
+        return service.finish(S(10));
+    }
+    let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+    let again = again.args(["--exact", "silent_library", "--nocapture", "--test-threads", "1"]).env(INSIDE, "1");
+    let output = again.output().unwrap();
+    let printed = String::from_utf8(output.stdout.clone()).unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    // The test runner's own words and nothing in between.
+    let lines: Vec<&str> = printed.lines().filter(|line| !line.is_empty()).collect();
+    let [running, ok, result] = lines[..] else { panic!("{lines:?}") };
+    assert!(running == "running 1 test" && ok == "test silent_library ... ok" && result.starts_with("test result: ok"));
+}
+
+/// With pictures shown out of order, a fragment that has to be cut before its key frame is cut where no picture's time has to move.
+#[test]
+fn a_long_group_is_cut_at_a_clean_place() {
+    let config = kvs_producer::Config::new("cam", vec![video(), audio()]).payloads(Payloads::AsIs).fragment_max(S(5));
+    let mut service = Service::new(config);
+    // Four pictures a step: one that others refer to, then three that are shown before it.
+    for step in 0..100u64 {
+        for (n, ahead) in [4, 1, 2, 3].into_iter().enumerate() {
+            service.put(frame(V, (step * 4 + ahead) * 40, step == 0 && n == 0));
+            // The sound is there before the pictures.
+            if step > 0 {
+                service.put(frame(A, (step * 4 + n as u64 + 1) * 40 + 13, false));
+            }
+            service.pass(MS(40));
+        }
+    }
+    service.finish(S(10));
+    assert_eq!(service.producer.stats().totals.lost.frames, 0);
+    assert!(service.stored.len() >= 4, "{}", service.stored.len());
+    for seen in &service.stored {
+        let times: Vec<_> = seen.frames.iter().map(|frame| frame.pts).collect();
+        assert!(*times.iter().max().unwrap() - *times.iter().min().unwrap() <= S(5));
+    }
+    times_rise(&service);
+    let moved: Vec<_> = service.events.iter().filter(|event| matches!(event, Event::Adjusted { .. })).collect();
+    assert!(moved.is_empty(), "a time had to move: {moved:?}");
+}
+
+/// A fragment that lacks a track is lost where that was asked for, also when it is on the wire; all others go out whole.
+#[test]
+fn a_fragment_without_one_of_its_tracks_is_dropped_where_that_is_asked_for() {
+    let config = kvs_producer::Config::new("cam", vec![video(), audio()]).payloads(Payloads::AsIs);
+    let mut service = Service::new(config.missing_track(MissingTrack::Drop));
+    for ms in (0..20_000).step_by(40) {
+        service.put(frame(V, ms, ms % 2000 == 0));
+        if !(9_000..9_900).contains(&ms) {
+            service.put(frame(A, ms, false));
+        }
+        // Two fragments end within the time in which there is no sound.
+        if ms == 9_200 || ms == 9_600 {
+            service.producer.end_fragment();
+        }
+        service.pass(MS(40));
+    }
+    service.finish(S(10));
+    let totals = service.producer.stats().totals;
+    assert_eq!((totals.lost.frames, totals.lost_by.track_missing), (10, 10), "{totals:?}");
+    for seen in &service.stored {
+        assert!(seen.frames.iter().any(|frame| frame.track == A) && seen.tracks == 2, "{}", seen.timecode);
     }
 }
 

@@ -1,11 +1,12 @@
 //! Whether each loss and each refusal had to be, judged as it happens from what the user did, what the service said and what
 //! the producer holds; nothing here is the producer's code.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use kvs_mkv::service::ErrorId;
-use kvs_producer::limits::{FRAGMENT_OVERHEAD, FRAME_OVERHEAD};
-use kvs_producer::{Loss, LossReason, Refusal};
+use kvs_producer::limits::{FRAGMENT_OVERHEAD, FRAME_OVERHEAD, USER_TAGS};
+use kvs_producer::{Loss, LossReason, MissingTrack, Refusal};
 
 use super::ledger::{Holding, Ledger};
 use super::scenario::{Fault, Scenario};
@@ -31,6 +32,7 @@ pub(crate) struct Judge {
     fragment_max: Duration,
     idle_after: Duration,
     tracks: usize,
+    missing_track: MissingTrack,
     /// What was held when the frame that is being put came, and what that frame needs.
     putting: Option<(Holding, usize)>,
     /// How often room had to be made.
@@ -43,8 +45,11 @@ pub(crate) struct Judge {
     lead: Option<u64>,
     last_put: Option<Instant>,
     last_key: Option<Duration>,
-    /// Key frames since a group lost its beginning.
+    /// Key frames since a group lost its beginning, and the time of the first that came after enough of them, in ms.
     keys: u32,
+    whole_from: Option<u64>,
+    /// The frames that tags were put with, as long as they are held.
+    tagged: VecDeque<u64>,
     pub(crate) paused: bool,
     /// Times are no measure any more: the source's clock jumped.
     jumped: bool,
@@ -72,6 +77,7 @@ impl Judge {
             fragment_max: scenario.fragment_max,
             idle_after: scenario.idle_after,
             tracks: scenario.tracks,
+            missing_track: scenario.missing_track,
             putting: None,
             tight: 0,
             newest: 0,
@@ -80,6 +86,8 @@ impl Judge {
             last_put: None,
             last_key: None,
             keys: 0,
+            whole_from: None,
+            tagged: VecDeque::new(),
             paused: false,
             jumped: false,
             unsteady: false,
@@ -94,7 +102,7 @@ impl Judge {
         self.at = ms(pts);
         let held = self.ledger.holding();
         self.ledger.hand_over(number, ms(pts), bytes);
-        let overhead = (held.frames + 1) * FRAME_OVERHEAD + (fragments + 1) * FRAGMENT_OVERHEAD + TAGS;
+        let overhead = (held.frames + 1) * FRAME_OVERHEAD + (fragments + 1) * FRAGMENT_OVERHEAD + self.tags(held.first);
         self.tight += u32::from(self.is_full(held, bytes + overhead) || self.is_too_long(held));
         self.putting = Some((held, bytes + overhead));
         let idle = self.last_put.is_some_and(|last| now.saturating_duration_since(last) >= self.idle_after);
@@ -119,6 +127,9 @@ impl Judge {
         if part == Part::Key {
             self.last_key = Some(pts);
             self.keys += 1;
+            if self.keys > ENOUGH_KEYS {
+                self.whole_from.get_or_insert(ms(pts));
+            }
         }
     }
 
@@ -149,6 +160,19 @@ impl Judge {
         Ok(())
     }
 
+    /// A tag was put with the frame of this number.
+    pub(crate) fn tag_put(&mut self, frame: u64) {
+        self.tagged.push_back(frame);
+    }
+
+    /// What the tags of held frames may count for, and those of lost ones that went on to the next fragment.
+    fn tags(&mut self, first: u64) -> usize {
+        while self.tagged.front().is_some_and(|frame| *frame < first) {
+            self.tagged.pop_front();
+        }
+        (self.tagged.len() + USER_TAGS) * TAG
+    }
+
     fn is_full(&self, held: Holding, needs: usize) -> bool {
         held.bytes.saturating_add(needs) > self.limit
     }
@@ -161,6 +185,13 @@ impl Judge {
     /// From here to the next key frame, frames may have no picture to build on.
     pub(crate) fn group_broken(&mut self) {
         self.keys = 0;
+        self.whole_from = None;
+    }
+
+    /// The user ended a fragment: it may lack tracks, and what follows has no key frame.
+    pub(crate) fn fragment_ended(&mut self) {
+        self.unsteady = true;
+        self.group_broken();
     }
 
     pub(crate) fn fault(&mut self, fault: Fault) {
@@ -202,11 +233,18 @@ impl Judge {
             }
             LossReason::Rejected(error) => self.lost_by_service(error.id),
             LossReason::NoKeyframe => {
-                hold!(self.keys <= 2, "{} key frames came, and still frames lack one: {loss:?}", self.keys);
+                // What waits for other tracks is told of later; its time says what it lacked.
+                let early = self.whole_from.is_none_or(|from| ms(loss.span.end) < from);
+                hold!(early, "{} key frames came, and still frames lack one: {loss:?}", self.keys);
                 Ok(())
             }
             LossReason::TrackJoining => {
                 hold!(self.tracks > 1 && self.unsteady, "no track was ever away: {loss:?}");
+                Ok(())
+            }
+            LossReason::TrackMissing => {
+                let asked = self.missing_track == MissingTrack::Drop && self.tracks > 1;
+                hold!(asked && self.unsteady, "every track had frames, or their want was to be borne: {loss:?}");
                 Ok(())
             }
             LossReason::Paused => {
@@ -300,7 +338,9 @@ fn ms(time: Duration) -> u64 {
 const APART: Duration = Duration::from_secs(10);
 /// How much earlier than its key frame a fragment may begin.
 const LEADING: Duration = Duration::from_millis(500);
-/// What tags may count for beside the frames.
-const TAGS: usize = 4096;
+/// What a tag of the kind put here may count for.
+const TAG: usize = 128;
+/// Until so many key frames came, frames may belong to a group that lost its own.
+const ENOUGH_KEYS: u32 = 2;
 /// The documented constant beside the buffer.
 pub(crate) const SLACK: usize = 16 << 10;

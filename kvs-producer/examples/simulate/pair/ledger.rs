@@ -25,6 +25,8 @@ pub(crate) struct Holding {
     pub(crate) bytes: usize,
     /// The time of the frame that has been held longest, in ms.
     pub(crate) oldest: Option<u64>,
+    /// No frame before this number is held.
+    pub(crate) first: u64,
 }
 
 /// Payload bytes that strike themselves off when the last slice of them is dropped.
@@ -49,7 +51,12 @@ impl Ledger {
 
     pub(crate) fn holding(&self) -> Holding {
         let held = self.held();
-        Holding { frames: held.frames, bytes: held.bytes, oldest: held.times.front().copied().flatten() }
+        Holding {
+            frames: held.frames,
+            bytes: held.bytes,
+            oldest: held.times.front().copied().flatten(),
+            first: held.first,
+        }
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {

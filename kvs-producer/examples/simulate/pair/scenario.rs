@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use kvs_mkv::{CodecId, Track, TrackKind, TrackNumber};
-use kvs_producer::{Bootstrap, Config, NewStream, Overflow, Payloads, TimeJump, Timecodes, WithoutKeyframe};
+use kvs_producer::{
+    Bootstrap, Config, MissingTrack, NewStream, Overflow, Payloads, TimeJump, Timecodes, WithoutKeyframe,
+};
 
 /// One kind of trouble.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -111,6 +113,9 @@ pub(crate) struct Scenario {
     pub(crate) store_time: Duration,
     pub(crate) credentials_last: Duration,
     pub(crate) stream_exists: bool,
+    /// The user ends a fragment now and then.
+    pub(crate) ends_fragments: bool,
+    pub(crate) missing_track: MissingTrack,
     /// When each fault begins and how long it lasts.
     pub(crate) faults: Vec<(Duration, Fault, Duration)>,
 }
@@ -137,6 +142,7 @@ impl Scenario {
         let form = if rng.bool() { Form::StartCodes } else { Form::AsIs };
         let (buffer_time, pre_roll) = (ms(rng, 30_000, 200_000), ms(rng, 0, 10_000));
         let (fragment_max, idle_after) = (ms(rng, 7_000, 10_000), ms(rng, 5_000, 25_000));
+        let missing_track = if rng.u8(..4) == 0 { MissingTrack::Drop } else { MissingTrack::LeaveOut };
         let config = Config::new("cam", tracks(count, form))
             .seed(seed)
             .payloads(if form == Form::AsIs { Payloads::AsIs } else { Payloads::Detect })
@@ -145,6 +151,7 @@ impl Scenario {
             .timecodes(timecodes)
             .time_jump([TimeJump::NewSession, TimeJump::Rebase, TimeJump::Refuse][rng.usize(..3)])
             .without_keyframe(without_keyframe)
+            .missing_track(missing_track)
             .buffer_bytes(buffer_bytes)
             .buffer_time(buffer_time)
             .overflow(if rng.u8(..3) == 0 { Overflow::Refuse } else { Overflow::DropOldest })
@@ -181,6 +188,8 @@ impl Scenario {
             store_time: ms(rng, 1, 1_500),
             credentials_last: ms(rng, 40_000, 3_600_000),
             stream_exists: rng.bool(),
+            ends_fragments: rng.u8(..3) == 0,
+            missing_track,
             faults,
         }
     }

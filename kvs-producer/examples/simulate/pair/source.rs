@@ -109,10 +109,11 @@ impl Source {
         }
         self.since_key = if key { self.frame_ms } else { self.since_key + self.frame_ms };
         let mut frames = Vec::new();
-        // An open group: the key frame is followed by a picture that is shown before it.
-        let leading = key && self.b_frames && !self.put.is_empty();
+        // Every other picture is followed by one that is shown before it; behind a key frame, that is an open group.
+        let followed = key || (self.since_key / self.frame_ms).is_multiple_of(2);
+        let reordered = followed && self.b_frames && !self.put.is_empty();
         frames.push(self.frame(TrackNumber::ONE, now, key, rng));
-        if leading {
+        if reordered {
             let before = now - i64::try_from(self.frame_ms / 2).unwrap_or(0);
             frames.push(self.frame(TrackNumber::ONE, before, false, rng));
         }

@@ -45,6 +45,10 @@ impl World {
                 if lead && self.rng.u8(..20) == 0 {
                     self.put_tag(number);
                 }
+                if lead && self.scenario.ends_fragments && self.rng.u8(..100) == 0 {
+                    self.producer.end_fragment();
+                    self.judge.fragment_ended();
+                }
             }
             Err(error) => {
                 self.hear_all();
@@ -60,6 +64,7 @@ impl World {
     pub(super) fn put_tag(&mut self, frame: u64) {
         let name = format!("tag-{}", self.tags.len());
         if self.producer.put_tag(FragmentTag::once(name.clone(), "x")).is_ok() {
+            self.judge.tag_put(frame);
             self.tags.insert(name, frame);
         }
     }
