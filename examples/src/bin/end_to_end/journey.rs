@@ -31,7 +31,7 @@ pub(crate) async fn run(options: &Options) -> Result<Vec<String>, Failure> {
     let recording = open(&options.input)?;
     make_room(&options.out).map_err(|error| Failure::input(format!("{}: {error}", options.out.display())))?;
     let mut service = Service::open(options).await?;
-    let id = setup::prepare(&service, options).await?;
+    let id = setup::prepare(&service, options, recording.video().map(|video| &video.codec)).await?;
     let console = Console::new(recording.duration());
     console.say(format!("{} into stream {} of the {}", describe(&recording), options.stream, service.name(options)));
 
@@ -55,9 +55,9 @@ pub(crate) async fn run(options: &Options) -> Result<Vec<String>, Failure> {
 fn open(input: &Path) -> Result<Recording, Failure> {
     let recording = Recording::open(input).map_err(Failure::of_input)?.starting_with_video();
     match recording.video() {
-        Some(video) if video.codec == CodecId::H264 => Ok(recording),
+        Some(video) if [CodecId::H264, CodecId::H265].contains(&video.codec) => Ok(recording),
         Some(video) => Err(Failure::input(format!(
-            "{}: images are made of H.264, and this video is {}; convert it with: ffmpeg -i IN -c:v libx264 OUT.mp4",
+            "{}: images are made of H.264 and H.265, and this video is {}; convert it with: ffmpeg -i IN -c:v libx264 OUT.mp4",
             input.display(),
             video.codec
         ))),

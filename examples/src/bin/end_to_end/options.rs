@@ -14,7 +14,7 @@ use kvs_examples::cli::Service;
 #[derive(Debug, Parser)]
 #[command(name = "end_to_end", version)]
 pub(crate) struct Options {
-    /// The recording: MP4 or MKV with H.264 and, if you like, AAC.
+    /// The recording: MP4 or MKV with H.264 or H.265 and, if you like, AAC.
     #[arg(long, value_name = "FILE", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/media/clock.mp4"), hide_default_value = true)]
     pub(crate) input: PathBuf,
 

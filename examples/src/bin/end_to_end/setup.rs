@@ -8,6 +8,7 @@ use kvs_images::{
     ImageGenerationConfiguration, NotificationConfiguration, UpdateImageGenerationConfiguration,
     UpdateNotificationConfiguration,
 };
+use kvs_mkv::CodecId;
 
 use crate::options::Options;
 use crate::service::{BUCKET, Service, topic_arn};
@@ -24,10 +25,14 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 const RETENTION_HOURS: u32 = 24;
 
 /// Creates the stream if need be and configures it.
-pub(crate) async fn prepare(service: &Service, options: &Options) -> Result<StreamId, Failure> {
+pub(crate) async fn prepare(
+    service: &Service,
+    options: &Options,
+    codec: Option<&CodecId>,
+) -> Result<StreamId, Failure> {
     let name: StreamName = options.stream.parse().map_err(Failure::of_input)?;
     let stream = StreamId::from(name.clone());
-    create(service, name).await?;
+    create(service, name, codec).await?;
     let account = active(service, &stream).await?;
     let images = ImageGenerationConfiguration::new(format!("s3://{BUCKET}"), &service.region)
         .sampling_interval(options.interval())
@@ -41,8 +46,9 @@ pub(crate) async fn prepare(service: &Service, options: &Options) -> Result<Stre
     Ok(stream)
 }
 
-async fn create(service: &Service, name: StreamName) -> Result<(), Failure> {
-    let create = CreateStream::new(name).media_type("video/h264").data_retention_in_hours(RETENTION_HOURS);
+async fn create(service: &Service, name: StreamName, codec: Option<&CodecId>) -> Result<(), Failure> {
+    let media_type = if codec == Some(&CodecId::H265) { "video/h265" } else { "video/h264" };
+    let create = CreateStream::new(name).media_type(media_type).data_retention_in_hours(RETENTION_HOURS);
     match service.client.send(create).await {
         Ok(_) => Ok(()),
         Err(error) if is_there_already(&error) => Ok(()),
