@@ -73,17 +73,17 @@ fn h265_shows_the_right_frame() {
     if !has("ffmpeg", "h265_shows_the_right_frame") {
         return;
     }
-    let clip = "testsrc2=size=128x96:rate=25:duration=2";
+    let clip = "testsrc2=size=128x96:rate=25:duration=1.2";
     let x265 = |parameters: &'static str| {
-        ["-c:v", "libx265", "-preset", "superfast", "-g", "25", "-pix_fmt", "yuv420p", "-x265-params", parameters]
+        ["-c:v", "libx265", "-preset", "superfast", "-g", "10", "-pix_fmt", "yuv420p", "-x265-params", parameters]
             .to_vec()
     };
     for options in [
         x265("log-level=error:bframes=0"),
         x265("log-level=error:bframes=4:b-pyramid=1:no-open-gop=1"),
         // Every key frame but the first is a CRA picture with leading pictures behind it.
-        x265("log-level=error:bframes=4:b-pyramid=1:open-gop=1:scenecut=0:keyint=25:min-keyint=25"),
-        x265("log-level=error:bframes=3:radl=2:no-open-gop=1:keyint=25:min-keyint=25"),
+        x265("log-level=error:bframes=4:b-pyramid=1:open-gop=1:scenecut=0:keyint=10:min-keyint=10"),
+        x265("log-level=error:bframes=3:radl=2:no-open-gop=1:keyint=10:min-keyint=10"),
         x265("log-level=error:temporal-layers=3:bframes=4:b-pyramid=1"),
         x265("log-level=error:weightb=1:ref=5:bframes=8"),
         x265("log-level=error:repeat-headers=1:aud=1:hrd=1:vbv-maxrate=500:vbv-bufsize=500"),
