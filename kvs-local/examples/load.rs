@@ -57,6 +57,8 @@ struct Arguments {
 
 const FRAME_TIME: Duration = Duration::from_millis(40);
 const FRAMES: u64 = 50;
+/// The service ends a connection after 45 minutes.
+const SESSION: Duration = Duration::from_secs(40 * 60);
 /// Later than this and the service has fallen behind: half a fragment.
 const BEHIND: Duration = Duration::from_secs(1);
 
@@ -118,7 +120,24 @@ async fn create(arguments: &Arguments, number: u64) -> Result<(), Trouble> {
 async fn produce(arguments: Arguments, number: u64, began: Instant, seen: Arc<Seen>) -> Result<(), Trouble> {
     // Cameras do not begin all at once: key frames and ends of fragments are spread over a fragment's time.
     let phase = FRAME_TIME * u32::try_from(FRAMES * number / arguments.streams.max(1))?;
-    sleep_until(began + phase).await;
+    let (mut from, end) = (began + phase, began + phase + Duration::from_secs(arguments.seconds));
+    while from < end {
+        let until = end.min(from + SESSION);
+        session(&arguments, number, from, until, &seen).await?;
+        from = until;
+    }
+    Ok(())
+}
+
+/// One connection, whose first frame is due at `began` and whose last fragment begins before `end`.
+async fn session(
+    arguments: &Arguments,
+    number: u64,
+    began: Instant,
+    end: Instant,
+    seen: &Arc<Seen>,
+) -> Result<(), Trouble> {
+    sleep_until(began).await;
     let tcp = TcpStream::connect(arguments.address).await?;
     tcp.set_nodelay(true)?;
     let (read, mut write) = tcp.into_split();
@@ -128,9 +147,9 @@ async fn produce(arguments: Arguments, number: u64, began: Instant, seen: Arc<Se
         arguments.address
     );
     write.write_all(head.as_bytes()).await?;
-    let acks = tokio::spawn(read_acks(read, Arc::clone(&seen)));
+    let acks = tokio::spawn(read_acks(read, Arc::clone(seen)));
     // Open until the last ack is here: to close one direction is to hang up.
-    let write = send(&arguments, write, began + phase, &seen).await?;
+    let write = send(arguments, write, began, end, seen).await?;
     let read = acks.await?;
     drop(write);
     read
@@ -140,6 +159,7 @@ async fn send(
     arguments: &Arguments,
     mut to: OwnedWriteHalf,
     began: Instant,
+    end: Instant,
     seen: &Seen,
 ) -> Result<OwnedWriteHalf, Trouble> {
     let size = match arguments.kbit {
@@ -151,7 +171,6 @@ async fn send(
     let mut writer = Writer::new(SegmentInfo::new([1; 16]), vec![track])?;
     let mut chunk = writer.start_segment().to_vec();
     let mut start = UNIX_EPOCH.elapsed()?;
-    let end = began + Duration::from_secs(arguments.seconds);
     for frame in 0_u64.. {
         let due = began + FRAME_TIME * u32::try_from(frame)?;
         if arguments.kbit > 0 {
