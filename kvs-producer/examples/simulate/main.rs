@@ -81,10 +81,14 @@ fn run_some(first: u64, options: &Options, end: &AtomicU64) -> Result<Sum, Faile
         if seed >= end.load(Ordering::Relaxed) {
             break;
         }
-        let outcome = pair::run(seed, voice);
-        if let Err(text) = outcome.verdict {
+        let failed = |text: String| {
             end.fetch_min(seed, Ordering::Relaxed);
-            return Err(Failed { seed, text });
+            Failed { seed, text }
+        };
+        // A panic is a broken promise too, and its seed is wanted.
+        let outcome = std::panic::catch_unwind(|| pair::run(seed, voice)).map_err(|_| failed("panicked".to_owned()))?;
+        if let Err(text) = outcome.verdict {
+            return Err(failed(text));
         }
         let totals = outcome.stats.totals;
         sum.add(Sum {
