@@ -24,8 +24,9 @@ use voice::Voice;
 const OPEN: Duration = Duration::from_secs(10);
 /// How long what is buffered may take to be persisted in the end.
 const DRAIN: Duration = Duration::from_secs(30);
-/// Frames that are due within so long of each other are sent together: one wake-up and one write for all of them.
-const TOGETHER: Duration = Duration::from_millis(20);
+/// Frames that are due within so long of each other are sent together: one wake-up and one
+/// write for all of them, where most of the processor time goes.
+const TOGETHER: Duration = Duration::from_millis(40);
 /// How long a created stream keeps media.
 const RETENTION: Duration = Duration::from_secs(24 * 3600);
 

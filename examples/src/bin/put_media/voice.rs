@@ -65,7 +65,7 @@ impl Voice {
         self.frames += 1;
         self.bytes += bytes as u64;
         let Form::Text(bar) = &self.form else { return };
-        if self.figured.elapsed() < FIGURES_EVERY {
+        if bar.is_hidden() || self.figured.elapsed() < FIGURES_EVERY {
             return;
         }
         self.figured = Instant::now();
