@@ -75,7 +75,7 @@ pub enum PutTagError {
     TooMany {
         /// Tags the fragment would have, those with reserved names included.
         count: usize,
-        /// [`USER_TAGS`].
+        /// [`limits::USER_TAGS`](crate::limits::USER_TAGS).
         limit: usize,
     },
     /// A name or value that the service would refuse.
@@ -105,7 +105,7 @@ pub enum PutTagError {
     PrefixTooLong {
         /// Its length.
         bytes: usize,
-        /// [`limits::IMAGE_PREFIX_BYTES`].
+        /// [`IMAGE_PREFIX_BYTES`](kvs_mkv::service::limits::IMAGE_PREFIX_BYTES).
         limit: usize,
     },
     /// The producer was told to finish.
