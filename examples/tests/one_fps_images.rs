@@ -1,0 +1,54 @@
+//! A camera of one picture a second loses none of them.
+
+#![expect(clippy::unwrap_used, reason = "a test panics")]
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use futures_util::StreamExt;
+use kvs_aws::StreamId;
+use kvs_examples::cli::client_of;
+use kvs_examples::media::Recording;
+use kvs_images::{ImagesExt, Pace};
+use kvs_local::LocalKvs;
+use kvs_mkv::{Frame, TrackNumber};
+use kvs_producer::{Bootstrap, Config, NewStream, Stream};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// amazon-kinesis-video-streams-producer-c#399: at one frame a second half of the images were NO_MEDIA.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_fps_images() {
+    let dir = tempfile::tempdir().unwrap();
+    let local = LocalKvs::builder().data_dir(dir.path()).start().await.unwrap();
+    let client = client_of(&local).unwrap();
+    let recording = Recording::open(Path::new(env!("CARGO_MANIFEST_DIR")).join("media/clock.mp4")).unwrap();
+    let recording = recording.starting_with_video();
+    let video = recording.video().unwrap().clone();
+    let config = Config::new("slow", vec![video])
+        .bootstrap(Bootstrap::CreateIfMissing(NewStream::new(Duration::from_secs(24 * 3600))));
+    let producer = Stream::open(config, client.clone()).await.unwrap();
+    let a_minute_ago = kvs_aws::epoch_seconds::millis(SystemTime::now() - Duration::from_secs(60)) / 1000;
+    let start = SystemTime::UNIX_EPOCH + Duration::from_secs(a_minute_ago);
+
+    // Its key frames, each two seconds from the next, shown twice as fast.
+    let keys = recording.samples().iter().filter(|sample| sample.track == TrackNumber::ONE && sample.keyframe);
+    let mut frames = 0;
+    for (sample, at) in keys.zip(0..) {
+        let pts = start.duration_since(SystemTime::UNIX_EPOCH).unwrap() + SECOND * at;
+        let frame = Frame::new(TrackNumber::ONE, pts, sample.data.clone()).with_keyframe(true);
+        producer.put_frame(frame).await.unwrap();
+        frames += 1;
+    }
+    assert!(producer.stop(Duration::from_secs(30)).await.is_complete());
+
+    let stream: StreamId = "slow".parse().unwrap();
+    let range = start..start + SECOND * frames;
+    let images = client.images(stream).range(range).every(SECOND).pace(Pace::Unlimited);
+    let images: Vec<_> = images.stream().unwrap().collect().await;
+    let shown: HashSet<_> = images.iter().map(|image| image.content.clone().unwrap()).collect();
+    assert_eq!(shown.len(), frames as usize, "every second has its own picture");
+    assert!(frames >= 10);
+    local.shutdown().await;
+}
