@@ -1,7 +1,5 @@
 //! A camera of one picture a second loses none of them.
 
-#![expect(clippy::unwrap_used, reason = "a test panics")]
-
 use std::collections::HashSet;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
