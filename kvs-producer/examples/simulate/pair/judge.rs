@@ -106,8 +106,9 @@ impl Judge {
         self.tight += u32::from(self.is_full(held, bytes + overhead) || self.is_too_long(held));
         self.putting = Some((held, bytes + overhead));
         let idle = self.last_put.is_some_and(|last| now.saturating_duration_since(last) >= self.idle_after);
-        // Pictures shown before their key frame make a fragment longer than its group.
-        let long = self.last_key.is_some_and(|last| pts.saturating_sub(last) + LEADING > self.fragment_max);
+        // A fragment is longer than its last group: by short groups before it, and by pictures shown before their key frame.
+        let before = SHORTEST + LEADING;
+        let long = self.last_key.is_some_and(|last| pts.saturating_sub(last) + before > self.fragment_max);
         if idle || long {
             self.group_broken();
         }
@@ -336,6 +337,8 @@ fn ms(time: Duration) -> u64 {
 
 /// How far from the leading track's time another track's may lie, by the documentation.
 const APART: Duration = Duration::from_secs(10);
+/// Key frames that come sooner after a fragment's first do not end it, by the documentation.
+const SHORTEST: Duration = Duration::from_secs(1);
 /// How much earlier than its key frame a fragment may begin.
 const LEADING: Duration = Duration::from_millis(500);
 /// What a tag of the kind put here may count for.
