@@ -135,7 +135,14 @@ impl MediaReader {
     /// At the live edge: waits, but not for ever.
     fn rest(&mut self, at: Instant) -> Read {
         let since = match &mut self.position {
-            Position::Seeking { since, .. } | Position::Following { since, .. } => *since.get_or_insert(at),
+            Position::Seeking { start, since } => {
+                // Nothing is there now: all that comes is later.
+                if *start == StartSelector::Now {
+                    *start = StartSelector::Earliest;
+                }
+                *since.get_or_insert(at)
+            }
+            Position::Following { since, .. } => *since.get_or_insert(at),
             Position::Ended => return Read::End,
         };
         match since.checked_add(self.wait) {

@@ -75,6 +75,17 @@ fn every_selector_begins_where_it_says() {
 }
 
 #[test]
+fn now_on_an_empty_stream_begins_with_the_first_fragment_that_comes_even_if_more_are_there_when_it_is_looked_at() {
+    let Shelf { store, put, dir: _dir } = shelf();
+    let mut reader = MediaReader::new(StartSelector::Now);
+    assert!(matches!(reader.read(&store, "window", now()).unwrap(), Read::Wait { .. }));
+    store.append("window", &put[0]).unwrap();
+    store.append("window", &put[1]).unwrap();
+    let Read::Media { number, .. } = reader.read(&store, "window", now()).unwrap() else { panic!("no media") };
+    assert_eq!(number, put[0].number);
+}
+
+#[test]
 fn media_comes_back_byte_for_byte_between_the_service_s_tags() {
     let Shelf { store, put, dir: _dir } = shelf();
     let mut reader = MediaReader::new(StartSelector::Earliest);

@@ -102,7 +102,7 @@ impl Answerer {
         let seat = self.media.join_readers(&stream.media_key(), Reader::Follower)?;
         let arrivals = self.media.arrivals(&stream.media_key());
         let (sender, media) = Channel::<Bytes, io::Error>::new(limits::WAITING_PIECES);
-        let reader = Follower {
+        let follower = Follower {
             answerer: Arc::clone(self),
             stream,
             reader: MediaReader::new(start),
@@ -110,7 +110,12 @@ impl Answerer {
             outflow: Outflow::default(),
             seat,
         };
-        drop(tokio::spawn(reader.run(sender)));
+        // Read before the answer goes out: where "now" is must not depend on when the body's task gets its turn.
+        let (follower, first) = follower.read().await.map_err(|error| {
+            tracing::error!("media cannot be read: {error}");
+            internal()
+        })?;
+        drop(tokio::spawn(follower.run(first, sender)));
         Ok(wire::streamed(MEDIA, media.boxed_unsync()))
     }
 
@@ -257,15 +262,8 @@ struct Follower {
 
 impl Follower {
     /// Sends media until none comes for a while, the stream is deleted, or nobody reads.
-    async fn run(mut self, mut sender: Sender<Bytes, io::Error>) {
+    async fn run(mut self, mut read: Read, mut sender: Sender<Bytes, io::Error>) {
         loop {
-            // What is stored from here on counts as news, so nothing falls between reading and waiting.
-            self.arrivals.mark_unchanged();
-            let (next, read) = match self.read().await {
-                Ok(read) => read,
-                Err(error) => return broken(sender, &*error),
-            };
-            self = next;
             let goes_on = match read {
                 Read::Media { bytes, .. } => {
                     let size = bytes.len() as u64;
@@ -279,12 +277,18 @@ impl Follower {
             if !goes_on {
                 break;
             }
+            (self, read) = match self.read().await {
+                Ok(next) => next,
+                Err(error) => return broken(sender, &*error),
+            };
         }
         tracing::debug!(stream = self.stream.name, "a reader's connection is over");
         drop(self.seat);
     }
 
     async fn read(mut self) -> Result<(Self, Read), Box<dyn std::error::Error + Send + Sync>> {
+        // What is stored from here on counts as news, so nothing falls between reading and waiting.
+        self.arrivals.mark_unchanged();
         let read = tokio::task::spawn_blocking(move || {
             let now = now(&self.answerer.clock);
             let key = self.stream.media_key();
