@@ -45,18 +45,45 @@ pub(crate) struct Judge {
     lead: Option<u64>,
     last_put: Option<Instant>,
     last_key: Option<Duration>,
-    /// Key frames since a group lost its beginning, and the time of the first that came after enough of them, in ms.
-    keys: u32,
-    whole_from: Option<u64>,
+    /// Whether each frame has the key frame of its group before it.
+    groups: Settling,
+    /// Whether each fragment declares the tracks that frames come of.
+    declared: Settling,
     /// The frames that tags were put with, as long as they are held.
     tagged: VecDeque<u64>,
     pub(crate) paused: bool,
     /// Times are no measure any more: the source's clock jumped.
     jumped: bool,
-    unsteady: bool,
     errors: Vec<ErrorId>,
     rejected: usize,
     resume_by: Option<Instant>,
+}
+
+/// What a disturbance upsets until enough key frames came.
+#[derive(Debug, Default)]
+struct Settling {
+    /// Key frames since the last disturbance.
+    keys: u32,
+    /// The time of the first that came after enough of them, in ms.
+    from: Option<u64>,
+}
+
+impl Settling {
+    fn disturb(&mut self) {
+        *self = Self::default();
+    }
+
+    fn key(&mut self, pts: Duration) {
+        self.keys += 1;
+        if self.keys > ENOUGH_KEYS {
+            self.from.get_or_insert(ms(pts));
+        }
+    }
+
+    /// Whether what has this time is past all that was upset.
+    fn settled_at(&self, pts: Duration) -> bool {
+        self.from.is_some_and(|from| ms(pts) >= from)
+    }
 }
 
 macro_rules! hold {
@@ -85,12 +112,11 @@ impl Judge {
             lead: None,
             last_put: None,
             last_key: None,
-            keys: 0,
-            whole_from: None,
+            groups: Settling::default(),
+            declared: Settling::default(),
             tagged: VecDeque::new(),
             paused: false,
             jumped: false,
-            unsteady: false,
             errors: Vec::new(),
             rejected: 0,
             resume_by: None,
@@ -127,17 +153,15 @@ impl Judge {
         }
         if part == Part::Key {
             self.last_key = Some(pts);
-            self.keys += 1;
-            if self.keys > ENOUGH_KEYS {
-                self.whole_from.get_or_insert(ms(pts));
-            }
+            self.groups.key(pts);
+            self.declared.key(pts);
         }
     }
 
     pub(crate) fn refused(&mut self, refusal: &Refusal, part: Part) -> Result<(), String> {
         let putting = self.putting.take();
         // To the producer, a track whose frames are refused is a track without frames.
-        self.unsteady = true;
+        self.declared.disturb();
         if part == Part::Key {
             // What follows has lost its beginning.
             self.group_broken();
@@ -183,34 +207,29 @@ impl Judge {
         self.jumped || Duration::from_millis(span) > self.time
     }
 
-    /// From here to the next key frame, frames may have no picture to build on.
+    /// From here to the next key frame, frames may have no picture to build on, and a header is not begun.
     pub(crate) fn group_broken(&mut self) {
-        self.keys = 0;
-        self.whole_from = None;
+        self.groups.disturb();
+        self.declared.disturb();
     }
 
-    /// The user ended a fragment: it may lack tracks, and what follows has no key frame.
-    pub(crate) fn fragment_ended(&mut self) {
-        self.unsteady = true;
-        self.group_broken();
-    }
-
+    /// A fault begins.
     pub(crate) fn fault(&mut self, fault: Fault) {
         match fault {
             Fault::ClockJump => {
                 self.jumped = true;
-                self.unsteady = true;
                 self.group_broken();
             }
-            Fault::Pause | Fault::LongGroup | Fault::SourcePause => {
-                self.unsteady = true;
-                self.group_broken();
-            }
-            Fault::Burst => {
-                // The source's clock runs ahead of the world's afterwards.
-                self.unsteady = true;
-            }
-            Fault::TrackStall | Fault::NewSets => self.unsteady = true,
+            Fault::Pause | Fault::LongGroup | Fault::SourcePause => self.group_broken(),
+            Fault::Burst | Fault::TrackStall | Fault::NewSets => self.declared.disturb(),
+            _ => {}
+        }
+    }
+
+    /// A fault is over: tracks come back.
+    pub(crate) fn fault_over(&mut self, fault: Fault) {
+        match fault {
+            Fault::Pause | Fault::SourcePause | Fault::Burst | Fault::TrackStall => self.declared.disturb(),
             _ => {}
         }
     }
@@ -235,17 +254,19 @@ impl Judge {
             LossReason::Rejected(error) => self.lost_by_service(error.id),
             LossReason::NoKeyframe => {
                 // What waits for other tracks is told of later; its time says what it lacked.
-                let early = self.whole_from.is_none_or(|from| ms(loss.span.end) < from);
-                hold!(early, "{} key frames came, and still frames lack one: {loss:?}", self.keys);
+                let early = !self.groups.settled_at(loss.span.end);
+                hold!(early, "{} key frames came, and still frames lack one: {loss:?}", self.groups.keys);
                 Ok(())
             }
             LossReason::TrackJoining => {
-                hold!(self.tracks > 1 && self.unsteady, "no track was ever away: {loss:?}");
+                let away = self.tracks > 1 && self.is_upset(loss);
+                hold!(away, "no track was away within {} key frames: {loss:?}", self.declared.keys);
                 Ok(())
             }
             LossReason::TrackMissing => {
                 let asked = self.missing_track == MissingTrack::Drop && self.tracks > 1;
-                hold!(asked && self.unsteady, "every track had frames, or their want was to be borne: {loss:?}");
+                let lacking = asked && self.is_upset(loss);
+                hold!(lacking, "every track had frames, or their want was to be borne: {loss:?}");
                 Ok(())
             }
             LossReason::Paused => {
@@ -256,6 +277,11 @@ impl Judge {
             LossReason::Stopped => Err(format!("given up at the stop although the weather had cleared: {loss:?}")),
             other => Err(format!("an unknown reason: {other:?}")),
         }
+    }
+
+    /// Whether tracks came and went about the time of this loss. A jump that was taken out of the times leaves none to compare.
+    fn is_upset(&self, loss: &Loss) -> bool {
+        self.jumped || !self.declared.settled_at(loss.span.end)
     }
 
     /// Once a fragment is gone, the next needs a reason of its own.

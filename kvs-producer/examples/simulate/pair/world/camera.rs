@@ -47,7 +47,7 @@ impl World {
                 }
                 if lead && self.scenario.ends_fragments && self.rng.u8(..100) == 0 {
                     self.producer.end_fragment();
-                    self.judge.fragment_ended();
+                    self.judge.group_broken();
                 }
             }
             Err(error) => {

@@ -103,6 +103,7 @@ impl World {
             Fault::Pause => self.resume(),
             _ => {}
         }
+        self.judge.fault_over(fault);
         self.network_is_back();
     }
 }
