@@ -339,6 +339,27 @@ fn a_damaged_frame_fails_its_pictures_until_the_next_key_frame() {
 }
 
 #[test]
+fn a_lost_frame_fails_the_pictures_that_refer_to_it_and_no_grey_ones_are_made_up() {
+    if !has("ffmpeg", "a_lost_frame_fails_the_pictures_that_refer_to_it_and_no_grey_ones_are_made_up") {
+        return;
+    }
+    let x264 = ["-c:v", "libx264", "-x264-params", "bframes=0"];
+    let x265 = ["-c:v", "libx265", "-x265-params", "bframes=0:log-level=error"];
+    for codec in [x264, x265] {
+        let options = [&codec[..], &["-g", "10", "-pix_fmt", "yuv420p"]].concat();
+        let recording = Recording::make("testsrc2=size=160x96:rate=25:duration=0.8", &options);
+        let mut fragments = Fragments::cut(&recording.path);
+        let times = fragments.times();
+        drop(fragments.footage[0].frames.remove(5));
+        let taken = take(&fragments, &request(times, ImageFormat::default()));
+        let ok: Vec<bool> = taken.results.iter().map(Result::is_ok).collect();
+        // At the time of the lost frame, the one before it is what there is to see.
+        let expected: Vec<bool> = (0..20).map(|at| !(6..10).contains(&at)).collect();
+        assert_eq!(ok, expected, "{codec:?}");
+    }
+}
+
+#[test]
 fn work_stops_when_it_is_given_up() {
     if !has("ffmpeg", "work_stops_when_it_is_given_up") {
         return;
@@ -358,10 +379,16 @@ fn twenty_five_pictures_take_at_most_three_times_ffmpegs_time() {
         return;
     }
     let source = "testsrc2=size=1280x720:rate=25:duration=26,noise=alls=8:allf=t";
-    let x264 = ["-c:v", "libx264", "-preset", "fast", "-b:v", "4M", "-g", "50", "-keyint_min", "50"];
-    for (name, extra) in [("no B-frames", ["-bf", "0"]), ("2 B-frames", ["-bf", "2"])] {
-        let recording =
-            Recording::make(source, &[&x264[..], &["-sc_threshold", "0", "-pix_fmt", "yuv420p"], &extra].concat());
+    let x264 = ["-c:v", "libx264", "-sc_threshold", "0"];
+    let x265 = ["-c:v", "libx265", "-x265-params"];
+    for (name, codec) in [
+        ("H.264, no B-frames", [&x264[..], &["-bf", "0"]].concat()),
+        ("H.264, 2 B-frames", [&x264[..], &["-bf", "2"]].concat()),
+        ("H.265, no B-frames", [&x265[..], &["log-level=error:scenecut=0:bframes=0"]].concat()),
+        ("H.265, 4 B-frames", [&x265[..], &["log-level=error:scenecut=0:bframes=4:no-open-gop=1"]].concat()),
+    ] {
+        let rate = ["-preset", "fast", "-b:v", "4M", "-g", "50", "-keyint_min", "50", "-pix_fmt", "yuv420p"];
+        let recording = Recording::make(source, &[&codec[..], &rate].concat());
         let fragments = Fragments::cut(&recording.path);
         let wanted =
             request((0..25).map(|second| EPOCH + Duration::from_secs(second)).collect(), ImageFormat::default());
