@@ -27,7 +27,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// loop {
 ///     match media.next().await? {
 ///         Followed::Opened => println!("a new body: start parsing afresh"),
-///         Followed::Data(bytes) => println!("{} bytes", bytes.len()), // and media.complete(number) by and by
+///         Followed::Data(bytes) => println!("{} bytes", bytes.len()), // into a FragmentReader, then media.complete(number)
 ///         Followed::Ended(why) => println!("ended: {why:?}; going on where it left off"),
 ///         _ => {}
 ///     }

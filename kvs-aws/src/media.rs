@@ -56,6 +56,18 @@ impl MediaBody {
 /// The service ends the body when nothing new has come for about 3 s, and after a long time anyway: ask again with
 /// [`StartSelector::AfterFragment`] of the last fragment that was complete. [`MediaFollower`](crate::MediaFollower)
 /// does that.
+///
+/// ```no_run
+/// # async fn example(client: kvs_aws::Client) -> Result<(), Box<dyn std::error::Error>> {
+/// use kvs_aws::{GetMedia, StartSelector};
+///
+/// let mut body = client.send(GetMedia::new("front-door".parse()?, StartSelector::Earliest)).await?;
+/// while let Some(bytes) = body.next().await? {
+///     println!("{} bytes", bytes.len()); // for kvs_mkv::fragment::FragmentReader
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct GetMedia {
     #[serde(flatten)]

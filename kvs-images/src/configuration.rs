@@ -50,6 +50,21 @@ mod sealed {
 /// Sets a configuration of a stream, or deletes it.
 ///
 /// As JSON it is what the AWS CLI takes with `--cli-input-json`.
+///
+/// ```no_run
+/// # async fn example(client: kvs_aws::Client) -> Result<(), Box<dyn std::error::Error>> {
+/// use kvs_aws::StreamId;
+/// use kvs_images::{ImageGenerationConfiguration, NotificationConfiguration, UpdateConfiguration};
+///
+/// let door: StreamId = "front-door".parse()?;
+/// let images = ImageGenerationConfiguration::new("s3://my-bucket-name", "us-east-1");
+/// client.send(UpdateConfiguration::new(door.clone(), images)).await?;
+/// let told = NotificationConfiguration::new("arn:aws:sns:us-east-1:111122223333:cameras");
+/// client.send(UpdateConfiguration::new(door.clone(), told)).await?;
+/// client.send(UpdateConfiguration::<NotificationConfiguration>::delete(door)).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(bound = "C: StreamConfiguration", into = "Members<C>", try_from = "Members<Value>")]
 pub struct UpdateConfiguration<C: StreamConfiguration> {

@@ -52,6 +52,18 @@ impl TryFrom<String> for FragmentNumber {
     }
 }
 
+impl From<FragmentNumber> for String {
+    fn from(number: FragmentNumber) -> Self {
+        number.0.into()
+    }
+}
+
+impl From<&FragmentNumber> for String {
+    fn from(number: &FragmentNumber) -> Self {
+        number.as_str().to_owned()
+    }
+}
+
 /// By value: more digits is more, as there are no leading zeros.
 impl Ord for FragmentNumber {
     fn cmp(&self, other: &Self) -> Ordering {
@@ -116,6 +128,12 @@ mod tests {
         assert!(number("9") < number("10"));
         assert!(number("0010") > number("9"));
         assert_eq!(number("000"), number("0"));
+    }
+
+    #[test]
+    fn its_digits_go_wherever_a_text_is_taken() {
+        assert_eq!(String::from(&number("0042")), "42");
+        assert_eq!(String::from(number("42")), "42");
     }
 
     #[test]

@@ -34,3 +34,7 @@ pub use segment_info::SegmentInfo;
 pub use tag::Tag;
 pub use track::{AudioSettings, CodecId, Track, TrackKind, VideoSettings};
 pub use writer::{WriteError, Writer, WriterError};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeExamples;

@@ -91,3 +91,7 @@ pub use verify::{
     AcceptedVersions, CertificateCache, CertificateError, ReplayWindow, Replayed, SigningCertUrl, SigningCertificate,
     SubscriptionUrl, TrustRoots, UrlError, UrlPolicy, Verified, Verifier, VerifyError,
 };
+
+#[cfg(all(doctest, feature = "sns", feature = "s3"))]
+#[doc = include_str!("../README.md")]
+struct ReadmeExamples;

@@ -18,6 +18,8 @@ use crate::limits::{ACCOUNT_DIGITS, STREAM_ARN_BYTES};
 /// assert_eq!((arn.region(), arn.account(), arn.stream()), ("us-west-2", "111122223333", "demo-stream"));
 /// # Ok::<(), kvs_notify::InvalidStreamArn>(())
 /// ```
+///
+/// To call the service about the stream: `arn.as_str().parse::<kvs_aws::StreamId>()`; the two crates do not know each other.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct StreamArn {

@@ -357,6 +357,34 @@ const ROOM_BYTES: usize = 4096;
 
 /// Replaces four-byte (or shorter) lengths by four-byte start codes, the payload as slices of `data`.
 ///
+/// What comes from the service as an elementary stream: parameter sets, which stand in the codec private data, go in front
+/// of each key frame.
+///
+/// ```
+/// use bytes::BytesMut;
+/// use kvs_mkv::codec::{h264, nal};
+/// use kvs_mkv::{Frame, Track};
+///
+/// fn annex_b(track: &Track, frame: Frame) -> Result<BytesMut, Box<dyn std::error::Error>> {
+///     let (sets, length_size) = h264::ParameterSets::from_avcc(&track.codec_private)?;
+///     let mut out = BytesMut::new();
+///     if frame.keyframe {
+///         for set in sets.sequence().iter().chain(sets.picture()) {
+///             out.extend_from_slice(b"\0\0\0\x01");
+///             out.extend_from_slice(set);
+///         }
+///     }
+///     out.extend(nal::length_prefixed_to_annex_b(&frame.data.into_bytes(), length_size)?);
+///     Ok(out)
+/// }
+/// # let track = h264::track(kvs_mkv::TrackNumber::ONE, &h264::ParameterSets::from_annex_b(&bytes::Bytes::from_static(
+/// #     b"\0\0\0\x01\x67\x42\xc0\x0a\xda\x0f\x0a\x69\xa8\x08\x08\x08\x10\0\0\0\x01\x68\xce\x3c\x80"))?)?;
+/// # let frame = Frame::new(kvs_mkv::TrackNumber::ONE, std::time::Duration::ZERO, vec![0, 0, 0, 2, 0x65, 0x88]);
+/// # let all = annex_b(&track, frame.with_keyframe(true))?;
+/// # assert!(all.starts_with(b"\0\0\0\x01\x67") && all.ends_with(b"\0\0\0\x01\x65\x88"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// As [`length_prefixed`].
 pub fn length_prefixed_to_annex_b(data: &Bytes, length_size: LengthSize) -> Result<Chunks, NalError> {
