@@ -73,7 +73,13 @@ async fn get<C: StreamConfiguration>(service: &Service, stream: StreamId, words:
 
 async fn put<C: StreamConfiguration>(service: &Service, file: &Path, words: &Words) -> Result<(), Failure> {
     // The file is read first: a mistake in it should not need a service to be found.
-    let text = std::fs::read_to_string(file).map_err(|error| Failure::input(error).about(file.display()))?;
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        let failure = match error.kind() {
+            std::io::ErrorKind::InvalidData => Failure::input("is not JSON but binary data"),
+            _ => Failure::input(error),
+        };
+        failure.about(file.display())
+    })?;
     let update = UpdateConfiguration::<C>::from_json(&text);
     let update = update.map_err(|error| Failure::input(error).about(file.display()))?;
     let stream = update.stream().clone();

@@ -126,6 +126,8 @@ async fn configurations_go_in_and_come_out_as_files(scene: &Scene) {
     std::fs::write(scene.dir.path().join("wrong.json"), file.replace("500", "50")).unwrap();
     assert_fails(&scene.run(image, &["put", "wrong.json"]).await, 2, "wrong.json: SamplingInterval: must be 200");
     assert_fails(&scene.run(image, &["put", "missing.json"]).await, 2, "missing.json: No such file");
+    std::fs::write(scene.dir.path().join("picture.json"), b"\xff\xd8\xff\xe0").unwrap();
+    assert_fails(&scene.run(image, &["put", "picture.json"]).await, 2, "picture.json: is not JSON but binary data");
     let notification = env!("CARGO_BIN_EXE_notification_config");
     let file = r#"{"StreamName":"cam","NotificationConfiguration":{"Status":"ENABLED","DestinationConfig":{"Uri":"arn:aws:sns:us-west-2:111122223333:cameras"}}}"#;
     std::fs::write(scene.dir.path().join("notification.json"), file).unwrap();

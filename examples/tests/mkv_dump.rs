@@ -75,5 +75,5 @@ fn what_is_no_matroska_ends_with_two_and_one_line_that_says_where() {
         assert_eq!((output.status.code(), errors.lines().count()), (Some(2), 1), "{errors}");
         assert!(errors.contains(&message), "{errors} has no {message}");
     }
-    assert_eq!(dump(&folder.path().join("missing"), &[]).status.code(), Some(1));
+    assert_eq!(dump(&folder.path().join("missing"), &[]).status.code(), Some(2));
 }

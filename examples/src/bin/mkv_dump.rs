@@ -45,6 +45,8 @@ fn main() -> ExitCode {
 /// Why the program stops.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
+    #[error("cannot be opened: {0}")]
+    Open(io::Error),
     #[error(transparent)]
     Io(#[from] io::Error),
     #[error(transparent)]
@@ -56,7 +58,7 @@ enum Failure {
 }
 
 fn dump(arguments: &Arguments) -> Result<(), Failure> {
-    let mut file = File::open(&arguments.file)?;
+    let mut file = File::open(&arguments.file).map_err(Failure::Open)?;
     let mut dump = Dump {
         parser: Parser::new(Limits::default()),
         fragments: FragmentReader::new(limits()),

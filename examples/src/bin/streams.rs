@@ -77,6 +77,7 @@ fn main() -> ExitCode {
 async fn list(client: &Client, prefix: Option<StreamName>) -> Result<(), Failure> {
     let first = prefix.map_or_else(ListStreams::new, |prefix| ListStreams::new().name_begins_with(prefix));
     let mut token = None;
+    let mut streams = 0;
     loop {
         let call = match token {
             Some(token) => first.clone().next_token(token),
@@ -84,9 +85,14 @@ async fn list(client: &Client, prefix: Option<StreamName>) -> Result<(), Failure
         };
         let page = client.send(call).await?;
         page.streams.iter().for_each(|stream| say(line(stream)));
-        let Some(next) = page.next_token else { return Ok(()) };
+        streams += page.streams.len();
+        let Some(next) = page.next_token else { break };
         token = Some(next);
     }
+    if streams == 0 {
+        eprintln!("no streams");
+    }
+    Ok(())
 }
 
 fn line(stream: &StreamInfo) -> String {
