@@ -10,15 +10,28 @@ use crate::session::Session;
 /// Where the connection stands.
 ///
 /// ```text
-///            media waits, calls missing            answered
-/// Resting ---------------------------> Calling ----------------> Resting
-///    |  \--media waits, nothing missing--> Opening --opened--> Streaming --End / error ack--> Draining
-///    |                                        |                    |                             |
-///    |                                        +---- failed --------+---- broken, silent ---------+--> Waiting --time--> Resting
-///    |                                                                                           |
-///    |<------------------------------- all persisted --------------------------------------------+
+/// Resting --a call is missing--> Calling --answered--> Resting
+///    |                              `------failed, late--------.
+///    |                                                         |
+///    +--media waits--> Opening --failed, late------------------+
+///    |                    |                                    |
+///    |                  opened                                 +--> Waiting --time--> Resting
+///    |                    |                                    |
+///    |                    v                                    |
+///    |                Streaming --broken, silent---------------+
+///    |                 |      `---gone by, of no use--> Resting |
+///    |        end of the body,                                 |
+///    |        error ack (also to Opening)                      |
+///    |                 |                                       |
+///    |                 v                                       |
+///    |              Draining --silent, broken, after an error--'
+///    |                        `--all persisted--> Resting
 ///    |
-///    +--finish, nothing left--> Finished          any --no way on--> Halted --resume--> Resting
+///    `--finish, nothing left--> Finished
+///
+/// Where a failure leaves no way on, Halted takes the place of Waiting: --resume--> Resting. Where another call mends it,
+/// Resting does.
+/// Any state --the stop's deadline--> Finished.
 /// ```
 #[derive(Debug)]
 pub(super) enum Link {
