@@ -52,10 +52,12 @@ impl Input {
     /// Reads as many of these bytes as there are. The caller keeps `len` within a limit: so much memory is taken at once.
     pub(super) fn read_up_to(&self, at: u64, len: u64) -> Result<Bytes, MediaError> {
         let len = len.min(self.len.saturating_sub(at));
-        let mut bytes = Vec::with_capacity(usize::try_from(len).unwrap_or(0));
+        let mut bytes = vec![0; usize::try_from(len).unwrap_or(0)];
         let mut file = &self.file;
-        let read = file.seek(SeekFrom::Start(at)).and_then(|_| file.take(len).read_to_end(&mut bytes));
-        read.map(|_| Bytes::from(bytes)).map_err(|source| unreadable(&self.path, source))
+        let read = file.seek(SeekFrom::Start(at)).and_then(|_| fill(file, &mut bytes));
+        let read = read.map_err(|source| unreadable(&self.path, source))?;
+        bytes.truncate(read);
+        Ok(Bytes::from(bytes))
     }
 
     pub(super) fn damaged(&self, what: impl ToString) -> MediaError {
@@ -86,6 +88,20 @@ fn open_file(path: &Path) -> io::Result<(File, u64)> {
     let file = File::open(path)?;
     let len = file.metadata()?.len();
     Ok((file, len))
+}
+
+/// Reads until the room is full or the file ends, in as few calls as there can be; says how many bytes.
+fn fill(mut file: &File, room: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while let Some(rest) = room.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match file.read(rest) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
 }
 
 fn unreadable(path: &Path, source: io::Error) -> MediaError {

@@ -1,6 +1,7 @@
 //! `put_media`: a recording, or a live Matroska stream, into a stream.
 
 mod options;
+mod pace;
 mod source;
 mod voice;
 
@@ -14,9 +15,9 @@ use kvs_examples::cuts::Cuts;
 use kvs_producer::{
     Bootstrap, Config, FragmentTag, ImageGeneration, NewStream, Notification, Overflow, Stream, Timestamps,
 };
-use tokio::time::Instant;
 
 use options::{Options, Wish};
+use pace::Pace;
 use source::{Source, Timed};
 use voice::Voice;
 
@@ -24,9 +25,6 @@ use voice::Voice;
 const OPEN: Duration = Duration::from_secs(10);
 /// How long what is buffered may take to be persisted in the end.
 const DRAIN: Duration = Duration::from_secs(30);
-/// Frames that are due within so long of each other are sent together: one wake-up and one
-/// write for all of them, where most of the processor time goes.
-const TOGETHER: Duration = Duration::from_millis(40);
 /// How long a created stream keeps media.
 const RETENTION: Duration = Duration::from_secs(24 * 3600);
 
@@ -105,17 +103,15 @@ fn timestamps(options: &Options, source: &Source) -> Timestamps {
 
 /// Sends frame by frame, as fast as a camera would or as fast as it goes.
 async fn play(options: &Options, mut source: Source, stream: &Stream, voice: &Mutex<Voice>) -> Result<(), Failure> {
-    let (began, lead, mut cuts) = (Instant::now(), source.lead(), Cuts::default());
+    let (mut pace, lead, mut cuts) = (Pace::new(), source.lead(), Cuts::default());
     let mut first = None;
     while let Some(Timed { frame, due }) = source.next().await? {
         let position = frame.pts.saturating_sub(*first.get_or_insert(frame.pts));
         if options.duration.is_some_and(|most| position >= most) {
             break;
         }
-        if let (Some(due), false) = (due, options.offline)
-            && due > began.elapsed()
-        {
-            tokio::time::sleep_until(began + up_to_multiple(due, TOGETHER)).await;
+        if let (Some(due), false) = (due, options.offline) {
+            pace.until(due).await;
         }
         let begins = frame.keyframe && Some(frame.track) == lead && cuts.begins(frame.pts);
         let bytes = frame.data.len();
@@ -126,11 +122,6 @@ async fn play(options: &Options, mut source: Source, stream: &Stream, voice: &Mu
         speak(voice).sent(position, bytes, || stream.stats());
     }
     Ok(())
-}
-
-/// The first multiple of `step` that is not before `time`.
-fn up_to_multiple(time: Duration, step: Duration) -> Duration {
-    step.saturating_mul(u32::try_from(time.as_nanos().div_ceil(step.as_nanos())).unwrap_or(u32::MAX))
 }
 
 /// Tags the fragment that is open.

@@ -65,10 +65,13 @@ impl Voice {
         self.frames += 1;
         self.bytes += bytes as u64;
         let Form::Text(bar) = &self.form else { return };
-        if bar.is_hidden() || self.figured.elapsed() < FIGURES_EVERY {
+        if self.figured.elapsed() < FIGURES_EVERY {
             return;
         }
         self.figured = Instant::now();
+        if bar.is_hidden() {
+            return;
+        }
         let (elapsed, stats) = (self.began.elapsed().as_secs_f64().max(0.001), stats());
         bar.set_position(millis(position));
         bar.set_message(format!(
