@@ -76,4 +76,5 @@ fn what_is_no_matroska_ends_with_two_and_one_line_that_says_where() {
         assert!(errors.contains(&message), "{errors} has no {message}");
     }
     assert_eq!(dump(&folder.path().join("missing"), &[]).status.code(), Some(2));
+    assert_eq!(dump(folder.path(), &[]).status.code(), Some(2));
 }

@@ -89,7 +89,8 @@ pub struct Frame {
     pub track: TrackNumber,
     /// When it is to be shown or heard.
     pub pts: Duration,
-    /// Whether decoding can start here.
+    /// Whether decoding can start here; [`h264::is_keyframe`](crate::codec::h264::is_keyframe) and
+    /// [`h265::is_keyframe`](crate::codec::h265::is_keyframe) tell it of an access unit.
     pub keyframe: bool,
     /// Decoded but not shown.
     pub invisible: bool,

@@ -37,7 +37,7 @@ fn main() -> ExitCode {
         Err(Failure::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("mkv_dump: {}: {failure}", arguments.file.display());
-            ExitCode::from(if matches!(failure, Failure::Io(_)) { 1 } else { 2 })
+            ExitCode::from(if failure.is_of_the_input() { 2 } else { 1 })
         }
     }
 }
@@ -55,6 +55,16 @@ enum Failure {
     Fragment(#[from] FragmentError),
     #[error("EBML at byte 0: the file is empty, so this is not Matroska")]
     Empty,
+}
+
+impl Failure {
+    /// Whether another file would do.
+    fn is_of_the_input(&self) -> bool {
+        match self {
+            Self::Io(error) => error.kind() == io::ErrorKind::IsADirectory,
+            _ => true,
+        }
+    }
 }
 
 fn dump(arguments: &Arguments) -> Result<(), Failure> {

@@ -141,6 +141,22 @@ impl Stream {
     /// Puts a frame. With [`Overflow::Refuse`] it waits while the buffer is full; with [`Overflow::DropOldest`] it never waits.
     /// Of a dropped call the frame was not taken.
     ///
+    /// What an encoder gives, start codes and all, can be put as it is; which frames are key frames is the caller's to say:
+    ///
+    /// ```no_run
+    /// use std::time::SystemTime;
+    /// use bytes::Bytes;
+    /// use kvs_mkv::codec::{h264, nal};
+    /// use kvs_mkv::{Frame, TrackNumber};
+    ///
+    /// async fn put(stream: &kvs_producer::Stream, access_unit: Bytes) -> Result<(), Box<dyn std::error::Error>> {
+    ///     let keyframe = h264::is_keyframe(nal::units(&access_unit)?);
+    ///     let taken_at = SystemTime::UNIX_EPOCH.elapsed()?;
+    ///     stream.put_frame(Frame::new(TrackNumber::ONE, taken_at, access_unit).with_keyframe(keyframe)).await?;
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// Hands the frame back with the reason; the stream goes on.
     pub async fn put_frame(&self, frame: Frame) -> Result<(), PutFrameError> {
