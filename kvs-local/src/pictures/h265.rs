@@ -49,6 +49,7 @@ impl Heads {
                 entry: entry(slice.kind),
                 reference: !is_unneeded(&slice, &sequence.sps),
                 look: sequence.look,
+                numbering: None,
                 order: self.order.next(&slice, &sequence.sps),
             })
         })

@@ -11,7 +11,7 @@ use super::footage::Footage;
 use super::h265;
 use super::limits::FRAGMENT_FRAMES;
 use super::sequence::Look;
-use super::slice::{OrderCount, ParameterSets, SliceHead};
+use super::slice::{Numbering, OrderCount, ParameterSets, SliceHead};
 use super::undecodable::Undecodable;
 
 /// The pictures of one fragment in the order of decoding.
@@ -38,6 +38,8 @@ pub(super) struct Coded {
     /// Whether later pictures may need it.
     pub(super) reference: bool,
     pub(super) look: Look,
+    /// Its place among the references of H.264; the decoder of H.265 misses lost ones itself.
+    pub(super) numbering: Option<Numbering>,
     /// Why it cannot be decoded, if that is known already.
     pub(super) trouble: Option<Undecodable>,
     order: i64,
@@ -136,6 +138,7 @@ pub(super) struct Head {
     pub(super) entry: Entry,
     pub(super) reference: bool,
     pub(super) look: Look,
+    pub(super) numbering: Option<Numbering>,
     /// Its place in the order of showing; places of one coded sequence compare.
     pub(super) order: i64,
 }
@@ -173,6 +176,7 @@ impl Heads {
                 },
                 reference: head.reference,
                 look: head.look,
+                numbering: Some(head.numbering()),
                 order: count.next(&head),
             })),
             Self::H265(heads) => heads.slice(unit),
@@ -190,13 +194,22 @@ struct Scan {
 impl Scan {
     /// The picture in one frame; `None` for a frame without any slice.
     fn picture(&mut self, frame: usize, at: Duration, keyframe: bool, data: &[u8]) -> Option<Coded> {
-        let mut coded =
-            Coded { frame, at, entry: Entry::None, reference: true, look: Look::default(), trouble: None, order: 0 };
+        let mut coded = Coded {
+            frame,
+            at,
+            entry: Entry::None,
+            reference: true,
+            look: Look::default(),
+            numbering: None,
+            trouble: None,
+            order: 0,
+        };
         match self.head(data, keyframe) {
             Ok(None) => return None,
             Ok(Some(head)) => {
                 self.order = head.order;
                 (coded.entry, coded.reference, coded.look) = (head.entry, head.reference, head.look);
+                coded.numbering = head.numbering;
             }
             Err(None) => coded.trouble = Some(Undecodable::Damaged { pts_millis: at.as_millis() }),
             Err(trouble) => coded.trouble = trouble,

@@ -21,9 +21,9 @@ use super::undecodable::Undecodable;
 /// The state of decoding along one stretch.
 ///
 /// ```text
-/// Blank ──key frame──> Running ──a frame fails──> Broken
-///   ^                     ^                          │
-///   └── (start)           └────────key frame─────────┘
+/// Blank ──key frame──> Running ──a frame fails, or is missing──> Broken
+///   ^                     ^                                         │
+///   └── (start)           └────────────────key frame────────────────┘
 /// ```
 enum State {
     Blank,
@@ -57,6 +57,8 @@ pub(super) struct Reel<'a, 's> {
     access_unit: Vec<u8>,
     /// What is still to come out of the decoder, by the mark of its access unit.
     due: BTreeMap<i64, Due<'a>>,
+    /// The number of the last reference of H.264.
+    last_reference: Option<u32>,
     /// How many access units were decoded; also the mark of the last one.
     decoded: i64,
 }
@@ -64,7 +66,8 @@ pub(super) struct Reel<'a, 's> {
 impl<'a, 's> Reel<'a, 's> {
     pub(super) fn new(shelf: &'a Shelf<'s>) -> Self {
         let (private, access_unit) = (Bytes::new(), Vec::new());
-        Self { shelf, state: State::Blank, private, access_unit, due: BTreeMap::new(), decoded: 0 }
+        let due = BTreeMap::new();
+        Self { shelf, state: State::Blank, private, access_unit, due, last_reference: None, decoded: 0 }
     }
 
     /// How many access units were decoded.
@@ -89,22 +92,40 @@ impl<'a, 's> Reel<'a, 's> {
                 if !go_on() {
                     return Err(Undecodable::GivenUp);
                 }
+                if self.lacks_reference(coded) {
+                    self.break_off(Undecodable::MissingReference { pts_millis: coded.at.as_millis() }, show);
+                }
                 let target = targets.next_if(|target| target.place == place);
                 if target.is_none() && !self.is_needed(coded, fragment) {
                     continue;
                 }
                 self.start_if_possible(coded, fragment, &index, show);
                 if let Err(reason) = self.step(coded, &index, &footage, target, show) {
-                    self.end(Some(&reason), show);
                     if let Some(target) = target {
                         show(target, Err(reason.clone()), coded.look);
                     }
-                    self.state = State::Broken(reason);
+                    self.break_off(reason, show);
                 }
             }
         }
         self.end(None, show);
         Ok(())
+    }
+
+    /// Whether a picture that this one may refer to never came.
+    fn lacks_reference(&mut self, coded: &Coded) -> bool {
+        let Some(numbering) = coded.numbering else { return false };
+        let skips = self.last_reference.is_some_and(|last| numbering.skips(last));
+        if coded.reference {
+            self.last_reference = Some(numbering.number);
+        }
+        skips && coded.entry != Entry::Idr && matches!(self.state, State::Running { .. })
+    }
+
+    /// Up to the next key frame there is nothing to be had.
+    fn break_off(&mut self, reason: Undecodable, show: &mut Show<'_>) {
+        self.end(Some(&reason), show);
+        self.state = State::Broken(reason);
     }
 
     /// Whether later pictures may need this one, which is no target itself.

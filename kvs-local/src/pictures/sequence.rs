@@ -10,6 +10,8 @@ use super::undecodable::Undecodable;
 pub(super) struct Sequence {
     pub(super) id: u32,
     pub(super) frame_number_bits: u32,
+    /// Frame numbers may be left out on purpose.
+    pub(super) gaps: bool,
     pub(super) order: OrderKind,
     pub(super) separate_planes: bool,
     pub(super) frames_only: bool,
@@ -51,7 +53,7 @@ impl Sequence {
         let frame_number_bits = field_bits(bits.unsigned()?)?;
         let order = OrderKind::parse(bits)?;
         let references = bits.unsigned()?;
-        bits.flag()?; // gaps_in_frame_num_value_allowed_flag
+        let gaps = bits.flag()?; // gaps_in_frame_num_value_allowed_flag
         let columns = bits.unsigned()?.checked_add(1)?;
         let map_rows = bits.unsigned()?.checked_add(1)?;
         let frames_only = bits.flag()?;
@@ -75,7 +77,7 @@ impl Sequence {
             look.colour = parse_vui(bits)?;
         }
         let (id, separate_planes) = (format.id, format.separate_planes);
-        Some(Ok(Self { id, frame_number_bits, order, separate_planes, frames_only, look }))
+        Some(Ok(Self { id, frame_number_bits, gaps, order, separate_planes, frames_only, look }))
     }
 }
 

@@ -57,6 +57,7 @@ pub(super) struct SliceHead {
     pub(super) look: Look,
     frame_number: u32,
     frame_number_bits: u32,
+    gaps: bool,
     order: OrderKind,
     low_bits: u32,
     /// `delta_pic_order_cnt_bottom` with type 0, `delta_pic_order_cnt[0]` with type 1.
@@ -101,10 +102,32 @@ impl SliceHead {
             look: sequence.look,
             frame_number,
             frame_number_bits: sequence.frame_number_bits,
+            gaps: sequence.gaps,
             order: sequence.order.clone(),
             low_bits,
             delta,
         }))
+    }
+
+    pub(super) const fn numbering(&self) -> Numbering {
+        Numbering { number: self.frame_number, bits: self.frame_number_bits, gaps: self.gaps }
+    }
+}
+
+/// How references are counted (`frame_num`, §7.4.3): a picture has the number after that of the last reference before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Numbering {
+    pub(super) number: u32,
+    bits: u32,
+    gaps: bool,
+}
+
+impl Numbering {
+    /// Whether there were references between the one of this number and this picture. One that repeats the number is let
+    /// pass, as sloppy encoders write it.
+    pub(super) const fn skips(self, last: u32) -> bool {
+        let next = last.wrapping_add(1) & ((1 << self.bits) - 1);
+        !self.gaps && self.number != next && self.number != last
     }
 }
 

@@ -68,6 +68,12 @@ pub enum Undecodable {
         /// The frame's time in the fragment's own timecodes.
         pts_millis: u128,
     },
+    /// A frame that others refer to was lost before this one.
+    #[error("a frame before that at {pts_millis} ms is missing")]
+    MissingReference {
+        /// The time of the first frame after the loss, in the fragment's own timecodes.
+        pts_millis: u128,
+    },
     /// The decoder refused a frame that this picture needs.
     #[error("the frame at {pts_millis} ms cannot be decoded: {reason}")]
     Decoder {
