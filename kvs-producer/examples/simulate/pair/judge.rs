@@ -59,11 +59,13 @@ pub(crate) struct Judge {
     resume_by: Option<Instant>,
 }
 
-/// What a disturbance upsets until enough key frames came.
+/// What a disturbance upsets until enough key frames came, one of which must have begun a fragment.
 #[derive(Debug, Default)]
 struct Settling {
     /// Key frames since the last disturbance.
     keys: u32,
+    /// The time of the first of them.
+    first: Duration,
     /// The time of the first that came after enough of them, in ms.
     from: Option<u64>,
 }
@@ -74,8 +76,11 @@ impl Settling {
     }
 
     fn key(&mut self, pts: Duration) {
+        if self.keys == 0 {
+            self.first = pts;
+        }
         self.keys += 1;
-        if self.keys > ENOUGH_KEYS {
+        if self.keys > ENOUGH_KEYS && pts >= self.first + SHORTEST {
             self.from.get_or_insert(ms(pts));
         }
     }
