@@ -279,7 +279,11 @@ impl Judge {
                 hold!(self.paused && (self.jumped || !young), "lost for a pause: {loss:?}");
                 Ok(())
             }
-            LossReason::Stopped => Err(format!("given up at the stop although the weather had cleared: {loss:?}")),
+            LossReason::Stopped => {
+                let halted = self.errors.last().is_some_and(|id| errors_that_cost_a_fragment(*id).is_none());
+                hold!(halted, "given up at the stop although the weather had cleared: {loss:?}");
+                Ok(())
+            }
             other => Err(format!("an unknown reason: {other:?}")),
         }
     }
