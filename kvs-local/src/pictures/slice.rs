@@ -115,6 +115,8 @@ impl SliceHead {
 }
 
 /// How references are counted (`frame_num`, §7.4.3): a picture has the number after that of the last reference before it.
+///
+/// After memory-management operation 5, which is not followed here either, a reference seems to be missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Numbering {
     pub(super) number: u32,
@@ -206,3 +208,19 @@ impl OrderCount {
 
 /// Bytes of a slice in which its head ends: a dozen numbers of up to 32 bits.
 const HEAD_BYTES: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_left_out_unless_it_follows_repeats_wraps_or_may_be() {
+        let numbered = |number, gaps| Numbering { number, bits: 4, gaps };
+        for (last, number, skips) in
+            [(4, 5, false), (4, 4, false), (15, 0, false), (4, 6, true), (4, 3, true), (15, 1, true)]
+        {
+            assert_eq!(numbered(number, false).skips(last), skips, "{number} after {last}");
+            assert!(!numbered(number, true).skips(last));
+        }
+    }
+}

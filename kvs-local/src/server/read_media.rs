@@ -112,7 +112,7 @@ impl Answerer {
         };
         // Read before the answer goes out: where "now" is must not depend on when the body's task gets its turn.
         let (follower, first) = follower.read().await.map_err(|error| {
-            tracing::error!("media cannot be read: {error}");
+            tracing::error!(%error, "media could not be read");
             internal()
         })?;
         drop(tokio::spawn(follower.run(first, sender)));

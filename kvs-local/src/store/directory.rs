@@ -25,16 +25,17 @@ use crate::ingest::IngestedFragment;
 ///
 /// Memory: 48 bytes for each fragment of the streams that were used since the store was opened, and what a caller has loaded.
 ///
-/// ```no_run
-/// use kvs_local::store::{Selection, Store, StorePolicy};
-/// # fn ingested() -> kvs_local::ingest::IngestedFragment { unimplemented!() }
+/// ```
+/// use kvs_local::ingest::IngestedFragment;
+/// use kvs_local::store::{Selection, Store, StoreError, StorePolicy};
 ///
-/// let store = Store::open("data", StorePolicy::default())?;
-/// let info = store.append("door", &ingested())?;
-/// assert_eq!(store.list("door", &Selection::All)?, [info.clone()]);
-/// let fragment = store.load("door", &info.number)?;
-/// assert_eq!(fragment.info, info);
-/// # Ok::<(), kvs_local::store::StoreError>(())
+/// fn keep(fragment: &IngestedFragment) -> Result<(), StoreError> {
+///     let store = Store::open("data", StorePolicy::default())?;
+///     let info = store.append("door", fragment)?;
+///     assert_eq!(store.list("door", &Selection::All)?, [info.clone()]);
+///     assert_eq!(store.load("door", &info.number)?.info, info);
+///     Ok(())
+/// }
 /// ```
 #[derive(Debug)]
 pub struct Store {
