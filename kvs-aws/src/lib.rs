@@ -30,65 +30,47 @@ pub mod epoch_seconds;
 pub mod field;
 pub mod lenient;
 pub mod limits;
-pub mod reply;
-pub mod retry;
 
-mod archived;
+mod auth;
 mod client;
-mod config;
-mod control;
-mod credentials;
-mod dial;
-mod endpoint;
-mod error;
-mod follower;
-mod http_send;
-mod hyper_send;
-#[cfg(feature = "iot")]
-mod iot;
-mod media;
+mod net;
 mod open_enum;
-mod operation;
+mod ops;
+mod protocol;
 mod put_media;
-mod region;
-#[cfg(feature = "aws-config")]
-mod sdk_config;
-mod service_clock;
-mod sign;
 mod stream_id;
-mod timeouts;
-mod tls;
 
-pub use archived::{
+#[cfg(feature = "iot")]
+pub use auth::iot::{IotConfig, IotConfigError, IotCredentials, IotError};
+pub use auth::sign::{Payload, SignError, sign};
+pub use client::Client;
+pub use client::config::{Config, ConfigError};
+pub use client::follower::{Followed, MediaFollower};
+pub use client::retry;
+pub use field::{FieldProblem, InvalidField};
+pub use net::dial::{InvalidProxy, Proxy, ProxyError};
+pub use net::endpoint::{Endpoint, Fips, InvalidEndpoint, IpFamilies};
+pub use net::http_send::{HttpSend, ResponseBody, Sending};
+pub use net::region::{Partition, Region};
+pub use net::timeouts::Timeouts;
+pub use net::tls::{TlsError, TlsRoots};
+pub use ops::archived::{
     ContainerFormat, Discontinuities, Display, FragmentInfo, FragmentPage, GetClip, GetDashStreamingSessionUrl,
     GetHlsStreamingSessionUrl, GetMediaForFragmentList, ListFragments, PlaybackMode, TimestampOrigin,
 };
-pub use client::Client;
-pub use config::{Config, ConfigError};
-pub use control::{
+pub use ops::control::{
     CreateStream, DeleteStream, DescribeStream, DescribeStreamStorageConfiguration, GetDataEndpoint, ListStreams,
     ListTagsForStream, StorageTier, StreamInfo, StreamPage, StreamStatus, TagPage, TagStream, UntagStream,
     UpdateDataRetention, UpdateStream, UpdateStreamStorageConfiguration,
 };
-pub use dial::{InvalidProxy, Proxy, ProxyError};
-pub use endpoint::{Endpoint, Fips, InvalidEndpoint, IpFamilies};
-pub use error::{Error, Phase, ResponseProblem, ServiceError, ServiceErrorKind, TransportError};
-pub use field::{FieldProblem, InvalidField};
-pub use follower::{Followed, MediaFollower};
-pub use http_send::{HttpSend, ResponseBody, Sending};
-#[cfg(feature = "iot")]
-pub use iot::{IotConfig, IotConfigError, IotCredentials, IotError};
-pub use media::{GetMedia, MediaBody, StartSelector};
-pub use operation::{ApiName, Operation, Target};
+pub use ops::media::{GetMedia, MediaBody, StartSelector};
+pub use protocol::error::{Error, Phase, ResponseProblem, ServiceError, ServiceErrorKind, TransportError};
+pub use protocol::operation::{ApiName, Operation, Target};
+pub use protocol::reply::{self, Reply};
 pub use put_media::{
     Acks, PutMedia, PutMediaAcks, PutMediaExchange, PutMediaSender, SendPermit, SessionEnded, TimecodeType,
 };
-pub use region::{Partition, Region};
-pub use reply::Reply;
-pub use sign::{Payload, SignError, sign};
 pub use stream_id::{StreamArn, StreamId, StreamName};
-pub use timeouts::Timeouts;
-pub use tls::{TlsError, TlsRoots};
 
 /// Where credentials come from: any provider of the AWS SDK for Rust, or fixed [`Credentials`].
 pub use aws_credential_types::{Credentials, provider::ProvideCredentials};

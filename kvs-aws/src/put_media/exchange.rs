@@ -15,11 +15,11 @@ use tokio::time::Instant;
 
 use super::body::{Message, Pieces, PutBody};
 use crate::client::Client;
-use crate::dial::Dialed;
-use crate::error::{Error, Phase, ServiceError, TransportError};
-use crate::http_send::ResponseBody;
-use crate::hyper_send::IncomingBody;
-use crate::reply;
+use crate::net::dial::Dialed;
+use crate::net::http_send::ResponseBody;
+use crate::net::hyper_send::IncomingBody;
+use crate::protocol::error::{Error, Phase, ServiceError, TransportError};
+use crate::protocol::reply;
 
 /// A session whose request is on its way.
 #[derive(Debug)]

@@ -10,11 +10,11 @@ use http::{HeaderValue, Method};
 
 pub use exchange::{PutMediaAcks, PutMediaExchange, PutMediaSender, SendPermit, SessionEnded};
 
+use crate::auth::sign::Payload;
 use crate::client::{Client, unsendable};
-use crate::endpoint::Endpoint;
 use crate::epoch_seconds;
-use crate::error::Error;
-use crate::sign::Payload;
+use crate::net::endpoint::Endpoint;
+use crate::protocol::error::Error;
 use crate::stream_id::StreamId;
 use body::PutBody;
 

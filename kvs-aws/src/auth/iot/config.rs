@@ -1,0 +1,231 @@
+//! What a device has to show, and where.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+
+use crate::auth::service_clock::Clock;
+use crate::field::{InvalidField, check_text};
+use crate::limits;
+use crate::net::dial::{InvalidProxy, Proxy};
+use crate::net::endpoint::{Endpoint, InvalidEndpoint};
+use crate::net::http_send::HttpSend;
+use crate::net::tls::{TlsError, TlsRoots, read_pem};
+
+/// Where a device asks for credentials, and the certificate it shows.
+///
+/// ```no_run
+/// use kvs_aws::{Config, IotConfig, IotCredentials, Region};
+///
+/// let certificate = std::fs::read("/etc/camera/device.pem")?;
+/// let private_key = std::fs::read("/etc/camera/device.key")?;
+/// let endpoint = "c2bm6tabcdefgh.credentials.iot.eu-west-1.amazonaws.com";
+/// let device = IotConfig::new(endpoint, "camera-upload", certificate, private_key)?.thing_name("front-door")?;
+/// let config = Config::new(Region::new("eu-west-1")?, IotCredentials::new(device)?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct IotConfig {
+    pub(super) endpoint: Endpoint,
+    pub(super) role_alias: String,
+    pub(super) thing_name: Option<String>,
+    certificate: Vec<u8>,
+    private_key: Vec<u8>,
+    pub(super) tls_roots: TlsRoots,
+    pub(super) proxy: Proxy,
+    pub(super) timeout: Duration,
+    pub(super) seed: u64,
+    pub(super) clock: Clock,
+    pub(super) transport: Option<Arc<dyn HttpSend>>,
+}
+
+/// A device cannot ask for credentials like this.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IotConfigError {
+    /// The endpoint is set, another variable is not.
+    #[error("no IoT credentials: set {0}")]
+    Missing(&'static str),
+    /// The endpoint is none.
+    #[error("the IoT credentials endpoint: {0}")]
+    Endpoint(#[from] InvalidEndpoint),
+    /// A certificate can only be shown over TLS.
+    #[error("the IoT credentials endpoint {0} must be https")]
+    Plain(Endpoint),
+    /// The role alias or the thing's name is refused.
+    #[error(transparent)]
+    Field(#[from] InvalidField),
+    /// There is no certificate in the PEM text.
+    #[error("no certificate in the device's PEM text")]
+    NoCertificate,
+    /// There is no private key in the PEM text.
+    #[error("no private key in the PEM text: PKCS#8, PKCS#1 or SEC1, not encrypted")]
+    NoPrivateKey,
+    /// Certificate and key cannot be used, or do not belong together.
+    #[error("the device's certificate and private key cannot be used: {0}")]
+    Identity(#[source] rustls::Error),
+    /// A proxy's address is none.
+    #[error(transparent)]
+    Proxy(#[from] InvalidProxy),
+    /// A file cannot be read, or trust cannot be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
+impl IotConfig {
+    /// A device that asks at `endpoint` (`aws iot describe-endpoint --endpoint-type iot:CredentialProvider`, with or without
+    /// `https://`) for the role behind `role_alias`, with its certificate (chain) and private key in PEM.
+    ///
+    /// # Errors
+    /// When the endpoint is none or the alias has characters that no alias has.
+    pub fn new(
+        endpoint: &str,
+        role_alias: impl Into<String>,
+        certificate: impl Into<Vec<u8>>,
+        private_key: impl Into<Vec<u8>>,
+    ) -> Result<Self, IotConfigError> {
+        let url = if endpoint.contains("://") { endpoint.to_owned() } else { format!("https://{endpoint}") };
+        let endpoint: Endpoint = url.parse()?;
+        if !endpoint.is_tls() {
+            return Err(IotConfigError::Plain(endpoint));
+        }
+        let role_alias = role_alias.into();
+        let allowed = "letters a-z A-Z, digits, '_', '=', ',', '@' and '-'";
+        let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '=' | ',' | '@' | '-');
+        check_text("roleAlias", &role_alias, (1, limits::ROLE_ALIAS_CHARS), allowed, is_allowed)?;
+        Ok(Self {
+            endpoint,
+            role_alias,
+            thing_name: None,
+            certificate: certificate.into(),
+            private_key: private_key.into(),
+            tls_roots: TlsRoots::Default,
+            proxy: Proxy::none(),
+            timeout: TIMEOUT,
+            seed: fastrand::u64(..),
+            clock: Clock::system(),
+            transport: None,
+        })
+    }
+
+    /// Reads the environment by the names that AWS's C samples use: `AWS_IOT_CORE_CREDENTIAL_ENDPOINT`,
+    /// `AWS_IOT_CORE_ROLE_ALIAS`, the files `AWS_IOT_CORE_CERT` and `AWS_IOT_CORE_PRIVATE_KEY`, and where they are set
+    /// `AWS_IOT_CORE_THING_NAME`, `AWS_CA_BUNDLE` and the proxy variables of [`Proxy::from_env`]. `None` when the endpoint is not set.
+    ///
+    /// # Errors
+    /// When the endpoint is set and another one is missing or refused, or a file cannot be read.
+    pub fn from_env() -> Result<Option<Self>, IotConfigError> {
+        Self::from_vars(|name| std::env::var(name).ok())
+    }
+
+    /// [`IotConfig::from_env`] with another place to look variables up. Empty values count as not set.
+    ///
+    /// # Errors
+    /// When the endpoint is set and another one is missing or refused, or a file cannot be read.
+    pub fn from_vars(variable: impl Fn(&'static str) -> Option<String>) -> Result<Option<Self>, IotConfigError> {
+        let variable = |name| variable(name).filter(|value| !value.trim().is_empty());
+        let Some(endpoint) = variable("AWS_IOT_CORE_CREDENTIAL_ENDPOINT") else { return Ok(None) };
+        let required = |name| variable(name).ok_or(IotConfigError::Missing(name));
+        let read = |name| Ok::<_, IotConfigError>(read_pem(Path::new(&required(name)?), limits::IDENTITY_BYTES)?);
+        let role_alias = required("AWS_IOT_CORE_ROLE_ALIAS")?;
+        let mut config =
+            Self::new(&endpoint, role_alias, read("AWS_IOT_CORE_CERT")?, read("AWS_IOT_CORE_PRIVATE_KEY")?)?;
+        if let Some(name) = variable("AWS_IOT_CORE_THING_NAME") {
+            config = config.thing_name(name)?;
+        }
+        if let Some(path) = variable("AWS_CA_BUNDLE") {
+            config = config.tls_roots(TlsRoots::PemFile(PathBuf::from(path)));
+        }
+        config.proxy = Proxy::from_vars(variable)?;
+        Ok(Some(config))
+    }
+
+    /// Sets the thing to act as; needed where policies use thing variables. The certificate must be attached to it.
+    ///
+    /// # Errors
+    /// When it has characters that no thing's name has.
+    pub fn thing_name(mut self, name: impl Into<String>) -> Result<Self, IotConfigError> {
+        let name = name.into();
+        let allowed = "letters a-z A-Z, digits, ':', '_' and '-'";
+        let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '_' | '-');
+        check_text("thingName", &name, (1, limits::THING_NAME_CHARS), allowed, is_allowed)?;
+        self.thing_name = Some(name);
+        Ok(self)
+    }
+
+    /// Sets whom the endpoint's certificate must come from. Default: the roots compiled in, which hold Amazon's.
+    #[must_use]
+    pub fn tls_roots(mut self, roots: TlsRoots) -> Self {
+        self.tls_roots = roots;
+        self
+    }
+
+    /// Sets the proxy that questions go through. Default: none; [`IotConfig::from_env`] takes the environment's.
+    #[must_use]
+    pub fn proxy(mut self, proxy: Proxy) -> Self {
+        self.proxy = proxy;
+        self
+    }
+
+    /// Sets how long one question may take, from name resolution to the answer's last byte. Default: 10 s.
+    #[must_use]
+    pub const fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Sets the seed of what is up to chance: when exactly credentials are renewed. Default: random.
+    #[must_use]
+    pub const fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Sets the wall clock. Default: the system's. It is corrected by what the endpoint's answers tell of theirs.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        self.clock = Clock(Arc::new(clock));
+        self
+    }
+
+    /// Puts another transport in place of the hyper one; it must show the certificate itself.
+    #[must_use]
+    pub fn transport(mut self, transport: Arc<dyn HttpSend>) -> Self {
+        self.transport = Some(transport);
+        self
+    }
+
+    /// A TLS configuration that shows the device's certificate.
+    pub(super) fn client_config(&self) -> Result<rustls::ClientConfig, IotConfigError> {
+        let chain: Vec<_> = CertificateDer::pem_slice_iter(&self.certificate).filter_map(Result::ok).collect();
+        if chain.is_empty() {
+            return Err(IotConfigError::NoCertificate);
+        }
+        let key = PrivateKeyDer::from_pem_slice(&self.private_key).map_err(|_| IotConfigError::NoPrivateKey)?;
+        let provider = rustls::crypto::ring::default_provider();
+        let identity = CertifiedKey::from_der(chain, key, &provider).map_err(IotConfigError::Identity)?;
+        let mut tls = self.tls_roots.client_config()?;
+        tls.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(identity));
+        Ok(tls)
+    }
+}
+
+impl fmt::Debug for IotConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IotConfig")
+            .field("endpoint", &self.endpoint)
+            .field("role_alias", &self.role_alias)
+            .field("thing_name", &self.thing_name)
+            .field("private_key", &"[redacted]")
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A TLS handshake with certificates on both sides takes seconds over a slow mobile link; AWS's C producer gives it 5 s.
+const TIMEOUT: Duration = Duration::from_secs(10);

@@ -1,0 +1,7 @@
+//! Credentials, their renewal, and the signature of a request.
+
+pub(crate) mod credentials;
+#[cfg(feature = "iot")]
+pub(crate) mod iot;
+pub(crate) mod service_clock;
+pub(crate) mod sign;

@@ -1,0 +1,49 @@
+//! GetClip.
+
+use std::ops::Range;
+use std::time::SystemTime;
+
+use serde::Serialize;
+
+use super::{FragmentSelector, TimestampOrigin};
+use crate::field::InvalidField;
+use crate::ops::media::MediaBody;
+use crate::protocol::error::Error;
+use crate::protocol::operation::{ApiName, Operation, Target};
+use crate::protocol::reply::Reply;
+use crate::stream_id::StreamId;
+
+/// Fetches the fragments that start in a range as an MP4 file; at most 24 h, 200 fragments, 100 MB.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct GetClip {
+    #[serde(flatten)]
+    stream: StreamId,
+    clip_fragment_selector: FragmentSelector,
+}
+
+impl GetClip {
+    /// The fragments that start in `range` by the clock of `origin`.
+    #[must_use]
+    pub fn new(stream: StreamId, origin: TimestampOrigin, range: Range<SystemTime>) -> Self {
+        Self { stream, clip_fragment_selector: FragmentSelector::of(origin, range) }
+    }
+}
+
+impl Operation for GetClip {
+    type Output = MediaBody;
+    const NAME: &'static str = "GetClip";
+    const PATH: &'static str = "/getClip";
+
+    fn target(&self) -> Target<'_> {
+        Target::DataPlane(&self.stream, &ApiName::GetClip)
+    }
+
+    fn check(&self) -> Result<(), InvalidField> {
+        self.clip_fragment_selector.check_clip()
+    }
+
+    async fn read(reply: Reply) -> Result<MediaBody, Error> {
+        MediaBody::open(reply).await
+    }
+}

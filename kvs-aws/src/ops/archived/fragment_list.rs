@@ -1,0 +1,50 @@
+//! GetMediaForFragmentList.
+
+use serde::Serialize;
+
+use crate::field::{InvalidField, check_length, check_text};
+use crate::limits;
+use crate::ops::media::MediaBody;
+use crate::protocol::error::Error;
+use crate::protocol::operation::{ApiName, Operation, Target};
+use crate::protocol::reply::Reply;
+use crate::stream_id::StreamId;
+
+/// Fetches the stored media of up to 1,000 fragments as one MKV stream.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct GetMediaForFragmentList {
+    #[serde(flatten)]
+    stream: StreamId,
+    fragments: Vec<String>,
+}
+
+impl GetMediaForFragmentList {
+    /// The media of these fragments, by number.
+    pub fn new(stream: StreamId, fragments: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self { stream, fragments: fragments.into_iter().map(Into::into).collect() }
+    }
+}
+
+pub(crate) fn check_fragment_number(field: &'static str, number: &str) -> Result<(), InvalidField> {
+    check_text(field, number, (1, limits::FRAGMENT_NUMBER_DIGITS), "digits", |c| c.is_ascii_digit())
+}
+
+impl Operation for GetMediaForFragmentList {
+    type Output = MediaBody;
+    const NAME: &'static str = "GetMediaForFragmentList";
+    const PATH: &'static str = "/getMediaForFragmentList";
+
+    fn target(&self) -> Target<'_> {
+        Target::DataPlane(&self.stream, &ApiName::GetMediaForFragmentList)
+    }
+
+    fn check(&self) -> Result<(), InvalidField> {
+        check_length("Fragments", self.fragments.len(), (1, limits::FRAGMENT_LIST))?;
+        self.fragments.iter().try_for_each(|number| check_fragment_number("Fragments", number))
+    }
+
+    async fn read(reply: Reply) -> Result<MediaBody, Error> {
+        MediaBody::open(reply).await
+    }
+}

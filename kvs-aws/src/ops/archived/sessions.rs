@@ -1,0 +1,209 @@
+//! HLS and DASH sessions: addresses that players take.
+
+use std::ops::Range;
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+
+use super::{FragmentSelector, TimestampOrigin, TimestampRange};
+use crate::field::{InvalidField, check_range};
+use crate::limits;
+use crate::open_enum::open_enum;
+use crate::protocol::error::{Error, ResponseProblem};
+use crate::protocol::operation::{ApiName, Operation, Target};
+use crate::protocol::reply::Reply;
+use crate::stream_id::StreamId;
+
+open_enum! {
+    /// What a session plays.
+    pub enum PlaybackMode {
+        /// What is recorded now; no range. The service's default.
+        Live = "LIVE",
+        /// From a start on into what is recorded now; a range with or without end.
+        LiveReplay = "LIVE_REPLAY",
+        /// What is stored; a range.
+        OnDemand = "ON_DEMAND",
+    }
+}
+
+open_enum! {
+    /// How HLS media is packed.
+    pub enum ContainerFormat {
+        /// Fragmented MP4, the service's default.
+        FragmentedMp4 = "FRAGMENTED_MP4",
+        /// MPEG transport stream.
+        MpegTs = "MPEG_TS",
+    }
+}
+
+open_enum! {
+    /// When HLS playlists mark discontinuities.
+    pub enum Discontinuities {
+        /// Between all fragments.
+        Always = "ALWAYS",
+        /// Nowhere.
+        Never = "NEVER",
+        /// Where there is a gap or an overlap.
+        OnDiscontinuity = "ON_DISCONTINUITY",
+    }
+}
+
+open_enum! {
+    /// Whether a playlist or manifest shows something.
+    pub enum Display {
+        /// It does.
+        Always = "ALWAYS",
+        /// It does not, the service's default.
+        Never = "NEVER",
+    }
+}
+
+/// What both kinds of session check alike: which mode takes which range, their life and their length.
+fn check_session(
+    mode: Option<&PlaybackMode>,
+    selector: Option<&FragmentSelector>,
+    (expires, most): (Option<u32>, Option<u32>),
+    results: &'static str,
+) -> Result<(), InvalidField> {
+    const RANGE: &str = "TimestampRange";
+    let range = selector.and_then(|selector| selector.timestamp_range.as_ref());
+    match (mode.unwrap_or(&PlaybackMode::Live), range) {
+        (PlaybackMode::Live, Some(_)) => Err(InvalidField::combination(RANGE, "does not go with the mode LIVE")),
+        (PlaybackMode::OnDemand | PlaybackMode::LiveReplay, None) => {
+            Err(InvalidField::combination(RANGE, "is needed for the modes ON_DEMAND and LIVE_REPLAY"))
+        }
+        (PlaybackMode::OnDemand, Some(TimestampRange { end_timestamp: None, .. })) => {
+            Err(InvalidField::combination(RANGE, "needs an end for the mode ON_DEMAND"))
+        }
+        _ => Ok(()),
+    }?;
+    selector.map_or(Ok(()), FragmentSelector::check_clip)?;
+    let life = (*limits::SESSION_EXPIRES_SECONDS.start(), *limits::SESSION_EXPIRES_SECONDS.end());
+    expires.map_or(Ok(()), |seconds| check_range("Expires", seconds, life))?;
+    most.map_or(Ok(()), |most| check_range(results, most, (1, limits::PLAYLIST_FRAGMENTS)))
+}
+
+/// Declares one kind of session: its request members and setters, and how its address comes back.
+macro_rules! session {
+    ($(#[$meta:meta])* $name:ident, $operation:literal, $path:literal, $api:ident, $selector:literal, $results:literal, $url:literal,
+     { $($(#[$doc:meta])* $field:ident($member:literal): $kind:ty,)+ }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq, Serialize)]
+        pub struct $name {
+            #[serde(flatten)]
+            stream: StreamId,
+            #[serde(rename = "PlaybackMode", skip_serializing_if = "Option::is_none")]
+            playback_mode: Option<PlaybackMode>,
+            #[serde(rename = $selector, skip_serializing_if = "Option::is_none")]
+            selector: Option<FragmentSelector>,
+            #[serde(rename = "Expires", skip_serializing_if = "Option::is_none")]
+            expires: Option<u32>,
+            #[serde(rename = $results, skip_serializing_if = "Option::is_none")]
+            max_fragments: Option<u32>,
+            $(#[serde(rename = $member, skip_serializing_if = "Option::is_none")]
+            $field: Option<$kind>,)+
+        }
+
+        impl $name {
+            /// What is recorded now, by the service's clock.
+            #[must_use]
+            pub const fn live(stream: StreamId) -> Self {
+                Self { stream, playback_mode: None, selector: None, expires: None, max_fragments: None, $($field: None,)+ }
+            }
+
+            /// What is stored of a range, by the clock of `origin`; at most 24 h.
+            #[must_use]
+            pub fn on_demand(stream: StreamId, origin: TimestampOrigin, range: Range<SystemTime>) -> Self {
+                let mut session = Self::live(stream);
+                session.playback_mode = Some(PlaybackMode::OnDemand);
+                session.selector = Some(FragmentSelector::of(origin, range));
+                session
+            }
+
+            /// From `start` on, by the clock of `origin`.
+            #[must_use]
+            pub fn live_replay(stream: StreamId, origin: TimestampOrigin, start: SystemTime) -> Self {
+                let mut session = Self::live(stream);
+                session.playback_mode = Some(PlaybackMode::LiveReplay);
+                let range = TimestampRange { start_timestamp: start, end_timestamp: None };
+                session.selector =
+                    Some(FragmentSelector { fragment_selector_type: origin, timestamp_range: Some(range) });
+                session
+            }
+
+            /// Sets the life of the address in seconds, 300 (the default) to 43,200.
+            #[must_use]
+            pub const fn expires(mut self, seconds: u32) -> Self {
+                self.expires = Some(seconds);
+                self
+            }
+
+            /// Sets the most fragments in a playlist or manifest, 1 to 5,000. Default: 5 live, 1,000 on demand.
+            #[must_use]
+            pub const fn max_fragments(mut self, most: u32) -> Self {
+                self.max_fragments = Some(most);
+                self
+            }
+
+            $($(#[$doc])*
+            #[must_use]
+            pub fn $field(mut self, value: $kind) -> Self {
+                self.$field = Some(value);
+                self
+            })+
+        }
+
+        impl Operation for $name {
+            /// The session's address. Whoever has it may watch: it is a secret.
+            type Output = String;
+            const NAME: &'static str = $operation;
+            const PATH: &'static str = $path;
+
+            fn target(&self) -> Target<'_> {
+                Target::DataPlane(&self.stream, &ApiName::$api)
+            }
+
+            fn check(&self) -> Result<(), InvalidField> {
+                let limits = (self.expires, self.max_fragments);
+                check_session(self.playback_mode.as_ref(), self.selector.as_ref(), limits, $results)
+            }
+
+            async fn read(reply: Reply) -> Result<String, Error> {
+                #[derive(Deserialize)]
+                struct Answer {
+                    #[serde(rename = $url)]
+                    url: Option<String>,
+                }
+                let operation = reply.operation;
+                let answer: Answer = reply.json(limits::RESPONSE_BYTES).await?;
+                answer.url.ok_or(Error::Response { operation, problem: ResponseProblem::Missing($url) })
+            }
+        }
+    };
+}
+
+session! {
+    /// Asks for the address of an HLS playlist.
+    GetHlsStreamingSessionUrl, "GetHLSStreamingSessionURL", "/getHLSStreamingSessionURL", GetHlsStreamingSessionUrl,
+    "HLSFragmentSelector", "MaxMediaPlaylistFragmentResults", "HLSStreamingSessionURL",
+    {
+        /// Sets how media is packed.
+        container_format("ContainerFormat"): ContainerFormat,
+        /// Sets when discontinuities are marked.
+        discontinuity_mode("DiscontinuityMode"): Discontinuities,
+        /// Sets whether fragments show their time.
+        display_fragment_timestamp("DisplayFragmentTimestamp"): Display,
+    }
+}
+
+session! {
+    /// Asks for the address of a DASH manifest.
+    GetDashStreamingSessionUrl, "GetDASHStreamingSessionURL", "/getDASHStreamingSessionURL", GetDashStreamingSessionUrl,
+    "DASHFragmentSelector", "MaxManifestFragmentResults", "DASHStreamingSessionURL",
+    {
+        /// Sets whether fragments show their time.
+        display_fragment_timestamp("DisplayFragmentTimestamp"): Display,
+        /// Sets whether fragments show their number.
+        display_fragment_number("DisplayFragmentNumber"): Display,
+    }
+}

@@ -1,0 +1,31 @@
+//! The control plane: streams and what belongs to them.
+
+mod data_endpoint;
+mod stream_info;
+mod streams;
+mod tags;
+mod updates;
+
+pub use data_endpoint::GetDataEndpoint;
+pub use stream_info::{StreamInfo, StreamStatus};
+pub(crate) use streams::check_token;
+pub use streams::{CreateStream, DeleteStream, DescribeStream, ListStreams, StreamPage};
+pub use tags::{ListTagsForStream, TagPage, TagStream, UntagStream};
+pub use updates::{
+    DescribeStreamStorageConfiguration, StorageTier, UpdateDataRetention, UpdateStream,
+    UpdateStreamStorageConfiguration,
+};
+
+use serde::Deserialize;
+
+use crate::limits;
+use crate::protocol::error::Error;
+use crate::protocol::reply::Reply;
+
+/// Reads a success that says nothing: an empty body or the empty object.
+pub(crate) async fn nothing(reply: Reply) -> Result<(), Error> {
+    #[derive(Deserialize)]
+    struct Nothing {}
+    let Nothing {} = reply.json(limits::RESPONSE_BYTES).await?;
+    Ok(())
+}

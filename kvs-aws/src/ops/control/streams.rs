@@ -1,0 +1,329 @@
+//! CreateStream, DescribeStream, ListStreams, DeleteStream.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::nothing;
+use super::stream_info::StreamInfo;
+use super::updates::{StorageConfiguration, StorageTier};
+use crate::field::{self, InvalidField, check_length, check_range, check_text};
+use crate::limits;
+use crate::protocol::error::{Error, ResponseProblem};
+use crate::protocol::operation::Operation;
+use crate::protocol::reply::Reply;
+use crate::stream_id::{StreamArn, StreamId, StreamName};
+
+/// Creates a stream. It is not at once active: describe it until it is.
+///
+/// ```
+/// use kvs_aws::CreateStream;
+///
+/// let create = CreateStream::new("front-door".parse()?).data_retention_in_hours(24).media_type("video/h264");
+/// let json = serde_json::to_string(&create)?;
+/// assert_eq!(json, r#"{"StreamName":"front-door","MediaType":"video/h264","DataRetentionInHours":24}"#);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct CreateStream {
+    stream_name: StreamName,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    media_type: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kms_key_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data_retention_in_hours: Option<u32>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    tags: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream_storage_configuration: Option<StorageConfiguration>,
+}
+
+impl CreateStream {
+    /// A stream with the service's defaults: media is not kept.
+    #[must_use]
+    pub const fn new(name: StreamName) -> Self {
+        Self {
+            stream_name: name,
+            device_name: None,
+            media_type: None,
+            kms_key_id: None,
+            data_retention_in_hours: None,
+            tags: BTreeMap::new(),
+            stream_storage_configuration: None,
+        }
+    }
+
+    /// Sets how media is stored. Default: hot.
+    #[must_use]
+    pub fn storage_tier(mut self, tier: StorageTier) -> Self {
+        self.stream_storage_configuration = Some(StorageConfiguration { default_storage_tier: tier });
+        self
+    }
+
+    /// Sets the device name, which the service keeps and does not use.
+    #[must_use]
+    pub fn device_name(mut self, name: impl Into<String>) -> Self {
+        self.device_name = Some(name.into());
+        self
+    }
+
+    /// Sets the media type, for example `video/h264,audio/aac`.
+    #[must_use]
+    pub fn media_type(mut self, media_type: impl Into<String>) -> Self {
+        self.media_type = Some(media_type.into());
+        self
+    }
+
+    /// Sets the key that stored media is encrypted with. Default: the account's key for the service.
+    #[must_use]
+    pub fn kms_key_id(mut self, key: impl Into<String>) -> Self {
+        self.kms_key_id = Some(key.into());
+        self
+    }
+
+    /// Sets for how many hours media is kept, up to 87,600. Default: 0, not at all, and then there are no images.
+    #[must_use]
+    pub const fn data_retention_in_hours(mut self, hours: u32) -> Self {
+        self.data_retention_in_hours = Some(hours);
+        self
+    }
+
+    /// Adds a tag of the stream.
+    #[must_use]
+    pub fn tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.tags.insert(key.into(), value.into());
+        self
+    }
+}
+
+impl Operation for CreateStream {
+    type Output = StreamArn;
+    const NAME: &'static str = "CreateStream";
+    const PATH: &'static str = "/createStream";
+
+    fn check(&self) -> Result<(), InvalidField> {
+        check_optional_name("DeviceName", self.device_name.as_deref())?;
+        if let Some(media_type) = &self.media_type {
+            check_media_type(media_type)?;
+        }
+        if let Some(key) = &self.kms_key_id {
+            check_length("KmsKeyId", key.chars().count(), (1, limits::KMS_KEY_CHARS))?;
+        }
+        if let Some(hours) = self.data_retention_in_hours {
+            check_range("DataRetentionInHours", hours, (0, limits::RETENTION_HOURS))?;
+        }
+        check_tags(&self.tags)
+    }
+
+    async fn read(reply: Reply) -> Result<StreamArn, Error> {
+        #[derive(Deserialize)]
+        struct Answer {
+            #[serde(rename = "StreamARN")]
+            arn: Option<String>,
+        }
+        let operation = reply.operation;
+        let refuse = |problem| Error::Response { operation, problem };
+        let answer: Answer = reply.json(limits::RESPONSE_BYTES).await?;
+        let arn = answer.arn.ok_or_else(|| refuse(ResponseProblem::Missing("StreamARN")))?;
+        StreamArn::new(arn.as_str()).map_err(|_| refuse(ResponseProblem::Member { member: "StreamARN", value: arn }))
+    }
+}
+
+pub(crate) fn check_optional_name(field: &'static str, name: Option<&str>) -> Result<(), InvalidField> {
+    let Some(name) = name else { return Ok(()) };
+    let length = (1, limits::DEVICE_NAME_CHARS);
+    check_text(field, name, length, field::NAME_CHARACTERS, field::is_name_character)
+}
+
+/// `type/subtype`, or several with commas between.
+pub(crate) fn check_media_type(media_type: &str) -> Result<(), InvalidField> {
+    check_length("MediaType", media_type.chars().count(), (1, limits::MEDIA_TYPE_CHARS))?;
+    let word = |text: &str| {
+        let allowed = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '+');
+        !text.is_empty() && text.chars().all(allowed)
+    };
+    let shape = |one: &str| one.split_once('/').is_some_and(|(kind, sub)| word(kind) && word(sub));
+    if media_type.split(',').all(shape) {
+        Ok(())
+    } else {
+        Err(InvalidField::malformed("MediaType", "type/subtype, several with commas between", media_type))
+    }
+}
+
+/// Key and value lengths and the number of tags; which letters are allowed is left to the service, which takes any script.
+pub(crate) fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), InvalidField> {
+    check_length("Tags", tags.len(), (0, limits::STREAM_TAGS))?;
+    for (key, value) in tags {
+        check_length("Tags key", key.chars().count(), (1, limits::STREAM_TAG_KEY_CHARS))?;
+        check_length("Tags value", value.chars().count(), (0, limits::STREAM_TAG_VALUE_CHARS))?;
+    }
+    Ok(())
+}
+
+/// Asks what a stream is and what state it is in.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DescribeStream {
+    #[serde(flatten)]
+    stream: StreamId,
+}
+
+impl DescribeStream {
+    /// Asks about `stream`.
+    #[must_use]
+    pub const fn new(stream: StreamId) -> Self {
+        Self { stream }
+    }
+}
+
+impl Operation for DescribeStream {
+    type Output = StreamInfo;
+    const NAME: &'static str = "DescribeStream";
+    const PATH: &'static str = "/describeStream";
+
+    fn check(&self) -> Result<(), InvalidField> {
+        Ok(())
+    }
+
+    async fn read(reply: Reply) -> Result<StreamInfo, Error> {
+        #[derive(Deserialize)]
+        struct Answer {
+            #[serde(rename = "StreamInfo")]
+            info: Option<StreamInfo>,
+        }
+        let operation = reply.operation;
+        let answer: Answer = reply.json(limits::RESPONSE_BYTES).await?;
+        answer.info.ok_or(Error::Response { operation, problem: ResponseProblem::Missing("StreamInfo") })
+    }
+}
+
+/// Lists streams, a page at a time.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ListStreams {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_results: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream_name_condition: Option<NameCondition>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct NameCondition {
+    comparison_operator: &'static str,
+    comparison_value: StreamName,
+}
+
+/// One page of streams.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[non_exhaustive]
+pub struct StreamPage {
+    /// The streams, in no promised order.
+    #[serde(default, rename = "StreamInfoList", deserialize_with = "crate::lenient::null_as_default")]
+    pub streams: Vec<StreamInfo>,
+    /// What to give to [`ListStreams::next_token`] for the next page; `None` on the last one.
+    pub next_token: Option<String>,
+}
+
+impl ListStreams {
+    /// The first page of all streams, up to 10,000 of them.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the largest page, 1 to 10,000.
+    #[must_use]
+    pub const fn max_results(mut self, most: u32) -> Self {
+        self.max_results = Some(most);
+        self
+    }
+
+    /// Asks for the page after the one that gave `token`.
+    #[must_use]
+    pub fn next_token(mut self, token: impl Into<String>) -> Self {
+        self.next_token = Some(token.into());
+        self
+    }
+
+    /// Only streams whose names begin with `prefix`.
+    #[must_use]
+    pub fn name_begins_with(mut self, prefix: StreamName) -> Self {
+        self.stream_name_condition =
+            Some(NameCondition { comparison_operator: "BEGINS_WITH", comparison_value: prefix });
+        self
+    }
+}
+
+impl Operation for ListStreams {
+    type Output = StreamPage;
+    const NAME: &'static str = "ListStreams";
+    const PATH: &'static str = "/listStreams";
+
+    fn check(&self) -> Result<(), InvalidField> {
+        if let Some(most) = self.max_results {
+            check_range("MaxResults", most, (1, limits::LIST_STREAMS_PAGE))?;
+        }
+        check_token(self.next_token.as_deref(), limits::CONTROL_TOKEN_CHARS)
+    }
+
+    async fn read(reply: Reply) -> Result<StreamPage, Error> {
+        let mut page: StreamPage = reply.json(limits::RESPONSE_BYTES).await?;
+        page.next_token = page.next_token.filter(|token| !token.is_empty());
+        Ok(page)
+    }
+}
+
+/// A page token comes from the service; only its length is checked.
+pub(crate) fn check_token(token: Option<&str>, most: usize) -> Result<(), InvalidField> {
+    token.map_or(Ok(()), |token| check_length("NextToken", token.chars().count(), (0, most)))
+}
+
+/// Deletes a stream and its media. Its name stays taken for a while.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DeleteStream {
+    #[serde(rename = "StreamARN")]
+    stream: StreamArn,
+    #[serde(rename = "CurrentVersion", skip_serializing_if = "Option::is_none")]
+    current_version: Option<String>,
+}
+
+impl DeleteStream {
+    /// Deletes the stream of this ARN, whatever its version.
+    #[must_use]
+    pub const fn new(stream: StreamArn) -> Self {
+        Self { stream, current_version: None }
+    }
+
+    /// Deletes it only if it still has this version.
+    #[must_use]
+    pub fn current_version(mut self, version: impl Into<String>) -> Self {
+        self.current_version = Some(version.into());
+        self
+    }
+}
+
+impl Operation for DeleteStream {
+    type Output = ();
+    const NAME: &'static str = "DeleteStream";
+    const PATH: &'static str = "/deleteStream";
+
+    fn check(&self) -> Result<(), InvalidField> {
+        self.current_version.as_deref().map_or(Ok(()), check_version)
+    }
+
+    async fn read(reply: Reply) -> Result<(), Error> {
+        nothing(reply).await
+    }
+}
+
+pub(crate) fn check_version(version: &str) -> Result<(), InvalidField> {
+    let length = (1, limits::VERSION_CHARS);
+    check_text("CurrentVersion", version, length, "letters a-z A-Z and digits", |c| c.is_ascii_alphanumeric())
+}

@@ -1,0 +1,138 @@
+//! TagStream, UntagStream, ListTagsForStream.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::nothing;
+use super::streams::{check_tags, check_token};
+use crate::field::{InvalidField, check_length};
+use crate::limits;
+use crate::protocol::error::Error;
+use crate::protocol::operation::Operation;
+use crate::protocol::reply::Reply;
+use crate::stream_id::StreamId;
+
+/// Sets tags of a stream; a tag of the same key is replaced.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct TagStream {
+    #[serde(flatten)]
+    stream: StreamId,
+    tags: BTreeMap<String, String>,
+}
+
+impl TagStream {
+    /// Sets nothing yet.
+    #[must_use]
+    pub const fn new(stream: StreamId) -> Self {
+        Self { stream, tags: BTreeMap::new() }
+    }
+
+    /// Adds a tag to set.
+    #[must_use]
+    pub fn tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.tags.insert(key.into(), value.into());
+        self
+    }
+}
+
+impl Operation for TagStream {
+    type Output = ();
+    const NAME: &'static str = "TagStream";
+    const PATH: &'static str = "/tagStream";
+
+    fn check(&self) -> Result<(), InvalidField> {
+        check_length("Tags", self.tags.len(), (1, limits::STREAM_TAGS))?;
+        check_tags(&self.tags)
+    }
+
+    async fn read(reply: Reply) -> Result<(), Error> {
+        nothing(reply).await
+    }
+}
+
+/// Removes tags of a stream.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct UntagStream {
+    #[serde(flatten)]
+    stream: StreamId,
+    tag_key_list: Vec<String>,
+}
+
+impl UntagStream {
+    /// Removes the tags of these keys.
+    pub fn new(stream: StreamId, keys: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self { stream, tag_key_list: keys.into_iter().map(Into::into).collect() }
+    }
+}
+
+impl Operation for UntagStream {
+    type Output = ();
+    const NAME: &'static str = "UntagStream";
+    const PATH: &'static str = "/untagStream";
+
+    fn check(&self) -> Result<(), InvalidField> {
+        check_length("TagKeyList", self.tag_key_list.len(), (1, limits::STREAM_TAGS))?;
+        let length = (1, limits::STREAM_TAG_KEY_CHARS);
+        self.tag_key_list.iter().try_for_each(|key| check_length("TagKeyList", key.chars().count(), length))
+    }
+
+    async fn read(reply: Reply) -> Result<(), Error> {
+        nothing(reply).await
+    }
+}
+
+/// Lists the tags of a stream, a page at a time.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ListTagsForStream {
+    #[serde(flatten)]
+    stream: StreamId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_token: Option<String>,
+}
+
+/// One page of tags.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+#[non_exhaustive]
+pub struct TagPage {
+    /// The tags by their keys.
+    #[serde(default, deserialize_with = "crate::lenient::null_as_default")]
+    pub tags: BTreeMap<String, String>,
+    /// What to give to [`ListTagsForStream::next_token`] for the next page; `None` on the last one.
+    pub next_token: Option<String>,
+}
+
+impl ListTagsForStream {
+    /// The first page.
+    #[must_use]
+    pub const fn new(stream: StreamId) -> Self {
+        Self { stream, next_token: None }
+    }
+
+    /// Asks for the page after the one that gave `token`.
+    #[must_use]
+    pub fn next_token(mut self, token: impl Into<String>) -> Self {
+        self.next_token = Some(token.into());
+        self
+    }
+}
+
+impl Operation for ListTagsForStream {
+    type Output = TagPage;
+    const NAME: &'static str = "ListTagsForStream";
+    const PATH: &'static str = "/listTagsForStream";
+
+    fn check(&self) -> Result<(), InvalidField> {
+        check_token(self.next_token.as_deref(), limits::CONTROL_TOKEN_CHARS)
+    }
+
+    async fn read(reply: Reply) -> Result<TagPage, Error> {
+        let mut page: TagPage = reply.json(limits::RESPONSE_BYTES).await?;
+        page.next_token = page.next_token.filter(|token| !token.is_empty());
+        Ok(page)
+    }
+}

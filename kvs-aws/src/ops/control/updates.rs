@@ -1,0 +1,190 @@
+//! UpdateStream, UpdateDataRetention, and the storage configuration.
+
+use serde::{Deserialize, Serialize};
+
+use super::nothing;
+use super::streams::{check_media_type, check_optional_name, check_version};
+use crate::field::{InvalidField, check_range};
+use crate::limits;
+use crate::open_enum::open_enum;
+use crate::protocol::error::Error;
+use crate::protocol::operation::Operation;
+use crate::protocol::reply::Reply;
+use crate::stream_id::StreamId;
+
+/// Changes what a stream is said to be. It is busy for a moment, and has another version afterwards.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct UpdateStream {
+    #[serde(flatten)]
+    stream: StreamId,
+    current_version: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    media_type: Option<String>,
+}
+
+impl UpdateStream {
+    /// Changes `stream` if it still has this version.
+    pub fn new(stream: StreamId, current_version: impl Into<String>) -> Self {
+        Self { stream, current_version: current_version.into(), device_name: None, media_type: None }
+    }
+
+    /// Sets the device name.
+    #[must_use]
+    pub fn device_name(mut self, name: impl Into<String>) -> Self {
+        self.device_name = Some(name.into());
+        self
+    }
+
+    /// Sets the media type.
+    #[must_use]
+    pub fn media_type(mut self, media_type: impl Into<String>) -> Self {
+        self.media_type = Some(media_type.into());
+        self
+    }
+}
+
+impl Operation for UpdateStream {
+    type Output = ();
+    const NAME: &'static str = "UpdateStream";
+    const PATH: &'static str = "/updateStream";
+
+    fn check(&self) -> Result<(), InvalidField> {
+        check_version(&self.current_version)?;
+        check_optional_name("DeviceName", self.device_name.as_deref())?;
+        self.media_type.as_deref().map_or(Ok(()), check_media_type)
+    }
+
+    async fn read(reply: Reply) -> Result<(), Error> {
+        nothing(reply).await
+    }
+}
+
+/// Lengthens or shortens how long media is kept. Shortening deletes what is older at once.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct UpdateDataRetention {
+    #[serde(flatten)]
+    stream: StreamId,
+    current_version: String,
+    operation: &'static str,
+    data_retention_change_in_hours: u32,
+}
+
+impl UpdateDataRetention {
+    /// Keeps media `hours` longer, if the stream still has this version.
+    pub fn increase(stream: StreamId, current_version: impl Into<String>, hours: u32) -> Self {
+        Self::change(stream, current_version.into(), "INCREASE_DATA_RETENTION", hours)
+    }
+
+    /// Keeps media `hours` less, if the stream still has this version.
+    pub fn decrease(stream: StreamId, current_version: impl Into<String>, hours: u32) -> Self {
+        Self::change(stream, current_version.into(), "DECREASE_DATA_RETENTION", hours)
+    }
+
+    const fn change(stream: StreamId, current_version: String, operation: &'static str, hours: u32) -> Self {
+        Self { stream, current_version, operation, data_retention_change_in_hours: hours }
+    }
+}
+
+impl Operation for UpdateDataRetention {
+    type Output = ();
+    const NAME: &'static str = "UpdateDataRetention";
+    const PATH: &'static str = "/updateDataRetention";
+
+    fn check(&self) -> Result<(), InvalidField> {
+        check_version(&self.current_version)?;
+        let hours = self.data_retention_change_in_hours;
+        check_range("DataRetentionChangeInHours", hours, (1, limits::RETENTION_HOURS))
+    }
+
+    async fn read(reply: Reply) -> Result<(), Error> {
+        nothing(reply).await
+    }
+}
+
+open_enum! {
+    /// How media is stored and paid for.
+    pub enum StorageTier {
+        /// For media that is read soon; the default.
+        Hot = "HOT",
+        /// For media that is kept for long; cheaper, with a minimum charge of 30 days.
+        Warm = "WARM",
+    }
+}
+
+/// What the service nests around a tier.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct StorageConfiguration {
+    pub(super) default_storage_tier: StorageTier,
+}
+
+/// Changes how a stream's media is stored from now on.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct UpdateStreamStorageConfiguration {
+    #[serde(flatten)]
+    stream: StreamId,
+    current_version: String,
+    stream_storage_configuration: StorageConfiguration,
+}
+
+impl UpdateStreamStorageConfiguration {
+    /// Sets the tier, if the stream still has this version.
+    pub fn new(stream: StreamId, current_version: impl Into<String>, tier: StorageTier) -> Self {
+        let stream_storage_configuration = StorageConfiguration { default_storage_tier: tier };
+        Self { stream, current_version: current_version.into(), stream_storage_configuration }
+    }
+}
+
+impl Operation for UpdateStreamStorageConfiguration {
+    type Output = ();
+    const NAME: &'static str = "UpdateStreamStorageConfiguration";
+    const PATH: &'static str = "/updateStreamStorageConfiguration";
+
+    fn check(&self) -> Result<(), InvalidField> {
+        check_version(&self.current_version)
+    }
+
+    async fn read(reply: Reply) -> Result<(), Error> {
+        nothing(reply).await
+    }
+}
+
+/// Asks how a stream's media is stored; `None` when the service does not say.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DescribeStreamStorageConfiguration {
+    #[serde(flatten)]
+    stream: StreamId,
+}
+
+impl DescribeStreamStorageConfiguration {
+    /// Asks about `stream`.
+    #[must_use]
+    pub const fn new(stream: StreamId) -> Self {
+        Self { stream }
+    }
+}
+
+impl Operation for DescribeStreamStorageConfiguration {
+    type Output = Option<StorageTier>;
+    const NAME: &'static str = "DescribeStreamStorageConfiguration";
+    const PATH: &'static str = "/describeStreamStorageConfiguration";
+
+    fn check(&self) -> Result<(), InvalidField> {
+        Ok(())
+    }
+
+    async fn read(reply: Reply) -> Result<Option<StorageTier>, Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Answer {
+            stream_storage_configuration: Option<StorageConfiguration>,
+        }
+        let answer: Answer = reply.json(limits::RESPONSE_BYTES).await?;
+        Ok(answer.stream_storage_configuration.map(|configuration| configuration.default_storage_tier))
+    }
+}

@@ -1,0 +1,178 @@
+//! GetMedia and the bodies that media comes in.
+
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use crate::epoch_seconds;
+use crate::field::{self, FieldProblem, InvalidField, check_text};
+use crate::limits;
+use crate::net::http_send::ResponseBody;
+use crate::ops::archived::check_fragment_number;
+use crate::protocol::error::{Error, TransportError};
+use crate::protocol::operation::{ApiName, Operation, Target};
+use crate::protocol::reply::Reply;
+use crate::stream_id::StreamId;
+
+/// Media on its way: read piece by piece, never held as a whole.
+#[derive(Debug)]
+pub struct MediaBody {
+    content_type: Option<String>,
+    body: ResponseBody,
+}
+
+impl MediaBody {
+    pub(crate) async fn open(reply: Reply) -> Result<Self, Error> {
+        let content_type = reply.headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let content_type = content_type.map(str::to_owned);
+        // Media is never JSON: this is the control plane saying that it does not know the call.
+        if content_type.as_deref().is_some_and(|kind| kind.starts_with("application/json")) {
+            let (operation, body) = reply.bytes(limits::ERROR_BYTES).await?;
+            let value = String::from_utf8_lossy(&body).chars().take(80).collect();
+            let problem = crate::protocol::error::ResponseProblem::Member { member: "body", value };
+            return Err(Error::Response { operation, problem });
+        }
+        Ok(Self { content_type, body: reply.body })
+    }
+
+    /// What the service calls it, for example `video/webm`.
+    #[must_use]
+    pub fn content_type(&self) -> Option<&str> {
+        self.content_type.as_deref()
+    }
+
+    /// The next piece, cut anywhere; `None` at the end. Cancel-safe.
+    ///
+    /// # Errors
+    /// When the connection breaks or stands still too long.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, TransportError> {
+        self.body.next().await
+    }
+}
+
+/// Asks for a stream's media from somewhere on, as MKV that goes on with the live edge.
+///
+/// The service ends the body when nothing new has come for about 3 s, and after a long time anyway: ask again with
+/// [`StartSelector::AfterFragment`] of the last fragment that was complete. [`MediaFollower`](crate::MediaFollower)
+/// does that.
+///
+/// ```no_run
+/// # async fn example(client: kvs_aws::Client) -> Result<(), Box<dyn std::error::Error>> {
+/// use kvs_aws::{GetMedia, StartSelector};
+///
+/// let mut body = client.send(GetMedia::new("front-door".parse()?, StartSelector::Earliest)).await?;
+/// while let Some(bytes) = body.next().await? {
+///     println!("{} bytes", bytes.len()); // for kvs_mkv::fragment::FragmentReader
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct GetMedia {
+    #[serde(flatten)]
+    stream: StreamId,
+    #[serde(rename = "StartSelector")]
+    start: WireSelector,
+    #[serde(skip)]
+    selector: StartSelector,
+}
+
+/// Where media starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StartSelector {
+    /// At the latest fragment.
+    Now,
+    /// At the oldest fragment that is kept.
+    Earliest,
+    /// After the fragment of this number.
+    AfterFragment(String),
+    /// At the fragment that holds this time by the service's clock.
+    ServerTimestamp(SystemTime),
+    /// At the fragment that holds this time by the producer's clock.
+    ProducerTimestamp(SystemTime),
+    /// After the fragment that carried this continuation token.
+    ContinuationToken(String),
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct WireSelector {
+    start_selector_type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    after_fragment_number: Option<String>,
+    #[serde(with = "epoch_seconds::option", skip_serializing_if = "Option::is_none")]
+    start_timestamp: Option<SystemTime>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    continuation_token: Option<String>,
+}
+
+impl From<StartSelector> for WireSelector {
+    fn from(selector: StartSelector) -> Self {
+        let mut wire = Self {
+            start_selector_type: "NOW",
+            after_fragment_number: None,
+            start_timestamp: None,
+            continuation_token: None,
+        };
+        wire.start_selector_type = match selector {
+            StartSelector::Now => "NOW",
+            StartSelector::Earliest => "EARLIEST",
+            StartSelector::AfterFragment(number) => {
+                wire.after_fragment_number = Some(number);
+                "FRAGMENT_NUMBER"
+            }
+            StartSelector::ServerTimestamp(time) => {
+                wire.start_timestamp = Some(time);
+                "SERVER_TIMESTAMP"
+            }
+            StartSelector::ProducerTimestamp(time) => {
+                wire.start_timestamp = Some(time);
+                "PRODUCER_TIMESTAMP"
+            }
+            StartSelector::ContinuationToken(token) => {
+                wire.continuation_token = Some(token);
+                "CONTINUATION_TOKEN"
+            }
+        };
+        wire
+    }
+}
+
+impl GetMedia {
+    /// Media of `stream` from `start` on.
+    #[must_use]
+    pub fn new(stream: StreamId, start: StartSelector) -> Self {
+        Self { stream, start: start.clone().into(), selector: start }
+    }
+}
+
+impl Operation for GetMedia {
+    type Output = MediaBody;
+    const NAME: &'static str = "GetMedia";
+    const PATH: &'static str = "/getMedia";
+
+    fn target(&self) -> Target<'_> {
+        Target::DataPlane(&self.stream, &ApiName::GetMedia)
+    }
+
+    fn check(&self) -> Result<(), InvalidField> {
+        match &self.selector {
+            StartSelector::Now | StartSelector::Earliest => Ok(()),
+            StartSelector::AfterFragment(number) => check_fragment_number("AfterFragmentNumber", number),
+            StartSelector::ServerTimestamp(time) | StartSelector::ProducerTimestamp(time) => {
+                let before = *time < SystemTime::UNIX_EPOCH;
+                before.then(|| InvalidField::new("StartTimestamp", FieldProblem::BeforeEpoch)).map_or(Ok(()), Err)
+            }
+            StartSelector::ContinuationToken(token) => {
+                let length = (1, limits::CONTINUATION_TOKEN_CHARS);
+                check_text("ContinuationToken", token, length, field::NAME_CHARACTERS, field::is_name_character)
+            }
+        }
+    }
+
+    async fn read(reply: Reply) -> Result<MediaBody, Error> {
+        MediaBody::open(reply).await
+    }
+}

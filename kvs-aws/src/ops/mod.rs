@@ -1,0 +1,5 @@
+//! The operations of the service.
+
+pub(crate) mod archived;
+pub(crate) mod control;
+pub(crate) mod media;
