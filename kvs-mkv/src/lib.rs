@@ -9,30 +9,21 @@ pub mod fragment;
 pub mod service;
 
 mod chunks;
+mod document;
 mod ebml;
-mod event;
 mod fragment_number;
-mod frame;
-mod input;
 mod limits;
-mod parse_error;
 mod parser;
-mod segment_info;
-mod tag;
-mod track;
 mod writer;
 
 pub use chunks::{Chunks, IntoIter};
+pub use document::{
+    AudioSettings, CodecId, Frame, InvalidTrackNumber, SegmentInfo, Tag, Track, TrackKind, TrackNumber, VideoSettings,
+};
 pub use ebml::ElementId;
-pub use event::Event;
 pub use fragment_number::{FragmentNumber, InvalidFragmentNumber};
-pub use frame::{Frame, InvalidTrackNumber, TrackNumber};
 pub use limits::Limits;
-pub use parse_error::{ParseError, Problem};
-pub use parser::Parser;
-pub use segment_info::SegmentInfo;
-pub use tag::Tag;
-pub use track::{AudioSettings, CodecId, Track, TrackKind, VideoSettings};
+pub use parser::{Event, ParseError, Parser, Problem};
 pub use writer::{WriteError, Writer, WriterError};
 
 #[cfg(doctest)]

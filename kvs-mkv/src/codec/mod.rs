@@ -32,7 +32,7 @@ pub mod mjpeg;
 pub mod nal;
 pub mod pcm;
 
-mod bits;
+mod bit_reader;
 mod sets;
 mod sps;
 mod wave;

@@ -1,7 +1,7 @@
 //! What the sequence parameter sets of H.264 and H.265 have in common: how fields are read, what is wrong with them, the
 //! frame rate.
 
-use super::bits::BitReader;
+use super::bit_reader::BitReader;
 
 /// Frames a second as a fraction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

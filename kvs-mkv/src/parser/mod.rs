@@ -2,8 +2,14 @@
 
 mod block;
 mod element;
+mod error;
+mod event;
+mod input;
 mod level;
 mod masters;
+
+pub use error::{ParseError, Problem};
+pub use event::Event;
 
 /// What the flags of a block mean, for the writer too.
 pub(crate) mod block_flags {
@@ -15,10 +21,10 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
+use self::input::Input;
 use self::level::{Blocks, DEFAULT_SCALE, Level};
 use crate::ebml::{Children, HEAD_BYTES, Unread, read_head, read_id};
-use crate::input::Input;
-use crate::{ElementId, Event, Frame, Limits, ParseError, Problem};
+use crate::{ElementId, Frame, Limits};
 
 /// Reads a Matroska stream that arrives piece by piece.
 ///

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::{AudioSpecificConfig, CHANNELS, ConfigError, FREQUENCIES};
-use crate::codec::bits::BitReader;
+use crate::codec::bit_reader::BitReader;
 
 /// What an ADTS header says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::{CHANNELS, FREQUENCIES};
-use crate::codec::bits::{BitReader, BitWriter};
+use crate::codec::bit_reader::{BitReader, BitWriter};
 
 /// An AudioSpecificConfig: made from what is known of the stream, or read from its bytes, which are kept as they came.
 ///

@@ -161,8 +161,8 @@ impl ParameterSets {
 fn number_of(unit: &[u8]) -> Option<u32> {
     let skipped = if NalType::of(unit)? == NalType::SPS { 4 } else { 1 };
     let head: Vec<u8> = unit.iter().copied().take(skipped + NUMBER_BYTES).collect();
-    let bytes = crate::codec::bits::without_emulation_prevention(&head);
-    crate::codec::bits::BitReader::new(bytes.get(skipped..)?).ue()
+    let bytes = crate::codec::bit_reader::without_emulation_prevention(&head);
+    crate::codec::bit_reader::BitReader::new(bytes.get(skipped..)?).ue()
 }
 
 /// Enough for an Exp-Golomb code up to 255, with emulation prevention in front of it.

@@ -1,6 +1,6 @@
 //! The one SEI message that matters for cutting a stream: the recovery point (H.264 D.1.8).
 
-use crate::codec::bits::{BitReader, without_emulation_prevention};
+use crate::codec::bit_reader::{BitReader, without_emulation_prevention};
 
 const RECOVERY_POINT: u32 = 6;
 

@@ -1,7 +1,7 @@
 //! The beginning of a slice header (H.264 7.3.3): which picture it belongs to and when that is shown.
 
 use super::{NalType, PictureOrderType, Sps};
-use crate::codec::bits::{BitReader, without_emulation_prevention};
+use crate::codec::bit_reader::{BitReader, without_emulation_prevention};
 
 /// The fields of a slice header up to the picture order count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! The sequence parameter set (H.264 7.3.2.1.1): picture size, profile, level, frame rate.
 
-use crate::codec::bits::{BitReader, without_emulation_prevention};
+use crate::codec::bit_reader::{BitReader, without_emulation_prevention};
 use crate::codec::limits;
 use crate::codec::sps::{Fields, FrameRate, SpsError, cropped};
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::{HvcCError, NalType, SetChange, Sps, SpsError, hvcc};
-use crate::codec::bits::{BitReader, without_emulation_prevention};
+use crate::codec::bit_reader::{BitReader, without_emulation_prevention};
 use crate::codec::nal::{self, LengthSize, NalError};
 use crate::codec::sets;
 

@@ -1,7 +1,7 @@
 //! The beginning of a slice header (H.265 7.3.6.1): when its picture is shown.
 
 use super::{NalType, ParameterSets, Sps};
-use crate::codec::bits::{BitReader, without_emulation_prevention};
+use crate::codec::bit_reader::{BitReader, without_emulation_prevention};
 
 /// The fields of a slice header up to the picture order count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! The sequence parameter set (H.265 7.3.2.2): picture size, profile, level, frame rate.
 
 use super::NalType;
-use crate::codec::bits::{BitReader, without_emulation_prevention};
+use crate::codec::bit_reader::{BitReader, without_emulation_prevention};
 use crate::codec::limits;
 use crate::codec::sps::{Fields, FrameRate, SpsError, cropped};
 

@@ -1,0 +1,11 @@
+//! What a Matroska document says: its segment, tracks, frames and tags (RFC 9559 §5.1).
+
+mod frame;
+mod segment_info;
+mod tag;
+mod track;
+
+pub use frame::{Frame, InvalidTrackNumber, TrackNumber};
+pub use segment_info::SegmentInfo;
+pub use tag::Tag;
+pub use track::{AudioSettings, CodecId, Track, TrackKind, VideoSettings};
