@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::clock::Clock;
 use crate::control::{Identity, Pace};
-use crate::delivery::Subscription;
+use crate::deliver::Subscription;
 use crate::faults::Fault;
 use crate::ingest::Profile;
 use crate::local::{LocalKvs, StartError};

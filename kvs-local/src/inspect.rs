@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use kvs_notify::{ImageMetadata, ImageObject, ImageObjectKey, KeyHints, SnsMessage};
 
 use crate::LocalKvs;
-use crate::delivery::Topic;
+use crate::deliver::Topic;
 
 /// An image in the folder that stands for S3.
 #[derive(Clone, Debug, PartialEq, Eq)]

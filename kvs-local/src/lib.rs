@@ -17,12 +17,12 @@
 #[doc(hidden)]
 pub mod __fuzz;
 #[cfg(feature = "server")]
-pub mod delivery;
+pub mod deliver;
+#[cfg(feature = "server")]
+pub mod images;
 pub mod ingest;
 #[cfg(feature = "server")]
 pub mod limits;
-#[cfg(feature = "server")]
-pub mod pictures;
 #[cfg(feature = "store")]
 pub mod reading;
 #[cfg(feature = "store")]
@@ -39,8 +39,6 @@ mod exception;
 #[cfg(feature = "server")]
 mod faults;
 #[cfg(feature = "server")]
-mod footage;
-#[cfg(feature = "server")]
 mod inspect;
 #[cfg(feature = "server")]
 mod local;
@@ -50,6 +48,8 @@ mod media;
 mod quotas;
 #[cfg(feature = "server")]
 mod server;
+#[cfg(feature = "server")]
+mod stored_media;
 
 #[cfg(feature = "server")]
 pub use builder::Builder;

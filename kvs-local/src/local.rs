@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 
 use crate::builder::{Builder, Remote, Transport, Wanted};
 use crate::control::{Control, Registry, StreamRef};
-use crate::delivery::{Delivery, DeliveryEvent, DeliverySettings, SignerError};
+use crate::deliver::{Delivery, DeliveryEvent, DeliverySettings, SignerError};
 use crate::faults::{Fault, Faults, InvalidFaults};
 use crate::ingest::Profile;
 use crate::limits;

@@ -19,10 +19,10 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use judge::{EPOCH, Fragments, Recording, has};
-use kvs_local::delivery::{
+use kvs_local::deliver::{
     Delivery, DeliveryEvent, DeliverySettings, ImageSettings, PersistedFragment, SNS_PATH, Subscription, Topic,
 };
-use kvs_local::pictures::{Axis, Footage, FootageSource, ImageFormat, PictureSize, Rendering};
+use kvs_local::images::{Axis, Footage, FootageSource, ImageFormat, PictureSize, Rendering};
 use kvs_mkv::{FragmentNumber, Tag};
 use kvs_notify::{
     FragmentNotification, ImageObjectKey, SigningCertificate, SnsMessage, TrustRoots, UrlPolicy, Verifier, VerifyError,
@@ -183,7 +183,7 @@ impl FootageSource for NoFootage {
 }
 
 fn fragment(fragments: Option<Fragments>, tags: &[(&str, &str)]) -> PersistedFragment {
-    let empty = kvs_local::pictures::FragmentSpan {
+    let empty = kvs_local::images::FragmentSpan {
         number: "91343852333181432392682062607743920146159169392".parse().unwrap(),
         producer_timestamp: EPOCH,
         server_timestamp: EPOCH + Duration::from_secs(100),

@@ -6,7 +6,7 @@ mod support;
 
 use std::time::Duration;
 
-use kvs_local::delivery::{DeliveryEvent, Subscription};
+use kvs_local::deliver::{DeliveryEvent, Subscription};
 use kvs_mkv::Tag;
 use kvs_mkv::service::tag_names;
 use support::{Media, PATIENCE, Put, SOME_TIME, builder, create, exchange, post};

@@ -8,10 +8,10 @@ use kvs_notify::StreamArn;
 
 use super::answerer::Answerer;
 use crate::control::{ImageGeneration, ImageSelector, PictureFormat, StreamRecord, StreamRef, Switch, check_quality};
-use crate::delivery::{ImageSettings, PersistedFragment, Topic};
-use crate::footage::StoredFootage;
+use crate::deliver::{ImageSettings, PersistedFragment, Topic};
+use crate::images::{Axis, ImageFormat, JpegQuality, PictureSize, Rendering};
 use crate::ingest::IngestedFragment;
-use crate::pictures::{Axis, ImageFormat, JpegQuality, PictureSize, Rendering};
+use crate::stored_media::StoredFootage;
 
 /// A persisted fragment with what is to be done about it.
 #[derive(Debug)]

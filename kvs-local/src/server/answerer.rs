@@ -21,7 +21,7 @@ use super::sigv4::{Gate, Payload};
 use super::wire::{self, Answer};
 use crate::clock::Clock;
 use crate::control::{Control, ControlOperation, Effect, Registry, StreamRef, parse};
-use crate::delivery::{Delivery, SNS_PATH};
+use crate::deliver::{Delivery, SNS_PATH};
 use crate::exception::{ApiError, Exception};
 use crate::faults::Faults;
 use crate::ingest::Profile;

@@ -18,12 +18,12 @@ use super::wire::{self, Answer};
 use crate::clock::{from_json_seconds, json_seconds};
 use crate::control::{ImageSelector, PictureFormat, StreamRecord, StreamRef, check_quality, parse, required, within};
 use crate::exception::{ApiError, Exception};
-use crate::footage::StoredFootage;
-use crate::ingest::Profile;
-use crate::limits;
-use crate::pictures::{
+use crate::images::{
     Axis, Effort, ImageError, ImageFormat, JpegQuality, PictureRequest, PictureResult, PictureSize, Rendering, pictures,
 };
+use crate::ingest::Profile;
+use crate::limits;
+use crate::stored_media::StoredFootage;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]

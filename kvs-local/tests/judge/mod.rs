@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use kvs_local::pictures::{Footage, FootageSource, FragmentSpan};
+use kvs_local::images::{Footage, FootageSource, FragmentSpan};
 use kvs_mkv::{FragmentNumber, Frame, Track, TrackKind, TrackNumber};
 use matroska_demuxer::{MatroskaFile, TrackType};
 

@@ -1,30 +1,30 @@
 //! Decoded pictures.
 
-use super::sequence::Look;
+use crate::images::sequence::Look;
 
 /// A decoded picture: three planes, 8 bits a sample, chroma halved both ways.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Picture {
-    pub(super) width: usize,
-    pub(super) height: usize,
-    pub(super) planes: [Vec<u8>; 3],
+pub(in crate::images) struct Picture {
+    pub(in crate::images) width: usize,
+    pub(in crate::images) height: usize,
+    pub(in crate::images) planes: [Vec<u8>; 3],
 }
 
 impl Picture {
     /// Width and height of chroma planes.
-    pub(super) const fn chroma_size(&self) -> (usize, usize) {
+    pub(in crate::images) const fn chroma_size(&self) -> (usize, usize) {
         (self.width.div_ceil(2), self.height.div_ceil(2))
     }
 
     /// Row `y` of luma and the chroma row that belongs to it; empty past the end.
-    pub(super) fn row(&self, y: usize) -> [&[u8]; 3] {
+    pub(in crate::images) fn row(&self, y: usize) -> [&[u8]; 3] {
         let [luma, cb, cr] = &self.planes;
         let (chroma, _) = self.chroma_size();
         [row(luma, self.width, y), row(cb, chroma, y / 2), row(cr, chroma, y / 2)]
     }
 
     /// Cuts off what the stream says is not to be seen at the left and the top.
-    pub(super) fn cropped(self, look: Look) -> Option<Self> {
+    pub(in crate::images) fn cropped(self, look: Look) -> Option<Self> {
         let (left, top) = (usize::try_from(look.left).ok()?, usize::try_from(look.top).ok()?);
         if left == 0 && top == 0 {
             return Some(self);
@@ -41,7 +41,7 @@ impl Picture {
     }
 
     /// Whether the planes have the samples that the size promises.
-    pub(super) fn is_whole(&self) -> bool {
+    pub(in crate::images) fn is_whole(&self) -> bool {
         let (chroma_width, chroma_height) = self.chroma_size();
         let chroma = chroma_width * chroma_height;
         let [luma, cb, cr] = &self.planes;

@@ -13,16 +13,10 @@
 
 pub mod limits;
 
-mod event;
-mod images;
-mod objects;
-mod orders;
-mod place;
-mod post;
-mod publisher;
-mod signer;
-mod subscriber;
-mod topic;
+mod path;
+mod s3;
+mod sns;
+mod triggers;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -34,17 +28,17 @@ use tokio::sync::{Mutex, broadcast, mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::clock::Clock;
-use crate::pictures::{Axis, Effort, FragmentSpan, Rendering};
-use images::{ImageMaker, ImageOutcome};
-use publisher::Publisher;
+use crate::images::{Axis, Effort, FragmentSpan, Rendering};
+use s3::images::{ImageMaker, ImageOutcome};
+use sns::publisher::Publisher;
 
-pub use images::SharedSource;
-pub use objects::{NewObject, ObjectFolder, PutObjectError};
-pub use orders::{ImageOrder, NotificationOrder, sampling_instants};
-pub use place::UnsafeName;
-pub use publisher::{CERTIFICATE_PATH, Page, PublishError, SNS_PATH, StartDeliveryError};
-pub use signer::SignerError;
-pub use topic::{InvalidSubscription, InvalidTopic, Shape, Source, Subscription, Topic};
+pub use path::UnsafeName;
+pub use s3::images::SharedSource;
+pub use s3::object_store::{NewObject, ObjectFolder, PutObjectError};
+pub use sns::publisher::{CERTIFICATE_PATH, Page, PublishError, SNS_PATH, StartDeliveryError};
+pub use sns::signer::SignerError;
+pub use sns::topic::{InvalidSubscription, InvalidTopic, Shape, Source, Subscription, Topic};
+pub use triggers::{ImageOrder, NotificationOrder, sampling_instants};
 
 /// How delivery is set up.
 #[derive(Clone, Debug)]

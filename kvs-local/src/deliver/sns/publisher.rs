@@ -11,19 +11,19 @@ use percent_encoding::percent_decode_str;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::limits::MESSAGE_BYTES;
-use super::objects::write_new;
-use super::place::{UnsafeName, directly_inside, inside};
 use super::post::Poster;
 use super::signer::{Keyring, SignerError};
 use super::subscriber::{Inbox, Standing, Subscriber, Tools, run, seal};
 use super::topic::{InvalidTopic, Source, Subscription, Topic};
-use super::{DeliveryEvent, DeliverySettings};
 use crate::clock::Clock;
+use crate::deliver::limits::MESSAGE_BYTES;
+use crate::deliver::path::{UnsafeName, directly_inside, inside};
+use crate::deliver::s3::object_store::write_new;
+use crate::deliver::{DeliveryEvent, DeliverySettings};
 
 /// Topics, their subscribers, and the folder in which messages are kept.
 #[derive(Debug)]
-pub(super) struct Publisher {
+pub(in crate::deliver) struct Publisher {
     folder: PathBuf,
     clock: Clock,
     tools: Tools,
@@ -41,7 +41,7 @@ pub enum PublishError {
     TooLarge {
         /// Bytes of the message.
         size: usize,
-        /// Bytes allowed: [`limits::MESSAGE_BYTES`](super::limits::MESSAGE_BYTES).
+        /// Bytes allowed: [`limits::MESSAGE_BYTES`](crate::deliver::limits::MESSAGE_BYTES).
         limit: usize,
     },
     /// The message cannot be signed.
@@ -80,7 +80,7 @@ pub struct Page {
 
 impl Publisher {
     /// Starts to ask the subscribers. Must be called on a tokio runtime.
-    pub(super) fn start(
+    pub(in crate::deliver) fn start(
         settings: &DeliverySettings,
         clock: Clock,
         events: tokio::sync::broadcast::Sender<DeliveryEvent>,
@@ -122,7 +122,12 @@ impl Publisher {
     }
 
     /// Keeps a message as `<topic>/<MessageId>.json` and queues it for the topic's subscribers.
-    pub(super) async fn publish(&self, topic: &Topic, subject: &str, text: String) -> Result<PathBuf, PublishError> {
+    pub(in crate::deliver) async fn publish(
+        &self,
+        topic: &Topic,
+        subject: &str,
+        text: String,
+    ) -> Result<PathBuf, PublishError> {
         if text.len() > MESSAGE_BYTES {
             return Err(PublishError::TooLarge { size: text.len(), limit: MESSAGE_BYTES });
         }
@@ -158,17 +163,17 @@ impl Publisher {
     }
 
     /// Whether anybody listens to this topic.
-    pub(super) fn has_subscribers(&self, topic: &Topic) -> bool {
+    pub(in crate::deliver) fn has_subscribers(&self, topic: &Topic) -> bool {
         self.subscribers.iter().any(|inbox| inbox.subscriber.topic == *topic)
     }
 
     /// The authority to be trusted by receivers in tests, as PEM.
-    pub(super) async fn authority(&self) -> Result<String, SignerError> {
+    pub(in crate::deliver) async fn authority(&self) -> Result<String, SignerError> {
         Ok(self.tools.keyring.signer().await?.authority().to_owned())
     }
 
     /// Answers a GET below `/sns/`: the certificate, and the URLs that begin and end subscriptions.
-    pub(super) async fn page(&self, path: &str, query: Option<&str>) -> Page {
+    pub(in crate::deliver) async fn page(&self, path: &str, query: Option<&str>) -> Page {
         if path == CERTIFICATE_PATH {
             return self.certificate().await;
         }
@@ -232,7 +237,7 @@ impl Publisher {
     }
 
     /// Waits until every subscriber that agreed has its messages.
-    pub(super) async fn idle(&self) {
+    pub(in crate::deliver) async fn idle(&self) {
         for subscriber in self.subscribers() {
             subscriber.idle().await;
         }
@@ -287,7 +292,7 @@ fn refusal(status: StatusCode, code: &str, message: &str) -> Page {
     Page { status, content_type: "text/xml", body }
 }
 
-/// Below this path the server hands GETs to [`Delivery::page`](super::Delivery::page), unsigned.
+/// Below this path the server hands GETs to [`Delivery::page`](crate::deliver::Delivery::page), unsigned.
 pub const SNS_PATH: &str = "/sns/";
 /// Where the certificate is served; receivers expect the name to end so.
 pub const CERTIFICATE_PATH: &str = "/sns/SimpleNotificationService-kvs-local.pem";

@@ -1,9 +1,9 @@
 //! What the picture code must know of a sequence parameter set (ITU-T H.264 §7.3.2.1.1, §E.1.1).
 
 use super::bits::Bits;
-use super::colour::Colour;
+use super::error::Undecodable;
 use super::limits::{PICTURE_MACROBLOCKS, REFERENCE_MACROBLOCKS};
-use super::undecodable::Undecodable;
+use super::render::colour::Colour;
 
 /// One sequence parameter set, as far as finding and colouring pictures needs it.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hex_literal::hex;
-use kvs_local::pictures::{
+use kvs_local::images::{
     Axis, Effort, Footage, FootageSource, FragmentSpan, ImageError, PictureRequest, PictureResult, Rendering,
     Undecodable, limits, pictures,
 };

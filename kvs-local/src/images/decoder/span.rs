@@ -7,16 +7,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use kvs_mkv::Frame;
 
-use super::access_unit::split;
+use super::AccessUnitDecoder;
 use super::codec::Codec;
-use super::decoder::AccessUnitDecoder;
-use super::footage::Footage;
-use super::index::{Coded, Entry, PictureIndex};
 use super::picture::Picture;
-use super::plan::{Place, Stretch, Target};
-use super::sequence::Look;
-use super::shelf::Shelf;
-use super::undecodable::Undecodable;
+use crate::images::access_unit::split;
+use crate::images::cache::Shelf;
+use crate::images::decode_span::{Place, Stretch, Target};
+use crate::images::error::Undecodable;
+use crate::images::index::{Coded, Entry, PictureIndex};
+use crate::images::media::Footage;
+use crate::images::sequence::Look;
 
 /// The state of decoding along one stretch.
 ///
@@ -40,7 +40,7 @@ struct Leading {
 }
 
 /// Takes the picture of a target, or why there is none.
-pub(super) type Show<'a> = dyn FnMut(&Target, Result<Picture, Undecodable>, Look) + 'a;
+pub(in crate::images) type Show<'a> = dyn FnMut(&Target, Result<Picture, Undecodable>, Look) + 'a;
 
 /// A target whose access unit the decoder has and whose picture it has not given yet.
 struct Due<'a> {
@@ -49,7 +49,7 @@ struct Due<'a> {
     at: Duration,
 }
 
-pub(super) struct Reel<'a, 's> {
+pub(in crate::images) struct Reel<'a, 's> {
     shelf: &'a Shelf<'s>,
     state: State,
     /// Parameter sets the decoder was given outside frames.
@@ -64,20 +64,20 @@ pub(super) struct Reel<'a, 's> {
 }
 
 impl<'a, 's> Reel<'a, 's> {
-    pub(super) fn new(shelf: &'a Shelf<'s>) -> Self {
+    pub(in crate::images) fn new(shelf: &'a Shelf<'s>) -> Self {
         let (private, access_unit) = (Bytes::new(), Vec::new());
         let due = BTreeMap::new();
         Self { shelf, state: State::Blank, private, access_unit, due, last_reference: None, decoded: 0 }
     }
 
     /// How many access units were decoded.
-    pub(super) fn decoded(&self) -> usize {
+    pub(in crate::images) fn decoded(&self) -> usize {
         usize::try_from(self.decoded).unwrap_or_default()
     }
 
     /// Decodes from the entry to the last target, giving every target's picture to `show`; `go_on` is asked before
     /// every frame.
-    pub(super) fn run(
+    pub(in crate::images) fn run(
         &mut self,
         stretch: &'a Stretch,
         go_on: &dyn Fn() -> bool,

@@ -8,23 +8,23 @@ use serde_json::{Value, json};
 
 /// A new object, as its event tells of it.
 #[derive(Clone, Debug)]
-pub(super) struct ObjectCreated<'a> {
-    pub(super) bucket: &'a str,
-    pub(super) key: &'a str,
-    pub(super) size: usize,
-    pub(super) etag: &'a str,
-    pub(super) region: &'a str,
-    pub(super) account: &'a str,
-    pub(super) at: SystemTime,
+pub(in crate::deliver) struct ObjectCreated<'a> {
+    pub(in crate::deliver) bucket: &'a str,
+    pub(in crate::deliver) key: &'a str,
+    pub(in crate::deliver) size: usize,
+    pub(in crate::deliver) etag: &'a str,
+    pub(in crate::deliver) region: &'a str,
+    pub(in crate::deliver) account: &'a str,
+    pub(in crate::deliver) at: SystemTime,
     /// Rises with every object: 16 hexadecimal digits on the wire.
-    pub(super) sequencer: u64,
-    pub(super) request_id: &'a str,
+    pub(in crate::deliver) sequencer: u64,
+    pub(in crate::deliver) request_id: &'a str,
 }
 
 impl ObjectCreated<'_> {
     /// The event with its one record.
     /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html>
-    pub(super) fn document(&self) -> Value {
+    pub(in crate::deliver) fn document(&self) -> Value {
         let principal = json!({ "principalId": format!("AWS:{}", self.account) });
         json!({ "Records": [{
             "eventVersion": "2.1",

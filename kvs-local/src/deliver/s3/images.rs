@@ -10,42 +10,42 @@ use ring::digest::{SHA256, digest};
 use uuid::Uuid;
 
 use super::event::ObjectCreated;
-use super::objects::{NewObject, ObjectFolder};
-use super::orders::{ImageOrder, sampling_instants};
-use super::{DeliverySettings, ImageSettings, PersistedFragment};
+use super::object_store::{NewObject, ObjectFolder};
 use crate::clock::{Clock, epoch_ms};
-use crate::pictures::{Effort, ImageFormat, PictureRequest, pictures};
+use crate::deliver::triggers::{ImageOrder, sampling_instants};
+use crate::deliver::{DeliverySettings, ImageSettings, PersistedFragment};
+use crate::images::{Effort, ImageFormat, PictureRequest, pictures};
 
 /// Makes images and puts them where they belong. All of it blocks.
 #[derive(Debug)]
-pub(super) struct ImageMaker {
+pub(in crate::deliver) struct ImageMaker {
     objects: ObjectFolder,
-    pub(super) region: String,
-    pub(super) account: String,
+    pub(in crate::deliver) region: String,
+    pub(in crate::deliver) account: String,
     clock: Clock,
     sequencer: AtomicU64,
 }
 
 /// An image that was stored, and the event that tells of it.
 #[derive(Clone, Debug)]
-pub(super) struct StoredImage {
-    pub(super) object: ImageObject,
-    pub(super) path: std::path::PathBuf,
-    pub(super) event: String,
+pub(in crate::deliver) struct StoredImage {
+    pub(in crate::deliver) object: ImageObject,
+    pub(in crate::deliver) path: std::path::PathBuf,
+    pub(in crate::deliver) event: String,
 }
 
 /// What became of one sampled instant.
-pub(super) type ImageOutcome = Result<StoredImage, ImageFailure>;
+pub(in crate::deliver) type ImageOutcome = Result<StoredImage, ImageFailure>;
 
 /// An image that is not in the bucket: no marker is left there, as at the service.
 #[derive(Clone, Debug)]
-pub(super) struct ImageFailure {
-    pub(super) at: Duration,
-    pub(super) reason: String,
+pub(in crate::deliver) struct ImageFailure {
+    pub(in crate::deliver) at: Duration,
+    pub(in crate::deliver) reason: String,
 }
 
 impl ImageMaker {
-    pub(super) fn new(settings: &DeliverySettings, clock: Clock) -> Self {
+    pub(in crate::deliver) fn new(settings: &DeliverySettings, clock: Clock) -> Self {
         Self {
             objects: ObjectFolder::new(settings.data_dir.join("s3")),
             region: settings.region.clone(),
@@ -57,7 +57,7 @@ impl ImageMaker {
     }
 
     /// Makes the images that a fragment's tags ask for; none if they do not.
-    pub(super) fn make(
+    pub(in crate::deliver) fn make(
         &self,
         fragment: &PersistedFragment,
         settings: &ImageSettings,
@@ -68,7 +68,7 @@ impl ImageMaker {
         let instants = sampling_instants(span, settings.axis, settings.interval);
         let request = PictureRequest { instants, axis: settings.axis, rendering: settings.rendering };
         let made = pictures(&*fragment.source, &fragment.spans, &request, effort);
-        let outcome = |(at, picture): (&Duration, Result<Bytes, crate::pictures::ImageError>)| {
+        let outcome = |(at, picture): (&Duration, Result<Bytes, crate::images::ImageError>)| {
             let fail = |reason: String| ImageFailure { at: *at, reason };
             let picture = picture.map_err(|error| fail(error.to_string()))?;
             self.store(fragment, settings, &order, *at, &picture).map_err(|error| fail(error.to_string()))
@@ -155,4 +155,4 @@ impl std::fmt::Debug for PersistedFragment {
 }
 
 /// A place to read footage from that may be handed to other threads.
-pub type SharedSource = Arc<dyn crate::pictures::FootageSource + Send + Sync>;
+pub type SharedSource = Arc<dyn crate::images::FootageSource + Send + Sync>;

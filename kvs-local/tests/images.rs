@@ -8,7 +8,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use judge::{EPOCH, Fragments, Recording, difference, grey, has, ssim};
-use kvs_local::pictures::{
+use kvs_local::images::{
     Axis, Effort, ImageError, ImageFormat, PictureRequest, PictureSize, Pictures, Rendering, Undecodable, pictures,
 };
 
@@ -230,7 +230,7 @@ fn a_fragment_without_a_key_frame_is_decoded_from_the_one_before() {
     let (first, second) = footage.frames.split_at(30);
     let part = |frames: &[kvs_mkv::Frame]| {
         let start = frames.iter().map(|frame| frame.pts).min().unwrap();
-        kvs_local::pictures::Footage { tracks: footage.tracks.clone(), start, frames: frames.to_vec() }
+        kvs_local::images::Footage { tracks: footage.tracks.clone(), start, frames: frames.to_vec() }
     };
     let mut fragments = Fragments::of(vec![part(first), part(second)]);
     let instant = EPOCH + Duration::from_millis(2000);
@@ -263,7 +263,7 @@ fn a_gop_cut_before_its_b_frames_has_a_picture_at_every_instant() {
     // As producers do: a cluster starts at the frame it is sent with first.
     let part = |frames: &[kvs_mkv::Frame]| {
         let start = frames[0].pts;
-        kvs_local::pictures::Footage { tracks: footage.tracks.clone(), start, frames: frames.to_vec() }
+        kvs_local::images::Footage { tracks: footage.tracks.clone(), start, frames: frames.to_vec() }
     };
     let mut fragments = Fragments::of(vec![part(first), part(second)]);
     // The service counts a fragment's length to the end of its last frame.

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::footage::{Axis, Footage, FootageSource, FragmentSpan};
+use super::error::Undecodable;
 use super::index::PictureIndex;
 use super::limits::{CONTIGUOUS_WITHIN, GAP_AT_A_CUT, KEPT_BYTES};
-use super::undecodable::Undecodable;
+use super::media::{Axis, Footage, FootageSource, FragmentSpan};
 
 /// Fragments in the order of ingestion, with what was read of them so far.
 pub(super) struct Shelf<'a> {

@@ -11,20 +11,15 @@ pub mod limits;
 
 mod access_unit;
 mod bits;
-mod codec;
-mod colour;
+mod cache;
+mod decode_span;
 mod decoder;
-mod encode;
-mod footage;
-mod h265;
+mod error;
 mod index;
-mod picture;
-mod plan;
-mod reel;
+mod media;
+mod render;
 mod sequence;
-mod shelf;
 mod slice;
-mod undecodable;
 
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -34,13 +29,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use plan::Stretch;
-use reel::Reel;
-use shelf::Shelf;
+use cache::Shelf;
+use decode_span::Stretch;
+use decoder::span::Reel;
 
-pub use encode::{ImageFormat, JpegQuality, PictureSize, Rendering};
-pub use footage::{Axis, Footage, FootageSource, FragmentSpan};
-pub use undecodable::Undecodable;
+pub use error::Undecodable;
+pub use media::{Axis, Footage, FootageSource, FragmentSpan};
+pub use render::encode::{ImageFormat, JpegQuality, PictureSize, Rendering};
 
 /// Why there is no picture at an instant.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -124,7 +119,7 @@ pub fn pictures(
 ) -> Pictures {
     let mut results: Vec<Option<PictureResult>> = vec![None; request.instants.len()];
     let mut shelf = Shelf::new(spans, source);
-    let stretches = plan::plan(&mut shelf, &request.instants, request.axis, &mut results);
+    let stretches = decode_span::plan(&mut shelf, &request.instants, request.axis, &mut results);
     let studio = Studio { shelf, rendering: request.rendering, effort };
     let frames_decoded = studio.run(&stretches, &mut results);
     let results: Vec<PictureResult> =

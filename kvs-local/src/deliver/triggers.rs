@@ -7,7 +7,7 @@ use kvs_mkv::Tag;
 use kvs_mkv::service::tag_names::{IMAGE_GENERATION, IMAGE_PREFIX, NOTIFICATION, RESERVED_PREFIX};
 
 use super::limits::IMAGES_PER_FRAGMENT;
-use crate::pictures::{Axis, FragmentSpan};
+use crate::images::{Axis, FragmentSpan};
 
 /// A fragment's tags ask for images.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -4,16 +4,16 @@
 ///
 /// A stream that does not say is taken as limited-range BT.601, as ffmpeg does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub(super) struct Colour {
+pub(in crate::images) struct Colour {
     /// Weights of red and blue in luma.
-    pub(super) matrix: Matrix,
+    pub(in crate::images) matrix: Matrix,
     /// Whether black is 0 or 16.
-    pub(super) range: Range,
+    pub(in crate::images) range: Range,
 }
 
 /// Weights of red, green and blue in luma (ITU-T H.264 table E-5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub(super) enum Matrix {
+pub(in crate::images) enum Matrix {
     /// Standard definition; also where the stream does not say.
     #[default]
     Bt601,
@@ -29,7 +29,7 @@ pub(super) enum Matrix {
 
 /// Which sample values black and white have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub(super) enum Range {
+pub(in crate::images) enum Range {
     /// 16 to 235, chroma 16 to 240.
     #[default]
     Limited,
@@ -40,7 +40,7 @@ pub(super) enum Range {
 impl Colour {
     /// From `matrix_coefficients` and `video_full_range_flag` of the VUI. Matrices that 4:2:0 video does not use are
     /// read as BT.601.
-    pub(super) const fn new(matrix: u32, full: bool) -> Self {
+    pub(in crate::images) const fn new(matrix: u32, full: bool) -> Self {
         let matrix = match matrix {
             1 => Matrix::Bt709,
             4 => Matrix::Fcc,
@@ -52,7 +52,7 @@ impl Colour {
     }
 
     /// Fixed-point coefficients from these samples to full-range RGB.
-    pub(super) fn to_rgb(self) -> RgbCoefficients {
+    pub(in crate::images) fn to_rgb(self) -> RgbCoefficients {
         let (red, blue) = self.matrix.weights();
         let green = 1.0 - red - blue;
         let (black, luma, chroma) = self.range.scale();
@@ -67,7 +67,7 @@ impl Colour {
     }
 
     /// Fixed-point coefficients from these samples to JPEG's (JFIF: BT.601, full range).
-    pub(super) fn to_jfif(self) -> JfifCoefficients {
+    pub(in crate::images) fn to_jfif(self) -> JfifCoefficients {
         let (red, blue) = self.matrix.weights();
         let (to_red, to_blue) = Matrix::Bt601.weights();
         let green = 1.0 - red - blue;
@@ -117,7 +117,7 @@ impl Range {
 
 /// Integers of 16 fractional bits; sums of three stay far inside 32 bits.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct RgbCoefficients {
+pub(in crate::images) struct RgbCoefficients {
     black: i32,
     luma: i32,
     red_cr: i32,
@@ -128,7 +128,7 @@ pub(super) struct RgbCoefficients {
 
 impl RgbCoefficients {
     /// One row: `[luma, cb, cr]` with one chroma sample for two pixels, to three samples a pixel.
-    pub(super) fn convert_row(&self, row: [&[u8]; 3], rgb: &mut [u8]) {
+    pub(in crate::images) fn convert_row(&self, row: [&[u8]; 3], rgb: &mut [u8]) {
         let [luma, cb, cr] = row;
         for (((pixels, luma), cb), cr) in rgb.chunks_mut(6).zip(luma.chunks(2)).zip(cb).zip(cr) {
             let (cb, cr) = (i32::from(*cb) - 128, i32::from(*cr) - 128);
@@ -145,7 +145,7 @@ impl RgbCoefficients {
 
 /// Integers of 16 fractional bits.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct JfifCoefficients {
+pub(in crate::images) struct JfifCoefficients {
     black: i32,
     luma: i32,
     luma_cb: i32,
@@ -158,7 +158,7 @@ pub(super) struct JfifCoefficients {
 
 impl JfifCoefficients {
     /// One row: `[luma, cb, cr]` with one chroma sample for two pixels, to one sample of each for every pixel.
-    pub(super) fn convert_row(&self, row: [&[u8]; 3], out: [&mut [u8]; 3]) {
+    pub(in crate::images) fn convert_row(&self, row: [&[u8]; 3], out: [&mut [u8]; 3]) {
         let [luma, cb, cr] = row;
         let [to_luma, to_cb, to_cr] = out;
         let to = to_luma.chunks_mut(2).zip(to_cb.chunks_mut(2)).zip(to_cr.chunks_mut(2));

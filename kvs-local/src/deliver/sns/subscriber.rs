@@ -7,12 +7,12 @@ use bytes::Bytes;
 use kvs_notify::{SecretText, SignatureVersion, SnsMessage, SnsNotification, SnsType};
 use tokio::sync::{broadcast, mpsc, watch};
 
-use super::DeliveryEvent;
-use super::limits::SUBSCRIBER_QUEUE;
 use super::post::{Post, Poster};
 use super::publisher::PublishError;
 use super::signer::Keyring;
 use super::topic::{Shape, Subscription, Topic};
+use crate::deliver::DeliveryEvent;
+use crate::deliver::limits::SUBSCRIBER_QUEUE;
 
 /// Where a subscription stands.
 ///
@@ -20,7 +20,7 @@ use super::topic::{Shape, Subscription, Topic};
 /// Pending ──visits the URL──> Confirmed ──visits the other URL──> Ended
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(in crate::deliver) enum Standing {
     Pending,
     Confirmed,
     Ended,
@@ -28,12 +28,12 @@ pub(super) enum Standing {
 
 /// One subscriber.
 #[derive(Debug)]
-pub(super) struct Subscriber {
-    pub(super) subscription: Subscription,
-    pub(super) topic: Topic,
+pub(in crate::deliver) struct Subscriber {
+    pub(in crate::deliver) subscription: Subscription,
+    pub(in crate::deliver) topic: Topic,
     /// The topic's ARN, a colon and a GUID.
-    pub(super) arn: String,
-    pub(super) token: SecretText,
+    pub(in crate::deliver) arn: String,
+    pub(in crate::deliver) token: SecretText,
     standing: watch::Sender<Standing>,
     /// Messages queued or being posted.
     unposted: watch::Sender<usize>,
@@ -41,15 +41,15 @@ pub(super) struct Subscriber {
 
 /// The queue of a subscriber; once it is dropped the subscriber's task ends when the queue is empty.
 #[derive(Debug)]
-pub(super) struct Inbox {
-    pub(super) subscriber: Arc<Subscriber>,
+pub(in crate::deliver) struct Inbox {
+    pub(in crate::deliver) subscriber: Arc<Subscriber>,
     queue: mpsc::Sender<Arc<SnsNotification>>,
     full: AtomicBool,
 }
 
 /// The receiving end, taken by [`run`].
 #[derive(Debug)]
-pub(super) struct Work {
+pub(in crate::deliver) struct Work {
     subscriber: Arc<Subscriber>,
     queue: mpsc::Receiver<Arc<SnsNotification>>,
     standing: watch::Receiver<Standing>,
@@ -57,18 +57,23 @@ pub(super) struct Work {
 
 /// What every subscriber's task needs.
 #[derive(Clone, Debug)]
-pub(super) struct Tools {
-    pub(super) poster: Poster,
-    pub(super) keyring: Arc<Keyring>,
+pub(in crate::deliver) struct Tools {
+    pub(in crate::deliver) poster: Poster,
+    pub(in crate::deliver) keyring: Arc<Keyring>,
     /// Where the certificate is served.
-    pub(super) cert_url: String,
+    pub(in crate::deliver) cert_url: String,
     /// Where subscriptions end: `ARN` is put behind.
-    pub(super) unsubscribe_url: String,
-    pub(super) events: broadcast::Sender<DeliveryEvent>,
+    pub(in crate::deliver) unsubscribe_url: String,
+    pub(in crate::deliver) events: broadcast::Sender<DeliveryEvent>,
 }
 
 impl Inbox {
-    pub(super) fn new(subscription: Subscription, topic: Topic, guid: &str, token: SecretText) -> (Self, Work) {
+    pub(in crate::deliver) fn new(
+        subscription: Subscription,
+        topic: Topic,
+        guid: &str,
+        token: SecretText,
+    ) -> (Self, Work) {
         let (standing, watched) = watch::channel(Standing::Pending);
         let (queue, receiver) = mpsc::channel(SUBSCRIBER_QUEUE);
         let arn = format!("{topic}:{guid}");
@@ -79,7 +84,7 @@ impl Inbox {
     }
 
     /// Puts a message into the queue; `false` if that is full.
-    pub(super) fn offer(&self, message: &Arc<SnsNotification>) -> bool {
+    pub(in crate::deliver) fn offer(&self, message: &Arc<SnsNotification>) -> bool {
         if self.subscriber.standing() == Standing::Ended {
             return true;
         }
@@ -98,12 +103,12 @@ impl Inbox {
 }
 
 impl Subscriber {
-    pub(super) fn standing(&self) -> Standing {
+    pub(in crate::deliver) fn standing(&self) -> Standing {
         *self.standing.borrow()
     }
 
     /// Lets the subscriber have its messages, those that waited first. Whoever ended cannot begin again.
-    pub(super) fn confirm(&self) -> Standing {
+    pub(in crate::deliver) fn confirm(&self) -> Standing {
         self.standing.send_if_modified(|standing| {
             let pending = *standing == Standing::Pending;
             if pending {
@@ -115,20 +120,20 @@ impl Subscriber {
     }
 
     /// Waits until whoever agreed has everything that was queued for it.
-    pub(super) async fn idle(&self) {
+    pub(in crate::deliver) async fn idle(&self) {
         if self.standing() == Standing::Confirmed {
             // Fails only without a sender, and this is one.
             let _ = self.unposted.subscribe().wait_for(|count| *count == 0).await;
         }
     }
 
-    pub(super) fn end(&self) {
+    pub(in crate::deliver) fn end(&self) {
         self.standing.send_replace(Standing::Ended);
     }
 }
 
 /// Asks the subscriber, waits for its consent and posts messages one after the other until it ends.
-pub(super) async fn run(mut work: Work, question: SnsMessage, tools: Tools) {
+pub(in crate::deliver) async fn run(mut work: Work, question: SnsMessage, tools: Tools) {
     let subscriber = Arc::clone(&work.subscriber);
     ask(&subscriber, question, &tools).await;
     // Fails only if the subscriber is gone, and this task holds it.
@@ -207,7 +212,7 @@ async fn envelope(subscriber: &Subscriber, message: &SnsNotification, tools: &To
 }
 
 /// Signs a message on a thread that may be busy for milliseconds, and gives its id and its JSON.
-pub(super) async fn seal(
+pub(in crate::deliver) async fn seal(
     message: SnsMessage,
     version: SignatureVersion,
     tools: &Tools,

@@ -6,13 +6,13 @@ use bytes::Bytes;
 use kvs_mkv::{Track, TrackKind, TrackNumber};
 
 use super::access_unit::{Framing, split};
-use super::codec::Codec;
-use super::footage::Footage;
-use super::h265;
+use super::decoder::codec::Codec;
+use super::decoder::h265;
+use super::error::Undecodable;
 use super::limits::FRAGMENT_FRAMES;
+use super::media::Footage;
 use super::sequence::Look;
 use super::slice::{Numbering, OrderCount, ParameterSets, SliceHead};
-use super::undecodable::Undecodable;
 
 /// The pictures of one fragment in the order of decoding.
 #[derive(Clone, Debug)]

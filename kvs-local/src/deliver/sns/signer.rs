@@ -23,11 +23,11 @@ use rsa::signature::{SignatureEncoding, Signer as _};
 use sha1::Sha1;
 use tokio::sync::OnceCell;
 
-use super::limits::KEY_BITS;
-use super::objects::write_new;
+use crate::deliver::limits::KEY_BITS;
+use crate::deliver::s3::object_store::write_new;
 
 /// Signs messages. `Debug` shows nothing of the key.
-pub(super) struct Signer {
+pub(in crate::deliver) struct Signer {
     sha1: SigningKey<Sha1>,
     sha256: SigningKey<Sha256>,
     certificate: String,
@@ -36,18 +36,18 @@ pub(super) struct Signer {
 
 /// The signer, made when it is first needed: finding a key takes up to a second, which no start should.
 #[derive(Debug)]
-pub(super) struct Keyring {
+pub(in crate::deliver) struct Keyring {
     folder: PathBuf,
     signer: OnceCell<Arc<Signer>>,
 }
 
 impl Keyring {
-    pub(super) fn new(folder: PathBuf) -> Self {
+    pub(in crate::deliver) fn new(folder: PathBuf) -> Self {
         Self { folder, signer: OnceCell::new() }
     }
 
     /// The signer; an error is tried again the next time.
-    pub(super) async fn signer(&self) -> Result<Arc<Signer>, SignerError> {
+    pub(in crate::deliver) async fn signer(&self) -> Result<Arc<Signer>, SignerError> {
         let open = || async {
             let folder = self.folder.clone();
             let opened = tokio::task::spawn_blocking(move || Signer::open(&folder)).await;
@@ -80,7 +80,7 @@ pub enum SignerError {
 
 impl Signer {
     /// The key in `folder`, made and kept there if there is none: that takes up to a second. Blocks.
-    pub(super) fn open(folder: &Path) -> Result<Self, SignerError> {
+    pub(in crate::deliver) fn open(folder: &Path) -> Result<Self, SignerError> {
         let path = folder.join("sns-key.pem");
         let kept = ["sns-key.pem", "sns-certificate.pem", "sns-authority.pem"].map(|name| read(&folder.join(name)));
         let [key, certificate, authority] = kept;
@@ -94,17 +94,22 @@ impl Signer {
     }
 
     /// The certificate behind `SigningCertURL`: its own, then its authority's.
-    pub(super) fn certificate(&self) -> &str {
+    pub(in crate::deliver) fn certificate(&self) -> &str {
         &self.certificate
     }
 
     /// The certificate of the authority, to be trusted by receivers in tests.
-    pub(super) fn authority(&self) -> &str {
+    pub(in crate::deliver) fn authority(&self) -> &str {
         &self.authority
     }
 
     /// Signs a message in this version; an unknown one is signed as version 2.
-    pub(super) fn sign(&self, message: SnsMessage, version: &SignatureVersion, cert_url: &str) -> SnsMessage {
+    pub(in crate::deliver) fn sign(
+        &self,
+        message: SnsMessage,
+        version: &SignatureVersion,
+        cert_url: &str,
+    ) -> SnsMessage {
         let text = message.string_to_sign();
         let (version, signature) = match version {
             SignatureVersion::V1 => (SignatureVersion::V1, self.sha1.sign(text.as_bytes()).to_vec()),

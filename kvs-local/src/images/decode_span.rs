@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::footage::Axis;
+use super::cache::Shelf;
+use super::error::Undecodable;
 use super::limits::LOOK_BACK_FRAGMENTS;
-use super::shelf::Shelf;
-use super::undecodable::Undecodable;
+use super::media::Axis;
 use super::{ImageError, PictureResult};
 
 /// A coded picture: the fragment's place on the shelf, and the picture's in the fragment.

@@ -4,15 +4,15 @@ use kvs_mkv::codec::h265::{NalType, ParameterSets, PictureOrder, SliceHeader, Sp
 use rusty_h265::nal::unescape;
 use rusty_h265::ps::{self, SubLayerOrdering};
 
-use super::colour::Colour;
-use super::index::{Entry, Head};
-use super::limits::{HEADER_BYTES, PARAMETER_SETS};
-use super::sequence::{self, Look};
-use super::undecodable::Undecodable;
+use crate::images::error::Undecodable;
+use crate::images::index::{Entry, Head};
+use crate::images::limits::{HEADER_BYTES, PARAMETER_SETS};
+use crate::images::render::colour::Colour;
+use crate::images::sequence::{self, Look};
 
 /// Reads the heads of pictures in the order of decoding.
 #[derive(Debug, Default)]
-pub(super) struct Heads {
+pub(in crate::images) struct Heads {
     sets: ParameterSets,
     sequence: Option<Sequence>,
     order: PictureOrder,
@@ -26,7 +26,7 @@ struct Sequence {
 
 impl Heads {
     /// Takes a parameter set, and refuses those whose pictures cannot be decoded.
-    pub(super) fn take(&mut self, unit: &[u8]) -> Result<(), Undecodable> {
+    pub(in crate::images) fn take(&mut self, unit: &[u8]) -> Result<(), Undecodable> {
         let known = self.sets.video().len() + self.sets.sequence().len() + self.sets.picture().len();
         if unit.len() > HEADER_BYTES || known >= PARAMETER_SETS {
             return Err(Undecodable::ParameterSet);
@@ -39,7 +39,7 @@ impl Heads {
     }
 
     /// The head of the picture that a slice begins; `None` for slices that go on with one.
-    pub(super) fn slice(&mut self, unit: &[u8]) -> Option<Result<Head, Undecodable>> {
+    pub(in crate::images) fn slice(&mut self, unit: &[u8]) -> Option<Result<Head, Undecodable>> {
         let Some(sequence) = &self.sequence else { return Some(Err(Undecodable::ParameterSet)) };
         let Some(slice) = SliceHeader::parse(unit, &sequence.sps, &self.sets) else {
             return Some(Err(Undecodable::ParameterSet));

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::place::{UnsafeName, directly_inside, inside};
+use crate::deliver::path::{UnsafeName, directly_inside, inside};
 
 /// `<data-dir>/s3`: one folder for each bucket.
 #[derive(Debug)]
@@ -96,7 +96,7 @@ impl ObjectFolder {
 }
 
 /// Writes a whole file.
-pub(super) fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
+pub(in crate::deliver) fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut file = fs::File::create(path)?;
     file.write_all(content)?;
     file.flush()

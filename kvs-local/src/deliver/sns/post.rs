@@ -10,24 +10,24 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use kvs_notify::SnsType;
 
-use super::limits::{ANSWER_WITHIN, RETRY_PAUSES};
+use crate::deliver::limits::{ANSWER_WITHIN, RETRY_PAUSES};
 
 /// One message on its way to one subscriber.
 #[derive(Clone, Debug)]
-pub(super) struct Post {
-    pub(super) kind: SnsType,
-    pub(super) message_id: String,
-    pub(super) topic_arn: String,
+pub(in crate::deliver) struct Post {
+    pub(in crate::deliver) kind: SnsType,
+    pub(in crate::deliver) message_id: String,
+    pub(in crate::deliver) topic_arn: String,
     /// Not on the question whether to subscribe.
-    pub(super) subscription_arn: Option<String>,
-    pub(super) raw: bool,
-    pub(super) body: Bytes,
+    pub(in crate::deliver) subscription_arn: Option<String>,
+    pub(in crate::deliver) raw: bool,
+    pub(in crate::deliver) body: Bytes,
 }
 
 /// Why a post did not arrive.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub(super) enum PostError {
+pub(in crate::deliver) enum PostError {
     /// The subscriber could not be reached, or broke off.
     #[error("{0}")]
     Connection(String),
@@ -56,15 +56,15 @@ impl PostError {
 
 /// Posts messages; one pool of connections for all subscribers.
 #[derive(Clone, Debug)]
-pub(super) struct Poster(Client<HttpConnector, Full<Bytes>>);
+pub(in crate::deliver) struct Poster(Client<HttpConnector, Full<Bytes>>);
 
 impl Poster {
-    pub(super) fn new() -> Self {
+    pub(in crate::deliver) fn new() -> Self {
         Self(Client::builder(TokioExecutor::new()).build_http())
     }
 
     /// Posts until it arrived or is not worth repeating, and says how many times that took.
-    pub(super) async fn post(&self, url: &Uri, post: &Post) -> (usize, Result<(), PostError>) {
+    pub(in crate::deliver) async fn post(&self, url: &Uri, post: &Post) -> (usize, Result<(), PostError>) {
         let mut attempts = 1;
         let mut outcome = self.post_once(url, post).await;
         for pause in RETRY_PAUSES {

@@ -1,14 +1,19 @@
 //! The seam between this crate and the decoders.
 
+pub(in crate::images) mod codec;
+pub(in crate::images) mod h265;
+pub(in crate::images) mod picture;
+pub(in crate::images) mod span;
+
 use rusty_h265::Error;
 
-use super::picture::Picture;
+use picture::Picture;
 
 /// Decodes access units one after the other.
 ///
 /// Frames go in as start code, NAL unit, start code, NAL unit, ... in the order of decoding, the first one with its
 /// parameter sets in front and one that decoding can start from.
-pub(super) trait AccessUnitDecoder {
+pub(in crate::images) trait AccessUnitDecoder {
     /// Decodes one access unit and gives the pictures that are ready, each with the mark its access unit came with. A
     /// decoder may hold pictures back until those shown before them are there.
     fn decode(&mut self, access_unit: &[u8], mark: i64) -> Result<Vec<(i64, Picture)>, String>;
@@ -19,7 +24,7 @@ pub(super) trait AccessUnitDecoder {
 
 /// H.264 by rusty_h264: baseline to high, 4:2:0, 8 bits, B-frames; written in Rust, so it builds everywhere.
 #[derive(Default)]
-pub(super) struct H264(rusty_h264_decoder::Decoder);
+pub(in crate::images) struct H264(rusty_h264_decoder::Decoder);
 
 impl AccessUnitDecoder for H264 {
     fn decode(&mut self, access_unit: &[u8], mark: i64) -> Result<Vec<(i64, Picture)>, String> {
@@ -35,7 +40,7 @@ impl AccessUnitDecoder for H264 {
 }
 
 /// H.265 by rusty_h265: Main profile, of the same hand.
-pub(super) struct H265(rusty_h265::Decoder);
+pub(in crate::images) struct H265(rusty_h265::Decoder);
 
 impl Default for H265 {
     fn default() -> Self {

@@ -7,10 +7,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use kvs_mkv::FragmentNumber;
 
 use crate::clock::from_epoch_ms;
+use crate::images::limits::LOOK_BACK_FRAGMENTS;
+use crate::images::{Axis, Footage, FootageSource, FragmentSpan};
 use crate::ingest::NumberParts;
 use crate::media::Media;
-use crate::pictures::limits::LOOK_BACK_FRAGMENTS;
-use crate::pictures::{Axis, Footage, FootageSource, FragmentSpan};
 use crate::store::{FragmentInfo, Selection, StoreError, TimestampKind};
 
 /// The stored media of one stream.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::access_unit::{IDR_SLICE, PICTURE, SEQUENCE, is_reference, kind};
 use super::bits::Bits;
+use super::error::Undecodable;
 use super::sequence::{Look, OrderKind, Sequence};
-use super::undecodable::Undecodable;
 
 /// The parameter sets seen so far, by id.
 #[derive(Clone, Debug, Default)]

@@ -6,9 +6,9 @@ use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer
 use jpeg_encoder::{Encoder, ImageBuffer, JpegColorType, SamplingFactor};
 
 use super::colour::{Colour, JfifCoefficients};
-use super::limits::{HEIGHT_PIXELS, JPEG_QUALITY, WIDTH_PIXELS};
-use super::picture::Picture;
-use super::undecodable::Undecodable;
+use crate::images::decoder::picture::Picture;
+use crate::images::error::Undecodable;
+use crate::images::limits::{HEIGHT_PIXELS, JPEG_QUALITY, WIDTH_PIXELS};
 
 /// The file format of a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -102,7 +102,7 @@ pub struct Rendering {
 
 impl Rendering {
     /// Stretches, colours and encodes one picture.
-    pub(super) fn render(&self, picture: Picture, colour: Colour) -> Result<Bytes, Undecodable> {
+    pub(in crate::images) fn render(&self, picture: Picture, colour: Colour) -> Result<Bytes, Undecodable> {
         let picture = match self.size {
             Some(size) => stretch(picture, size)?,
             None => picture,

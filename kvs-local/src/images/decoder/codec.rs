@@ -3,19 +3,19 @@
 use kvs_mkv::codec::h265::NalType;
 use kvs_mkv::{CodecId, Track};
 
-use super::access_unit::{self, Framing, IDR_SLICE, PICTURE, SEQUENCE, SLICE};
-use super::decoder::{self, AccessUnitDecoder};
-use super::undecodable::Undecodable;
+use crate::images::access_unit::{self, Framing, IDR_SLICE, PICTURE, SEQUENCE, SLICE};
+use crate::images::decoder::{self, AccessUnitDecoder};
+use crate::images::error::Undecodable;
 
 /// A codec that can be decoded here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Codec {
+pub(in crate::images) enum Codec {
     H264,
     H265,
 }
 
 impl Codec {
-    pub(super) fn of(track: &Track) -> Result<Self, Undecodable> {
+    pub(in crate::images) fn of(track: &Track) -> Result<Self, Undecodable> {
         match &track.codec {
             codec if *codec == CodecId::H264 => Ok(Self::H264),
             codec if *codec == CodecId::H265 => Ok(Self::H265),
@@ -23,21 +23,21 @@ impl Codec {
         }
     }
 
-    pub(super) fn decoder(self) -> Box<dyn AccessUnitDecoder> {
+    pub(in crate::images) fn decoder(self) -> Box<dyn AccessUnitDecoder> {
         match self {
             Self::H264 => Box::<decoder::H264>::default(),
             Self::H265 => Box::<decoder::H265>::default(),
         }
     }
 
-    pub(super) fn is_slice(self, unit: &[u8]) -> bool {
+    pub(in crate::images) fn is_slice(self, unit: &[u8]) -> bool {
         match self {
             Self::H264 => matches!(access_unit::kind(unit), SLICE | IDR_SLICE),
             Self::H265 => NalType::of(unit).is_some_and(NalType::is_slice),
         }
     }
 
-    pub(super) fn is_parameter_set(self, unit: &[u8]) -> bool {
+    pub(in crate::images) fn is_parameter_set(self, unit: &[u8]) -> bool {
         match self {
             Self::H264 => matches!(access_unit::kind(unit), SEQUENCE | PICTURE),
             Self::H265 => matches!(NalType::of(unit), Some(NalType::VPS | NalType::SPS | NalType::PPS)),
@@ -47,7 +47,7 @@ impl Codec {
     /// Parameter sets out of the codec private data, and how frames are framed.
     ///
     /// Either a record (avcC, hvcC) or the parameter sets with start codes, as some producers send.
-    pub(super) fn parse_private(self, private: &[u8]) -> Option<(Framing, Vec<&[u8]>)> {
+    pub(in crate::images) fn parse_private(self, private: &[u8]) -> Option<(Framing, Vec<&[u8]>)> {
         if private.first() == Some(&1) {
             return match self {
                 Self::H264 => access_unit::parse_avcc(private),
