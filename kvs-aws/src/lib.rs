@@ -58,11 +58,22 @@ pub use ops::archived::{
     ContainerFormat, Discontinuities, Display, FragmentInfo, FragmentPage, GetClip, GetDashStreamingSessionUrl,
     GetHlsStreamingSessionUrl, GetMediaForFragmentList, ListFragments, PlaybackMode, TimestampOrigin,
 };
+pub use ops::configuration::image_generation::{ImageGenerationConfiguration, ImageGenerationDestination};
+pub use ops::configuration::json_file::JsonFileError;
+pub use ops::configuration::notification::{NotificationConfiguration, NotificationDestination};
+pub use ops::configuration::status::ConfigurationStatus;
+pub use ops::configuration::{
+    DescribeConfiguration, DescribeImageGenerationConfiguration, DescribeNotificationConfiguration,
+    StreamConfiguration, UpdateConfiguration, UpdateImageGenerationConfiguration, UpdateNotificationConfiguration,
+};
 pub use ops::control::{
     CreateStream, DeleteStream, DescribeStream, DescribeStreamStorageConfiguration, GetDataEndpoint, ListStreams,
     ListTagsForStream, StorageTier, StreamInfo, StreamPage, StreamStatus, TagPage, TagStream, UntagStream,
     UpdateDataRetention, UpdateStream, UpdateStreamStorageConfiguration,
 };
+pub use ops::images::error::ImageError;
+pub use ops::images::format::{FormatConfig, ImageFormat, SamplingProfile};
+pub use ops::images::get_images::{GetImages, Image, ImagePage, parse_page};
 pub use ops::media::{GetMedia, MediaBody, StartSelector};
 pub use protocol::error::{Error, Phase, ResponseProblem, ServiceError, ServiceErrorKind, TransportError};
 pub use protocol::operation::{ApiName, Operation, Target};

@@ -4,11 +4,11 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use kvs_aws::limits::{PAGE_IMAGES, REQUEST_RANGE};
 use kvs_aws::retry::Outcome;
-use kvs_aws::{Error, ListFragments, epoch_seconds};
+use kvs_aws::{Error, ImagePage, ListFragments, epoch_seconds};
 
 use crate::gather::{Answers, Gathered};
-use crate::get_images::ImagePage;
 use crate::images::{ImageAt, Images};
 use crate::limits;
 use crate::pace::Pacer;
@@ -89,7 +89,7 @@ impl Fetcher {
     }
 
     async fn wait(&self, images: u64) {
-        let images = u32::try_from(images).unwrap_or(u32::MAX).clamp(1, limits::PAGE_IMAGES);
+        let images = u32::try_from(images).unwrap_or(u32::MAX).clamp(1, PAGE_IMAGES);
         let at = self.pacer.lock().unwrap_or_else(PoisonError::into_inner).book(images, Instant::now());
         tokio::time::sleep_until(at.into()).await;
     }
@@ -113,7 +113,7 @@ impl Fetcher {
         if back == 0 {
             return Ok(());
         }
-        let longest = u64::try_from(limits::REQUEST_RANGE.as_millis()).expect("the limit is 300 s") / window.step;
+        let longest = u64::try_from(REQUEST_RANGE.as_millis()).expect("the limit is 300 s") / window.step;
         let again = if back < longest {
             Window { start, step: window.step, count: (back + gap).min(longest) }
         } else {

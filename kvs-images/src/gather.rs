@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use kvs_aws::{Error, epoch_seconds};
+use kvs_aws::{Error, Image, ImageError, epoch_seconds};
 
-use crate::error::ImageError;
-use crate::get_images::Image;
 use crate::images::ImageAt;
 use crate::plan::Window;
 

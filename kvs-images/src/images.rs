@@ -7,13 +7,12 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use futures_core::Stream;
 use futures_util::{StreamExt, stream};
-use kvs_aws::{Client, Error, InvalidField, Operation, StreamId, TimestampOrigin, epoch_seconds};
+use kvs_aws::{
+    Client, Error, GetImages, ImageError, InvalidField, Operation, SamplingProfile, StreamId, TimestampOrigin,
+    epoch_seconds, limits,
+};
 
-use crate::error::ImageError;
 use crate::fetcher::Fetcher;
-use crate::format::SamplingProfile;
-use crate::get_images::GetImages;
-use crate::limits;
 use crate::pace::Pace;
 use crate::plan::{Grid, Window};
 

@@ -25,37 +25,22 @@
 
 pub mod limits;
 
-mod configuration;
-mod destination;
-mod error;
 mod fetcher;
-mod format;
 mod gather;
-mod get_images;
-mod image_generation;
 mod images;
-mod json_file;
-mod notification;
 mod pace;
 mod plan;
-mod status;
 
-pub use configuration::{
-    DescribeConfiguration, DescribeImageGenerationConfiguration, DescribeNotificationConfiguration,
-    StreamConfiguration, UpdateConfiguration, UpdateImageGenerationConfiguration, UpdateNotificationConfiguration,
-};
-pub use error::ImageError;
-pub use format::{FormatConfig, ImageFormat, SamplingProfile};
-pub use get_images::{GetImages, Image, ImagePage, parse_page};
-pub use image_generation::{ImageGenerationConfiguration, ImageGenerationDestination};
 pub use images::{ImageAt, Images, ImagesExt};
-pub use json_file::JsonFileError;
-pub use notification::{NotificationConfiguration, NotificationDestination};
 pub use pace::Pace;
-pub use status::ConfigurationStatus;
 
-/// Whose clock timestamps are of.
-pub use kvs_aws::TimestampOrigin;
+pub use kvs_aws::{
+    ConfigurationStatus, DescribeConfiguration, DescribeImageGenerationConfiguration,
+    DescribeNotificationConfiguration, FormatConfig, GetImages, Image, ImageError, ImageFormat,
+    ImageGenerationConfiguration, ImageGenerationDestination, ImagePage, JsonFileError, NotificationConfiguration,
+    NotificationDestination, SamplingProfile, StreamConfiguration, TimestampOrigin, UpdateConfiguration,
+    UpdateImageGenerationConfiguration, UpdateNotificationConfiguration, parse_page,
+};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -3,10 +3,7 @@
 use std::ops::Range;
 use std::time::{Duration, SystemTime};
 
-use kvs_aws::{FieldProblem, InvalidField, epoch_seconds};
-
-use crate::format::SamplingProfile;
-use crate::limits;
+use kvs_aws::{FieldProblem, InvalidField, SamplingProfile, epoch_seconds, limits};
 
 /// The instants of a range: `start`, `start + step`, … before its end, in milliseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

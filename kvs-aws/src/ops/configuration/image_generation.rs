@@ -2,21 +2,21 @@
 
 use std::time::Duration;
 
-use kvs_aws::field::check_length;
-use kvs_aws::{InvalidField, TimestampOrigin};
 use serde::{Deserialize, Serialize};
 
-use crate::configuration::StreamConfiguration;
-use crate::destination;
-use crate::format::{self, FormatConfig, ImageFormat, SamplingProfile};
+use super::StreamConfiguration;
+use super::destination;
+use super::status::ConfigurationStatus;
+use crate::field::{InvalidField, check_length};
 use crate::limits;
-use crate::status::ConfigurationStatus;
+use crate::ops::archived::TimestampOrigin;
+use crate::ops::images::format::{self, FormatConfig, ImageFormat, SamplingProfile};
 
 /// How a stream makes pictures by itself.
 ///
 /// ```
 /// use std::time::Duration;
-/// use kvs_images::ImageGenerationConfiguration;
+/// use kvs_aws::ImageGenerationConfiguration;
 ///
 /// let configuration = ImageGenerationConfiguration::new("s3://my-bucket-name", "us-east-1")
 ///     .sampling_interval(Duration::from_millis(200))
@@ -178,8 +178,8 @@ impl StreamConfiguration for ImageGenerationConfiguration {
 
 #[cfg(test)]
 mod tests {
+    use super::super::UpdateImageGenerationConfiguration;
     use super::*;
-    use crate::configuration::UpdateImageGenerationConfiguration;
 
     /// AWS's own sample input, quoted in the service reference.
     const SAMPLE: &str = r#"{"StreamName":"demo-stream","ImageGenerationConfiguration":{"Status":"ENABLED","DestinationConfig":{"DestinationRegion":"us-east-1","Uri":"s3://my-bucket-name"},"SamplingInterval":200,"ImageSelectorType":"PRODUCER_TIMESTAMP","Format":"JPEG","FormatConfig":{"JPEGQuality":"80"},"WidthPixels":320,"HeightPixels":240}}"#;

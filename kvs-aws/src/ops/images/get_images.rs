@@ -4,24 +4,26 @@ use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use kvs_aws::field::{check_length, check_range};
-use kvs_aws::{
-    ApiName, Error, FieldProblem, InvalidField, Operation, Reply, StreamId, Target, TimestampOrigin, epoch_seconds,
-    reply,
-};
 use serde::{Deserialize, Serialize};
 
-use crate::error::ImageError;
-use crate::format::{self, FormatConfig, ImageFormat, SamplingProfile};
+use super::error::ImageError;
+use super::format::{self, FormatConfig, ImageFormat, SamplingProfile};
+use crate::epoch_seconds;
+use crate::field::{FieldProblem, InvalidField, check_length, check_range};
 use crate::limits;
+use crate::ops::archived::TimestampOrigin;
+use crate::protocol::error::{Error, ResponseProblem};
+use crate::protocol::operation::{ApiName, Operation, Target};
+use crate::protocol::reply::{self, Reply};
+use crate::stream_id::StreamId;
 
 /// Asks for pictures of a range, at most 300 s of it, a page at a time.
 ///
-/// Most programs want [`Images`](crate::Images) instead, which follows pages, splits ranges and fills gaps.
+/// Most programs want `kvs_images::Images` instead, which follows pages, splits ranges and fills gaps.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
-/// use kvs_images::GetImages;
+/// use kvs_aws::GetImages;
 ///
 /// let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
 /// let ask = GetImages::new("front-door".parse()?, start..start + Duration::from_secs(60))
@@ -196,7 +198,7 @@ impl Operation for GetImages {
             check_range("MaxResults", most, (1, limits::REQUEST_IMAGES))?;
         }
         let token = self.next_token.as_deref().map(|token| token.chars().count());
-        token.map_or(Ok(()), |length| check_length("NextToken", length, (1, kvs_aws::limits::ARCHIVED_TOKEN_CHARS)))
+        token.map_or(Ok(()), |length| check_length("NextToken", length, (1, limits::ARCHIVED_TOKEN_CHARS)))
     }
 
     async fn read(reply: Reply) -> Result<ImagePage, Error> {
@@ -212,8 +214,7 @@ impl Operation for GetImages {
 pub fn parse_page(operation: &'static str, body: &[u8]) -> Result<ImagePage, Error> {
     let page: WirePage<'_> = reply::parse_json(operation, body)?;
     // A control-plane answer without `Images` must not look like a range without pictures.
-    let images =
-        page.images.ok_or(Error::Response { operation, problem: kvs_aws::ResponseProblem::Missing("Images") })?;
+    let images = page.images.ok_or(Error::Response { operation, problem: ResponseProblem::Missing("Images") })?;
     let images = images.into_iter().map(Image::from).collect();
     Ok(ImagePage { images, next_token: page.next_token.filter(|token| !token.is_empty()) })
 }

@@ -1,16 +1,16 @@
 //! Notifications: a message to an SNS topic for each tagged fragment.
 
-use kvs_aws::InvalidField;
 use serde::{Deserialize, Serialize};
 
-use crate::configuration::StreamConfiguration;
-use crate::destination;
-use crate::status::ConfigurationStatus;
+use super::StreamConfiguration;
+use super::destination;
+use super::status::ConfigurationStatus;
+use crate::field::InvalidField;
 
 /// Where a stream's notifications go.
 ///
 /// ```
-/// use kvs_images::NotificationConfiguration;
+/// use kvs_aws::NotificationConfiguration;
 ///
 /// NotificationConfiguration::new("arn:aws:sns:us-east-1:111122223333:cameras").check()?;
 /// # Ok::<(), kvs_aws::InvalidField>(())

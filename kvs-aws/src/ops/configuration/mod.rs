@@ -1,18 +1,27 @@
 //! Setting, deleting and asking for a configuration of a stream: the same calls, whatever it configures.
 
+pub(crate) mod destination;
+pub(crate) mod image_generation;
+pub(crate) mod json_file;
+pub(crate) mod notification;
+pub(crate) mod status;
+
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::marker::PhantomData;
 
-use kvs_aws::{Error, InvalidField, Operation, Reply, ResponseProblem, StreamId};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::image_generation::ImageGenerationConfiguration;
-use crate::json_file::{self, JsonFileError};
-use crate::notification::NotificationConfiguration;
-use crate::status;
+use crate::field::InvalidField;
+use crate::protocol::error::{Error, ResponseProblem};
+use crate::protocol::operation::Operation;
+use crate::protocol::reply::Reply;
+use crate::stream_id::StreamId;
+use image_generation::ImageGenerationConfiguration;
+use json_file::JsonFileError;
+use notification::NotificationConfiguration;
 
 /// Sets a stream's image generation, or deletes it.
 pub type UpdateImageGenerationConfiguration = UpdateConfiguration<ImageGenerationConfiguration>;
@@ -53,8 +62,7 @@ mod sealed {
 ///
 /// ```no_run
 /// # async fn example(client: kvs_aws::Client) -> Result<(), Box<dyn std::error::Error>> {
-/// use kvs_aws::StreamId;
-/// use kvs_images::{ImageGenerationConfiguration, NotificationConfiguration, UpdateConfiguration};
+/// use kvs_aws::{ImageGenerationConfiguration, NotificationConfiguration, StreamId, UpdateConfiguration};
 ///
 /// let door: StreamId = "front-door".parse()?;
 /// let images = ImageGenerationConfiguration::new("s3://my-bucket-name", "us-east-1");
@@ -181,7 +189,7 @@ impl<C: StreamConfiguration> Operation for DescribeConfiguration<C> {
     }
 
     async fn read(reply: Reply) -> Result<Option<C>, Error> {
-        let mut answer: BTreeMap<String, Value> = reply.json(kvs_aws::limits::RESPONSE_BYTES).await?;
+        let mut answer: BTreeMap<String, Value> = reply.json(crate::limits::RESPONSE_BYTES).await?;
         let configuration = answer.remove(C::MEMBER).map_or(Ok(None), serde_json::from_value);
         configuration.map_err(|error| Error::Response { operation: Self::NAME, problem: ResponseProblem::Json(error) })
     }

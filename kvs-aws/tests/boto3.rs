@@ -2,8 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test panics")]
 
-#[path = "../../kvs-aws/tests/support/mod.rs"]
-mod server;
+mod support;
 
 use std::io::Write;
 use std::path::Path;
@@ -13,18 +12,16 @@ use std::time::Duration;
 
 use kvs_aws::epoch_seconds::from_millis;
 use kvs_aws::{
-    ApiName, Client, ContainerFormat, CreateStream, DeleteStream, DescribeStream, DescribeStreamStorageConfiguration,
-    Discontinuities, Display, Endpoint, Error, GetClip, GetDashStreamingSessionUrl, GetDataEndpoint,
-    GetHlsStreamingSessionUrl, GetMedia, GetMediaForFragmentList, ListFragments, ListStreams, ListTagsForStream,
-    Operation, StartSelector, StorageTier, StreamArn, StreamId, TagStream, TimestampOrigin, UntagStream,
-    UpdateDataRetention, UpdateStream, UpdateStreamStorageConfiguration,
+    ApiName, Client, ConfigurationStatus, ContainerFormat, CreateStream, DeleteStream,
+    DescribeImageGenerationConfiguration, DescribeNotificationConfiguration, DescribeStream,
+    DescribeStreamStorageConfiguration, Discontinuities, Display, Endpoint, Error, GetClip, GetDashStreamingSessionUrl,
+    GetDataEndpoint, GetHlsStreamingSessionUrl, GetImages, GetMedia, GetMediaForFragmentList,
+    ImageGenerationConfiguration, ListFragments, ListStreams, ListTagsForStream, NotificationConfiguration, Operation,
+    StartSelector, StorageTier, StreamArn, StreamId, TagStream, TimestampOrigin, UntagStream, UpdateDataRetention,
+    UpdateImageGenerationConfiguration, UpdateNotificationConfiguration, UpdateStream,
+    UpdateStreamStorageConfiguration,
 };
-use kvs_images::{
-    ConfigurationStatus, DescribeImageGenerationConfiguration, DescribeNotificationConfiguration, GetImages,
-    ImageGenerationConfiguration, NotificationConfiguration, UpdateImageGenerationConfiguration,
-    UpdateNotificationConfiguration,
-};
-use server::{SECRET, Scripted, Seen, client, ok};
+use support::{SECRET, Scripted, Seen, client, ok};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/judge/boto3_judge.py");
 

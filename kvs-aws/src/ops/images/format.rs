@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use kvs_aws::InvalidField;
-use kvs_aws::field::check_range;
 use serde::{Deserialize, Serialize};
 
+use crate::field::{InvalidField, check_range};
 use crate::limits;
 
 /// JPEG or PNG, as the service writes it.
@@ -42,7 +41,12 @@ impl SamplingProfile {
         u32::try_from(least.as_millis()).expect("the limits are a few seconds")
     }
 
-    pub(crate) fn check(self, millis: u32) -> Result<(), InvalidField> {
+    /// Checks an interval in milliseconds.
+    ///
+    /// # Errors
+    /// When it is shorter than the least one.
+    #[doc(hidden)]
+    pub fn check(self, millis: u32) -> Result<(), InvalidField> {
         // The model's integer has 32 bits with a sign.
         check_range("SamplingInterval", millis, (self.least_millis(), i32::MAX.unsigned_abs()))
     }

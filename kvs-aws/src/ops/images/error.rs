@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::protocol::error::Error;
+
 /// Why there is no picture of an instant.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -26,7 +28,7 @@ pub enum ImageError {
     },
     /// The call for this part of the range failed; all its instants share the error.
     #[error("the call failed: {0}")]
-    Call(Arc<kvs_aws::Error>),
+    Call(Arc<Error>),
 }
 
 impl ImageError {

@@ -1,7 +1,9 @@
 //! On or off.
 
-use kvs_aws::{Error, Reply};
 use serde::{Deserialize, Serialize};
+
+use crate::protocol::error::Error;
+use crate::protocol::reply::Reply;
 
 /// Whether a configuration is in force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -18,6 +20,6 @@ pub enum ConfigurationStatus {
 pub(crate) async fn nothing(reply: Reply) -> Result<(), Error> {
     #[derive(Deserialize)]
     struct Nothing {}
-    let Nothing {} = reply.json(kvs_aws::limits::RESPONSE_BYTES).await?;
+    let Nothing {} = reply.json(crate::limits::RESPONSE_BYTES).await?;
     Ok(())
 }

@@ -1,8 +1,6 @@
 //! Where pictures and notifications may go.
 
-use kvs_aws::InvalidField;
-use kvs_aws::field::check_length;
-
+use crate::field::{InvalidField, check_length};
 use crate::limits;
 
 const FIELD: &str = "Uri";
