@@ -77,52 +77,37 @@
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 mod ack;
-mod ack_parser;
-mod adapt;
-mod backoff;
 #[cfg(feature = "blocking")]
 pub mod blocking;
-mod budget;
 mod buffer;
-mod call;
 mod config;
 mod connection;
-mod diagnosis;
 #[cfg(feature = "tokio")]
-mod drive;
-mod event;
-mod fragment;
-mod fragmenter;
-mod intake;
-mod interleave;
+mod driver;
+mod io;
 pub mod limits;
+mod media;
 mod pieces;
-mod producer;
-mod put_error;
-mod reports;
-mod route;
-mod session;
-mod stats;
+mod producer_core;
+mod report;
 mod tags;
-mod timeline;
-mod transmit;
 
 pub use ack::{Ack, AckError, AckKind};
-pub use ack_parser::{AckParseError, AckParser};
-pub use budget::SharedBudget;
-pub use call::{Answer, Call, CallId, Failure, FailureKind, Freshness, NewStream, SessionId, StreamStatus};
+pub use buffer::budget::SharedBudget;
 pub use config::{
     Bootstrap, Config, ConfigError, MissingTrack, Overflow, Payloads, TimeJump, Timestamps, WithoutKeyframe,
 };
-pub use diagnosis::{Action, Diagnosis};
 #[cfg(feature = "tokio")]
-pub use drive::{Events, OpenError, StopReport, Stream};
-pub use event::{CloseReason, Event, FragmentId, HaltReason, JumpHandling, Loss, LossReason, Persisted, Span};
-pub use producer::Producer;
-pub use put_error::{PutFrameError, Refusal};
-pub use stats::{AckCounts, Amount, Histogram, LostBy, Stats, Totals};
+pub use driver::{Events, OpenError, StopReport, Stream};
+pub use io::ack_parser::{AckParseError, AckParser};
+pub use io::control::{Answer, Call, CallId, Failure, FailureKind, Freshness, NewStream, SessionId, StreamStatus};
+pub use io::transmit::{OpenRequest, Timecodes, Transmit};
+pub use media::put_error::{PutFrameError, Refusal};
+pub use producer_core::Producer;
+pub use report::diagnosis::{Action, Diagnosis};
+pub use report::event::{CloseReason, Event, FragmentId, HaltReason, JumpHandling, Loss, LossReason, Persisted, Span};
+pub use report::stats::{AckCounts, Amount, Histogram, LostBy, Stats, Totals};
 pub use tags::{Cadence, FragmentEvent, FragmentTag, ImageGeneration, Notification, PutTagError, Reach};
-pub use transmit::{OpenRequest, Timecodes, Transmit};
 
 #[cfg(all(doctest, feature = "tokio"))]
 #[doc = include_str!("../README.md")]

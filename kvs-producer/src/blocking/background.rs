@@ -8,10 +8,10 @@ use kvs_aws::Client;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-use super::stream::Stream;
+use super::producer::Stream;
 use crate::config::Config;
-use crate::drive;
-use crate::drive::OpenError;
+use crate::driver;
+use crate::driver::OpenError;
 
 /// The thread in the background, shared by any number of streams: cloning is cheap. It ends when the last handle and the
 /// last stream are dropped, and is waited for then; it sleeps while nothing is to be sent.
@@ -64,7 +64,7 @@ impl Background {
     /// A configuration that cannot work, a stream that is not there and may not be created, a refusal, or no answer within
     /// [`Config::open_timeout`]; nothing goes on then.
     pub fn open(&self, config: Config, client: Client) -> Result<Stream, OpenError> {
-        let stream = self.block_on(drive::Stream::open(config, client))?;
+        let stream = self.block_on(driver::Stream::open(config, client))?;
         Ok(Stream::new(stream, self.clone()))
     }
 
@@ -74,7 +74,7 @@ impl Background {
     /// A configuration that cannot work.
     pub fn begin(&self, config: Config, client: Client) -> Result<Stream, OpenError> {
         let _inside = self.0.runtime.enter();
-        let stream = drive::Stream::start(config, client)?;
+        let stream = driver::Stream::start(config, client)?;
         Ok(Stream::new(stream, self.clone()))
     }
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::background::Background;
-use crate::drive;
-use crate::event::Event;
+use crate::driver;
+use crate::report::event::Event;
 
 /// What happens on a stream, out of [`Stream::events`](super::Stream::events): an iterator that waits for each and ends after
 /// [`Event::Finished`], or when the stream is dropped.
@@ -25,12 +25,12 @@ use crate::event::Event;
 /// ```
 #[derive(Debug)]
 pub struct Events {
-    events: drive::Events,
+    events: driver::Events,
     background: Background,
 }
 
 impl Events {
-    pub(super) const fn new(events: drive::Events, background: Background) -> Self {
+    pub(super) const fn new(events: driver::Events, background: Background) -> Self {
         Self { events, background }
     }
 

@@ -5,8 +5,8 @@
 
 mod background;
 mod events;
-mod stream;
+mod producer;
 
 pub use background::Background;
 pub use events::Events;
-pub use stream::Stream;
+pub use producer::Stream;

@@ -5,12 +5,12 @@ use std::time::Instant;
 use super::Connection;
 use super::link::{Link, Then};
 use crate::ack::{Ack, AckError, AckKind};
-use crate::buffer::Buffer;
-use crate::call::SessionId;
-use crate::diagnosis::{Action, Diagnosis, remedy};
-use crate::event::{CloseReason, Event, FragmentId};
+use crate::buffer::fragment_buffer::Buffer;
+use crate::io::control::SessionId;
 use crate::limits::{AFTER_ERROR, ATTEMPTS};
-use crate::reports::Reports;
+use crate::report::diagnosis::{Action, Diagnosis, remedy};
+use crate::report::event::{CloseReason, Event, FragmentId};
+use crate::report::sink::Reports;
 
 impl Connection {
     pub(crate) fn handle_ack(

@@ -4,13 +4,13 @@ use std::time::Instant;
 
 use super::Connection;
 use super::link::{Link, Then};
-use crate::buffer::Buffer;
-use crate::call::{Failure, FailureKind, SessionId};
-use crate::event::{CloseReason, Event, HaltReason};
-use crate::reports::Reports;
-use crate::route::Onward;
-use crate::timeline::millis;
-use crate::transmit::Transmit;
+use crate::buffer::fragment_buffer::Buffer;
+use crate::connection::setup::Onward;
+use crate::io::control::{Failure, FailureKind, SessionId};
+use crate::io::transmit::Transmit;
+use crate::media::timeline::millis;
+use crate::report::event::{CloseReason, Event, HaltReason};
+use crate::report::sink::Reports;
 
 impl Connection {
     pub(crate) fn handle_closed(

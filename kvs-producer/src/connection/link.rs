@@ -3,9 +3,9 @@
 use std::time::Instant;
 
 use crate::ack::AckError;
-use crate::call::{Call, CallId, SessionId};
-use crate::event::HaltReason;
-use crate::session::Session;
+use crate::connection::session::Session;
+use crate::io::control::{Call, CallId, SessionId};
+use crate::report::event::HaltReason;
 
 /// Where the connection stands.
 ///

@@ -1,8 +1,11 @@
 //! The state machine between the buffer and the service: calls, connections, acks, waits.
 
 mod acks;
+mod backoff;
 mod ending;
 mod link;
+mod session;
+mod setup;
 mod timers;
 
 use std::collections::VecDeque;
@@ -12,15 +15,15 @@ use kvs_mkv::Chunks;
 
 use self::link::{Link, Then};
 use self::timers::Times;
-use crate::backoff::Backoff;
-use crate::buffer::Buffer;
-use crate::call::{Answer, Call, CallId, Failure, SessionId};
+use crate::buffer::fragment_buffer::Buffer;
 use crate::config::Config;
-use crate::event::{CloseReason, Event, FragmentId, HaltReason};
-use crate::reports::Reports;
-use crate::route::{Onward, Route};
-use crate::session::{Outlook, Session, Step};
-use crate::transmit::{OpenRequest, Timecodes, Transmit};
+use crate::connection::backoff::Backoff;
+use crate::connection::session::{Outlook, Session, Step};
+use crate::connection::setup::{Onward, Route};
+use crate::io::control::{Answer, Call, CallId, Failure, SessionId};
+use crate::io::transmit::{OpenRequest, Timecodes, Transmit};
+use crate::report::event::{CloseReason, Event, FragmentId, HaltReason};
+use crate::report::sink::Reports;
 
 /// Owns the one connection a stream has at a time, and the way to the next.
 #[derive(Debug)]

@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use super::Connection;
 use super::link::{Link, Then};
-use crate::buffer::Buffer;
-use crate::call::{Answer, Failure, FailureKind};
+use crate::buffer::fragment_buffer::Buffer;
 use crate::config::Config;
-use crate::event::CloseReason;
+use crate::io::control::{Answer, Failure, FailureKind};
 use crate::limits::{CREDENTIALS_MARGIN, ROTATION_JITTER};
-use crate::reports::Reports;
+use crate::report::event::CloseReason;
+use crate::report::sink::Reports;
 
 /// How long each thing may take.
 #[derive(Debug)]

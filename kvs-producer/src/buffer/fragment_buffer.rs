@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use kvs_mkv::{FragmentNumber, Frame};
 
 use crate::ack::AckError;
-use crate::budget::Share;
-use crate::call::SessionId;
-use crate::event::{FragmentId, LossReason, Persisted};
-use crate::fragment::{Delivery, Filling, Fragment};
+use crate::buffer::budget::Share;
+use crate::buffer::fragment::{Delivery, Filling, Fragment};
+use crate::io::control::SessionId;
 use crate::limits::{FRAGMENT_OVERHEAD, FRAME_OVERHEAD, UNCONFIRMED};
-use crate::reports::Reports;
+use crate::report::event::{FragmentId, LossReason, Persisted};
+use crate::report::sink::Reports;
 
 /// Fragments in the order of submission, found by their number without a search.
 ///

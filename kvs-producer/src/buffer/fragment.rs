@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use kvs_mkv::{Frame, Track, TrackNumber};
 
-use crate::call::SessionId;
-use crate::event::{FragmentId, LossReason, Span};
+use crate::io::control::SessionId;
 use crate::limits::{FRAGMENT_OVERHEAD, FRAME_OVERHEAD};
+use crate::report::event::{FragmentId, LossReason, Span};
 use crate::tags::TagSet;
 
 /// What all fragments of a session must agree on: a session carries one epoch and never two.

@@ -9,9 +9,9 @@ use kvs_aws::{
     StreamStatus as Status, TimecodeType,
 };
 
-use super::failure::failure;
-use crate::call::{Answer, Call, CallId, Failure, FailureKind, Freshness, NewStream, SessionId, StreamStatus};
-use crate::transmit::{OpenRequest, Timecodes};
+use super::classify::failure;
+use crate::io::control::{Answer, Call, CallId, Failure, FailureKind, Freshness, NewStream, SessionId, StreamStatus};
+use crate::io::transmit::{OpenRequest, Timecodes};
 
 pub(super) type Answering = Pin<Box<dyn Future<Output = (CallId, Answer)> + Send>>;
 pub(super) type Opening = Pin<Box<dyn Future<Output = (SessionId, Result<PutMediaExchange, Failure>)> + Send>>;

@@ -4,18 +4,18 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use kvs_mkv::Frame;
 
-use crate::budget::Share;
-use crate::buffer::Buffer;
-use crate::call::{Answer, CallId, Failure, SessionId};
+use crate::buffer::budget::Share;
+use crate::buffer::fragment_buffer::Buffer;
 use crate::config::{Config, ConfigError};
 use crate::connection::{Connection, Wish};
-use crate::event::{CloseReason, Event, FragmentId, HaltReason, LossReason};
-use crate::intake::Intake;
-use crate::put_error::{PutFrameError, Refusal};
-use crate::reports::Reports;
-use crate::stats::Stats;
+use crate::io::control::{Answer, CallId, Failure, SessionId};
+use crate::io::transmit::Transmit;
+use crate::media::pipeline::Intake;
+use crate::media::put_error::{PutFrameError, Refusal};
+use crate::report::event::{CloseReason, Event, FragmentId, HaltReason, LossReason};
+use crate::report::sink::Reports;
+use crate::report::stats::Stats;
 use crate::tags::{FragmentEvent, FragmentTag, PutTagError};
-use crate::transmit::Transmit;
 
 /// One stream, from frames to acks.
 ///

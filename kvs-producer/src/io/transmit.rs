@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kvs_mkv::Chunks;
 
-use crate::call::{Call, CallId, SessionId};
+use crate::io::control::{Call, CallId, SessionId};
 
 /// One thing to do, in the order it comes.
 #[derive(Clone, Debug)]

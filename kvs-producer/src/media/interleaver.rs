@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use kvs_mkv::{Frame, Tag, TrackNumber};
 
+use crate::media::timeline::millis;
 use crate::tags::FragmentEvent;
-use crate::timeline::millis;
 
 /// Reorders frames of several tracks by time; a single track passes through untouched.
 ///

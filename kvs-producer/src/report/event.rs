@@ -7,10 +7,10 @@ use kvs_mkv::service::Violation;
 use kvs_mkv::{FragmentNumber, TrackNumber};
 
 use crate::ack::{Ack, AckError};
-use crate::ack_parser::AckParseError;
-use crate::call::{Failure, SessionId};
-use crate::diagnosis::Diagnosis;
-use crate::stats::Totals;
+use crate::io::ack_parser::AckParseError;
+use crate::io::control::{Failure, SessionId};
+use crate::report::diagnosis::Diagnosis;
+use crate::report::stats::Totals;
 
 /// The number a producer gives a fragment: 1 for its first, then rising by one in the order of submission.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

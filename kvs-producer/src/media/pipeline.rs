@@ -4,18 +4,18 @@ use std::time::{Duration, Instant};
 
 use kvs_mkv::{Frame, TrackNumber};
 
-use crate::adapt::{Adapter, SetUp};
-use crate::buffer::{Buffer, Evict};
+use crate::buffer::fragment::Filling;
+use crate::buffer::fragment_buffer::{Buffer, Evict};
 use crate::config::{Config, Overflow};
-use crate::event::{Event, JumpHandling};
-use crate::fragment::Filling;
-use crate::fragmenter::Fragmenter;
-use crate::interleave::{Extra, Held, Interleaver, Out};
 use crate::limits::{FRAME_BYTES, FRAME_OVERHEAD};
-use crate::put_error::{PutFrameError, Refusal};
-use crate::reports::Reports;
+use crate::media::bitstream::{Adapter, SetUp};
+use crate::media::fragmenter::Fragmenter;
+use crate::media::interleaver::{Extra, Held, Interleaver, Out};
+use crate::media::put_error::{PutFrameError, Refusal};
+use crate::media::timeline::{Placed, Role, TimeError, Timeline};
+use crate::report::event::{Event, JumpHandling};
+use crate::report::sink::Reports;
 use crate::tags::{FragmentEvent, FragmentTag, PutTagError, Reach, TagSet, WaitingTags};
-use crate::timeline::{Placed, Role, TimeError, Timeline};
 
 /// Times, order, fragments and tags: all that happens before the buffer.
 #[derive(Debug)]

@@ -5,11 +5,11 @@ use std::time::Duration;
 use kvs_mkv::service::limits as service;
 use kvs_mkv::{SegmentInfo, Track, TrackKind, TrackNumber, Writer};
 
-use crate::budget::SharedBudget;
-use crate::call::NewStream;
+use crate::buffer::budget::SharedBudget;
+use crate::io::control::NewStream;
+use crate::io::transmit::Timecodes;
 use crate::limits;
 use crate::tags::{Cadence, FragmentEvent, PutTagError};
-use crate::transmit::Timecodes;
 
 /// How one stream is produced. The defaults suit a camera on a home uplink.
 ///

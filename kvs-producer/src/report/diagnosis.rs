@@ -5,7 +5,7 @@ use std::fmt;
 use kvs_mkv::service::ErrorId;
 
 use crate::ack::AckError;
-use crate::event::{FragmentId, Span};
+use crate::report::event::{FragmentId, Span};
 
 /// An error ack, explained for the session it came in.
 #[derive(Clone, Debug, PartialEq, Eq)]

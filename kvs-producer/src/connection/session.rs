@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use kvs_mkv::{Chunks, SegmentInfo, Writer};
 
-use crate::ack_parser::AckParser;
-use crate::buffer::Buffer;
-use crate::call::SessionId;
-use crate::event::FragmentId;
-use crate::fragment::{Epoch, Filling, Fragment};
-use crate::fragmenter::changed_under_way;
+use crate::buffer::fragment::{Epoch, Filling, Fragment};
+use crate::buffer::fragment_buffer::Buffer;
+use crate::io::ack_parser::AckParser;
+use crate::io::control::SessionId;
 use crate::limits::{LINE_IS_FULL, SEND_WINDOW};
-use crate::reports::Reports;
+use crate::media::fragmenter::changed_under_way;
+use crate::report::event::FragmentId;
+use crate::report::sink::Reports;
 
 /// What one connection has sent and what it waits for. It carries fragments of one epoch, in rising time.
 #[derive(Debug)]

@@ -8,10 +8,10 @@ use kvs_mkv::Frame;
 use super::background::Background;
 use super::events::Events;
 use crate::config::Config;
-use crate::drive::{self, OpenError, StopReport};
-use crate::event::HaltReason;
-use crate::put_error::PutFrameError;
-use crate::stats::Stats;
+use crate::driver::{self, OpenError, StopReport};
+use crate::media::put_error::PutFrameError;
+use crate::report::event::HaltReason;
+use crate::report::stats::Stats;
 use crate::tags::{FragmentEvent, FragmentTag, PutTagError};
 
 /// One stream to Kinesis Video Streams, for a program without a runtime.
@@ -42,12 +42,12 @@ use crate::tags::{FragmentEvent, FragmentTag, PutTagError};
 #[derive(Debug)]
 pub struct Stream {
     // Dropped before the thread that drives it.
-    stream: drive::Stream,
+    stream: driver::Stream,
     background: Background,
 }
 
 impl Stream {
-    pub(super) const fn new(stream: drive::Stream, background: Background) -> Self {
+    pub(super) const fn new(stream: driver::Stream, background: Background) -> Self {
         Self { stream, background }
     }
 

@@ -6,14 +6,14 @@ use std::time::Duration;
 use kvs_mkv::service::{FragmentCheck, limits};
 use kvs_mkv::{Frame, Track, TrackKind, TrackNumber};
 
-use crate::buffer::Buffer;
+use crate::buffer::fragment::{Delivery, Epoch, Filling, Fragment};
+use crate::buffer::fragment_buffer::Buffer;
 use crate::config::{Config, MissingTrack, WithoutKeyframe};
-use crate::event::{Event, FragmentId, LossReason, Span};
-use crate::fragment::{Delivery, Epoch, Filling, Fragment};
-use crate::reports::Reports;
+use crate::io::transmit::Timecodes;
+use crate::media::timeline::millis;
+use crate::report::event::{Event, FragmentId, LossReason, Span};
+use crate::report::sink::Reports;
 use crate::tags::WaitingTags;
-use crate::timeline::millis;
-use crate::transmit::Timecodes;
 
 /// Cuts frames, in the order they go out, into fragments that the service takes.
 #[derive(Debug)]

@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 
-use crate::event::{Event, FragmentId, Loss, LossReason, Persisted, Span};
 use crate::limits::WAITING_EVENTS;
-use crate::stats::Stats;
+use crate::report::event::{Event, FragmentId, Loss, LossReason, Persisted, Span};
+use crate::report::stats::Stats;
 
 /// The waiting events and the counts that go with them.
 #[derive(Debug, Default)]

@@ -9,12 +9,12 @@ use tokio::task::AbortHandle;
 
 use super::events::Events;
 use super::task::{Shared, Task, now};
-use crate::call::Failure;
 use crate::config::{Config, ConfigError, Overflow};
-use crate::event::HaltReason;
-use crate::producer::Producer;
-use crate::put_error::{PutFrameError, Refusal};
-use crate::stats::{Stats, Totals};
+use crate::io::control::Failure;
+use crate::media::put_error::{PutFrameError, Refusal};
+use crate::producer_core::Producer;
+use crate::report::event::HaltReason;
+use crate::report::stats::{Stats, Totals};
 use crate::tags::{FragmentEvent, FragmentTag, PutTagError};
 
 /// One stream to Kinesis Video Streams, driven by a task of its own.

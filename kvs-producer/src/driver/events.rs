@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use futures_core::Stream as FuturesStream;
 
 use super::task::Shared;
-use crate::event::Event;
+use crate::report::event::Event;
 
 /// What happens on a stream, out of [`Stream::events`](super::Stream::events); ends after [`Event::Finished`].
 ///

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use crate::config::{TimeJump, Timestamps};
-use crate::event::JumpHandling;
 use crate::limits::{AHEAD_OF_CLOCK, CLOCK_WAS_SET, STEP_BACK, TRACKS_APART};
+use crate::report::event::JumpHandling;
 
 /// Maps presentation times of all tracks onto one axis.
 ///

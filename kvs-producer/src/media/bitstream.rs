@@ -8,8 +8,8 @@ use kvs_mkv::codec::{h264, h265};
 use kvs_mkv::{Chunks, CodecId, Frame, SegmentInfo, Track, Writer};
 
 use crate::config::Payloads;
+use crate::media::put_error::Refusal;
 use crate::pieces;
-use crate::put_error::Refusal;
 
 /// One track's payloads: H.264 and H.265 with start codes or lengths, AAC with or without ADTS headers, others as they are.
 ///

@@ -8,13 +8,13 @@ use std::time::Instant;
 use kvs_aws::{Client, StreamId};
 use tokio::sync::Notify;
 
-use super::calls::{self, Answering, Opening};
-use super::failure::failure;
-use super::wire::Wire;
-use crate::call::SessionId;
-use crate::event::CloseReason;
-use crate::producer::Producer;
-use crate::transmit::Transmit;
+use super::classify::failure;
+use super::control_plane::{self, Answering, Opening};
+use super::transport::Wire;
+use crate::io::control::SessionId;
+use crate::io::transmit::Transmit;
+use crate::producer_core::Producer;
+use crate::report::event::CloseReason;
 
 /// What the handle and the task share. The lock is held for single steps of the core, never over an await.
 #[derive(Debug)]
@@ -92,11 +92,12 @@ impl Task {
             match transmit {
                 Transmit::Call { id, call } => {
                     tracing::debug!(stream = %self.stream, call = call.name(), "calling");
-                    self.answering = Some(calls::call(self.client.clone(), self.stream.clone(), id, call));
+                    self.answering = Some(control_plane::call(self.client.clone(), self.stream.clone(), id, call));
                 }
                 Transmit::Open { session, request } => {
                     tracing::debug!(stream = %self.stream, %session, endpoint = %request.endpoint, "connecting");
-                    self.opening = Some(calls::open(self.client.clone(), self.stream.clone(), session, request));
+                    self.opening =
+                        Some(control_plane::open(self.client.clone(), self.stream.clone(), session, request));
                 }
                 Transmit::Body { chunks, .. } => self.wire.push(chunks),
                 Transmit::End { .. } => self.wire.push_end(),
@@ -141,7 +142,11 @@ impl Task {
         }
     }
 
-    fn on_opened(&mut self, session: SessionId, exchange: Result<kvs_aws::PutMediaExchange, crate::call::Failure>) {
+    fn on_opened(
+        &mut self,
+        session: SessionId,
+        exchange: Result<kvs_aws::PutMediaExchange, crate::io::control::Failure>,
+    ) {
         match exchange {
             Ok(exchange) => {
                 tracing::info!(stream = %self.stream, %session, "session open");

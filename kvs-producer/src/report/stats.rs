@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::event::{LossReason, Span};
+use crate::report::event::{LossReason, Span};
 
 /// A snapshot out of [`stats`](crate::Producer::stats): plain numbers, read at no cost.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

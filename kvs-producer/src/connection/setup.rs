@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::call::{Answer, Call, Failure, FailureKind, Freshness, StreamStatus};
 use crate::config::Bootstrap;
-use crate::event::HaltReason;
+use crate::io::control::{Answer, Call, Failure, FailureKind, Freshness, StreamStatus};
 use crate::limits::{CREDENTIALS_MARGIN, ENDPOINT_LIFE};
+use crate::report::event::HaltReason;
 
 /// What is known of the way, and so which call comes next.
 ///
@@ -226,7 +226,7 @@ impl Route {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::call::NewStream;
+    use crate::io::control::NewStream;
 
     fn active() -> Answer {
         Answer::Described { status: StreamStatus::Active, retention: Duration::from_secs(3600) }

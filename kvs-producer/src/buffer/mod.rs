@@ -1,0 +1,5 @@
+//! Fragments that are not persisted yet, bounded in bytes and in time.
+
+pub(crate) mod budget;
+pub(crate) mod fragment;
+pub(crate) mod fragment_buffer;
