@@ -19,9 +19,9 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use kvs_aws::{Client, Config, Credentials, HttpSend, Region, ResponseBody, Sending, StreamId, TransportError};
 use kvs_examples::cli::client_of;
-use kvs_examples::media::Recording;
 use kvs_images::{ImagesExt, Pace};
 use kvs_local::LocalKvs;
+use kvs_media::Recording;
 use kvs_mkv::{Frame, TrackNumber};
 use kvs_producer::{Bootstrap, NewStream, Stream};
 

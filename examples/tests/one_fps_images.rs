@@ -7,9 +7,9 @@ use std::time::{Duration, SystemTime};
 use futures_util::StreamExt;
 use kvs_aws::StreamId;
 use kvs_examples::cli::client_of;
-use kvs_examples::media::Recording;
 use kvs_images::{ImagesExt, Pace};
 use kvs_local::LocalKvs;
+use kvs_media::Recording;
 use kvs_mkv::{Frame, TrackNumber};
 use kvs_producer::{Bootstrap, Config, NewStream, Stream};
 

@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use kvs_examples::cli::Failure;
-use kvs_examples::cuts::Cuts;
-use kvs_examples::media::Recording;
+use kvs_media::__internal::FragmentCounter;
+use kvs_media::Recording;
 use kvs_mkv::{Frame, TrackNumber};
 use kvs_producer::{ImageGeneration, Notification, Stream};
 use tokio::time::Instant;
@@ -24,7 +24,7 @@ pub(crate) struct Camera<'a> {
     start: SystemTime,
     /// The same on the clock that paces.
     pace: Instant,
-    cuts: Cuts,
+    fragments: FragmentCounter,
 }
 
 /// A fragment that was tagged, by its timecode in milliseconds.
@@ -33,7 +33,7 @@ pub(crate) type Tagged = Vec<u64>;
 impl<'a> Camera<'a> {
     /// Begins now.
     pub(crate) fn new(options: &'a Options, console: &'a Console, start: SystemTime) -> Self {
-        Self { options, console, start, pace: Instant::now(), cuts: Cuts::default() }
+        Self { options, console, start, pace: Instant::now(), fragments: FragmentCounter::default() }
     }
 
     /// Sends everything; gives the timecodes of the fragments that were tagged.
@@ -48,7 +48,7 @@ impl<'a> Camera<'a> {
             let frame = Frame::new(sample.track, since_epoch + sample.pts, sample.data.clone());
             stream.put_frame(frame.with_keyframe(sample.keyframe)).await.map_err(Failure::of_run)?;
             if self.begins_fragment(lead, sample.track, sample.keyframe, sample.pts)
-                && self.cuts.is_due(self.options.every)
+                && self.fragments.is_due(self.options.every)
             {
                 self.tag(stream)?;
                 tagged.push(crate::journal::millis(since_epoch + sample.pts));
@@ -65,12 +65,12 @@ impl<'a> Camera<'a> {
         keyframe: bool,
         pts: Duration,
     ) -> bool {
-        lead == Some(track) && keyframe && self.cuts.begins(pts)
+        lead == Some(track) && keyframe && self.fragments.starts_at(pts)
     }
 
     /// Tags the fragment that is open: the one of the last frame.
     fn tag(&self, stream: &Stream) -> Result<(), Failure> {
-        let number = self.cuts.count().to_string();
+        let number = self.fragments.count().to_string();
         if self.options.event.notifications() {
             let event = Notification::new().with_pair("fragment", &number);
             stream.put_event(event).map_err(Failure::of_run)?;

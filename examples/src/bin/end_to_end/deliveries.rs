@@ -37,7 +37,7 @@ async fn pause(service: &mut Service, watch: &Watch, time: Duration) {
     let end = Instant::now() + time;
     while let Some(inbox) = &mut service.inbox {
         match tokio::time::timeout_at(end, inbox.next()).await {
-            Ok(Some(delivery)) => watch.content(&delivery.content),
+            Ok(Some(content)) => watch.content(&content),
             Ok(None) | Err(_) => break,
         }
     }

@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use kvs_aws::StreamId;
 use kvs_examples::cli::Failure;
-use kvs_examples::cuts::FRAGMENT_MIN;
-use kvs_examples::media::Recording;
+use kvs_media::__internal::FRAGMENT_MIN;
+use kvs_media::Recording;
 use kvs_mkv::CodecId;
 use kvs_producer::{Config, Stream};
 

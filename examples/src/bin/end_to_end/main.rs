@@ -4,6 +4,7 @@ mod bucket;
 mod camera;
 mod console;
 mod deliveries;
+mod inbox;
 mod journal;
 mod journey;
 mod options;

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use kvs_aws::StreamId;
 use kvs_examples::cli::Failure;
-use kvs_examples::timelapse::{Mp4Error, write_mp4};
 use kvs_images::{ImageError, ImagesExt};
+use kvs_media::timelapse::{Mp4Error, write_mp4};
 
 use crate::journal::{self, epoch_ms};
 use crate::options::Options;

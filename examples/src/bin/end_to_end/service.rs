@@ -1,14 +1,13 @@
 //! The service of the journey: embedded, or one that already runs.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use kvs_aws::Client;
 use kvs_examples::cli::{Failure, client_of};
-use kvs_examples::sns_endpoint::{CERTIFICATE_NAME, SnsAddress, SnsEndpoint};
 use kvs_local::LocalKvs;
 use kvs_notify::{TrustRoots, UrlPolicy, Verifier};
 
+use crate::inbox::{CERTIFICATE_NAME, Inbox, InboxAddress};
 use crate::options::Options;
 
 /// The bucket that images go to.
@@ -26,7 +25,7 @@ pub(crate) struct Service {
     pub(crate) client: Client,
     pub(crate) region: String,
     /// Where notifications arrive; only the embedded service knows of it.
-    pub(crate) inbox: Option<SnsEndpoint>,
+    pub(crate) inbox: Option<Inbox>,
     /// The folder that the service keeps its images in, if it can be seen from here.
     data: Option<PathBuf>,
     embedded: Option<LocalKvs>,
@@ -42,8 +41,7 @@ impl Service {
     }
 
     async fn embedded(data: &Path) -> Result<Self, Failure> {
-        let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let address = SnsAddress::listen(any_port).await.map_err(Failure::of_run)?;
+        let address = InboxAddress::listen().await.map_err(Failure::of_run)?;
         let local = LocalKvs::builder()
             .data_dir(data)
             .region(REGION)
@@ -52,7 +50,7 @@ impl Service {
             .start()
             .await
             .map_err(Failure::of_run)?;
-        let inbox = address.serve(verifier_of(&local).await?, None).map_err(Failure::of_run)?;
+        let inbox = address.serve(verifier_of(&local).await?);
         let client = client_of(&local).map_err(Failure::of_run)?;
         let data = Some(data.to_owned());
         Ok(Self { client, region: REGION.to_owned(), inbox: Some(inbox), data, embedded: Some(local) })

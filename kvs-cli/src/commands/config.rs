@@ -1,0 +1,117 @@
+//! `kvs config`: gets, sets and deletes a stream's configurations, as the JSON files that the AWS CLI takes.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use kvs_aws::StreamId;
+use kvs_images::{
+    DescribeConfiguration, ImageGenerationConfiguration, NotificationConfiguration, StreamConfiguration,
+    UpdateConfiguration,
+};
+
+use crate::failure::Failure;
+use crate::options::GlobalOptions;
+use crate::terminal::say;
+
+/// Gets, sets and deletes the image generation and notifications of a stream.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    subject: Subject,
+}
+
+#[derive(Debug, Subcommand)]
+enum Subject {
+    /// Image generation: which images the service writes to S3, and how.
+    Image {
+        #[command(subcommand)]
+        action: Action,
+    },
+    /// Notifications: the SNS topic that the service posts to.
+    Notification {
+        #[command(subcommand)]
+        action: Action,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Prints the configuration as the JSON that `put` and `aws kinesisvideo ... --cli-input-json` take.
+    Get {
+        /// Name or ARN of the stream.
+        stream: StreamId,
+    },
+    /// Sets the configuration that a JSON file describes.
+    Put {
+        /// The file, as for `aws kinesisvideo update-...-configuration --cli-input-json`.
+        file: PathBuf,
+    },
+    /// Deletes the configuration.
+    Delete {
+        /// Name or ARN of the stream.
+        stream: StreamId,
+    },
+}
+
+/// How messages name a configuration.
+struct Wording {
+    /// "image generation".
+    name: &'static str,
+    /// "generates images".
+    enabled: &'static str,
+    /// "generates no images".
+    disabled: &'static str,
+}
+
+const IMAGE: Wording =
+    Wording { name: "image generation", enabled: "generates images", disabled: "generates no images" };
+const NOTIFICATION: Wording =
+    Wording { name: "notification", enabled: "sends notifications", disabled: "sends no notifications" };
+
+/// Runs one of the configuration commands.
+pub(crate) async fn run(options: Options, global: &GlobalOptions) -> Result<(), Failure> {
+    match options.subject {
+        Subject::Image { action } => act::<ImageGenerationConfiguration>(action, global, &IMAGE).await,
+        Subject::Notification { action } => act::<NotificationConfiguration>(action, global, &NOTIFICATION).await,
+    }
+}
+
+async fn act<C: StreamConfiguration>(action: Action, global: &GlobalOptions, wording: &Wording) -> Result<(), Failure> {
+    match action {
+        Action::Get { stream } => get::<C>(global, stream, wording).await,
+        Action::Put { file } => put::<C>(global, &file, wording).await,
+        Action::Delete { stream } => {
+            global.connection.client()?.send(UpdateConfiguration::<C>::delete(stream.clone())).await?;
+            say(format_args!("{stream} {} any more", wording.disabled));
+            Ok(())
+        }
+    }
+}
+
+async fn get<C: StreamConfiguration>(
+    global: &GlobalOptions,
+    stream: StreamId,
+    wording: &Wording,
+) -> Result<(), Failure> {
+    let found = global.connection.client()?.send(DescribeConfiguration::<C>::new(stream.clone())).await?;
+    let found = found.ok_or_else(|| Failure::run(format!("{stream} has no {} configuration", wording.name)))?;
+    say(UpdateConfiguration::new(stream, found).to_json().trim_end());
+    Ok(())
+}
+
+async fn put<C: StreamConfiguration>(global: &GlobalOptions, file: &Path, wording: &Wording) -> Result<(), Failure> {
+    // The file is read first: a mistake in it should not need a service to be found.
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        let failure = match error.kind() {
+            std::io::ErrorKind::InvalidData => Failure::input("is not JSON but binary data"),
+            _ => Failure::input(error),
+        };
+        failure.about(file.display())
+    })?;
+    let update = UpdateConfiguration::<C>::from_json(&text);
+    let update = update.map_err(|error| Failure::input(error).about(file.display()))?;
+    let stream = update.stream().clone();
+    global.connection.client()?.send(update).await?;
+    say(format_args!("{stream} {} as said, about a minute from now", wording.enabled));
+    Ok(())
+}

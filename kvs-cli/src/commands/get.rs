@@ -1,0 +1,166 @@
+//! Saves a stream's media as one MKV file that plays.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use bytes::Buf;
+use clap::Args;
+use kvs_aws::{Followed, MediaFollower, StartSelector, StreamId};
+use kvs_mkv::fragment::{Fragment, FragmentError, FragmentReader, Joined, Merger, Times};
+
+use crate::failure::Failure;
+use crate::options::GlobalOptions;
+use crate::terminal::say;
+use crate::values::{parse_duration, parse_time};
+
+/// Saves a stream's media as one MKV file that plays.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Name or ARN of the stream.
+    stream: StreamId,
+    /// Where to begin: earliest, now, a time (2026-11-22T18:00:00Z, -15m), or after=FRAGMENT-NUMBER.
+    #[arg(long, value_name = "START", default_value = "earliest", allow_hyphen_values = true)]
+    from: String,
+    /// The file.
+    #[arg(long, value_name = "FILE.mkv")]
+    out: PathBuf,
+    /// Stop when this much media is saved; without it, when the live edge is reached.
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    length: Option<Duration>,
+    /// Go on at the live edge until interrupted.
+    #[arg(long, conflicts_with = "length")]
+    follow: bool,
+}
+
+/// Saves the media until the end that the options name.
+pub(crate) async fn run(options: Options, global: &GlobalOptions) -> Result<(), Failure> {
+    let start = start(&options.from)?;
+    let client = global.connection.client()?;
+    let mut media = MediaFollower::new(client, options.stream.clone(), start);
+    let mut saved = Saved::new(&options);
+    let mut reader = FragmentReader::new(kvs_mkv::Limits::default());
+    let mut before = 0;
+    loop {
+        match media.next().await? {
+            Followed::Opened => {
+                reader = FragmentReader::new(kvs_mkv::Limits::default());
+                before = saved.fragments;
+            }
+            Followed::Data(bytes) => {
+                reader.push(bytes);
+                while let Some(fragment) = reader.next_fragment().map_err(Failure::of_run)? {
+                    saved.take(fragment, &mut media)?;
+                }
+            }
+            Followed::Ended(why) => {
+                match reader.finish() {
+                    Ok(Some(fragment)) => saved.take(fragment, &mut media)?,
+                    // What was cut off comes again as a whole in the next body.
+                    Ok(None) | Err(FragmentError::Unfinished { .. }) => {}
+                    Err(error) => return Err(Failure::run(error)),
+                }
+                // The service ends a body when nothing new has come for some seconds: that is the live edge.
+                if why.is_none() && !options.follow && saved.fragments == before {
+                    return saved.finish();
+                }
+            }
+            _ => {}
+        }
+        if options.length.is_some_and(|length| saved.length >= length) {
+            return saved.finish();
+        }
+    }
+}
+
+fn start(text: &str) -> Result<StartSelector, Failure> {
+    match text {
+        "earliest" => Ok(StartSelector::Earliest),
+        "now" => Ok(StartSelector::Now),
+        text => match text.strip_prefix("after=") {
+            Some(number) => Ok(StartSelector::AfterFragment(number.to_owned())),
+            None => {
+                let time =
+                    parse_time(text, SystemTime::now()).map_err(|error| Failure::input(error).about("--from"))?;
+                Ok(StartSelector::ProducerTimestamp(time))
+            }
+        },
+    }
+}
+
+/// The file and what is in it.
+struct Saved {
+    path: PathBuf,
+    file: Option<BufWriter<File>>,
+    merger: Merger,
+    fragments: u64,
+    length: Duration,
+}
+
+impl Saved {
+    fn new(options: &Options) -> Self {
+        let merger = Merger::new(Times::FromZero);
+        Self { path: options.out.clone(), file: None, merger, fragments: 0, length: Duration::ZERO }
+    }
+
+    /// Appends a fragment and notes it as complete.
+    fn take(&mut self, fragment: Fragment, media: &mut MediaFollower) -> Result<(), Failure> {
+        if let Some(fault) = &fragment.metadata.fault {
+            return Err(Failure::run(fault));
+        }
+        if fragment.frames.is_empty() {
+            return Ok(());
+        }
+        let (number, length) = (fragment.metadata.number.clone(), span(&fragment));
+        let merged = self.merger.fragment(fragment).map_err(Failure::of_run)?;
+        if merged.joined == Joined::OtherTracks {
+            // A file has one set of tracks: what follows goes into the next one.
+            self.next_file()?;
+        }
+        self.write(merged.bytes)?;
+        if let Some(number) = number {
+            media.complete(number.to_string());
+        }
+        self.fragments += 1;
+        self.length += length;
+        Ok(())
+    }
+
+    fn next_file(&mut self) -> Result<(), Failure> {
+        if let Some(mut file) = self.file.take() {
+            file.flush().map_err(|error| Failure::run(error).about(self.path.display()))?;
+            say(format_args!("{}: complete; other tracks follow", self.path.display()));
+        }
+        let stem = self.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        self.path.set_file_name(format!("{stem}-next.mkv"));
+        Ok(())
+    }
+
+    fn write(&mut self, bytes: impl Buf) -> Result<(), Failure> {
+        let failed = |error: std::io::Error| Failure::run(error).about(self.path.display());
+        let file = match &mut self.file {
+            Some(file) => file,
+            None => self.file.insert(BufWriter::new(File::create(&self.path).map_err(failed)?)),
+        };
+        std::io::copy(&mut bytes.reader(), file).map_err(failed)?;
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<(), Failure> {
+        let Some(file) = &mut self.file else {
+            return Err(Failure::run("no media there: nothing was saved"));
+        };
+        file.flush().map_err(|error| Failure::run(error).about(self.path.display()))?;
+        let seconds = self.length.as_secs_f64();
+        say(format_args!("{}: {} fragments, {seconds:.1} s", self.path.display(), self.fragments));
+        Ok(())
+    }
+}
+
+/// From the first frame to the last; the last one's own length is not known.
+fn span(fragment: &Fragment) -> Duration {
+    let times = fragment.frames.iter().map(|frame| frame.pts);
+    let last = times.clone().max().unwrap_or_default();
+    last.saturating_sub(times.min().unwrap_or_default())
+}

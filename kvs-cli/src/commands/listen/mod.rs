@@ -1,0 +1,96 @@
+//! `kvs listen`: an HTTP endpoint for SNS that confirms its subscription, verifies every message and prints what it says.
+
+mod endpoint;
+mod fetch;
+mod inbox;
+mod save;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use kvs_notify::{Content, ObjectEvent, SnsMessage, TrustRoots, UrlPolicy, Verifier};
+use serde_json::{Value, json};
+
+use crate::failure::Failure;
+use crate::terminal::say;
+use endpoint::{CERTIFICATE_NAME, Delivery, SnsAddress};
+
+/// Takes messages of SNS, verifies them and prints what they say.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Where to listen.
+    #[arg(long, default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// A topic whose messages are taken, by its ARN; may be given several times.
+    #[arg(long, required = true)]
+    topic: Vec<String>,
+    /// A PEM file of roots that vouch for signing certificates, instead of Mozilla's.
+    #[arg(long)]
+    roots: Option<PathBuf>,
+    /// A PEM file of certificates between the roots and what SNS serves.
+    #[arg(long)]
+    intermediates: Option<PathBuf>,
+    /// A service other than SNS that may post, as http://127.0.0.1:4567; may be given several times.
+    #[arg(long)]
+    origin: Vec<String>,
+    /// How old a message may be, in seconds.
+    #[arg(long, default_value_t = 3600)]
+    max_age: u64,
+    /// Also save each message as DIR/MESSAGE_ID.json.
+    #[arg(long)]
+    save: Option<PathBuf>,
+    /// Stop after so many notifications.
+    #[arg(long)]
+    count: Option<usize>,
+}
+
+/// Prints notifications until Ctrl-C, or until so many have come.
+pub(crate) async fn run(options: Options) -> Result<(), Failure> {
+    let verifier = verifier(&options)?;
+    let address = SnsAddress::listen(options.listen).await;
+    let address = address.map_err(|error| Failure::input(error).about(options.listen))?;
+    eprintln!("listening on {}", address.url());
+    let mut endpoint = address.serve(verifier, options.save).map_err(Failure::of_run)?;
+    let mut left = options.count;
+    while left != Some(0) {
+        let Some(delivery) = endpoint.next().await else { break };
+        say(line(&delivery));
+        left = left.map(|left| left.saturating_sub(1));
+    }
+    Ok(())
+}
+
+fn verifier(options: &Options) -> Result<Verifier, Failure> {
+    let read = |path: &PathBuf| std::fs::read(path).map_err(|error| Failure::input(error).about(path.display()));
+    let mut roots = TrustRoots::new();
+    roots = match &options.roots {
+        Some(path) => roots.roots_pem(&read(path)?).map_err(|error| Failure::input(error).about(path.display()))?,
+        None => roots.anchors(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+    };
+    if let Some(path) = &options.intermediates {
+        roots = roots.intermediates_pem(&read(path)?).map_err(|error| Failure::input(error).about(path.display()))?;
+    }
+    let urls = options.origin.iter().fold(UrlPolicy::aws(), |urls, origin| urls.and_origin(origin, CERTIFICATE_NAME));
+    let max_age = Duration::from_secs(options.max_age);
+    Ok(Verifier::new(roots, options.topic.clone()).urls(urls).max_age(max_age))
+}
+
+/// What a notification says, on one line.
+fn line(delivery: &Delivery) -> Value {
+    let text = match &delivery.message {
+        SnsMessage::Notification(notification) => notification.message.as_str(),
+        _ => "",
+    };
+    match &delivery.content {
+        Content::Fragment(notification) => json!({"fragment": notification}),
+        Content::Objects(events) => {
+            let object = |event: &ObjectEvent| json!({"bucket": event.bucket, "key": event.key, "size": event.size});
+            json!({"objects": events.iter().map(object).collect::<Vec<_>>()})
+        }
+        Content::TestEvent(event) => json!({"test": event}),
+        Content::Refused(error) => json!({"other": text, "why": error.to_string()}),
+        _ => json!({"other": text}),
+    }
+}

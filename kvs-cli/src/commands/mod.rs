@@ -1,0 +1,48 @@
+//! The commands, one module each.
+
+mod config;
+mod doctor;
+mod get;
+mod images;
+mod listen;
+mod mkv;
+mod put;
+mod remux;
+mod streams;
+mod timelapse;
+
+use clap::Subcommand;
+
+use crate::failure::Failure;
+use crate::options::GlobalOptions;
+use crate::runtime::{run as block_on, run_to_the_end};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Put(put::Options),
+    Images(images::Options),
+    Timelapse(timelapse::Options),
+    Get(get::Options),
+    Streams(streams::Options),
+    Config(config::Options),
+    Doctor(doctor::Options),
+    Listen(listen::Options),
+    Mkv(mkv::Options),
+    Remux(remux::Options),
+}
+
+/// Runs one command to its end.
+pub(crate) fn run(command: Command, global: &GlobalOptions) -> Result<(), Failure> {
+    match command {
+        Command::Put(options) => run_to_the_end(put::run(options, global.clone())),
+        Command::Images(options) => block_on(images::run(options, global)),
+        Command::Timelapse(options) => block_on(timelapse::run(options, global)),
+        Command::Get(options) => block_on(get::run(options, global)),
+        Command::Streams(options) => block_on(streams::run(options, global)),
+        Command::Config(options) => block_on(config::run(options, global)),
+        Command::Doctor(options) => block_on(doctor::run(options, global)),
+        Command::Listen(options) => block_on(listen::run(options)),
+        Command::Mkv(options) => mkv::run(&options, global),
+        Command::Remux(options) => remux::run(&options),
+    }
+}

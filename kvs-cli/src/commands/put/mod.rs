@@ -1,0 +1,141 @@
+//! `kvs put`: sends a recording, or live Matroska from standard input, to a stream.
+
+mod options;
+mod pace;
+mod reporter;
+mod source;
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use kvs_media::__internal::FragmentCounter;
+use kvs_producer::{
+    Bootstrap, Config, FragmentTag, ImageGeneration, NewStream, Notification, Overflow, Stream, Timestamps,
+};
+
+use crate::failure::Failure;
+use crate::options::GlobalOptions;
+
+use options::Event;
+pub(crate) use options::Options;
+use pace::Pace;
+use reporter::Reporter;
+use source::{Source, Timed};
+
+/// How long the way to the stream may take to be found.
+const OPEN: Duration = Duration::from_secs(10);
+/// How long what is buffered may take to be persisted in the end.
+const DRAIN: Duration = Duration::from_secs(30);
+/// How long a created stream keeps media.
+const RETENTION: Duration = Duration::from_secs(24 * 3600);
+
+/// Sends the input and waits until everything is persisted or reported lost.
+pub(crate) async fn run(options: Options, global: GlobalOptions) -> Result<(), Failure> {
+    let options = &options;
+    let source = Source::open(options).await?;
+    let client = global.connection.client()?;
+    let reporter = if global.json { Reporter::json() } else { Reporter::text(length(options, &source)) };
+    let reporter = Mutex::new(reporter);
+    let stream = Stream::open(configuration(options, &source), client).await.map_err(Failure::of_input)?;
+    for (name, value) in &options.tags {
+        stream.put_tag(FragmentTag::persistent(name, value)).map_err(Failure::of_input)?;
+    }
+    let mut events = stream.events();
+    let watching = async {
+        while let Some(event) = events.next().await {
+            lock(&reporter).event(&event);
+        }
+    };
+    let sending = async {
+        let played = tokio::select! {
+            played = play(options, source, &stream, &reporter) => played,
+            _ = tokio::signal::ctrl_c() => Ok(()),
+        };
+        (played, stream.stop(DRAIN).await)
+    };
+    let ((), (played, report)) = tokio::join!(watching, sending);
+    lock(&reporter).report(&report);
+    played?;
+    match report.is_complete() {
+        true => Ok(()),
+        false => Err(Failure::run(format!(
+            "{} of {} frames were persisted, {} are lost",
+            report.totals.persisted.frames, report.totals.submitted.frames, report.totals.lost.frames
+        ))),
+    }
+}
+
+fn lock(reporter: &Mutex<Reporter>) -> std::sync::MutexGuard<'_, Reporter> {
+    reporter.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How much there is to send, where that is known.
+fn length(options: &Options, source: &Source) -> Option<Duration> {
+    match (source.duration(), options.duration) {
+        (Some(whole), Some(part)) => Some(whole.min(part)),
+        (whole, part) => whole.or(part),
+    }
+}
+
+fn configuration(options: &Options, source: &Source) -> Config {
+    let new_stream = NewStream::new(RETENTION);
+    let overflow = if options.offline || source.duration().is_some() { Overflow::Refuse } else { Overflow::DropOldest };
+    Config::new(&options.stream, source.tracks.clone())
+        .bootstrap(Bootstrap::CreateIfMissing(new_stream))
+        .overflow(overflow)
+        .open_timeout(OPEN)
+        .timestamps(timestamps(options, source))
+}
+
+/// Which moment the first frame is of.
+fn timestamps(options: &Options, source: &Source) -> Timestamps {
+    let start = match (options.start_time, source.duration()) {
+        (Some(start), _) => start,
+        (None, Some(duration)) if options.offline => {
+            SystemTime::now().checked_sub(duration).unwrap_or(SystemTime::UNIX_EPOCH)
+        }
+        (None, _) => return Timestamps::Live,
+    };
+    Timestamps::StartAt(start.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default())
+}
+
+/// Sends frame by frame, as fast as a camera would or as fast as it goes.
+async fn play(
+    options: &Options,
+    mut source: Source,
+    stream: &Stream,
+    reporter: &Mutex<Reporter>,
+) -> Result<(), Failure> {
+    let (mut pace, lead, mut fragments) = (Pace::new(), source.lead(), FragmentCounter::default());
+    let mut first = None;
+    while let Some(Timed { frame, due }) = source.next().await? {
+        let position = frame.pts.saturating_sub(*first.get_or_insert(frame.pts));
+        if options.duration.is_some_and(|most| position >= most) {
+            break;
+        }
+        if let (Some(due), false) = (due, options.offline) {
+            pace.until(due).await;
+        }
+        let begins = frame.keyframe && Some(frame.track) == lead && fragments.starts_at(frame.pts);
+        let bytes = frame.data.len();
+        stream.put_frame(frame).await.map_err(Failure::of_run)?;
+        if begins && fragments.is_due(options.every) {
+            tag(options, stream)?;
+        }
+        lock(reporter).sent(position, bytes, || stream.stats());
+    }
+    Ok(())
+}
+
+/// Tags the fragment that is open.
+fn tag(options: &Options, stream: &Stream) -> Result<(), Failure> {
+    if matches!(options.event, Event::Notification | Event::Both) {
+        stream.put_event(Notification::new()).map_err(Failure::of_run)?;
+    }
+    if matches!(options.event, Event::Image | Event::Both) {
+        let images = ImageGeneration::new();
+        let images = options.prefix.iter().fold(images, |images, prefix| images.with_prefix(prefix));
+        stream.put_event(images).map_err(Failure::of_input)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,132 @@
+//! Values on the command line: times, durations, sizes and clocks.
+
+use std::fmt::Display;
+use std::time::{Duration, SystemTime};
+
+use clap::ValueEnum;
+use kvs_aws::TimestampOrigin;
+
+/// Whose clock times on the command line are of.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Clock {
+    /// The camera's.
+    Producer,
+    /// The service's: when it received a fragment.
+    Server,
+}
+
+impl Display for Clock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Producer => "producer",
+            Self::Server => "server",
+        })
+    }
+}
+
+impl From<Clock> for TimestampOrigin {
+    fn from(clock: Clock) -> Self {
+        match clock {
+            Clock::Producer => Self::Producer,
+            Clock::Server => Self::Server,
+        }
+    }
+}
+
+/// Reads a time: RFC 3339, or without an offset in UTC (`2026-11-22T18:00:00`), a date alone, seconds since 1970,
+/// `now`, or an age such as `-90s`, `-15m`, `-2h`, `-1d`.
+///
+/// # Errors
+/// When it is none of these.
+pub(crate) fn parse_time(text: &str, now: SystemTime) -> Result<SystemTime, String> {
+    let text = text.trim();
+    let refuse =
+        || format!("{text:?} is no time: use 2026-11-22T18:00:00Z, seconds since 1970, now, or an age such as -15m");
+    if text == "now" {
+        return Ok(now);
+    }
+    if let Some(age) = text.strip_prefix('-') {
+        return now.checked_sub(parse_duration(age)?).ok_or_else(refuse);
+    }
+    if text.bytes().all(|b| b.is_ascii_digit() || b == b'.')
+        && let Some(time) = text.parse().ok().and_then(kvs_aws::epoch_seconds::from_seconds)
+    {
+        return Ok(time);
+    }
+    let stamp = text.parse::<jiff::Timestamp>().ok();
+    let naive = || text.parse::<jiff::civil::DateTime>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok();
+    let stamp = stamp.or_else(|| naive().map(|zoned| zoned.timestamp())).ok_or_else(refuse)?;
+    if stamp < jiff::Timestamp::UNIX_EPOCH {
+        return Err(format!("{text:?} is before 1970"));
+    }
+    Ok(stamp.into())
+}
+
+/// Reads a duration: `200ms`, `5s`, `15m`, `2h`, `1d`; a number alone is seconds.
+///
+/// # Errors
+/// When it is none of these.
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
+    let refuse = || format!("{text:?} is no duration: use 200ms, 5s, 15m, 2h or 1d");
+    let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let number: f64 = number.parse().map_err(|_| refuse())?;
+    let unit = match unit {
+        "ms" => 0.001,
+        "s" | "" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        "d" => 86_400.0,
+        _ => return Err(refuse()),
+    };
+    let seconds = (number * unit * 1000.0).round() / 1000.0;
+    Duration::try_from_secs_f64(seconds).map_err(|_| refuse())
+}
+
+/// Reads a size such as `640x360`.
+///
+/// # Errors
+/// When it is none.
+pub(crate) fn parse_size(text: &str) -> Result<(u32, u32), String> {
+    let sides = text.split_once('x').and_then(|(width, height)| Some((width.parse().ok()?, height.parse().ok()?)));
+    sides.ok_or_else(|| format!("{text:?} is no size: use 640x360"))
+}
+
+/// A time as people read it, to the millisecond, in UTC.
+#[must_use]
+pub(crate) fn show_time(time: SystemTime) -> String {
+    match jiff::Timestamp::try_from(time) {
+        Ok(stamp) => format!("{stamp:.3}"),
+        Err(_) => format!("{time:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_in_every_way_people_write_them() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+        let read = |text| parse_time(text, now).map(kvs_aws::epoch_seconds::millis);
+        assert_eq!(read("2023-11-14T22:13:20Z"), Ok(1_700_000_000_000));
+        assert_eq!(read("2023-11-14T23:13:20.5+01:00"), Ok(1_700_000_000_500));
+        assert_eq!(read("2023-11-14T22:13:20"), Ok(1_700_000_000_000));
+        assert_eq!(read("2023-11-14"), Ok(1_699_920_000_000));
+        assert_eq!(read("1700000000.25"), Ok(1_700_000_000_250));
+        assert_eq!(read("-1.5h"), Ok(1_699_994_600_000));
+        assert_eq!(read("now"), Ok(1_700_000_000_000));
+        for wrong in ["", "yesterday", "-", "-5x", "1960-01-01", "12:00", "1e9"] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn durations_and_sizes_name_what_they_expect() {
+        assert_eq!(parse_duration("200ms"), Ok(Duration::from_millis(200)));
+        assert_eq!(parse_duration("0.1"), Ok(Duration::from_millis(100)));
+        assert!(parse_duration("-5s").is_err());
+        assert_eq!(parse_size("640x360"), Ok((640, 360)));
+        assert_eq!(parse_size("640"), Err("\"640\" is no size: use 640x360".to_owned()));
+    }
+}

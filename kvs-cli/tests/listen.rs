@@ -1,0 +1,151 @@
+//! The listener beside the local service's delivery: subscription, verification, and posts of others.
+#![expect(clippy::unwrap_used, reason = "tests only")]
+
+use std::convert::Infallible;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use kvs_local::deliver::{Delivery, DeliverySettings, PersistedFragment, Subscription, Topic};
+use kvs_local::images::{Footage, FootageSource, FragmentSpan};
+use kvs_mkv::{FragmentNumber, Tag};
+use tokio::net::TcpListener;
+use tokio::sync::OnceCell;
+
+const TOPIC: &str = "arn:aws:sns:us-west-2:111122223333:door";
+
+/// A fragment without media, enough for a notification.
+struct NoFootage;
+
+impl FootageSource for NoFootage {
+    fn footage(&self, _: &FragmentNumber) -> Result<Footage, Box<dyn std::error::Error + Send + Sync>> {
+        Err("there is no footage".into())
+    }
+}
+
+fn fragment() -> PersistedFragment {
+    PersistedFragment {
+        stream: "door".to_owned(),
+        stream_arn: "arn:aws:kinesisvideo:us-west-2:111122223333:stream/door/1705489836421".parse().unwrap(),
+        source: Arc::new(NoFootage),
+        spans: vec![FragmentSpan {
+            number: "91343852333181432392682062607743920146159169392".parse().unwrap(),
+            producer_timestamp: Duration::from_secs(1_700_000_000),
+            server_timestamp: Duration::from_secs(1_700_000_001),
+            duration: Duration::from_secs(2),
+        }],
+        place: 0,
+        tags: vec![vec![Tag::new("AWS_KINESISVIDEO_NOTIFICATION", ""), Tag::new("door", "open")]],
+    }
+}
+
+/// The listener as its own process; it ends with the test.
+struct Listener {
+    process: Child,
+    url: String,
+    errors: BufReader<std::process::ChildStderr>,
+}
+
+impl Listener {
+    fn start(origin: &str, roots: &Path, save: &Path) -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_kvs"))
+            .args(["listen", "--listen", "127.0.0.1:0", "--topic", TOPIC, "--origin", origin, "--count", "1"])
+            .arg("--roots")
+            .arg(roots)
+            .arg("--save")
+            .arg(save)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut errors = BufReader::new(process.stderr.take().unwrap());
+        let mut line = String::new();
+        errors.read_line(&mut line).unwrap();
+        let url = line.trim().strip_prefix("listening on ").unwrap().to_owned();
+        Self { process, url, errors }
+    }
+
+    fn next_error(&mut self) -> String {
+        let mut line = String::new();
+        self.errors.read_line(&mut line).unwrap();
+        line.trim().to_owned()
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Serves the pages of a delivery that is put in later.
+async fn serve(listener: TcpListener, delivery: Arc<OnceCell<Arc<Delivery>>>) {
+    while let Ok((stream, _)) = listener.accept().await {
+        let delivery = Arc::clone(&delivery);
+        let service = service_fn(move |request: Request<hyper::body::Incoming>| {
+            let delivery = Arc::clone(&delivery);
+            async move {
+                let page = delivery.get().unwrap().page(request.uri().path(), request.uri().query()).await;
+                let response = Response::builder().status(page.status).body(Full::<Bytes>::from(page.body)).unwrap();
+                Ok::<_, Infallible>(response)
+            }
+        });
+        tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+    }
+}
+
+async fn post(url: &str, body: &str) -> StatusCode {
+    let request = Request::post(url).body(Full::<Bytes>::from(body.to_owned())).unwrap();
+    Client::builder(TokioExecutor::new()).build_http().request(request).await.unwrap().status()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_listener_subscribes_verifies_and_prints() {
+    let dir = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base_url = format!("http://{}", listener.local_addr().unwrap());
+    let mut settings = DeliverySettings {
+        data_dir: dir.path().to_owned(),
+        region: "us-west-2".to_owned(),
+        account: "111122223333".to_owned(),
+        base_url: base_url.clone(),
+        subscriptions: Vec::new(),
+    };
+    // The keys are made before the listener starts, as it is told whom to trust.
+    let authority = Delivery::start(&settings, SystemTime::now).unwrap().authority().await.unwrap();
+    let (roots, save) = (dir.path().join("roots.pem"), dir.path().join("saved"));
+    std::fs::write(&roots, authority).unwrap();
+    let cell: Arc<OnceCell<Arc<Delivery>>> = Arc::default();
+    tokio::spawn(serve(listener, Arc::clone(&cell)));
+
+    let mut listener = Listener::start(&base_url, &roots, &save);
+    assert_eq!(post(&listener.url, "not json").await, StatusCode::BAD_REQUEST);
+    assert!(listener.next_error().contains("not JSON at line 1"));
+    let forged = format!(
+        r#"{{"Type":"Notification","MessageId":"1","TopicArn":"{TOPIC}","Message":"x","Timestamp":"2030-01-01T00:00:00Z",
+        "SignatureVersion":"1","Signature":"AAAA","SigningCertURL":"https://evil.example/x.pem"}}"#
+    );
+    assert_eq!(post(&listener.url, &forged).await, StatusCode::FORBIDDEN);
+    assert!(listener.next_error().contains("not sns.REGION.amazonaws.com"));
+
+    settings.subscriptions = vec![Subscription::new(TOPIC, &listener.url).unwrap()];
+    let delivery = Arc::new(Delivery::start(&settings, SystemTime::now).unwrap());
+    cell.set(Arc::clone(&delivery)).unwrap();
+    assert_eq!(listener.next_error(), format!("subscribed to {TOPIC}"));
+    delivery.fragment_persisted(&fragment(), None, Some(&Topic::parse(TOPIC).unwrap())).await;
+
+    let mut lines = BufReader::new(listener.process.stdout.take().unwrap()).lines();
+    let line: serde_json::Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+    assert_eq!(line["fragment"]["NotificationPayload"]["door"], "open");
+    assert!(listener.process.wait().unwrap().success());
+    assert_eq!(std::fs::read_dir(save).unwrap().count(), 1);
+}
