@@ -9,7 +9,7 @@ use journey::{Journey, Media};
 use kvs_benches::cpu_time::CpuTime;
 use memchr::memmem;
 
-#[path = "../../kvs-producer/examples/core_cost/journey.rs"]
+#[path = "../../tools/src/bin/core_cost/journey.rs"]
 #[expect(dead_code, reason = "the example measures more")]
 mod journey;
 

@@ -1,4 +1,3 @@
 //! Shared by the example programs.
 
-pub mod chaos;
 pub mod cli;

@@ -1,7 +1,7 @@
 //! What the core costs: time a frame from put to the last ack beside a bare search for start codes, the same during an outage,
 //! and memory a stream.
 //!
-//! `cargo run --release -p kvs-producer --example core_cost`
+//! `cargo run --release -p kvs-tools --bin core_cost`
 
 mod journey;
 

@@ -10,5 +10,5 @@ mod service;
 mod source;
 mod world;
 
-pub(crate) use scenario::{FAULTS, Fault};
-pub(crate) use world::{Voice, run};
+pub use scenario::{FAULTS, Fault};
+pub use world::{Voice, run};

@@ -24,11 +24,15 @@ use super::source::{EPOCH, Source};
 
 /// What one seed came to.
 #[derive(Debug)]
-pub(crate) struct Outcome {
-    pub(crate) virtual_time: Duration,
-    pub(crate) faults: BTreeMap<Fault, u64>,
-    pub(crate) stats: Stats,
-    pub(crate) verdict: Result<(), String>,
+pub struct Outcome {
+    /// Time that passed on the virtual clock.
+    pub virtual_time: Duration,
+    /// How often each fault was injected.
+    pub faults: BTreeMap<Fault, u64>,
+    /// The counters of the producer at the end.
+    pub stats: Stats,
+    /// The first broken promise, if there is one.
+    pub verdict: Result<(), String>,
 }
 
 /// Something that happens at its time.
@@ -89,13 +93,15 @@ struct World {
 
 /// Whether a run tells what happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Voice {
+pub enum Voice {
+    /// Prints nothing.
     Quiet,
+    /// Prints each step.
     Loud,
 }
 
 /// Runs one seed to its end.
-pub(crate) fn run(seed: u64, voice: Voice) -> Outcome {
+pub fn run(seed: u64, voice: Voice) -> Outcome {
     let mut rng = Rng::with_seed(seed);
     let scenario = Scenario::new(seed, &mut rng);
     let start = Instant::now();

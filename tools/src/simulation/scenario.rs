@@ -10,7 +10,7 @@ use kvs_producer::{
 
 /// One kind of trouble.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Fault {
+pub enum Fault {
     /// Connections are refused, those that are open break.
     Outage,
     /// Bytes vanish both ways and nobody is told.
@@ -57,7 +57,8 @@ pub(crate) enum Fault {
     NewSets,
 }
 
-pub(crate) const FAULTS: [Fault; 22] = [
+/// All kinds of fault.
+pub const FAULTS: [Fault; 22] = [
     Fault::Outage,
     Fault::BlackHole,
     Fault::CutInside,

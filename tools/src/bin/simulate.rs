@@ -1,14 +1,14 @@
 //! Runs the producer against the service's ingest core through a network that misbehaves, seed after seed, and checks the promise.
 //!
-//! `cargo run --release -p kvs-producer --example simulate -- --seeds N [--seed S] [--jobs J]`
-
-mod pair;
+//! `cargo run --release -p kvs-tools --bin simulate -- --seeds N [--seed S] [--jobs J]`
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+
+use kvs_tools::simulation;
 
 fn main() -> ExitCode {
     let options = match arguments() {
@@ -23,7 +23,7 @@ fn main() -> ExitCode {
         Ok(sum) => sum,
         Err(failed) => {
             println!("seed {}: {}", failed.seed, failed.text);
-            println!("again: cargo run --release -p kvs-producer --example simulate -- --seed {}", failed.seed);
+            println!("again: cargo run --release -p kvs-tools --bin simulate -- --seed {}", failed.seed);
             return ExitCode::FAILURE;
         }
     };
@@ -49,7 +49,7 @@ struct Failed {
 #[derive(Debug, Default)]
 struct Sum {
     virtual_time: Duration,
-    faults: BTreeMap<pair::Fault, u64>,
+    faults: BTreeMap<simulation::Fault, u64>,
     persisted: u64,
     lost: u64,
     sessions: u64,
@@ -75,7 +75,7 @@ fn run_all(options: &Options) -> Result<Sum, Failed> {
 }
 
 fn run_some(first: u64, options: &Options, end: &AtomicU64) -> Result<Sum, Failed> {
-    let voice = if options.count == 1 { pair::Voice::Loud } else { pair::Voice::Quiet };
+    let voice = if options.count == 1 { simulation::Voice::Loud } else { simulation::Voice::Quiet };
     let mut sum = Sum::default();
     for seed in (first..).step_by(options.jobs) {
         if seed >= end.load(Ordering::Relaxed) {
@@ -86,7 +86,8 @@ fn run_some(first: u64, options: &Options, end: &AtomicU64) -> Result<Sum, Faile
             Failed { seed, text }
         };
         // A panic is a broken promise too, and its seed is wanted.
-        let outcome = std::panic::catch_unwind(|| pair::run(seed, voice)).map_err(|_| failed("panicked".to_owned()))?;
+        let outcome =
+            std::panic::catch_unwind(|| simulation::run(seed, voice)).map_err(|_| failed("panicked".to_owned()))?;
         if let Err(text) = outcome.verdict {
             return Err(failed(text));
         }
@@ -118,7 +119,7 @@ impl Sum {
         println!("{count} seeds in {took:.1} s, {:.0} a second, {hours:.1} virtual hours", count as f64 / took);
         let Self { sessions, persisted, lost, .. } = self;
         println!("{sessions} sessions, {persisted} frames persisted, {lost} reported lost, none unaccounted for");
-        for fault in pair::FAULTS {
+        for fault in simulation::FAULTS {
             println!("{:>8} {fault:?}", self.faults.get(&fault).unwrap_or(&0));
         }
     }

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use kvs_examples::chaos;
-use kvs_examples::cli::{self, Failure, say};
+use kvs_tools::chaos;
+use kvs_tools::program::{self, BoxError};
 
 /// Streams under trouble, then checks that submitted = persisted + reported lost.
 #[derive(Debug, Parser)]
@@ -19,15 +19,16 @@ struct Options {
     seed: u64,
 }
 
-fn main() -> ExitCode {
+#[tokio::main]
+async fn main() -> ExitCode {
     let options = Options::parse();
-    cli::run(async {
-        let folder = std::env::temp_dir().join(format!("kvs-chaos-{}", std::process::id()));
-        let outcome = chaos::run(&folder, Duration::from_secs(options.seconds), options.seed).await;
-        let removed = std::fs::remove_dir_all(&folder);
-        let outcome = outcome.map_err(|error| Failure::run(error).about(format!("seed {}", options.seed)))?;
-        removed.map_err(Failure::of_run)?;
-        say(format_args!("{outcome}"));
-        Ok(())
-    })
+    program::exit_code(run(&options).await)
+}
+
+async fn run(options: &Options) -> Result<(), BoxError> {
+    let folder = std::env::temp_dir().join(format!("kvs-chaos-{}", std::process::id()));
+    let outcome = chaos::run(&folder, Duration::from_secs(options.seconds), options.seed).await;
+    std::fs::remove_dir_all(&folder)?;
+    println!("{}", outcome.map_err(|error| format!("seed {}: {error}", options.seed))?);
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! Many streams of 1 Mbit/s in one process: processor time, memory and what was lost, as a table.
 //!
-//! Start the service in a process of its own, with plain HTTP, and say where it is as for the other programs.
+//! Start `kvs-local` in a process of its own, with plain HTTP, and pass its address as `--endpoint`.
 
 use std::fs;
 use std::process::ExitCode;
@@ -10,9 +10,9 @@ use bytes::Bytes;
 use clap::Parser;
 use futures_util::future::join_all;
 use kvs_aws::Client;
-use kvs_examples::cli::{self, Failure, Service, say};
 use kvs_mkv::{CodecId, Frame, Track, TrackKind, TrackNumber};
 use kvs_producer::{Bootstrap, Config, NewStream, Payloads, StopReport, Stream};
+use kvs_tools::program::{self, BoxError, Service};
 
 /// Streams 25 frames of 5,000 bytes a second on each of many streams.
 #[derive(Debug, Parser)]
@@ -30,22 +30,23 @@ struct Options {
     spread_ms: u64,
 }
 
-fn main() -> ExitCode {
+#[tokio::main]
+async fn main() -> ExitCode {
     let options = Options::parse();
-    let work = async {
-        let client = options.service.client()?;
-        say("| streams | s | CPU s | CPU of a core | peak RSS MB | frames | persisted | lost | reconnects |");
-        say("|---|---|---|---|---|---|---|---|---|");
-        for &count in &options.streams {
-            let row = row(&client, count, &options).await?;
-            say(row);
-        }
-        Ok(())
-    };
-    cli::run(work)
+    program::exit_code(run(&options).await)
 }
 
-async fn row(client: &Client, count: u32, options: &Options) -> Result<String, Failure> {
+async fn run(options: &Options) -> Result<(), BoxError> {
+    let client = options.service.client()?;
+    println!("| streams | s | CPU s | CPU of a core | peak RSS MB | frames | persisted | lost | reconnects |");
+    println!("|---|---|---|---|---|---|---|---|---|");
+    for &count in &options.streams {
+        println!("{}", row(&client, count, options).await?);
+    }
+    Ok(())
+}
+
+async fn row(client: &Client, count: u32, options: &Options) -> Result<String, BoxError> {
     // Linux: the peak of resident memory begins anew.
     let _ = fs::write("/proc/self/clear_refs", "5");
     let (cpu, begun) = (cpu_seconds(), Instant::now());
@@ -64,7 +65,7 @@ async fn row(client: &Client, count: u32, options: &Options) -> Result<String, F
     ))
 }
 
-async fn one(client: Client, nth: u32, count: u32, options: &Options) -> Result<StopReport, Failure> {
+async fn one(client: Client, nth: u32, count: u32, options: &Options) -> Result<StopReport, BoxError> {
     let video = Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::H264).with_codec_private(vec![1; 20]);
     let config = Config::new(format!("many-{count}-{nth}"), vec![video])
         .seed(u64::from(nth))
@@ -73,14 +74,14 @@ async fn one(client: Client, nth: u32, count: u32, options: &Options) -> Result<
         .bootstrap(Bootstrap::CreateIfMissing(NewStream::new(Duration::from_secs(3600))));
     let spread = Duration::from_millis(options.spread_ms * u64::from(nth) / u64::from(count));
     tokio::time::sleep(spread).await;
-    let stream = Stream::open(config, client).await.map_err(Failure::of_run)?;
+    let stream = Stream::open(config, client).await?;
     let payload = Bytes::from(vec![0x41; 5_000]);
     let mut clock = tokio::time::interval(Duration::from_millis(40));
     for number in 0..options.seconds * 25 {
         clock.tick().await;
         let pts = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let frame = Frame::new(TrackNumber::ONE, pts, payload.clone()).with_keyframe(number.is_multiple_of(50));
-        stream.put_frame(frame).await.map_err(Failure::of_run)?;
+        stream.put_frame(frame).await?;
     }
     Ok(stream.stop(Duration::from_secs(60)).await)
 }

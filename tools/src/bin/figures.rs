@@ -1,10 +1,10 @@
 //! What the service costs while it does nothing, and how soon it is there. Each figure is a command:
 //!
 //! ```text
-//! cargo build --release -p kvs-local --bin kvs-local --example figures
-//! target/release/examples/figures start          # until it listens, and its memory after ten idle seconds
-//! target/release/examples/figures connections    # 10,000 idle connections
-//! target/release/examples/figures folder         # a data folder of 100 GB opens
+//! cargo build --release -p kvs-local -p kvs-tools
+//! target/release/figures start          # until it listens, and its memory after ten idle seconds
+//! target/release/figures connections    # 10,000 idle connections
+//! target/release/figures folder         # a data folder of 100 GB opens
 //! ```
 //!
 //! `load` has what it costs while media comes in. Memory is told on Linux only.
@@ -56,7 +56,7 @@ enum Figure {
 
 fn main() -> Result<(), Trouble> {
     let arguments = Arguments::parse();
-    let beside = || Some(std::env::current_exe().ok()?.parent()?.parent()?.join("kvs-local"));
+    let beside = || Some(std::env::current_exe().ok()?.parent()?.join("kvs-local"));
     let program = arguments.service.or_else(beside).ok_or("--service says where the program is")?;
     match arguments.figure {
         Figure::Start => start(&program),

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! kvs-local --listen 127.0.0.1:4567 --anonymous --data-dir /tmp/load &
-//! cargo run --release -p kvs-local --example load -- --streams 1000 --kbit 1000 --seconds 60 --pid $!
+//! cargo run --release -p kvs-tools --bin load -- --streams 1000 --kbit 1000 --seconds 60 --pid $!
 //! ```
 //!
 //! Frames go out when they are due, 25 a second, in fragments of two seconds. A service that falls behind shows as frames that

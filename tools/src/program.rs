@@ -1,0 +1,44 @@
+//! What the tools' `main` functions share.
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use clap::Args;
+use kvs_aws::{Client, Config, Credentials, Region};
+
+/// The error type of a tool: every error ends the run with its message.
+pub type BoxError = Box<dyn Error + Send + Sync>;
+
+/// Address of the local service under test. Requests are signed with the fixed keys of kvs-local.
+#[derive(Clone, Debug, Args)]
+pub struct Service {
+    /// URL of the service.
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:4567")]
+    endpoint: String,
+}
+
+impl Service {
+    /// Returns a client of the service.
+    ///
+    /// # Errors
+    ///
+    /// If the endpoint is not a valid URL.
+    pub fn client(&self) -> Result<Client, BoxError> {
+        let credentials = Credentials::new(kvs_local::ACCESS_KEY, kvs_local::SECRET_KEY, None, None, "kvs-tools");
+        let config = Config::new(Region::new("us-west-2")?, credentials).endpoint_url(&self.endpoint)?;
+        Ok(Client::new(config)?)
+    }
+}
+
+/// Prints an error with its causes to standard error and returns the exit code of the program.
+pub fn exit_code(result: Result<(), BoxError>) -> ExitCode {
+    let Err(error) = result else { return ExitCode::SUCCESS };
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        line = format!("{line}: {error}");
+        cause = error.source();
+    }
+    eprintln!("error: {line}");
+    ExitCode::FAILURE
+}
