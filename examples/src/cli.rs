@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use clap::{Args, ValueEnum};
 use kvs_aws::{
-    Client, Config, ConfigError, Credentials, Endpoint, Error, InvalidEndpoint, InvalidField, IotConfig,
+    Client, ClientConfig, ConfigError, Credentials, Endpoint, Error, InvalidEndpoint, InvalidField, IotConfig,
     IotCredentials, Region, TimestampOrigin, TransportError,
 };
 
@@ -197,7 +197,7 @@ impl Service {
     }
 
     /// The environment's configuration. A device brings no keys: those that stand in here are replaced.
-    fn config(&self, device: bool) -> Result<Config, ConfigError> {
+    fn config(&self, device: bool) -> Result<ClientConfig, ConfigError> {
         let custom = self.endpoint.is_some() || std::env::var_os("AWS_ENDPOINT_URL").is_some();
         let own = |name: &str| -> Option<String> {
             match name {
@@ -210,7 +210,7 @@ impl Service {
         let has = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         // Half a pair of keys is a mistake, not a reason to sign with others.
         let keys = has("AWS_ACCESS_KEY_ID").is_some() || has("AWS_SECRET_ACCESS_KEY").is_some();
-        Config::from_vars(|name| match name {
+        ClientConfig::from_vars(|name| match name {
             "AWS_REGION" => {
                 self.region.clone().or_else(|| has(name)).or_else(|| has("AWS_DEFAULT_REGION")).or_else(|| own(name))
             }
@@ -232,7 +232,7 @@ fn parse_endpoint(text: &str) -> Result<String, InvalidEndpoint> {
 /// When its address or region is none.
 pub fn client_of(local: &kvs_local::LocalKvs) -> Result<Client, ConfigError> {
     let credentials = Credentials::from_keys(local.access_key(), local.secret_key(), None);
-    let config = Config::new(Region::new(local.region())?, credentials).endpoint_url(local.endpoint_url())?;
+    let config = ClientConfig::new(Region::new(local.region())?, credentials).endpoint_url(local.endpoint_url())?;
     Client::new(config)
 }
 

@@ -17,7 +17,7 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use kvs_aws::{Client, Config, Credentials, HttpSend, Region, ResponseBody, Sending, StreamId, TransportError};
+use kvs_aws::{Client, ClientConfig, Credentials, HttpSend, Region, ResponseBody, Sending, StreamId, TransportError};
 use kvs_examples::cli::client_of;
 use kvs_images::{ImagesExt, Pace};
 use kvs_local::LocalKvs;
@@ -86,7 +86,7 @@ fn fetch(local: &LocalKvs, start: Duration, length: Duration) -> Cost {
     let counter = Arc::clone(&calls);
     let client = move || {
         let http = legacy::Client::builder(TokioExecutor::new()).build_http();
-        let config = Config::new(region, credentials).endpoint_url(&endpoint).unwrap();
+        let config = ClientConfig::new(region, credentials).endpoint_url(&endpoint).unwrap();
         Client::new(config.transport(Arc::new(Counted { http, calls: counter }))).unwrap()
     };
     let start = SystemTime::UNIX_EPOCH + start;

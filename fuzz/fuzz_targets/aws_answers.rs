@@ -7,8 +7,8 @@ use bytes::Bytes;
 use kvs_aws::epoch_seconds::from_millis;
 use kvs_aws::retry::RetryPolicy;
 use kvs_aws::{
-    ApiName, Client, Config, Credentials, DescribeStream, DescribeStreamStorageConfiguration, Endpoint, Followed,
-    GetDataEndpoint, GetHlsStreamingSessionUrl, HttpSend, ListFragments, ListStreams, ListTagsForStream, MediaFollower,
+    ApiName, Client, Config, Credentials, DescribeStream, DescribeStreamStorageConfiguration, Endpoint, TailEvent,
+    GetDataEndpoint, GetHlsStreamingSessionUrl, HttpSend, ListFragments, ListStreams, ListTagsForStream, MediaTail,
     Operation, Region, ResponseBody, Sending, StartSelector, StreamId, TimestampOrigin, limits,
 };
 use kvs_images::{DescribeImageGenerationConfiguration, DescribeNotificationConfiguration};
@@ -84,13 +84,13 @@ async fn answer(client: &Client, which: u8) {
 
 /// What follows a stream hands on each body as it came.
 async fn follow(client: &Client, body: &[u8]) {
-    let mut follower = MediaFollower::new(client.clone(), "cam".parse().expect("a name"), StartSelector::Now);
+    let mut tail = MediaTail::new(client.clone(), "cam".parse().expect("a name"), StartSelector::Now);
     let mut seen = Vec::new();
-    assert!(matches!(follower.next().await, Ok(Followed::Opened)));
+    assert!(matches!(tail.next().await, Ok(TailEvent::Opened)));
     loop {
-        match follower.next().await.expect("the body is open") {
-            Followed::Data(bytes) => seen.extend_from_slice(&bytes),
-            Followed::Ended(why) => break assert!(why.is_none()),
+        match tail.next().await.expect("the body is open") {
+            TailEvent::Data(bytes) => seen.extend_from_slice(&bytes),
+            TailEvent::Ended(why) => break assert!(why.is_none()),
             other => panic!("{other:?} in the middle of a body"),
         }
     }

@@ -2,9 +2,9 @@
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! use kvs_aws::{Client, Config, ListStreams};
+//! use kvs_aws::{Client, ClientConfig, ListStreams};
 //!
-//! let client = Client::new(Config::from_env()?)?;
+//! let client = Client::new(ClientConfig::from_env()?)?;
 //! for stream in client.send(ListStreams::new()).await?.streams {
 //!     println!("{}", stream.stream_name.unwrap_or_default());
 //! }
@@ -44,8 +44,8 @@ mod stream_id;
 pub use auth::iot::{IotConfig, IotConfigError, IotCredentials, IotError};
 pub use auth::sign::{Payload, SignError, sign};
 pub use client::Client;
-pub use client::config::{Config, ConfigError};
-pub use client::follower::{Followed, MediaFollower};
+pub use client::config::{ClientConfig, ConfigError};
+pub use client::media_tail::{MediaTail, TailEvent};
 pub use client::retry;
 pub use field::{FieldProblem, InvalidField};
 pub use net::dial::{InvalidProxy, Proxy, ProxyError};

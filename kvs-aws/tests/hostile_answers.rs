@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use kvs_aws::retry::RetryPolicy;
 use kvs_aws::{
-    Client, Config, Credentials, DescribeStream, Endpoint, GetDataEndpoint, HttpSend, ListFragments, ListStreams,
+    Client, ClientConfig, Credentials, DescribeStream, Endpoint, GetDataEndpoint, HttpSend, ListFragments, ListStreams,
     ListTagsForStream, Operation, Region, ResponseBody, Sending, StreamId, TimestampOrigin, TlsRoots, reply,
 };
 use proptest::prelude::*;
@@ -34,7 +34,7 @@ static NO_TRUST: LazyLock<Arc<rustls::ClientConfig>> = LazyLock::new(|| {
 fn read<O: Operation>(body: &Bytes, operation: O) -> bool {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let credentials = Credentials::from_keys("AKID", "secret", None);
-    let config = Config::new(Region::new("eu-west-1").unwrap(), credentials).retry(RetryPolicy::none());
+    let config = ClientConfig::new(Region::new("eu-west-1").unwrap(), credentials).retry(RetryPolicy::none());
     let config = config.tls_roots(TlsRoots::Custom(Arc::clone(&NO_TRUST)));
     let client = Client::new(config.transport(Arc::new(Parrot(body.clone())))).unwrap();
     let endpoint: Endpoint = "http://127.0.0.1:1".parse().unwrap();

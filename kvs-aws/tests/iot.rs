@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use kvs_aws::{
-    Client, Config, DescribeStream, HttpSend, IotConfig, IotConfigError, IotCredentials, IotError, ProvideCredentials,
-    Region, ResponseBody, Sending, TlsRoots, TransportError, epoch_seconds,
+    Client, ClientConfig, DescribeStream, HttpSend, IotConfig, IotConfigError, IotCredentials, IotError,
+    ProvideCredentials, Region, ResponseBody, Sending, TlsRoots, TransportError, epoch_seconds,
 };
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -329,7 +329,7 @@ async fn an_outage_costs_nothing_while_credentials_last_then_one_clear_error_the
 async fn a_client_over_the_provider_lives_through_a_day_with_an_outage_every_hour() {
     let world = Arc::new(Virtual::default());
     let clock = Arc::clone(&world);
-    let config = Config::new(Region::new("eu-west-1").unwrap(), world.provider(5)).clock(move || clock.now());
+    let config = ClientConfig::new(Region::new("eu-west-1").unwrap(), world.provider(5)).clock(move || clock.now());
     let client = Client::new(config.retry_seed(5)).unwrap();
     for minute in 0..24 * 60 {
         world.down.store(minute % 60 >= 50, Ordering::Relaxed);
@@ -357,7 +357,7 @@ async fn credentials_end_by_the_endpoints_clock_not_by_a_device_clock_that_was_n
 async fn what_a_call_says_without_credentials_names_the_cause() {
     let world = Arc::new(Virtual::default());
     world.down.store(true, Ordering::Relaxed);
-    let client = Client::new(Config::new(Region::new("eu-west-1").unwrap(), world.provider(1))).unwrap();
+    let client = Client::new(ClientConfig::new(Region::new("eu-west-1").unwrap(), world.provider(1))).unwrap();
     let error = client.send(DescribeStream::new("cam".parse().unwrap())).await.unwrap_err();
     let mut chain = Vec::new();
     let mut cause: Option<&dyn std::error::Error> = Some(&error);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use kvs_aws::{
-    Client, Config, Credentials, DescribeStream, Error, PutMedia, Region, StreamId, TimecodeType, TlsRoots,
+    Client, ClientConfig, Credentials, DescribeStream, Error, PutMedia, Region, StreamId, TimecodeType, TlsRoots,
     TransportError,
 };
 use rustls::pki_types::PrivateKeyDer;
@@ -39,7 +39,7 @@ impl Server {
     fn client(&self, roots: TlsRoots) -> Client {
         let url = format!("https://localhost:{}", self.listener.local_addr().unwrap().port());
         let credentials = Credentials::from_keys("AKID", "secret", None);
-        let config = Config::new(Region::new("eu-west-1").unwrap(), credentials).endpoint_url(&url).unwrap();
+        let config = ClientConfig::new(Region::new("eu-west-1").unwrap(), credentials).endpoint_url(&url).unwrap();
         Client::new(config.tls_roots(roots).retry(kvs_aws::retry::RetryPolicy::none())).unwrap()
     }
 
@@ -134,7 +134,7 @@ async fn a_bundle_in_a_file_is_trusted_as_the_environment_names_it() {
         ("AWS_CA_BUNDLE", bundle.to_str().unwrap()),
     ];
     let value = |name| vars.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
-    answered(&server, &Client::new(Config::from_vars(value).unwrap()).unwrap()).await;
+    answered(&server, &Client::new(ClientConfig::from_vars(value).unwrap()).unwrap()).await;
 }
 
 /// The system's store is found by a variable that only a new process can have set.
@@ -144,7 +144,7 @@ async fn the_systems_roots_are_trusted() {
     const URL: &str = "KVS_TEST_TRUSTED_URL";
     if let Ok(url) = std::env::var(URL) {
         let credentials = Credentials::from_keys("AKID", "secret", None);
-        let config = Config::new(Region::new("eu-west-1").unwrap(), credentials).endpoint_url(&url).unwrap();
+        let config = ClientConfig::new(Region::new("eu-west-1").unwrap(), credentials).endpoint_url(&url).unwrap();
         Client::new(config).unwrap().send(DescribeStream::new(stream())).await.unwrap();
         return;
     }
@@ -170,7 +170,7 @@ async fn the_systems_roots_are_trusted() {
 #[test]
 fn a_bundle_without_certificates_is_named() {
     let credentials = || Credentials::from_keys("AKID", "secret", None);
-    let config = |roots| Config::new(Region::new("eu-west-1").unwrap(), credentials()).tls_roots(roots);
+    let config = |roots| ClientConfig::new(Region::new("eu-west-1").unwrap(), credentials()).tls_roots(roots);
     let missing = Client::new(config(TlsRoots::PemFile("/no/such/bundle.pem".into()))).unwrap_err();
     assert!(missing.to_string().starts_with("cannot read /no/such/bundle.pem: "), "{missing}");
     let empty = Client::new(config(TlsRoots::Pem(b"no PEM".to_vec()))).unwrap_err();

@@ -1,7 +1,7 @@
 //! The service that a command calls, and as who.
 
 use clap::Args;
-use kvs_aws::{Client, Config, ConfigError, Endpoint, InvalidEndpoint, IotConfig, IotCredentials};
+use kvs_aws::{Client, ClientConfig, ConfigError, Endpoint, InvalidEndpoint, IotConfig, IotCredentials};
 
 use crate::failure::Failure;
 
@@ -37,7 +37,7 @@ impl Connection {
     }
 
     /// The environment's configuration. A device brings no keys: those that stand in here are replaced.
-    fn config(&self, device: bool) -> Result<Config, ConfigError> {
+    fn config(&self, device: bool) -> Result<ClientConfig, ConfigError> {
         let custom = self.endpoint.is_some() || std::env::var_os("AWS_ENDPOINT_URL").is_some();
         let own = |name: &str| -> Option<String> {
             match name {
@@ -50,7 +50,7 @@ impl Connection {
         let has = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         // Half a pair of keys is a mistake, not a reason to sign with others.
         let keys = has("AWS_ACCESS_KEY_ID").is_some() || has("AWS_SECRET_ACCESS_KEY").is_some();
-        Config::from_vars(|name| match name {
+        ClientConfig::from_vars(|name| match name {
             "AWS_REGION" => {
                 self.region.clone().or_else(|| has(name)).or_else(|| has("AWS_DEFAULT_REGION")).or_else(|| own(name))
             }

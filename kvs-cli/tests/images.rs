@@ -64,7 +64,7 @@ impl Scene {
 
 fn client_of(local: &LocalKvs) -> Client {
     let credentials = Credentials::from_keys(local.access_key(), local.secret_key(), None);
-    let config = kvs_aws::Config::new(Region::new(local.region()).unwrap(), credentials);
+    let config = kvs_aws::ClientConfig::new(Region::new(local.region()).unwrap(), credentials);
     Client::new(config.endpoint_url(local.endpoint_url()).unwrap()).unwrap()
 }
 

@@ -3,10 +3,10 @@
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! use std::time::{Duration, SystemTime};
-//! use kvs_aws::{Client, Config, StreamId};
+//! use kvs_aws::{Client, ClientConfig, StreamId};
 //! use kvs_images::ImagesExt;
 //!
-//! let client = Client::new(Config::from_env()?)?;
+//! let client = Client::new(ClientConfig::from_env()?)?;
 //! let stream: StreamId = "front-door".parse()?;
 //! if let Some(image) = client.images(stream).size(320, 240).latest(SystemTime::now()).await? {
 //!     println!("{} bytes of {:?}", image.content?.len(), image.at);

@@ -103,7 +103,7 @@ async fn a_clock_that_is_off_refuses_good_signatures_and_tells_its_time() {
     let local =
         LocalKvs::builder().faults([Fault::new(FaultKind::ClockSkew { seconds: -3600 })]).start().await.unwrap();
     let credentials = kvs_aws::Credentials::from_keys(local.access_key(), local.secret_key(), None);
-    let config = kvs_aws::Config::new(kvs_aws::Region::new("us-west-2").unwrap(), credentials);
+    let config = kvs_aws::ClientConfig::new(kvs_aws::Region::new("us-west-2").unwrap(), credentials);
     let client = kvs_aws::Client::new(config.endpoint_url(local.endpoint_url()).unwrap()).unwrap();
     // The client of this family finds out by how much the two differ and tries again.
     client.send(kvs_aws::ListStreams::new()).await.unwrap();

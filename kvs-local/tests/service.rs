@@ -10,13 +10,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use kvs_aws::{Client, Config, Credentials, ListStreams, Region, TlsRoots};
+use kvs_aws::{Client, ClientConfig, Credentials, ListStreams, Region, TlsRoots};
 use kvs_local::{LocalKvs, Quotas, StartError};
 use support::{Media, Put, SOME_TIME, builder, create, post, put_one};
 
 fn client(local: &LocalKvs, roots: TlsRoots) -> Client {
     let credentials = Credentials::from_keys(local.access_key(), local.secret_key(), None);
-    let config = Config::new(Region::new(local.region()).unwrap(), credentials).tls_roots(roots);
+    let config = ClientConfig::new(Region::new(local.region()).unwrap(), credentials).tls_roots(roots);
     Client::new(config.endpoint_url(local.endpoint_url()).unwrap()).unwrap()
 }
 

@@ -10,7 +10,7 @@
 //! let video = Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::H264); // with_codec_private(avcC)
 //! let config = Config::new("front-door", vec![video])
 //!     .bootstrap(Bootstrap::CreateIfMissing(NewStream::new(Duration::from_secs(24 * 60 * 60))));
-//! let stream = Stream::open(config, Client::new(kvs_aws::Config::from_env()?)?).await?;
+//! let stream = Stream::open(config, Client::new(kvs_aws::ClientConfig::from_env()?)?).await?;
 //! let mut events = stream.events();
 //! tokio::spawn(async move {
 //!     while let Some(event) = events.next().await {

@@ -115,7 +115,7 @@ async fn serve() -> (Arc<Fake>, Client, String) {
 
 fn client(address: &str) -> Client {
     let credentials = Credentials::new("AKID", "SECRET", None, None, "test");
-    let config = kvs_aws::Config::new("us-west-2".parse().unwrap(), credentials);
+    let config = kvs_aws::ClientConfig::new("us-west-2".parse().unwrap(), credentials);
     Client::new(config.endpoint_url(address).unwrap()).unwrap()
 }
 

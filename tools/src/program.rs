@@ -4,7 +4,7 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use clap::Args;
-use kvs_aws::{Client, Config, Credentials, Region};
+use kvs_aws::{Client, ClientConfig, Credentials, Region};
 
 /// The error type of a tool: every error ends the run with its message.
 pub type BoxError = Box<dyn Error + Send + Sync>;
@@ -25,7 +25,7 @@ impl Service {
     /// If the endpoint is not a valid URL.
     pub fn client(&self) -> Result<Client, BoxError> {
         let credentials = Credentials::new(kvs_local::ACCESS_KEY, kvs_local::SECRET_KEY, None, None, "kvs-tools");
-        let config = Config::new(Region::new("us-west-2")?, credentials).endpoint_url(&self.endpoint)?;
+        let config = ClientConfig::new(Region::new("us-west-2")?, credentials).endpoint_url(&self.endpoint)?;
         Ok(Client::new(config)?)
     }
 }

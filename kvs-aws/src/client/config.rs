@@ -20,15 +20,15 @@ use crate::net::tls::{TlsError, TlsRoots};
 ///
 /// ```
 /// use aws_credential_types::Credentials;
-/// use kvs_aws::{Config, Region};
+/// use kvs_aws::{ClientConfig, Region};
 ///
 /// let credentials = Credentials::from_keys("AKIDEXAMPLE", "secret", None);
-/// let config = Config::new(Region::new("eu-west-1")?, credentials).endpoint_url("http://127.0.0.1:4567")?;
+/// let config = ClientConfig::new(Region::new("eu-west-1")?, credentials).endpoint_url("http://127.0.0.1:4567")?;
 /// assert_eq!(config.control_endpoint()?.to_string(), "http://127.0.0.1:4567");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct Config {
+pub struct ClientConfig {
     pub(crate) region: Region,
     pub(crate) credentials: SharedCredentialsProvider,
     pub(crate) endpoint: Option<Endpoint>,
@@ -87,7 +87,7 @@ pub enum ConfigError {
     UserAgent,
 }
 
-impl Config {
+impl ClientConfig {
     /// A configuration with the endpoints of `region` and the defaults of everything else.
     ///
     /// `credentials` is any provider of the AWS SDK for Rust, or [`Credentials`] themselves.
@@ -113,7 +113,7 @@ impl Config {
     /// `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_ENDPOINT_URL_KINESIS_VIDEO` before `AWS_ENDPOINT_URL`,
     /// `AWS_CA_BUNDLE`, `AWS_USE_FIPS_ENDPOINT`, `AWS_USE_DUALSTACK_ENDPOINT`, and the proxy variables of
     /// [`Proxy::from_env`]. Profiles and instance roles are not read: use `aws-config` and hand its provider to
-    /// [`Config::new`] for those.
+    /// [`ClientConfig::new`] for those.
     ///
     /// # Errors
     /// When region or credentials are missing, or a value is refused.
@@ -121,7 +121,7 @@ impl Config {
         Self::from_vars(|name| std::env::var(name).ok())
     }
 
-    /// [`Config::from_env`] with another place to look variables up. Empty values count as not set.
+    /// [`ClientConfig::from_env`] with another place to look variables up. Empty values count as not set.
     ///
     /// # Errors
     /// When region or credentials are missing, or a value is refused.
@@ -191,7 +191,7 @@ impl Config {
         self
     }
 
-    /// Sets the proxy that connections go through, those of PutMedia too. Default: none; [`Config::from_env`] takes the
+    /// Sets the proxy that connections go through, those of PutMedia too. Default: none; [`ClientConfig::from_env`] takes the
     /// environment's.
     #[must_use]
     pub fn proxy(mut self, proxy: Proxy) -> Self {
@@ -273,14 +273,14 @@ fn is_on(name: &'static str, variable: impl Fn(&'static str) -> Option<String>) 
 mod tests {
     use super::*;
 
-    fn from(vars: &[(&'static str, &str)]) -> Result<Config, ConfigError> {
-        Config::from_vars(|name| vars.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
+    fn from(vars: &[(&'static str, &str)]) -> Result<ClientConfig, ConfigError> {
+        ClientConfig::from_vars(|name| vars.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
     }
 
     const BASE: [(&str, &str); 3] =
         [("AWS_REGION", "eu-west-1"), ("AWS_ACCESS_KEY_ID", "AKID"), ("AWS_SECRET_ACCESS_KEY", "very-secret")];
 
-    fn with(more: &[(&'static str, &'static str)]) -> Result<Config, ConfigError> {
+    fn with(more: &[(&'static str, &'static str)]) -> Result<ClientConfig, ConfigError> {
         from(&BASE.iter().chain(more).copied().collect::<Vec<_>>())
     }
 

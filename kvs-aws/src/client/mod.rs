@@ -1,7 +1,7 @@
 //! The client that all calls go through.
 
 pub(crate) mod config;
-pub(crate) mod follower;
+pub(crate) mod media_tail;
 pub mod retry;
 #[cfg(feature = "aws-config")]
 mod sdk_config;
@@ -19,7 +19,7 @@ use http::{HeaderValue, Method};
 use crate::auth::credentials::CredentialsCache;
 use crate::auth::service_clock::ServiceClock;
 use crate::auth::sign::{self, Payload};
-use crate::client::config::{Config, ConfigError};
+use crate::client::config::{ClientConfig, ConfigError};
 use crate::client::retry::{Budget, Next, Outcome, Retry};
 use crate::limits;
 use crate::net::dial::Dialer;
@@ -39,9 +39,9 @@ use crate::stream_id::StreamId;
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// use kvs_aws::{Client, Config, DescribeStream};
+/// use kvs_aws::{Client, ClientConfig, DescribeStream};
 ///
-/// let client = Client::new(Config::from_env()?)?;
+/// let client = Client::new(ClientConfig::from_env()?)?;
 /// let stream = client.send(DescribeStream::new("front-door".parse()?)).await?;
 /// println!("{:?} keeps {:?} h", stream.status, stream.data_retention_in_hours);
 /// # Ok(())
@@ -53,7 +53,7 @@ pub struct Client {
 }
 
 pub(crate) struct Shared {
-    pub(crate) config: Config,
+    pub(crate) config: ClientConfig,
     pub(crate) control: Endpoint,
     pub(crate) credentials: CredentialsCache,
     pub(crate) dialer: Dialer,
@@ -75,7 +75,7 @@ impl Client {
     ///
     /// # Errors
     /// When the endpoints contradict each other or trust cannot be set up.
-    pub fn new(config: Config) -> Result<Self, ConfigError> {
+    pub fn new(config: ClientConfig) -> Result<Self, ConfigError> {
         let control = config.control_endpoint()?;
         let dialer = Dialer::new(config.tls_roots.client_config()?, &config.proxy, config.timeouts.connect);
         let user_agent = HeaderValue::try_from(config.user_agent.as_str()).map_err(|_| ConfigError::UserAgent)?;
@@ -101,7 +101,7 @@ impl Client {
 
     /// The configuration.
     #[must_use]
-    pub fn config(&self) -> &Config {
+    pub fn config(&self) -> &ClientConfig {
         &self.shared.config
     }
 

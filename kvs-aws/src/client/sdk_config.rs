@@ -3,7 +3,7 @@
 use aws_types::SdkConfig;
 use aws_types::service_config::ServiceConfigKey;
 
-use crate::client::config::{Config, ConfigError};
+use crate::client::config::{ClientConfig, ConfigError};
 use crate::net::endpoint::{Fips, IpFamilies};
 use crate::net::region::Region;
 
@@ -15,16 +15,16 @@ use crate::net::region::Region;
 /// ```
 /// use aws_types::SdkConfig;
 /// use aws_types::region::Region;
-/// use kvs_aws::{Config, Credentials};
+/// use kvs_aws::{ClientConfig, Credentials};
 ///
 /// let provider = aws_credential_types::provider::SharedCredentialsProvider::new(Credentials::from_keys("AKID", "secret", None));
 /// // In a program: aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await
 /// let sdk = SdkConfig::builder().region(Region::new("eu-west-1")).credentials_provider(provider).build();
-/// let config = Config::try_from(&sdk)?;
+/// let config = ClientConfig::try_from(&sdk)?;
 /// assert_eq!(config.control_endpoint()?.to_string(), "https://kinesisvideo.eu-west-1.amazonaws.com");
 /// # Ok::<(), kvs_aws::ConfigError>(())
 /// ```
-impl TryFrom<&SdkConfig> for Config {
+impl TryFrom<&SdkConfig> for ClientConfig {
     type Error = ConfigError;
 
     fn try_from(sdk: &SdkConfig) -> Result<Self, ConfigError> {
@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn the_endpoint_of_this_service_wins_over_the_general_one() {
         let general = || sdk().endpoint_url("http://127.0.0.1:8");
-        let endpoint = |sdk: SdkConfig| Config::try_from(&sdk).unwrap().control_endpoint().unwrap().to_string();
+        let endpoint = |sdk: SdkConfig| ClientConfig::try_from(&sdk).unwrap().control_endpoint().unwrap().to_string();
         assert_eq!(endpoint(general().build()), "http://127.0.0.1:8");
         assert_eq!(endpoint(general().service_config(Environment).build()), "http://127.0.0.1:7");
         assert_eq!(endpoint(sdk().use_fips(true).build()), "https://kinesisvideo-fips.us-east-1.amazonaws.com");
@@ -89,6 +89,6 @@ mod tests {
     #[test]
     fn what_is_missing_is_named() {
         let empty = SdkConfig::builder().build();
-        assert!(matches!(Config::try_from(&empty), Err(ConfigError::MissingRegion)));
+        assert!(matches!(ClientConfig::try_from(&empty), Err(ConfigError::MissingRegion)));
     }
 }

@@ -13,7 +13,7 @@ use crate::protocol::error::{Phase, TransportError};
 /// Sends one request and gives the response's head and a body to read.
 ///
 /// [`Client`](crate::Client) comes with a pooled hyper and rustls implementation; another one may be put in with
-/// [`Config::transport`](crate::Config::transport), for tests or for another HTTP stack. PutMedia does not go through
+/// [`ClientConfig::transport`](crate::ClientConfig::transport), for tests or for another HTTP stack. PutMedia does not go through
 /// it: that exchange needs to own its connection.
 pub trait HttpSend: Send + Sync + fmt::Debug {
     /// Sends `request`, whose address is absolute and whose headers are signed: they must go out as they are.

@@ -4,9 +4,9 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
 
 use crate::limits;
 
@@ -24,7 +24,7 @@ pub enum TlsRoots {
     /// A PEM bundle in memory, alone.
     Pem(Vec<u8>),
     /// A whole rustls configuration: pinned keys, client certificates, another crypto provider. ALPN is cleared.
-    Custom(Arc<ClientConfig>),
+    Custom(Arc<rustls::ClientConfig>),
 }
 
 /// Trust could not be set up.
@@ -57,10 +57,10 @@ pub enum TlsError {
 
 impl TlsRoots {
     /// A client configuration that trusts these roots, without ALPN: every exchange is HTTP/1.1.
-    pub(crate) fn client_config(&self) -> Result<ClientConfig, TlsError> {
+    pub(crate) fn client_config(&self) -> Result<rustls::ClientConfig, TlsError> {
         let roots = match self {
             Self::Custom(config) => {
-                let mut config = ClientConfig::clone(config);
+                let mut config = rustls::ClientConfig::clone(config);
                 config.alpn_protocols.clear();
                 return Ok(config);
             }
@@ -71,7 +71,7 @@ impl TlsRoots {
             Self::Pem(pem) => roots_of_pem(pem, "the PEM text given")?,
         };
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+        let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
         Ok(config.with_root_certificates(roots).with_no_client_auth())
     }
 }

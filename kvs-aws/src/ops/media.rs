@@ -54,7 +54,7 @@ impl MediaBody {
 /// Asks for a stream's media from somewhere on, as MKV that goes on with the live edge.
 ///
 /// The service ends the body when nothing new has come for about 3 s, and after a long time anyway: ask again with
-/// [`StartSelector::AfterFragment`] of the last fragment that was complete. [`MediaFollower`](crate::MediaFollower)
+/// [`StartSelector::AfterFragment`] of the last fragment that was complete. [`MediaTail`](crate::MediaTail)
 /// does that.
 ///
 /// ```no_run

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use kvs_aws::retry::RetryPolicy;
-use kvs_aws::{Client, Config, Credentials, Region};
+use kvs_aws::{Client, ClientConfig, Credentials, Region};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -115,10 +115,14 @@ async fn read_request(stream: &mut TcpStream) -> Option<Seen> {
     Some(request)
 }
 
-pub(crate) fn config(url: &str) -> Config {
+pub(crate) fn config(url: &str) -> ClientConfig {
     let quick = RetryPolicy::default().base(Duration::from_millis(1)).throttled_base(Duration::from_millis(1));
     let credentials = Credentials::from_keys("AKIDEXAMPLE", SECRET, Some("session-token".to_owned()));
-    Config::new(Region::new("eu-west-1").unwrap(), credentials).endpoint_url(url).unwrap().retry(quick).retry_seed(1)
+    ClientConfig::new(Region::new("eu-west-1").unwrap(), credentials)
+        .endpoint_url(url)
+        .unwrap()
+        .retry(quick)
+        .retry_seed(1)
 }
 
 pub(crate) fn client(url: &str) -> Client {

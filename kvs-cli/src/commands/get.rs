@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Buf;
 use clap::Args;
-use kvs_aws::{Followed, MediaFollower, StartSelector, StreamId};
+use kvs_aws::{MediaTail, StartSelector, StreamId, TailEvent};
 use kvs_mkv::fragment::{Fragment, FragmentError, FragmentReader, Joined, Merger, Times};
 
 use crate::failure::Failure;
@@ -38,23 +38,23 @@ pub(crate) struct Options {
 pub(crate) async fn run(options: Options, global: &GlobalOptions) -> Result<(), Failure> {
     let start = start(&options.from)?;
     let client = global.connection.client()?;
-    let mut media = MediaFollower::new(client, options.stream.clone(), start);
+    let mut media = MediaTail::new(client, options.stream.clone(), start);
     let mut saved = Saved::new(&options);
     let mut reader = FragmentReader::new(kvs_mkv::Limits::default());
     let mut before = 0;
     loop {
         match media.next().await? {
-            Followed::Opened => {
+            TailEvent::Opened => {
                 reader = FragmentReader::new(kvs_mkv::Limits::default());
                 before = saved.fragments;
             }
-            Followed::Data(bytes) => {
+            TailEvent::Data(bytes) => {
                 reader.push(bytes);
                 while let Some(fragment) = reader.next_fragment().map_err(Failure::of_run)? {
                     saved.take(fragment, &mut media)?;
                 }
             }
-            Followed::Ended(why) => {
+            TailEvent::Ended(why) => {
                 match reader.finish() {
                     Ok(Some(fragment)) => saved.take(fragment, &mut media)?,
                     // What was cut off comes again as a whole in the next body.
@@ -105,7 +105,7 @@ impl Saved {
     }
 
     /// Appends a fragment and notes it as complete.
-    fn take(&mut self, fragment: Fragment, media: &mut MediaFollower) -> Result<(), Failure> {
+    fn take(&mut self, fragment: Fragment, media: &mut MediaTail) -> Result<(), Failure> {
         if let Some(fault) = &fragment.metadata.fault {
             return Err(Failure::run(fault));
         }

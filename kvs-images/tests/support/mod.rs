@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use kvs_aws::retry::RetryPolicy;
-use kvs_aws::{Client, Config, Credentials, HttpSend, Region, ResponseBody, Sending};
+use kvs_aws::{Client, ClientConfig, Credentials, HttpSend, Region, ResponseBody, Sending};
 use serde_json::{Value, json};
 
 /// What the model does as the real service does, or as it might.
@@ -47,7 +47,7 @@ impl Model {
         let quick =
             RetryPolicy::default().attempts(10).base(Duration::from_micros(1)).throttled_base(Duration::from_micros(1));
         let credentials = Credentials::from_keys("AKID", "secret", None);
-        let config = Config::new(Region::new("eu-west-1").unwrap(), credentials).retry(quick);
+        let config = ClientConfig::new(Region::new("eu-west-1").unwrap(), credentials).retry(quick);
         let transport: Arc<dyn HttpSend> = Arc::<Self>::clone(self);
         Client::new(config.transport(transport)).unwrap()
     }

@@ -22,7 +22,7 @@ use crate::driver::OpenError;
 /// use kvs_producer::Config;
 /// use kvs_producer::blocking::Background;
 ///
-/// let client = Client::new(kvs_aws::Config::from_env()?)?;
+/// let client = Client::new(kvs_aws::ClientConfig::from_env()?)?;
 /// let background = Background::start()?;
 /// let video = || Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::H264);
 /// let front = background.open(Config::new("front-door", vec![video()]), client.clone())?;

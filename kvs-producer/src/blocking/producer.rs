@@ -29,7 +29,7 @@ use crate::tags::{FragmentEvent, FragmentTag, PutTagError};
 /// use kvs_producer::blocking::Stream;
 ///
 /// let video = Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::H264);
-/// let client = Client::new(kvs_aws::Config::from_env()?)?;
+/// let client = Client::new(kvs_aws::ClientConfig::from_env()?)?;
 /// let stream = Stream::open(Config::new("front-door", vec![video]), client)?;
 /// for frame in frames {
 ///     stream.put_frame(frame)?;

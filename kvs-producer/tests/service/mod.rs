@@ -60,7 +60,7 @@ impl Service {
 
     pub fn client(&self) -> Client {
         let credentials = Credentials::new("AKID", "SECRET", None, None, "test");
-        let config = kvs_aws::Config::new("us-west-2".parse().unwrap(), credentials);
+        let config = kvs_aws::ClientConfig::new("us-west-2".parse().unwrap(), credentials);
         Client::new(config.endpoint_url(&format!("http://{}", self.address)).unwrap()).unwrap()
     }
 

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use fastrand::Rng;
-use kvs_aws::{Client, Config as AwsConfig, CreateStream, Credentials, Region};
+use kvs_aws::{Client, ClientConfig, CreateStream, Credentials, Region};
 use kvs_mkv::{CodecId, Frame, Track, TrackKind, TrackNumber};
 use kvs_producer::{Bootstrap, Config, Event, Events, Overflow, Payloads, StopReport, Stream};
 
@@ -172,7 +172,7 @@ fn config(endpoint: &str) -> Config {
 
 fn client(url: &str) -> Result<Client, Box<dyn std::error::Error>> {
     let credentials = Credentials::new(kvs_local::ACCESS_KEY, kvs_local::SECRET_KEY, None, None, "chaos");
-    let config = AwsConfig::new(Region::new("us-west-2")?, credentials);
+    let config = ClientConfig::new(Region::new("us-west-2")?, credentials);
     Ok(Client::new(config.endpoint_url(url)?)?)
 }
 

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::time::{Duration, SystemTime};
 
-use kvs_aws::{Client, Config, TimestampOrigin};
+use kvs_aws::{Client, ClientConfig, TimestampOrigin};
 use kvs_images::GetImages;
 
 #[tokio::main(flavor = "current_thread")]
@@ -13,7 +13,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let stream = argument()?.parse()?;
     let from = SystemTime::UNIX_EPOCH + Duration::from_secs(argument()?.parse()?);
     let to = SystemTime::UNIX_EPOCH + Duration::from_secs(argument()?.parse()?);
-    let client = Client::new(Config::from_env()?)?;
+    let client = Client::new(ClientConfig::from_env()?)?;
     let request = GetImages::new(stream, from..to).selector(TimestampOrigin::Server);
     let page = client.send(request.every(Duration::from_secs(1)).jpeg(80)).await?;
     for (number, image) in page.images.into_iter().enumerate() {

@@ -20,13 +20,13 @@ use crate::net::tls::{TlsError, TlsRoots, read_pem};
 /// Where a device asks for credentials, and the certificate it shows.
 ///
 /// ```no_run
-/// use kvs_aws::{Config, IotConfig, IotCredentials, Region};
+/// use kvs_aws::{ClientConfig, IotConfig, IotCredentials, Region};
 ///
 /// let certificate = std::fs::read("/etc/camera/device.pem")?;
 /// let private_key = std::fs::read("/etc/camera/device.key")?;
 /// let endpoint = "c2bm6tabcdefgh.credentials.iot.eu-west-1.amazonaws.com";
 /// let device = IotConfig::new(endpoint, "camera-upload", certificate, private_key)?.thing_name("front-door")?;
-/// let config = Config::new(Region::new("eu-west-1")?, IotCredentials::new(device)?);
+/// let config = ClientConfig::new(Region::new("eu-west-1")?, IotCredentials::new(device)?);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]

@@ -23,7 +23,7 @@ use crate::net::timeouts::Timeouts;
 use crate::protocol::error::TransportError;
 use crate::protocol::reply::{http_date, read_error};
 
-/// Credentials of a device, for its certificate: a provider for [`Config::new`](crate::Config::new) and for any client of
+/// Credentials of a device, for its certificate: a provider for [`ClientConfig::new`](crate::ClientConfig::new) and for any client of
 /// the AWS SDK for Rust.
 ///
 /// Credentials are renewed after 70 to 80 % of their life, when somebody asks for them, where in that window is up to

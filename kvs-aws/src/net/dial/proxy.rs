@@ -36,7 +36,7 @@ pub struct InvalidProxy {
 }
 
 impl Proxy {
-    /// No proxy: the default of [`Config::new`](crate::Config::new).
+    /// No proxy: the default of [`ClientConfig::new`](crate::ClientConfig::new).
     #[must_use]
     pub fn none() -> Self {
         Self::default()

@@ -15,27 +15,27 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// Follows a stream's media over as many GetMedia calls as it takes, no fragment twice and none missed.
 ///
-/// The bytes are MKV, which this crate does not read. Whoever reads them starts afresh at each [`Followed::Opened`],
+/// The bytes are MKV, which this crate does not read. Whoever reads them starts afresh at each [`TailEvent::Opened`],
 /// throwing away what is incomplete, and calls [`complete`](Self::complete) for each fragment that was whole: the next
 /// call starts right after it.
 ///
 /// ```no_run
 /// # async fn example(client: kvs_aws::Client) -> Result<(), kvs_aws::Error> {
-/// use kvs_aws::{Followed, MediaFollower, StartSelector};
+/// use kvs_aws::{TailEvent, MediaTail, StartSelector};
 ///
-/// let mut media = MediaFollower::new(client, "front-door".parse()?, StartSelector::Earliest);
+/// let mut media = MediaTail::new(client, "front-door".parse()?, StartSelector::Earliest);
 /// loop {
 ///     match media.next().await? {
-///         Followed::Opened => println!("a new body: start parsing afresh"),
-///         Followed::Data(bytes) => println!("{} bytes", bytes.len()), // into a FragmentReader, then media.complete(number)
-///         Followed::Ended(why) => println!("ended: {why:?}; going on where it left off"),
+///         TailEvent::Opened => println!("a new body: start parsing afresh"),
+///         TailEvent::Data(bytes) => println!("{} bytes", bytes.len()), // into a FragmentReader, then media.complete(number)
+///         TailEvent::Ended(why) => println!("ended: {why:?}; going on where it left off"),
 ///         _ => {}
 ///     }
 /// }
 /// # }
 /// ```
 #[derive(Debug)]
-pub struct MediaFollower {
+pub struct MediaTail {
     client: Client,
     stream: StreamId,
     start: StartSelector,
@@ -55,7 +55,7 @@ enum State {
 /// What happened while following.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum Followed {
+pub enum TailEvent {
     /// A body begins: what follows is a new MKV stream.
     Opened,
     /// Bytes of it, cut anywhere.
@@ -64,7 +64,7 @@ pub enum Followed {
     Ended(Option<TransportError>),
 }
 
-impl MediaFollower {
+impl MediaTail {
     /// Follows `stream` from `start` on. Nothing is sent before [`next`](Self::next).
     #[must_use]
     pub const fn new(client: Client, stream: StreamId, start: StartSelector) -> Self {
@@ -80,21 +80,21 @@ impl MediaFollower {
     ///
     /// # Errors
     /// When a body cannot be opened; calling again tries again.
-    pub async fn next(&mut self) -> Result<Followed, Error> {
+    pub async fn next(&mut self) -> Result<TailEvent, Error> {
         if let State::Reading(body) = &mut self.state {
             let ended = match body.next().await {
-                Ok(Some(bytes)) => return Ok(Followed::Data(bytes)),
+                Ok(Some(bytes)) => return Ok(TailEvent::Data(bytes)),
                 Ok(None) => None,
                 Err(error) => Some(error),
             };
             self.state = State::Waiting(tokio::time::Instant::now() + PAUSE);
-            return Ok(Followed::Ended(ended));
+            return Ok(TailEvent::Ended(ended));
         }
         if let State::Waiting(until) = self.state {
             tokio::time::sleep_until(until).await;
         }
         let body = self.client.send(GetMedia::new(self.stream.clone(), self.start.clone())).await?;
         self.state = State::Reading(body);
-        Ok(Followed::Opened)
+        Ok(TailEvent::Opened)
     }
 }
