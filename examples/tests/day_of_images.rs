@@ -23,7 +23,7 @@ use kvs_images::{ImagesExt, Pace};
 use kvs_local::LocalKvs;
 use kvs_media::Recording;
 use kvs_mkv::{Frame, TrackNumber};
-use kvs_producer::{Bootstrap, NewStream, Stream};
+use kvs_producer::{NewStream, Producer, StreamLookup};
 
 const EVERY: Duration = Duration::from_secs(10);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -56,11 +56,11 @@ async fn film(local: &LocalKvs, start: Duration, fragments: u32) {
     let key_frames: Vec<_> =
         recording.samples().iter().filter(|sample| sample.track == TrackNumber::ONE && sample.keyframe).collect();
     // The whole film may wait in the buffer: it is put in far faster than it would be recorded.
-    let config = kvs_producer::Config::new("cam", tracks)
+    let config = kvs_producer::ProducerConfig::new("cam", tracks)
         .buffer_time(HOUR * 48)
         .buffer_bytes(256 << 20)
-        .bootstrap(Bootstrap::CreateIfMissing(NewStream::new(Duration::from_secs(48 * 3600))));
-    let producer = Stream::open(config, client_of(local).unwrap()).await.unwrap();
+        .stream_lookup(StreamLookup::CreateIfMissing(NewStream::new(Duration::from_secs(48 * 3600))));
+    let producer = Producer::open(config, client_of(local).unwrap()).await.unwrap();
     for (number, sample) in (0..fragments).zip(key_frames.iter().cycle()) {
         let frame = Frame::new(sample.track, start + EVERY * number, sample.data.clone()).with_keyframe(true);
         producer.put_frame(frame).await.unwrap();

@@ -11,7 +11,7 @@ use kvs_images::{ImagesExt, Pace};
 use kvs_local::LocalKvs;
 use kvs_media::Recording;
 use kvs_mkv::{Frame, TrackNumber};
-use kvs_producer::{Bootstrap, Config, NewStream, Stream};
+use kvs_producer::{NewStream, Producer, ProducerConfig, StreamLookup};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -24,9 +24,9 @@ async fn one_fps_images() {
     let recording = Recording::open(Path::new(env!("CARGO_MANIFEST_DIR")).join("media/clock.mp4")).unwrap();
     let recording = recording.starting_with_video();
     let video = recording.video().unwrap().clone();
-    let config = Config::new("slow", vec![video])
-        .bootstrap(Bootstrap::CreateIfMissing(NewStream::new(Duration::from_secs(24 * 3600))));
-    let producer = Stream::open(config, client.clone()).await.unwrap();
+    let config = ProducerConfig::new("slow", vec![video])
+        .stream_lookup(StreamLookup::CreateIfMissing(NewStream::new(Duration::from_secs(24 * 3600))));
+    let producer = Producer::open(config, client.clone()).await.unwrap();
     let a_minute_ago = kvs_aws::epoch_seconds::millis(SystemTime::now() - Duration::from_secs(60)) / 1000;
     let start = SystemTime::UNIX_EPOCH + Duration::from_secs(a_minute_ago);
 

@@ -10,7 +10,7 @@ use kvs_aws::{Client, Credentials, Region};
 use kvs_local::LocalKvs;
 use kvs_media::Recording;
 use kvs_mkv::Frame;
-use kvs_producer::{Bootstrap, Config, ImageGeneration, NewStream, Stream};
+use kvs_producer::{ImageGeneration, NewStream, Producer, ProducerConfig, StreamLookup};
 
 const KVS: &str = env!("CARGO_BIN_EXE_kvs");
 
@@ -26,9 +26,9 @@ impl Scene {
         let dir = tempfile::tempdir().unwrap();
         let local = LocalKvs::builder().data_dir(dir.path().join("service")).start().await.unwrap();
         let recording = recording();
-        let config = Config::new("cam", recording.tracks().to_vec())
-            .bootstrap(Bootstrap::CreateIfMissing(NewStream::new(Duration::from_secs(24 * 3600))));
-        let producer = Stream::open(config, client_of(&local)).await.unwrap();
+        let config = ProducerConfig::new("cam", recording.tracks().to_vec())
+            .stream_lookup(StreamLookup::CreateIfMissing(NewStream::new(Duration::from_secs(24 * 3600))));
+        let producer = Producer::open(config, client_of(&local)).await.unwrap();
         let start = whole_second(SystemTime::now() - Duration::from_secs(60));
         let since = start.duration_since(SystemTime::UNIX_EPOCH).unwrap();
         for sample in recording.samples() {

@@ -5,12 +5,12 @@
 //! use std::time::Duration;
 //! use kvs_aws::Client;
 //! use kvs_mkv::{CodecId, Track, TrackKind, TrackNumber};
-//! use kvs_producer::{Bootstrap, Config, Event, ImageGeneration, NewStream, Stream};
+//! use kvs_producer::{StreamLookup, ProducerConfig, Event, ImageGeneration, NewStream, Producer};
 //!
 //! let video = Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::H264); // with_codec_private(avcC)
-//! let config = Config::new("front-door", vec![video])
-//!     .bootstrap(Bootstrap::CreateIfMissing(NewStream::new(Duration::from_secs(24 * 60 * 60))));
-//! let stream = Stream::open(config, Client::new(kvs_aws::ClientConfig::from_env()?)?).await?;
+//! let config = ProducerConfig::new("front-door", vec![video])
+//!     .stream_lookup(StreamLookup::CreateIfMissing(NewStream::new(Duration::from_secs(24 * 60 * 60))));
+//! let stream = Producer::open(config, Client::new(kvs_aws::ClientConfig::from_env()?)?).await?;
 //! let mut events = stream.events();
 //! tokio::spawn(async move {
 //!     while let Some(event) = events.next().await {
@@ -34,16 +34,16 @@
 //!
 //! # The contract
 //!
-//! * **Submitted = persisted + reported lost.** Every frame that [`put_frame`](Producer::put_frame) takes is later part of an
+//! * **Submitted = persisted + reported lost.** Every frame that [`put_frame`](ProducerCore::put_frame) takes is later part of an
 //!   [`Event::Persisted`] or of an [`Event::Lost`] that names its time range, bytes and reason.
 //! * What the buffer retains is delivered at least once: after a broken connection sending goes on from the first fragment
 //!   that is not persisted, whole fragments only, each session with its own header and from a key frame (unless
-//!   [`WithoutKeyframe::Split`] had to cut a fragment without one).
-//! * The buffer never holds more than [`Config::buffer_bytes`]; beside it a stream costs about 16 KiB and what its connection
+//!   [`LongGop::Split`] had to cut a fragment without one).
+//! * The buffer never holds more than [`ProducerConfig::buffer_bytes`]; beside it a stream costs about 16 KiB and what its connection
 //!   takes.
 //! * A stop returns within its deadline, with a report.
-//! * [`Producer`], the core, has no I/O, no clock and no chance of its own: time and bytes are arguments, the seed is in the
-//!   configuration. [`Stream`] (feature `tokio`) puts it on a socket; `blocking::Stream` (feature `blocking`) is the same for
+//! * [`ProducerCore`], the core, has no I/O, no clock and no chance of its own: time and bytes are arguments, the seed is in the
+//!   configuration. [`Producer`] (feature `tokio`) puts it on a socket; `blocking::Producer` (feature `blocking`) is the same for
 //!   programs without a runtime.
 //!
 //! # The loop around the core
@@ -51,17 +51,17 @@
 //! ```
 //! use std::time::{Instant, SystemTime};
 //! use kvs_mkv::{CodecId, Frame, Track, TrackKind, TrackNumber};
-//! use kvs_producer::{Bootstrap, Config, Producer, Transmit};
+//! use kvs_producer::{StreamLookup, ProducerConfig, ProducerCore, Transmit};
 //!
 //! let audio = Track::new(TrackNumber::ONE, TrackKind::Audio, CodecId::ACM).with_audio(8_000.0, 1, Some(16));
-//! let config = Config::new("door-bell", vec![audio]).bootstrap(Bootstrap::FixedEndpoint("https://data".into()));
+//! let config = ProducerConfig::new("door-bell", vec![audio]).stream_lookup(StreamLookup::FixedEndpoint("https://data".into()));
 //! let now = Instant::now();
-//! let mut producer = Producer::new(config, now, SystemTime::now())?;
+//! let mut producer = ProducerCore::new(config, now, SystemTime::now())?;
 //! # let now_pts = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
 //! producer.put_frame(Frame::new(TrackNumber::ONE, now_pts, vec![0x21, 0x10]), now)?;
 //! while let Some(transmit) = producer.poll_transmit(now) {
 //!     match transmit {
-//!         Transmit::Call { .. } => { /* make the call, then handle_answer */ }
+//!         Transmit::Control { .. } => { /* make the call, then handle_response */ }
 //!         Transmit::Open { .. } => { /* connect, then handle_opened or handle_closed */ }
 //!         Transmit::Body { .. } => { /* send, then handle_sent */ }
 //!         Transmit::End { .. } | Transmit::Abort { .. } => { /* end the body, or drop the connection */ }
@@ -95,19 +95,22 @@ mod tags;
 pub use ack::{Ack, AckError, AckKind};
 pub use buffer::budget::SharedBudget;
 pub use config::{
-    Bootstrap, Config, ConfigError, MissingTrack, Overflow, Payloads, TimeJump, Timestamps, WithoutKeyframe,
+    BitstreamMode, ConfigError, LongGop, MissingTrack, Overflow, ProducerConfig, StreamLookup, TimeJump, Timestamps,
 };
 #[cfg(feature = "tokio")]
-pub use driver::{Events, OpenError, StopReport, Stream};
+pub use driver::{Events, OpenError, Producer, StopReport};
 pub use io::ack_parser::{AckParseError, AckParser};
-pub use io::control::{Answer, Call, CallId, Failure, FailureKind, Freshness, NewStream, SessionId, StreamStatus};
+pub use io::control::{
+    ControlRequest, ControlRequestId, ControlResponse, Failure, FailureKind, Freshness, NewStream, SessionId,
+    StreamStatus,
+};
 pub use io::transmit::{OpenRequest, Timecodes, Transmit};
 pub use media::put_error::{PutFrameError, Refusal};
-pub use producer_core::Producer;
-pub use report::diagnosis::{Action, Diagnosis};
+pub use producer_core::ProducerCore;
+pub use report::diagnosis::{Diagnosis, RecoveryAction};
 pub use report::event::{CloseReason, Event, FragmentId, HaltReason, JumpHandling, Loss, LossReason, Persisted, Span};
-pub use report::stats::{AckCounts, Amount, Histogram, LostBy, Stats, Totals};
-pub use tags::{Cadence, FragmentEvent, FragmentTag, ImageGeneration, Notification, PutTagError, Reach};
+pub use report::stats::{AckCounts, Amount, Histogram, LossCounts, Stats, Totals};
+pub use tags::{EventInterval, FragmentEvent, FragmentTag, ImageGeneration, Notification, PutTagError, TagScope};
 
 #[cfg(all(doctest, feature = "tokio"))]
 #[doc = include_str!("../README.md")]

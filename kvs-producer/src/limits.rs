@@ -7,7 +7,7 @@ use std::time::Duration;
 pub const USER_TAGS: usize = kvs_mkv::service::limits::TAGS_PER_FRAGMENT - 1;
 /// Persistent tags that may be set at a time: more could not go out with any fragment.
 pub const PERSISTENT_TAGS: usize = USER_TAGS;
-/// Events that wait for [`poll_event`](crate::Producer::poll_event); beyond it the oldest are counted and dropped.
+/// Events that wait for [`poll_event`](crate::ProducerCore::poll_event); beyond it the oldest are counted and dropped.
 pub const WAITING_EVENTS: usize = 4096;
 /// Fragments whose payload was given up after they were sent and that still wait for their ack.
 pub const UNCONFIRMED: usize = 1024;

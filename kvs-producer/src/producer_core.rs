@@ -6,9 +6,9 @@ use kvs_mkv::Frame;
 
 use crate::buffer::budget::Share;
 use crate::buffer::fragment_buffer::Buffer;
-use crate::config::{Config, ConfigError};
+use crate::config::{ConfigError, ProducerConfig};
 use crate::connection::{Connection, Wish};
-use crate::io::control::{Answer, CallId, Failure, SessionId};
+use crate::io::control::{ControlRequestId, ControlResponse, Failure, SessionId};
 use crate::io::transmit::Transmit;
 use crate::media::pipeline::Intake;
 use crate::media::put_error::{PutFrameError, Refusal};
@@ -29,11 +29,11 @@ use crate::tags::{FragmentEvent, FragmentTag, PutTagError};
 /// [`handle_timeout`](Self::handle_timeout). `now` never goes back.
 ///
 /// The promise: **submitted = persisted + reported lost**, in frames and bytes, once [`Event::Finished`] came; what the buffer
-/// retains is delivered at least once; the buffer never holds more than [`Config::buffer_bytes`].
+/// retains is delivered at least once; the buffer never holds more than [`ProducerConfig::buffer_bytes`].
 ///
 /// Memory: what is buffered, and about 16 KiB.
 #[derive(Debug)]
-pub struct Producer {
+pub struct ProducerCore {
     intake: Intake,
     buffer: Buffer,
     connection: Connection,
@@ -58,12 +58,12 @@ enum Phase {
     Over,
 }
 
-impl Producer {
+impl ProducerCore {
     /// A producer that begins to look up its stream at once. `wall` is what the clock on the wall says at `now`.
     ///
     /// # Errors
     /// A configuration that cannot work.
-    pub fn new(config: Config, now: Instant, wall: SystemTime) -> Result<Self, ConfigError> {
+    pub fn new(config: ProducerConfig, now: Instant, wall: SystemTime) -> Result<Self, ConfigError> {
         config.check()?;
         let wall = wall.duration_since(UNIX_EPOCH).unwrap_or_default();
         let intake = Intake::new(&config, now, wall).expect("a checked configuration has a track");
@@ -167,8 +167,8 @@ impl Producer {
     }
 
     /// A call was answered.
-    pub fn handle_answer(&mut self, call: CallId, answer: Answer, now: Instant) {
-        self.connection.handle_answer(call, answer, now, &mut self.reports);
+    pub fn handle_response(&mut self, call: ControlRequestId, answer: ControlResponse, now: Instant) {
+        self.connection.handle_response(call, answer, now, &mut self.reports);
         self.settle(now);
     }
 

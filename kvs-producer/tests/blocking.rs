@@ -6,21 +6,21 @@ mod support;
 
 use std::time::Duration;
 
-use kvs_producer::blocking::{Background, Stream};
-use kvs_producer::{Config, Event, ImageGeneration, Overflow, Refusal, Timestamps};
+use kvs_producer::blocking::{DriverThread, Producer};
+use kvs_producer::{Event, ImageGeneration, Overflow, ProducerConfig, Refusal, Timestamps};
 use service::Service;
 use support::*;
 
 const SOON: Duration = Duration::from_secs(20);
 
-fn live() -> Config {
+fn live() -> ProducerConfig {
     config().timestamps(Timestamps::StartAt(EPOCH)).overflow(Overflow::Refuse).backoff_first(Duration::from_millis(10))
 }
 
 #[test]
 fn frames_go_in_events_come_out_and_the_stop_says_that_all_is_persisted() {
     let service = Service::start();
-    let stream = Stream::open(live(), service.client()).unwrap();
+    let stream = Producer::open(live(), service.client()).unwrap();
     let events = stream.events();
     let watching = std::thread::spawn(move || events.filter(|event| matches!(event, Event::Persisted(_))).count());
     for ms in (0..10_000).step_by(40) {
@@ -38,7 +38,7 @@ fn frames_go_in_events_come_out_and_the_stop_says_that_all_is_persisted() {
 fn a_full_buffer_holds_the_caller_back_for_as_long_as_it_said_and_hands_the_frame_back() {
     let service = Service::start();
     service.hold();
-    let stream = Stream::open(live().buffer_bytes(64 << 10), service.client()).unwrap();
+    let stream = Producer::open(live().buffer_bytes(64 << 10), service.client()).unwrap();
     let (mut ms, brief) = (0, Duration::from_millis(20));
     let error = loop {
         match stream.put_frame_within(frame(V, ms, ms % 400 == 0), brief) {
@@ -46,7 +46,7 @@ fn a_full_buffer_holds_the_caller_back_for_as_long_as_it_said_and_hands_the_fram
             Err(error) => break error,
         }
     };
-    assert!(matches!(error.refusal, Refusal::Full { .. }), "{error}");
+    assert!(matches!(error.refusal, Refusal::BufferFull { .. }), "{error}");
     let returned = error.into_frame();
     assert_eq!(returned, frame(V, ms, ms % 400 == 0));
     // Who waits without a limit is let in when there is room.
@@ -63,11 +63,12 @@ fn a_full_buffer_holds_the_caller_back_for_as_long_as_it_said_and_hands_the_fram
 #[test]
 fn streams_share_a_background_that_lives_as_long_as_the_last_of_them() {
     let service = Service::start();
-    let background = Background::start().unwrap();
-    let open = |name: &str| background.open(Config::new(name, vec![video()]).seed(1), service.client()).unwrap();
+    let driver_thread = DriverThread::spawn().unwrap();
+    let open =
+        |name: &str| driver_thread.open(ProducerConfig::new(name, vec![video()]).seed(1), service.client()).unwrap();
     let streams = ["front", "back", "side"].map(open);
     let mut events = streams[0].events();
-    drop(background);
+    drop(driver_thread);
     for stream in &streams {
         assert!(stream.stop(SOON).is_complete());
     }
@@ -81,7 +82,7 @@ fn streams_share_a_background_that_lives_as_long_as_the_last_of_them() {
 fn a_stream_dropped_while_media_is_held_up_lets_go_at_once() {
     let service = Service::start();
     service.hold();
-    let stream = Stream::open(live(), service.client()).unwrap();
+    let stream = Producer::open(live(), service.client()).unwrap();
     let mut events = stream.events();
     for ms in (0..4_000).step_by(40) {
         stream.put_frame(frame(V, ms, ms % 2000 == 0)).unwrap();
@@ -94,10 +95,10 @@ fn a_stream_dropped_while_media_is_held_up_lets_go_at_once() {
 #[test]
 fn a_service_that_is_not_there_is_an_error_in_time() {
     let client = Service::start().client();
-    let error = Stream::open(live().open_timeout(Duration::from_millis(300)), client.clone()).unwrap_err();
+    let error = Producer::open_within(live(), client.clone(), Duration::from_millis(300)).unwrap_err();
     assert!(error.to_string().starts_with("no way to the stream within 0 s: "), "{error}");
     // Without a network it begins all the same, and says at the stop what did not arrive.
-    let stream = Stream::start(live(), client).unwrap();
+    let stream = Producer::start(live(), client).unwrap();
     stream.put_frame(frame(V, 0, true)).unwrap();
     let report = stream.stop(Duration::from_millis(50));
     assert_eq!((report.totals.submitted.frames, report.totals.lost.frames), (1, 1));

@@ -10,13 +10,13 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use kvs_producer::{Config, Event, Overflow, Stream, Timestamps};
+use kvs_producer::{Event, Overflow, Producer, ProducerConfig, Timestamps};
 use service::Service;
 use support::*;
 
 const SOON: Duration = Duration::from_secs(20);
 
-fn live() -> Config {
+fn live() -> ProducerConfig {
     config().timestamps(Timestamps::StartAt(EPOCH)).overflow(Overflow::Refuse).backoff_first(Duration::from_millis(10))
 }
 
@@ -53,7 +53,7 @@ async fn quiet() {
 async fn an_open_dropped_at_any_wait_leaves_no_task_behind() {
     let service = Service::start();
     for polls in 0.. {
-        let opened = dropped_after(polls, Stream::open(live(), service.client())).await;
+        let opened = dropped_after(polls, Producer::open(live(), service.client())).await;
         if let Some(stream) = opened {
             assert!(polls > 1, "there was no wait to drop it at");
             assert!(stream.unwrap().stop(SOON).await.is_complete());
@@ -67,7 +67,7 @@ async fn an_open_dropped_at_any_wait_leaves_no_task_behind() {
 async fn a_put_dropped_at_any_wait_took_nothing_and_the_stream_goes_on() {
     let service = Service::start();
     service.hold();
-    let stream = Stream::open(live().buffer_bytes(64 << 10), service.client()).await.unwrap();
+    let stream = Producer::open(live().buffer_bytes(64 << 10), service.client()).await.unwrap();
     let (mut ms, mut dropped) = (0, 0);
     let put = async |ms| stream.put_frame(frame(V, ms, ms % 400 == 0)).await.unwrap();
     for round in 0..400 {
@@ -93,7 +93,7 @@ async fn a_put_dropped_at_any_wait_took_nothing_and_the_stream_goes_on() {
 async fn a_stop_dropped_at_any_wait_goes_on_and_may_be_called_again() {
     let service = Service::start();
     for polls in 0..6 {
-        let stream = Stream::open(live(), service.client()).await.unwrap();
+        let stream = Producer::open(live(), service.client()).await.unwrap();
         for ms in (0..4_000).step_by(40) {
             stream.put_frame(frame(V, ms, ms % 2000 == 0)).await.unwrap();
         }
@@ -111,7 +111,7 @@ async fn a_stop_dropped_at_any_wait_goes_on_and_may_be_called_again() {
 #[tokio::test]
 async fn a_wait_for_an_event_dropped_at_any_point_loses_none_and_doubles_none() {
     let service = Service::start();
-    let stream = Stream::open(live(), service.client()).await.unwrap();
+    let stream = Producer::open(live(), service.client()).await.unwrap();
     let watching = async {
         let (mut events, mut persisted, mut seen) = (stream.events(), BTreeSet::new(), 0_usize);
         for round in 0.. {

@@ -4,7 +4,7 @@ mod support;
 
 use std::time::Duration;
 
-use kvs_producer::{Event, FragmentTag, ImageGeneration, LossReason, Notification, SharedBudget, WithoutKeyframe};
+use kvs_producer::{Event, FragmentTag, ImageGeneration, LongGop, LossReason, Notification, SharedBudget};
 use support::*;
 
 const S: fn(u64) -> Duration = Duration::from_secs;
@@ -74,18 +74,18 @@ fn equal_boundary_timestamp() {
     service.put(frame(V, 2040, false));
     service.finish(S(10));
     assert_eq!((service.times(0), service.times(1)), (vec![0, 2000], vec![2001, 2040]));
-    assert!(service.events.iter().any(|event| matches!(event, Event::Adjusted { frames: 1, .. })));
+    assert!(service.events.iter().any(|event| matches!(event, Event::TimestampsAdjusted { frames: 1, .. })));
 }
 
 #[test]
 fn gop_20s_diagnosed() {
-    for (policy, lost) in [(WithoutKeyframe::Split, 0), (WithoutKeyframe::Drop, 249)] {
-        let mut service = Service::new(config().without_keyframe(policy));
+    for (policy, lost) in [(LongGop::Split, 0), (LongGop::Drop, 249)] {
+        let mut service = Service::new(config().long_gop(policy));
         service.play(0, 30_000, 30_000);
         service.put(frame(V, 30_000, true));
         service.finish(S(10));
         let asked = service.events.iter().position(|event| matches!(event, Event::KeyframeNeeded { .. })).unwrap();
-        let warned = service.events.iter().position(|event| matches!(event, Event::Warning { .. })).unwrap();
+        let warned = service.events.iter().position(|event| matches!(event, Event::RuleViolated { .. })).unwrap();
         assert!(asked < warned, "the diagnosis comes before the limit is reached");
         assert_eq!(service.producer.stats().totals.lost_by.no_keyframe, lost);
         assert!(service.stored.iter().all(|seen| seen.frames.last().unwrap().pts - seen.frames[0].pts <= S(20)));

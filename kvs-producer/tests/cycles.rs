@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use allocation_counter::{AllocationInfo, measure};
 use kvs_aws::Client;
-use kvs_producer::{Config, Stream, Timestamps};
+use kvs_producer::{Producer, ProducerConfig, Timestamps};
 use service::Service;
 use support::*;
 use tokio::runtime::Runtime;
@@ -23,7 +23,7 @@ fn cycles() -> usize {
     std::env::var("KVS_CYCLES").map_or(200, |cycles| cycles.parse().unwrap())
 }
 
-fn live() -> Config {
+fn live() -> ProducerConfig {
     config().timestamps(Timestamps::StartAt(EPOCH))
 }
 
@@ -33,7 +33,7 @@ fn runtime() -> Runtime {
 }
 
 async fn cycle(client: &Client) {
-    let stream = Stream::open(live(), client.clone()).await.unwrap();
+    let stream = Producer::open(live(), client.clone()).await.unwrap();
     for ms in 0..3 {
         stream.put_frame(frame(V, ms * 40, ms == 0)).await.unwrap();
     }
@@ -89,7 +89,7 @@ fn the_blocking_face_leaves_no_thread_behind() {
     let (service, cycles) = (Service::start(), cycles() / 10);
     let client = service.client();
     for round in 0..cycles {
-        let stream = kvs_producer::blocking::Stream::open(live(), client.clone()).unwrap();
+        let stream = kvs_producer::blocking::Producer::open(live(), client.clone()).unwrap();
         let mut events = stream.events();
         stream.put_frame(frame(V, 0, true)).unwrap();
         if round % 2 == 0 {

@@ -10,8 +10,9 @@ use kvs_mkv::codec::g711::{self, Law};
 use kvs_mkv::service::ErrorId;
 use kvs_mkv::{CodecId, Frame, Track, TrackKind};
 use kvs_producer::{
-    Action, Answer, CloseReason, Event, Failure, FailureKind, FragmentTag, HaltReason, ImageGeneration, LossReason,
-    MissingTrack, Overflow, Payloads, Producer, Refusal, TimeJump, Timecodes, Timestamps, Transmit, WithoutKeyframe,
+    BitstreamMode, CloseReason, ControlResponse, Event, Failure, FailureKind, FragmentTag, HaltReason, ImageGeneration,
+    LongGop, LossReason, MissingTrack, Overflow, ProducerCore, RecoveryAction, Refusal, TimeJump, Timecodes,
+    Timestamps, Transmit,
 };
 use support::*;
 
@@ -54,8 +55,9 @@ fn a_doubled_error_ack_counts_once() {
 /// After a cut without a key frame, sound that is back before the next key frame does not begin a fragment whose header lacks it.
 #[test]
 fn a_track_that_is_back_does_not_begin_a_fragment() {
-    let config = kvs_producer::Config::new("cam", vec![video(), audio()]).payloads(Payloads::AsIs);
-    let mut service = Service::new(config.without_keyframe(WithoutKeyframe::Split));
+    let config =
+        kvs_producer::ProducerConfig::new("cam", vec![video(), audio()]).bitstream_mode(BitstreamMode::Passthrough);
+    let mut service = Service::new(config.long_gop(LongGop::Split));
     for ms in (0..40_000).step_by(40) {
         let sound = !(4_000..14_000).contains(&ms);
         // One group so long that it has to be cut, with sound that comes back just then.
@@ -81,8 +83,9 @@ fn a_track_that_is_back_does_not_begin_a_fragment() {
 /// A track that gives nothing any more does not keep key frames from beginning fragments.
 #[test]
 fn a_silent_track_holds_no_fragment_open() {
-    let config = kvs_producer::Config::new("cam", vec![video(), audio()]).payloads(Payloads::AsIs);
-    let mut service = Service::new(config.without_keyframe(WithoutKeyframe::Drop));
+    let config =
+        kvs_producer::ProducerConfig::new("cam", vec![video(), audio()]).bitstream_mode(BitstreamMode::Passthrough);
+    let mut service = Service::new(config.long_gop(LongGop::Drop));
     for ms in (0..20_000).step_by(40) {
         service.put(frame(V, ms, ms % 3000 == 0));
         if ms < 5000 {
@@ -299,12 +302,12 @@ fn every_error_ack_has_an_answer() {
         let diagnosis = diagnosis.unwrap();
         assert_eq!(diagnosis.error.id, ErrorId(id));
         let halted = count(&service, |event| matches!(event, Event::Halted(HaltReason::Rejected(_)))) == 1;
-        assert_eq!(halted, diagnosis.action == Action::Halt, "{id}");
+        assert_eq!(halted, diagnosis.action == RecoveryAction::Halt, "{id}");
         service.producer.resume(service.now);
         service.play(4000, 8000, 2000);
         service.finish(S(20));
         let totals = service.producer.stats().totals;
-        let eaten = if diagnosis.action == Action::SkipFragment { totals.lost_by.rejected } else { 0 };
+        let eaten = if diagnosis.action == RecoveryAction::SkipFragment { totals.lost_by.rejected } else { 0 };
         assert_eq!(totals.lost.frames, eaten, "{id}: {totals:?}");
     }
 }
@@ -315,7 +318,7 @@ fn non_monotonic_is_error_to_caller() {
     let mut service = Service::new(config().time_jump(TimeJump::Refuse));
     service.put(frame(V, 10_000, true));
     let refused = service.producer.put_frame(frame(V, 1000, false), service.now).unwrap_err();
-    assert!(matches!(refused.refusal, Refusal::Backwards { .. }), "{refused}");
+    assert!(matches!(refused.refusal, Refusal::TimestampRegression { .. }), "{refused}");
     assert_eq!(refused.into_frame(), frame(V, 1000, false));
 }
 
@@ -364,7 +367,8 @@ fn expired_token_midstream() {
 #[test]
 fn audio_only() {
     let track = Track::new(V, TrackKind::Audio, CodecId::AAC).with_audio(48_000.0, 2, None);
-    let mut service = Service::new(kvs_producer::Config::new("cam", vec![track]).payloads(Payloads::AsIs));
+    let mut service =
+        Service::new(kvs_producer::ProducerConfig::new("cam", vec![track]).bitstream_mode(BitstreamMode::Passthrough));
     for n in 0..500 {
         service.put(frame(V, n * 21, false));
         service.pass(MS(21));
@@ -378,7 +382,9 @@ fn audio_only() {
 /// cpp#680, cpp#354: one track stalls and comes back with a wild time; no fragment lacks a declared track.
 #[test]
 fn track_stall_and_wild_pts() {
-    let mut service = Service::new(kvs_producer::Config::new("cam", vec![video(), audio()]).payloads(Payloads::AsIs));
+    let mut service = Service::new(
+        kvs_producer::ProducerConfig::new("cam", vec![video(), audio()]).bitstream_mode(BitstreamMode::Passthrough),
+    );
     for ms in (0..40_000).step_by(40) {
         service.put(frame(V, ms, ms % 2000 == 0));
         if !(10_000..25_000).contains(&ms) {
@@ -466,7 +472,7 @@ fn faster_than_realtime() {
             match service.producer.put_frame(next, service.now) {
                 Ok(()) => break,
                 Err(refused) => {
-                    assert!(matches!(refused.refusal, Refusal::Full { .. }));
+                    assert!(matches!(refused.refusal, Refusal::BufferFull { .. }));
                     waits += 1;
                     next = refused.into_frame();
                     service.run();
@@ -549,7 +555,7 @@ fn params_change_starts_session() {
         [unit(&sps), unit(&[0x68, 0xce, 0x3c, 0x80]), unit(&[0x65, 0x88, 0x84])].concat()
     };
     let track = Track::new(V, TrackKind::Video, CodecId::H264);
-    let mut service = Service::new(kvs_producer::Config::new("cam", vec![track]));
+    let mut service = Service::new(kvs_producer::ProducerConfig::new("cam", vec![track]));
     for (n, level) in [10, 10, 11, 11].into_iter().enumerate() {
         let start = n as u64 * 2000;
         service.put(Frame::new(V, at(start), key(level)).with_keyframe(true));
@@ -587,13 +593,17 @@ fn offline_constructor_leak() {
     let heap = allocation_counter::measure(|| {
         for n in 0..EACH {
             // Refused when it is nearly made: the header of its sessions is tried last.
-            assert!(Producer::new(config().seed(n).writing_app("x".repeat(1 << 17)), now, wall).is_err());
-            let mut producer = Producer::new(config().seed(n), now, wall).unwrap();
+            assert!(ProducerCore::new(config().seed(n).writing_app("x".repeat(1 << 17)), now, wall).is_err());
+            let mut producer = ProducerCore::new(config().seed(n), now, wall).unwrap();
             producer.put_frame(frame(V, 0, true), now).unwrap();
-            let Some(Transmit::Call { id, .. }) = producer.poll_transmit(now) else {
+            let Some(Transmit::Control { id, .. }) = producer.poll_transmit(now) else {
                 panic!("it looks for its stream")
             };
-            producer.handle_answer(id, Answer::Failed(Failure::new(FailureKind::Unreachable, "offline")), now);
+            producer.handle_response(
+                id,
+                ControlResponse::Failed(Failure::new(FailureKind::Unreachable, "offline")),
+                now,
+            );
             assert!(matches!(producer.poll_event(), Some(Event::Retrying { .. })));
         }
     });
@@ -663,7 +673,7 @@ fn sei_first_and_trailing_zero() {
     let picture: Vec<u8> = [b"\x65\x88".as_slice(), &[0x5a; 300]].concat();
     let units = [SEI, SPS, PPS, &picture];
     let track = Track::new(V, TrackKind::Video, CodecId::H264);
-    let mut service = Service::new(kvs_producer::Config::new("cam", vec![track]));
+    let mut service = Service::new(kvs_producer::ProducerConfig::new("cam", vec![track]));
     let access_unit: Vec<u8> = units.iter().flat_map(|unit| [b"\0\0\0\x01", *unit, b"\0\0"].concat()).collect();
     service.put(Frame::new(V, at(0), access_unit).with_keyframe(true));
     service.finish(S(5));
@@ -679,7 +689,7 @@ fn sei_first_and_trailing_zero() {
 fn ulaw_not_alaw() {
     for (law, tag) in [(Law::Mu, 7u16), (Law::A, 6)] {
         let track = g711::track(V, law, 8000, 1);
-        let mut service = Service::new(kvs_producer::Config::new("cam", vec![track]));
+        let mut service = Service::new(kvs_producer::ProducerConfig::new("cam", vec![track]));
         for ms in (0..5000).step_by(20) {
             service.put(Frame::new(V, at(ms), vec![0xd5; 160]));
             service.pass(MS(20));
@@ -721,7 +731,9 @@ fn silent_library() {
 /// With pictures shown out of order, a fragment that has to be cut before its key frame is cut where no picture's time has to move.
 #[test]
 fn a_long_group_is_cut_at_a_clean_place() {
-    let config = kvs_producer::Config::new("cam", vec![video(), audio()]).payloads(Payloads::AsIs).fragment_max(S(5));
+    let config = kvs_producer::ProducerConfig::new("cam", vec![video(), audio()])
+        .bitstream_mode(BitstreamMode::Passthrough)
+        .fragment_max(S(5));
     let mut service = Service::new(config);
     // Four pictures a step: one that others refer to, then three that are shown before it.
     for step in 0..100u64 {
@@ -742,14 +754,16 @@ fn a_long_group_is_cut_at_a_clean_place() {
         assert!(*times.iter().max().unwrap() - *times.iter().min().unwrap() <= S(5));
     }
     times_rise(&service);
-    let moved: Vec<_> = service.events.iter().filter(|event| matches!(event, Event::Adjusted { .. })).collect();
+    let moved: Vec<_> =
+        service.events.iter().filter(|event| matches!(event, Event::TimestampsAdjusted { .. })).collect();
     assert!(moved.is_empty(), "a time had to move: {moved:?}");
 }
 
 /// A fragment that lacks a track is lost where that was asked for, also when it is on the wire; all others go out whole.
 #[test]
 fn a_fragment_without_one_of_its_tracks_is_dropped_where_that_is_asked_for() {
-    let config = kvs_producer::Config::new("cam", vec![video(), audio()]).payloads(Payloads::AsIs);
+    let config =
+        kvs_producer::ProducerConfig::new("cam", vec![video(), audio()]).bitstream_mode(BitstreamMode::Passthrough);
     let mut service = Service::new(config.missing_track(MissingTrack::Drop));
     for ms in (0..20_000).step_by(40) {
         service.put(frame(V, ms, ms % 2000 == 0));

@@ -17,7 +17,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use kvs_aws::Client;
 use kvs_mkv::{Event as Mkv, Limits, Parser};
-use kvs_producer::{Bootstrap, Event, ImageGeneration, NewStream, OpenError, Overflow, Stream, Timestamps};
+use kvs_producer::{Event, ImageGeneration, NewStream, OpenError, Overflow, Producer, StreamLookup, Timestamps};
 use support::*;
 use tokio::net::TcpListener;
 
@@ -119,9 +119,9 @@ fn client(address: &str) -> Client {
     Client::new(config.endpoint_url(address).unwrap()).unwrap()
 }
 
-fn live() -> kvs_producer::Config {
+fn live() -> kvs_producer::ProducerConfig {
     config()
-        .bootstrap(Bootstrap::CreateIfMissing(NewStream::default()))
+        .stream_lookup(StreamLookup::CreateIfMissing(NewStream::default()))
         .timestamps(Timestamps::StartAt(EPOCH))
         .overflow(Overflow::Refuse)
         .backoff_first(Duration::from_millis(10))
@@ -130,7 +130,7 @@ fn live() -> kvs_producer::Config {
 #[tokio::test]
 async fn a_stream_is_created_fed_and_stopped_over_real_sockets() {
     let (fake, client, _) = serve().await;
-    let stream = Stream::open(live(), client).await.unwrap();
+    let stream = Producer::open(live(), client).await.unwrap();
     let mut events = stream.events();
     for ms in (0..10_000).step_by(40) {
         stream.put_frame(frame(V, ms, ms % 2000 == 0)).await.unwrap();
@@ -152,7 +152,7 @@ async fn a_stream_is_created_fed_and_stopped_over_real_sockets() {
 async fn broken_connections_cost_nothing_but_time() {
     let (fake, client, _) = serve().await;
     fake.break_first.store(3, Ordering::SeqCst);
-    let stream = Stream::open(live(), client).await.unwrap();
+    let stream = Producer::open(live(), client).await.unwrap();
     for ms in (0..20_000).step_by(40) {
         stream.put_frame(frame(V, ms, ms % 2000 == 0)).await.unwrap();
     }
@@ -167,8 +167,8 @@ async fn an_unreachable_service_is_one_clear_error() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    let config = live().open_timeout(Duration::from_millis(1500));
-    let refused = Stream::open(config, client(&address)).await.unwrap_err();
+    let within = Duration::from_millis(1500);
+    let refused = Producer::open_within(live(), client(&address), within).await.unwrap_err();
     assert!(matches!(refused, OpenError::TimedOut { .. }));
     assert!(refused.to_string().contains("no way to the stream within 1 s"), "{refused}");
 }
@@ -176,7 +176,7 @@ async fn an_unreachable_service_is_one_clear_error() {
 #[tokio::test]
 async fn dropping_a_stream_ends_its_events() {
     let (_, client, _) = serve().await;
-    let stream = Stream::open(live(), client).await.unwrap();
+    let stream = Producer::open(live(), client).await.unwrap();
     let mut events = stream.events();
     stream.put_frame(frame(V, 0, true)).await.unwrap();
     drop(stream);

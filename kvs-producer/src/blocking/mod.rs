@@ -1,12 +1,12 @@
-//! The producer for programs without a runtime: the methods of [`crate::Stream`], blocking.
+//! The producer for programs without a runtime: the methods of [`crate::Producer`], blocking.
 //!
-//! One background thread, named `kvs-producer`, drives the connection; several streams may share one
-//! ([`Background`]). Calling from inside a tokio runtime panics, as blocking there would stop it: use [`crate::Stream`].
+//! One driver_thread thread, named `kvs-producer`, drives the connection; several streams may share one
+//! ([`DriverThread`]). Calling from inside a tokio runtime panics, as blocking there would stop it: use [`crate::Producer`].
 
-mod background;
+mod driver_thread;
 mod events;
 mod producer;
 
-pub use background::Background;
+pub use driver_thread::DriverThread;
 pub use events::Events;
-pub use producer::Stream;
+pub use producer::Producer;

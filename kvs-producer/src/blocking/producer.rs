@@ -5,9 +5,9 @@ use std::time::Duration;
 use kvs_aws::Client;
 use kvs_mkv::Frame;
 
-use super::background::Background;
+use super::driver_thread::DriverThread;
 use super::events::Events;
-use crate::config::Config;
+use crate::config::ProducerConfig;
 use crate::driver::{self, OpenError, StopReport};
 use crate::media::put_error::PutFrameError;
 use crate::report::event::HaltReason;
@@ -25,12 +25,12 @@ use crate::tags::{FragmentEvent, FragmentTag, PutTagError};
 /// use std::time::Duration;
 /// use kvs_aws::Client;
 /// use kvs_mkv::{CodecId, Track, TrackKind, TrackNumber};
-/// use kvs_producer::Config;
-/// use kvs_producer::blocking::Stream;
+/// use kvs_producer::ProducerConfig;
+/// use kvs_producer::blocking::Producer;
 ///
 /// let video = Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::H264);
 /// let client = Client::new(kvs_aws::ClientConfig::from_env()?)?;
-/// let stream = Stream::open(Config::new("front-door", vec![video]), client)?;
+/// let stream = Producer::open(ProducerConfig::new("front-door", vec![video]), client)?;
 /// for frame in frames {
 ///     stream.put_frame(frame)?;
 /// }
@@ -40,31 +40,39 @@ use crate::tags::{FragmentEvent, FragmentTag, PutTagError};
 /// # }
 /// ```
 #[derive(Debug)]
-pub struct Stream {
+pub struct Producer {
     // Dropped before the thread that drives it.
-    stream: driver::Stream,
-    background: Background,
+    stream: driver::Producer,
+    driver_thread: DriverThread,
 }
 
-impl Stream {
-    pub(super) const fn new(stream: driver::Stream, background: Background) -> Self {
-        Self { stream, background }
+impl Producer {
+    pub(super) const fn new(stream: driver::Producer, driver_thread: DriverThread) -> Self {
+        Self { stream, driver_thread }
     }
 
-    /// Begins on a thread of its own, and waits until the stream and its endpoint are found; see [`Background::open`].
+    /// Begins on a thread of its own, and waits until the stream and its endpoint are found; see [`DriverThread::open`].
     ///
     /// # Errors
-    /// When the system gives no thread, and those of [`Background::open`].
-    pub fn open(config: Config, client: Client) -> Result<Self, OpenError> {
-        Background::start()?.open(config, client)
+    /// When the system gives no thread, and those of [`DriverThread::open`].
+    pub fn open(config: ProducerConfig, client: Client) -> Result<Self, OpenError> {
+        DriverThread::spawn()?.open(config, client)
     }
 
-    /// Begins on a thread of its own, and takes frames at once; see [`Background::begin`].
+    /// Starts the stream on a thread of its own and waits at most `within` until it and its endpoint are resolved.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open), with this timeout.
+    pub fn open_within(config: ProducerConfig, client: Client, within: Duration) -> Result<Self, OpenError> {
+        DriverThread::spawn()?.open_within(config, client, within)
+    }
+
+    /// Begins on a thread of its own, and takes frames at once; see [`DriverThread::start`].
     ///
     /// # Errors
     /// When the system gives no thread, or the configuration cannot work.
-    pub fn start(config: Config, client: Client) -> Result<Self, OpenError> {
-        Background::start()?.begin(config, client)
+    pub fn start(config: ProducerConfig, client: Client) -> Result<Self, OpenError> {
+        DriverThread::spawn()?.start(config, client)
     }
 
     /// Waits until the stream and its endpoint are found.
@@ -72,7 +80,7 @@ impl Stream {
     /// # Errors
     /// When the service will not have it.
     pub fn ready(&self) -> Result<(), HaltReason> {
-        self.background.block_on(self.stream.ready())
+        self.driver_thread.block_on(self.stream.ready())
     }
 
     /// Puts a frame. With [`Overflow::Refuse`](crate::Overflow::Refuse) it waits while the buffer is full, however long.
@@ -80,16 +88,16 @@ impl Stream {
     /// # Errors
     /// Hands the frame back with the reason; the stream goes on.
     pub fn put_frame(&self, frame: Frame) -> Result<(), PutFrameError> {
-        self.background.block_on(self.stream.put_frame(frame))
+        self.driver_thread.block_on(self.stream.put_frame(frame))
     }
 
     /// Puts a frame, waiting at most so long while the buffer is full.
     ///
     /// # Errors
-    /// Hands the frame back with the reason, [`Refusal::Full`](crate::Refusal::Full) when there was no room in time; the
+    /// Hands the frame back with the reason, [`Refusal::BufferFull`](crate::Refusal::BufferFull) when there was no room in time; the
     /// stream goes on.
     pub fn put_frame_within(&self, frame: Frame, within: Duration) -> Result<(), PutFrameError> {
-        self.background.block_on(self.stream.put_frame_within(frame, within))
+        self.driver_thread.block_on(self.stream.put_frame_within(frame, within))
     }
 
     /// Puts a frame without ever waiting.
@@ -100,7 +108,7 @@ impl Stream {
         self.stream.try_put_frame(frame)
     }
 
-    /// Puts a tag on the fragment of the last frame that was put; see [`crate::Stream::put_tag`].
+    /// Puts a tag on the fragment of the last frame that was put; see [`crate::Producer::put_tag`].
     ///
     /// # Errors
     /// Names and values the service would refuse, and tags beyond the fragment's budget.
@@ -139,7 +147,7 @@ impl Stream {
     /// What happens from now on. Of several, each event goes to one.
     #[must_use]
     pub fn events(&self) -> Events {
-        Events::new(self.stream.events(), self.background.clone())
+        Events::new(self.stream.events(), self.driver_thread.clone())
     }
 
     /// Counts and sizes.
@@ -151,6 +159,6 @@ impl Stream {
     /// Takes no more frames, sends what is buffered, waits for the acks at most so long, and says what became of everything.
     /// What is not persisted by then is reported lost. May be called again.
     pub fn stop(&self, within: Duration) -> StopReport {
-        self.background.block_on(self.stream.stop(within))
+        self.driver_thread.block_on(self.stream.stop(within))
     }
 }

@@ -14,11 +14,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// with their next frame.
 ///
 /// ```
-/// use kvs_producer::{Config, SharedBudget};
+/// use kvs_producer::{ProducerConfig, SharedBudget};
 ///
 /// let budget = SharedBudget::new(64 << 20);
 /// # let tracks = Vec::new();
-/// let config = Config::new("front-door", tracks).shared_budget(budget.clone());
+/// let config = ProducerConfig::new("front-door", tracks).shared_budget(budget.clone());
 /// # let _ = config;
 /// ```
 #[derive(Clone, Debug)]

@@ -9,48 +9,47 @@ use crate::buffer::budget::SharedBudget;
 use crate::io::control::NewStream;
 use crate::io::transmit::Timecodes;
 use crate::limits;
-use crate::tags::{Cadence, FragmentEvent, PutTagError};
+use crate::tags::{EventInterval, FragmentEvent, PutTagError};
 
 /// How one stream is produced. The defaults suit a camera on a home uplink.
 ///
 /// ```
 /// use std::time::Duration;
 /// use kvs_mkv::{CodecId, Track, TrackKind, TrackNumber};
-/// use kvs_producer::{Bootstrap, Config, NewStream};
+/// use kvs_producer::{StreamLookup, ProducerConfig, NewStream};
 ///
 /// let video = Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::H264);
-/// let config = Config::new("front-door", vec![video])
-///     .bootstrap(Bootstrap::CreateIfMissing(NewStream::new(Duration::from_secs(24 * 60 * 60))))
+/// let config = ProducerConfig::new("front-door", vec![video])
+///     .stream_lookup(StreamLookup::CreateIfMissing(NewStream::new(Duration::from_secs(24 * 60 * 60))))
 ///     .buffer_bytes(8 << 20);
 /// # let _ = config;
 /// ```
 #[derive(Clone, Debug)]
-pub struct Config {
+pub struct ProducerConfig {
     pub(crate) stream: String,
     pub(crate) tracks: Vec<Track>,
-    pub(crate) seed: u64,
-    pub(crate) bootstrap: Bootstrap,
+    pub(crate) seed: Option<u64>,
+    pub(crate) stream_lookup: StreamLookup,
     pub(crate) timecodes: Timecodes,
     pub(crate) timestamps: Timestamps,
-    pub(crate) payloads: Payloads,
+    pub(crate) bitstream_mode: BitstreamMode,
     pub(crate) time_jump: TimeJump,
     pub(crate) fragment_min: Duration,
     pub(crate) fragment_max: Duration,
     pub(crate) audio_fragment: Duration,
-    pub(crate) without_keyframe: WithoutKeyframe,
+    pub(crate) long_gop: LongGop,
     pub(crate) missing_track: MissingTrack,
     pub(crate) interleave_wait: Duration,
     pub(crate) interleave_span: Duration,
     pub(crate) buffer_bytes: usize,
     pub(crate) buffer_time: Duration,
     pub(crate) shared_budget: Option<SharedBudget>,
-    pub(crate) regular_events: Vec<(Cadence, FragmentEvent)>,
+    pub(crate) regular_events: Vec<(EventInterval, FragmentEvent)>,
     pub(crate) overflow: Overflow,
     pub(crate) pre_roll: Duration,
     pub(crate) backoff_first: Duration,
     pub(crate) backoff_cap: Duration,
     pub(crate) call_timeout: Duration,
-    pub(crate) open_timeout: Duration,
     pub(crate) drain_timeout: Duration,
     pub(crate) ack_timeout: Duration,
     pub(crate) idle_after: Duration,
@@ -61,7 +60,7 @@ pub struct Config {
 /// How the stream and its endpoint are found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Bootstrap {
+pub enum StreamLookup {
     /// The stream must exist; its endpoint is asked for.
     #[default]
     Existing,
@@ -85,16 +84,16 @@ pub enum Timestamps {
     StartAt(Duration),
 }
 
-/// Whether payloads are looked at before they are sent.
+/// Whether bitstream_mode are looked at before they are sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Payloads {
+pub enum BitstreamMode {
     /// Start codes become lengths, ADTS headers go, and the codec private data is taken from the stream: missing at first, it
     /// is filled in; changed at a key frame, it begins a new session.
     #[default]
     Detect,
     /// They go out as they are, under the codec private data of the configuration.
-    AsIs,
+    Passthrough,
 }
 
 /// What happens when the leading track's time goes back by more than reordering explains.
@@ -111,10 +110,10 @@ pub enum TimeJump {
 }
 
 /// What happens to frames after a fragment had to be cut without a key frame (a longer interval than a fragment may last,
-/// 50 MB, a pause of the source, [`end_fragment`](crate::Producer::end_fragment)).
+/// 50 MB, a pause of the source, [`end_fragment`](crate::ProducerCore::end_fragment)).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum WithoutKeyframe {
+pub enum LongGop {
     /// They make a fragment that cannot be decoded by itself; nothing is lost, but it may begin a session.
     #[default]
     Split,
@@ -130,7 +129,7 @@ pub enum MissingTrack {
     #[default]
     LeaveOut,
     /// It is reported lost: for viewers that need all tracks or none. A track that has been silent for
-    /// [`interleave_wait`](Config::interleave_wait) is left out all the same.
+    /// [`interleave_wait`](ProducerConfig::interleave_wait) is left out all the same.
     Drop,
 }
 
@@ -210,22 +209,22 @@ macro_rules! setters {
     };
 }
 
-impl Config {
+impl ProducerConfig {
     /// A stream by its name or ARN, and its tracks: video first, wherever there is video.
     pub fn new(stream: impl Into<String>, tracks: Vec<Track>) -> Self {
         Self {
             stream: stream.into(),
             tracks,
-            seed: 0,
-            bootstrap: Bootstrap::default(),
+            seed: None,
+            stream_lookup: StreamLookup::default(),
             timecodes: Timecodes::default(),
             timestamps: Timestamps::default(),
-            payloads: Payloads::default(),
+            bitstream_mode: BitstreamMode::default(),
             time_jump: TimeJump::default(),
             fragment_min: service::FRAGMENT_DURATION_MIN,
             fragment_max: service::FRAGMENT_DURATION_MAX,
             audio_fragment: Duration::from_secs(2),
-            without_keyframe: WithoutKeyframe::default(),
+            long_gop: LongGop::default(),
             missing_track: MissingTrack::default(),
             interleave_wait: Duration::from_secs(2),
             interleave_span: Duration::from_secs(5),
@@ -238,7 +237,6 @@ impl Config {
             backoff_first: Duration::from_millis(200),
             backoff_cap: Duration::from_secs(10),
             call_timeout: Duration::from_secs(10),
-            open_timeout: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(10),
             ack_timeout: Duration::from_secs(30),
             idle_after: Duration::from_secs(20),
@@ -265,31 +263,36 @@ impl Config {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use kvs_producer::{Cadence, Config, ImageGeneration};
+    /// use kvs_producer::{EventInterval, ProducerConfig, ImageGeneration};
     ///
     /// # let tracks = Vec::new();
-    /// let config = Config::new("front-door", tracks)
-    ///     .event_every(Cadence::Time(Duration::from_secs(60)), ImageGeneration::new().with_prefix("minute"));
+    /// let config = ProducerConfig::new("front-door", tracks)
+    ///     .event_every(EventInterval::Time(Duration::from_secs(60)), ImageGeneration::new().with_prefix("minute"));
     /// # let _ = config;
     /// ```
     #[must_use]
-    pub fn event_every(mut self, cadence: Cadence, event: impl Into<FragmentEvent>) -> Self {
+    pub fn event_every(mut self, cadence: EventInterval, event: impl Into<FragmentEvent>) -> Self {
         self.regular_events.push((cadence, event.into()));
         self
     }
 
+    /// Sets the seed of the random numbers: backoff jitter, rotation jitter and segment UIDs. Use a different one for each
+    /// stream. Default: the tokio driver draws a random seed for each producer; the core alone uses 0.
+    #[must_use]
+    pub const fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
     setters! {
-        /// Seeds all chance in the producer: waits are scattered and segment ids made by it. Give each stream another; the
-        /// tokio driver does so by itself when it is zero, the default.
-        seed: u64;
         /// How the stream and its endpoint are found: by default the stream must exist.
-        bootstrap: Bootstrap;
+        stream_lookup: StreamLookup;
         /// What cluster timecodes count from: by default the Unix epoch.
         timecodes: Timecodes;
         /// What the frames' times count from: by default the Unix epoch.
         timestamps: Timestamps;
-        /// Whether payloads are looked at: by default they are, where the codec is H.264, H.265 or AAC.
-        payloads: Payloads;
+        /// Whether bitstream_mode are looked at: by default they are, where the codec is H.264, H.265 or AAC.
+        bitstream_mode: BitstreamMode;
         /// What happens when time goes back: by default a new session.
         time_jump: TimeJump;
         /// Fragments are not cut at a key frame before they are this long: 1 s by default, which keeps streams of key frames
@@ -300,7 +303,7 @@ impl Config {
         /// Length of fragments where there is no video: 2 s by default.
         audio_fragment: Duration;
         /// What happens to frames after such a cut: by default they make a fragment of their own.
-        without_keyframe: WithoutKeyframe;
+        long_gop: LongGop;
         /// What happens to a fragment without a frame of one of its tracks: by default it goes out without that track.
         missing_track: MissingTrack;
         /// With several tracks, how long a frame waits for earlier ones of the others: 2 s by default. A track that gives none
@@ -315,7 +318,7 @@ impl Config {
         buffer_time: Duration;
         /// What happens when the buffer is full: by default the oldest fragment goes.
         overflow: Overflow;
-        /// How much media before [`resume`](crate::Producer::resume) is kept while paused: none by default.
+        /// How much media before [`resume`](crate::ProducerCore::resume) is kept while paused: none by default.
         pre_roll: Duration;
         /// The first wait after a failure, 200 ms by default; it doubles with each attempt.
         backoff_first: Duration;
@@ -324,8 +327,6 @@ impl Config {
         backoff_cap: Duration;
         /// How long a call or a connection attempt may take: 10 s by default.
         call_timeout: Duration;
-        /// How long `Stream::open` waits for the stream and its endpoint to be found: 30 s by default. Nothing else ends by it.
-        open_timeout: Duration;
         /// How long nothing may be taken and no ack come between the end of a request body and the last ack: 10 s by default.
         drain_timeout: Duration;
         /// How long a connection may say nothing and take nothing while media waits for acks: 30 s by default. A slow link that

@@ -8,7 +8,7 @@ use crate::ack::{Ack, AckError, AckKind};
 use crate::buffer::fragment_buffer::Buffer;
 use crate::io::control::SessionId;
 use crate::limits::{AFTER_ERROR, ATTEMPTS};
-use crate::report::diagnosis::{Action, Diagnosis, remedy};
+use crate::report::diagnosis::{Diagnosis, RecoveryAction, remedy};
 use crate::report::event::{CloseReason, Event, FragmentId};
 use crate::report::sink::Reports;
 
@@ -29,7 +29,7 @@ impl Connection {
                 Ok(ack) => self.on_ack(id, ack, buffer, now, reports),
                 Err(error) => {
                     reports.stats.acks.other += 1;
-                    reports.push(Event::AckUnreadable { session: id, error });
+                    reports.push(Event::InvalidAck { session: id, error });
                 }
             }
         }
@@ -106,8 +106,8 @@ impl Connection {
     }
 
     /// Acks that are already on their way are still heard.
-    fn drain_after(&mut self, error: AckError, action: Action, now: Instant) {
-        let then = if action == Action::Halt { Then::Halt(error) } else { Then::Retry(error) };
+    fn drain_after(&mut self, error: AckError, action: RecoveryAction, now: Instant) {
+        let then = if action == RecoveryAction::Halt { Then::Halt(error) } else { Then::Retry(error) };
         self.link = match self.link.take() {
             Link::Opening { session, .. } | Link::Streaming { session } => {
                 Link::Draining { session, deadline: now + AFTER_ERROR, then }
@@ -136,13 +136,13 @@ struct Refused {
 }
 
 /// What becomes of the fragment an error ack speaks of.
-fn judge(action: Action, refused: Refused, error: &AckError, buffer: &mut Buffer, reports: &mut Reports) {
+fn judge(action: RecoveryAction, refused: Refused, error: &AckError, buffer: &mut Buffer, reports: &mut Reports) {
     let Refused { fragment, named, session } = refused;
     let enough = match action {
-        Action::SkipFragment => 1,
-        Action::ResendOnce => 2,
-        Action::Resend if named => ATTEMPTS,
-        Action::Resend | Action::Halt => return,
+        RecoveryAction::SkipFragment => 1,
+        RecoveryAction::ResendOnce => 2,
+        RecoveryAction::Resend if named => ATTEMPTS,
+        RecoveryAction::Resend | RecoveryAction::Halt => return,
     };
     if buffer.refuse(fragment, session) >= enough {
         buffer.reject(fragment, error.clone(), reports);

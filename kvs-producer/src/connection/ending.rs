@@ -36,7 +36,7 @@ impl Connection {
         let Some(id) = self.link.session().map(|session| session.id) else { return };
         let link = self.link.take();
         // Whatever was still meant for this connection has no meaning any more.
-        self.control.retain(|transmit| matches!(transmit, Transmit::Call { .. }));
+        self.control.retain(|transmit| matches!(transmit, Transmit::Control { .. }));
         self.control.push_back(Transmit::Abort { session: id });
         buffer.requeue(id, reports);
         let was_opening = matches!(link, Link::Opening { .. });
@@ -60,7 +60,7 @@ impl Connection {
                 return self.go(onward, now, reports);
             }
             CloseReason::Broken(message) => Failure::new(FailureKind::Unreachable, message),
-            CloseReason::Silent { since } => {
+            CloseReason::Silent { duration: since } => {
                 Failure::new(FailureKind::TimedOut, format!("nothing heard for {} ms", millis(since)))
             }
             CloseReason::Error(error) => Failure::new(FailureKind::Service, error.to_string()),

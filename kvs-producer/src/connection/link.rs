@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::ack::AckError;
 use crate::connection::session::Session;
-use crate::io::control::{Call, CallId, SessionId};
+use crate::io::control::{ControlRequest, ControlRequestId, SessionId};
 use crate::report::event::HaltReason;
 
 /// Where the connection stands.
@@ -38,7 +38,7 @@ pub(super) enum Link {
     /// Nothing is under way.
     Resting,
     /// A call is out.
-    Calling { id: CallId, call: Call, deadline: Instant },
+    Calling { id: ControlRequestId, call: ControlRequest, deadline: Instant },
     /// A connection is being made.
     Opening { session: Session, deadline: Instant },
     /// Media goes out, acks come in.

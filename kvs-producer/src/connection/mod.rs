@@ -16,11 +16,11 @@ use kvs_mkv::Chunks;
 use self::link::{Link, Then};
 use self::timers::Times;
 use crate::buffer::fragment_buffer::Buffer;
-use crate::config::Config;
+use crate::config::ProducerConfig;
 use crate::connection::backoff::Backoff;
 use crate::connection::session::{Outlook, Session, Step};
 use crate::connection::setup::{Onward, Route};
-use crate::io::control::{Answer, Call, CallId, Failure, SessionId};
+use crate::io::control::{ControlRequest, ControlRequestId, ControlResponse, Failure, SessionId};
 use crate::io::transmit::{OpenRequest, Timecodes, Transmit};
 use crate::report::event::{CloseReason, Event, FragmentId, HaltReason};
 use crate::report::sink::Reports;
@@ -67,12 +67,12 @@ impl Wish {
 }
 
 impl Connection {
-    pub(crate) fn new(config: &Config, now: Instant) -> Self {
+    pub(crate) fn new(config: &ProducerConfig, now: Instant) -> Self {
         Self {
             link: Link::Resting,
-            route: Route::new(config.bootstrap.clone(), now),
+            route: Route::new(config.stream_lookup.clone(), now),
             backoff: Backoff::new(config.backoff_first, config.backoff_cap),
-            chance: fastrand::Rng::with_seed(config.seed),
+            chance: fastrand::Rng::with_seed(config.seed.unwrap_or_default()),
             times: Times::new(config),
             timecodes: config.timecodes,
             app: config.writing_app.clone(),
@@ -134,10 +134,10 @@ impl Connection {
         }
     }
 
-    fn call(&mut self, call: Call, now: Instant) {
+    fn call(&mut self, call: ControlRequest, now: Instant) {
         self.calls += 1;
-        let id = CallId(self.calls);
-        self.control.push_back(Transmit::Call { id, call: call.clone() });
+        let id = ControlRequestId(self.calls);
+        self.control.push_back(Transmit::Control { id, request: call.clone() });
         self.link = Link::Calling { id, call, deadline: now + self.times.call };
     }
 
@@ -199,7 +199,13 @@ impl Connection {
         self.link = Link::Draining { session, deadline: now + self.times.drain, then: Then::Rest };
     }
 
-    pub(crate) fn handle_answer(&mut self, id: CallId, answer: Answer, now: Instant, reports: &mut Reports) {
+    pub(crate) fn handle_response(
+        &mut self,
+        id: ControlRequestId,
+        answer: ControlResponse,
+        now: Instant,
+        reports: &mut Reports,
+    ) {
         let Link::Calling { id: expected, call, .. } = &self.link else { return };
         if *expected != id {
             return;

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::config::Bootstrap;
-use crate::io::control::{Answer, Call, Failure, FailureKind, Freshness, StreamStatus};
+use crate::config::StreamLookup;
+use crate::io::control::{ControlRequest, ControlResponse, Failure, FailureKind, Freshness, StreamStatus};
 use crate::limits::{CREDENTIALS_MARGIN, ENDPOINT_LIFE};
 use crate::report::event::HaltReason;
 
@@ -16,9 +16,9 @@ use crate::report::event::HaltReason;
 /// ```
 #[derive(Debug)]
 pub(crate) struct Route {
-    bootstrap: Bootstrap,
+    stream_lookup: StreamLookup,
     credentials: Credentials,
-    stream: Stream,
+    stream: StreamState,
     endpoint: Option<(String, Instant)>,
     retention: Option<Duration>,
     /// A connection was open once: a refusal may pass, so it is not the end.
@@ -33,7 +33,7 @@ enum Credentials {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stream {
+enum StreamState {
     Unknown,
     Missing,
     Active,
@@ -51,15 +51,15 @@ pub(crate) enum Onward {
 }
 
 impl Route {
-    pub(crate) fn new(bootstrap: Bootstrap, now: Instant) -> Self {
-        let endpoint = match &bootstrap {
-            Bootstrap::FixedEndpoint(endpoint) => Some((endpoint.clone(), now)),
+    pub(crate) fn new(stream_lookup: StreamLookup, now: Instant) -> Self {
+        let endpoint = match &stream_lookup {
+            StreamLookup::FixedEndpoint(endpoint) => Some((endpoint.clone(), now)),
             _ => None,
         };
         Self {
-            bootstrap,
+            stream_lookup,
             credentials: Credentials::Needed(Freshness::Cached),
-            stream: Stream::Unknown,
+            stream: StreamState::Unknown,
             endpoint,
             retention: None,
             established: false,
@@ -67,13 +67,13 @@ impl Route {
     }
 
     const fn is_fixed(&self) -> bool {
-        matches!(self.bootstrap, Bootstrap::FixedEndpoint(_))
+        matches!(self.stream_lookup, StreamLookup::FixedEndpoint(_))
     }
 
     /// The call that is still needed before a connection can be opened.
-    pub(crate) fn next_call(&self, now: Instant) -> Option<Call> {
+    pub(crate) fn next_call(&self, now: Instant) -> Option<ControlRequest> {
         if let Credentials::Needed(freshness) = self.credentials {
-            return Some(Call::Credentials(freshness));
+            return Some(ControlRequest::Credentials(freshness));
         }
         if self.is_fixed() {
             return None;
@@ -82,10 +82,10 @@ impl Route {
         if asked.is_some_and(|asked| now.saturating_duration_since(asked) < ENDPOINT_LIFE) {
             return None;
         }
-        Some(match (self.stream, &self.bootstrap) {
-            (Stream::Active, _) => Call::GetDataEndpoint,
-            (Stream::Missing, Bootstrap::CreateIfMissing(new)) => Call::CreateStream(new.clone()),
-            (Stream::Unknown | Stream::Missing, _) => Call::DescribeStream,
+        Some(match (self.stream, &self.stream_lookup) {
+            (StreamState::Active, _) => ControlRequest::GetDataEndpoint,
+            (StreamState::Missing, StreamLookup::CreateIfMissing(new)) => ControlRequest::CreateStream(new.clone()),
+            (StreamState::Unknown | StreamState::Missing, _) => ControlRequest::DescribeStream,
         })
     }
 
@@ -116,25 +116,25 @@ impl Route {
         self.established = true;
     }
 
-    pub(crate) fn answered(&mut self, call: &Call, answer: Answer, now: Instant) -> Onward {
+    pub(crate) fn answered(&mut self, call: &ControlRequest, answer: ControlResponse, now: Instant) -> Onward {
         match answer {
-            Answer::Credentials { lasts } => self.on_credentials(call, lasts, now),
-            Answer::Described { status, retention } => self.on_described(status, retention),
-            Answer::Created => {
-                self.stream = Stream::Unknown;
+            ControlResponse::Credentials { lasts } => self.on_credentials(call, lasts, now),
+            ControlResponse::Described { status, retention } => self.on_described(status, retention),
+            ControlResponse::Created => {
+                self.stream = StreamState::Unknown;
                 Onward::Go
             }
-            Answer::Endpoint(endpoint) => {
+            ControlResponse::Endpoint(endpoint) => {
                 self.endpoint = Some((endpoint, now));
                 Onward::Go
             }
-            Answer::Failed(failure) => self.failed(Some(call), failure),
+            ControlResponse::Failed(failure) => self.failed(Some(call), failure),
         }
     }
 
-    fn on_credentials(&mut self, call: &Call, lasts: Option<Duration>, now: Instant) -> Onward {
+    fn on_credentials(&mut self, call: &ControlRequest, lasts: Option<Duration>, now: Instant) -> Onward {
         match lasts {
-            Some(lasts) if lasts < CREDENTIALS_MARGIN && *call == Call::Credentials(Freshness::Cached) => {
+            Some(lasts) if lasts < CREDENTIALS_MARGIN && *call == ControlRequest::Credentials(Freshness::Cached) => {
                 self.credentials = Credentials::Needed(Freshness::Fresh);
                 Onward::Go
             }
@@ -156,28 +156,28 @@ impl Route {
         self.retention = Some(retention);
         match status {
             StreamStatus::Active => {
-                self.stream = Stream::Active;
+                self.stream = StreamState::Active;
                 Onward::Go
             }
             StreamStatus::Pending => {
-                self.stream = Stream::Unknown;
+                self.stream = StreamState::Unknown;
                 Onward::Wait(Failure::new(FailureKind::Service, "the stream is not active yet"))
             }
             StreamStatus::Deleting => {
-                self.stream = Stream::Unknown;
+                self.stream = StreamState::Unknown;
                 Onward::Wait(Failure::new(FailureKind::Service, "the stream is being deleted"))
             }
         }
     }
 
     /// A call or a connection attempt failed: what to forget, and whether trying again makes sense.
-    pub(crate) fn failed(&mut self, call: Option<&Call>, failure: Failure) -> Onward {
-        if matches!(call, None | Some(Call::GetDataEndpoint)) && !self.is_fixed() {
+    pub(crate) fn failed(&mut self, call: Option<&ControlRequest>, failure: Failure) -> Onward {
+        if matches!(call, None | Some(ControlRequest::GetDataEndpoint)) && !self.is_fixed() {
             self.endpoint = None;
         }
-        if matches!(call, Some(Call::CreateStream(_))) {
+        if matches!(call, Some(ControlRequest::CreateStream(_))) {
             // Somebody else may have created it in between: look again before trying again.
-            self.stream = Stream::Unknown;
+            self.stream = StreamState::Unknown;
         }
         match failure.kind {
             FailureKind::NotFound => self.on_missing(call, failure),
@@ -185,11 +185,11 @@ impl Route {
                 self.credentials = Credentials::Needed(Freshness::Fresh);
                 Onward::Wait(failure)
             }
-            FailureKind::Refused | FailureKind::Invalid if !self.established => {
-                Onward::Halt(HaltReason::Refused(failure))
+            FailureKind::AccessDenied | FailureKind::InvalidRequest if !self.established => {
+                Onward::Halt(HaltReason::RequestRejected(failure))
             }
-            FailureKind::Refused
-            | FailureKind::Invalid
+            FailureKind::AccessDenied
+            | FailureKind::InvalidRequest
             | FailureKind::Throttled
             | FailureKind::ClockSkew
             | FailureKind::Unreachable
@@ -198,17 +198,19 @@ impl Route {
         }
     }
 
-    fn on_missing(&mut self, call: Option<&Call>, failure: Failure) -> Onward {
-        let described = call == Some(&Call::DescribeStream);
-        match (&self.bootstrap, described) {
-            (Bootstrap::CreateIfMissing(_), true) => {
-                self.stream = Stream::Missing;
+    fn on_missing(&mut self, call: Option<&ControlRequest>, failure: Failure) -> Onward {
+        let described = call == Some(&ControlRequest::DescribeStream);
+        match (&self.stream_lookup, described) {
+            (StreamLookup::CreateIfMissing(_), true) => {
+                self.stream = StreamState::Missing;
                 Onward::Go
             }
-            (Bootstrap::Existing, true) => Onward::Halt(HaltReason::StreamMissing),
-            (Bootstrap::FixedEndpoint(_), _) if !self.established => Onward::Halt(HaltReason::Refused(failure)),
+            (StreamLookup::Existing, true) => Onward::Halt(HaltReason::StreamNotFound),
+            (StreamLookup::FixedEndpoint(_), _) if !self.established => {
+                Onward::Halt(HaltReason::RequestRejected(failure))
+            }
             (_, _) => {
-                self.stream = Stream::Unknown;
+                self.stream = StreamState::Unknown;
                 Onward::Wait(failure)
             }
         }
@@ -216,7 +218,7 @@ impl Route {
 
     /// The stream may have changed: describe it again before the next connection.
     pub(crate) fn distrust(&mut self) {
-        self.stream = Stream::Unknown;
+        self.stream = StreamState::Unknown;
         if !self.is_fixed() {
             self.endpoint = None;
         }
@@ -228,28 +230,28 @@ mod tests {
     use super::*;
     use crate::io::control::NewStream;
 
-    fn active() -> Answer {
-        Answer::Described { status: StreamStatus::Active, retention: Duration::from_secs(3600) }
+    fn active() -> ControlResponse {
+        ControlResponse::Described { status: StreamStatus::Active, retention: Duration::from_secs(3600) }
     }
 
-    fn failed(kind: FailureKind) -> Answer {
-        Answer::Failed(Failure::new(kind, "because"))
+    fn failed(kind: FailureKind) -> ControlResponse {
+        ControlResponse::Failed(Failure::new(kind, "because"))
     }
 
-    fn with_credentials(bootstrap: Bootstrap) -> (Route, Instant) {
+    fn with_credentials(stream_lookup: StreamLookup) -> (Route, Instant) {
         let now = Instant::now();
-        let mut route = Route::new(bootstrap, now);
+        let mut route = Route::new(stream_lookup, now);
         let call = route.next_call(now).unwrap();
-        assert_eq!(call, Call::Credentials(Freshness::Cached));
-        assert_eq!(route.answered(&call, Answer::Credentials { lasts: None }, now), Onward::Go);
+        assert_eq!(call, ControlRequest::Credentials(Freshness::Cached));
+        assert_eq!(route.answered(&call, ControlResponse::Credentials { lasts: None }, now), Onward::Go);
         (route, now)
     }
 
     #[test]
     fn describe_denied_never_creates() {
         let kinds = [
-            FailureKind::Refused,
-            FailureKind::Invalid,
+            FailureKind::AccessDenied,
+            FailureKind::InvalidRequest,
             FailureKind::Throttled,
             FailureKind::Unreachable,
             FailureKind::TimedOut,
@@ -258,45 +260,45 @@ mod tests {
             FailureKind::ClockSkew,
         ];
         for kind in kinds {
-            let (mut route, now) = with_credentials(Bootstrap::CreateIfMissing(NewStream::default()));
-            assert_ne!(route.answered(&Call::DescribeStream, failed(kind), now), Onward::Go, "{kind}");
-            assert!(!matches!(route.next_call(now), Some(Call::CreateStream(_))), "{kind}");
+            let (mut route, now) = with_credentials(StreamLookup::CreateIfMissing(NewStream::default()));
+            assert_ne!(route.answered(&ControlRequest::DescribeStream, failed(kind), now), Onward::Go, "{kind}");
+            assert!(!matches!(route.next_call(now), Some(ControlRequest::CreateStream(_))), "{kind}");
         }
     }
 
     #[test]
     fn a_missing_stream_is_created_then_described_then_asked_for_its_endpoint() {
-        let (mut route, now) = with_credentials(Bootstrap::CreateIfMissing(NewStream::default()));
-        route.answered(&Call::DescribeStream, failed(FailureKind::NotFound), now);
+        let (mut route, now) = with_credentials(StreamLookup::CreateIfMissing(NewStream::default()));
+        route.answered(&ControlRequest::DescribeStream, failed(FailureKind::NotFound), now);
         let create = route.next_call(now).unwrap();
-        assert!(matches!(create, Call::CreateStream(_)));
-        route.answered(&create, Answer::Created, now);
-        assert_eq!(route.next_call(now), Some(Call::DescribeStream));
-        route.answered(&Call::DescribeStream, active(), now);
-        assert_eq!(route.next_call(now), Some(Call::GetDataEndpoint));
-        route.answered(&Call::GetDataEndpoint, Answer::Endpoint("https://x".to_owned()), now);
+        assert!(matches!(create, ControlRequest::CreateStream(_)));
+        route.answered(&create, ControlResponse::Created, now);
+        assert_eq!(route.next_call(now), Some(ControlRequest::DescribeStream));
+        route.answered(&ControlRequest::DescribeStream, active(), now);
+        assert_eq!(route.next_call(now), Some(ControlRequest::GetDataEndpoint));
+        route.answered(&ControlRequest::GetDataEndpoint, ControlResponse::Endpoint("https://x".to_owned()), now);
         assert_eq!((route.next_call(now), route.endpoint()), (None, Some("https://x")));
     }
 
     #[test]
     fn a_missing_stream_that_may_not_be_created_halts() {
-        let (mut route, now) = with_credentials(Bootstrap::Existing);
-        let onward = route.answered(&Call::DescribeStream, failed(FailureKind::NotFound), now);
-        assert_eq!(onward, Onward::Halt(HaltReason::StreamMissing));
+        let (mut route, now) = with_credentials(StreamLookup::Existing);
+        let onward = route.answered(&ControlRequest::DescribeStream, failed(FailureKind::NotFound), now);
+        assert_eq!(onward, Onward::Halt(HaltReason::StreamNotFound));
     }
 
     #[test]
     fn expired_credentials_are_asked_for_anew() {
-        let (mut route, now) = with_credentials(Bootstrap::Existing);
-        route.answered(&Call::DescribeStream, failed(FailureKind::CredentialsExpired), now);
-        assert_eq!(route.next_call(now), Some(Call::Credentials(Freshness::Fresh)));
+        let (mut route, now) = with_credentials(StreamLookup::Existing);
+        route.answered(&ControlRequest::DescribeStream, failed(FailureKind::CredentialsExpired), now);
+        assert_eq!(route.next_call(now), Some(ControlRequest::Credentials(Freshness::Fresh)));
     }
 
     #[test]
     fn a_refusal_ends_the_attempt_only_before_the_first_connection() {
-        let (mut route, _) = with_credentials(Bootstrap::Existing);
-        assert!(matches!(route.failed(None, Failure::new(FailureKind::Refused, "")), Onward::Halt(_)));
+        let (mut route, _) = with_credentials(StreamLookup::Existing);
+        assert!(matches!(route.failed(None, Failure::new(FailureKind::AccessDenied, "")), Onward::Halt(_)));
         route.opened();
-        assert!(matches!(route.failed(None, Failure::new(FailureKind::Refused, "")), Onward::Wait(_)));
+        assert!(matches!(route.failed(None, Failure::new(FailureKind::AccessDenied, "")), Onward::Wait(_)));
     }
 }

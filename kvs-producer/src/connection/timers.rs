@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use super::Connection;
 use super::link::{Link, Then};
 use crate::buffer::fragment_buffer::Buffer;
-use crate::config::Config;
-use crate::io::control::{Answer, Failure, FailureKind};
+use crate::config::ProducerConfig;
+use crate::io::control::{ControlResponse, Failure, FailureKind};
 use crate::limits::{CREDENTIALS_MARGIN, ROTATION_JITTER};
 use crate::report::event::CloseReason;
 use crate::report::sink::Reports;
@@ -25,7 +25,7 @@ pub(super) struct Times {
 }
 
 impl Times {
-    pub(super) const fn new(config: &Config) -> Self {
+    pub(super) const fn new(config: &ProducerConfig) -> Self {
         Self {
             call: config.call_timeout,
             drain: config.drain_timeout,
@@ -55,7 +55,7 @@ impl Connection {
         let Link::Calling { id, call, deadline } = &self.link else { return };
         if *deadline <= now {
             let failure = Failure::new(FailureKind::TimedOut, format!("no answer to {}", call.name()));
-            self.handle_answer(*id, Answer::Failed(failure), now, reports);
+            self.handle_response(*id, ControlResponse::Failed(failure), now, reports);
         }
     }
 
@@ -70,7 +70,7 @@ impl Connection {
         let Link::Draining { session, deadline, .. } = &self.link else { return };
         if *deadline <= now {
             let since = session.silent_for(now);
-            self.close(CloseReason::Silent { since }, buffer, now, reports);
+            self.close(CloseReason::Silent { duration: since }, buffer, now, reports);
         }
     }
 
@@ -85,7 +85,7 @@ impl Connection {
         let Link::Streaming { session } = &self.link else { return };
         if session.stale_at(self.times.stale).is_some_and(|at| at <= now) {
             let since = session.silent_for(now);
-            self.close(CloseReason::Silent { since }, buffer, now, reports);
+            self.close(CloseReason::Silent { duration: since }, buffer, now, reports);
         }
     }
 

@@ -11,7 +11,7 @@ pub(super) fn failure(error: &Error) -> Failure {
 
 fn kind(error: &Error) -> FailureKind {
     match error {
-        Error::Invalid(_) => FailureKind::Invalid,
+        Error::Invalid(_) => FailureKind::InvalidRequest,
         Error::Service(error) => service(error),
         Error::Transport(TransportError::Timeout { .. }) => FailureKind::TimedOut,
         Error::Response { .. } => FailureKind::Service,
@@ -35,7 +35,7 @@ fn service(error: &ServiceError) -> FailureKind {
         | Kind::NotAuthorized
         | Kind::UnrecognizedClient
         | Kind::InvalidSignature
-        | Kind::IncompleteSignature => FailureKind::Refused,
+        | Kind::IncompleteSignature => FailureKind::AccessDenied,
         Kind::RequestTimeout => FailureKind::TimedOut,
         // The stream is busy with another change, or somebody created it meanwhile: look again.
         Kind::InternalFailure | Kind::ResourceInUse | Kind::InvalidEndpoint => FailureKind::Service,
@@ -46,11 +46,11 @@ fn service(error: &ServiceError) -> FailureKind {
 const fn by_status(status: u16) -> FailureKind {
     match status {
         429 | 503 => FailureKind::Throttled,
-        401 | 403 => FailureKind::Refused,
+        401 | 403 => FailureKind::AccessDenied,
         404 => FailureKind::NotFound,
         408 => FailureKind::TimedOut,
         500.. => FailureKind::Service,
-        _ => FailureKind::Invalid,
+        _ => FailureKind::InvalidRequest,
     }
 }
 
@@ -78,9 +78,9 @@ mod tests {
         assert_eq!(of(ServiceErrorKind::ClientLimitExceeded, 400), FailureKind::Throttled);
         assert_eq!(of(ServiceErrorKind::Other("Odd".to_owned()), 429), FailureKind::Throttled);
         assert_eq!(of(ServiceErrorKind::Other("Odd".to_owned()), 503), FailureKind::Throttled);
-        assert_eq!(of(ServiceErrorKind::NotAuthorized, 401), FailureKind::Refused);
+        assert_eq!(of(ServiceErrorKind::NotAuthorized, 401), FailureKind::AccessDenied);
         assert_eq!(of(ServiceErrorKind::ExpiredToken, 403), FailureKind::CredentialsExpired);
-        assert_eq!(of(ServiceErrorKind::InvalidArgument, 400), FailureKind::Invalid);
+        assert_eq!(of(ServiceErrorKind::InvalidArgument, 400), FailureKind::InvalidRequest);
         assert_eq!(of(ServiceErrorKind::InternalFailure, 500), FailureKind::Service);
     }
 }

@@ -10,47 +10,53 @@ use kvs_aws::{
 };
 
 use super::classify::failure;
-use crate::io::control::{Answer, Call, CallId, Failure, FailureKind, Freshness, NewStream, SessionId, StreamStatus};
+use crate::io::control::{
+    ControlRequest, ControlRequestId, ControlResponse, Failure, FailureKind, Freshness, NewStream, SessionId,
+    StreamStatus,
+};
 use crate::io::transmit::{OpenRequest, Timecodes};
 
-pub(super) type Answering = Pin<Box<dyn Future<Output = (CallId, Answer)> + Send>>;
+pub(super) type Answering = Pin<Box<dyn Future<Output = (ControlRequestId, ControlResponse)> + Send>>;
 pub(super) type Opening = Pin<Box<dyn Future<Output = (SessionId, Result<PutMediaExchange, Failure>)> + Send>>;
 
-pub(super) fn call(client: Client, stream: StreamId, id: CallId, call: Call) -> Answering {
+pub(super) fn call(client: Client, stream: StreamId, id: ControlRequestId, call: ControlRequest) -> Answering {
     Box::pin(async move {
         let answer = answer(&client, &stream, call).await;
-        (id, answer.unwrap_or_else(|error| Answer::Failed(failure(&error))))
+        (id, answer.unwrap_or_else(|error| ControlResponse::Failed(failure(&error))))
     })
 }
 
-async fn answer(client: &Client, stream: &StreamId, call: Call) -> Result<Answer, Error> {
+async fn answer(client: &Client, stream: &StreamId, call: ControlRequest) -> Result<ControlResponse, Error> {
     match call {
-        Call::Credentials(freshness) => {
+        ControlRequest::Credentials(freshness) => {
             if freshness == Freshness::Fresh {
                 client.forget_credentials().await;
             }
             let end = client.credentials_end().await?;
             let lasts = end.map(|end| end.duration_since(client.service_time()).unwrap_or_default());
-            Ok(Answer::Credentials { lasts })
+            Ok(ControlResponse::Credentials { lasts })
         }
-        Call::DescribeStream => {
+        ControlRequest::DescribeStream => {
             let info = client.send(DescribeStream::new(stream.clone())).await?;
             let hours = info.data_retention_in_hours.map_or(UNKNOWN_RETENTION_HOURS, u64::from);
-            Ok(Answer::Described { status: status(info.status.as_ref()), retention: Duration::from_secs(hours * 3600) })
+            Ok(ControlResponse::Described {
+                status: status(info.status.as_ref()),
+                retention: Duration::from_secs(hours * 3600),
+            })
         }
-        Call::CreateStream(new) => create(client, stream, new).await,
-        Call::GetDataEndpoint => {
+        ControlRequest::CreateStream(new) => create(client, stream, new).await,
+        ControlRequest::GetDataEndpoint => {
             client.forget_data_endpoint(stream, &ApiName::PutMedia);
             let endpoint = client.data_endpoint(stream, &ApiName::PutMedia).await?;
-            Ok(Answer::Endpoint(endpoint.to_string()))
+            Ok(ControlResponse::Endpoint(endpoint.to_string()))
         }
     }
 }
 
-async fn create(client: &Client, stream: &StreamId, new: NewStream) -> Result<Answer, Error> {
+async fn create(client: &Client, stream: &StreamId, new: NewStream) -> Result<ControlResponse, Error> {
     let StreamId::Name(name) = stream else {
         let text = "a stream that is named by its ARN cannot be created: give its name";
-        return Ok(Answer::Failed(Failure::new(FailureKind::Invalid, text)));
+        return Ok(ControlResponse::Failed(Failure::new(FailureKind::InvalidRequest, text)));
     };
     let hours = u32::try_from(new.retention.as_secs().div_ceil(3600)).unwrap_or(u32::MAX);
     let mut create = CreateStream::new(name.clone()).media_type(new.media_type).data_retention_in_hours(hours);
@@ -61,7 +67,7 @@ async fn create(client: &Client, stream: &StreamId, new: NewStream) -> Result<An
         create = create.tag(key, value);
     }
     client.send(create).await?;
-    Ok(Answer::Created)
+    Ok(ControlResponse::Created)
 }
 
 /// A status that is missing or unknown is taken as active: the service says otherwise when media comes.
@@ -81,7 +87,7 @@ async fn connect(client: &Client, stream: StreamId, request: OpenRequest) -> Res
     let endpoint: Endpoint = request
         .endpoint
         .parse()
-        .map_err(|error: kvs_aws::InvalidEndpoint| Failure::new(FailureKind::Invalid, error.to_string()))?;
+        .map_err(|error: kvs_aws::InvalidEndpoint| Failure::new(FailureKind::InvalidRequest, error.to_string()))?;
     let timecodes = match request.timecodes {
         Timecodes::Absolute => TimecodeType::Absolute,
         Timecodes::Relative => TimecodeType::Relative,

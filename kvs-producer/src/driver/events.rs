@@ -4,12 +4,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use futures_core::Stream as FuturesStream;
+use futures_core::Stream;
 
 use super::task::Shared;
 use crate::report::event::Event;
 
-/// What happens on a stream, out of [`Stream::events`](super::Stream::events); ends after [`Event::Finished`].
+/// What happens on a stream, out of [`Producer::events`](super::Producer::events); ends after [`Event::Finished`].
 ///
 /// Of several of these for one stream, each event goes to one.
 pub struct Events {
@@ -51,7 +51,7 @@ async fn next(shared: Arc<Shared>) -> Option<Event> {
     }
 }
 
-impl FuturesStream for Events {
+impl Stream for Events {
     type Item = Event;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {

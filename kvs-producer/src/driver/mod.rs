@@ -8,4 +8,4 @@ mod task;
 mod transport;
 
 pub use events::Events;
-pub use producer::{OpenError, StopReport, Stream};
+pub use producer::{OpenError, Producer, StopReport};

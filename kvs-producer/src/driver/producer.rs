@@ -9,10 +9,10 @@ use tokio::task::AbortHandle;
 
 use super::events::Events;
 use super::task::{Shared, Task, now};
-use crate::config::{Config, ConfigError, Overflow};
+use crate::config::{ConfigError, Overflow, ProducerConfig};
 use crate::io::control::Failure;
 use crate::media::put_error::{PutFrameError, Refusal};
-use crate::producer_core::Producer;
+use crate::producer_core::ProducerCore;
 use crate::report::event::HaltReason;
 use crate::report::stats::{Stats, Totals};
 use crate::tags::{FragmentEvent, FragmentTag, PutTagError};
@@ -27,11 +27,11 @@ use crate::tags::{FragmentEvent, FragmentTag, PutTagError};
 /// use std::time::Duration;
 /// use kvs_aws::Client;
 /// use kvs_mkv::{CodecId, Track, TrackKind, TrackNumber};
-/// use kvs_producer::{Config, ImageGeneration, Stream};
+/// use kvs_producer::{ProducerConfig, ImageGeneration, Producer};
 ///
 /// let video = Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::H264);
 /// let client = Client::new(kvs_aws::ClientConfig::from_env()?)?;
-/// let stream = Stream::open(Config::new("front-door", vec![video]), client).await?;
+/// let stream = Producer::open(ProducerConfig::new("front-door", vec![video]), client).await?;
 /// for frame in frames {
 ///     stream.put_frame(frame).await?;
 /// }
@@ -42,7 +42,7 @@ use crate::tags::{FragmentEvent, FragmentTag, PutTagError};
 /// # }
 /// ```
 #[derive(Debug)]
-pub struct Stream {
+pub struct Producer {
     shared: Arc<Shared>,
     overflow: Overflow,
     task: AbortHandle,
@@ -70,14 +70,14 @@ pub enum OpenError {
     /// The stream and its endpoint could not be found in time.
     #[error("no way to the stream within {} s: {}", within.as_secs(), last.as_ref().map_or("no answer", |last| last.message.as_str()))]
     TimedOut {
-        /// [`Config::open_timeout`].
+        /// the timeout of [`Producer::open_within`], or 30 s.
         within: Duration,
         /// The last failure.
         last: Option<Failure>,
     },
 }
 
-/// What became of everything, out of [`Stream::stop`].
+/// What became of everything, out of [`Producer::stop`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StopReport {
@@ -97,14 +97,21 @@ impl StopReport {
     }
 }
 
-impl Stream {
+impl Producer {
     /// Begins, and waits until the stream and its endpoint are found.
     ///
     /// # Errors
     /// A configuration that cannot work, a stream that is not there and may not be created, a refusal, or no answer within
-    /// [`Config::open_timeout`]; nothing goes on then.
-    pub async fn open(config: Config, client: Client) -> Result<Self, OpenError> {
-        let within = config.open_timeout;
+    /// the timeout of [`Producer::open_within`], or 30 s; nothing goes on then.
+    pub async fn open(config: ProducerConfig, client: Client) -> Result<Self, OpenError> {
+        Self::open_within(config, client, OPEN_TIMEOUT).await
+    }
+
+    /// Starts the stream and waits at most `within` until the stream and its endpoint are resolved.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open), with this timeout.
+    pub async fn open_within(config: ProducerConfig, client: Client, within: Duration) -> Result<Self, OpenError> {
         let stream = Self::start(config, client)?;
         match tokio::time::timeout(within, stream.ready()).await {
             Ok(Ok(())) => Ok(stream),
@@ -117,13 +124,11 @@ impl Stream {
     ///
     /// # Errors
     /// A configuration that cannot work.
-    pub fn start(mut config: Config, client: Client) -> Result<Self, OpenError> {
+    pub fn start(mut config: ProducerConfig, client: Client) -> Result<Self, OpenError> {
         let id: StreamId = config.stream().parse()?;
         let overflow = config.overflow;
-        if config.seed == 0 {
-            config.seed = fastrand::u64(..);
-        }
-        let producer = Producer::new(config, now(), SystemTime::now())?;
+        config.seed.get_or_insert_with(|| fastrand::u64(..));
+        let producer = ProducerCore::new(config, now(), SystemTime::now())?;
         let shared = Arc::new(Shared::new(producer));
         let task = tokio::spawn(Task::new(Arc::clone(&shared), client, id).run()).abort_handle();
         Ok(Self { shared, overflow, task })
@@ -149,7 +154,7 @@ impl Stream {
     /// use kvs_mkv::codec::{h264, nal};
     /// use kvs_mkv::{Frame, TrackNumber};
     ///
-    /// async fn put(stream: &kvs_producer::Stream, access_unit: Bytes) -> Result<(), Box<dyn std::error::Error>> {
+    /// async fn put(stream: &kvs_producer::Producer, access_unit: Bytes) -> Result<(), Box<dyn std::error::Error>> {
     ///     let keyframe = h264::is_keyframe(nal::units(&access_unit)?);
     ///     let taken_at = SystemTime::UNIX_EPOCH.elapsed()?;
     ///     stream.put_frame(Frame::new(TrackNumber::ONE, taken_at, access_unit).with_keyframe(keyframe)).await?;
@@ -166,7 +171,7 @@ impl Stream {
     /// Puts a frame, waiting at most so long while the buffer is full. Of a dropped call the frame was not taken.
     ///
     /// # Errors
-    /// Hands the frame back with the reason, [`Refusal::Full`] when there was no room in time; the stream goes on.
+    /// Hands the frame back with the reason, [`Refusal::BufferFull`] when there was no room in time; the stream goes on.
     pub async fn put_frame_within(&self, frame: Frame, within: Duration) -> Result<(), PutFrameError> {
         self.put_until(frame, tokio::time::sleep(within)).await
     }
@@ -190,7 +195,7 @@ impl Stream {
     }
 
     fn waits_for(&self, error: &PutFrameError) -> bool {
-        self.overflow == Overflow::Refuse && matches!(error.refusal, Refusal::Full { .. })
+        self.overflow == Overflow::Refuse && matches!(error.refusal, Refusal::BufferFull { .. })
     }
 
     /// Puts a frame without ever waiting.
@@ -203,7 +208,7 @@ impl Stream {
         put
     }
 
-    /// Puts a tag on the fragment of the last frame that was put; see [`Producer::put_tag`].
+    /// Puts a tag on the fragment of the last frame that was put; see [`ProducerCore::put_tag`].
     ///
     /// # Errors
     /// Names and values the service would refuse, and tags beyond the fragment's budget.
@@ -216,7 +221,7 @@ impl Stream {
         self.shared.producer().clear_tag(name)
     }
 
-    /// Asks for images or a notification of the fragment of the last frame that was put; see [`Producer::put_event`].
+    /// Asks for images or a notification of the fragment of the last frame that was put; see [`ProducerCore::put_event`].
     ///
     /// # Errors
     /// The same event twice on one fragment, pairs the service would refuse, tags beyond the fragment's budget.
@@ -230,13 +235,13 @@ impl Stream {
         self.shared.work.notify_one();
     }
 
-    /// Stops sending after the open fragment; see [`Producer::pause`].
+    /// Stops sending after the open fragment; see [`ProducerCore::pause`].
     pub fn pause(&self) {
         self.shared.producer().pause(now());
         self.shared.work.notify_one();
     }
 
-    /// Goes on after a pause, or tries again after a halt; see [`Producer::resume`].
+    /// Goes on after a pause, or tries again after a halt; see [`ProducerCore::resume`].
     pub fn resume(&self) {
         self.shared.producer().resume(now());
         self.shared.work.notify_one();
@@ -273,7 +278,7 @@ impl Stream {
     }
 
     /// Waits until something holds of the core.
-    async fn until<T>(&self, check: impl Fn(&Producer) -> Option<T>) -> T {
+    async fn until<T>(&self, check: impl Fn(&ProducerCore) -> Option<T>) -> T {
         loop {
             let news = self.shared.news.notified();
             let mut news = std::pin::pin!(news);
@@ -286,12 +291,14 @@ impl Stream {
     }
 }
 
-impl Drop for Stream {
+impl Drop for Producer {
     fn drop(&mut self) {
         self.task.abort();
         self.shared.close();
     }
 }
 
+/// How long [`Producer::open`] waits for the stream and its endpoint.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(30);
 /// What a stop may take beyond its deadline when the task that keeps it is gone.
 const GRACE: Duration = Duration::from_secs(1);

@@ -13,13 +13,13 @@ use super::control_plane::{self, Answering, Opening};
 use super::transport::Wire;
 use crate::io::control::SessionId;
 use crate::io::transmit::Transmit;
-use crate::producer_core::Producer;
+use crate::producer_core::ProducerCore;
 use crate::report::event::CloseReason;
 
 /// What the handle and the task share. The lock is held for single steps of the core, never over an await.
 #[derive(Debug)]
 pub(super) struct Shared {
-    producer: Mutex<Producer>,
+    producer: Mutex<ProducerCore>,
     /// The task has something to do.
     pub(super) work: Notify,
     /// Something happened that a waiting user may be waiting for.
@@ -29,7 +29,7 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(producer: Producer) -> Self {
+    pub(super) fn new(producer: ProducerCore) -> Self {
         Self {
             producer: Mutex::new(producer),
             work: Notify::new(),
@@ -48,7 +48,7 @@ impl Shared {
         self.closed.load(Ordering::Acquire)
     }
 
-    pub(super) fn producer(&self) -> MutexGuard<'_, Producer> {
+    pub(super) fn producer(&self) -> MutexGuard<'_, ProducerCore> {
         // A panic inside the core would be a bug of the core; what it left is still the best there is to report.
         self.producer.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -90,7 +90,7 @@ impl Task {
         loop {
             let Some(transmit) = self.shared.producer().poll_transmit(now()) else { return };
             match transmit {
-                Transmit::Call { id, call } => {
+                Transmit::Control { id, request: call } => {
                     tracing::debug!(stream = %self.stream, call = call.name(), "calling");
                     self.answering = Some(control_plane::call(self.client.clone(), self.stream.clone(), id, call));
                 }
@@ -123,7 +123,7 @@ impl Task {
                 let mut producer = self.shared.producer();
                 // A camera's clock is often set only once the network is there, and the service's is known by its answers.
                 producer.handle_clock(wall, now());
-                producer.handle_answer(id, answer, now());
+                producer.handle_response(id, answer, now());
             }
             (session, exchange) = ready(&mut self.opening) => {
                 self.opening = None;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// Names one call, so that a late answer to an old one is told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CallId(pub(crate) u64);
+pub struct ControlRequestId(pub(crate) u64);
 
 /// Names one PutMedia connection of a producer, so that what a dead one still says is dropped by comparison.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,10 +32,10 @@ impl fmt::Debug for SessionId {
 }
 
 /// One request to the control plane or the credentials provider; answer it by
-/// [`handle_answer`](crate::Producer::handle_answer).
+/// [`handle_response`](crate::ProducerCore::handle_response).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Call {
+pub enum ControlRequest {
     /// Make sure that credentials are at hand, and say how long they last.
     Credentials(Freshness),
     /// DescribeStream.
@@ -46,7 +46,7 @@ pub enum Call {
     GetDataEndpoint,
 }
 
-impl Call {
+impl ControlRequest {
     /// A name for people and logs.
     #[must_use]
     pub const fn name(&self) -> &'static str {
@@ -105,7 +105,7 @@ impl NewStream {
 /// What a [`Call`] came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Answer {
+pub enum ControlResponse {
     /// Credentials are at hand.
     Credentials {
         /// How long they last from now; `None` for those without an end.
@@ -174,13 +174,13 @@ pub enum FailureKind {
     /// Too many calls or connections (429, 503, `ClientLimitExceeded`, `ConnectionLimitExceeded`): wait and try again.
     Throttled,
     /// The caller may not do this.
-    Refused,
+    AccessDenied,
     /// The credentials ended: fetch new ones, once, and try again.
     CredentialsExpired,
     /// The signature's time is off: the driver corrects its clock by the service's, and the call is tried again.
     ClockSkew,
     /// The request itself is wrong; trying again will not help.
-    Invalid,
+    InvalidRequest,
     /// The network, name resolution or TLS failed.
     Unreachable,
     /// No answer in time.
@@ -194,10 +194,10 @@ impl fmt::Display for FailureKind {
         f.write_str(match self {
             Self::NotFound => "not found",
             Self::Throttled => "throttled",
-            Self::Refused => "refused",
+            Self::AccessDenied => "refused",
             Self::CredentialsExpired => "credentials expired",
             Self::ClockSkew => "clock off",
-            Self::Invalid => "invalid request",
+            Self::InvalidRequest => "invalid request",
             Self::Unreachable => "unreachable",
             Self::TimedOut => "timed out",
             Self::Service => "service failure",

@@ -4,28 +4,28 @@ use std::time::Duration;
 
 use kvs_mkv::Chunks;
 
-use crate::io::control::{Call, CallId, SessionId};
+use crate::io::control::{ControlRequest, ControlRequestId, SessionId};
 
 /// One thing to do, in the order it comes.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Transmit {
-    /// Make a call; [`handle_answer`](crate::Producer::handle_answer) takes what it came to.
-    Call {
+    /// Make a call; [`handle_response`](crate::ProducerCore::handle_response) takes what it came to.
+    Control {
         /// Goes back with the answer.
-        id: CallId,
+        id: ControlRequestId,
         /// What to ask.
-        call: Call,
+        request: ControlRequest,
     },
-    /// Open a PutMedia connection; [`handle_opened`](crate::Producer::handle_opened) or
-    /// [`handle_closed`](crate::Producer::handle_closed) follows.
+    /// Open a PutMedia connection; [`handle_opened`](crate::ProducerCore::handle_opened) or
+    /// [`handle_closed`](crate::ProducerCore::handle_closed) follows.
     Open {
         /// Its name from now on.
         session: SessionId,
         /// What to connect to and with.
         request: OpenRequest,
     },
-    /// Send these bytes; [`handle_sent`](crate::Producer::handle_sent) tells that the transport took them.
+    /// Send these bytes; [`handle_sent`](crate::ProducerCore::handle_sent) tells that the transport took them.
     Body {
         /// On which connection.
         session: SessionId,

@@ -1,4 +1,4 @@
-//! Payloads as a source gives them, made into what the container carries; codec set-up taken from the stream.
+//! BitstreamMode as a source gives them, made into what the container carries; codec set-up taken from the stream.
 
 use bytes::Buf;
 use kvs_mkv::codec::aac::{self, AdtsHeader, AudioSpecificConfig};
@@ -7,7 +7,7 @@ use kvs_mkv::codec::nal::{Framing, LengthPrefixer};
 use kvs_mkv::codec::{h264, h265};
 use kvs_mkv::{Chunks, CodecId, Frame, SegmentInfo, Track, Writer};
 
-use crate::config::Payloads;
+use crate::config::BitstreamMode;
 use crate::media::put_error::Refusal;
 use crate::pieces;
 
@@ -54,19 +54,19 @@ impl Codec {
 }
 
 impl Adapter {
-    pub(crate) fn new(track: &Track, payloads: Payloads) -> Self {
-        let codec = match payloads {
-            Payloads::AsIs => Codec::AsIs,
-            Payloads::Detect if track.codec == CodecId::H264 => {
+    pub(crate) fn new(track: &Track, mode: BitstreamMode) -> Self {
+        let codec = match mode {
+            BitstreamMode::Passthrough => Codec::AsIs,
+            BitstreamMode::Detect if track.codec == CodecId::H264 => {
                 let known = h264::ParameterSets::from_avcc(&track.codec_private).map(|(sets, _)| sets);
                 Codec::H264(known.unwrap_or_default())
             }
-            Payloads::Detect if track.codec == CodecId::H265 => {
+            BitstreamMode::Detect if track.codec == CodecId::H265 => {
                 let known = h265::ParameterSets::from_hvcc(&track.codec_private).map(|(sets, _)| sets);
                 Codec::H265(known.unwrap_or_default())
             }
-            Payloads::Detect if track.codec == CodecId::AAC => Codec::Aac,
-            Payloads::Detect => Codec::AsIs,
+            BitstreamMode::Detect if track.codec == CodecId::AAC => Codec::Aac,
+            BitstreamMode::Detect => Codec::AsIs,
         };
         Self { track: track.clone(), codec, prefixer: LengthPrefixer::new() }
     }
@@ -84,13 +84,13 @@ impl Adapter {
             Codec::Aac => self.sound(frame)?,
         };
         if self.track.codec_private.is_empty() {
-            return Err(Refusal::NoCodecPrivate { track: self.track.number });
+            return Err(Refusal::MissingCodecPrivate { track: self.track.number });
         }
         Ok(set_up)
     }
 
     fn units(&mut self, frame: &mut Frame) -> Result<SetUp, Refusal> {
-        let converted = match pieces::detect(&frame.data).ok_or(Refusal::Framing)? {
+        let converted = match pieces::detect(&frame.data).ok_or(Refusal::UnknownFraming)? {
             Framing::AnnexB => Some(self.with_lengths(&frame.data)?),
             _ => None,
         };
@@ -112,7 +112,7 @@ impl Adapter {
             [whole] => self.prefixer.convert(whole).ok(),
             _ => pieces::annex_b_to_lengths(access_unit),
         };
-        converted.filter(|converted| !converted.is_empty()).ok_or(Refusal::Framing)
+        converted.filter(|converted| !converted.is_empty()).ok_or(Refusal::UnknownFraming)
     }
 
     /// Takes parameter sets out of a length-prefixed access unit; new ones make a new codec private data.
@@ -144,9 +144,9 @@ impl Adapter {
         let known = copy_head(&frame.data, &mut head);
         let header = AdtsHeader::parse(known).ok().filter(|header| header.frame_len == frame.data.len());
         let Some(header) = header else { return Ok(SetUp::Same) };
-        let config: AudioSpecificConfig = header.config().map_err(|_| Refusal::Framing)?;
+        let config: AudioSpecificConfig = header.config().map_err(|_| Refusal::UnknownFraming)?;
         if header.header_len >= frame.data.len() {
-            return Err(Refusal::Empty);
+            return Err(Refusal::EmptyPayload);
         }
         frame.data.advance(header.header_len);
         // An ADTS header cannot say all that a given configuration may (SBR, PS): the given one stays while they agree.
@@ -214,7 +214,7 @@ mod tests {
     }
 
     fn h264() -> Adapter {
-        Adapter::new(&Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::H264), Payloads::Detect)
+        Adapter::new(&Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::H264), BitstreamMode::Detect)
     }
 
     #[test]
@@ -238,9 +238,9 @@ mod tests {
         let mut adapter = h264();
         let mut frame = video(annex_b(&[b"\x65\x88\x84"]), true);
         let before = frame.clone();
-        assert_eq!(adapter.adapt(&mut frame), Err(Refusal::NoCodecPrivate { track: TrackNumber::ONE }));
+        assert_eq!(adapter.adapt(&mut frame), Err(Refusal::MissingCodecPrivate { track: TrackNumber::ONE }));
         assert_eq!(frame, before);
-        assert_eq!(adapter.adapt(&mut video(vec![7; 100], true)), Err(Refusal::Framing));
+        assert_eq!(adapter.adapt(&mut video(vec![7; 100], true)), Err(Refusal::UnknownFraming));
     }
 
     #[test]
@@ -267,7 +267,7 @@ mod tests {
     #[test]
     fn adts_equals_raw() {
         let track = Track::new(TrackNumber::TWO, TrackKind::Audio, CodecId::AAC);
-        let mut adapter = Adapter::new(&track, Payloads::Detect);
+        let mut adapter = Adapter::new(&track, BitstreamMode::Detect);
         let mut raw = Frame::new(TrackNumber::TWO, Duration::ZERO, b"\x21\x10".as_slice());
         assert!(adapter.adapt(&mut raw).is_err(), "raw sound says nothing of itself");
         let mut frame = Frame::new(TrackNumber::TWO, Duration::ZERO, ADTS);

@@ -8,7 +8,7 @@ use kvs_mkv::{Frame, Track, TrackKind, TrackNumber};
 
 use crate::buffer::fragment::{Delivery, Epoch, Filling, Fragment};
 use crate::buffer::fragment_buffer::Buffer;
-use crate::config::{Config, MissingTrack, WithoutKeyframe};
+use crate::config::{LongGop, MissingTrack, ProducerConfig};
 use crate::io::transmit::Timecodes;
 use crate::media::timeline::millis;
 use crate::report::event::{Event, FragmentId, LossReason, Span};
@@ -42,7 +42,7 @@ struct Rules {
     min: u64,
     max: u64,
     audio: u64,
-    without_keyframe: WithoutKeyframe,
+    long_gop: LongGop,
     missing_track: MissingTrack,
     timecodes: Timecodes,
 }
@@ -82,7 +82,7 @@ enum Verdict {
 }
 
 impl Fragmenter {
-    pub(crate) fn new(config: &Config) -> Option<Self> {
+    pub(crate) fn new(config: &ProducerConfig) -> Option<Self> {
         let lead = config.lead()?;
         let cut = if lead.kind == TrackKind::Audio { Cut::ByTime } else { Cut::AtKeyframes };
         let rules = Rules {
@@ -90,7 +90,7 @@ impl Fragmenter {
             min: millis(config.fragment_min),
             max: millis(config.fragment_max),
             audio: millis(config.audio_fragment),
-            without_keyframe: config.without_keyframe,
+            long_gop: config.long_gop,
             missing_track: config.missing_track,
             timecodes: config.timecodes,
         };
@@ -190,7 +190,7 @@ impl Fragmenter {
     /// until the next key frame, an early cut would only cost frames.
     fn is_clean(&self, frame: &Frame, at: u64) -> bool {
         self.reorders
-            && self.rules.without_keyframe == WithoutKeyframe::Split
+            && self.rules.long_gop == LongGop::Split
             && frame.track == self.lead
             && at > self.current.latest_lead
     }
@@ -214,14 +214,14 @@ impl Fragmenter {
                 check.start();
                 let _ = check.frame(self.lead, Duration::from_millis(open.earliest), open.bytes);
                 if let Err(violation) = check.frame(self.lead, Duration::from_millis(at), 0) {
-                    reports.push(Event::Warning { fragment: open.id, violation });
+                    reports.push(Event::RuleViolated { fragment: open.id, violation });
                 }
             }
         }
         // Where nothing follows at once, only a mark tells the service that the fragment is complete.
-        let filling = match self.rules.without_keyframe {
-            WithoutKeyframe::Split => Filling::Sealed,
-            WithoutKeyframe::Drop => Filling::Ended,
+        let filling = match self.rules.long_gop {
+            LongGop::Split => Filling::Sealed,
+            LongGop::Drop => Filling::Ended,
         };
         self.seal(filling, buffer, reports);
     }
@@ -238,9 +238,9 @@ impl Fragmenter {
         }
         if self.current.adjusted > 0 {
             let most = Duration::from_millis(self.current.adjusted_most);
-            reports.push(Event::Adjusted { fragment: id, frames: self.current.adjusted, most });
+            reports.push(Event::TimestampsAdjusted { fragment: id, frames: self.current.adjusted, most });
         }
-        self.may_split = self.rules.without_keyframe == WithoutKeyframe::Split;
+        self.may_split = self.rules.long_gop == LongGop::Split;
         self.current = Current::default();
         buffer.seal(filling, reports);
         if missing && self.rules.missing_track == MissingTrack::Drop {
@@ -257,7 +257,7 @@ impl Fragmenter {
                 let _ = check.frame(track, Duration::from_millis(open.start), 0);
             }
             if let Err(violation) = check.finish() {
-                reports.push(Event::Warning { fragment: id, violation });
+                reports.push(Event::RuleViolated { fragment: id, violation });
             }
         }
         let seen = &self.current.seen;

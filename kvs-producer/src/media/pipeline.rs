@@ -6,7 +6,7 @@ use kvs_mkv::{Frame, TrackNumber};
 
 use crate::buffer::fragment::Filling;
 use crate::buffer::fragment_buffer::{Buffer, Evict};
-use crate::config::{Config, Overflow};
+use crate::config::{Overflow, ProducerConfig};
 use crate::limits::{FRAME_BYTES, FRAME_OVERHEAD};
 use crate::media::bitstream::{Adapter, SetUp};
 use crate::media::fragmenter::Fragmenter;
@@ -15,7 +15,7 @@ use crate::media::put_error::{PutFrameError, Refusal};
 use crate::media::timeline::{Placed, Role, TimeError, Timeline};
 use crate::report::event::{Event, JumpHandling};
 use crate::report::sink::Reports;
-use crate::tags::{FragmentEvent, FragmentTag, PutTagError, Reach, TagSet, WaitingTags};
+use crate::tags::{FragmentEvent, FragmentTag, PutTagError, TagScope, TagSet, WaitingTags};
 
 /// Times, order, fragments and tags: all that happens before the buffer.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub(crate) struct Intake {
 }
 
 impl Intake {
-    pub(crate) fn new(config: &Config, now: Instant, wall: Duration) -> Option<Self> {
+    pub(crate) fn new(config: &ProducerConfig, now: Instant, wall: Duration) -> Option<Self> {
         let fragmenter = Fragmenter::new(config)?;
         let tracks: Vec<_> = config.tracks.iter().map(|track| track.number).collect();
         Some(Self {
@@ -38,7 +38,7 @@ impl Intake {
             fragmenter,
             tags: WaitingTags::new(&config.regular_events),
             overflow: config.overflow,
-            adapters: config.tracks.iter().map(|track| Adapter::new(track, config.payloads)).collect(),
+            adapters: config.tracks.iter().map(|track| Adapter::new(track, config.bitstream_mode)).collect(),
         })
     }
 
@@ -65,7 +65,7 @@ impl Intake {
         };
         if !buffer.make_room(frame.data.len(), elsewhere, evict, reports) {
             let (buffered, limit, bytes) = (buffer.bytes() + elsewhere, buffer.limit(), frame.data.len());
-            return Err(PutFrameError::new(Refusal::Full { buffered, limit, bytes }, frame));
+            return Err(PutFrameError::new(Refusal::BufferFull { buffered, limit, bytes }, frame));
         }
         let role = if frame.track == self.fragmenter.lead() { Role::Lead } else { Role::Other };
         let placed = match self.timeline.place(frame.pts, role, now) {
@@ -94,7 +94,7 @@ impl Intake {
             return Some(Refusal::UnknownTrack { track: frame.track });
         }
         if bytes == 0 {
-            return Some(Refusal::Empty);
+            return Some(Refusal::EmptyPayload);
         }
         let limit = buffer.largest_frame().min(FRAME_BYTES);
         (bytes > limit).then_some(Refusal::TooLarge { bytes, limit })
@@ -134,7 +134,7 @@ impl Intake {
         let track = frame.track;
         if self.interleaver.push(frame, now) {
             self.fragmenter.set_silent(track, false);
-            reports.push(Event::TrackBack { track });
+            reports.push(Event::TrackResumed { track });
         }
         self.release(buffer, now, reports);
     }
@@ -173,13 +173,13 @@ impl Intake {
             Extra::Tag(tag) => {
                 let name = tag.name.clone();
                 if self.with_tags(buffer, |set| set.add_tag(tag.clone())).is_err() {
-                    reports.push(Event::TagMoved { name });
+                    reports.push(Event::TagDeferred { name });
                     let _ = self.tags.next().add_tag(tag);
                 }
             }
             Extra::Event(event) => {
                 if self.with_tags(buffer, |set| set.add_event(&event)).is_err() {
-                    reports.push(Event::TagMoved { name: event.name().to_owned() });
+                    reports.push(Event::TagDeferred { name: event.name().to_owned() });
                     let _ = self.tags.next().add_event(&event);
                 }
             }
@@ -198,15 +198,15 @@ impl Intake {
 
     pub(crate) fn put_tag(&mut self, tag: FragmentTag, buffer: &mut Buffer) -> Result<(), PutTagError> {
         tag.check()?;
-        match tag.reach {
-            Reach::Once => {
+        match tag.scope {
+            TagScope::Once => {
                 self.fits(buffer, |set| set.add_tag(tag.tag.clone()))?;
                 match self.interleaver.attach(Extra::Tag(tag.tag)) {
                     Err(Extra::Tag(tag)) => self.with_tags(buffer, |set| set.add_tag(tag)),
                     _ => Ok(()),
                 }
             }
-            Reach::Persistent => {
+            TagScope::Persistent => {
                 self.with_tags(buffer, |set| set.set_tag(&tag.tag))?;
                 self.tags.persist(&tag.tag)
             }
@@ -268,8 +268,8 @@ impl Intake {
 fn time_refusal(error: TimeError) -> Refusal {
     let ms = Duration::from_millis;
     match error {
-        TimeError::Backwards { from, to } => Refusal::Backwards { from: ms(from), to: ms(to) },
-        TimeError::Apart { from, to } => Refusal::Apart { lead: ms(from), to: ms(to) },
-        TimeError::Future { to, now } => Refusal::Future { to: ms(to), now: ms(now) },
+        TimeError::Regression { from, to } => Refusal::TimestampRegression { from: ms(from), to: ms(to) },
+        TimeError::Drift { from, to } => Refusal::TrackDrift { lead: ms(from), to: ms(to) },
+        TimeError::InFuture { to, now } => Refusal::TimestampInFuture { to: ms(to), now: ms(now) },
     }
 }

@@ -32,7 +32,7 @@ impl PutFrameError {
 pub enum Refusal {
     /// The buffer is full and nothing in it may go. Try again when acks have come, or drop the frame.
     #[error("buffer full: {buffered} of {limit} bytes in use, frame of {bytes} bytes")]
-    Full {
+    BufferFull {
         /// Bytes in use.
         buffered: usize,
         /// The configured limit.
@@ -56,20 +56,20 @@ pub enum Refusal {
     },
     /// There is no payload.
     #[error("the frame has no payload")]
-    Empty,
+    EmptyPayload,
     /// The payload is neither NAL units behind start codes nor behind lengths, or an ADTS header that cannot be.
     #[error("the payload is not of the track's codec: neither start codes nor lengths, or a broken ADTS header")]
-    Framing,
+    UnknownFraming,
     /// A decoder could not be set up: the configuration gives no codec private data, and the stream brought none so far
     /// (SPS and PPS before a key frame, an ADTS header).
     #[error("no codec private data for track {track} yet: give it in the configuration, or begin with parameter sets")]
-    NoCodecPrivate {
+    MissingCodecPrivate {
         /// The track.
         track: TrackNumber,
     },
     /// Its time lies before the last one, and the policy is to refuse that.
     #[error("time goes back from {} to {} ms since the epoch", from.as_millis(), to.as_millis())]
-    Backwards {
+    TimestampRegression {
         /// The latest time so far, since the epoch.
         from: Duration,
         /// The frame's.
@@ -77,7 +77,7 @@ pub enum Refusal {
     },
     /// Its time lies too far from the leading track's.
     #[error("time {} ms is more than 10 s from the leading track's {} ms", to.as_millis(), lead.as_millis())]
-    Apart {
+    TrackDrift {
         /// The leading track's latest time, since the epoch.
         lead: Duration,
         /// The frame's.
@@ -85,7 +85,7 @@ pub enum Refusal {
     },
     /// Its time lies more than a day ahead of the clock.
     #[error("time {} ms is more than a day ahead of the clock's {} ms", to.as_millis(), now.as_millis())]
-    Future {
+    TimestampInFuture {
         /// The frame's time, since the epoch.
         to: Duration,
         /// The clock's.

@@ -48,9 +48,9 @@ pub(crate) struct Jump {
 /// A time that cannot be used, in ms since the epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TimeError {
-    Backwards { from: u64, to: u64 },
-    Apart { from: u64, to: u64 },
-    Future { to: u64, now: u64 },
+    Regression { from: u64, to: u64 },
+    Drift { from: u64, to: u64 },
+    InFuture { to: u64, now: u64 },
 }
 
 /// Whether a frame's track decides where fragments begin.
@@ -125,7 +125,7 @@ impl Timeline {
             }
         }
         self.not_ahead(at, now)?;
-        Err(TimeError::Apart { from: axis.newest, to: at })
+        Err(TimeError::Drift { from: axis.newest, to: at })
     }
 
     fn jump_back(&mut self, raw: i64, at: u64, axis: Axis, role: Role) -> Result<Placed, TimeError> {
@@ -136,7 +136,7 @@ impl Timeline {
             return Ok(self.rebase(raw, shift, role, Jump { from, to: at, handling: JumpHandling::Unwrapped }));
         }
         match self.time_jump {
-            TimeJump::Refuse => Err(TimeError::Backwards { from, to: at }),
+            TimeJump::Refuse => Err(TimeError::Regression { from, to: at }),
             TimeJump::NewSession => {
                 let jump = Jump { from, to: at, handling: JumpHandling::NewSession };
                 Ok(self.rebase(raw, axis.shift, role, jump))
@@ -171,7 +171,7 @@ impl Timeline {
         let wall = self.wall_at(now);
         let bounded = wall >= millis(CLOCK_WAS_SET);
         if bounded && at.saturating_sub(wall) > millis(AHEAD_OF_CLOCK) {
-            return Err(TimeError::Future { to: at, now: wall });
+            return Err(TimeError::InFuture { to: at, now: wall });
         }
         self.near = at.saturating_add(NEAR);
         Ok(())
@@ -269,7 +269,7 @@ mod tests {
         let (mut line, now) = timeline(Timestamps::Live, TimeJump::Refuse);
         let start = at(&mut line, MS(100_000), now);
         let refused = line.place(MS(50_000), Role::Lead, now);
-        assert_eq!(refused, Err(TimeError::Backwards { from: start, to: start - 50_000 }));
+        assert_eq!(refused, Err(TimeError::Regression { from: start, to: start - 50_000 }));
         line.time_jump = TimeJump::NewSession;
         assert_eq!(at(&mut line, MS(50_000), now), start - 50_000);
         assert_eq!(at(&mut line, MS(50_040), now), start - 49_960);
@@ -283,9 +283,9 @@ mod tests {
         let wall = millis(WALL);
         at(&mut line, WALL, now);
         let wild = WALL + Duration::from_secs(400 * 365 * 86_400);
-        assert_eq!(line.place(wild, Role::Lead, now), Err(TimeError::Future { to: millis(wild), now: wall }));
+        assert_eq!(line.place(wild, Role::Lead, now), Err(TimeError::InFuture { to: millis(wild), now: wall }));
         let apart = line.place(WALL + Duration::from_secs(11), Role::Other, now);
-        assert_eq!(apart, Err(TimeError::Apart { from: wall, to: wall + 11_000 }));
+        assert_eq!(apart, Err(TimeError::Drift { from: wall, to: wall + 11_000 }));
         assert_eq!(at(&mut line, WALL + MS(40), now), wall + 40);
     }
 }

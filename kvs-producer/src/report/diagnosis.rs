@@ -18,7 +18,7 @@ pub struct Diagnosis {
     /// What that fragment holds.
     pub span: Option<Span>,
     /// What the producer does.
-    pub action: Action,
+    pub action: RecoveryAction,
     /// Why it likely came.
     pub likely_cause: &'static str,
     /// What a person can do.
@@ -39,7 +39,7 @@ impl fmt::Display for Diagnosis {
 /// What the producer does about an error ack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Action {
+pub enum RecoveryAction {
     /// A new session sends the fragment again, up to [`ATTEMPTS`](crate::limits::ATTEMPTS) times.
     Resend,
     /// The fragment is reported lost; a new session goes on after it.
@@ -50,7 +50,7 @@ pub enum Action {
     Halt,
 }
 
-impl fmt::Display for Action {
+impl fmt::Display for RecoveryAction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Resend => "sent again in a new session",
@@ -64,7 +64,7 @@ impl fmt::Display for Action {
 /// One line of the table below.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Remedy {
-    pub(crate) action: Action,
+    pub(crate) action: RecoveryAction,
     pub(crate) likely_cause: &'static str,
     pub(crate) advice: &'static str,
 }
@@ -76,8 +76,8 @@ pub(crate) fn remedy(id: ErrorId) -> Remedy {
 }
 
 /// The table: what is done, why it likely came, what a person can do.
-const fn row(id: ErrorId) -> (Action, &'static str, &'static str) {
-    use Action::{Halt, Resend, ResendOnce, SkipFragment};
+const fn row(id: ErrorId) -> (RecoveryAction, &'static str, &'static str) {
+    use RecoveryAction::{Halt, Resend, ResendOnce, SkipFragment};
     const NOTHING: &str = "nothing to do unless it comes often";
     const REPORT: &str = "report it: it should have been prevented before sending";
     const KEY: &str = "the stream's KMS key was disabled, deleted or is of another kind";
@@ -147,15 +147,15 @@ mod tests {
     #[test]
     fn keys_and_deleted_streams_halt_instead_of_eating_fragments() {
         for id in (4500..=4507).filter(|&id| id != 4503) {
-            assert_eq!(remedy(ErrorId(id)).action, Action::Halt, "{id}");
+            assert_eq!(remedy(ErrorId(id)).action, RecoveryAction::Halt, "{id}");
         }
-        assert_eq!(remedy(ErrorId::KMS_KEY_UNAVAILABLE).action, Action::Resend);
+        assert_eq!(remedy(ErrorId::KMS_KEY_UNAVAILABLE).action, RecoveryAction::Resend);
     }
 
     #[test]
     fn unknown_ids_have_an_answer_by_their_class() {
-        assert_eq!(remedy(ErrorId(4999)).action, Action::ResendOnce);
-        assert_eq!(remedy(ErrorId(5999)).action, Action::Resend);
-        assert_eq!(remedy(ErrorId(0)).action, Action::ResendOnce);
+        assert_eq!(remedy(ErrorId(4999)).action, RecoveryAction::ResendOnce);
+        assert_eq!(remedy(ErrorId(5999)).action, RecoveryAction::Resend);
+        assert_eq!(remedy(ErrorId(0)).action, RecoveryAction::ResendOnce);
     }
 }

@@ -36,7 +36,7 @@ impl fmt::Debug for FragmentId {
     }
 }
 
-/// One thing that happened, out of [`poll_event`](crate::Producer::poll_event).
+/// One thing that happened, out of [`poll_event`](crate::ProducerCore::poll_event).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event {
@@ -92,14 +92,14 @@ pub enum Event {
         limit: Duration,
     },
     /// A fragment breaks a rule of the service and a policy changed it before sending.
-    Warning {
+    RuleViolated {
         /// Which fragment.
         fragment: FragmentId,
         /// The rule, what was measured and what is allowed.
         violation: Violation,
     },
     /// Times of a fragment's frames were moved to keep them rising over the fragment's boundary.
-    Adjusted {
+    TimestampsAdjusted {
         /// Which fragment.
         fragment: FragmentId,
         /// How many frames.
@@ -122,17 +122,17 @@ pub enum Event {
         track: TrackNumber,
     },
     /// A silent track gives frames again.
-    TrackBack {
+    TrackResumed {
         /// Which one.
         track: TrackNumber,
     },
     /// A tag did not fit on the fragment it was meant for and goes with the next one.
-    TagMoved {
+    TagDeferred {
         /// Its name.
         name: String,
     },
     /// The service's answer holds something that is not an ack.
-    AckUnreadable {
+    InvalidAck {
         /// On which connection.
         session: SessionId,
         /// What it is.
@@ -141,12 +141,12 @@ pub enum Event {
     /// Nothing to send: the connection is ended in order and opened again with the next frame.
     Idle,
     /// Sending stopped for a reason that waiting does not mend. What is buffered is kept;
-    /// [`resume`](crate::Producer::resume) tries again.
+    /// [`resume`](crate::ProducerCore::resume) tries again.
     Halted(HaltReason),
-    /// All is done after [`finish`](crate::Producer::finish).
+    /// All is done after [`finish`](crate::ProducerCore::finish).
     Finished(Totals),
-    /// Nobody polled for so long that this many events were dropped; [`stats`](crate::Producer::stats) counted them all the same.
-    Missed {
+    /// Nobody polled for so long that this many events were dropped; [`stats`](crate::ProducerCore::stats) counted them all the same.
+    EventsDropped {
         /// How many.
         count: u64,
     },
@@ -256,14 +256,14 @@ pub enum CloseReason {
     Broken(String),
     /// Nothing was heard for the configured time although media is waiting for acks.
     Silent {
-        /// How long.
-        since: Duration,
+        /// How long nothing was heard.
+        duration: Duration,
     },
     /// The service reported an error and closed.
     Error(AckError),
     /// The media no longer fits the session's header.
     Superseded,
-    /// [`finish`](crate::Producer::finish)'s deadline passed.
+    /// [`finish`](crate::ProducerCore::finish)'s deadline passed.
     Deadline,
 }
 
@@ -286,9 +286,9 @@ pub enum JumpHandling {
 #[non_exhaustive]
 pub enum HaltReason {
     /// There is no such stream and none may be created.
-    StreamMissing,
+    StreamNotFound,
     /// The caller may not do what is needed, or the request is wrong.
-    Refused(Failure),
+    RequestRejected(Failure),
     /// An error ack that sending again does not mend: the KMS key or the stream itself.
     Rejected(AckError),
 }
@@ -296,10 +296,10 @@ pub enum HaltReason {
 impl fmt::Display for HaltReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::StreamMissing => {
+            Self::StreamNotFound => {
                 f.write_str("there is no such stream and the configuration does not allow to create it")
             }
-            Self::Refused(failure) => failure.fmt(f),
+            Self::RequestRejected(failure) => failure.fmt(f),
             Self::Rejected(error) => error.fmt(f),
         }
     }

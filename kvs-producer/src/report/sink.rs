@@ -20,14 +20,14 @@ impl Reports {
         if self.events.len() >= WAITING_EVENTS {
             self.events.pop_front();
             self.missed += 1;
-            self.stats.missed_events += 1;
+            self.stats.dropped_events += 1;
         }
         self.events.push_back(event);
     }
 
     pub(crate) fn poll(&mut self) -> Option<Event> {
         if self.missed > 0 {
-            return Some(Event::Missed { count: std::mem::take(&mut self.missed) });
+            return Some(Event::EventsDropped { count: std::mem::take(&mut self.missed) });
         }
         self.events.pop_front()
     }
@@ -62,8 +62,8 @@ mod tests {
         for _ in 0..WAITING_EVENTS + 3 {
             reports.push(Event::Idle);
         }
-        assert!(matches!(reports.poll(), Some(Event::Missed { count: 3 })));
+        assert!(matches!(reports.poll(), Some(Event::EventsDropped { count: 3 })));
         assert_eq!(std::iter::from_fn(|| reports.poll()).count(), WAITING_EVENTS);
-        assert_eq!(reports.stats.missed_events, 3);
+        assert_eq!(reports.stats.dropped_events, 3);
     }
 }

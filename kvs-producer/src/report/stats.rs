@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::report::event::{LossReason, Span};
 
-/// A snapshot out of [`stats`](crate::Producer::stats): plain numbers, read at no cost.
+/// A snapshot out of [`stats`](crate::ProducerCore::stats): plain numbers, read at no cost.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
@@ -39,7 +39,7 @@ pub struct Stats {
     /// Frames refused at the call.
     pub refused_frames: u64,
     /// Events nobody polled in time.
-    pub missed_events: u64,
+    pub dropped_events: u64,
 }
 
 /// What became of all media: `submitted = persisted + lost + held`, in frames and in bytes, at any time.
@@ -55,7 +55,7 @@ pub struct Totals {
     /// Fragments that were persisted.
     pub persisted_fragments: u64,
     /// The lost ones by reason.
-    pub lost_by: LostBy,
+    pub lost_by: LossCounts,
 }
 
 impl Totals {
@@ -89,7 +89,7 @@ impl Amount {
 /// Lost frames by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct LostBy {
+pub struct LossCounts {
     /// [`LossReason::BufferFull`].
     pub buffer_full: u64,
     /// [`LossReason::TooOld`].

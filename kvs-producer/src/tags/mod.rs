@@ -7,6 +7,6 @@ mod waiting;
 
 pub use self::event::{FragmentEvent, ImageGeneration, Notification};
 pub(crate) use self::set::TagSet;
-pub use self::tag::{FragmentTag, PutTagError, Reach};
-pub use self::waiting::Cadence;
+pub use self::tag::{FragmentTag, PutTagError, TagScope};
+pub use self::waiting::EventInterval;
 pub(crate) use self::waiting::WaitingTags;

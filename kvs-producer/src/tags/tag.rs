@@ -18,28 +18,28 @@ pub struct FragmentTag {
     /// What the service stores.
     pub tag: Tag,
     /// On which fragments.
-    pub reach: Reach,
+    pub scope: TagScope,
 }
 
 /// Which fragments a tag goes with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "the service's own two kinds of fragment metadata")]
-pub enum Reach {
+pub enum TagScope {
     /// The fragment of the last frame that was put; the next one where none is open.
     Once,
-    /// That fragment and all after it, until [`clear_tag`](crate::Producer::clear_tag).
+    /// That fragment and all after it, until [`clear_tag`](crate::ProducerCore::clear_tag).
     Persistent,
 }
 
 impl FragmentTag {
     /// A tag for one fragment: a name of 1 to 128 bytes, a value of up to 256.
     pub fn once(name: impl Into<String>, value: impl Into<String>) -> Self {
-        Self { tag: Tag::new(name, value), reach: Reach::Once }
+        Self { tag: Tag::new(name, value), scope: TagScope::Once }
     }
 
     /// A tag for this fragment and all that follow; one of the same name is replaced.
     pub fn persistent(name: impl Into<String>, value: impl Into<String>) -> Self {
-        Self { tag: Tag::new(name, value), reach: Reach::Persistent }
+        Self { tag: Tag::new(name, value), scope: TagScope::Persistent }
     }
 }
 

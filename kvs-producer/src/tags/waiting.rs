@@ -13,7 +13,7 @@ use crate::limits::PERSISTENT_TAGS;
 /// How often an event is put on a fragment by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Cadence {
+pub enum EventInterval {
     /// On the first fragment and then on every n-th.
     Fragments(NonZeroU32),
     /// On the first fragment and then on the first one that begins at least so much later.
@@ -23,7 +23,7 @@ pub enum Cadence {
 /// An event that comes by itself.
 #[derive(Debug)]
 struct Regular {
-    cadence: Cadence,
+    cadence: EventInterval,
     event: FragmentEvent,
     /// Fragments since the last one that had it, and that one's beginning in ms.
     last: Option<(u32, u64)>,
@@ -34,8 +34,8 @@ impl Regular {
     fn is_due(&mut self, at: u64) -> bool {
         let due = match (self.cadence, self.last) {
             (_, None) => true,
-            (Cadence::Fragments(every), Some((since, _))) => since + 1 >= every.get(),
-            (Cadence::Time(every), Some((_, last))) => u128::from(at.abs_diff(last)) >= every.as_millis(),
+            (EventInterval::Fragments(every), Some((since, _))) => since + 1 >= every.get(),
+            (EventInterval::Time(every), Some((_, last))) => u128::from(at.abs_diff(last)) >= every.as_millis(),
         };
         self.last = match self.last {
             Some((since, last)) if !due => Some((since.saturating_add(1), last)),
@@ -54,7 +54,7 @@ pub(crate) struct WaitingTags {
 }
 
 impl WaitingTags {
-    pub(crate) fn new(regular: &[(Cadence, FragmentEvent)]) -> Self {
+    pub(crate) fn new(regular: &[(EventInterval, FragmentEvent)]) -> Self {
         let regular = regular.iter().cloned().map(|(cadence, event)| Regular { cadence, event, last: None });
         Self { regular: regular.collect(), ..Self::default() }
     }
@@ -116,8 +116,8 @@ mod tests {
     #[test]
     fn regular_events_come_by_count_or_by_time() {
         let images: FragmentEvent = ImageGeneration::new().into();
-        let third = Cadence::Fragments(NonZeroU32::new(3).unwrap());
-        let minute = Cadence::Time(Duration::from_secs(60));
+        let third = EventInterval::Fragments(NonZeroU32::new(3).unwrap());
+        let minute = EventInterval::Time(Duration::from_secs(60));
         let mut waiting = WaitingTags::new(&[(third, images), (minute, Notification::new().into())]);
         let has: Vec<usize> = (0..8).map(|n| waiting.open(n * 20_000).groups().len()).collect();
         assert_eq!(has, [2, 0, 0, 2, 0, 0, 2, 0]);

@@ -12,7 +12,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use kvs_mkv::{CodecId, Frame, Limits, Parser, Tag, Track, TrackKind, TrackNumber};
 use kvs_producer::{
-    Answer, Call, CloseReason, Config, Event, OpenRequest, Payloads, Producer, SessionId, StreamStatus, Transmit,
+    BitstreamMode, CloseReason, ControlRequest, ControlResponse, Event, OpenRequest, ProducerConfig, ProducerCore,
+    SessionId, StreamStatus, Transmit,
 };
 
 pub const V: TrackNumber = TrackNumber::ONE;
@@ -28,8 +29,8 @@ pub fn audio() -> Track {
     Track::new(A, TrackKind::Audio, CodecId::AAC).with_audio(48_000.0, 2, None).with_codec_private(vec![0x11, 0x90])
 }
 
-pub fn config() -> Config {
-    Config::new("cam", vec![video()]).seed(7).payloads(Payloads::AsIs)
+pub fn config() -> ProducerConfig {
+    ProducerConfig::new("cam", vec![video()]).seed(7).bitstream_mode(BitstreamMode::Passthrough)
 }
 
 pub fn at(ms: u64) -> Duration {
@@ -53,7 +54,7 @@ pub struct Seen {
 }
 
 pub struct Service {
-    pub producer: Producer,
+    pub producer: ProducerCore,
     pub now: Instant,
     pub calls: Vec<String>,
     pub stored: Vec<Seen>,
@@ -85,9 +86,9 @@ pub fn all_acks(timecode: u64) -> Vec<String> {
 }
 
 impl Service {
-    pub fn new(config: Config) -> Self {
+    pub fn new(config: ProducerConfig) -> Self {
         let now = Instant::now();
-        let producer = Producer::new(config, now, SystemTime::UNIX_EPOCH + EPOCH).unwrap();
+        let producer = ProducerCore::new(config, now, SystemTime::UNIX_EPOCH + EPOCH).unwrap();
         let mut service = Self {
             producer,
             now,
@@ -116,14 +117,19 @@ impl Service {
     pub fn run(&mut self) {
         while let Some(transmit) = self.producer.poll_transmit(self.now) {
             match transmit {
-                Transmit::Call { id, call } => {
+                Transmit::Control { id, request: call } => {
                     self.calls.push(call.name().to_owned());
                     let answer = match call {
-                        Call::Credentials(_) => Answer::Credentials { lasts: Some(Duration::from_secs(3600)) },
-                        Call::GetDataEndpoint => Answer::Endpoint("https://data".to_owned()),
-                        _ => Answer::Described { status: StreamStatus::Active, retention: Duration::from_secs(3600) },
+                        ControlRequest::Credentials(_) => {
+                            ControlResponse::Credentials { lasts: Some(Duration::from_secs(3600)) }
+                        }
+                        ControlRequest::GetDataEndpoint => ControlResponse::Endpoint("https://data".to_owned()),
+                        _ => ControlResponse::Described {
+                            status: StreamStatus::Active,
+                            retention: Duration::from_secs(3600),
+                        },
                     };
-                    self.producer.handle_answer(id, answer, self.now);
+                    self.producer.handle_response(id, answer, self.now);
                 }
                 Transmit::Open { session, .. } if self.down => {
                     let reason = CloseReason::Broken("refused".to_owned());

@@ -11,7 +11,7 @@ use clap::Parser;
 use futures_util::future::join_all;
 use kvs_aws::Client;
 use kvs_mkv::{CodecId, Frame, Track, TrackKind, TrackNumber};
-use kvs_producer::{Bootstrap, Config, NewStream, Payloads, StopReport, Stream};
+use kvs_producer::{BitstreamMode, NewStream, Producer, ProducerConfig, StopReport, StreamLookup};
 use kvs_tools::program::{self, BoxError, Service};
 
 /// Streams 25 frames of 5,000 bytes a second on each of many streams.
@@ -67,14 +67,14 @@ async fn row(client: &Client, count: u32, options: &Options) -> Result<String, B
 
 async fn one(client: Client, nth: u32, count: u32, options: &Options) -> Result<StopReport, BoxError> {
     let video = Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::H264).with_codec_private(vec![1; 20]);
-    let config = Config::new(format!("many-{count}-{nth}"), vec![video])
+    let config = ProducerConfig::new(format!("many-{count}-{nth}"), vec![video])
         .seed(u64::from(nth))
-        .payloads(Payloads::AsIs)
+        .bitstream_mode(BitstreamMode::Passthrough)
         .buffer_bytes(4 << 20)
-        .bootstrap(Bootstrap::CreateIfMissing(NewStream::new(Duration::from_secs(3600))));
+        .stream_lookup(StreamLookup::CreateIfMissing(NewStream::new(Duration::from_secs(3600))));
     let spread = Duration::from_millis(options.spread_ms * u64::from(nth) / u64::from(count));
     tokio::time::sleep(spread).await;
-    let stream = Stream::open(config, client).await?;
+    let stream = Producer::open(config, client).await?;
     let payload = Bytes::from(vec![0x41; 5_000]);
     let mut clock = tokio::time::interval(Duration::from_millis(40));
     for number in 0..options.seconds * 25 {

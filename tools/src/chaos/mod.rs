@@ -14,7 +14,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use fastrand::Rng;
 use kvs_aws::{Client, ClientConfig, CreateStream, Credentials, Region};
 use kvs_mkv::{CodecId, Frame, Track, TrackKind, TrackNumber};
-use kvs_producer::{Bootstrap, Config, Event, Events, Overflow, Payloads, StopReport, Stream};
+use kvs_producer::{BitstreamMode, Event, Events, Overflow, Producer, ProducerConfig, StopReport, StreamLookup};
 
 use checker::Evidence;
 use proxy::Proxy;
@@ -72,7 +72,7 @@ pub async fn run(folder: &Path, lasts: Duration, seed: u64) -> Result<Outcome, B
     let proxy = Proxy::start(service.address()).await?;
     let client = client(&format!("http://{}", service.address()))?;
     client.send(CreateStream::new(STREAM.parse()?).data_retention_in_hours(24)).await?;
-    let stream = Stream::open(config(&format!("http://{}", proxy.address())), client).await?;
+    let stream = Producer::open(config(&format!("http://{}", proxy.address())), client).await?;
     let heard = tokio::spawn(listen(stream.events()));
     let mut troubles = BTreeMap::new();
     let mut rng = Rng::with_seed(seed);
@@ -124,7 +124,7 @@ async fn make(trouble: Trouble, holds: Duration, proxy: &Proxy, service: &mut Se
 }
 
 /// Twenty-five frames a second in groups of one second, each with its number.
-async fn feed(stream: &Stream, lasts: Duration) -> Vec<u64> {
+async fn feed(stream: &Producer, lasts: Duration) -> Vec<u64> {
     let mut clock = tokio::time::interval(Duration::from_millis(40));
     let mut taken = Vec::new();
     for number in 0..u64::try_from(lasts.as_millis() / 40).unwrap_or(u64::MAX) {
@@ -158,11 +158,11 @@ async fn listen(mut events: Events) -> u64 {
     lost
 }
 
-fn config(endpoint: &str) -> Config {
+fn config(endpoint: &str) -> ProducerConfig {
     let video = Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::H264).with_codec_private(vec![1; 20]);
-    Config::new(STREAM, vec![video])
-        .payloads(Payloads::AsIs)
-        .bootstrap(Bootstrap::FixedEndpoint(endpoint.to_owned()))
+    ProducerConfig::new(STREAM, vec![video])
+        .bitstream_mode(BitstreamMode::Passthrough)
+        .stream_lookup(StreamLookup::FixedEndpoint(endpoint.to_owned()))
         .overflow(Overflow::DropOldest)
         .buffer_bytes(1 << 20)
         .ack_timeout(Duration::from_secs(4))

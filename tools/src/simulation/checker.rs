@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kvs_mkv::Tag;
-use kvs_producer::{Loss, Persisted, Totals, WithoutKeyframe};
+use kvs_producer::{LongGop, Loss, Persisted, Totals};
 
 use super::scenario::Scenario;
 use super::service::Stored;
@@ -136,7 +136,7 @@ impl Evidence<'_> {
         for (stored, numbers) in self.stored.iter().zip(fragments) {
             let first = numbers.first().and_then(|&first| self.put.get(index(first)?));
             let key = first.is_some_and(|first| first.keyframe);
-            let split = self.scenario.without_keyframe == WithoutKeyframe::Split;
+            let split = self.scenario.long_gop == LongGop::Split;
             hold!(!seen.insert(stored.session) || key || split, "{:?} begins without a key frame", stored.session);
         }
         Ok(())

@@ -172,17 +172,17 @@ impl Judge {
             self.group_broken();
         }
         match refusal {
-            Refusal::Full { .. } => {
+            Refusal::BufferFull { .. } => {
                 let (held, needs) = putting.unwrap_or_default();
                 hold!(self.is_full(held, needs) || self.is_too_long(held), "refused as full with {held:?}");
             }
-            Refusal::Apart { .. } => {
+            Refusal::TrackDrift { .. } => {
                 // A leading track whose frames were refused for another reason stays behind the others.
                 let behind = self.lead.is_some_and(|lead| lead.abs_diff(self.at) > ms(APART));
                 let apart = self.jumped || part == Part::Beside && behind;
                 hold!(apart, "refused for its time although near the leading track: {refusal}");
             }
-            Refusal::Backwards { .. } | Refusal::Future { .. } => {
+            Refusal::TimestampRegression { .. } | Refusal::TimestampInFuture { .. } => {
                 hold!(self.jumped, "refused for its time although the clock never jumped: {refusal}");
             }
             other => return Err(format!("a good frame was refused: {other}")),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use kvs_mkv::{CodecId, Track, TrackKind, TrackNumber};
 use kvs_producer::{
-    Bootstrap, Config, MissingTrack, NewStream, Overflow, Payloads, TimeJump, Timecodes, WithoutKeyframe,
+    BitstreamMode, LongGop, MissingTrack, NewStream, Overflow, ProducerConfig, StreamLookup, TimeJump, Timecodes,
 };
 
 /// One kind of trouble.
@@ -95,7 +95,7 @@ pub(crate) enum Form {
 /// What one seed decided.
 #[derive(Clone, Debug)]
 pub(crate) struct Scenario {
-    pub(crate) config: Config,
+    pub(crate) config: ProducerConfig,
     pub(crate) form: Form,
     pub(crate) buffer_bytes: usize,
     pub(crate) buffer_time: Duration,
@@ -103,7 +103,7 @@ pub(crate) struct Scenario {
     pub(crate) fragment_max: Duration,
     pub(crate) idle_after: Duration,
     pub(crate) backoff_cap: Duration,
-    pub(crate) without_keyframe: WithoutKeyframe,
+    pub(crate) long_gop: LongGop,
     pub(crate) tracks: usize,
     pub(crate) frame_ms: u64,
     pub(crate) group_ms: u64,
@@ -136,7 +136,7 @@ impl Scenario {
     pub(crate) fn new(seed: u64, rng: &mut Rng) -> Self {
         let ms = |rng: &mut Rng, from: u64, to: u64| Duration::from_millis(rng.u64(from..to));
         let count = rng.usize(1..=3);
-        let without_keyframe = if rng.bool() { WithoutKeyframe::Split } else { WithoutKeyframe::Drop };
+        let long_gop = if rng.bool() { LongGop::Split } else { LongGop::Drop };
         let timecodes = if rng.u8(..4) == 0 { Timecodes::Relative } else { Timecodes::Absolute };
         let buffer_bytes = rng.usize(100_000..2_000_000);
         let backoff_cap = ms(rng, 500, 15_000);
@@ -144,14 +144,14 @@ impl Scenario {
         let (buffer_time, pre_roll) = (ms(rng, 30_000, 200_000), ms(rng, 0, 10_000));
         let (fragment_max, idle_after) = (ms(rng, 7_000, 10_000), ms(rng, 5_000, 25_000));
         let missing_track = if rng.u8(..4) == 0 { MissingTrack::Drop } else { MissingTrack::LeaveOut };
-        let config = Config::new("cam", tracks(count, form))
+        let config = ProducerConfig::new("cam", tracks(count, form))
             .seed(seed)
-            .payloads(if form == Form::AsIs { Payloads::AsIs } else { Payloads::Detect })
+            .bitstream_mode(if form == Form::AsIs { BitstreamMode::Passthrough } else { BitstreamMode::Detect })
             .fragment_max(fragment_max)
-            .bootstrap(Bootstrap::CreateIfMissing(NewStream::default()))
+            .stream_lookup(StreamLookup::CreateIfMissing(NewStream::default()))
             .timecodes(timecodes)
             .time_jump([TimeJump::NewSession, TimeJump::Rebase, TimeJump::Refuse][rng.usize(..3)])
-            .without_keyframe(without_keyframe)
+            .long_gop(long_gop)
             .missing_track(missing_track)
             .buffer_bytes(buffer_bytes)
             .buffer_time(buffer_time)
@@ -178,7 +178,7 @@ impl Scenario {
             fragment_max,
             idle_after,
             backoff_cap,
-            without_keyframe,
+            long_gop,
             tracks: count,
             frame_ms: rng.u64(60..300),
             group_ms: rng.u64(300..6_000),

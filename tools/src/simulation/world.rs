@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use fastrand::Rng;
-use kvs_producer::{Answer, CallId, CloseReason, Loss, Persisted, Producer, SessionId, Stats};
+use kvs_producer::{CloseReason, ControlRequestId, ControlResponse, Loss, Persisted, ProducerCore, SessionId, Stats};
 
 use super::agenda::Agenda;
 use super::checker::Evidence;
@@ -41,7 +41,7 @@ enum Happening {
     Frames,
     Fault(Fault, Duration),
     FaultEnds(Fault),
-    Answer(CallId, Answer),
+    Answer(ControlRequestId, ControlResponse),
     Opened(SessionId),
     Failed(SessionId, CloseReason),
     Taken(SessionId, usize),
@@ -70,7 +70,7 @@ struct World {
     start: Instant,
     now: Instant,
     scenario: Scenario,
-    producer: Producer,
+    producer: ProducerCore,
     source: Source,
     service: Service,
     weather: Weather,
@@ -105,7 +105,7 @@ pub fn run(seed: u64, voice: Voice) -> Outcome {
     let mut rng = Rng::with_seed(seed);
     let scenario = Scenario::new(seed, &mut rng);
     let start = Instant::now();
-    let producer = Producer::new(scenario.config.clone(), start, SystemTime::UNIX_EPOCH + EPOCH);
+    let producer = ProducerCore::new(scenario.config.clone(), start, SystemTime::UNIX_EPOCH + EPOCH);
     let producer = producer.expect("scenarios are valid configurations");
     if voice == Voice::Loud {
         println!("{scenario:#?}");
@@ -218,7 +218,7 @@ impl World {
             Happening::Frames => self.put_frames(),
             Happening::Fault(fault, lasts) => self.begin(fault, lasts),
             Happening::FaultEnds(fault) => self.end(fault),
-            Happening::Answer(id, answer) => self.producer.handle_answer(id, answer, now),
+            Happening::Answer(id, answer) => self.producer.handle_response(id, answer, now),
             Happening::Opened(session) => self.producer.handle_opened(session, now),
             Happening::Failed(session, reason) => self.producer.handle_closed(session, reason, now),
             Happening::Taken(session, bytes) => self.producer.handle_sent(session, bytes, now),

@@ -6,7 +6,7 @@ use kvs_examples::cli::Failure;
 use kvs_media::__internal::FragmentCounter;
 use kvs_media::Recording;
 use kvs_mkv::{Frame, TrackNumber};
-use kvs_producer::{ImageGeneration, Notification, Stream};
+use kvs_producer::{ImageGeneration, Notification, Producer};
 use tokio::time::Instant;
 
 use crate::console::Console;
@@ -37,7 +37,7 @@ impl<'a> Camera<'a> {
     }
 
     /// Sends everything; gives the timecodes of the fragments that were tagged.
-    pub(crate) async fn play(mut self, recording: Recording, stream: &Stream) -> Result<Tagged, Failure> {
+    pub(crate) async fn play(mut self, recording: Recording, stream: &Producer) -> Result<Tagged, Failure> {
         let lead = recording.tracks().first().map(|track| track.number);
         let mut tagged = Tagged::new();
         let since_epoch = self.start.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -69,7 +69,7 @@ impl<'a> Camera<'a> {
     }
 
     /// Tags the fragment that is open: the one of the last frame.
-    fn tag(&self, stream: &Stream) -> Result<(), Failure> {
+    fn tag(&self, stream: &Producer) -> Result<(), Failure> {
         let number = self.fragments.count().to_string();
         if self.options.event.notifications() {
             let event = Notification::new().with_pair("fragment", &number);

@@ -9,7 +9,7 @@ use kvs_examples::cli::Failure;
 use kvs_media::__internal::FRAGMENT_MIN;
 use kvs_media::Recording;
 use kvs_mkv::CodecId;
-use kvs_producer::{Config, Stream};
+use kvs_producer::{Producer, ProducerConfig};
 
 use crate::camera::Camera;
 use crate::console::Console;
@@ -103,10 +103,10 @@ async fn stream(
     recording: Recording,
     start: SystemTime,
 ) -> Result<(), Failure> {
-    let config = Config::new(&options.stream, recording.tracks().to_vec())
+    let config = ProducerConfig::new(&options.stream, recording.tracks().to_vec())
         .fragment_min(FRAGMENT_MIN)
         .overflow(kvs_producer::Overflow::Refuse);
-    let stream = Stream::open(config, service.client.clone()).await.map_err(Failure::of_run)?;
+    let stream = Producer::open(config, service.client.clone()).await.map_err(Failure::of_run)?;
     let mut events = stream.events();
     let sending = async {
         let tagged = Camera::new(options, watch.console(), start).play(recording, &stream).await?;

@@ -55,7 +55,9 @@ impl Watch {
                 self.remark(format!("lost {frames} frames from {} on: {name}", millis(loss.span.start)));
             }
             Event::Rejected { diagnosis, .. } => self.remark(format!("the service refused media: {diagnosis}")),
-            Event::Warning { violation, .. } => self.remark(format!("adapted to the service's rules: {violation}")),
+            Event::RuleViolated { violation, .. } => {
+                self.remark(format!("adapted to the service's rules: {violation}"))
+            }
             Event::Halted(reason) => self.remark(format!("sending stopped: {reason}")),
             Event::Ready { endpoint } => self.console.say(format!("data endpoint: {endpoint}")),
             _ => {}

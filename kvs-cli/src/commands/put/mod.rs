@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use kvs_media::__internal::FragmentCounter;
 use kvs_producer::{
-    Bootstrap, Config, FragmentTag, ImageGeneration, NewStream, Notification, Overflow, Stream, Timestamps,
+    FragmentTag, ImageGeneration, NewStream, Notification, Overflow, Producer, ProducerConfig, StreamLookup, Timestamps,
 };
 
 use crate::failure::Failure;
@@ -36,7 +36,8 @@ pub(crate) async fn run(options: Options, global: GlobalOptions) -> Result<(), F
     let client = global.connection.client()?;
     let reporter = if global.json { Reporter::json() } else { Reporter::text(length(options, &source)) };
     let reporter = Mutex::new(reporter);
-    let stream = Stream::open(configuration(options, &source), client).await.map_err(Failure::of_input)?;
+    let stream =
+        Producer::open_within(configuration(options, &source), client, OPEN).await.map_err(Failure::of_input)?;
     for (name, value) in &options.tags {
         stream.put_tag(FragmentTag::persistent(name, value)).map_err(Failure::of_input)?;
     }
@@ -77,13 +78,12 @@ fn length(options: &Options, source: &Source) -> Option<Duration> {
     }
 }
 
-fn configuration(options: &Options, source: &Source) -> Config {
+fn configuration(options: &Options, source: &Source) -> ProducerConfig {
     let new_stream = NewStream::new(RETENTION);
     let overflow = if options.offline || source.duration().is_some() { Overflow::Refuse } else { Overflow::DropOldest };
-    Config::new(&options.stream, source.tracks.clone())
-        .bootstrap(Bootstrap::CreateIfMissing(new_stream))
+    ProducerConfig::new(&options.stream, source.tracks.clone())
+        .stream_lookup(StreamLookup::CreateIfMissing(new_stream))
         .overflow(overflow)
-        .open_timeout(OPEN)
         .timestamps(timestamps(options, source))
 }
 
@@ -103,7 +103,7 @@ fn timestamps(options: &Options, source: &Source) -> Timestamps {
 async fn play(
     options: &Options,
     mut source: Source,
-    stream: &Stream,
+    stream: &Producer,
     reporter: &Mutex<Reporter>,
 ) -> Result<(), Failure> {
     let (mut pace, lead, mut fragments) = (Pace::new(), source.lead(), FragmentCounter::default());
@@ -128,7 +128,7 @@ async fn play(
 }
 
 /// Tags the fragment that is open.
-fn tag(options: &Options, stream: &Stream) -> Result<(), Failure> {
+fn tag(options: &Options, stream: &Producer) -> Result<(), Failure> {
     if matches!(options.event, Event::Notification | Event::Both) {
         stream.put_event(Notification::new()).map_err(Failure::of_run)?;
     }

@@ -152,7 +152,7 @@ fn object_of(event: &Event) -> Option<Value> {
             json!({"event": "retry", "attempt": attempt, "wait_ms": millis(*wait), "reason": failure.to_string()})
         }
         Event::Halted(reason) => json!({"event": "halt", "reason": reason.to_string()}),
-        Event::Warning { violation, .. } => json!({"event": "warning", "reason": violation.to_string()}),
+        Event::RuleViolated { violation, .. } => json!({"event": "warning", "reason": violation.to_string()}),
         Event::Rejected { diagnosis, .. } => json!({"event": "rejected", "reason": diagnosis.to_string()}),
         _ => return None,
     })
@@ -171,7 +171,7 @@ fn line_of(event: &Event) -> Option<String> {
         }
         Event::Retrying { wait, failure, .. } => format!("trying again in {} ms: {failure}", wait.as_millis()),
         Event::Halted(reason) => format!("sending stopped: {reason}"),
-        Event::Warning { violation, .. } => format!("adapted to the service's rules: {violation}"),
+        Event::RuleViolated { violation, .. } => format!("adapted to the service's rules: {violation}"),
         Event::Rejected { diagnosis, .. } => format!("the service refused media: {diagnosis}"),
         _ => return None,
     })

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use kvs_mkv::{CodecId, Frame, Track, TrackKind, TrackNumber};
-use kvs_producer::{Answer, Bootstrap, Call, Config, Producer, SessionId, Transmit};
+use kvs_producer::{ControlRequest, ControlResponse, ProducerConfig, ProducerCore, SessionId, StreamLookup, Transmit};
 
 const WALL: Duration = Duration::from_secs(1_714_521_600);
 /// Frames of a fragment: two seconds.
@@ -67,18 +67,18 @@ fn noise(seed: u64, header: u8, size: u32) -> Vec<u8> {
     bytes
 }
 
-pub(crate) fn producer(media: Media, now: Instant) -> Producer {
-    let config = Config::new("cam", vec![media.track()])
-        .bootstrap(Bootstrap::FixedEndpoint("https://data".to_owned()))
+pub(crate) fn producer(media: Media, now: Instant) -> ProducerCore {
+    let config = ProducerConfig::new("cam", vec![media.track()])
+        .stream_lookup(StreamLookup::FixedEndpoint("https://data".to_owned()))
         .buffer_bytes(1 << 30)
         .buffer_time(Duration::from_secs(3600));
-    Producer::new(config, now, SystemTime::UNIX_EPOCH + WALL).expect("the configuration works")
+    ProducerCore::new(config, now, SystemTime::UNIX_EPOCH + WALL).expect("the configuration works")
 }
 
 /// A producer, and a service that acks each fragment when the next but one begins.
 #[derive(Debug)]
 pub(crate) struct Journey {
-    pub(crate) producer: Producer,
+    pub(crate) producer: ProducerCore,
     pub(crate) body_bytes: u64,
     now: Instant,
     frames: u64,
@@ -99,8 +99,8 @@ impl Journey {
         let ack = nth.is_multiple_of(GROUP).then(|| nth.checked_sub(2 * GROUP)).flatten();
         while let Some(transmit) = self.producer.poll_transmit(self.now) {
             match transmit {
-                Transmit::Call { id, call: Call::Credentials(_) } => {
-                    self.producer.handle_answer(id, Answer::Credentials { lasts: None }, self.now);
+                Transmit::Control { id, request: ControlRequest::Credentials(_) } => {
+                    self.producer.handle_response(id, ControlResponse::Credentials { lasts: None }, self.now);
                 }
                 Transmit::Open { session, .. } => self.producer.handle_opened(session, self.now),
                 Transmit::Body { session, chunks } => {

@@ -2,42 +2,44 @@
 
 use std::time::Duration;
 
-use kvs_producer::{Answer, Call, CallId, CloseReason, Failure, FailureKind, SessionId, StreamStatus};
+use kvs_producer::{
+    CloseReason, ControlRequest, ControlRequestId, ControlResponse, Failure, FailureKind, SessionId, StreamStatus,
+};
 
 use super::super::network::{Uplink, holds};
 use super::super::service::{around, wall};
 use super::{Happening, Line, World};
 
 impl World {
-    pub(super) fn on_call(&mut self, id: CallId, call: &Call) {
+    pub(super) fn on_call(&mut self, id: ControlRequestId, call: &ControlRequest) {
         let now = self.now;
         let wait = around(self.scenario.latency, &mut self.rng);
         if holds(self.weather.swallowed_until, now) {
             return;
         }
-        let failed = |kind, text: &str| Answer::Failed(Failure::new(kind, text));
+        let failed = |kind, text: &str| ControlResponse::Failed(Failure::new(kind, text));
         let answer = match call {
-            Call::Credentials(_) if holds(self.weather.no_credentials_until, now) => {
+            ControlRequest::Credentials(_) if holds(self.weather.no_credentials_until, now) => {
                 failed(FailureKind::Unreachable, "no credentials")
             }
-            Call::Credentials(_) => {
+            ControlRequest::Credentials(_) => {
                 let lasts = around(self.scenario.credentials_last, &mut self.rng);
                 self.credentials_until = Some(now + lasts);
-                Answer::Credentials { lasts: Some(lasts) }
+                ControlResponse::Credentials { lasts: Some(lasts) }
             }
             _ if self.weather.obstacle(now).is_some() => {
                 failed(FailureKind::Unreachable, self.weather.obstacle(now).unwrap_or_default())
             }
-            _ if holds(self.weather.refusals_until, now) => Answer::Failed(self.refusal()),
-            Call::DescribeStream if !self.service.exists => failed(FailureKind::NotFound, "no such stream"),
-            Call::DescribeStream => {
-                Answer::Described { status: StreamStatus::Active, retention: Duration::from_secs(3600) }
+            _ if holds(self.weather.refusals_until, now) => ControlResponse::Failed(self.refusal()),
+            ControlRequest::DescribeStream if !self.service.exists => failed(FailureKind::NotFound, "no such stream"),
+            ControlRequest::DescribeStream => {
+                ControlResponse::Described { status: StreamStatus::Active, retention: Duration::from_secs(3600) }
             }
-            Call::CreateStream(_) => {
+            ControlRequest::CreateStream(_) => {
                 self.service.exists = true;
-                Answer::Created
+                ControlResponse::Created
             }
-            _ => Answer::Endpoint(self.service.address()),
+            _ => ControlResponse::Endpoint(self.service.address()),
         };
         self.after(wait, Happening::Answer(id, answer));
     }
@@ -49,7 +51,7 @@ impl World {
             FailureKind::TimedOut,
             FailureKind::CredentialsExpired,
             FailureKind::ClockSkew,
-            FailureKind::Refused,
+            FailureKind::AccessDenied,
         ];
         let kind = kinds[self.rng.usize(..kinds.len())];
         let asked = (kind == FailureKind::Throttled && self.rng.bool()).then(|| Duration::from_secs(3));

@@ -56,7 +56,7 @@ impl World {
                 self.judge.must_resume(None);
             }
             Event::TimeJump { .. } | Event::TrackSilent { .. } => self.judge.group_broken(),
-            Event::TagMoved { name } => {
+            Event::TagDeferred { name } => {
                 self.moved_tags.insert(name);
             }
             Event::Halted(_) => {
@@ -80,7 +80,7 @@ impl World {
                     self.network_is_back();
                 }
             }
-            Event::Missed { count } => {
+            Event::EventsDropped { count } => {
                 self.trouble.get_or_insert_with(|| format!("{count} events missed although all are polled"));
             }
             _ => {}
@@ -89,7 +89,7 @@ impl World {
 
     pub(super) fn transmit(&mut self, transmit: Transmit) {
         match transmit {
-            Transmit::Call { id, call } => {
+            Transmit::Control { id, request: call } => {
                 self.retrying = false;
                 self.on_call(id, &call);
             }
