@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use crate::clock::Clock;
-use crate::control::{Identity, Pace};
 use crate::deliver::Subscription;
 use crate::faults::Fault;
+use crate::http::{AccessKey, Gate, Keyring};
 use crate::ingest::Profile;
 use crate::local::{LocalKvs, StartError};
 use crate::quotas::Quotas;
-use crate::server::{AccessKey, Gate, Keyring};
+use crate::stream::registry::{Identity, Pace};
 
 /// Sets up a [`LocalKvs`]; made by [`LocalKvs::builder`].
 ///

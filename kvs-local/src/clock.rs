@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::exception::ApiError;
+use crate::api::ApiError;
 
 /// The wall clock of the service: the machine's, or one that a test turns.
 ///

@@ -24,32 +24,30 @@ pub mod ingest;
 #[cfg(feature = "server")]
 pub mod limits;
 #[cfg(feature = "store")]
-pub mod reading;
-#[cfg(feature = "store")]
 pub mod store;
 
+#[cfg(feature = "server")]
+mod api;
 #[cfg(feature = "server")]
 mod builder;
 #[cfg(feature = "server")]
 mod clock;
 #[cfg(feature = "server")]
-mod control;
-#[cfg(feature = "server")]
-mod exception;
-#[cfg(feature = "server")]
 mod faults;
+#[cfg(feature = "server")]
+mod handlers;
+#[cfg(feature = "server")]
+mod http;
 #[cfg(feature = "server")]
 mod inspect;
 #[cfg(feature = "server")]
 mod local;
 #[cfg(feature = "server")]
-mod media;
-#[cfg(feature = "server")]
 mod quotas;
 #[cfg(feature = "server")]
-mod server;
-#[cfg(feature = "server")]
 mod stored_media;
+#[cfg(feature = "server")]
+mod stream;
 
 #[cfg(feature = "server")]
 pub use builder::Builder;

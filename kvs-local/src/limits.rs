@@ -113,3 +113,16 @@ pub const MEDIA_POINTS: u64 = 500;
 pub const WAITING_PIECES: usize = 2;
 /// How long images and messages may take to be delivered when the service stops: our choice.
 pub const DELIVERY_GRACE: Duration = Duration::from_secs(10);
+
+/// A GetMedia body ends when no fragment became available for this long: about 3 s by the API reference of GetMedia.
+pub const LIVE_EDGE_WAIT: Duration = Duration::from_secs(3);
+/// Fragments of one GetMediaForFragmentList call, by its API reference.
+pub const FRAGMENT_LIST: usize = 1000;
+/// Largest page of ListFragments, by its API reference.
+pub const LIST_FRAGMENTS_PAGE: usize = 1000;
+/// Page size of ListFragments when the request has no `MaxResults`. The service documents none; 100 has been quoted.
+pub const LIST_FRAGMENTS_PAGE_DEFAULT: usize = 100;
+/// Characters of a paging token, by the API reference of ListFragments.
+pub const LIST_FRAGMENTS_TOKEN: usize = 4096;
+/// Characters of a continuation token, by the API reference of GetMedia.
+pub const CONTINUATION_TOKEN: usize = 128;

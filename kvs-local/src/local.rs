@@ -10,16 +10,18 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, broadcast, watch};
 use tokio::task::JoinHandle;
 
+use crate::api::StreamRef;
 use crate::builder::{Builder, Remote, Transport, Wanted};
-use crate::control::{Control, Registry, StreamRef};
 use crate::deliver::{Delivery, DeliveryEvent, DeliverySettings, SignerError};
 use crate::faults::{Fault, Faults, InvalidFaults};
+use crate::handlers::{Answerer, Control};
+use crate::http::{AccessKey, Listener, Tls};
 use crate::ingest::Profile;
 use crate::limits;
-use crate::media::Media;
 use crate::quotas::Ledger;
-use crate::server::{AccessKey, Answerer, Listener, Tls};
 use crate::store::{FragmentInfo, Store, StoreError, StorePolicy};
+use crate::stream::hub::Media;
+use crate::stream::registry::Registry;
 
 /// Kinesis Video Streams, running in this process.
 ///

@@ -10,8 +10,8 @@ use crate::clock::from_epoch_ms;
 use crate::images::limits::LOOK_BACK_FRAGMENTS;
 use crate::images::{Axis, Footage, FootageSource, FragmentSpan};
 use crate::ingest::NumberParts;
-use crate::media::Media;
 use crate::store::{FragmentInfo, Selection, StoreError, TimestampKind};
+use crate::stream::hub::Media;
 
 /// The stored media of one stream.
 #[derive(Clone, Debug)]

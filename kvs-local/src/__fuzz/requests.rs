@@ -5,11 +5,12 @@ use std::time::{Duration, SystemTime};
 
 use http::request::Parts;
 
-use crate::control::{Control, ControlOperation, Identity, Pace, Registry};
-use crate::exception::{ApiError, Exception};
+use crate::api::{ApiError, ControlOperation, Exception, Route};
+use crate::handlers::{Control, understand_put_media, understand_read};
+use crate::http::{AccessKey, Gate, Keyring, Payload};
 use crate::ingest::Profile;
 use crate::limits;
-use crate::server::{AccessKey, Gate, Keyring, Payload, Route, understand_put_media, understand_read};
+use crate::stream::registry::{Identity, Pace, Registry};
 
 /// A request: a byte that says in what edition of the limits, a line with path and query, lines of headers, an empty line, a
 /// body. Whatever it is, it is answered by what it wants or by a refusal that is the caller's fault, and never by a failure.

@@ -1,13 +1,14 @@
 //! Scripted faults: the service misbehaves on purpose, so that clients can be tried against it.
 
+mod injected;
 mod script;
 
 use serde::Deserialize;
 
+pub(crate) use injected::{Befallen, Reading};
 pub use script::Faults;
 
-use crate::exception::Exception;
-use crate::server::Route;
+use crate::api::{Exception, Route};
 
 /// One fault: what goes wrong, and for which requests.
 ///

@@ -8,10 +8,10 @@ use bytes::Bytes;
 use kvs_mkv::service::{ErrorId, FragmentCheck, Violation, tag_names};
 use kvs_mkv::{Chunks, ElementId, Event, Frame, Limits, ParseError, Parser, Problem, Tag, Track};
 
+use super::body_buffer::Tape;
 use super::config::{IngestConfig, ProducerStart, Profile, TimecodeType};
 use super::number::Mint;
 use super::open::{Frames, Open, Part};
-use super::tape::Tape;
 use super::{AckedFragment, IngestedFragment, Now, limits};
 
 /// What the body brought.

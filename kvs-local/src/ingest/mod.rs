@@ -7,12 +7,12 @@ pub mod limits;
 
 mod ack;
 mod body;
+mod body_buffer;
 mod config;
 mod fragment;
 mod number;
 mod open;
 mod session;
-mod tape;
 
 pub use ack::{Ack, AckedFragment};
 pub use config::{AckMode, IngestConfig, InvalidTimecodeType, Now, ProducerStart, Profile, Retention, TimecodeType};

@@ -1,10 +1,10 @@
 //! How often the service lets itself be called: its rates, if they are to hold here.
 
-mod ledger;
-mod meter;
+mod quota;
+mod token_bucket;
 
-pub(crate) use ledger::{Flow, Ledger};
-pub(crate) use meter::Meter;
+pub(crate) use quota::{Flow, Ledger};
+pub(crate) use token_bucket::Meter;
 
 /// Whether the service's rates hold.
 ///

@@ -1,0 +1,197 @@
+//! The shapes of the API's values: lengths and characters, and how a request's JSON becomes a checked type.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+
+use crate::api::{ApiError, Exception};
+use crate::limits;
+
+/// A kind of text: its name in refusals, how long it may be and which characters it takes.
+pub(crate) struct Text {
+    member: &'static str,
+    most: usize,
+    takes: fn(&str) -> bool,
+}
+
+impl Text {
+    pub(crate) const STREAM_NAME: Self = Self { member: "StreamName", most: limits::STREAM_NAME, takes: is_name };
+    pub(crate) const NAME_PREFIX: Self = Self { member: "ComparisonValue", most: limits::STREAM_NAME, takes: is_name };
+    pub(crate) const DEVICE_NAME: Self = Self { member: "DeviceName", most: limits::DEVICE_NAME, takes: is_name };
+    pub(crate) const VERSION: Self = Self { member: "CurrentVersion", most: limits::VERSION, takes: is_alphanumeric };
+    pub(crate) const MEDIA_TYPE: Self = Self { member: "MediaType", most: limits::MEDIA_TYPE, takes: is_media_type };
+    pub(crate) const KMS_KEY: Self = Self { member: "KmsKeyId", most: limits::KMS_KEY, takes: is_printable };
+    pub(crate) const DESTINATION_URI: Self = Self { member: "Uri", most: limits::DESTINATION_URI, takes: is_printable };
+    pub(crate) const TOKEN: Self = Self { member: "NextToken", most: limits::CONTROL_TOKEN, takes: is_base64 };
+}
+
+/// Checks a text against its kind: not empty, not too long, only characters it takes.
+pub(crate) fn text(kind: &Text, value: &str) -> Result<(), ApiError> {
+    let length = value.chars().count();
+    if length == 0 || length > kind.most {
+        return Err(ApiError::invalid(format!("{} takes 1 to {} characters, got {length}", kind.member, kind.most)));
+    }
+    if (kind.takes)(value) {
+        return Ok(());
+    }
+    let shown: String = value.chars().take(SHOWN_CHARS).collect();
+    Err(ApiError::invalid(format!("{} has characters it does not take: '{}'", kind.member, shown.escape_debug())))
+}
+
+/// Checks a text that may be missing.
+pub(crate) fn optional(kind: &Text, value: Option<&str>) -> Result<(), ApiError> {
+    value.map_or(Ok(()), |value| text(kind, value))
+}
+
+/// Checks that a number, if given, lies in a range.
+pub(crate) fn within(member: &str, value: Option<u64>, least: u64, most: u64) -> Result<(), ApiError> {
+    match value {
+        Some(value) if value < least || value > most => {
+            Err(ApiError::invalid(format!("{member} must be {least} to {most}, but is {value}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// How much of a refused text a message repeats.
+const SHOWN_CHARS: usize = 80;
+
+fn is_name(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
+}
+
+fn is_alphanumeric(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+fn is_base64(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'-' | b'_'))
+}
+
+fn is_printable(text: &str) -> bool {
+    !text.chars().any(char::is_control)
+}
+
+/// `type/subtype`, several separated by commas.
+fn is_media_type(value: &str) -> bool {
+    let word = |text: &str| {
+        let mark = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'+');
+        !text.is_empty() && text.bytes().all(mark)
+    };
+    value.split(',').all(|one| one.split_once('/').is_some_and(|(kind, subtype)| word(kind) && word(subtype)))
+}
+
+/// Reads an operation's JSON; an empty body is an empty object.
+///
+/// Unknown members are ignored and nulls are absent, as the service does.
+pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    let body = if body.trim_ascii().is_empty() { b"{}".as_slice() } else { body };
+    // The reader would take a list for the members in their order.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(ApiError::new(Exception::Serialization, "the request body is not a JSON object".to_owned()));
+    }
+    serde_json::from_slice(body).map_err(|error| match error.classify() {
+        serde_json::error::Category::Data => ApiError::invalid(format!("1 validation error detected: {error}")),
+        _ => ApiError::new(Exception::Serialization, format!("the request body is not JSON: {error}")),
+    })
+}
+
+/// A stream as requests name it: by name, by ARN, or by both if they agree.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(crate) struct StreamRef {
+    #[serde(rename = "StreamName")]
+    pub(crate) name: Option<String>,
+    #[serde(rename = "StreamARN")]
+    pub(crate) arn: Option<String>,
+}
+
+impl StreamRef {
+    /// The stream of this name.
+    pub(crate) fn by_name(name: impl Into<String>) -> Self {
+        Self { name: Some(name.into()), arn: None }
+    }
+
+    /// The name it says, without asking whether there is such a stream.
+    pub(crate) fn said_name(&self) -> Option<&str> {
+        self.name.as_deref().or_else(|| self.arn.as_deref().and_then(name_in_arn))
+    }
+
+    /// The stream of this ARN.
+    pub(crate) fn by_arn(arn: impl Into<String>) -> Self {
+        Self { name: None, arn: Some(arn.into()) }
+    }
+}
+
+/// The name inside a stream's ARN, `arn:PARTITION:kinesisvideo:REGION:ACCOUNT:stream/NAME/CREATED`.
+pub(crate) fn name_in_arn(arn: &str) -> Option<&str> {
+    if arn.len() > limits::ARN {
+        return None;
+    }
+    let mut fields = arn.splitn(6, ':');
+    let (head, partition, service) = (fields.next()?, fields.next()?, fields.next()?);
+    let (region, account, resource) = (fields.next()?, fields.next()?, fields.next()?);
+    let part = |text: &str| {
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+    };
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if head != "arn" || service != "kinesisvideo" || !part(partition) || !part(region) || !digits(account) {
+        return None;
+    }
+    let (name, created) = resource.strip_prefix("stream/")?.split_once('/')?;
+    (digits(created) && text(&Text::STREAM_NAME, name).is_ok()).then_some(name)
+}
+
+/// Reads a required member that may also come as null: both are missing.
+pub(crate) fn required<T>(member: &str, value: Option<T>) -> Result<T, ApiError> {
+    value.ok_or_else(|| {
+        ApiError::invalid(format!(
+            "1 validation error detected: Value null at '{member}' failed to satisfy constraint: Member must not be null"
+        ))
+    })
+}
+
+/// For maps whose values may be null on the wire: those entries are dropped.
+pub(crate) fn without_nulls<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Option<std::collections::BTreeMap<String, String>>, D::Error> {
+    let map: Option<std::collections::BTreeMap<String, Option<String>>> = Option::deserialize(from)?;
+    Ok(map.map(|map| map.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_hold_at_the_limit_and_break_past_it() {
+        assert!(text(&Text::STREAM_NAME, &"n".repeat(256)).is_ok());
+        assert!(text(&Text::STREAM_NAME, &"n".repeat(257)).is_err());
+        assert!(text(&Text::STREAM_NAME, "").is_err());
+        assert!(text(&Text::STREAM_NAME, "a/b").is_err());
+        assert!(text(&Text::MEDIA_TYPE, "video/h264,audio/aac").is_ok());
+        assert!(text(&Text::MEDIA_TYPE, "video/").is_err());
+    }
+
+    #[test]
+    fn a_name_is_found_in_a_stream_arn_only() {
+        let arn = "arn:aws:kinesisvideo:us-west-2:111122223333:stream/door/1705489836421";
+        assert_eq!(name_in_arn(arn), Some("door"));
+        for bad in [
+            "arn:aws:kinesisvideo:us-west-2:111122223333:channel/door/1",
+            "arn:aws:kinesisvideo:us-west-2:111122223333:stream/../x/1",
+            "arn:aws:kinesisvideo:us-west-2:111122223333:stream/door/x",
+            "arn:aws:kinesisvideo:us-west-2::stream/door/1",
+            "door",
+        ] {
+            assert_eq!(name_in_arn(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn json_that_is_no_json_and_json_of_the_wrong_shape_differ() {
+        let exception = |body: &str| parse::<StreamRef>(body.as_bytes()).unwrap_err().exception;
+        assert_eq!(exception("{"), Exception::Serialization);
+        assert_eq!(exception(r#"{"StreamName":7}"#), Exception::InvalidArgument);
+        assert!(parse::<StreamRef>(b"").is_ok());
+        assert!(parse::<StreamRef>(br#"{"StreamName":null,"New":1}"#).unwrap().name.is_none());
+    }
+}

@@ -1,0 +1,130 @@
+//! Tags of streams: labels of the control plane, not the metadata of fragments.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::api::{self, ApiError, Exception, StreamRef, required};
+use crate::limits;
+use crate::stream::registry::Registry;
+
+#[derive(Debug, Deserialize)]
+pub(super) struct TagStream {
+    #[serde(flatten)]
+    stream: StreamRef,
+    #[serde(rename = "Tags", default, deserialize_with = "api::without_nulls")]
+    tags: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct UntagStream {
+    #[serde(flatten)]
+    stream: StreamRef,
+    #[serde(rename = "TagKeyList")]
+    keys: Option<Vec<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct ListTags {
+    #[serde(flatten)]
+    stream: StreamRef,
+    #[serde(rename = "NextToken")]
+    next_token: Option<String>,
+}
+
+/// Adds tags; a key that is there gets the new value.
+pub(super) fn tag(registry: &Registry, request: TagStream, now: SystemTime) -> Result<(), ApiError> {
+    let tags = required("tags", request.tags)?;
+    if tags.is_empty() {
+        return Err(ApiError::invalid(format!("Tags takes 1 to {} entries, got 0", limits::STREAM_TAGS)));
+    }
+    check_arn(&request.stream)?;
+    registry.change(&request.stream, now, |stream| {
+        let kept = stream.tags.keys().filter(|key| !tags.contains_key(*key)).count();
+        check(&tags, kept)?;
+        stream.tags.extend(tags);
+        Ok(())
+    })
+}
+
+/// Removes tags; a key that is not there is no error.
+pub(super) fn untag(registry: &Registry, request: UntagStream, now: SystemTime) -> Result<(), ApiError> {
+    let keys = required("tagKeyList", request.keys)?;
+    if keys.is_empty() || keys.len() > limits::STREAM_TAGS {
+        let message = format!("TagKeyList takes 1 to {} entries, got {}", limits::STREAM_TAGS, keys.len());
+        return Err(ApiError::invalid(message));
+    }
+    keys.iter().try_for_each(|key| check_key(key))?;
+    check_arn(&request.stream)?;
+    registry.change(&request.stream, now, |stream| {
+        stream.tags.retain(|key, _| !keys.contains(key));
+        Ok(())
+    })
+}
+
+/// All tags; they always fit on one page.
+pub(super) fn list(registry: &Registry, request: &ListTags, now: SystemTime) -> Result<Value, ApiError> {
+    if request.next_token.as_ref().is_some_and(|token| !token.is_empty()) {
+        return Err(ApiError::invalid("NextToken is not one that this query returned"));
+    }
+    check_arn(&request.stream)?;
+    Ok(json!({ "Tags": registry.find(&request.stream, now)?.tags, "NextToken": null }))
+}
+
+/// Checks tags to be added to a stream that keeps `kept` others.
+pub(super) fn check(tags: &BTreeMap<String, String>, kept: usize) -> Result<(), ApiError> {
+    for (key, value) in tags {
+        check_key(key)?;
+        let length = value.chars().count();
+        if length > limits::STREAM_TAG_VALUE {
+            let most = limits::STREAM_TAG_VALUE;
+            return Err(ApiError::invalid(format!("a tag's value takes up to {most} characters, got {length}")));
+        }
+        check_characters("value", value)?;
+    }
+    let count = kept.saturating_add(tags.len());
+    if count > limits::STREAM_TAGS {
+        let message = format!("a stream has up to {} tags, these would be {count}", limits::STREAM_TAGS);
+        return Err(ApiError::new(Exception::TagsPerResourceExceededLimit, message));
+    }
+    Ok(())
+}
+
+fn check_key(key: &str) -> Result<(), ApiError> {
+    let length = key.chars().count();
+    if length == 0 || length > limits::STREAM_TAG_KEY {
+        let most = limits::STREAM_TAG_KEY;
+        return Err(ApiError::invalid(format!("a tag's key takes 1 to {most} characters, got {length}")));
+    }
+    if key.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:")) {
+        return Err(ApiError::invalid("a tag's key must not begin with aws:"));
+    }
+    check_characters("key", key)
+}
+
+/// Letters, digits and blanks of any script, and `_.:/=+-@`.
+fn check_characters(what: &str, text: &str) -> Result<(), ApiError> {
+    let takes = |char: char| char.is_alphanumeric() || is_blank(char) || "_.:/=+-@".contains(char);
+    if text.chars().all(takes) {
+        return Ok(());
+    }
+    Err(ApiError::invalid(format!("a tag's {what} has characters it does not take: '{}'", text.escape_debug())))
+}
+
+/// `\p{Z}` of the model: separators, without the control characters that count as white space.
+fn is_blank(char: char) -> bool {
+    char.is_whitespace() && !char.is_control()
+}
+
+/// The tag operations have an exception of their own for an ARN that is none.
+fn check_arn(stream: &StreamRef) -> Result<(), ApiError> {
+    match &stream.arn {
+        Some(arn) if api::name_in_arn(arn).is_none() => {
+            let message = format!("StreamARN is not the ARN of a stream: '{}'", arn.escape_debug());
+            Err(ApiError::new(Exception::InvalidResourceFormat, message))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,252 @@
+//! What readers get, as a parser sees it.
+
+use std::time::{Instant, SystemTime};
+
+use kvs_mkv::service::tag_names;
+use kvs_mkv::{Chunks, Event, FragmentNumber, Limits, Parser};
+
+use super::reader::*;
+use super::selector::*;
+use super::service_tags;
+use crate::handlers::list_fragments::{InvalidListing, Listing};
+use crate::ingest::{IngestedFragment, Now, NumberParts};
+use crate::store::testing::{MS, at, fragment};
+use crate::store::{Selection, Store, StorePolicy, TimestampKind};
+
+struct Shelf {
+    store: Store,
+    put: Vec<IngestedFragment>,
+    dir: tempfile::TempDir,
+}
+
+/// Fragments 1 to 5 of a second each, a gap of a second, and number 6.
+fn shelf() -> Shelf {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), StorePolicy::default()).unwrap();
+    let put: Vec<_> = [0, 1, 2, 3, 4, 6].into_iter().zip(1..).map(|(s, n)| fragment(n, s * 1000, 5000)).collect();
+    for fragment in &put {
+        store.append("door", fragment).unwrap();
+    }
+    Shelf { store, put, dir }
+}
+
+fn now() -> Now {
+    Now { at: Instant::now(), wall: at(10_000) }
+}
+
+/// All that a body has, up to the live edge.
+fn body(store: &Store, start: StartSelector) -> (Vec<u64>, Chunks) {
+    let (mut reader, mut numbers, mut all) = (MediaReader::new(start), Vec::new(), Chunks::new());
+    while let Read::Media { number, bytes } = reader.read(store, "door", now()).unwrap() {
+        numbers.push(NumberParts::of(&number).unwrap().sequence);
+        all.append(bytes);
+    }
+    (numbers, all)
+}
+
+fn tags_of(bytes: &Chunks) -> Vec<(String, String)> {
+    let mut parser = Parser::new(Limits::default());
+    for piece in bytes {
+        parser.push(piece.clone());
+    }
+    let mut tags = Vec::new();
+    while let Some(event) = parser.next_event().unwrap() {
+        if let Event::Tags(group) = event {
+            tags.extend(group.into_iter().map(|tag| (tag.name, tag.value)));
+        }
+    }
+    parser.finish().unwrap();
+    tags
+}
+
+#[test]
+fn every_selector_begins_where_it_says() {
+    let Shelf { store, put, dir: _dir } = shelf();
+    let numbers = |start| body(&store, start).0;
+    assert_eq!(numbers(StartSelector::Now), [6]);
+    assert_eq!(numbers(StartSelector::Earliest), [1, 2, 3, 4, 5, 6]);
+    assert_eq!(numbers(StartSelector::After(put[3].number.clone())), [5, 6]);
+    assert_eq!(numbers(StartSelector::After("1".parse().unwrap())), [1, 2, 3, 4, 5, 6]);
+    assert_eq!(numbers(StartSelector::After(put[5].number.clone())), [0; 0]);
+    let (producer, server) = (TimestampKind::Producer, TimestampKind::Server);
+    assert_eq!(numbers(StartSelector::At(producer, at(3999))), [4, 5, 6]);
+    assert_eq!(numbers(StartSelector::At(producer, at(4000))), [5, 6]);
+    assert_eq!(numbers(StartSelector::At(producer, at(5500))), [6]);
+    assert_eq!(numbers(StartSelector::At(server, at(4499))), [4, 5, 6]);
+    assert_eq!(numbers(StartSelector::At(producer, SystemTime::UNIX_EPOCH)), [1, 2, 3, 4, 5, 6]);
+    assert_eq!(numbers(StartSelector::At(producer, at(7000))), [0; 0]);
+}
+
+#[test]
+fn now_on_an_empty_stream_begins_with_the_first_fragment_that_comes_even_if_more_are_there_when_it_is_looked_at() {
+    let Shelf { store, put, dir: _dir } = shelf();
+    let mut reader = MediaReader::new(StartSelector::Now);
+    assert!(matches!(reader.read(&store, "window", now()).unwrap(), Read::Wait { .. }));
+    store.append("window", &put[0]).unwrap();
+    store.append("window", &put[1]).unwrap();
+    let Read::Media { number, .. } = reader.read(&store, "window", now()).unwrap() else { panic!("no media") };
+    assert_eq!(number, put[0].number);
+}
+
+#[test]
+fn media_comes_back_byte_for_byte_between_the_service_s_tags() {
+    let Shelf { store, put, dir: _dir } = shelf();
+    let mut reader = MediaReader::new(StartSelector::Earliest);
+    let Read::Media { number, bytes } = reader.read(&store, "door", now()).unwrap() else { panic!("no media") };
+    let put = &put[0];
+    assert_eq!(number, put.number);
+    let names = |parts: &[(&str, &str)]| service_tags::tags(parts);
+    let in_front = names(&[
+        ("AWS_KINESISVIDEO_FRAGMENT_NUMBER", number.as_str()),
+        ("AWS_KINESISVIDEO_SERVER_TIMESTAMP", "1700000000.500"),
+        ("AWS_KINESISVIDEO_PRODUCER_TIMESTAMP", "1700000000.000"),
+    ]);
+    let behind = names(&[
+        ("AWS_KINESISVIDEO_MILLIS_BEHIND_NOW", "8500"),
+        ("AWS_KINESISVIDEO_CONTINUATION_TOKEN", number.as_str()),
+    ]);
+    let mut expected = put.header.clone();
+    expected.push(in_front);
+    expected.append(put.cluster.clone());
+    expected.append(put.trailing.clone());
+    expected.push(behind);
+    assert_eq!(bytes, expected);
+}
+
+#[test]
+fn a_whole_body_is_one_stream_of_documents_with_the_frames_that_were_put() {
+    let Shelf { store, put, dir: _dir } = shelf();
+    let (_, bytes) = body(&store, StartSelector::Earliest);
+    let mut parser = Parser::new(Limits::default());
+    let mut frames = Vec::new();
+    for piece in &bytes {
+        parser.push(piece.clone());
+        while let Some(event) = parser.next_event().unwrap() {
+            if let Event::Frame(frame) = event {
+                frames.push(frame);
+            }
+        }
+    }
+    assert!(frames.into_iter().eq(put.iter().flat_map(IngestedFragment::frames)));
+}
+
+#[test]
+fn the_live_edge_waits_three_seconds_after_the_last_fragment_and_goes_on_when_one_comes() {
+    let Shelf { store, dir: _dir, .. } = shelf();
+    let mut reader = MediaReader::new(StartSelector::Now);
+    let start = now();
+    let after = |ms: u64| Now { at: start.at + MS(ms), ..start };
+    assert!(matches!(reader.read(&store, "door", after(0)).unwrap(), Read::Media { .. }));
+    // A client that took 10 s to take it gets its 3 s from then on.
+    assert_eq!(reader.read(&store, "door", after(10_000)).unwrap(), Read::Wait { until: after(13_000).at });
+    assert_eq!(reader.read(&store, "door", after(12_000)).unwrap(), Read::Wait { until: after(13_000).at });
+    store.append("door", &fragment(7, 7000, 10)).unwrap();
+    assert!(matches!(reader.read(&store, "door", after(12_500)).unwrap(), Read::Media { .. }));
+    assert_eq!(reader.read(&store, "door", after(12_600)).unwrap(), Read::Wait { until: after(15_600).at });
+    assert_eq!(reader.read(&store, "door", after(15_600)).unwrap(), Read::End);
+    store.append("door", &fragment(8, 8000, 10)).unwrap();
+    assert_eq!(reader.read(&store, "door", after(15_700)).unwrap(), Read::End);
+}
+
+#[test]
+fn a_stream_without_fragments_ends_after_three_seconds() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), StorePolicy::default()).unwrap();
+    let start = now();
+    let mut reader = MediaReader::new(StartSelector::Earliest);
+    assert_eq!(reader.read(&store, "door", start).unwrap(), Read::Wait { until: start.at + MS(3000) });
+    let later = Now { at: start.at + MS(3000), ..start };
+    assert_eq!(reader.read(&store, "door", later).unwrap(), Read::End);
+}
+
+#[test]
+fn a_stream_deleted_under_a_reader_ends_its_body() {
+    let Shelf { store, dir: _dir, .. } = shelf();
+    let mut reader = MediaReader::new(StartSelector::Earliest);
+    assert!(matches!(reader.read(&store, "door", now()).unwrap(), Read::Media { .. }));
+    store.delete("door").unwrap();
+    let start = now();
+    assert!(matches!(reader.read(&store, "door", start).unwrap(), Read::Wait { .. }));
+    assert_eq!(reader.read(&store, "door", Now { at: start.at + MS(3000), ..start }).unwrap(), Read::End);
+}
+
+#[test]
+fn a_listed_fragment_that_is_not_there_is_told_in_the_body() {
+    let Shelf { store, put, dir: _dir } = shelf();
+    let missing: FragmentNumber = "91343852333181432392682062607743920146159169392".parse().unwrap();
+    let mut media = ListedMedia::new(vec![put[4].number.clone(), missing.clone(), put[0].number.clone()]).unwrap();
+    let pieces: Vec<_> = std::iter::from_fn(|| media.read(&store, "door").unwrap()).collect();
+    assert_eq!(pieces.len(), 3);
+    assert_eq!(tags_of(&pieces[0])[0], (tag_names::FRAGMENT_NUMBER.to_owned(), put[4].number.to_string()));
+    let error = tags_of(&pieces[1]);
+    let names = [tag_names::ERROR_CODE, tag_names::ERROR_ID, tag_names::FRAGMENT_NUMBER];
+    let values = ["FRAGMENT_NOT_FOUND", "3000", missing.as_str()];
+    assert!(error.iter().map(|(name, _)| name.as_str()).eq(names));
+    assert!(error.iter().map(|(_, value)| value.as_str()).eq(values));
+    // The service's three, the producer's two and its end-of-fragment mark; none of GetMedia's behind.
+    assert_eq!(tags_of(&pieces[2]).len(), 3 + 2 + 1);
+    let counts = [0, 1001].map(|count| ListedMedia::new(vec![missing.clone(); count]).unwrap_err().count);
+    assert_eq!(counts, [0, 1001]);
+}
+
+#[test]
+fn selectors_are_parsed_strictly() {
+    let parse = |kind| StartSelector::parse(kind, Some("17"), Some(at(0)), Some("18"));
+    assert_eq!(parse("NOW"), Ok(StartSelector::Now));
+    assert_eq!(parse("EARLIEST"), Ok(StartSelector::Earliest));
+    assert_eq!(parse("FRAGMENT_NUMBER"), Ok(StartSelector::After("17".parse().unwrap())));
+    assert_eq!(parse("CONTINUATION_TOKEN"), Ok(StartSelector::After("18".parse().unwrap())));
+    assert_eq!(parse("PRODUCER_TIMESTAMP"), Ok(StartSelector::At(TimestampKind::Producer, at(0))));
+    assert_eq!(parse("SERVER_TIMESTAMP"), Ok(StartSelector::At(TimestampKind::Server, at(0))));
+    assert_eq!(parse("now"), Err(InvalidSelector::Type { given: "now".into() }));
+    for kind in ["FRAGMENT_NUMBER", "CONTINUATION_TOKEN", "PRODUCER_TIMESTAMP", "SERVER_TIMESTAMP"] {
+        let bare = StartSelector::parse(kind, None, None, None);
+        assert!(matches!(bare, Err(InvalidSelector::Missing { .. })), "{kind}");
+    }
+    let wrong = StartSelector::parse("FRAGMENT_NUMBER", Some("x"), None, None);
+    assert_eq!(wrong, Err(InvalidSelector::FragmentNumber));
+    let wrong = StartSelector::parse("CONTINUATION_TOKEN", None, None, Some("../../etc/passwd"));
+    assert_eq!(wrong, Err(InvalidSelector::ContinuationToken));
+}
+
+#[test]
+fn pages_cover_the_range_once() {
+    let Shelf { store, put, dir: _dir } = shelf();
+    let selector = Some((TimestampKind::Producer, at(1000), at(4000)));
+    let (mut token, mut numbers, mut pages) = (None::<String>, Vec::new(), 0);
+    loop {
+        // Pages after the first need no selector.
+        let selector = if pages == 0 { selector } else { None };
+        let listing = Listing::parse("door", selector, Some(3), token.as_deref()).unwrap();
+        let page = listing.page(&store, "door").unwrap();
+        numbers.extend(page.fragments.into_iter().map(|info| info.number));
+        pages += 1;
+        token = page.next_token;
+        if token.is_none() {
+            break;
+        }
+    }
+    assert_eq!(pages, 2);
+    assert!(numbers.iter().eq(put[1..5].iter().map(|fragment| &fragment.number)));
+    let all = Listing::parse("door", None, None, None).unwrap().page(&store, "door").unwrap();
+    assert_eq!((all.fragments, all.next_token), (store.list("door", &Selection::All).unwrap(), None));
+}
+
+#[test]
+fn a_token_is_bound_to_its_stream_and_query() {
+    let Shelf { store, dir: _dir, .. } = shelf();
+    let range = Some((TimestampKind::Producer, at(0), at(9000)));
+    let token = Listing::parse("door", range, Some(1), None).unwrap().page(&store, "door").unwrap().next_token.unwrap();
+    assert!(token.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte)));
+    assert!(Listing::parse("door", range, Some(2), Some(&token)).is_ok());
+    let other = Some((TimestampKind::Server, at(0), at(9000)));
+    assert_eq!(Listing::parse("door", other, None, Some(&token)), Err(InvalidListing::Token));
+    assert_eq!(Listing::parse("window", range, None, Some(&token)), Err(InvalidListing::Token));
+    for garbage in ["", "AAAA", "!", &"A".repeat(5000), &token[..token.len() - 4]] {
+        assert_eq!(Listing::parse("door", None, None, Some(garbage)), Err(InvalidListing::Token), "{garbage}");
+    }
+    assert_eq!(Listing::parse("door", None, Some(0), None), Err(InvalidListing::MaxResults { given: 0 }));
+    assert_eq!(Listing::parse("door", None, Some(1001), None), Err(InvalidListing::MaxResults { given: 1001 }));
+    let backwards = Some((TimestampKind::Server, at(1), at(0)));
+    assert_eq!(Listing::parse("door", backwards, None, None), Err(InvalidListing::Range));
+}

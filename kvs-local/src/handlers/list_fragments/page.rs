@@ -1,0 +1,166 @@
+//! ListFragments: which fragments there are, page by page.
+
+use std::time::{Duration, SystemTime};
+
+use kvs_mkv::FragmentNumber;
+
+use crate::limits::{LIST_FRAGMENTS_PAGE, LIST_FRAGMENTS_PAGE_DEFAULT, LIST_FRAGMENTS_TOKEN};
+use crate::store::{FragmentInfo, Selection, Store, StoreError, TimestampKind};
+
+/// One ListFragments call.
+///
+/// Pages come in the order of fragment numbers, although the service promises none. A token carries the query with it, so that
+/// pages after the first need no selector.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Listing {
+    query: Query,
+    after: Option<FragmentNumber>,
+    most: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Query {
+    All,
+    Range { kind: TimestampKind, from_ms: u64, to_ms: u64 },
+}
+
+/// What one call gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Page {
+    /// The fragments.
+    pub(crate) fragments: Vec<FragmentInfo>,
+    /// Where the next page begins, if there is one.
+    pub(crate) next_token: Option<String>,
+}
+
+/// A call that cannot be answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum InvalidListing {
+    /// A page of no fragments, or of more than one may have.
+    #[error("MaxResults is between 1 and {LIST_FRAGMENTS_PAGE}, not {given}")]
+    MaxResults {
+        /// What was given.
+        given: i64,
+    },
+    /// The range ends before it begins.
+    #[error("the range of timestamps ends before it begins")]
+    Range,
+    /// A token that no page carried, or one of another stream or query.
+    #[error("NextToken is not one that this query gave out")]
+    Token,
+}
+
+impl Listing {
+    /// Reads the members of the request: selector type with range, page size, token.
+    ///
+    /// # Errors
+    /// The page size or range is none, or the token belongs to another stream or query.
+    pub(crate) fn parse(
+        stream: &str,
+        selector: Option<(TimestampKind, SystemTime, SystemTime)>,
+        max_results: Option<i64>,
+        token: Option<&str>,
+    ) -> Result<Self, InvalidListing> {
+        let most = match max_results {
+            None => LIST_FRAGMENTS_PAGE_DEFAULT,
+            Some(given) => usize::try_from(given)
+                .ok()
+                .filter(|most| (1..=LIST_FRAGMENTS_PAGE).contains(most))
+                .ok_or(InvalidListing::MaxResults { given })?,
+        };
+        let asked = selector.map(|(kind, from, to)| Query::Range { kind, from_ms: millis(from), to_ms: millis(to) });
+        if let Some(Query::Range { from_ms, to_ms, .. }) = asked
+            && from_ms > to_ms
+        {
+            return Err(InvalidListing::Range);
+        }
+        let Some(token) = token else { return Ok(Self { query: asked.unwrap_or(Query::All), after: None, most }) };
+        let (query, after) = read_token(stream, token).ok_or(InvalidListing::Token)?;
+        if asked.is_some_and(|asked| asked != query) {
+            return Err(InvalidListing::Token);
+        }
+        Ok(Self { query, after: Some(after), most })
+    }
+
+    /// How many entries a page has at most.
+    pub(crate) const fn size(&self) -> usize {
+        self.most
+    }
+
+    /// Looks the page up.
+    ///
+    /// # Errors
+    /// The file system refuses.
+    pub(crate) fn page(&self, store: &Store, stream: &str) -> Result<Page, StoreError> {
+        // One more than asked tells whether there is another page.
+        let mut fragments =
+            store.page(stream, &self.query.selection(), self.after.as_ref(), self.most.saturating_add(1))?;
+        let more = fragments.len() > self.most;
+        fragments.truncate(self.most);
+        let last = fragments.last().filter(|_| more);
+        let next_token = last.map(|last| write_token(stream, self.query, &last.number));
+        Ok(Page { fragments, next_token })
+    }
+}
+
+impl Query {
+    fn selection(self) -> Selection {
+        match self {
+            Self::All => Selection::All,
+            Self::Range { kind, from_ms, to_ms } => {
+                let at = |ms| {
+                    SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(ms)).unwrap_or(SystemTime::UNIX_EPOCH)
+                };
+                Selection::StartsWithin { kind, from: at(from_ms), to: at(to_ms) }
+            }
+        }
+    }
+}
+
+/// Base64, as the service's pattern for tokens wants it, of: checksum over stream and rest, query, last number.
+fn write_token(stream: &str, query: Query, last: &FragmentNumber) -> String {
+    let query = match query {
+        Query::All => "A".to_owned(),
+        Query::Range { kind: TimestampKind::Producer, from_ms, to_ms } => format!("P.{from_ms}.{to_ms}"),
+        Query::Range { kind: TimestampKind::Server, from_ms, to_ms } => format!("S.{from_ms}.{to_ms}"),
+    };
+    let rest = format!("{query}.{last}");
+    base64_simd::STANDARD.encode_to_string(format!("{:08x}.{rest}", checksum(stream, &rest)))
+}
+
+fn read_token(stream: &str, token: &str) -> Option<(Query, FragmentNumber)> {
+    if token.len() > LIST_FRAGMENTS_TOKEN {
+        return None;
+    }
+    let text = String::from_utf8(base64_simd::STANDARD.decode_to_vec(token).ok()?).ok()?;
+    let (sum, rest) = text.split_once('.')?;
+    if u32::from_str_radix(sum, 16).ok()? != checksum(stream, rest) {
+        return None;
+    }
+    let (query, last) = rest.rsplit_once('.')?;
+    let range = |kind, text: &str| {
+        let (from, to) = text.split_once('.')?;
+        Some(Query::Range { kind, from_ms: from.parse().ok()?, to_ms: to.parse().ok()? })
+    };
+    let query = match query.split_once('.') {
+        None if query == "A" => Query::All,
+        Some(("P", text)) => range(TimestampKind::Producer, text)?,
+        Some(("S", text)) => range(TimestampKind::Server, text)?,
+        _ => return None,
+    };
+    Some((query, last.parse().ok()?))
+}
+
+/// Tells tokens of other streams and slips of the pen; it keeps no secret, as a token lets no one see more than the call does.
+fn checksum(stream: &str, rest: &str) -> u32 {
+    let mut sum = crc32fast::Hasher::new();
+    sum.update(stream.as_bytes());
+    sum.update(&[0]);
+    sum.update(rest.as_bytes());
+    sum.finalize()
+}
+
+fn millis(time: SystemTime) -> u64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

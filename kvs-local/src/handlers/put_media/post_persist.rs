@@ -1,0 +1,160 @@
+//! What happens to a fragment once it is on disk: images and notifications, as the stream is configured at that moment.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use kvs_mkv::{Track, TrackKind};
+use kvs_notify::StreamArn;
+
+use super::super::dispatcher::Answerer;
+use crate::api::StreamRef;
+use crate::deliver::{ImageSettings, PersistedFragment, Topic};
+use crate::images::{Axis, ImageFormat, JpegQuality, PictureSize, Rendering};
+use crate::ingest::IngestedFragment;
+use crate::stored_media::StoredFootage;
+use crate::stream::registry::{ImageGeneration, ImageSelector, PictureFormat, StreamRecord, Switch, check_quality};
+
+/// A persisted fragment with what is to be done about it.
+#[derive(Debug)]
+pub(super) struct Aftermath {
+    fragment: PersistedFragment,
+    images: Option<ImageSettings>,
+    topic: Option<Topic>,
+}
+
+impl Answerer {
+    /// Finds out what is to be done about a fragment that was just stored. Blocks.
+    pub(super) fn aftermath(
+        &self,
+        stream_arn: &str,
+        fragment: &IngestedFragment,
+        now: SystemTime,
+    ) -> Option<Aftermath> {
+        let stream = self.registry.find(&StreamRef::by_arn(stream_arn), now).ok()?;
+        let Some(since) = stream.keeps_since(now) else {
+            self.media.trim(&stream, now);
+            return None;
+        };
+        if fragment.tags.is_empty() {
+            return None;
+        }
+        let images = stream.images.in_effect(now).and_then(|images| image_settings(images, &fragment.tracks));
+        let topic = stream.notifications.in_effect(now).filter(|to| to.status == Switch::Enabled);
+        let topic = topic.and_then(|to| Topic::parse(&to.destination_config.uri).ok());
+        if images.is_none() && topic.is_none() {
+            return None;
+        }
+        let fragment = self.persisted(&stream, fragment, since)?;
+        Some(Aftermath { fragment, images, topic })
+    }
+
+    fn persisted(
+        &self,
+        stream: &StreamRecord,
+        fragment: &IngestedFragment,
+        since: SystemTime,
+    ) -> Option<PersistedFragment> {
+        let footage = StoredFootage { media: Arc::clone(&self.media), key: stream.media_key(), since };
+        let (spans, place) = footage.up_to(&fragment.number).ok()??;
+        Some(PersistedFragment {
+            stream: stream.name.clone(),
+            stream_arn: stream.arn.parse::<StreamArn>().ok()?,
+            source: Arc::new(footage),
+            spans,
+            place,
+            tags: fragment.tags.clone(),
+        })
+    }
+
+    /// Hands a fragment over; waits while too many are queued.
+    pub(super) async fn deliver(&self, aftermath: Aftermath) {
+        let Aftermath { fragment, images, topic } = aftermath;
+        self.delivery.fragment_persisted(&fragment, images.as_ref(), topic.as_ref()).await;
+    }
+}
+
+/// The settings of an enabled configuration for media of these tracks.
+fn image_settings(configuration: &ImageGeneration, tracks: &[Track]) -> Option<ImageSettings> {
+    if configuration.status != Switch::Enabled {
+        return None;
+    }
+    let (bucket, folder) = bucket_and_folder(&configuration.destination_config.uri)?;
+    let quality = check_quality(configuration.format_config.as_ref()).ok()?;
+    let format = match configuration.format {
+        PictureFormat::Png => ImageFormat::Png,
+        PictureFormat::Jpeg => ImageFormat::Jpeg(quality.and_then(JpegQuality::new).unwrap_or_default()),
+    };
+    let axis = match configuration.image_selector_type {
+        ImageSelector::ServerTimestamp => Axis::Server,
+        ImageSelector::ProducerTimestamp => Axis::Producer,
+    };
+    Some(ImageSettings {
+        axis,
+        interval: Duration::from_millis(configuration.sampling_interval),
+        rendering: Rendering { format, size: size(configuration, tracks) },
+        bucket: bucket.to_owned(),
+        folder: folder.to_owned(),
+    })
+}
+
+/// `s3://BUCKET/FOLDER`, without slashes around the folder.
+fn bucket_and_folder(uri: &str) -> Option<(&str, &str)> {
+    let rest = uri.strip_prefix("s3://")?;
+    let (bucket, folder) = rest.split_once('/').unwrap_or((rest, ""));
+    Some((bucket, folder.trim_matches('/')))
+}
+
+/// The size to stretch to. Where only one side is given, the other follows from the shape of the video.
+fn size(configuration: &ImageGeneration, tracks: &[Track]) -> Option<PictureSize> {
+    let video = tracks.iter().find(|track| track.kind == TrackKind::Video).and_then(|track| track.video);
+    let shape = video.map(|video| (video.width, video.height));
+    let follow = |given: u64, of: u64, to: u64| {
+        let scaled = given.checked_mul(to)?.checked_add(of / 2)?.checked_div(of)?;
+        Some(scaled.max(1))
+    };
+    let (width, height) = match (configuration.width_pixels, configuration.height_pixels) {
+        (None, None) => return None,
+        (Some(width), Some(height)) => (width, height),
+        (Some(width), None) => (width, shape.and_then(|(of, to)| follow(width, of, to))?),
+        (None, Some(height)) => (shape.and_then(|(to, of)| follow(height, of, to))?, height),
+    };
+    PictureSize::new(u32::try_from(width).ok()?, u32::try_from(height).ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use kvs_mkv::{CodecId, TrackNumber};
+
+    use super::*;
+    use crate::api::parse;
+
+    fn configuration(more: &str) -> ImageGeneration {
+        let json = format!(
+            r#"{{"Status":"ENABLED","ImageSelectorType":"PRODUCER_TIMESTAMP","DestinationConfig":{{"Uri":"s3://pics/a/b/","DestinationRegion":"us-west-2"}},"SamplingInterval":200,"Format":"JPEG"{more}}}"#
+        );
+        parse(json.as_bytes()).unwrap()
+    }
+
+    fn sizes(more: &str) -> Option<(u16, u16)> {
+        let track = Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::H264).with_video(1280, 720);
+        let settings = image_settings(&configuration(more), &[track]).unwrap();
+        settings.rendering.size.map(|size| (size.width(), size.height()))
+    }
+
+    #[test]
+    fn the_side_that_is_not_given_follows_from_the_video() {
+        assert_eq!(sizes(""), None);
+        assert_eq!(sizes(r#","WidthPixels":320,"HeightPixels":320"#), Some((320, 320)));
+        assert_eq!(sizes(r#","WidthPixels":320"#), Some((320, 180)));
+        assert_eq!(sizes(r#","HeightPixels":90"#), Some((160, 90)));
+    }
+
+    #[test]
+    fn a_disabled_configuration_makes_no_images() {
+        let mut disabled = configuration("");
+        disabled.status = Switch::Disabled;
+        assert_eq!(image_settings(&disabled, &[]), None);
+        let enabled = image_settings(&configuration(""), &[]).unwrap();
+        assert_eq!((enabled.bucket.as_str(), enabled.folder.as_str()), ("pics", "a/b"));
+    }
+}

@@ -1,0 +1,126 @@
+//! Signature Version 4, checked: whether who signed a request knows the secret.
+//!
+//! This is a canonicaliser of its own, written from the specification
+//! (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>), so that it judges the
+//! client's instead of agreeing with it. It takes what foreign producers sign: hop-by-hop headers, a session token inside or
+//! outside the signature, four ways to stand in for the body's hash, a host without its port.
+
+mod canonical;
+mod header;
+mod keys;
+mod query;
+mod scope;
+
+use std::fmt;
+use std::time::SystemTime;
+
+use http::request::Parts;
+
+use self::canonical::{Candidates, Canonical};
+use self::scope::Scope;
+use crate::api::{ApiError, Exception};
+
+pub(crate) use self::keys::{AccessKey, Keyring};
+
+/// What is known of the body when the signature is checked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Payload<'a> {
+    /// All of it.
+    Whole(&'a [u8]),
+    /// It streams and cannot be hashed: the signer put a word or the hash of nothing in its place.
+    Streamed,
+}
+
+/// Decides who may call.
+#[derive(Clone, Debug)]
+pub(crate) enum Gate {
+    /// Only requests signed with one of these keys for this region.
+    Signed { keys: Keyring, region: String },
+    /// Everybody; signatures are not looked at.
+    Anonymous,
+}
+
+/// What a request claims about its signature, by header or by query.
+struct Claim {
+    scope: Scope,
+    /// The date as it was signed, `YYYYMMDDTHHMMSSZ`.
+    date: String,
+    /// `SignedHeaders`, verbatim.
+    signed_headers: String,
+    signature: Vec<u8>,
+    token: Option<String>,
+    /// Presigned requests say how long they are good for.
+    expires: Option<std::time::Duration>,
+    form: Form,
+}
+
+/// Where the signature travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Header,
+    Query,
+}
+
+impl Gate {
+    /// Whether this request may pass at `now`.
+    pub(crate) fn check(&self, request: &Parts, payload: Payload<'_>, now: SystemTime) -> Result<(), ApiError> {
+        let Self::Signed { keys, region } = self else { return Ok(()) };
+        let claim = Claim::read(request)?;
+        claim.scope.check(region, &claim.date)?;
+        scope::check_age(&claim.date, claim.expires, now)?;
+        let key = keys.find(&claim.scope.access_key).ok_or_else(unknown_client)?;
+        key.check_token(claim.token.as_deref())?;
+        claim.verify(request, payload, key)
+    }
+}
+
+impl Claim {
+    fn read(request: &Parts) -> Result<Self, ApiError> {
+        match request.headers.get(http::header::AUTHORIZATION) {
+            Some(value) => header::read(request, value),
+            None if query::is_signed(request) => query::read(request),
+            None => Err(ApiError::new(Exception::MissingAuthenticationToken, "Missing Authentication Token")),
+        }
+    }
+
+    /// Compares the signature with those of every way to write the request down that a signer may have chosen.
+    fn verify(&self, request: &Parts, payload: Payload<'_>, key: &AccessKey) -> Result<(), ApiError> {
+        let canonical = Canonical::new(request, &self.signed_headers, self.form)?;
+        let signing_key = key.signing_key(&self.scope);
+        let mut shown = None;
+        for text in Candidates::new(&canonical, request, payload, self.form) {
+            let to_sign = self.scope.string_to_sign(&self.date, &text);
+            if ring::hmac::verify(&signing_key, to_sign.as_bytes(), &self.signature).is_ok() {
+                return Ok(());
+            }
+            shown.get_or_insert((text, to_sign));
+        }
+        let (text, to_sign) = shown.unwrap_or_default();
+        Err(ApiError::new(
+            Exception::InvalidSignature,
+            format!(
+                "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access \
+                 Key and signing method. Consult the service documentation for details.\n\nThe Canonical String for this \
+                 request should have been\n'{text}'\n\nThe String-to-Sign should have been\n'{to_sign}'\n"
+            ),
+        ))
+    }
+}
+
+/// The claim without its signature: it is of no use in a log.
+impl fmt::Debug for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Claim").field("scope", &self.scope).field("date", &self.date).finish_non_exhaustive()
+    }
+}
+
+fn unknown_client() -> ApiError {
+    ApiError::new(Exception::UnrecognizedClient, "The security token included in the request is invalid.")
+}
+
+fn incomplete(message: impl Into<String>) -> ApiError {
+    ApiError::new(Exception::IncompleteSignature, message)
+}
+
+#[cfg(test)]
+mod tests;

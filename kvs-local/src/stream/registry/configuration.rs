@@ -1,0 +1,240 @@
+//! Image generation and notification: what a stream is told to do with tagged fragments.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+
+use crate::api::{self, ApiError, Text};
+use crate::limits;
+
+/// A value that takes effect some time after it was set.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Delayed<T> {
+    /// What held before the last change.
+    before: Option<T>,
+    /// What was set last, and from when on it holds.
+    set: Option<T>,
+    since: SystemTime,
+}
+
+impl<T> Default for Delayed<T> {
+    fn default() -> Self {
+        Self { before: None, set: None, since: SystemTime::UNIX_EPOCH }
+    }
+}
+
+impl<T: Clone> Delayed<T> {
+    /// Sets the value that holds from `since` on.
+    pub(crate) fn set(&mut self, value: Option<T>, since: SystemTime, now: SystemTime) {
+        self.before = self.in_effect(now).cloned();
+        self.set = value;
+        self.since = since;
+    }
+
+    /// What was set last, in effect or not: what Describe shows.
+    pub(crate) const fn latest(&self) -> Option<&T> {
+        self.set.as_ref()
+    }
+
+    /// What holds at `now`.
+    pub(crate) fn in_effect(&self, now: SystemTime) -> Option<&T> {
+        if now >= self.since { self.set.as_ref() } else { self.before.as_ref() }
+    }
+}
+
+/// `ENABLED` or `DISABLED`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub(crate) enum Switch {
+    Enabled,
+    Disabled,
+}
+
+/// The axis on which images are sampled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub(crate) enum ImageSelector {
+    ServerTimestamp,
+    ProducerTimestamp,
+}
+
+/// `ImageGenerationConfiguration` of the API, checked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct ImageGeneration {
+    pub(crate) status: Switch,
+    pub(crate) image_selector_type: ImageSelector,
+    pub(crate) destination_config: ImageDestination,
+    pub(crate) sampling_interval: u64,
+    pub(crate) format: PictureFormat,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) format_config: Option<BTreeMap<String, String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) width_pixels: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) height_pixels: Option<u64>,
+}
+
+/// `JPEG` or `PNG`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub(crate) enum PictureFormat {
+    Jpeg,
+    Png,
+}
+
+/// Where images go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct ImageDestination {
+    pub(crate) uri: String,
+    pub(crate) destination_region: String,
+}
+
+/// `NotificationConfiguration` of the API, checked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Notification {
+    pub(crate) status: Switch,
+    pub(crate) destination_config: NotificationDestination,
+}
+
+/// Where notifications go: an SNS topic's ARN.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct NotificationDestination {
+    pub(crate) uri: String,
+}
+
+impl ImageGeneration {
+    /// Checks what the JSON's shape does not: ranges, the bucket, the region.
+    pub(crate) fn check(&self, region: &str, shortest_interval: u64) -> Result<(), ApiError> {
+        self.destination_config.check(region)?;
+        if self.sampling_interval < shortest_interval || self.sampling_interval > i32::MAX.unsigned_abs().into() {
+            return Err(ApiError::invalid(format!(
+                "SamplingInterval must be at least {shortest_interval} ms, but is {}",
+                self.sampling_interval
+            )));
+        }
+        check_quality(self.format_config.as_ref())?;
+        api::within("WidthPixels", self.width_pixels, 1, limits::IMAGE_WIDTH)?;
+        api::within("HeightPixels", self.height_pixels, 1, limits::IMAGE_HEIGHT)
+    }
+}
+
+/// Checks `FormatConfig`: no key but `JPEGQuality`, which is a text that holds 1 to 100.
+pub(crate) fn check_quality(config: Option<&BTreeMap<String, String>>) -> Result<Option<u8>, ApiError> {
+    let Some(config) = config else { return Ok(None) };
+    let mut entries = config.iter();
+    let (Some((key, value)), None) = (entries.next(), entries.next()) else {
+        return Err(ApiError::invalid(format!("FormatConfig takes exactly 1 entry, got {}", config.len())));
+    };
+    if key != "JPEGQuality" {
+        return Err(ApiError::invalid(format!("FormatConfig has no key '{}', only JPEGQuality", key.escape_debug())));
+    }
+    match value.parse::<u8>() {
+        Ok(quality @ 1..=100) => Ok(Some(quality)),
+        _ => Err(ApiError::invalid(format!("JPEGQuality must be 1 to 100, but is '{}'", value.escape_debug()))),
+    }
+}
+
+impl ImageDestination {
+    fn check(&self, region: &str) -> Result<(), ApiError> {
+        api::text(&Text::DESTINATION_URI, &self.uri)?;
+        let bucket = self.uri.strip_prefix("s3://").and_then(|rest| rest.split('/').next());
+        if !bucket.is_some_and(is_bucket_name) {
+            return Err(ApiError::invalid(format!(
+                "Uri must be s3://BUCKET or s3://BUCKET/PREFIX with a valid bucket name, but is '{}'",
+                self.uri.escape_debug()
+            )));
+        }
+        if self.destination_region == region {
+            return Ok(());
+        }
+        let given = self.destination_region.escape_debug();
+        Err(ApiError::invalid(format!("DestinationRegion must be the stream's region '{region}', but is '{given}'")))
+    }
+}
+
+/// S3's rule: 3 to 63 of a-z, 0-9, '.', '-', beginning and ending with a letter or digit, no two dots in a row.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>
+fn is_bucket_name(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let bytes = name.as_bytes();
+    (3..=63).contains(&bytes.len())
+        && bytes.iter().all(|&byte| plain(byte) || byte == b'.' || byte == b'-')
+        && bytes.first().is_some_and(|&byte| plain(byte))
+        && bytes.last().is_some_and(|&byte| plain(byte))
+        && !name.contains("..")
+}
+
+impl Notification {
+    /// Checks what the JSON's shape does not: that the destination is a standard SNS topic.
+    pub(crate) fn check(&self) -> Result<(), ApiError> {
+        let uri = &self.destination_config.uri;
+        api::text(&Text::DESTINATION_URI, uri)?;
+        let fields: Vec<&str> = uri.splitn(6, ':').collect();
+        let [arn, _, service, region, account, topic] = fields.as_slice() else {
+            return Err(not_a_topic(uri));
+        };
+        let named = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+        let account_ok = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
+        let topic_ok = (1..=256).contains(&topic.len()) && named(topic);
+        if *arn == "arn" && *service == "sns" && named(region) && account_ok && topic_ok {
+            return Ok(());
+        }
+        Err(not_a_topic(uri))
+    }
+}
+
+fn not_a_topic(uri: &str) -> ApiError {
+    ApiError::invalid(format!(
+        "Uri must be the ARN of a standard SNS topic, arn:aws:sns:REGION:ACCOUNT:TOPIC, but is '{}'",
+        uri.escape_debug()
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_delayed_value_leaves_the_old_one_in_effect_until_its_time() {
+        let start = SystemTime::UNIX_EPOCH + Duration::from_secs(100);
+        let later = start + Duration::from_secs(60);
+        let mut value = Delayed::default();
+        value.set(Some(1), start, start);
+        value.set(Some(2), later, start);
+        assert_eq!((value.latest(), value.in_effect(start), value.in_effect(later)), (Some(&2), Some(&1), Some(&2)));
+    }
+
+    #[test]
+    fn bucket_names_leave_no_way_out_of_the_folder() {
+        for bad in ["", "..", "a..b", "ab", "../x", "A-bucket", "-abc", "abc.", "a/b", "con\0x"] {
+            assert!(!is_bucket_name(bad), "{bad:?}");
+        }
+        assert!(is_bucket_name("my-bucket.2"));
+    }
+
+    #[test]
+    fn a_topic_is_a_standard_sns_topic() {
+        let check = |uri: &str| {
+            let destination_config = NotificationDestination { uri: uri.into() };
+            Notification { status: Switch::Enabled, destination_config }.check()
+        };
+        assert!(check("arn:aws:sns:us-west-2:111122223333:door").is_ok());
+        for bad in [
+            "arn:aws:sns:us-west-2:111122223333:door.fifo",
+            "arn:aws:sns:us-west-2:111122223333:../x",
+            "arn:aws:sqs:us-west-2:111122223333:door",
+            "arn:aws:sns:us-west-2:1:door",
+            "https://example.com",
+            "",
+        ] {
+            assert!(check(bad).is_err(), "{bad:?}");
+        }
+    }
+}
