@@ -87,7 +87,6 @@ mod driver;
 mod io;
 pub mod limits;
 mod media;
-mod pieces;
 mod producer_core;
 mod report;
 mod tags;

@@ -3,13 +3,13 @@
 use bytes::Buf;
 use kvs_mkv::codec::aac::{self, AdtsHeader, AudioSpecificConfig};
 use kvs_mkv::codec::h264::SetChange;
-use kvs_mkv::codec::nal::{Framing, LengthPrefixer};
+use kvs_mkv::codec::limits::PARAMETER_SET_BYTES;
+use kvs_mkv::codec::nal::{self, Framing, LengthPrefixer, LengthSize};
 use kvs_mkv::codec::{h264, h265};
 use kvs_mkv::{Chunks, CodecId, Frame, SegmentInfo, Track, Writer};
 
 use crate::config::BitstreamMode;
 use crate::media::put_error::Refusal;
-use crate::pieces;
 
 /// One track's payloads: H.264 and H.265 with start codes or lengths, AAC with or without ADTS headers, others as they are.
 ///
@@ -90,7 +90,7 @@ impl Adapter {
     }
 
     fn units(&mut self, frame: &mut Frame) -> Result<SetUp, Refusal> {
-        let converted = match pieces::detect(&frame.data).ok_or(Refusal::UnknownFraming)? {
+        let converted = match Framing::detect_chunks(&frame.data).ok_or(Refusal::UnknownFraming)? {
             Framing::AnnexB => Some(self.with_lengths(&frame.data)?),
             _ => None,
         };
@@ -108,17 +108,16 @@ impl Adapter {
     }
 
     fn with_lengths(&mut self, access_unit: &Chunks) -> Result<Chunks, Refusal> {
-        let converted = match access_unit.pieces() {
-            [whole] => self.prefixer.convert(whole).ok(),
-            _ => pieces::annex_b_to_lengths(access_unit),
-        };
+        let converted = self.prefixer.convert_chunks(access_unit).ok();
         converted.filter(|converted| !converted.is_empty()).ok_or(Refusal::UnknownFraming)
     }
 
     /// Takes parameter sets out of a length-prefixed access unit; new ones make a new codec private data.
     fn look_for_sets(&mut self, access_unit: &Chunks) -> SetUp {
-        let sets = pieces::units(access_unit).flatten().filter(|unit| self.codec.is_parameter_set(unit.header));
-        let found: Vec<_> = sets.filter_map(|unit| unit.parameter_set()).collect();
+        let units = nal::length_prefixed_chunks(access_unit, LengthSize::FOUR).flatten();
+        // What is longer than a parameter set can be is not worth a copy.
+        let sets = units.filter(|unit| self.codec.is_parameter_set(unit.header()) && unit.len() <= PARAMETER_SET_BYTES);
+        let found: Vec<_> = sets.map(|unit| unit.bytes()).collect();
         let units = found.iter().map(AsRef::as_ref);
         let number = self.track.number;
         let found = match &mut self.codec {
@@ -295,7 +294,7 @@ mod tests {
             SPS.len() + PPS.len() + 6,
             "units lie where they came in"
         );
-        let expected = kvs_mkv::codec::nal::annex_b_to_length_prefixed(&whole).unwrap();
+        let expected = nal::annex_b_to_length_prefixed(&whole).unwrap();
         assert_eq!(frame.data, expected);
     }
 }
