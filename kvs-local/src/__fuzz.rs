@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::{Bytes, BytesMut};
-use kvs_mkv::service::ErrorId;
 use kvs_mkv::{CodecId, Frame, SegmentInfo, Track, TrackKind, TrackNumber, Writer};
+use kvs_types::ErrorId;
 
 use crate::ingest::{Ack, Ingest, IngestConfig, IngestedFragment, Now, ProducerStart, TimecodeType};
 use crate::store::{Disk, Durability, Selection, Store, StoreError, StorePolicy};

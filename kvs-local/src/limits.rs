@@ -1,6 +1,6 @@
 //! Every limit of the local service that is not a rule about fragments, with its source.
 //!
-//! Rules about fragments are in [`kvs_mkv::service::limits`]. Unless another source is named, a limit is the botocore model's
+//! Rules about fragments are in [`kvs_types::limits`]. Unless another source is named, a limit is the botocore model's
 //! of 2017-09-30 or the quotas page, <https://docs.aws.amazon.com/kinesisvideostreams/latest/dg/limits.html>.
 
 use std::time::Duration;
@@ -96,7 +96,7 @@ pub const READERS: usize = 3;
 /// GetMediaForFragmentList connections of a stream at a time.
 pub const LIST_READERS: usize = 5;
 /// Bytes a second that PutMedia takes of a stream, where [`Quotas::Service`](crate::Quotas::Service) holds: 100 Mbit/s.
-pub const INGRESS_RATE: u64 = kvs_mkv::service::limits::INGRESS_BYTES_PER_SECOND;
+pub const INGRESS_RATE: u64 = kvs_types::limits::INGRESS_BYTES_PER_SECOND;
 /// Bytes a second that GetMedia and GetMediaForFragmentList send on a connection, where the same holds.
 pub const EGRESS_RATE: u64 = 25_000_000;
 /// Fragments a second that GetMedia sends on a connection, where the same holds.

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use kvs_mkv::FragmentNumber;
+use kvs_types::FragmentNumber;
 
 use crate::clock::from_epoch_ms;
 use crate::images::limits::LOOK_BACK_FRAGMENTS;

@@ -18,17 +18,19 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use judge::{EPOCH, Fragments, Recording, has};
 use kvs_local::deliver::{
     Delivery, DeliveryEvent, DeliverySettings, ImageSettings, PersistedFragment, SNS_PATH, Subscription, Topic,
 };
 use kvs_local::images::{Axis, Footage, FootageSource, ImageFormat, PictureSize, Rendering};
-use kvs_mkv::{FragmentNumber, Tag};
+use kvs_mkv::Tag;
 use kvs_notify::{
     FragmentNotification, ImageObjectKey, SigningCertificate, SnsMessage, TrustRoots, UrlPolicy, Verifier, VerifyError,
 };
+use kvs_types::FragmentNumber;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, OnceCell, broadcast};
+
+use judge::{EPOCH, Fragments, Recording, has};
 
 const TOPIC: &str = "arn:aws:sns:us-west-2:111122223333:door";
 const IMAGE: &str = "AWS_KINESISVIDEO_IMAGE_GENERATION";

@@ -12,7 +12,8 @@ use kvs_local::images::{
     Axis, Effort, Footage, FootageSource, FragmentSpan, ImageError, PictureRequest, PictureResult, Rendering,
     Undecodable, limits, pictures,
 };
-use kvs_mkv::{CodecId, FragmentNumber, Frame, Track, TrackKind, TrackNumber};
+use kvs_mkv::{CodecId, Frame, Track, TrackKind, TrackNumber};
+use kvs_types::FragmentNumber;
 use proptest::prelude::*;
 
 /// 48x32, high profile with B-frames, made by x264 from ffmpeg's test picture.

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use kvs_local::deliver::{DeliveryEvent, Subscription};
 use kvs_mkv::Tag;
-use kvs_mkv::service::tag_names;
-use support::{Media, PATIENCE, Put, SOME_TIME, builder, create, exchange, post};
+use kvs_types::tag_names;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use support::{Media, PATIENCE, Put, SOME_TIME, builder, create, exchange, post};
 
 const TOPIC: &str = "arn:aws:sns:us-west-2:111122223333:door";
 

@@ -61,7 +61,7 @@ pub const MAX_FILE_BYTES: u64 = 2 << 30;
 pub const MAX_SAMPLES: usize = 10_000_000;
 
 /// Largest frame that is taken: the service takes no larger fragment.
-pub const MAX_FRAME_BYTES: u64 = kvs_mkv::service::limits::FRAGMENT_BYTES;
+pub const MAX_FRAME_BYTES: u64 = kvs_types::limits::FRAGMENT_BYTES;
 
 /// One frame of a recording.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,7 +11,6 @@ pub mod service;
 mod chunks;
 mod document;
 mod ebml;
-mod fragment_number;
 mod limits;
 mod parser;
 mod writer;
@@ -21,10 +20,11 @@ pub use document::{
     AudioSettings, CodecId, Frame, InvalidTrackNumber, SegmentInfo, Tag, Track, TrackKind, TrackNumber, VideoSettings,
 };
 pub use ebml::ElementId;
-pub use fragment_number::{FragmentNumber, InvalidFragmentNumber};
 pub use limits::Limits;
 pub use parser::{Event, ParseError, Parser, Problem};
 pub use writer::{WriteError, Writer, WriterError};
+
+pub use kvs_types::{FragmentNumber, InvalidField};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

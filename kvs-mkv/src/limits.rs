@@ -1,9 +1,9 @@
 //! How much a parser may hold: every ceiling in one place.
 
 use bytes::Bytes;
+use kvs_types::limits::{CODEC_PRIVATE_BYTES, FRAGMENT_BYTES, TRACKS};
 
 use crate::Frame;
-use crate::service::limits::{CODEC_PRIVATE_BYTES, FRAGMENT_BYTES, TRACKS};
 
 /// Ceilings of what a [`Parser`](crate::Parser) accepts, all finite.
 ///

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::SystemTime;
 
-use kvs_mkv::FragmentNumber;
+use kvs_types::FragmentNumber;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::epoch_ms;

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use kvs_mkv::FragmentNumber;
+use kvs_types::FragmentNumber;
 
 use crate::fragment::FragmentNotification;
 use crate::image::{ImageId, ImageObject};

@@ -72,7 +72,7 @@ pub use image::{
 };
 #[cfg(feature = "s3")]
 pub use join::{Alone, AloneWhat, AloneWhy, Joined, Joiner};
-pub use kvs_mkv::{FragmentNumber, InvalidFragmentNumber};
+pub use kvs_types::{FragmentNumber, InvalidField};
 #[cfg(feature = "lambda")]
 pub use lambda::BatchResponse;
 #[cfg(feature = "s3")]

@@ -95,7 +95,7 @@ pub(crate) fn is_account(text: &str) -> bool {
 /// What the API reference of CreateStream allows: 1 to 256 of letters, digits, `_`, `.` and `-`.
 pub(crate) fn is_stream_name(text: &str) -> bool {
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
-    (1..=kvs_mkv::service::limits::STREAM_NAME_BYTES).contains(&text.len()) && text.bytes().all(legal)
+    (1..=kvs_types::limits::STREAM_NAME_CHARS).contains(&text.len()) && text.bytes().all(legal)
 }
 
 impl FromStr for StreamArn {

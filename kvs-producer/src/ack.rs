@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use kvs_mkv::FragmentNumber;
-use kvs_mkv::service::ErrorId;
+use kvs_types::{ErrorId, FragmentNumber};
 
 /// What the service says about a fragment or about the connection
 /// (<https://docs.aws.amazon.com/kinesisvideostreams/latest/dg/API_dataplane_PutMedia.html>).

@@ -1,10 +1,10 @@
-//! Every limit that is the producer's own. Those of the service are in [`kvs_mkv::service::limits`].
+//! Every limit that is the producer's own. Those of the service are in [`kvs_types::limits`].
 
 use std::time::Duration;
 
 /// Tags that a user may put on one fragment: the service's ten less the end-of-fragment mark, which may have to follow any
 /// fragment and counts as one.
-pub const USER_TAGS: usize = kvs_mkv::service::limits::TAGS_PER_FRAGMENT - 1;
+pub const USER_TAGS: usize = kvs_types::limits::TAGS_PER_FRAGMENT - 1;
 /// Persistent tags that may be set at a time: more could not go out with any fragment.
 pub const PERSISTENT_TAGS: usize = USER_TAGS;
 /// Events that wait for [`poll_event`](crate::ProducerCore::poll_event); beyond it the oldest are counted and dropped.

@@ -7,13 +7,14 @@ mod support;
 use std::time::{Duration, Instant, SystemTime};
 
 use kvs_mkv::codec::g711::{self, Law};
-use kvs_mkv::service::ErrorId;
 use kvs_mkv::{CodecId, Frame, Track, TrackKind};
 use kvs_producer::{
     BitstreamMode, CloseReason, ControlResponse, Event, Failure, FailureKind, FragmentTag, HaltReason, ImageGeneration,
     LongGop, LossReason, MissingTrack, Overflow, ProducerCore, RecoveryAction, Refusal, TimeJump, Timecodes,
     Timestamps, Transmit,
 };
+use kvs_types::ErrorId;
+
 use support::*;
 
 const S: fn(u64) -> Duration = Duration::from_secs;

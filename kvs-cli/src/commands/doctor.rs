@@ -12,8 +12,8 @@ use kvs_images::{
     ImageError, ImageGenerationConfiguration,
 };
 use kvs_mkv::fragment::{Fragment, FragmentReader};
-use kvs_mkv::service::tag_names;
 use kvs_mkv::{CodecId, TrackKind};
+use kvs_types::tag_names;
 
 use crate::failure::Failure;
 use crate::options::GlobalOptions;

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use clap::Args;
 use kvs_media::{MediaError, Recording, Sample};
-use kvs_mkv::service::limits::FRAGMENT_DURATION_MIN;
 use kvs_mkv::{Frame, SegmentInfo, TrackKind, TrackNumber, WriteError, Writer, WriterError};
+use kvs_types::limits::FRAGMENT_DURATION_MIN;
 
 use crate::failure::Failure;
 use crate::terminal::say;

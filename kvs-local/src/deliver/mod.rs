@@ -108,7 +108,7 @@ pub enum DeliveryEvent {
         /// The stream's name.
         stream: String,
         /// The fragment.
-        fragment_number: kvs_mkv::FragmentNumber,
+        fragment_number: kvs_types::FragmentNumber,
         /// The sampled instant since the Unix epoch.
         at: Duration,
         /// What is wrong.
@@ -319,7 +319,13 @@ impl Workbench {
         }
     }
 
-    async fn report_image(&self, stream: &str, bucket: &str, number: &kvs_mkv::FragmentNumber, outcome: ImageOutcome) {
+    async fn report_image(
+        &self,
+        stream: &str,
+        bucket: &str,
+        number: &kvs_types::FragmentNumber,
+        outcome: ImageOutcome,
+    ) {
         let event = match outcome {
             Ok(image) => {
                 self.announce(bucket, image.event).await;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use kvs_mkv::Tag;
-use kvs_mkv::service::tag_names::{IMAGE_GENERATION, IMAGE_PREFIX, NOTIFICATION, RESERVED_PREFIX};
+use kvs_types::tag_names::{IMAGE_GENERATION, IMAGE_PREFIX, NOTIFICATION, RESERVED_PREFIX};
 
 use super::limits::IMAGES_PER_FRAGMENT;
 use crate::images::{Axis, FragmentSpan};

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kvs_mkv::{FragmentNumber, Frame, Track};
+use kvs_mkv::{Frame, Track};
+use kvs_types::FragmentNumber;
 
 /// Where a fragment lies in time, without its media.
 #[derive(Clone, Debug, PartialEq, Eq)]

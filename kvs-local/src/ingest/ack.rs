@@ -1,8 +1,7 @@
 //! The lines that a PutMedia response is made of.
 
 use bytes::Bytes;
-use kvs_mkv::FragmentNumber;
-use kvs_mkv::service::ErrorId;
+use kvs_types::{ErrorId, FragmentNumber};
 
 /// One acknowledgement; [`line`](Self::line) is what goes over the wire.
 ///

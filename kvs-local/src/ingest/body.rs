@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use kvs_mkv::service::{ErrorId, FragmentCheck, Violation, tag_names};
+use kvs_mkv::service::{FragmentCheck, Violation};
 use kvs_mkv::{Chunks, ElementId, Event, Frame, Limits, ParseError, Parser, Problem, Tag, Track};
+use kvs_types::{ErrorId, tag_names};
 
 use super::body_buffer::Tape;
 use super::config::{IngestConfig, ProducerStart, Profile, TimecodeType};
@@ -85,7 +86,7 @@ impl Body {
                 _ => Duration::ZERO,
             },
             longest: match config.profile {
-                Profile::Current => kvs_mkv::service::limits::FRAGMENT_DURATION_MAX,
+                Profile::Current => kvs_types::limits::FRAGMENT_DURATION_MAX,
                 Profile::Year2022 => limits::FRAGMENT_DURATION_MAX_2022,
             },
             stage: Stage::Head { session: None, tags: Vec::new() },

@@ -149,8 +149,8 @@ impl IngestConfig {
             seed: 0,
             profile: Profile::Current,
             idle_ack: limits::IDLE_ACK,
-            idle_close: kvs_mkv::service::limits::CONNECTION_IDLE,
-            max_age: kvs_mkv::service::limits::CONNECTION_DURATION,
+            idle_close: kvs_types::limits::CONNECTION_IDLE,
+            max_age: kvs_types::limits::CONNECTION_DURATION,
             in_flight_bytes: limits::IN_FLIGHT_BYTES,
         }
     }

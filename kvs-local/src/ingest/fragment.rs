@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use kvs_mkv::{Chunks, FragmentNumber, Frame, Tag, Track, TrackNumber};
+use kvs_mkv::{Chunks, Frame, Tag, Track, TrackNumber};
+use kvs_types::FragmentNumber;
 
 /// A complete fragment, its bytes exactly as the producer sent them.
 ///

@@ -1,4 +1,4 @@
-//! Bounds of one PutMedia connection that are ours; those of the service are in [`kvs_mkv::service::limits`].
+//! Bounds of one PutMedia connection that are ours; those of the service are in [`kvs_types::limits`].
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ pub const IDLE_ACK: Duration = Duration::from_secs(4);
 /// Bytes of a fragment as they lie in the body, block and element heads included.
 ///
 /// The service's limit counts 50 MB; what a fragment within it may have in heads is at most this much more.
-pub const FRAGMENT_RAW_BYTES: u64 = kvs_mkv::service::limits::FRAGMENT_BYTES + (4 << 20);
+pub const FRAGMENT_RAW_BYTES: u64 = kvs_types::limits::FRAGMENT_BYTES + (4 << 20);
 
 /// Frames of one fragment: 20 s of three tracks at 1,000 frames a second, rounded up. Without a bound, 50 MB of empty
 /// blocks would need gigabytes of index.

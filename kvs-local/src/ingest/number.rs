@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use kvs_mkv::FragmentNumber;
+use kvs_types::FragmentNumber;
 
 /// The parts of a fragment number that the service mints, as they were found in published samples:
 /// `2^156 + (sequence << 92) + (server timestamp in ms << 28) + 28 random bits`, in decimal.
@@ -16,7 +16,7 @@ use kvs_mkv::FragmentNumber;
 /// let parts = NumberParts::of(&number).unwrap();
 /// assert_eq!((parts.sequence, parts.server_ms), (1, 1_511_852_109_126));
 /// assert_eq!(parts.number(), number);
-/// # Ok::<(), kvs_mkv::InvalidFragmentNumber>(())
+/// # Ok::<(), kvs_types::InvalidField>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use kvs_mkv::service::ErrorId;
 use kvs_mkv::{Chunks, Frame, Tag, Track};
+use kvs_types::ErrorId;
 
 use super::fragment::{self, FrameSpan, IngestedFragment};
 use super::{AckedFragment, limits};

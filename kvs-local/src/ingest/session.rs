@@ -4,8 +4,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use kvs_mkv::FragmentNumber;
-use kvs_mkv::service::ErrorId;
+use kvs_types::{ErrorId, FragmentNumber};
 
 use super::ack::{Ack, AckedFragment};
 use super::body::{Body, Happening, Refusal};

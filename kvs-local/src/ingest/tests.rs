@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::{Bytes, BytesMut};
-use kvs_mkv::service::{ErrorId, tag_names};
 use kvs_mkv::{Chunks, CodecId, Frame, SegmentInfo, Tag, Track, TrackKind, TrackNumber, Writer};
+use kvs_types::{ErrorId, tag_names};
 use proptest::prelude::*;
 
 use super::*;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use kvs_mkv::FragmentNumber;
+use kvs_types::FragmentNumber;
 
 use super::disk::{Disk, LocalDisk};
 use super::error::StoreError;

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use kvs_mkv::FragmentNumber;
+use kvs_types::FragmentNumber;
 
 use super::limits;
 

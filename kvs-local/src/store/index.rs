@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, SystemTime};
 
-use kvs_mkv::FragmentNumber;
+use kvs_types::FragmentNumber;
 
 use super::record::{millis_of, time_of};
 use crate::ingest::NumberParts;

@@ -13,7 +13,8 @@
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use kvs_mkv::{FragmentNumber, Tag};
+use kvs_mkv::Tag;
+use kvs_types::FragmentNumber;
 use serde::{Deserialize, Serialize};
 
 use super::index::Entry;

@@ -172,7 +172,7 @@ impl StreamLog {
     }
 
     /// Reads a fragment back, checked against its checksums.
-    pub(super) fn load(&self, number: &kvs_mkv::FragmentNumber) -> Result<StoredFragment, StoreError> {
+    pub(super) fn load(&self, number: &kvs_types::FragmentNumber) -> Result<StoredFragment, StoreError> {
         let not_found = || StoreError::NotFound { number: number.clone() };
         let parts = NumberParts::of(number).ok_or_else(not_found)?;
         let entry = self.index().find(parts).ok_or_else(not_found)?;

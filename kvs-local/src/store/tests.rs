@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use kvs_mkv::FragmentNumber;
+use kvs_types::FragmentNumber;
 use proptest::prelude::*;
 
 use super::sim::{SimDisk, Stop};

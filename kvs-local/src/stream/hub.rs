@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use kvs_mkv::service::ErrorId;
+use kvs_types::ErrorId;
 use tokio::sync::watch;
 
 use crate::api::{ApiError, Exception};

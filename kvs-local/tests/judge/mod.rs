@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kvs_local::images::{Footage, FootageSource, FragmentSpan};
-use kvs_mkv::{FragmentNumber, Frame, Track, TrackKind, TrackNumber};
+use kvs_mkv::{Frame, Track, TrackKind, TrackNumber};
+use kvs_types::FragmentNumber;
 use matroska_demuxer::{MatroskaFile, TrackType};
 
 /// Whether a tool is there. Without it the test is skipped with a printed line, or fails where judges are required.

@@ -2,7 +2,7 @@
 
 /// One name and its value: a Matroska SimpleTag (RFC 9559 §5.1.8.1.2).
 ///
-/// The service calls these fragment metadata. Its limits are in [`service::limits`](crate::service::limits); the
+/// The service calls these fragment metadata. Its limits are in [`kvs_types::limits`]; the
 /// container itself knows none.
 ///
 /// ```

@@ -25,7 +25,7 @@ pub struct Track {
     pub uid: u64,
     /// Picture, sound or something else.
     pub kind: TrackKind,
-    /// A name for people, at most [`service::limits::TRACK_NAME_BYTES`](crate::service::limits::TRACK_NAME_BYTES) for the service.
+    /// A name for people, at most [`TRACK_NAME_BYTES`](kvs_types::limits::TRACK_NAME_BYTES) for the service.
     pub name: Option<String>,
     /// The codec.
     pub codec: CodecId,

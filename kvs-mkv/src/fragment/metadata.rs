@@ -3,7 +3,8 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use crate::service::{ErrorId, tag_names};
+use kvs_types::{ErrorId, tag_names};
+
 use crate::{FragmentNumber, Tag};
 
 /// What the service says about a fragment in the tags around it.

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use kvs_types::tag_names;
 
 use super::{Fragment, FragmentMetadata};
-use crate::service::tag_names;
 use crate::{Event, Frame, Limits, ParseError, Parser, SegmentInfo, Tag, Track};
 
 /// Reads a stream of fragments that arrives piece by piece.

@@ -1,13 +1,9 @@
-//! What Kinesis Video Streams accepts, as data that the producer, the checks before sending and the local service share.
+//! The rules by which Kinesis Video Streams accepts a fragment, as data.
 //!
-//! The container in this crate knows no service; this module is the vocabulary they have in common: limits with their
-//! sources, the reserved tag names, the error ids of acks, and the rules by which a fragment earns one.
+//! The producer, the checks before sending and the local service share them. The limits, reserved tag names and error ids
+//! behind the rules are in the crate `kvs-types`.
 
-pub mod limits;
-pub mod tag_names;
-
-mod error_id;
 mod rules;
 
-pub use error_id::ErrorId;
+pub use kvs_types::ErrorId;
 pub use rules::{FragmentCheck, Rule, Violation};

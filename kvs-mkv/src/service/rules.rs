@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
+use kvs_types::{limits, tag_names};
+
 use super::ErrorId;
-use super::limits;
-use super::tag_names;
 use crate::{Tag, Track, TrackNumber};
 
 /// One rule of acceptance.

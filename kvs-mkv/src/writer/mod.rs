@@ -5,10 +5,10 @@ mod header;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
+use kvs_types::tag_names::END_OF_FRAGMENT;
 
 use crate::ebml::put_size_in;
 use crate::parser::block_flags::{DISCARDABLE, INVISIBLE, KEYFRAME};
-use crate::service::tag_names::END_OF_FRAGMENT;
 use crate::{Chunks, Frame, SegmentInfo, Tag, Track, TrackNumber};
 
 /// Writes a live Matroska stream in the layout Kinesis Video Streams knows from its own SDKs, byte for byte.

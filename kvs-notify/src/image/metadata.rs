@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use kvs_mkv::{FragmentNumber, InvalidFragmentNumber};
+use kvs_types::{FragmentNumber, InvalidField};
 
 use super::rfc2047;
 use crate::epoch_ms;
@@ -167,7 +167,7 @@ pub enum InvalidMetadata {
         /// The name.
         name: &'static str,
         /// What is wrong with it.
-        source: InvalidFragmentNumber,
+        source: InvalidField,
     },
     /// Not epoch milliseconds.
     #[error("the metadata {name} is not in epoch milliseconds")]

@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use kvs_mkv::{FragmentNumber, Frame};
+use kvs_mkv::Frame;
+use kvs_types::FragmentNumber;
 
 use crate::ack::AckError;
 use crate::buffer::budget::Share;

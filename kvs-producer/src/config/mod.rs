@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use kvs_mkv::service::limits as service;
 use kvs_mkv::{SegmentInfo, Track, TrackKind, TrackNumber, Writer};
+use kvs_types::limits as service;
 
 use crate::buffer::budget::SharedBudget;
 use crate::io::control::NewStream;
@@ -347,7 +347,7 @@ impl ProducerConfig {
     }
 
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        let limit = if self.stream.starts_with("arn:") { ARN_BYTES } else { service::STREAM_NAME_BYTES };
+        let limit = if self.stream.starts_with("arn:") { ARN_BYTES } else { service::STREAM_NAME_CHARS };
         if self.stream.is_empty() || self.stream.len() > limit {
             return Err(ConfigError::StreamName { bytes: self.stream.len(), limit });
         }

@@ -80,7 +80,7 @@ impl Connection {
 
     fn on_error(&mut self, id: SessionId, ack: Ack, buffer: &mut Buffer, now: Instant, reports: &mut Reports) {
         let Some(session) = self.link.session_mut(id) else { return };
-        let error = ack.error.unwrap_or_else(|| AckError::new(kvs_mkv::service::ErrorId(0), ""));
+        let error = ack.error.unwrap_or_else(|| AckError::new(kvs_types::ErrorId(0), ""));
         let remedy = remedy(error.id);
         let named = ack.timecode.and_then(|timecode| session.find(timecode));
         let fragment = named.or_else(|| session.last_started());
@@ -99,7 +99,7 @@ impl Connection {
         if let Some(fragment) = fragment {
             judge(action, Refused { fragment, named: named.is_some(), session: id }, &error, buffer, reports);
         }
-        if matches!(error.id, kvs_mkv::service::ErrorId::STREAM_NOT_ACTIVE) {
+        if matches!(error.id, kvs_types::ErrorId::STREAM_NOT_ACTIVE) {
             self.route.distrust();
         }
         self.drain_after(error, action, now);

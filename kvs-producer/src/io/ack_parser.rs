@@ -4,8 +4,7 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt;
 
-use kvs_mkv::FragmentNumber;
-use kvs_mkv::service::{ErrorId, limits};
+use kvs_types::{ErrorId, FragmentNumber, limits};
 use memchr::memchr2;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};

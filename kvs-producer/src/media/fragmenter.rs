@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kvs_mkv::service::{FragmentCheck, limits};
+use kvs_mkv::service::FragmentCheck;
 use kvs_mkv::{Frame, Track, TrackKind, TrackNumber};
+use kvs_types::limits;
 
 use crate::buffer::fragment::{Delivery, Epoch, Filling, Fragment};
 use crate::buffer::fragment_buffer::Buffer;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use kvs_mkv::service::ErrorId;
+use kvs_types::ErrorId;
 
 use crate::ack::AckError;
 use crate::report::event::{FragmentId, Span};

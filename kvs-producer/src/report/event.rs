@@ -3,8 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
+use kvs_mkv::TrackNumber;
 use kvs_mkv::service::Violation;
-use kvs_mkv::{FragmentNumber, TrackNumber};
+use kvs_types::FragmentNumber;
 
 use crate::ack::{Ack, AckError};
 use crate::io::ack_parser::AckParseError;

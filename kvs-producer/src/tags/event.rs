@@ -1,7 +1,7 @@
 //! What the service is asked to do with a fragment: image generation, notifications.
 
 use kvs_mkv::Tag;
-use kvs_mkv::service::{limits, tag_names};
+use kvs_types::{limits, tag_names};
 
 use super::tag::{PutTagError, check};
 

@@ -1,7 +1,7 @@
 //! The tags of one fragment.
 
 use kvs_mkv::Tag;
-use kvs_mkv::service::tag_names;
+use kvs_types::tag_names;
 
 use super::event::FragmentEvent;
 use super::tag::PutTagError;

@@ -1,7 +1,8 @@
 //! A tag of the user's, and why it or an event is not taken.
 
 use kvs_mkv::Tag;
-use kvs_mkv::service::{FragmentCheck, Violation, tag_names};
+use kvs_mkv::service::{FragmentCheck, Violation};
+use kvs_types::tag_names;
 
 /// A name and value for the fragment that is being filled, or for every fragment from it on.
 ///
@@ -105,7 +106,7 @@ pub enum PutTagError {
     PrefixTooLong {
         /// Its length.
         bytes: usize,
-        /// [`IMAGE_PREFIX_BYTES`](kvs_mkv::service::limits::IMAGE_PREFIX_BYTES).
+        /// [`IMAGE_PREFIX_BYTES`](kvs_types::limits::IMAGE_PREFIX_BYTES).
         limit: usize,
     },
     /// The producer was told to finish.

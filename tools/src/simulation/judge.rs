@@ -4,9 +4,9 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use kvs_mkv::service::ErrorId;
 use kvs_producer::limits::{FRAGMENT_OVERHEAD, FRAME_OVERHEAD, USER_TAGS};
 use kvs_producer::{Loss, LossReason, MissingTrack, Refusal};
+use kvs_types::ErrorId;
 
 use super::ledger::{Holding, Ledger};
 use super::scenario::{Fault, Scenario};

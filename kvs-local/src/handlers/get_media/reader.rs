@@ -2,8 +2,8 @@
 
 use std::time::{Instant, SystemTime};
 
-use kvs_mkv::service::tag_names;
-use kvs_mkv::{Chunks, FragmentNumber};
+use kvs_mkv::Chunks;
+use kvs_types::{FragmentNumber, tag_names};
 
 use super::selector::StartSelector;
 use super::service_tags;

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use kvs_mkv::FragmentNumber;
+use kvs_types::FragmentNumber;
 
 use crate::limits::CONTINUATION_TOKEN;
 use crate::store::{FragmentInfo, Selection, Store, StoreError, TimestampKind};

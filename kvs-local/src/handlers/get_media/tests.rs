@@ -2,8 +2,8 @@
 
 use std::time::{Instant, SystemTime};
 
-use kvs_mkv::service::tag_names;
-use kvs_mkv::{Chunks, Event, FragmentNumber, Limits, Parser};
+use kvs_mkv::{Chunks, Event, Limits, Parser};
+use kvs_types::{FragmentNumber, tag_names};
 
 use super::reader::*;
 use super::selector::*;

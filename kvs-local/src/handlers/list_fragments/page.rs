@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use kvs_mkv::FragmentNumber;
+use kvs_types::FragmentNumber;
 
 use crate::limits::{LIST_FRAGMENTS_PAGE, LIST_FRAGMENTS_PAGE_DEFAULT, LIST_FRAGMENTS_TOKEN};
 use crate::store::{FragmentInfo, Selection, Store, StoreError, TimestampKind};

@@ -12,8 +12,7 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use http_body_util::channel::Sender;
 use hyper::body::{Frame, Incoming};
-use kvs_mkv::FragmentNumber;
-use kvs_mkv::service::ErrorId;
+use kvs_types::{ErrorId, FragmentNumber};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinHandle;
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use kvs_mkv::TrackNumber;
-use kvs_mkv::service::ErrorId;
 use kvs_producer::CloseReason;
+use kvs_types::ErrorId;
 
 use super::super::scenario::Fault;
 use super::super::service::{around, wall};

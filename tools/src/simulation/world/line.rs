@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use kvs_mkv::service::ErrorId;
 use kvs_producer::{CloseReason, SessionId};
+use kvs_types::ErrorId;
 
 use super::super::network::holds;
 use super::super::scenario::Fault;
