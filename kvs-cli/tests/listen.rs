@@ -15,7 +15,7 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use kvs_local::deliver::{Delivery, DeliverySettings, PersistedFragment, Subscription, Topic};
-use kvs_local::images::{Footage, FootageSource, FragmentSpan};
+use kvs_local::images::{FragmentMedia, MediaSource, FragmentSpan};
 use kvs_mkv::{FragmentNumber, Tag};
 use tokio::net::TcpListener;
 use tokio::sync::OnceCell;
@@ -25,9 +25,9 @@ const TOPIC: &str = "arn:aws:sns:us-west-2:111122223333:door";
 /// A fragment without media, enough for a notification.
 struct NoFootage;
 
-impl FootageSource for NoFootage {
-    fn footage(&self, _: &FragmentNumber) -> Result<Footage, Box<dyn std::error::Error + Send + Sync>> {
-        Err("there is no footage".into())
+impl MediaSource for NoFootage {
+    fn media(&self, _: &FragmentNumber) -> Result<FragmentMedia, Box<dyn std::error::Error + Send + Sync>> {
+        Err("there is no media".into())
     }
 }
 

@@ -8,14 +8,14 @@ use kvs_types::FragmentNumber;
 
 use crate::clock::from_epoch_ms;
 use crate::images::limits::LOOK_BACK_FRAGMENTS;
-use crate::images::{Axis, Footage, FootageSource, FragmentSpan};
+use crate::images::{Axis, FragmentMedia, FragmentSpan, MediaSource};
 use crate::ingest::NumberParts;
 use crate::store::{FragmentInfo, Selection, StoreError, TimestampKind};
 use crate::stream::hub::Media;
 
 /// The stored media of one stream.
 #[derive(Clone, Debug)]
-pub(crate) struct StoredFootage {
+pub(crate) struct StoreMediaSource {
     pub(crate) media: Arc<Media>,
     /// The stream's media key.
     pub(crate) key: String,
@@ -23,7 +23,7 @@ pub(crate) struct StoredFootage {
     pub(crate) since: SystemTime,
 }
 
-impl StoredFootage {
+impl StoreMediaSource {
     /// The fragments that cover anything from the first to the last instant, with those around them that decoding may need.
     pub(crate) fn spans(&self, axis: Axis, first: Duration, last: Duration) -> Result<Vec<FragmentSpan>, StoreError> {
         let covers = |span: &FragmentSpan| {
@@ -93,11 +93,11 @@ fn around(mut spans: Vec<FragmentSpan>, from: usize, to: usize) -> Vec<FragmentS
     spans
 }
 
-impl FootageSource for StoredFootage {
-    fn footage(&self, number: &FragmentNumber) -> Result<Footage, Box<dyn Error + Send + Sync>> {
+impl MediaSource for StoreMediaSource {
+    fn media(&self, number: &FragmentNumber) -> Result<FragmentMedia, Box<dyn Error + Send + Sync>> {
         let fragment = self.media.store().load(&self.key, number)?;
         let contents = fragment.contents()?;
-        Ok(Footage { tracks: contents.tracks.into(), start: fragment.timecode, frames: contents.frames })
+        Ok(FragmentMedia { tracks: contents.tracks.into(), start: fragment.timecode, frames: contents.frames })
     }
 }
 

@@ -21,7 +21,7 @@ use hyper_util::rt::TokioIo;
 use kvs_local::deliver::{
     Delivery, DeliveryEvent, DeliverySettings, ImageSettings, PersistedFragment, SNS_PATH, Subscription, Topic,
 };
-use kvs_local::images::{Axis, Footage, FootageSource, ImageFormat, PictureSize, Rendering};
+use kvs_local::images::{Axis, FragmentMedia, ImageEncoding, ImageSize, MediaSource, RenderOptions};
 use kvs_mkv::Tag;
 use kvs_notify::{
     FragmentNotification, ImageObjectKey, SigningCertificate, SnsMessage, TrustRoots, UrlPolicy, Verifier, VerifyError,
@@ -178,9 +178,9 @@ async fn get(url: &str) -> (StatusCode, String) {
 /// A fragment without media, enough for a notification.
 struct NoFootage;
 
-impl FootageSource for NoFootage {
-    fn footage(&self, _: &FragmentNumber) -> Result<Footage, Box<dyn std::error::Error + Send + Sync>> {
-        Err("there is no footage".into())
+impl MediaSource for NoFootage {
+    fn media(&self, _: &FragmentNumber) -> Result<FragmentMedia, Box<dyn std::error::Error + Send + Sync>> {
+        Err("there is no media".into())
     }
 }
 
@@ -209,7 +209,7 @@ fn image_settings() -> ImageSettings {
     ImageSettings {
         axis: Axis::Producer,
         interval: Duration::from_millis(500),
-        rendering: Rendering { format: ImageFormat::default(), size: PictureSize::new(64, 48) },
+        rendering: RenderOptions { format: ImageEncoding::default(), size: ImageSize::new(64, 48) },
         bucket: "my-pics".to_owned(),
         folder: "a/b".to_owned(),
     }

@@ -9,17 +9,18 @@ use std::time::Duration;
 
 use judge::{EPOCH, Fragments, Recording, difference, grey, has, ssim};
 use kvs_local::images::{
-    Axis, Effort, ImageError, ImageFormat, PictureRequest, PictureSize, Pictures, Rendering, Undecodable, pictures,
+    Axis, DecodeError, DecodeOptions, ExtractError, ExtractedImages, ImageEncoding, ImageRequest, ImageSize,
+    RenderOptions, extract_images,
 };
 
-const EFFORT: Effort<'static> = Effort { threads: NonZeroUsize::new(2).unwrap(), go_on: &|| true };
+const OPTIONS: DecodeOptions<'static> = DecodeOptions { threads: NonZeroUsize::new(2).unwrap(), cancelled: &|| false };
 
-fn request(instants: Vec<Duration>, format: ImageFormat) -> PictureRequest {
-    PictureRequest { instants, axis: Axis::Producer, rendering: Rendering { format, size: None } }
+fn request(instants: Vec<Duration>, format: ImageEncoding) -> ImageRequest {
+    ImageRequest { instants, axis: Axis::Producer, rendering: RenderOptions { format, size: None } }
 }
 
-fn take(fragments: &Fragments, request: &PictureRequest) -> Pictures {
-    pictures(fragments, &fragments.spans, request, EFFORT)
+fn take(fragments: &Fragments, request: &ImageRequest) -> ExtractedImages {
+    extract_images(fragments, &fragments.spans, request, OPTIONS)
 }
 
 fn png(file: &[u8]) -> (Vec<u8>, usize, usize) {
@@ -37,7 +38,7 @@ fn every_frame_is_the_right_one(recording: &Recording, size: (usize, usize)) {
     assert_eq!(expected.len(), times.len(), "ffmpeg shows as many frames as there are");
     let late = times.iter().zip(times.iter().skip(1)).map(|(_, next)| *next - Duration::from_millis(1));
     let instants: Vec<Duration> = times.iter().copied().chain(late).collect();
-    let taken = take(&fragments, &request(instants, ImageFormat::Png));
+    let taken = take(&fragments, &request(instants, ImageEncoding::Png));
     assert!(taken.frames_decoded <= times.len(), "{} of {} frames", taken.frames_decoded, times.len());
     for (at, result) in taken.results.iter().enumerate() {
         let (pixels, width, height) = png(result.as_ref().unwrap());
@@ -110,7 +111,7 @@ fn the_codec_may_change_from_one_session_to_the_next() {
     let make = |codec: &'static str| {
         let options = ["-c:v", codec, "-g", "25", "-pix_fmt", "yuv420p", "-x265-params", "log-level=error"];
         let recording = Recording::make("testsrc2=size=128x96:rate=25:duration=1", &options);
-        (Fragments::cut(&recording.path).footage.remove(0), recording.frames("rgb24", &[], (128, 96)))
+        (Fragments::cut(&recording.path).media.remove(0), recording.frames("rgb24", &[], (128, 96)))
     };
     let ((first, before), (second, after)) = (make("libx264"), make("libx265"));
     let mut later = second;
@@ -119,7 +120,7 @@ fn the_codec_may_change_from_one_session_to_the_next() {
     later.frames.iter_mut().for_each(|frame| frame.pts += second_later);
     let fragments = Fragments::of(vec![first, later]);
     let times = fragments.times();
-    let taken = take(&fragments, &request(times, ImageFormat::Png));
+    let taken = take(&fragments, &request(times, ImageEncoding::Png));
     for (nth, (result, expected)) in taken.results.iter().zip(before.iter().chain(&after)).enumerate() {
         let (pixels, ..) = png(result.as_ref().unwrap_or_else(|error| panic!("frame {nth}: {error}")));
         assert!(difference(&pixels, expected).1 < 1.0, "frame {nth}");
@@ -159,11 +160,11 @@ fn colours_follow_what_the_stream_says() {
         let recording = Recording::make(bars, &options);
         let fragments = Fragments::cut(&recording.path);
         let expected = recording.frames("rgb24", &[], (320, 192));
-        let taken = take(&fragments, &request(vec![EPOCH], ImageFormat::Png));
+        let taken = take(&fragments, &request(vec![EPOCH], ImageEncoding::Png));
         let (pixels, ..) = png(taken.results[0].as_ref().unwrap());
         let (_, mean) = difference(&pixels, &expected[0]);
         assert!(mean < 1.5, "{space} {range}: differs by {mean:.2}");
-        let taken = take(&fragments, &request(vec![EPOCH], ImageFormat::default()));
+        let taken = take(&fragments, &request(vec![EPOCH], ImageEncoding::default()));
         let jpeg = taken.results[0].as_ref().unwrap();
         let shown = judge::ffmpeg(&["-i", "-", "-pix_fmt", "rgb24", "-f", "rawvideo", "-"], jpeg);
         let (_, mean) = difference(&shown, &expected[0]);
@@ -181,9 +182,9 @@ fn a_drawn_clock_shows_the_instant_that_was_asked_for() {
     let recording = Recording::make("testsrc=size=640x360:rate=25:duration=8", &x264);
     let fragments = Fragments::cut(&recording.path);
     let instants: Vec<Duration> = (0..25).map(|n| EPOCH + Duration::from_millis(317 * n)).collect();
-    let size = PictureSize::new(320, 240);
-    let rendering = Rendering { format: ImageFormat::default(), size };
-    let taken = take(&fragments, &PictureRequest { instants: instants.clone(), axis: Axis::Producer, rendering });
+    let size = ImageSize::new(320, 240);
+    let rendering = RenderOptions { format: ImageEncoding::default(), size };
+    let taken = take(&fragments, &ImageRequest { instants: instants.clone(), axis: Axis::Producer, rendering });
     let frames = recording.frames("gray", &["-vf", "scale=320:240:flags=bicubic"], (320, 240));
     let times = fragments.times();
     let jpegs: Vec<u8> = taken.results.iter().flat_map(|result| result.as_ref().unwrap().to_vec()).collect();
@@ -209,13 +210,13 @@ fn instants_outside_all_fragments_have_no_media() {
     fragments.spans.remove(1);
     let at = |millis: i64| Duration::from_millis(u64::try_from(EPOCH.as_millis() as i64 + millis).unwrap());
     let taken =
-        take(&fragments, &request(vec![at(-1), at(0), at(999), at(1000), at(2000), at(3000)], ImageFormat::Png));
+        take(&fragments, &request(vec![at(-1), at(0), at(999), at(1000), at(2000), at(3000)], ImageEncoding::Png));
     let found: Vec<bool> = taken.results.iter().map(Result::is_ok).collect();
     assert_eq!(found, [false, true, true, false, true, false]);
-    assert_eq!(taken.results[3], Err(ImageError::NoMedia));
-    let server = PictureRequest { axis: Axis::Server, ..request(vec![at(100_000), at(0)], ImageFormat::Png) };
+    assert_eq!(taken.results[3], Err(ExtractError::NoMedia));
+    let server = ImageRequest { axis: Axis::Server, ..request(vec![at(100_000), at(0)], ImageEncoding::Png) };
     let taken = take(&fragments, &server);
-    assert!(taken.results[0].is_ok() && taken.results[1] == Err(ImageError::NoMedia));
+    assert!(taken.results[0].is_ok() && taken.results[1] == Err(ExtractError::NoMedia));
 }
 
 #[test]
@@ -226,21 +227,21 @@ fn a_fragment_without_a_key_frame_is_decoded_from_the_one_before() {
     let x264 = ["-c:v", "libx264", "-g", "75", "-bf", "2", "-pix_fmt", "yuv420p"];
     let recording = Recording::make("testsrc2=size=160x96:rate=25:duration=3", &x264);
     let (whole, expected) = (Fragments::cut(&recording.path), recording.frames("rgb24", &[], (160, 96)));
-    let footage = whole.footage[0].clone();
-    let (first, second) = footage.frames.split_at(30);
+    let media = whole.media[0].clone();
+    let (first, second) = media.frames.split_at(30);
     let part = |frames: &[kvs_mkv::Frame]| {
         let start = frames.iter().map(|frame| frame.pts).min().unwrap();
-        kvs_local::images::Footage { tracks: footage.tracks.clone(), start, frames: frames.to_vec() }
+        kvs_local::images::FragmentMedia { tracks: media.tracks.clone(), start, frames: frames.to_vec() }
     };
     let mut fragments = Fragments::of(vec![part(first), part(second)]);
     let instant = EPOCH + Duration::from_millis(2000);
-    let taken = take(&fragments, &request(vec![instant], ImageFormat::Png));
+    let taken = take(&fragments, &request(vec![instant], ImageEncoding::Png));
     let (pixels, ..) = png(taken.results[0].as_ref().unwrap());
     assert!(difference(&pixels, &expected[50]).1 < 1.0);
 
     fragments.spans.remove(0);
-    let taken = take(&fragments, &request(vec![instant], ImageFormat::Png));
-    assert_eq!(taken.results[0], Err(Undecodable::NoKeyFrame.into()), "a hole before it");
+    let taken = take(&fragments, &request(vec![instant], ImageEncoding::Png));
+    assert_eq!(taken.results[0], Err(DecodeError::NoKeyFrame.into()), "a hole before it");
 }
 
 const MS_40: Duration = Duration::from_millis(40);
@@ -253,23 +254,23 @@ fn a_gop_cut_before_its_b_frames_has_a_picture_at_every_instant() {
     let x264 = ["-c:v", "libx264", "-g", "75", "-bf", "3", "-b_strategy", "0", "-pix_fmt", "yuv420p"];
     let recording = Recording::make("testsrc2=size=160x96:rate=25:duration=3", &x264);
     let (whole, expected) = (Fragments::cut(&recording.path), recording.frames("rgb24", &[], (160, 96)));
-    let footage = whole.footage[0].clone();
+    let media = whole.media[0].clone();
     // Before a frame that is shown after all that came, and after the next: B-frames follow it.
     let is_anchor = |cut: &usize| {
-        let (before, rest) = footage.frames.split_at(*cut);
+        let (before, rest) = media.frames.split_at(*cut);
         before.iter().all(|frame| frame.pts < rest[0].pts) && rest[1].pts < rest[0].pts
     };
-    let (first, second) = footage.frames.split_at((30..70).find(is_anchor).unwrap());
+    let (first, second) = media.frames.split_at((30..70).find(is_anchor).unwrap());
     // As producers do: a cluster starts at the frame it is sent with first.
     let part = |frames: &[kvs_mkv::Frame]| {
         let start = frames[0].pts;
-        kvs_local::images::Footage { tracks: footage.tracks.clone(), start, frames: frames.to_vec() }
+        kvs_local::images::FragmentMedia { tracks: media.tracks.clone(), start, frames: frames.to_vec() }
     };
     let mut fragments = Fragments::of(vec![part(first), part(second)]);
     // The service counts a fragment's length to the end of its last frame.
     fragments.spans[0].duration = first.iter().map(|frame| frame.pts).max().unwrap() + MS_40 - first[0].pts;
     let times = whole.times();
-    let taken = take(&fragments, &request(times, ImageFormat::Png));
+    let taken = take(&fragments, &request(times, ImageEncoding::Png));
     for (nth, (result, expected)) in taken.results.iter().zip(&expected).enumerate() {
         let (pixels, ..) = png(result.as_ref().unwrap_or_else(|error| panic!("frame {nth}: {error}")));
         assert!(difference(&pixels, expected).1 < 1.0, "frame {nth}");
@@ -285,11 +286,11 @@ fn times_in_the_order_of_decoding_are_put_right() {
     let recording = Recording::make("testsrc2=size=160x96:rate=25:duration=2", &x264);
     let (mut fragments, expected) = (Fragments::cut(&recording.path), recording.frames("rgb24", &[], (160, 96)));
     let times = fragments.times();
-    let frames = fragments.footage.iter_mut().flat_map(|footage| &mut footage.frames);
+    let frames = fragments.media.iter_mut().flat_map(|media| &mut media.frames);
     for (frame, time) in frames.zip(&times) {
         frame.pts = *time;
     }
-    let taken = take(&fragments, &request(times, ImageFormat::Png));
+    let taken = take(&fragments, &request(times, ImageEncoding::Png));
     for (result, expected) in taken.results.iter().zip(&expected) {
         let (pixels, ..) = png(result.as_ref().unwrap());
         assert!(difference(&pixels, expected).1 < 1.0);
@@ -304,21 +305,21 @@ fn what_cannot_be_decoded_says_why() {
     let why = |options: &[&str]| {
         let recording = Recording::make("testsrc2=size=160x96:rate=25:duration=0.4", options);
         let fragments = Fragments::cut(&recording.path);
-        let taken = take(&fragments, &request(vec![EPOCH], ImageFormat::default()));
+        let taken = take(&fragments, &request(vec![EPOCH], ImageEncoding::default()));
         match taken.results[0].clone() {
-            Err(ImageError::Media(reason)) => reason,
+            Err(ExtractError::Decode(reason)) => reason,
             other => panic!("{options:?}: {other:?}"),
         }
     };
     let x264 = |extra: &[&'static str]| why(&[&["-c:v", "libx264"], extra].concat());
-    assert_eq!(x264(&["-pix_fmt", "yuv420p10le"]), Undecodable::BitDepth { bits: 10 });
-    assert_eq!(x264(&["-pix_fmt", "yuv444p"]), Undecodable::ChromaFormat { id: 3 });
-    assert_eq!(x264(&["-pix_fmt", "yuv422p"]), Undecodable::ChromaFormat { id: 2 });
-    assert_eq!(x264(&["-pix_fmt", "yuv420p", "-flags", "+ildct+ilme"]), Undecodable::Interlaced);
+    assert_eq!(x264(&["-pix_fmt", "yuv420p10le"]), DecodeError::BitDepth { bits: 10 });
+    assert_eq!(x264(&["-pix_fmt", "yuv444p"]), DecodeError::ChromaFormat { id: 3 });
+    assert_eq!(x264(&["-pix_fmt", "yuv422p"]), DecodeError::ChromaFormat { id: 2 });
+    assert_eq!(x264(&["-pix_fmt", "yuv420p", "-flags", "+ildct+ilme"]), DecodeError::Interlaced);
     let x265 = |format: &'static str| why(&["-c:v", "libx265", "-x265-params", "log-level=error", "-pix_fmt", format]);
-    assert_eq!(x265("yuv420p10le"), Undecodable::BitDepth { bits: 10 });
-    assert_eq!(x265("yuv444p"), Undecodable::ChromaFormat { id: 3 });
-    assert_eq!(why(&["-c:v", "mjpeg"]), Undecodable::Codec { codec: "V_MJPEG".to_owned() });
+    assert_eq!(x265("yuv420p10le"), DecodeError::BitDepth { bits: 10 });
+    assert_eq!(x265("yuv444p"), DecodeError::ChromaFormat { id: 3 });
+    assert_eq!(why(&["-c:v", "mjpeg"]), DecodeError::Codec { codec: "V_MJPEG".to_owned() });
 }
 
 #[test]
@@ -329,9 +330,9 @@ fn a_damaged_frame_fails_its_pictures_until_the_next_key_frame() {
     let x264 = ["-c:v", "libx264", "-g", "10", "-bf", "0", "-pix_fmt", "yuv420p"];
     let recording = Recording::make("testsrc2=size=160x96:rate=25:duration=1.2", &x264);
     let mut fragments = Fragments::cut(&recording.path);
-    let data = fragments.footage[0].frames[5].data.clone().into_bytes();
-    fragments.footage[0].frames[5].data = data.slice(..data.len() / 2).into();
-    let taken = take(&fragments, &request(fragments.times(), ImageFormat::default()));
+    let data = fragments.media[0].frames[5].data.clone().into_bytes();
+    fragments.media[0].frames[5].data = data.slice(..data.len() / 2).into();
+    let taken = take(&fragments, &request(fragments.times(), ImageEncoding::default()));
     let ok: Vec<bool> = taken.results.iter().map(Result::is_ok).collect();
     let expected: Vec<bool> = (0..30).map(|at| !(5..10).contains(&at)).collect();
     assert_eq!(ok, expected);
@@ -352,8 +353,8 @@ fn a_lost_frame_fails_the_pictures_that_refer_to_it_and_no_grey_ones_are_made_up
         let recording = Recording::make("testsrc2=size=160x96:rate=25:duration=0.8", &options);
         let mut fragments = Fragments::cut(&recording.path);
         let times = fragments.times();
-        drop(fragments.footage[0].frames.remove(5));
-        let taken = take(&fragments, &request(times, ImageFormat::default()));
+        drop(fragments.media[0].frames.remove(5));
+        let taken = take(&fragments, &request(times, ImageEncoding::default()));
         let ok: Vec<bool> = taken.results.iter().map(Result::is_ok).collect();
         // At the time of the lost frame, the one before it is what there is to see.
         let expected: Vec<bool> = (0..20).map(|at| !(6..10).contains(&at)).collect();
@@ -370,9 +371,9 @@ fn work_stops_when_it_is_given_up() {
     let recording =
         Recording::make("testsrc2=size=160x96:rate=25:duration=1", &["-c:v", "libx264", "-pix_fmt", "yuv420p"]);
     let fragments = Fragments::cut(&recording.path);
-    let effort = Effort { go_on: &|| false, ..EFFORT };
-    let taken = pictures(&fragments, &fragments.spans, &request(vec![EPOCH], ImageFormat::Png), effort);
-    assert_eq!((taken.frames_decoded, &taken.results[0]), (0, &Err(Undecodable::GivenUp.into())));
+    let options = DecodeOptions { cancelled: &|| true, ..OPTIONS };
+    let taken = extract_images(&fragments, &fragments.spans, &request(vec![EPOCH], ImageEncoding::Png), options);
+    assert_eq!((taken.frames_decoded, &taken.results[0]), (0, &Err(DecodeError::Cancelled.into())));
 }
 
 #[test]
@@ -394,7 +395,7 @@ fn twenty_five_pictures_take_at_most_three_times_ffmpegs_time() {
         let recording = Recording::make(source, &[&codec[..], &rate].concat());
         let fragments = Fragments::cut(&recording.path);
         let wanted =
-            request((0..25).map(|second| EPOCH + Duration::from_secs(second)).collect(), ImageFormat::default());
+            request((0..25).map(|second| EPOCH + Duration::from_secs(second)).collect(), ImageEncoding::default());
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         for _ in 0..3 {
             let start = std::time::Instant::now();

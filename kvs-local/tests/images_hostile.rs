@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use hex_literal::hex;
 use kvs_local::images::{
-    Axis, Effort, Footage, FootageSource, FragmentSpan, ImageError, PictureRequest, PictureResult, Rendering,
-    Undecodable, limits, pictures,
+    Axis, DecodeError, DecodeOptions, ExtractError, FragmentMedia, FragmentSpan, ImageRequest, ImageResult,
+    MediaSource, RenderOptions, extract_images, limits,
 };
 use kvs_mkv::{CodecId, Frame, Track, TrackKind, TrackNumber};
 use kvs_types::FragmentNumber;
@@ -104,21 +104,24 @@ fn samples() -> impl Strategy<Value = &'static Sample> {
 }
 
 #[derive(Clone)]
-struct One(Footage);
+struct One(FragmentMedia);
 
-impl FootageSource for One {
-    fn footage(&self, _: &FragmentNumber) -> Result<Footage, Box<dyn std::error::Error + Send + Sync>> {
+impl MediaSource for One {
+    fn media(&self, _: &FragmentNumber) -> Result<FragmentMedia, Box<dyn std::error::Error + Send + Sync>> {
         Ok(self.0.clone())
     }
 }
 
-fn take(sample: &Sample, private: Vec<u8>, frames: Vec<(u64, Vec<u8>)>) -> Vec<PictureResult> {
+fn take(sample: &Sample, private: Vec<u8>, frames: Vec<(u64, Vec<u8>)>) -> Vec<ImageResult> {
     let track = Track::new(TrackNumber::ONE, TrackKind::Video, sample.codec.clone()).with_codec_private(private);
     let frame = |(at, data): (u64, Vec<u8>)| {
         Frame::new(TrackNumber::ONE, Duration::from_millis(at), Bytes::from(data)).with_keyframe(at == 0)
     };
-    let footage =
-        Footage { tracks: Arc::new([track]), start: Duration::ZERO, frames: frames.into_iter().map(frame).collect() };
+    let media = FragmentMedia {
+        tracks: Arc::new([track]),
+        start: Duration::ZERO,
+        frames: frames.into_iter().map(frame).collect(),
+    };
     let span = FragmentSpan {
         number: "1".parse().unwrap(),
         producer_timestamp: Duration::ZERO,
@@ -126,10 +129,10 @@ fn take(sample: &Sample, private: Vec<u8>, frames: Vec<(u64, Vec<u8>)>) -> Vec<P
         duration: Duration::from_millis(240),
     };
     let instants = (0..6).map(|number| Duration::from_millis(number * 40)).collect();
-    let request = PictureRequest { instants, axis: Axis::Producer, rendering: Rendering::default() };
-    let effort = Effort { threads: NonZeroUsize::MIN, go_on: &|| true };
+    let request = ImageRequest { instants, axis: Axis::Producer, rendering: RenderOptions::default() };
+    let options = DecodeOptions { threads: NonZeroUsize::MIN, cancelled: &|| false };
     let start = Instant::now();
-    let taken = pictures(&One(footage), &[span], &request, effort);
+    let taken = extract_images(&One(media), &[span], &request, options);
     assert!(start.elapsed() < Duration::from_secs(20), "took {:?}", start.elapsed());
     taken.results
 }
@@ -227,27 +230,27 @@ fn parameter_sets(columns: u32, rows: u32, references: u32) -> Vec<u8> {
 #[test]
 fn pictures_and_references_beyond_the_limits_are_refused_before_any_memory_is_taken() {
     let why = |sample, private| match &take(sample, private, real(sample))[0] {
-        Err(ImageError::Media(reason)) => reason.clone(),
+        Err(ExtractError::Decode(reason)) => reason.clone(),
         other => panic!("{other:?}"),
     };
     let reason = |columns, rows, references| why(&H264, parameter_sets(columns, rows, references));
     let h265 = |width, height, kept| why(&H265, h265_parameter_sets(width, height, kept));
     let limit = limits::PICTURE_MACROBLOCKS;
-    assert_eq!(reason(193, 192, 1), Undecodable::TooLarge { macroblocks: 37_056, limit });
-    assert_eq!(reason(65_536, 65_536, 1), Undecodable::TooLarge { macroblocks: u32::MAX, limit });
-    assert_eq!(h265(193 * 16, 192 * 16, 1), Undecodable::TooLarge { macroblocks: 37_056, limit });
+    assert_eq!(reason(193, 192, 1), DecodeError::TooLarge { macroblocks: 37_056, limit });
+    assert_eq!(reason(65_536, 65_536, 1), DecodeError::TooLarge { macroblocks: u32::MAX, limit });
+    assert_eq!(h265(193 * 16, 192 * 16, 1), DecodeError::TooLarge { macroblocks: 37_056, limit });
     let limit = limits::REFERENCE_MACROBLOCKS;
-    assert_eq!(h265(192 * 16, 192 * 16, 11), Undecodable::TooManyReferences { macroblocks: 405_504, limit });
-    assert!(matches!(h265(192 * 16, 192 * 16, 10), Undecodable::Decoder { .. } | Undecodable::Damaged { .. }));
-    assert_eq!(reason(192, 192, 11), Undecodable::TooManyReferences { macroblocks: 405_504, limit });
-    assert!(matches!(reason(1, 1, 17), Undecodable::TooManyReferences { .. }));
+    assert_eq!(h265(192 * 16, 192 * 16, 11), DecodeError::TooManyReferences { macroblocks: 405_504, limit });
+    assert!(matches!(h265(192 * 16, 192 * 16, 10), DecodeError::Decoder { .. } | DecodeError::Damaged { .. }));
+    assert_eq!(reason(192, 192, 11), DecodeError::TooManyReferences { macroblocks: 405_504, limit });
+    assert!(matches!(reason(1, 1, 17), DecodeError::TooManyReferences { .. }));
     // At the limits it is the frames that are wrong.
-    assert!(matches!(reason(192, 192, 10), Undecodable::Decoder { .. } | Undecodable::Damaged { .. }));
+    assert!(matches!(reason(192, 192, 10), DecodeError::Decoder { .. } | DecodeError::Damaged { .. }));
 }
 
 #[test]
 fn a_fragment_of_too_many_frames_is_refused() {
     let frames = |count: usize| (0..count).map(|_| (0, FRAMES[0].1.to_vec())).collect();
     let reason = take(&H264, AVCC.to_vec(), frames(limits::FRAGMENT_FRAMES + 1))[0].clone();
-    assert_eq!(reason, Err(Undecodable::TooManyFrames { limit: limits::FRAGMENT_FRAMES }.into()));
+    assert_eq!(reason, Err(DecodeError::TooManyFrames { limit: limits::FRAGMENT_FRAMES }.into()));
 }

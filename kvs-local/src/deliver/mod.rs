@@ -28,7 +28,7 @@ use tokio::sync::{Mutex, broadcast, mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::clock::Clock;
-use crate::images::{Axis, Effort, FragmentSpan, Rendering};
+use crate::images::{Axis, DecodeOptions, FragmentSpan, RenderOptions};
 use s3::images::{ImageMaker, ImageOutcome};
 use sns::publisher::Publisher;
 
@@ -65,7 +65,7 @@ pub struct ImageSettings {
     /// How often.
     pub interval: Duration,
     /// Format and size.
-    pub rendering: Rendering,
+    pub rendering: RenderOptions,
     /// The bucket of the destination's URI.
     pub bucket: String,
     /// The path in the destination's URI, empty without one.
@@ -310,7 +310,7 @@ impl Workbench {
         let number = fragment.spans.get(fragment.place).map(|span| span.number.clone());
         let made = tokio::task::spawn_blocking(move || {
             // One thread each: the workers are as many as the cores.
-            maker.make(&fragment, &settings, Effort { threads: NonZeroUsize::MIN, go_on: &|| true })
+            maker.make(&fragment, &settings, DecodeOptions { threads: NonZeroUsize::MIN, cancelled: &|| false })
         });
         // Fails only when the runtime shuts down, or on a bug that was logged.
         let (Ok(outcomes), Some(number)) = (made.await, number) else { return };

@@ -18,11 +18,12 @@ use crate::api::{ApiError, Exception, StreamRef, parse, required, within};
 use crate::clock::{from_json_seconds, json_seconds};
 use crate::faults::Befallen;
 use crate::images::{
-    Axis, Effort, ImageError, ImageFormat, JpegQuality, PictureRequest, PictureResult, PictureSize, Rendering, pictures,
+    Axis, DecodeOptions, ExtractError, ImageEncoding, ImageRequest, ImageResult, ImageSize, JpegQuality, RenderOptions,
+    extract_images,
 };
 use crate::ingest::Profile;
 use crate::limits;
-use crate::stored_media::StoredFootage;
+use crate::stored_media::StoreMediaSource;
 use crate::stream::registry::{ImageSelector, PictureFormat, StreamRecord, check_quality};
 
 #[derive(Debug, Deserialize)]
@@ -49,7 +50,7 @@ struct Plan {
     start_ms: u64,
     end_ms: u64,
     interval_ms: u64,
-    rendering: Rendering,
+    rendering: RenderOptions,
     page: u64,
     first: u64,
     /// Binds tokens to the request they were made for.
@@ -81,12 +82,12 @@ impl Answerer {
         self.ledger.media(&stream.name, plan.page, at)?;
         let permit = Arc::clone(&self.picture_work).acquire_owned().await.map_err(|_| internal())?;
         let answerer = Arc::clone(self);
-        let wanted = Wanted::new();
-        let (go_on, scripted) = (wanted.share(), befallen.image_error());
+        let cancel = CancelOnDrop::default();
+        let (cancelled, scripted) = (Arc::clone(&cancel.0), befallen.image_error());
         let made = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            let footage = StoredFootage { media: Arc::clone(&answerer.media), key: stream.media_key(), since };
-            let work = Work { footage: &footage, scripted, go_on: &|| go_on.load(Ordering::Relaxed) };
+            let media = StoreMediaSource { media: Arc::clone(&answerer.media), key: stream.media_key(), since };
+            let work = Work { media: &media, scripted, cancelled: &|| cancelled.load(Ordering::Relaxed) };
             plan.answer(&work)
         });
         let answer = made.await.map_err(|_| internal())??;
@@ -94,22 +95,13 @@ impl Answerer {
     }
 }
 
-/// Work that nobody waits for any more is given up: says so when dropped.
-struct Wanted(Arc<AtomicBool>);
+/// Cancels the work of a request when its future is dropped, because the client has disconnected.
+#[derive(Default)]
+struct CancelOnDrop(Arc<AtomicBool>);
 
-impl Wanted {
-    fn new() -> Self {
-        Self(Arc::new(AtomicBool::new(true)))
-    }
-
-    fn share(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.0)
-    }
-}
-
-impl Drop for Wanted {
+impl Drop for CancelOnDrop {
     fn drop(&mut self) {
-        self.0.store(false, Ordering::Relaxed);
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
@@ -197,25 +189,25 @@ impl Plan {
         STANDARD.encode_to_string(serde_json::to_vec(&token).expect("a number and a text are always JSON"))
     }
 
-    fn pictures(&self, instants: &[u64], work: &Work<'_>) -> Result<Vec<PictureResult>, ApiError> {
+    fn pictures(&self, instants: &[u64], work: &Work<'_>) -> Result<Vec<ImageResult>, ApiError> {
         let instants: Vec<Duration> = instants.iter().copied().map(Duration::from_millis).collect();
         let (Some(&first), Some(&last)) = (instants.first(), instants.last()) else { return Ok(Vec::new()) };
-        let spans = work.footage.spans(self.axis, first, last).map_err(|error| {
+        let spans = work.media.spans(self.axis, first, last).map_err(|error| {
             tracing::error!(%error, "fragments could not be listed");
             internal()
         })?;
         let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        let request = PictureRequest { instants, axis: self.axis, rendering: self.rendering };
-        Ok(pictures(work.footage, &spans, &request, Effort { threads, go_on: work.go_on }).results)
+        let request = ImageRequest { instants, axis: self.axis, rendering: self.rendering };
+        Ok(extract_images(work.media, &spans, &request, DecodeOptions { threads, cancelled: work.cancelled }).results)
     }
 }
 
 /// What the pictures of a request are made from.
 struct Work<'a> {
-    footage: &'a StoredFootage,
+    media: &'a StoreMediaSource,
     /// The error that a scripted fault puts in the place of every picture.
     scripted: Option<&'static str>,
-    go_on: &'a (dyn Fn() -> bool + Sync),
+    cancelled: &'a (dyn Fn() -> bool + Sync),
 }
 
 fn without_picture(at_ms: u64, code: &str) -> Value {
@@ -241,27 +233,27 @@ fn check_ranges(request: &GetImages, profile: Profile, start_ms: u64, end_ms: u6
     Ok((interval, request.max_results.unwrap_or(largest).min(largest)))
 }
 
-fn rendering(request: &GetImages) -> Result<Rendering, ApiError> {
+fn rendering(request: &GetImages) -> Result<RenderOptions, ApiError> {
     let quality = check_quality(request.format_config.as_ref())?;
     let format = match required("format", request.format)? {
-        PictureFormat::Png => ImageFormat::Png,
-        PictureFormat::Jpeg => ImageFormat::Jpeg(quality.and_then(JpegQuality::new).unwrap_or_default()),
+        PictureFormat::Png => ImageEncoding::Png,
+        PictureFormat::Jpeg => ImageEncoding::Jpeg(quality.and_then(JpegQuality::new).unwrap_or_default()),
     };
     within("WidthPixels", request.width_pixels, 1, limits::IMAGE_WIDTH)?;
     within("HeightPixels", request.height_pixels, 1, limits::IMAGE_HEIGHT)?;
     let size = match (request.width_pixels, request.height_pixels) {
         (None, None) => None,
         (Some(width), Some(height)) => match (u32::try_from(width), u32::try_from(height)) {
-            (Ok(width), Ok(height)) => PictureSize::new(width, height),
+            (Ok(width), Ok(height)) => ImageSize::new(width, height),
             _ => None,
         },
         // The service's words.
         _ => return Err(ApiError::invalid("Height and width for the images need to be provided or none.")),
     };
-    Ok(Rendering { format, size })
+    Ok(RenderOptions { format, size })
 }
 
-fn entry(at_ms: u64, result: &PictureResult) -> Value {
+fn entry(at_ms: u64, result: &ImageResult) -> Value {
     let at = json_seconds(at_ms);
     match result {
         Ok(picture) => {
@@ -273,6 +265,6 @@ fn entry(at_ms: u64, result: &PictureResult) -> Value {
             }
             json!({ "TimeStamp": at, "ImageContent": content })
         }
-        Err(error) => without_picture(at_ms, ImageError::code(error)),
+        Err(error) => without_picture(at_ms, ExtractError::code(error)),
     }
 }

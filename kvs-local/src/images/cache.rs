@@ -1,103 +1,107 @@
-//! The fragments of one request: each is read once where memory allows it.
+//! The fragments of one request. Each is read once if memory allows it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::error::Undecodable;
+use super::error::DecodeError;
 use super::index::PictureIndex;
 use super::limits::{CONTIGUOUS_WITHIN, GAP_AT_A_CUT, KEPT_BYTES};
-use super::media::{Axis, Footage, FootageSource, FragmentSpan};
+use super::source::{Axis, FragmentMedia, FragmentSpan, MediaSource};
 
-/// Fragments in the order of ingestion, with what was read of them so far.
-pub(super) struct Shelf<'a> {
+/// Fragments in ingestion order, with the media and the picture index of those that were read.
+pub(super) struct FragmentCache<'a> {
     spans: &'a [FragmentSpan],
-    source: &'a dyn FootageSource,
-    read: BTreeMap<usize, Result<Shelved, Undecodable>>,
-    room: usize,
+    source: &'a dyn MediaSource,
+    loaded: BTreeMap<usize, Result<CachedFragment, DecodeError>>,
+    /// Bytes of media that may still be kept.
+    free: usize,
 }
 
 /// A fragment that was read.
 #[derive(Clone)]
-pub(super) struct Shelved {
+pub(super) struct CachedFragment {
     pub(super) index: Arc<PictureIndex>,
-    /// The timecode that the fragment's own start has.
+    /// The timecode of the cluster.
     pub(super) start: Duration,
-    footage: Option<Arc<Footage>>,
+    /// `None` if the cache was full when the fragment was read.
+    media: Option<Arc<FragmentMedia>>,
 }
 
-impl<'a> Shelf<'a> {
-    pub(super) const fn new(spans: &'a [FragmentSpan], source: &'a dyn FootageSource) -> Self {
-        Self { spans, source, read: BTreeMap::new(), room: KEPT_BYTES }
+impl<'a> FragmentCache<'a> {
+    pub(super) const fn new(spans: &'a [FragmentSpan], source: &'a dyn MediaSource) -> Self {
+        Self { spans, source, loaded: BTreeMap::new(), free: KEPT_BYTES }
     }
 
     pub(super) fn span(&self, fragment: usize) -> Option<&'a FragmentSpan> {
         self.spans.get(fragment)
     }
 
-    /// The fragment that covers an instant. Where several do, since a fast upload packs long fragments close on the
-    /// server's clock, the latest. Where none does but the instant lies in the short gap to a fragment that goes on from
-    /// one, as where a GOP was cut among its B-frames, that one.
+    /// Returns the fragment that covers an instant.
+    ///
+    /// If several fragments do, it is the latest: after a fast upload, long fragments overlap on the server's clock. If
+    /// none does, but the instant is in the short gap before a contiguous fragment, it is the fragment before the gap:
+    /// a GOP that was cut among its B-frames leaves such a gap.
     pub(super) fn covering(&self, instant: Duration, axis: Axis) -> Option<usize> {
         let spans = || self.spans.iter().enumerate();
         let last = |(fragment, span): &(usize, &FragmentSpan)| (span.start(axis), *fragment);
         let covering = spans().filter(|(_, span)| span.covers(instant, axis)).max_by_key(last);
-        let in_gap_behind = |(fragment, span): &(usize, &FragmentSpan)| {
+        let before_gap = |(fragment, span): &(usize, &FragmentSpan)| {
             let end = span.start(axis).saturating_add(span.duration);
             let next = self.span(fragment + 1).filter(|_| self.is_followed(*fragment));
             let gap = end..next.map_or(end, |next| next.start(axis));
             gap.contains(&instant) && gap.end - gap.start <= GAP_AT_A_CUT
         };
-        let (fragment, _) = covering.or_else(|| spans().filter(in_gap_behind).max_by_key(last))?;
+        let (fragment, _) = covering.or_else(|| spans().filter(before_gap).max_by_key(last))?;
         Some(fragment)
     }
 
-    /// Whether the next fragment goes on where this one ends.
+    /// Returns whether the next fragment is contiguous with this one.
     pub(super) fn is_followed(&self, fragment: usize) -> bool {
         let (Some(this), Some(next)) = (self.span(fragment), self.span(fragment + 1)) else { return false };
         let end = this.producer_timestamp.saturating_add(this.duration);
         end.abs_diff(next.producer_timestamp) <= CONTIGUOUS_WITHIN
     }
 
-    /// The pictures of a fragment, reading it if need be.
-    pub(super) fn shelved(&mut self, fragment: usize) -> Result<&Shelved, Undecodable> {
-        if !self.read.contains_key(&fragment) {
-            let shelved = self.take_down(fragment);
-            self.read.insert(fragment, shelved);
+    /// Returns a fragment, and reads it first if necessary.
+    pub(super) fn get(&mut self, fragment: usize) -> Result<&CachedFragment, DecodeError> {
+        if !self.loaded.contains_key(&fragment) {
+            let cached = self.load(fragment);
+            self.loaded.insert(fragment, cached);
         }
-        self.known(fragment)
+        self.loaded(fragment)
     }
 
-    /// The pictures of a fragment that was read while planning.
-    pub(super) fn known(&self, fragment: usize) -> Result<&Shelved, Undecodable> {
-        match self.read.get(&fragment) {
-            Some(Ok(shelved)) => Ok(shelved),
-            Some(Err(reason)) => Err(reason.clone()),
-            None => Err(Undecodable::Storage { reason: format!("fragment {fragment} was not planned for") }),
+    /// Returns a fragment that was read while the decode spans were planned.
+    pub(super) fn loaded(&self, fragment: usize) -> Result<&CachedFragment, DecodeError> {
+        match self.loaded.get(&fragment) {
+            Some(Ok(cached)) => Ok(cached),
+            Some(Err(error)) => Err(error.clone()),
+            None => Err(DecodeError::Storage { reason: format!("fragment {fragment} is not part of the plan") }),
         }
     }
 
-    /// The media of a fragment: kept, or read again.
-    pub(super) fn footage(&self, fragment: usize) -> Result<Arc<Footage>, Undecodable> {
-        match &self.known(fragment)?.footage {
-            Some(footage) => Ok(Arc::clone(footage)),
+    /// Returns the media of a fragment, and reads it again if it was not kept.
+    pub(super) fn media(&self, fragment: usize) -> Result<Arc<FragmentMedia>, DecodeError> {
+        match &self.loaded(fragment)?.media {
+            Some(media) => Ok(Arc::clone(media)),
             None => self.read(fragment).map(Arc::new),
         }
     }
 
-    fn take_down(&mut self, fragment: usize) -> Result<Shelved, Undecodable> {
-        let footage = self.read(fragment)?;
-        let index = Arc::new(PictureIndex::of(&footage)?);
-        let (start, bytes) = (footage.start, footage.bytes());
-        let footage = self.room.checked_sub(bytes).map(|room| {
-            self.room = room;
-            Arc::new(footage)
+    fn load(&mut self, fragment: usize) -> Result<CachedFragment, DecodeError> {
+        let media = self.read(fragment)?;
+        let index = Arc::new(PictureIndex::new(&media)?);
+        let (start, bytes) = (media.start, media.bytes());
+        let media = self.free.checked_sub(bytes).map(|free| {
+            self.free = free;
+            Arc::new(media)
         });
-        Ok(Shelved { index, start, footage })
+        Ok(CachedFragment { index, start, media })
     }
 
-    fn read(&self, fragment: usize) -> Result<Footage, Undecodable> {
-        let span = self.span(fragment).ok_or(Undecodable::NoPicture)?;
-        self.source.footage(&span.number).map_err(|error| Undecodable::Storage { reason: error.to_string() })
+    fn read(&self, fragment: usize) -> Result<FragmentMedia, DecodeError> {
+        let span = self.span(fragment).ok_or(DecodeError::NoPicture)?;
+        self.source.media(&span.number).map_err(|error| DecodeError::Storage { reason: error.to_string() })
     }
 }

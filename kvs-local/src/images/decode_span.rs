@@ -1,133 +1,139 @@
-//! From instants to pictures, and from pictures to stretches of decoding that share no frame.
+//! Planning: from instants to pictures, and from pictures to spans of decoding that have no frame in common.
 
 use std::time::Duration;
 
-use super::cache::Shelf;
-use super::error::Undecodable;
+use super::cache::FragmentCache;
+use super::error::{DecodeError, ExtractError};
+use super::extract::ImageResult;
 use super::limits::LOOK_BACK_FRAGMENTS;
-use super::media::Axis;
-use super::{ImageError, PictureResult};
+use super::source::Axis;
 
-/// A coded picture: the fragment's place on the shelf, and the picture's in the fragment.
-pub(super) type Place = (usize, usize);
+/// A coded picture: the index of its fragment in the cache, and its index within the fragment in decoding order.
+pub(super) type Position = (usize, usize);
 
-/// Pictures to decode in one go: from `entry` to the last target nothing is decoded twice, and no other stretch touches
-/// any of it.
+/// Pictures to decode in one run. No frame between `start` and the last target is part of another span.
 #[derive(Debug)]
-pub(super) struct Stretch {
-    pub(super) entry: Place,
-    /// In the order of decoding.
+pub(super) struct DecodeSpan {
+    /// The random access picture that decoding starts from.
+    pub(super) start: Position,
+    /// In decoding order.
     pub(super) targets: Vec<Target>,
 }
 
-/// One picture that is wanted.
+/// A picture to render.
 #[derive(Debug)]
 pub(super) struct Target {
-    pub(super) place: Place,
-    /// The instants, by number, at which it is shown.
+    pub(super) position: Position,
+    /// The indices of the instants at which the picture is displayed.
     pub(super) instants: Vec<usize>,
 }
 
-/// Finds the picture of every instant. What is known to fail at once is written to `results`, the rest is planned.
+/// Finds the picture of every instant. Instants without one get their error in `results`; the others are planned.
 pub(super) fn plan(
-    shelf: &mut Shelf<'_>,
+    cache: &mut FragmentCache<'_>,
     instants: &[Duration],
     axis: Axis,
-    results: &mut [Option<PictureResult>],
-) -> Vec<Stretch> {
-    let mut found: Vec<(Place, Place, usize)> = Vec::new();
-    for ((number, instant), result) in instants.iter().enumerate().zip(results) {
-        match find(shelf, *instant, axis) {
-            Ok((place, entry)) => found.push((place, entry, number)),
+    results: &mut [Option<ImageResult>],
+) -> Vec<DecodeSpan> {
+    let mut found: Vec<(Position, Position, usize)> = Vec::new();
+    for ((index, instant), result) in instants.iter().enumerate().zip(results) {
+        match find(cache, *instant, axis) {
+            Ok((position, start)) => found.push((position, start, index)),
             Err(error) => *result = Some(Err(error)),
         }
     }
     found.sort_unstable();
-    stretches(found)
+    join(found)
 }
 
-/// Joins pictures whose decoding would touch the same frames. `found` is sorted by place.
-fn stretches(found: Vec<(Place, Place, usize)>) -> Vec<Stretch> {
-    let mut stretches: Vec<Stretch> = Vec::new();
-    for (place, entry, instant) in found {
-        if let Some(last) = stretches.last_mut().and_then(|stretch| stretch.targets.last_mut())
-            && last.place == place
+/// Joins pictures whose decoding needs the same frames. `found` is sorted by position.
+fn join(found: Vec<(Position, Position, usize)>) -> Vec<DecodeSpan> {
+    let mut spans: Vec<DecodeSpan> = Vec::new();
+    for (position, start, instant) in found {
+        if let Some(last) = spans.last_mut().and_then(|span| span.targets.last_mut())
+            && last.position == position
         {
             last.instants.push(instant);
             continue;
         }
-        let mut stretch = Stretch { entry, targets: Vec::new() };
-        // A picture of an open GOP may reach back behind several stretches.
-        while let Some(earlier) = stretches.pop_if(|earlier| earlier.last().is_some_and(|last| stretch.entry <= last)) {
-            stretch.entry = stretch.entry.min(earlier.entry);
-            stretch.targets.splice(0..0, earlier.targets);
+        let mut span = DecodeSpan { start, targets: Vec::new() };
+        // A leading picture of an open GOP starts at an earlier key frame and can overlap several spans.
+        while let Some(earlier) = spans.pop_if(|earlier| earlier.last().is_some_and(|last| span.start <= last)) {
+            span.start = span.start.min(earlier.start);
+            span.targets.splice(0..0, earlier.targets);
         }
-        stretch.targets.push(Target { place, instants: vec![instant] });
-        stretches.push(stretch);
+        span.targets.push(Target { position, instants: vec![instant] });
+        spans.push(span);
     }
-    stretches
+    spans
 }
 
-impl Stretch {
-    fn last(&self) -> Option<Place> {
-        self.targets.last().map(|target| target.place)
+impl DecodeSpan {
+    fn last(&self) -> Option<Position> {
+        self.targets.last().map(|target| target.position)
     }
 }
 
-/// The picture shown at an instant and the one its decoding starts from.
-fn find(shelf: &mut Shelf<'_>, instant: Duration, axis: Axis) -> Result<(Place, Place), ImageError> {
-    let fragment = shelf.covering(instant, axis).ok_or(ImageError::NoMedia)?;
-    let place = shown_at(shelf, fragment, instant, axis)?;
-    Ok((place, entry_for(shelf, place)?))
+/// Returns the picture displayed at an instant and the picture its decoding starts from.
+fn find(cache: &mut FragmentCache<'_>, instant: Duration, axis: Axis) -> Result<(Position, Position), ExtractError> {
+    let fragment = cache.covering(instant, axis).ok_or(ExtractError::NoMedia)?;
+    let position = displayed_at(cache, fragment, instant, axis)?;
+    Ok((position, decode_start(cache, position)?))
 }
 
-fn shown_at(shelf: &mut Shelf<'_>, fragment: usize, instant: Duration, axis: Axis) -> Result<Place, Undecodable> {
-    let start_of_span = shelf.span(fragment).ok_or(Undecodable::NoPicture)?.start(axis);
-    let shelved = shelf.shelved(fragment)?;
-    let offset = instant.saturating_sub(start_of_span);
-    let at = shelved.start.saturating_add(offset);
-    let place = shelved.index.shown_at(at, shelved.start).ok_or(Undecodable::NoPicture)?;
-    let shown = shelved.index.at(place).unwrap_or_default();
-    if shelved.index.is_last_shown(place) && shown < at {
-        let since_start = shown.saturating_sub(shelved.start);
-        if let Some(leading) = leading_at(shelf, fragment, offset, since_start) {
+fn displayed_at(
+    cache: &mut FragmentCache<'_>,
+    fragment: usize,
+    instant: Duration,
+    axis: Axis,
+) -> Result<Position, DecodeError> {
+    let span_start = cache.span(fragment).ok_or(DecodeError::NoPicture)?.start(axis);
+    let cached = cache.get(fragment)?;
+    let offset = instant.saturating_sub(span_start);
+    let pts = cached.start.saturating_add(offset);
+    let picture = cached.index.displayed_at(pts, cached.start).ok_or(DecodeError::NoPicture)?;
+    let found = cached.index.pts(picture).unwrap_or_default();
+    if cached.index.is_last_displayed(picture) && found < pts {
+        let since_start = found.saturating_sub(cached.start);
+        if let Some(leading) = leading_at(cache, fragment, offset, since_start) {
             return Ok((fragment + 1, leading));
         }
     }
-    Ok((fragment, place))
+    Ok((fragment, picture))
 }
 
-/// With open GOPs the last pictures shown of a fragment lie in the next one, behind its key frame. `offset` is the
-/// instant and `after` the time of the best picture so far, both counted from the start of this fragment.
-fn leading_at(shelf: &mut Shelf<'_>, fragment: usize, offset: Duration, after: Duration) -> Option<usize> {
-    let (this, next) = (shelf.span(fragment)?, shelf.span(fragment + 1)?);
+/// Finds a better picture among the leading pictures of the next fragment: with open GOPs, the last pictures that are
+/// displayed before a key frame follow it in decoding order. `offset` is the instant and `after` the presentation time
+/// of the best picture so far, both relative to the start of this fragment.
+fn leading_at(cache: &mut FragmentCache<'_>, fragment: usize, offset: Duration, after: Duration) -> Option<usize> {
+    let (this, next) = (cache.span(fragment)?, cache.span(fragment + 1)?);
     let length = next.producer_timestamp.checked_sub(this.producer_timestamp)?;
-    if !shelf.is_followed(fragment) {
+    if !cache.is_followed(fragment) {
         return None;
     }
-    let shelved = shelf.shelved(fragment + 1).ok()?;
-    let at = (shelved.start + offset).checked_sub(length)?;
-    let leading = shelved.index.leading_at(at, shelved.start)?;
-    let shown = (shelved.index.at(leading)? + length).checked_sub(shelved.start)?;
-    (shown > after).then_some(leading)
+    let cached = cache.get(fragment + 1).ok()?;
+    let pts = (cached.start + offset).checked_sub(length)?;
+    let leading = cached.index.leading_at(pts, cached.start)?;
+    let found = (cached.index.pts(leading)? + length).checked_sub(cached.start)?;
+    (found > after).then_some(leading)
 }
 
-/// Goes back to a picture that stands alone, through contiguous fragments if need be.
-fn entry_for(shelf: &mut Shelf<'_>, place: Place) -> Result<Place, Undecodable> {
-    let (fragment, picture) = place;
-    if let Some(entry) = shelf.shelved(fragment)?.index.entry_for(picture) {
-        return Ok((fragment, entry));
+/// Returns the random access picture before a picture, in its fragment or in a contiguous one before it.
+fn decode_start(cache: &mut FragmentCache<'_>, position: Position) -> Result<Position, DecodeError> {
+    let (fragment, picture) = position;
+    if let Some(start) = cache.get(fragment)?.index.random_access_for(picture) {
+        return Ok((fragment, start));
     }
     let earliest = fragment.saturating_sub(LOOK_BACK_FRAGMENTS);
     for earlier in (earliest..fragment).rev() {
-        if !shelf.is_followed(earlier) {
+        if !cache.is_followed(earlier) {
             break;
         }
-        if let Some(entry) = shelf.shelved(earlier)?.index.last_entry() {
-            return Ok((earlier, entry));
+        if let Some(start) = cache.get(earlier)?.index.last_random_access() {
+            return Ok((earlier, start));
         }
     }
-    Err(Undecodable::NoKeyFrame)
+    Err(DecodeError::NoKeyFrame)
 }
 
 #[cfg(test)]
@@ -135,9 +141,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn overlapping_decoding_becomes_one_stretch() {
+    fn joins_overlapping_spans() {
         let key = |fragment| (fragment, 0);
-        let joined = stretches(vec![
+        let joined = join(vec![
             ((0, 0), key(0), 0),
             ((0, 25), key(0), 1),
             ((1, 0), key(1), 2),
@@ -147,7 +153,7 @@ mod tests {
             ((2, 9), key(2), 6),
             ((4, 1), key(4), 7),
         ]);
-        let shape: Vec<_> = joined.iter().map(|one| (one.entry, one.targets.len())).collect();
+        let shape: Vec<_> = joined.iter().map(|one| (one.start, one.targets.len())).collect();
         assert_eq!(shape, [((0, 0), 2), ((1, 0), 4), ((4, 0), 1)]);
         assert_eq!(joined[1].targets[0].instants, [2, 3]);
     }

@@ -1,100 +1,124 @@
-//! Why a picture cannot be had from media that is there.
+//! Errors of image extraction.
 
-/// Why there is media at an instant and yet no picture: what a `MEDIA_ERROR` stands for.
+/// Why there is no image for an instant.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Undecodable {
-    /// No track 1, or track 1 is not video.
+pub enum ExtractError {
+    /// No fragment covers the instant.
+    #[error("no media at this timestamp")]
+    NoMedia,
+    /// A fragment covers the instant, but no image can be made of it.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+}
+
+impl ExtractError {
+    /// Returns the `Error` value of GetImages: `NO_MEDIA` or `MEDIA_ERROR`.
+    /// <https://docs.aws.amazon.com/kinesisvideostreams/latest/dg/API_reader_Image.html>
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NoMedia => "NO_MEDIA",
+            Self::Decode(_) => "MEDIA_ERROR",
+        }
+    }
+}
+
+/// Why stored media gives no image. GetImages reports `MEDIA_ERROR`; the reason goes to the log.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// There is no track 1, or track 1 is not video.
     #[error("track 1 is not a video track")]
     NoVideoTrack,
     /// The codec is neither H.264 nor H.265.
-    #[error("codec {codec} cannot be decoded here, only V_MPEG4/ISO/AVC (H.264) and V_MPEGH/ISO/HEVC (H.265) can")]
+    #[error("unsupported codec {codec}: only V_MPEG4/ISO/AVC (H.264) and V_MPEGH/ISO/HEVC (H.265) can be decoded")]
     Codec {
-        /// The Matroska codec id.
+        /// The Matroska codec ID.
         codec: String,
     },
-    /// The codec private data is neither a record (avcC, hvcC) nor Annex B parameter sets.
-    #[error("the codec private data holds no readable parameter sets")]
+    /// The codec private data is neither an `avcC` or `hvcC` record nor Annex B parameter sets.
+    #[error("codec private data has no readable parameter sets")]
     CodecPrivate,
-    /// A sequence or picture parameter set cannot be read.
-    #[error("a parameter set is damaged or missing")]
+    /// A sequence or picture parameter set, or a slice header that refers to one, cannot be parsed.
+    #[error("parameter set damaged or missing")]
     ParameterSet,
-    /// More than 8 bits a sample.
-    #[error("{bits} bits a sample cannot be decoded, only 8 can")]
+    /// The samples have more than 8 bits.
+    #[error("unsupported bit depth {bits}: only 8 bits per sample can be decoded")]
     BitDepth {
-        /// Bits of a sample.
+        /// Bits per sample.
         bits: u32,
     },
-    /// Not 4:2:0.
-    #[error("chroma format {id} cannot be decoded, only 1 (4:2:0) can")]
+    /// The chroma format is not 4:2:0.
+    #[error("unsupported chroma_format_idc {id}: only 1 (4:2:0) can be decoded")]
     ChromaFormat {
-        /// `chroma_format_idc`: 0 is grey, 2 is 4:2:2, 3 is 4:4:4.
+        /// `chroma_format_idc`: 0 is monochrome, 2 is 4:2:2, 3 is 4:4:4.
         id: u32,
     },
-    /// Fields or macroblock-adaptive interlacing.
-    #[error("interlaced pictures cannot be decoded")]
+    /// Field coding or macroblock-adaptive frame/field coding.
+    #[error("interlaced video cannot be decoded")]
     Interlaced,
     /// The picture is larger than the limit.
-    #[error("a picture of {macroblocks} macroblocks is larger than the limit of {limit}")]
+    #[error("picture too large: {macroblocks} macroblocks, limit {limit}")]
     TooLarge {
         /// Macroblocks of the picture.
         macroblocks: u32,
-        /// Macroblocks allowed: [`limits::PICTURE_MACROBLOCKS`](super::limits::PICTURE_MACROBLOCKS).
+        /// Allowed macroblocks: [`limits::PICTURE_MACROBLOCKS`](super::limits::PICTURE_MACROBLOCKS).
         limit: u32,
     },
-    /// The stream asks the decoder to keep more than the limit.
-    #[error("references of {macroblocks} macroblocks are more than the limit of {limit}")]
+    /// The stream requires a larger decoded picture buffer than the limit.
+    #[error("reference pictures too large: {macroblocks} macroblocks, limit {limit}")]
     TooManyReferences {
-        /// Macroblocks of all references.
+        /// Macroblocks of all reference pictures.
         macroblocks: u32,
-        /// Macroblocks allowed: [`limits::REFERENCE_MACROBLOCKS`](super::limits::REFERENCE_MACROBLOCKS).
+        /// Allowed macroblocks: [`limits::REFERENCE_MACROBLOCKS`](super::limits::REFERENCE_MACROBLOCKS).
         limit: u32,
     },
-    /// More frames than a fragment may have.
-    #[error("a fragment of more than {limit} frames is not decoded")]
+    /// The fragment has more frames than the limit.
+    #[error("fragment has more than {limit} frames")]
     TooManyFrames {
-        /// Frames allowed: [`limits::FRAGMENT_FRAMES`](super::limits::FRAGMENT_FRAMES).
+        /// Allowed frames: [`limits::FRAGMENT_FRAMES`](super::limits::FRAGMENT_FRAMES).
         limit: usize,
     },
-    /// The fragment holds no picture at all.
-    #[error("the fragment holds no picture")]
+    /// The fragment contains no coded picture.
+    #[error("fragment contains no coded picture")]
     NoPicture,
-    /// Neither the fragment nor the contiguous ones before it have a key frame to start from.
-    #[error("no key frame to start decoding from, neither in the fragment nor in the contiguous ones before it")]
+    /// Neither the fragment nor the contiguous fragments before it contain a key frame to start from.
+    #[error("no key frame to start decoding from, in the fragment or in the contiguous fragments before it")]
     NoKeyFrame,
-    /// The frame's bytes are not whole NAL units, or the picture is not whole.
-    #[error("the frame at {pts_millis} ms is damaged")]
+    /// The bytes of the frame are not a sequence of whole NAL units, or the decoder returned no whole picture for it.
+    #[error("frame at {pts_millis} ms is damaged")]
     Damaged {
-        /// The frame's time in the fragment's own timecodes.
+        /// Presentation time of the frame in the timecodes of its fragment, in ms.
         pts_millis: u128,
     },
-    /// A frame that others refer to was lost before this one.
-    #[error("a frame before that at {pts_millis} ms is missing")]
+    /// A reference frame was lost before this frame.
+    #[error("reference frame missing before the frame at {pts_millis} ms")]
     MissingReference {
-        /// The time of the first frame after the loss, in the fragment's own timecodes.
+        /// Presentation time of the first frame after the loss in the timecodes of its fragment, in ms.
         pts_millis: u128,
     },
-    /// The decoder refused a frame that this picture needs.
-    #[error("the frame at {pts_millis} ms cannot be decoded: {reason}")]
+    /// The decoder rejected a frame that the picture needs.
+    #[error("failed to decode frame at {pts_millis} ms: {reason}")]
     Decoder {
-        /// The frame's time in the fragment's own timecodes.
+        /// Presentation time of the frame in the timecodes of its fragment, in ms.
         pts_millis: u128,
-        /// What the decoder said.
+        /// The message of the decoder.
         reason: String,
     },
-    /// The picture was decoded but could not be scaled or encoded.
-    #[error("the picture cannot be written: {reason}")]
+    /// The picture was decoded, but could not be scaled or encoded.
+    #[error("failed to encode image: {reason}")]
     Encoder {
-        /// What the encoder said.
+        /// The message of the encoder.
         reason: String,
     },
     /// The stored fragment could not be read.
-    #[error("the stored fragment cannot be read: {reason}")]
+    #[error("failed to read stored fragment: {reason}")]
     Storage {
-        /// What the store said.
+        /// The message of the store.
         reason: String,
     },
-    /// The request was given up before this picture's turn.
-    #[error("the request was given up")]
-    GivenUp,
+    /// The request was cancelled before this image was made.
+    #[error("request cancelled")]
+    Cancelled,
 }

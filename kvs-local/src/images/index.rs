@@ -1,4 +1,4 @@
-//! The pictures of one fragment: when each is shown, and what decoding it takes.
+//! The pictures of one fragment: their presentation times, and what decoding each of them requires.
 
 use std::time::Duration;
 
@@ -7,249 +7,187 @@ use kvs_mkv::{Track, TrackKind, TrackNumber};
 
 use super::access_unit::{Framing, split};
 use super::decoder::codec::Codec;
-use super::decoder::h265;
-use super::error::Undecodable;
+use super::decoder::header::{HeaderReader, PictureHeader, RandomAccess};
+use super::decoder::picture::DisplayInfo;
+use super::error::DecodeError;
 use super::limits::FRAGMENT_FRAMES;
-use super::media::Footage;
-use super::sequence::Look;
-use super::slice::{Numbering, OrderCount, ParameterSets, SliceHead};
+use super::slice::Numbering;
+use super::source::FragmentMedia;
 
-/// The pictures of one fragment in the order of decoding.
+/// The pictures of one fragment in decoding order.
 #[derive(Clone, Debug)]
 pub(super) struct PictureIndex {
     pub(super) codec: Codec,
-    /// The codec private data of its track.
+    /// The codec private data of the track.
     pub(super) private: Bytes,
     pub(super) framing: Framing,
-    pub(super) pictures: Vec<Coded>,
-    /// Places in `pictures` in the order of showing.
-    shown: Vec<usize>,
+    pub(super) pictures: Vec<CodedPicture>,
+    /// Indices into `pictures` in display order.
+    display_order: Vec<usize>,
 }
 
 /// One coded picture.
 #[derive(Clone, Debug)]
-pub(super) struct Coded {
-    /// Its place among all frames of the fragment.
+pub(super) struct CodedPicture {
+    /// Index of its frame among all frames of the fragment.
     pub(super) frame: usize,
-    /// When it is shown, on the axis of the frames' times.
-    pub(super) at: Duration,
-    /// Where decoding may start from here, and how.
-    pub(super) entry: Entry,
-    /// Whether later pictures may need it.
+    /// Presentation time, in the timecodes of the fragment.
+    pub(super) pts: Duration,
+    pub(super) random_access: RandomAccess,
+    /// Whether later pictures may refer to it.
     pub(super) reference: bool,
-    pub(super) look: Look,
-    /// Its place among the references of H.264; the decoder of H.265 misses lost ones itself.
+    pub(super) display: DisplayInfo,
     pub(super) numbering: Option<Numbering>,
-    /// Why it cannot be decoded, if that is known already.
-    pub(super) trouble: Option<Undecodable>,
+    /// Why the picture cannot be decoded, if the header already shows it.
+    pub(super) error: Option<DecodeError>,
     order: i64,
-}
-
-/// Whether decoding may start at a picture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Entry {
-    /// It needs pictures before it.
-    None,
-    /// It stands alone, but pictures that come after it and are shown before it do not (an open GOP).
-    Open,
-    /// Nothing after it needs anything before it.
-    Idr,
 }
 
 impl PictureIndex {
-    /// Reads the heads of all frames of track 1.
-    pub(super) fn of(footage: &Footage) -> Result<Self, Undecodable> {
-        let track = video_track(footage)?;
+    /// Reads the picture headers in all frames of track 1.
+    pub(super) fn new(media: &FragmentMedia) -> Result<Self, DecodeError> {
+        let track = video_track(media)?;
         let codec = Codec::of(track)?;
-        let (framing, sets) = codec.parse_private(&track.codec_private).ok_or(Undecodable::CodecPrivate)?;
-        let mut scan = Scan { codec, framing, heads: Heads::of(codec), order: 0 };
+        let (framing, sets) = codec.parse_private(&track.codec_private).ok_or(DecodeError::CodecPrivate)?;
+        let mut scanner = Scanner { codec, framing, headers: HeaderReader::new(codec), order: 0 };
         for unit in sets.into_iter().filter(|unit| codec.is_parameter_set(unit)) {
-            scan.heads.take(unit)?;
+            scanner.headers.parameter_set(unit)?;
         }
-        let frames = footage.frames.iter().enumerate().filter(|(_, frame)| frame.track == TrackNumber::ONE);
+        let frames = media.frames.iter().enumerate().filter(|(_, frame)| frame.track == TrackNumber::ONE);
         let mut pictures = Vec::new();
-        for (place, frame) in frames {
+        for (index, frame) in frames {
             if pictures.len() == FRAGMENT_FRAMES {
-                return Err(Undecodable::TooManyFrames { limit: FRAGMENT_FRAMES });
+                return Err(DecodeError::TooManyFrames { limit: FRAGMENT_FRAMES });
             }
             let data = frame.data.clone().into_bytes();
-            pictures.extend(scan.picture(place, frame.pts, frame.keyframe, &data));
+            pictures.extend(scanner.picture(index, frame.pts, frame.keyframe, &data));
         }
         if pictures.is_empty() {
-            return Err(Undecodable::NoPicture);
+            return Err(DecodeError::NoPicture);
         }
-        give_times_of_showing(&mut pictures);
-        let mut shown: Vec<usize> = (0..pictures.len()).collect();
-        shown.sort_by_key(|place| pictures.get(*place).map(|picture| picture.at));
-        Ok(Self { codec, private: track.codec_private.clone(), framing, pictures, shown })
+        assign_presentation_times(&mut pictures);
+        let mut display_order: Vec<usize> = (0..pictures.len()).collect();
+        display_order.sort_by_key(|picture| pictures.get(*picture).map(|picture| picture.pts));
+        Ok(Self { codec, private: track.codec_private.clone(), framing, pictures, display_order })
     }
 
-    /// The place of the picture shown at `instant`: the latest one not after it, or else the first one shown from
-    /// `start` on.
-    pub(super) fn shown_at(&self, instant: Duration, start: Duration) -> Option<usize> {
-        let own = || self.shown.iter().copied().filter(|place| self.at(*place) >= Some(start));
-        own().take_while(|place| self.at(*place) <= Some(instant)).last().or_else(|| own().next())
+    /// Returns the picture displayed at `instant`: the last one that is not after it, or the first one that is not
+    /// before `start`.
+    pub(super) fn displayed_at(&self, instant: Duration, start: Duration) -> Option<usize> {
+        let own = || self.display_order.iter().copied().filter(|picture| self.pts(*picture) >= Some(start));
+        own().take_while(|picture| self.pts(*picture) <= Some(instant)).last().or_else(|| own().next())
     }
 
-    /// The place of the latest picture that is shown not after `instant` although its fragment starts later: one of the
-    /// pictures that follow the key frame of an open GOP and are shown before it.
+    /// Returns the last leading picture that is displayed not after `instant`. Leading pictures follow the key frame of
+    /// an open GOP and are displayed before it, which is before the `start` of their fragment.
     pub(super) fn leading_at(&self, instant: Duration, start: Duration) -> Option<usize> {
-        let before = |place: &usize| self.at(*place) <= Some(instant) && self.at(*place) < Some(start);
-        self.shown.iter().copied().take_while(before).last()
+        let before = |picture: &usize| self.pts(*picture) <= Some(instant) && self.pts(*picture) < Some(start);
+        self.display_order.iter().copied().take_while(before).last()
     }
 
-    /// Whether no picture of the fragment is shown after this one.
-    pub(super) fn is_last_shown(&self, place: usize) -> bool {
-        self.shown.last() == Some(&place)
+    /// Returns whether this picture is the last one of the fragment in display order.
+    pub(super) fn is_last_displayed(&self, picture: usize) -> bool {
+        self.display_order.last() == Some(&picture)
     }
 
-    /// When the picture at this place is shown.
-    pub(super) fn at(&self, place: usize) -> Option<Duration> {
-        self.pictures.get(place).map(|picture| picture.at)
+    /// Returns the presentation time of a picture.
+    pub(super) fn pts(&self, picture: usize) -> Option<Duration> {
+        self.pictures.get(picture).map(|picture| picture.pts)
     }
 
-    /// The last place from which decoding may start.
-    pub(super) fn last_entry(&self) -> Option<usize> {
-        self.pictures.iter().rposition(|picture| picture.entry != Entry::None)
+    /// Returns the last random access picture of the fragment.
+    pub(super) fn last_random_access(&self) -> Option<usize> {
+        self.pictures.iter().rposition(|picture| picture.random_access != RandomAccess::None)
     }
 
-    /// The place from which decoding must start for the picture at `place`; `None` if that lies in an earlier fragment.
-    pub(super) fn entry_for(&self, place: usize) -> Option<usize> {
-        let at = self.at(place)?;
-        let candidates = self.pictures.get(..=place)?.iter().enumerate().rev();
-        let mut entries = candidates.filter(|(_, picture)| match picture.entry {
-            Entry::None => false,
-            Entry::Idr => true,
-            Entry::Open => picture.at <= at,
+    /// Returns the picture from which decoding must start to get this one, or `None` if it is in an earlier fragment.
+    pub(super) fn random_access_for(&self, picture: usize) -> Option<usize> {
+        let pts = self.pts(picture)?;
+        let candidates = self.pictures.get(..=picture)?.iter().enumerate().rev();
+        let mut starts = candidates.filter(|(_, candidate)| match candidate.random_access {
+            RandomAccess::None => false,
+            RandomAccess::Idr => true,
+            RandomAccess::OpenGop => candidate.pts <= pts,
         });
-        entries.next().map(|(entry, _)| entry)
+        starts.next().map(|(start, _)| start)
     }
 }
 
-/// Track 1, if it is video.
-fn video_track(footage: &Footage) -> Result<&Track, Undecodable> {
-    let track = footage.tracks.iter().find(|track| track.number == TrackNumber::ONE);
-    track.filter(|track| track.kind == TrackKind::Video).ok_or(Undecodable::NoVideoTrack)
+/// Returns track 1, if it is video..
+fn video_track(media: &FragmentMedia) -> Result<&Track, DecodeError> {
+    let track = media.tracks.iter().find(|track| track.number == TrackNumber::ONE);
+    track.filter(|track| track.kind == TrackKind::Video).ok_or(DecodeError::NoVideoTrack)
 }
 
-/// What the head of a picture says.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Head {
-    pub(super) entry: Entry,
-    pub(super) reference: bool,
-    pub(super) look: Look,
-    pub(super) numbering: Option<Numbering>,
-    /// Its place in the order of showing; places of one coded sequence compare.
-    pub(super) order: i64,
-}
-
-/// Reads heads, with what must be known of those before.
-enum Heads {
-    H264 { sets: ParameterSets, count: OrderCount },
-    H265(h265::Heads),
-}
-
-impl Heads {
-    fn of(codec: Codec) -> Self {
-        match codec {
-            Codec::H264 => Self::H264 { sets: ParameterSets::default(), count: OrderCount::default() },
-            Codec::H265 => Self::H265(h265::Heads::default()),
-        }
-    }
-
-    /// Takes a parameter set, and refuses those whose pictures cannot be decoded.
-    fn take(&mut self, unit: &[u8]) -> Result<(), Undecodable> {
-        match self {
-            Self::H264 { sets, .. } => sets.take(unit),
-            Self::H265(heads) => heads.take(unit),
-        }
-    }
-
-    /// The head of the picture that a slice begins; `None` for slices that go on with one.
-    fn slice(&mut self, unit: &[u8], keyframe: bool) -> Option<Result<Head, Undecodable>> {
-        match self {
-            Self::H264 { sets, count } => Some(SliceHead::parse(unit, sets)?.map(|head| Head {
-                entry: match head {
-                    SliceHead { idr: true, .. } => Entry::Idr,
-                    SliceHead { intra: true, .. } if keyframe => Entry::Open,
-                    _ => Entry::None,
-                },
-                reference: head.reference,
-                look: head.look,
-                numbering: Some(head.numbering()),
-                order: count.next(&head),
-            })),
-            Self::H265(heads) => heads.slice(unit),
-        }
-    }
-}
-
-struct Scan {
+/// Reads the picture headers of one fragment, frame by frame.
+struct Scanner {
     codec: Codec,
     framing: Framing,
-    heads: Heads,
+    headers: HeaderReader,
+    /// Picture order count of the last picture.
     order: i64,
 }
 
-impl Scan {
-    /// The picture in one frame; `None` for a frame without any slice.
-    fn picture(&mut self, frame: usize, at: Duration, keyframe: bool, data: &[u8]) -> Option<Coded> {
-        let mut coded = Coded {
+impl Scanner {
+    /// Returns the picture in one frame, or `None` for a frame without a slice.
+    fn picture(&mut self, frame: usize, pts: Duration, keyframe: bool, data: &[u8]) -> Option<CodedPicture> {
+        let mut coded = CodedPicture {
             frame,
-            at,
-            entry: Entry::None,
+            pts,
+            random_access: RandomAccess::None,
             reference: true,
-            look: Look::default(),
+            display: DisplayInfo::default(),
             numbering: None,
-            trouble: None,
+            error: None,
             order: 0,
         };
-        match self.head(data, keyframe) {
+        match self.header(data, keyframe) {
             Ok(None) => return None,
-            Ok(Some(head)) => {
-                self.order = head.order;
-                (coded.entry, coded.reference, coded.look) = (head.entry, head.reference, head.look);
-                coded.numbering = head.numbering;
+            Ok(Some(header)) => {
+                self.order = header.order;
+                (coded.random_access, coded.reference) = (header.random_access, header.reference);
+                (coded.display, coded.numbering) = (header.display, header.numbering);
             }
-            Err(None) => coded.trouble = Some(Undecodable::Damaged { pts_millis: at.as_millis() }),
-            Err(trouble) => coded.trouble = trouble,
+            Err(None) => coded.error = Some(DecodeError::Damaged { pts_millis: pts.as_millis() }),
+            Err(error) => coded.error = error,
         }
-        // A frame that cannot be read stays beside the one before it.
+        // A frame that cannot be read keeps its position after the frame before it.
         coded.order = self.order;
         Some(coded)
     }
 
-    /// The head of the frame's first slice; `Err(None)` for a frame that is no sequence of NAL units.
-    fn head(&mut self, data: &[u8], keyframe: bool) -> Result<Option<Head>, Option<Undecodable>> {
+    /// Returns the header of the first slice in a frame, or `Err(None)` if the frame is not a sequence of NAL units.
+    fn header(&mut self, data: &[u8], keyframe: bool) -> Result<Option<PictureHeader>, Option<DecodeError>> {
         for unit in split(data, self.framing).ok_or(None)? {
             if self.codec.is_slice(unit) {
-                if let Some(head) = self.heads.slice(unit, keyframe) {
-                    return head.map(Some).map_err(Some);
+                if let Some(header) = self.headers.slice(unit, keyframe) {
+                    return header.map(Some).map_err(Some);
                 }
             } else if self.codec.is_parameter_set(unit) {
-                self.heads.take(unit).map_err(Some)?;
+                self.headers.parameter_set(unit).map_err(Some)?;
             }
         }
         Ok(None)
     }
 }
 
-/// Corrects times that were given in the order of decoding.
+/// Corrects block times that are in decoding order.
 ///
-/// Block times are the times of showing, and with B-frames they jump back. A producer that stamps frames as they leave
-/// the encoder writes rising times although the pictures are shown in another order: then the i-th picture shown of a
-/// coded sequence gets its i-th time.
-fn give_times_of_showing(pictures: &mut [Coded]) {
+/// Block times are presentation times, which are not monotonic in streams with B-frames. A producer
+/// that stamps frames as they leave the encoder writes increasing times even so. In that case the i-th picture of a
+/// coded video sequence in display order gets the i-th time of the sequence.
+fn assign_presentation_times(pictures: &mut [CodedPicture]) {
     let mut rest = pictures;
     while !rest.is_empty() {
-        let next = rest.iter().skip(1).position(|picture| picture.entry == Entry::Idr).map_or(rest.len(), |at| at + 1);
+        let is_idr = |picture: &CodedPicture| picture.random_access == RandomAccess::Idr;
+        let next = rest.iter().skip(1).position(is_idr).map_or(rest.len(), |at| at + 1);
         let (sequence, after) = rest.split_at_mut(next);
-        if sequence.is_sorted_by_key(|picture| picture.at) && !sequence.is_sorted_by_key(|picture| picture.order) {
-            let times: Vec<Duration> = sequence.iter().map(|picture| picture.at).collect();
-            let mut by_order: Vec<&mut Coded> = sequence.iter_mut().collect();
+        if sequence.is_sorted_by_key(|picture| picture.pts) && !sequence.is_sorted_by_key(|picture| picture.order) {
+            let times: Vec<Duration> = sequence.iter().map(|picture| picture.pts).collect();
+            let mut by_order: Vec<&mut CodedPicture> = sequence.iter_mut().collect();
             by_order.sort_by_key(|picture| picture.order);
             for (picture, time) in by_order.into_iter().zip(times) {
-                picture.at = time;
+                picture.pts = time;
             }
         }
         rest = after;

@@ -1,7 +1,8 @@
 //! What the picture code must know of a sequence parameter set (ITU-T H.264 §7.3.2.1.1, §E.1.1).
 
 use super::bits::Bits;
-use super::error::Undecodable;
+use super::decoder::picture::DisplayInfo;
+use super::error::DecodeError;
 use super::limits::{PICTURE_MACROBLOCKS, REFERENCE_MACROBLOCKS};
 use super::render::colour::Colour;
 
@@ -15,17 +16,7 @@ pub(super) struct Sequence {
     pub(super) order: OrderKind,
     pub(super) separate_planes: bool,
     pub(super) frames_only: bool,
-    pub(super) look: Look,
-}
-
-/// What must be done to a decoded picture before it can be shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub(super) struct Look {
-    pub(super) colour: Colour,
-    /// Luma samples to cut off at the left; the decoder cuts right and bottom only.
-    pub(super) left: u32,
-    /// Luma samples to cut off at the top.
-    pub(super) top: u32,
+    pub(super) display: DisplayInfo,
 }
 
 /// How slices say in which order pictures are shown (§8.2.1).
@@ -41,15 +32,15 @@ pub(super) enum OrderKind {
 
 impl Sequence {
     /// Reads a whole NAL unit of type 7 and says why its pictures cannot be decoded, where that is known from here.
-    pub(super) fn parse(nal: &[u8]) -> Result<Self, Undecodable> {
+    pub(super) fn parse(nal: &[u8]) -> Result<Self, DecodeError> {
         let mut bits = Bits::of_nal(nal);
-        let format = Format::parse(&mut bits).ok_or(Undecodable::ParameterSet)?;
+        let format = Format::parse(&mut bits).ok_or(DecodeError::ParameterSet)?;
         format.check()?;
-        let sequence = Self::parse_rest(&mut bits, &format).ok_or(Undecodable::ParameterSet)??;
+        let sequence = Self::parse_rest(&mut bits, &format).ok_or(DecodeError::ParameterSet)??;
         Ok(sequence)
     }
 
-    fn parse_rest(bits: &mut Bits, format: &Format) -> Option<Result<Self, Undecodable>> {
+    fn parse_rest(bits: &mut Bits, format: &Format) -> Option<Result<Self, DecodeError>> {
         let frame_number_bits = field_bits(bits.unsigned()?)?;
         let order = OrderKind::parse(bits)?;
         let references = bits.unsigned()?;
@@ -58,15 +49,15 @@ impl Sequence {
         let map_rows = bits.unsigned()?.checked_add(1)?;
         let frames_only = bits.flag()?;
         if !frames_only && bits.flag()? {
-            return Some(Err(Undecodable::Interlaced));
+            return Some(Err(DecodeError::Interlaced));
         }
         bits.flag()?; // direct_8x8_inference_flag
-        let mut look = Look::default();
+        let mut display = DisplayInfo::default();
         if bits.flag()? {
             // frame_crop_*_offset in chroma samples; twice as many rows where fields are allowed (§7.4.2.1.1)
-            look.left = bits.unsigned()?.checked_mul(2)?;
+            display.left = bits.unsigned()?.checked_mul(2)?;
             bits.unsigned()?;
-            look.top = bits.unsigned()?.checked_mul(if frames_only { 2 } else { 4 })?;
+            display.top = bits.unsigned()?.checked_mul(if frames_only { 2 } else { 4 })?;
             bits.unsigned()?;
         }
         let rows = map_rows.checked_mul(if frames_only { 1 } else { 2 })?;
@@ -74,10 +65,10 @@ impl Sequence {
             return Some(Err(reason));
         }
         if bits.flag()? {
-            look.colour = parse_vui(bits)?;
+            display.colour = parse_vui(bits)?;
         }
         let (id, separate_planes) = (format.id, format.separate_planes);
-        Some(Ok(Self { id, frame_number_bits, gaps, order, separate_planes, frames_only, look }))
+        Some(Ok(Self { id, frame_number_bits, gaps, order, separate_planes, frames_only, display }))
     }
 }
 
@@ -110,12 +101,12 @@ impl Format {
         Some(format)
     }
 
-    fn check(&self) -> Result<(), Undecodable> {
+    fn check(&self) -> Result<(), DecodeError> {
         if self.depth != 8 {
-            return Err(Undecodable::BitDepth { bits: self.depth });
+            return Err(DecodeError::BitDepth { bits: self.depth });
         }
         if self.chroma != 1 {
-            return Err(Undecodable::ChromaFormat { id: self.chroma });
+            return Err(DecodeError::ChromaFormat { id: self.chroma });
         }
         Ok(())
     }
@@ -145,14 +136,14 @@ fn field_bits(minus_four: u32) -> Option<u32> {
 }
 
 /// Refuses pictures that would take too much memory; all are counted in macroblocks of 16x16.
-pub(super) fn check_size(columns: u32, rows: u32, references: u32) -> Result<(), Undecodable> {
+pub(super) fn check_size(columns: u32, rows: u32, references: u32) -> Result<(), DecodeError> {
     let macroblocks = columns.saturating_mul(rows);
     if macroblocks > PICTURE_MACROBLOCKS {
-        return Err(Undecodable::TooLarge { macroblocks, limit: PICTURE_MACROBLOCKS });
+        return Err(DecodeError::TooLarge { macroblocks, limit: PICTURE_MACROBLOCKS });
     }
     let kept = macroblocks.saturating_mul(references);
     if references > 16 || kept > REFERENCE_MACROBLOCKS {
-        return Err(Undecodable::TooManyReferences { macroblocks: kept, limit: REFERENCE_MACROBLOCKS });
+        return Err(DecodeError::TooManyReferences { macroblocks: kept, limit: REFERENCE_MACROBLOCKS });
     }
     Ok(())
 }

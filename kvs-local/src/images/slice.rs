@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::access_unit::{IDR_SLICE, PICTURE, SEQUENCE, is_reference, kind};
 use super::bits::Bits;
-use super::error::Undecodable;
-use super::sequence::{Look, OrderKind, Sequence};
+use super::decoder::picture::DisplayInfo;
+use super::error::DecodeError;
+use super::sequence::{OrderKind, Sequence};
 
 /// The parameter sets seen so far, by id.
 #[derive(Clone, Debug, Default)]
@@ -22,14 +23,14 @@ struct PictureSet {
 
 impl ParameterSets {
     /// Takes a NAL unit if it is a parameter set, and refuses those whose pictures cannot be decoded.
-    pub(super) fn take(&mut self, nal: &[u8]) -> Result<(), Undecodable> {
+    pub(super) fn take(&mut self, nal: &[u8]) -> Result<(), DecodeError> {
         match kind(nal) {
             SEQUENCE => {
                 let sequence = Sequence::parse(nal)?;
                 self.sequences.insert(sequence.id, sequence);
             }
             PICTURE => {
-                let (id, set) = PictureSet::parse(nal).ok_or(Undecodable::ParameterSet)?;
+                let (id, set) = PictureSet::parse(nal).ok_or(DecodeError::ParameterSet)?;
                 self.pictures.insert(id, set);
             }
             _ => {}
@@ -54,7 +55,7 @@ pub(super) struct SliceHead {
     pub(super) idr: bool,
     pub(super) intra: bool,
     pub(super) reference: bool,
-    pub(super) look: Look,
+    pub(super) display: DisplayInfo,
     frame_number: u32,
     frame_number_bits: u32,
     gaps: bool,
@@ -66,16 +67,16 @@ pub(super) struct SliceHead {
 
 impl SliceHead {
     /// Reads the head of a slice that begins a picture; `None` for slices that go on with one.
-    pub(super) fn parse(nal: &[u8], sets: &ParameterSets) -> Option<Result<Self, Undecodable>> {
+    pub(super) fn parse(nal: &[u8], sets: &ParameterSets) -> Option<Result<Self, DecodeError>> {
         let mut bits = Bits::of_nal(nal.get(..HEAD_BYTES.min(nal.len()))?);
-        let Some(first_macroblock) = bits.unsigned() else { return Some(Err(Undecodable::ParameterSet)) };
+        let Some(first_macroblock) = bits.unsigned() else { return Some(Err(DecodeError::ParameterSet)) };
         if first_macroblock != 0 {
             return None;
         }
-        Some(Self::parse_first(nal, &mut bits, sets).ok_or(Undecodable::ParameterSet).flatten())
+        Some(Self::parse_first(nal, &mut bits, sets).ok_or(DecodeError::ParameterSet).flatten())
     }
 
-    fn parse_first(nal: &[u8], bits: &mut Bits, sets: &ParameterSets) -> Option<Result<Self, Undecodable>> {
+    fn parse_first(nal: &[u8], bits: &mut Bits, sets: &ParameterSets) -> Option<Result<Self, DecodeError>> {
         let idr = kind(nal) == IDR_SLICE;
         let slice_type = bits.unsigned()?;
         let picture = sets.pictures.get(&bits.unsigned()?)?;
@@ -85,7 +86,7 @@ impl SliceHead {
         }
         let frame_number = bits.number(sequence.frame_number_bits)?;
         if !sequence.frames_only && bits.flag()? {
-            return Some(Err(Undecodable::Interlaced));
+            return Some(Err(DecodeError::Interlaced));
         }
         if idr {
             bits.unsigned()?; // idr_pic_id
@@ -99,7 +100,7 @@ impl SliceHead {
             idr,
             intra: matches!(slice_type, 2 | 7),
             reference: is_reference(nal),
-            look: sequence.look,
+            display: sequence.display,
             frame_number,
             frame_number_bits: sequence.frame_number_bits,
             gaps: sequence.gaps,

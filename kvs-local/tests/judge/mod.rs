@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use kvs_local::images::{Footage, FootageSource, FragmentSpan};
+use kvs_local::images::{FragmentMedia, FragmentSpan, MediaSource};
 use kvs_mkv::{Frame, Track, TrackKind, TrackNumber};
 use kvs_types::FragmentNumber;
 use matroska_demuxer::{MatroskaFile, TrackType};
@@ -78,7 +78,7 @@ pub(crate) fn ffmpeg(args: &[&str], input: &[u8]) -> Vec<u8> {
 /// A recording as a stream of fragments.
 pub(crate) struct Fragments {
     pub(crate) spans: Vec<FragmentSpan>,
-    pub(crate) footage: Vec<Footage>,
+    pub(crate) media: Vec<FragmentMedia>,
 }
 
 /// Where the recordings of these tests begin: some time in 2024.
@@ -89,48 +89,47 @@ impl Fragments {
     pub(crate) fn cut(path: &Path) -> Self {
         let (track, frames) = demux(path);
         let tracks: Arc<[Track]> = Arc::new([track]);
-        let mut footage: Vec<Footage> = Vec::new();
+        let mut media: Vec<FragmentMedia> = Vec::new();
         for frame in frames {
-            if frame.keyframe || footage.is_empty() {
-                footage.push(Footage { tracks: Arc::clone(&tracks), start: frame.pts, frames: Vec::new() });
+            if frame.keyframe || media.is_empty() {
+                media.push(FragmentMedia { tracks: Arc::clone(&tracks), start: frame.pts, frames: Vec::new() });
             }
-            footage.last_mut().unwrap().frames.push(frame);
+            media.last_mut().unwrap().frames.push(frame);
         }
-        Self::of(footage)
+        Self::of(media)
     }
 
     /// Fragments that follow each other; the last one ends 40 ms after its last frame.
-    pub(crate) fn of(footage: Vec<Footage>) -> Self {
-        let ends = footage.iter().skip(1).map(|next| next.start).chain([footage
+    pub(crate) fn of(media: Vec<FragmentMedia>) -> Self {
+        let ends = media.iter().skip(1).map(|next| next.start).chain([media
             .iter()
             .flat_map(|last| &last.frames)
             .map(|frame| frame.pts)
             .max()
             .unwrap()
             + Duration::from_millis(40)]);
-        let spans = footage.iter().zip(ends).enumerate();
-        let spans = spans.map(|(number, (footage, end))| FragmentSpan {
+        let spans = media.iter().zip(ends).enumerate();
+        let spans = spans.map(|(number, (media, end))| FragmentSpan {
             number: (number + 1).to_string().parse().unwrap(),
-            producer_timestamp: footage.start,
-            server_timestamp: footage.start + Duration::from_secs(100),
-            duration: end - footage.start,
+            producer_timestamp: media.start,
+            server_timestamp: media.start + Duration::from_secs(100),
+            duration: end - media.start,
         });
-        Self { spans: spans.collect(), footage }
+        Self { spans: spans.collect(), media }
     }
 
     /// The times of showing of all frames, in order.
     pub(crate) fn times(&self) -> Vec<Duration> {
-        let mut times: Vec<_> =
-            self.footage.iter().flat_map(|footage| &footage.frames).map(|frame| frame.pts).collect();
+        let mut times: Vec<_> = self.media.iter().flat_map(|media| &media.frames).map(|frame| frame.pts).collect();
         times.sort();
         times
     }
 }
 
-impl FootageSource for Fragments {
-    fn footage(&self, number: &FragmentNumber) -> Result<Footage, Box<dyn std::error::Error + Send + Sync>> {
+impl MediaSource for Fragments {
+    fn media(&self, number: &FragmentNumber) -> Result<FragmentMedia, Box<dyn std::error::Error + Send + Sync>> {
         let number: usize = number.as_str().parse()?;
-        self.footage.get(number - 1).cloned().ok_or_else(|| "no such fragment".into())
+        self.media.get(number - 1).cloned().ok_or_else(|| "no such fragment".into())
     }
 }
 

@@ -14,7 +14,7 @@ use super::object_store::{NewObject, ObjectFolder};
 use crate::clock::{Clock, epoch_ms};
 use crate::deliver::triggers::{ImageOrder, sampling_instants};
 use crate::deliver::{DeliverySettings, ImageSettings, PersistedFragment};
-use crate::images::{Effort, ImageFormat, PictureRequest, pictures};
+use crate::images::{DecodeOptions, ImageEncoding, ImageRequest, extract_images};
 
 /// Makes images and puts them where they belong. All of it blocks.
 #[derive(Debug)]
@@ -61,14 +61,14 @@ impl ImageMaker {
         &self,
         fragment: &PersistedFragment,
         settings: &ImageSettings,
-        effort: Effort<'_>,
+        options: DecodeOptions<'_>,
     ) -> Vec<ImageOutcome> {
         let Some(order) = ImageOrder::of(&fragment.tags) else { return Vec::new() };
         let Some(span) = fragment.spans.get(fragment.place) else { return Vec::new() };
         let instants = sampling_instants(span, settings.axis, settings.interval);
-        let request = PictureRequest { instants, axis: settings.axis, rendering: settings.rendering };
-        let made = pictures(&*fragment.source, &fragment.spans, &request, effort);
-        let outcome = |(at, picture): (&Duration, Result<Bytes, crate::images::ImageError>)| {
+        let request = ImageRequest { instants, axis: settings.axis, rendering: settings.rendering };
+        let made = extract_images(&*fragment.source, &fragment.spans, &request, options);
+        let outcome = |(at, picture): (&Duration, Result<Bytes, crate::images::ExtractError>)| {
             let fail = |reason: String| ImageFailure { at: *at, reason };
             let picture = picture.map_err(|error| fail(error.to_string()))?;
             self.store(fragment, settings, &order, *at, &picture).map_err(|error| fail(error.to_string()))
@@ -117,8 +117,8 @@ impl ImageMaker {
         let timecode = UNIX_EPOCH.checked_add(at).unwrap_or(SystemTime::UNIX_EPOCH);
         let id = ImageId::from_bytes(Uuid::new_v4().into_bytes());
         let format = match settings.rendering.format {
-            ImageFormat::Jpeg(_) => KeyFormat::Jpeg,
-            ImageFormat::Png => KeyFormat::Png,
+            ImageEncoding::Jpeg(_) => KeyFormat::Jpeg,
+            ImageEncoding::Png => KeyFormat::Png,
         };
         ImageObjectKey::new(&self.account, &fragment.stream, timecode, id, format)?
             .with_prefix(&order.prefix)?
@@ -155,4 +155,4 @@ impl std::fmt::Debug for PersistedFragment {
 }
 
 /// A place to read footage from that may be handed to other threads.
-pub type SharedSource = Arc<dyn crate::images::FootageSource + Send + Sync>;
+pub type SharedSource = Arc<dyn crate::images::MediaSource + Send + Sync>;

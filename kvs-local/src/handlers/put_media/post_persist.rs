@@ -9,9 +9,9 @@ use kvs_notify::StreamArn;
 use super::super::dispatcher::Answerer;
 use crate::api::StreamRef;
 use crate::deliver::{ImageSettings, PersistedFragment, Topic};
-use crate::images::{Axis, ImageFormat, JpegQuality, PictureSize, Rendering};
+use crate::images::{Axis, ImageEncoding, ImageSize, JpegQuality, RenderOptions};
 use crate::ingest::IngestedFragment;
-use crate::stored_media::StoredFootage;
+use crate::stored_media::StoreMediaSource;
 use crate::stream::registry::{ImageGeneration, ImageSelector, PictureFormat, StreamRecord, Switch, check_quality};
 
 /// A persisted fragment with what is to be done about it.
@@ -54,12 +54,12 @@ impl Answerer {
         fragment: &IngestedFragment,
         since: SystemTime,
     ) -> Option<PersistedFragment> {
-        let footage = StoredFootage { media: Arc::clone(&self.media), key: stream.media_key(), since };
-        let (spans, place) = footage.up_to(&fragment.number).ok()??;
+        let media = StoreMediaSource { media: Arc::clone(&self.media), key: stream.media_key(), since };
+        let (spans, place) = media.up_to(&fragment.number).ok()??;
         Some(PersistedFragment {
             stream: stream.name.clone(),
             stream_arn: stream.arn.parse::<StreamArn>().ok()?,
-            source: Arc::new(footage),
+            source: Arc::new(media),
             spans,
             place,
             tags: fragment.tags.clone(),
@@ -81,8 +81,8 @@ fn image_settings(configuration: &ImageGeneration, tracks: &[Track]) -> Option<I
     let (bucket, folder) = bucket_and_folder(&configuration.destination_config.uri)?;
     let quality = check_quality(configuration.format_config.as_ref()).ok()?;
     let format = match configuration.format {
-        PictureFormat::Png => ImageFormat::Png,
-        PictureFormat::Jpeg => ImageFormat::Jpeg(quality.and_then(JpegQuality::new).unwrap_or_default()),
+        PictureFormat::Png => ImageEncoding::Png,
+        PictureFormat::Jpeg => ImageEncoding::Jpeg(quality.and_then(JpegQuality::new).unwrap_or_default()),
     };
     let axis = match configuration.image_selector_type {
         ImageSelector::ServerTimestamp => Axis::Server,
@@ -91,7 +91,7 @@ fn image_settings(configuration: &ImageGeneration, tracks: &[Track]) -> Option<I
     Some(ImageSettings {
         axis,
         interval: Duration::from_millis(configuration.sampling_interval),
-        rendering: Rendering { format, size: size(configuration, tracks) },
+        rendering: RenderOptions { format, size: size(configuration, tracks) },
         bucket: bucket.to_owned(),
         folder: folder.to_owned(),
     })
@@ -105,7 +105,7 @@ fn bucket_and_folder(uri: &str) -> Option<(&str, &str)> {
 }
 
 /// The size to stretch to. Where only one side is given, the other follows from the shape of the video.
-fn size(configuration: &ImageGeneration, tracks: &[Track]) -> Option<PictureSize> {
+fn size(configuration: &ImageGeneration, tracks: &[Track]) -> Option<ImageSize> {
     let video = tracks.iter().find(|track| track.kind == TrackKind::Video).and_then(|track| track.video);
     let shape = video.map(|video| (video.width, video.height));
     let follow = |given: u64, of: u64, to: u64| {
@@ -118,7 +118,7 @@ fn size(configuration: &ImageGeneration, tracks: &[Track]) -> Option<PictureSize
         (Some(width), None) => (width, shape.and_then(|(of, to)| follow(width, of, to))?),
         (None, Some(height)) => (shape.and_then(|(to, of)| follow(height, of, to))?, height),
     };
-    PictureSize::new(u32::try_from(width).ok()?, u32::try_from(height).ok()?)
+    ImageSize::new(u32::try_from(width).ok()?, u32::try_from(height).ok()?)
 }
 
 #[cfg(test)]

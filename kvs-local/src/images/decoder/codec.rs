@@ -1,13 +1,13 @@
-//! What differs between H.264 and H.265 outside the slices themselves.
+//! The differences between H.264 and H.265 outside the slice headers.
 
 use kvs_mkv::codec::h265::NalType;
 use kvs_mkv::{CodecId, Track};
 
 use crate::images::access_unit::{self, Framing, IDR_SLICE, PICTURE, SEQUENCE, SLICE};
 use crate::images::decoder::{self, AccessUnitDecoder};
-use crate::images::error::Undecodable;
+use crate::images::error::DecodeError;
 
-/// A codec that can be decoded here.
+/// A supported codec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::images) enum Codec {
     H264,
@@ -15,11 +15,11 @@ pub(in crate::images) enum Codec {
 }
 
 impl Codec {
-    pub(in crate::images) fn of(track: &Track) -> Result<Self, Undecodable> {
+    pub(in crate::images) fn of(track: &Track) -> Result<Self, DecodeError> {
         match &track.codec {
             codec if *codec == CodecId::H264 => Ok(Self::H264),
             codec if *codec == CodecId::H265 => Ok(Self::H265),
-            other => Err(Undecodable::Codec { codec: other.as_str().to_owned() }),
+            other => Err(DecodeError::Codec { codec: other.as_str().to_owned() }),
         }
     }
 
@@ -44,9 +44,10 @@ impl Codec {
         }
     }
 
-    /// Parameter sets out of the codec private data, and how frames are framed.
+    /// Returns the NAL unit framing of the track and the parameter sets of its codec private data.
     ///
-    /// Either a record (avcC, hvcC) or the parameter sets with start codes, as some producers send.
+    /// The data is an `avcC` or `hvcC` record (ISO/IEC 14496-15), which starts with version 1. Some producers send the
+    /// parameter sets with start codes instead.
     pub(in crate::images) fn parse_private(self, private: &[u8]) -> Option<(Framing, Vec<&[u8]>)> {
         if private.first() == Some(&1) {
             return match self {
@@ -64,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_record_tells_the_framing_and_the_parameter_sets() {
+    fn parses_framing_and_parameter_sets_of_records() {
         let avcc = [1, 66, 0, 30, 0xfd, 0xe1, 0, 2, 0x67, 66, 1, 0, 1, 0x68];
         let (framing, units) = Codec::H264.parse_private(&avcc).unwrap();
         assert_eq!((framing, units), (Framing::Lengths(2), vec![&[0x67, 66][..], &[0x68][..]]));
@@ -82,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn start_codes_in_the_private_data_are_told_by_the_codecs_own_parameter_sets() {
+    fn accepts_start_codes_only_with_parameter_sets_of_the_codec() {
         let (h264, h265) = ([0, 0, 1, 0x67, 66], [0, 0, 1, 0x42, 1, 9]);
         assert!(Codec::H264.parse_private(&h264).is_some() && Codec::H265.parse_private(&h265).is_some());
         assert_eq!(Codec::H265.parse_private(&h264), None);

@@ -1,8 +1,8 @@
-//! Decoded pictures.
+//! A decoded picture.
 
-use crate::images::sequence::Look;
+use crate::images::render::colour::Colour;
 
-/// A decoded picture: three planes, 8 bits a sample, chroma halved both ways.
+/// A decoded picture: three planes, 8 bits per sample, 4:2:0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::images) struct Picture {
     pub(in crate::images) width: usize,
@@ -10,22 +10,32 @@ pub(in crate::images) struct Picture {
     pub(in crate::images) planes: [Vec<u8>; 3],
 }
 
+/// How to display a decoded picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(in crate::images) struct DisplayInfo {
+    pub(in crate::images) colour: Colour,
+    /// Luma columns to crop at the left. The decoder for H.264 crops at the right and the bottom only.
+    pub(in crate::images) left: u32,
+    /// Luma rows to crop at the top.
+    pub(in crate::images) top: u32,
+}
+
 impl Picture {
-    /// Width and height of chroma planes.
+    /// Returns the width and height of the chroma planes.
     pub(in crate::images) const fn chroma_size(&self) -> (usize, usize) {
         (self.width.div_ceil(2), self.height.div_ceil(2))
     }
 
-    /// Row `y` of luma and the chroma row that belongs to it; empty past the end.
+    /// Returns row `y` of luma and its row of each chroma plane, or empty slices past the end.
     pub(in crate::images) fn row(&self, y: usize) -> [&[u8]; 3] {
         let [luma, cb, cr] = &self.planes;
         let (chroma, _) = self.chroma_size();
         [row(luma, self.width, y), row(cb, chroma, y / 2), row(cr, chroma, y / 2)]
     }
 
-    /// Cuts off what the stream says is not to be seen at the left and the top.
-    pub(in crate::images) fn cropped(self, look: Look) -> Option<Self> {
-        let (left, top) = (usize::try_from(look.left).ok()?, usize::try_from(look.top).ok()?);
+    /// Removes the cropped columns at the left and the cropped rows at the top.
+    pub(in crate::images) fn cropped(self, display: DisplayInfo) -> Option<Self> {
+        let (left, top) = (usize::try_from(display.left).ok()?, usize::try_from(display.top).ok()?);
         if left == 0 && top == 0 {
             return Some(self);
         }
@@ -40,7 +50,7 @@ impl Picture {
         Some(Self { width, height, planes })
     }
 
-    /// Whether the planes have the samples that the size promises.
+    /// Returns whether the planes have as many samples as the size requires.
     pub(in crate::images) fn is_whole(&self) -> bool {
         let (chroma_width, chroma_height) = self.chroma_size();
         let chroma = chroma_width * chroma_height;
@@ -62,13 +72,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn left_and_top_are_cut_off_all_planes() {
+    fn crops_left_and_top_of_all_planes() {
         let planes = [(0..24).collect(), (0..6).collect(), (10..16).collect()];
         let picture = Picture { width: 6, height: 4, planes };
-        let cropped = picture.clone().cropped(Look { left: 2, top: 2, ..Look::default() }).unwrap();
+        let cropped = picture.clone().cropped(DisplayInfo { left: 2, top: 2, ..DisplayInfo::default() }).unwrap();
         assert_eq!((cropped.width, cropped.height), (4, 2));
         assert_eq!(cropped.planes, [vec![14, 15, 16, 17, 20, 21, 22, 23], vec![4, 5], vec![14, 15]]);
-        assert_eq!(picture.clone().cropped(Look { left: 6, ..Look::default() }), None);
-        assert_eq!(picture.clone().cropped(Look::default()), Some(picture));
+        assert_eq!(picture.clone().cropped(DisplayInfo { left: 6, ..DisplayInfo::default() }), None);
+        assert_eq!(picture.clone().cropped(DisplayInfo::default()), Some(picture));
     }
 }

@@ -1,4 +1,4 @@
-//! Decodes one stretch of pictures and renders those that are wanted.
+//! Decodes the pictures of one span and hands over those that are to be rendered.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,210 +9,219 @@ use kvs_mkv::Frame;
 
 use super::AccessUnitDecoder;
 use super::codec::Codec;
-use super::picture::Picture;
+use super::header::RandomAccess;
+use super::picture::{DisplayInfo, Picture};
 use crate::images::access_unit::split;
-use crate::images::cache::Shelf;
-use crate::images::decode_span::{Place, Stretch, Target};
-use crate::images::error::Undecodable;
-use crate::images::index::{Coded, Entry, PictureIndex};
-use crate::images::media::Footage;
-use crate::images::sequence::Look;
+use crate::images::cache::FragmentCache;
+use crate::images::decode_span::{DecodeSpan, Position, Target};
+use crate::images::error::DecodeError;
+use crate::images::index::{CodedPicture, PictureIndex};
+use crate::images::source::FragmentMedia;
 
-/// The state of decoding along one stretch.
+/// The state of decoding.
 ///
 /// ```text
-/// Blank ──key frame──> Running ──a frame fails, or is missing──> Broken
-///   ^                     ^                                         │
-///   └── (start)           └────────────────key frame────────────────┘
+/// Start ──key frame──> Running ──frame damaged or missing──> Failed
+///   ^                     ^                                    │
+///   └─ session changes    └────────────key frame───────────────┘
 /// ```
 enum State {
-    Blank,
+    Start,
     Running { codec: Codec, decoder: Box<dyn AccessUnitDecoder>, leading: Option<Leading> },
-    Broken(Undecodable),
+    Failed(DecodeError),
 }
 
-/// Pictures to pass over after a start in an open GOP: those of this fragment shown before its key frame refer to what
-/// was not decoded.
+/// Leading pictures to skip after decoding started at an open GOP: pictures of this fragment that are displayed before
+/// its key frame may refer to frames that were not decoded (RASL pictures, H.265 table 7-1).
 #[derive(Clone, Copy)]
 struct Leading {
     fragment: usize,
     before: Duration,
 }
 
-/// Takes the picture of a target, or why there is none.
-pub(in crate::images) type Show<'a> = dyn FnMut(&Target, Result<Picture, Undecodable>, Look) + 'a;
+/// Receives the picture of a target, or the reason why there is none.
+pub(in crate::images) type Output<'a> = dyn FnMut(&Target, Result<Picture, DecodeError>, DisplayInfo) + 'a;
 
-/// A target whose access unit the decoder has and whose picture it has not given yet.
-struct Due<'a> {
+/// A target that was given to the decoder and whose picture is still held back.
+struct Pending<'a> {
     target: &'a Target,
-    look: Look,
-    at: Duration,
+    display: DisplayInfo,
+    pts: Duration,
 }
 
-pub(in crate::images) struct Reel<'a, 's> {
-    shelf: &'a Shelf<'s>,
+pub(in crate::images) struct SpanDecoder<'a, 's> {
+    cache: &'a FragmentCache<'s>,
     state: State,
-    /// Parameter sets the decoder was given outside frames.
+    /// The codec private data whose parameter sets the decoder has.
     private: Bytes,
     access_unit: Vec<u8>,
-    /// What is still to come out of the decoder, by the mark of its access unit.
-    due: BTreeMap<i64, Due<'a>>,
-    /// The number of the last reference of H.264.
+    /// Targets inside the decoder, by the tag of their access unit.
+    pending: BTreeMap<i64, Pending<'a>>,
+    /// `frame_num` of the last reference picture, H.264 only.
     last_reference: Option<u32>,
-    /// How many access units were decoded; also the mark of the last one.
+    /// Number of access units decoded, which is also the tag of the last one.
     decoded: i64,
 }
 
-impl<'a, 's> Reel<'a, 's> {
-    pub(in crate::images) fn new(shelf: &'a Shelf<'s>) -> Self {
+impl<'a, 's> SpanDecoder<'a, 's> {
+    pub(in crate::images) fn new(cache: &'a FragmentCache<'s>) -> Self {
         let (private, access_unit) = (Bytes::new(), Vec::new());
-        let due = BTreeMap::new();
-        Self { shelf, state: State::Blank, private, access_unit, due, last_reference: None, decoded: 0 }
+        let pending = BTreeMap::new();
+        Self { cache, state: State::Start, private, access_unit, pending, last_reference: None, decoded: 0 }
     }
 
-    /// How many access units were decoded.
+    /// Returns the number of access units decoded.
     pub(in crate::images) fn decoded(&self) -> usize {
         usize::try_from(self.decoded).unwrap_or_default()
     }
 
-    /// Decodes from the entry to the last target, giving every target's picture to `show`; `go_on` is asked before
-    /// every frame.
+    /// Decodes from the start of the span to its last target and passes the picture of every target to `output`.
+    /// `cancelled` is called before every frame.
     pub(in crate::images) fn run(
         &mut self,
-        stretch: &'a Stretch,
-        go_on: &dyn Fn() -> bool,
-        show: &mut Show<'_>,
-    ) -> Result<(), Undecodable> {
-        let mut targets = stretch.targets.iter().peekable();
-        let Some(last) = stretch.targets.last() else { return Ok(()) };
-        for fragment in stretch.entry.0..=last.place.0 {
-            let index = Arc::clone(&self.shelf.known(fragment)?.index);
-            let footage = self.shelf.footage(fragment)?;
-            for (place, coded) in pictures_between(&index, fragment, stretch.entry, last.place) {
-                if !go_on() {
-                    return Err(Undecodable::GivenUp);
+        span: &'a DecodeSpan,
+        cancelled: &dyn Fn() -> bool,
+        output: &mut Output<'_>,
+    ) -> Result<(), DecodeError> {
+        let mut targets = span.targets.iter().peekable();
+        let Some(last) = span.targets.last() else { return Ok(()) };
+        for fragment in span.start.0..=last.position.0 {
+            let index = Arc::clone(&self.cache.loaded(fragment)?.index);
+            let media = self.cache.media(fragment)?;
+            for (position, coded) in pictures_between(&index, fragment, span.start, last.position) {
+                if cancelled() {
+                    return Err(DecodeError::Cancelled);
                 }
                 if self.lacks_reference(coded) {
-                    self.break_off(Undecodable::MissingReference { pts_millis: coded.at.as_millis() }, show);
+                    self.fail(DecodeError::MissingReference { pts_millis: coded.pts.as_millis() }, output);
                 }
-                let target = targets.next_if(|target| target.place == place);
+                let target = targets.next_if(|target| target.position == position);
                 if target.is_none() && !self.is_needed(coded, fragment) {
                     continue;
                 }
-                self.start_if_possible(coded, fragment, &index, show);
-                if let Err(reason) = self.step(coded, &index, &footage, target, show) {
+                self.start_if_possible(coded, fragment, &index, output);
+                if let Err(error) = self.step(coded, &index, &media, target, output) {
                     if let Some(target) = target {
-                        show(target, Err(reason.clone()), coded.look);
+                        output(target, Err(error.clone()), coded.display);
                     }
-                    self.break_off(reason, show);
+                    self.fail(error, output);
                 }
             }
         }
-        self.end(None, show);
+        self.flush(None, output);
         Ok(())
     }
 
-    /// Whether a picture that this one may refer to never came.
-    fn lacks_reference(&mut self, coded: &Coded) -> bool {
+    /// Returns whether a reference picture is missing before this picture.
+    fn lacks_reference(&mut self, coded: &CodedPicture) -> bool {
         let Some(numbering) = coded.numbering else { return false };
         let skips = self.last_reference.is_some_and(|last| numbering.skips(last));
         if coded.reference {
             self.last_reference = Some(numbering.number);
         }
-        skips && coded.entry != Entry::Idr && matches!(self.state, State::Running { .. })
+        skips && coded.random_access != RandomAccess::Idr && matches!(self.state, State::Running { .. })
     }
 
-    /// Up to the next key frame there is nothing to be had.
-    fn break_off(&mut self, reason: Undecodable, show: &mut Show<'_>) {
-        self.end(Some(&reason), show);
-        self.state = State::Broken(reason);
+    /// Fails all pictures up to the next key frame.
+    fn fail(&mut self, error: DecodeError, output: &mut Output<'_>) {
+        self.flush(Some(&error), output);
+        self.state = State::Failed(error);
     }
 
-    /// Whether later pictures may need this one, which is no target itself.
-    fn is_needed(&self, coded: &Coded, fragment: usize) -> bool {
-        let State::Running { leading, .. } = &self.state else { return coded.entry != Entry::None };
-        let leads = leading.is_some_and(|leading| leading.fragment == fragment && coded.at < leading.before);
+    /// Returns whether later pictures may need this one, which is not a target.
+    fn is_needed(&self, coded: &CodedPicture, fragment: usize) -> bool {
+        let State::Running { leading, .. } = &self.state else { return coded.random_access != RandomAccess::None };
+        let leads = leading.is_some_and(|leading| leading.fragment == fragment && coded.pts < leading.before);
         coded.reference && !leads
     }
 
-    fn start_if_possible(&mut self, coded: &Coded, fragment: usize, index: &PictureIndex, show: &mut Show<'_>) {
-        if coded.entry != Entry::None && self.is_of_another_session(index) {
-            self.end(None, show);
-            self.state = State::Blank;
+    fn start_if_possible(
+        &mut self,
+        coded: &CodedPicture,
+        fragment: usize,
+        index: &PictureIndex,
+        output: &mut Output<'_>,
+    ) {
+        if coded.random_access != RandomAccess::None && self.is_of_another_session(index) {
+            self.flush(None, output);
+            self.state = State::Start;
         }
-        match (&mut self.state, coded.entry) {
-            (_, Entry::None) | (State::Running { .. }, Entry::Open) => {}
-            (State::Running { leading, .. }, Entry::Idr) => {
+        match (&mut self.state, coded.random_access) {
+            (_, RandomAccess::None) | (State::Running { .. }, RandomAccess::OpenGop) => {}
+            (State::Running { leading, .. }, RandomAccess::Idr) => {
                 *leading = None;
-                // Where a stream begins anew it may ask to forget what was not shown yet.
-                self.end(None, show);
+                // With no_output_of_prior_pics_flag, an IDR picture discards what was not output yet (H.265 §C.5.2.2).
+                self.flush(None, output);
             }
-            (State::Blank | State::Broken(_), entry) => {
-                let leading = (entry == Entry::Open).then_some(Leading { fragment, before: coded.at });
+            (State::Start | State::Failed(_), random_access) => {
+                let leading =
+                    (random_access == RandomAccess::OpenGop).then_some(Leading { fragment, before: coded.pts });
                 self.private = Bytes::new();
                 self.state = State::Running { codec: index.codec, decoder: index.codec.decoder(), leading };
             }
         }
     }
 
-    /// Whether what is being decoded has nothing to do with this fragment.
+    /// Returns whether the running decoder belongs to a session with another codec or other parameter sets.
     fn is_of_another_session(&self, index: &PictureIndex) -> bool {
         matches!(&self.state, State::Running { codec, .. } if *codec != index.codec || self.private != index.private)
     }
 
-    /// Decodes one picture and hands out those that are ready.
+    /// Decodes one picture and outputs the pictures that are ready.
     fn step(
         &mut self,
-        coded: &Coded,
+        coded: &CodedPicture,
         index: &PictureIndex,
-        footage: &Footage,
+        media: &FragmentMedia,
         target: Option<&'a Target>,
-        show: &mut Show<'_>,
-    ) -> Result<(), Undecodable> {
-        if let State::Broken(reason) = &self.state {
-            return Err(reason.clone());
+        output: &mut Output<'_>,
+    ) -> Result<(), DecodeError> {
+        if let State::Failed(error) = &self.state {
+            return Err(error.clone());
         }
-        if let Some(trouble) = &coded.trouble {
-            return Err(trouble.clone());
+        if let Some(error) = &coded.error {
+            return Err(error.clone());
         }
-        let damaged = || Undecodable::Damaged { pts_millis: coded.at.as_millis() };
-        let frame = footage.frames.get(coded.frame).ok_or_else(damaged)?;
+        let damaged = || DecodeError::Damaged { pts_millis: coded.pts.as_millis() };
+        let frame = media.frames.get(coded.frame).ok_or_else(damaged)?;
         self.fill_access_unit(frame, index).ok_or_else(damaged)?;
-        let State::Running { decoder, .. } = &mut self.state else { return Err(Undecodable::NoKeyFrame) };
+        let State::Running { decoder, .. } = &mut self.state else { return Err(DecodeError::NoKeyFrame) };
         self.decoded += 1;
         let ready = decoder
             .decode(&self.access_unit, self.decoded)
-            .map_err(|reason| Undecodable::Decoder { pts_millis: coded.at.as_millis(), reason })?;
-        self.due.extend(target.map(|target| (self.decoded, Due { target, look: coded.look, at: coded.at })));
-        self.hand_out(ready, show);
+            .map_err(|reason| DecodeError::Decoder { pts_millis: coded.pts.as_millis(), reason })?;
+        self.pending
+            .extend(target.map(|target| (self.decoded, Pending { target, display: coded.display, pts: coded.pts })));
+        self.output_ready(ready, output);
         Ok(())
     }
 
-    fn hand_out(&mut self, ready: Vec<(i64, Picture)>, show: &mut Show<'_>) {
-        for (mark, picture) in ready {
-            let Some(Due { target, look, at }) = self.due.remove(&mark) else { continue };
-            let damaged = Undecodable::Damaged { pts_millis: at.as_millis() };
-            show(target, picture.cropped(look).ok_or(damaged), look);
+    fn output_ready(&mut self, ready: Vec<(i64, Picture)>, output: &mut Output<'_>) {
+        for (tag, picture) in ready {
+            let Some(Pending { target, display, pts }) = self.pending.remove(&tag) else { continue };
+            let damaged = DecodeError::Damaged { pts_millis: pts.as_millis() };
+            output(target, picture.cropped(display).ok_or(damaged), display);
         }
     }
 
-    /// Hands out what the decoder still holds; what it never gives fails, for this reason if there is one.
-    fn end(&mut self, reason: Option<&Undecodable>, show: &mut Show<'_>) {
-        if self.due.is_empty() {
+    /// Outputs the pictures that the decoder holds back. Targets that it does not return fail with this error, or as
+    /// damaged if there is none.
+    fn flush(&mut self, error: Option<&DecodeError>, output: &mut Output<'_>) {
+        if self.pending.is_empty() {
             return;
         }
         if let State::Running { decoder, .. } = &mut self.state {
             let ready = decoder.finish();
-            self.hand_out(ready, show);
+            self.output_ready(ready, output);
         }
-        for Due { target, look, at } in std::mem::take(&mut self.due).into_values() {
-            let reason = reason.cloned().unwrap_or(Undecodable::Damaged { pts_millis: at.as_millis() });
-            show(target, Err(reason), look);
+        for Pending { target, display, pts } in std::mem::take(&mut self.pending).into_values() {
+            let error = error.cloned().unwrap_or(DecodeError::Damaged { pts_millis: pts.as_millis() });
+            output(target, Err(error), display);
         }
     }
 
-    /// Start codes and the NAL units that make a picture; parameter sets only in front of the first slice, where they
-    /// have been looked at.
+    /// Writes the NAL units of a frame with start codes. Parameter sets are passed on only before the first slice,
+    /// because only those were checked when the index was built.
     fn fill_access_unit(&mut self, frame: &Frame, index: &PictureIndex) -> Option<()> {
         self.access_unit.clear();
         if self.private != index.private {
@@ -238,13 +247,13 @@ impl<'a, 's> Reel<'a, 's> {
     }
 }
 
-/// The pictures of one fragment from `entry` to `last`, both included.
+/// Returns the pictures of one fragment from `start` to `last`, both inclusive.
 fn pictures_between(
     index: &PictureIndex,
     fragment: usize,
-    entry: Place,
-    last: Place,
-) -> impl Iterator<Item = (Place, &Coded)> {
+    start: Position,
+    last: Position,
+) -> impl Iterator<Item = (Position, &CodedPicture)> {
     let pictures = index.pictures.iter().enumerate().map(move |(picture, coded)| ((fragment, picture), coded));
-    pictures.skip_while(move |(place, _)| *place < entry).take_while(move |(place, _)| *place <= last)
+    pictures.skip_while(move |(position, _)| *position < start).take_while(move |(position, _)| *position <= last)
 }

@@ -1,25 +1,25 @@
-//! From the stream's colours to those of pictures: JPEG's full-range BT.601 Y'CbCr and PNG's RGB.
+//! Colour conversion: from the Y'CbCr of the stream to the full-range BT.601 of JPEG and the RGB of PNG.
 
-/// How the samples of a stream mean colours: matrix and range.
+/// The colour encoding of a stream.
 ///
-/// A stream that does not say is taken as limited-range BT.601, as ffmpeg does.
+/// A stream without this information is read as limited-range BT.601, as ffmpeg does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(in crate::images) struct Colour {
-    /// Weights of red and blue in luma.
+    /// Weights of red, green and blue in luma.
     pub(in crate::images) matrix: Matrix,
-    /// Whether black is 0 or 16.
+    /// Sample values of black and white.
     pub(in crate::images) range: Range,
 }
 
 /// Weights of red, green and blue in luma (ITU-T H.264 table E-5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(in crate::images) enum Matrix {
-    /// Standard definition; also where the stream does not say.
+    /// Standard definition, and the default.
     #[default]
     Bt601,
     /// High definition.
     Bt709,
-    /// The FCC's of 1953.
+    /// FCC, 1953.
     Fcc,
     /// SMPTE 240M.
     Smpte240,
@@ -27,7 +27,7 @@ pub(in crate::images) enum Matrix {
     Bt2020,
 }
 
-/// Which sample values black and white have.
+/// The sample values of black and white.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(in crate::images) enum Range {
     /// 16 to 235, chroma 16 to 240.
@@ -38,8 +38,8 @@ pub(in crate::images) enum Range {
 }
 
 impl Colour {
-    /// From `matrix_coefficients` and `video_full_range_flag` of the VUI. Matrices that 4:2:0 video does not use are
-    /// read as BT.601.
+    /// Converts `matrix_coefficients` and `video_full_range_flag` of the VUI (H.264 §E.2.1, H.265 §E.3.1). Matrices that
+    /// 4:2:0 video does not use are read as BT.601.
     pub(in crate::images) const fn new(matrix: u32, full: bool) -> Self {
         let matrix = match matrix {
             1 => Matrix::Bt709,
@@ -51,7 +51,7 @@ impl Colour {
         Self { matrix, range: if full { Range::Full } else { Range::Limited } }
     }
 
-    /// Fixed-point coefficients from these samples to full-range RGB.
+    /// Returns the fixed-point coefficients for full-range RGB.
     pub(in crate::images) fn to_rgb(self) -> RgbCoefficients {
         let (red, blue) = self.matrix.weights();
         let green = 1.0 - red - blue;
@@ -66,17 +66,17 @@ impl Colour {
         }
     }
 
-    /// Fixed-point coefficients from these samples to JPEG's (JFIF: BT.601, full range).
+    /// Returns the fixed-point coefficients for JFIF, which is full-range BT.601.
     pub(in crate::images) fn to_jfif(self) -> JfifCoefficients {
         let (red, blue) = self.matrix.weights();
         let (to_red, to_blue) = Matrix::Bt601.weights();
         let green = 1.0 - red - blue;
         let to_green = 1.0 - to_red - to_blue;
         let (black, luma, chroma) = self.range.scale();
-        // R = Y + a Cr, G = Y + b Cb + c Cr, B = Y + d Cb in the stream's own matrix.
+        // R = Y + a Cr, G = Y + b Cb + c Cr, B = Y + d Cb with the matrix of the stream.
         let (a, d) = (2.0 * (1.0 - red), 2.0 * (1.0 - blue));
         let (b, c) = (-blue * d / green, -red * a / green);
-        // Y' = Y + p Cb + q Cr, weighed anew.
+        // Y' = Y + p Cb + q Cr with the weights of BT.601.
         let (p, q) = (to_green * b + to_blue * d, to_red * a + to_green * c);
         let (blue_unit, red_unit) = (2.0 * (1.0 - to_blue), 2.0 * (1.0 - to_red));
         JfifCoefficients {
@@ -93,7 +93,7 @@ impl Colour {
 }
 
 impl Matrix {
-    /// `Kr` and `Kb` of table E-5.
+    /// Returns `Kr` and `Kb` (H.264 table E-5).
     const fn weights(self) -> (f64, f64) {
         match self {
             Self::Bt601 => (0.299, 0.114),
@@ -106,7 +106,7 @@ impl Matrix {
 }
 
 impl Range {
-    /// Black, and the factors that stretch luma and chroma to 0..=255.
+    /// Returns the value of black, and the factors that scale luma and chroma to 0..=255.
     fn scale(self) -> (i32, f64, f64) {
         match self {
             Self::Limited => (16, 255.0 / 219.0, 255.0 / 224.0),
@@ -115,7 +115,7 @@ impl Range {
     }
 }
 
-/// Integers of 16 fractional bits; sums of three stay far inside 32 bits.
+/// Integers with 16 fractional bits. Sums of three products fit in 32 bits.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::images) struct RgbCoefficients {
     black: i32,
@@ -127,7 +127,7 @@ pub(in crate::images) struct RgbCoefficients {
 }
 
 impl RgbCoefficients {
-    /// One row: `[luma, cb, cr]` with one chroma sample for two pixels, to three samples a pixel.
+    /// Converts one row: `[luma, cb, cr]` with one chroma sample per two pixels, to three samples per pixel.
     pub(in crate::images) fn convert_row(&self, row: [&[u8]; 3], rgb: &mut [u8]) {
         let [luma, cb, cr] = row;
         for (((pixels, luma), cb), cr) in rgb.chunks_mut(6).zip(luma.chunks(2)).zip(cb).zip(cr) {
@@ -143,7 +143,7 @@ impl RgbCoefficients {
     }
 }
 
-/// Integers of 16 fractional bits.
+/// Integers with 16 fractional bits.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::images) struct JfifCoefficients {
     black: i32,
@@ -157,7 +157,7 @@ pub(in crate::images) struct JfifCoefficients {
 }
 
 impl JfifCoefficients {
-    /// One row: `[luma, cb, cr]` with one chroma sample for two pixels, to one sample of each for every pixel.
+    /// Converts one row: `[luma, cb, cr]` with one chroma sample per two pixels, to one sample of each per pixel.
     pub(in crate::images) fn convert_row(&self, row: [&[u8]; 3], out: [&mut [u8]; 3]) {
         let [luma, cb, cr] = row;
         let [to_luma, to_cb, to_cr] = out;
@@ -179,14 +179,14 @@ fn sample(fixed: i32) -> u8 {
     u8::try_from((fixed >> 16).clamp(0, 255)).unwrap_or(u8::MAX)
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "coefficients lie between -3 and 3")]
+#[expect(clippy::cast_possible_truncation, reason = "coefficients are between -3 and 3")]
 fn fixed(coefficient: f64) -> i32 {
     (coefficient * 65_536.0).round() as i32
 }
 
-/// Rounds to the nearest in 16 fractional bits.
+/// One half with 16 fractional bits, for rounding.
 const HALF: i32 = 1 << 15;
-/// No colour, 128, with rounding.
+/// Neutral chroma, 128, with rounding.
 const CENTRE: i32 = (128 << 16) + HALF;
 
 #[cfg(test)]
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn black_white_and_red_are_what_the_standards_say() {
+    fn black_white_and_red_match_the_standards() {
         let (sd, hd) = (Colour::default(), Colour::new(1, false));
         assert_eq!([rgb(sd, 16, 128, 128), rgb(sd, 235, 128, 128)], [[0; 3], [255; 3]]);
         assert_eq!(rgb(Colour::new(5, true), 255, 128, 128), [255; 3]);
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn full_range_bt601_is_already_jfif() {
+    fn full_range_bt601_equals_jfif() {
         let colour = Colour::new(6, true);
         for triple in [[0, 128, 128], [255, 1, 254], [76, 85, 255]] {
             assert_eq!(jfif(colour, triple[0], triple[1], triple[2]), triple);
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn both_ways_to_rgb_agree() {
+    fn direct_rgb_equals_rgb_by_way_of_jfif() {
         let from_jfif = Colour::new(6, true);
         for matrix in [1, 5, 7, 9] {
             let colour = Colour::new(matrix, false);

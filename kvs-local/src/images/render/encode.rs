@@ -1,4 +1,4 @@
-//! From a decoded picture to a JPEG or PNG file of the size that was asked for.
+//! From a decoded picture to a JPEG or PNG file of the requested size.
 
 use bytes::Bytes;
 use fast_image_resize::images::{Image, ImageRef};
@@ -7,21 +7,21 @@ use jpeg_encoder::{Encoder, ImageBuffer, JpegColorType, SamplingFactor};
 
 use super::colour::{Colour, JfifCoefficients};
 use crate::images::decoder::picture::Picture;
-use crate::images::error::Undecodable;
+use crate::images::error::DecodeError;
 use crate::images::limits::{HEIGHT_PIXELS, JPEG_QUALITY, WIDTH_PIXELS};
 
-/// The file format of a picture.
+/// The file format of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "the service has these two")]
-pub enum ImageFormat {
-    /// JPEG of a quality; 4:2:0 like the video.
+pub enum ImageEncoding {
+    /// JPEG with this quality, 4:2:0 like the video.
     Jpeg(JpegQuality),
-    /// PNG, 8-bit RGB.
+    /// PNG, RGB, 8 bits per sample.
     Png,
 }
 
-impl ImageFormat {
-    /// The media type: `image/jpeg` or `image/png`.
+impl ImageEncoding {
+    /// Returns the media type: `image/jpeg` or `image/png`.
     #[must_use]
     pub const fn content_type(self) -> &'static str {
         match self {
@@ -31,24 +31,24 @@ impl ImageFormat {
     }
 }
 
-impl Default for ImageFormat {
+impl Default for ImageEncoding {
     fn default() -> Self {
         Self::Jpeg(JpegQuality::default())
     }
 }
 
-/// The quality of a JPEG: 1 to 100, 80 by default.
+/// A JPEG quality: 1 to 100, default 80.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct JpegQuality(u8);
 
 impl JpegQuality {
-    /// A quality of 1 to 100, `None` for anything else.
+    /// Returns a quality, or `None` if it is not in 1 to 100.
     #[must_use]
     pub const fn new(quality: u8) -> Option<Self> {
         if 1 <= quality && quality <= 100 { Some(Self(quality)) } else { None }
     }
 
-    /// The number.
+    /// Returns the quality as a number.
     #[must_use]
     pub const fn get(self) -> u8 {
         self.0
@@ -61,15 +61,15 @@ impl Default for JpegQuality {
     }
 }
 
-/// The size of a picture in pixels: 1 to 3840 by 1 to 2160.
+/// The size of an image in pixels: 1x1 to 3840x2160.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct PictureSize {
+pub struct ImageSize {
     width: u16,
     height: u16,
 }
 
-impl PictureSize {
-    /// A size, `None` outside the service's bounds.
+impl ImageSize {
+    /// Returns a size, or `None` if it is outside the limits of the service.
     #[must_use]
     pub fn new(width: u32, height: u32) -> Option<Self> {
         let within = (1..=WIDTH_PIXELS).contains(&width) && (1..=HEIGHT_PIXELS).contains(&height);
@@ -77,69 +77,69 @@ impl PictureSize {
         within.then_some(Self { width, height })
     }
 
-    /// Pixels in a row.
+    /// Returns the width in pixels.
     #[must_use]
     pub const fn width(self) -> u16 {
         self.width
     }
 
-    /// Rows.
+    /// Returns the height in pixels.
     #[must_use]
     pub const fn height(self) -> u16 {
         self.height
     }
 }
 
-/// What pictures are to look like as files.
+/// The format and size of images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-#[expect(clippy::exhaustive_structs, reason = "format and size are what there is to say")]
-pub struct Rendering {
+#[expect(clippy::exhaustive_structs, reason = "an image has a format and a size")]
+pub struct RenderOptions {
     /// The file format.
-    pub format: ImageFormat,
-    /// The size to stretch to; `None` keeps the video's.
-    pub size: Option<PictureSize>,
+    pub format: ImageEncoding,
+    /// The size to scale to. Default: the size of the video.
+    pub size: Option<ImageSize>,
 }
 
-impl Rendering {
-    /// Stretches, colours and encodes one picture.
-    pub(in crate::images) fn render(&self, picture: Picture, colour: Colour) -> Result<Bytes, Undecodable> {
+impl RenderOptions {
+    /// Scales a picture, converts its colours and encodes it.
+    pub(in crate::images) fn render(&self, picture: Picture, colour: Colour) -> Result<Bytes, DecodeError> {
         let picture = match self.size {
-            Some(size) => stretch(picture, size)?,
+            Some(size) => scale(picture, size)?,
             None => picture,
         };
         match self.format {
-            ImageFormat::Jpeg(quality) => encode_jpeg(&picture, colour, quality),
-            ImageFormat::Png => encode_png(&picture, colour),
+            ImageEncoding::Jpeg(quality) => encode_jpeg(&picture, colour, quality),
+            ImageEncoding::Png => encode_png(&picture, colour),
         }
     }
 }
 
-/// Planes are stretched one by one, before any colour is computed: half the samples of RGB.
-fn stretch(picture: Picture, size: PictureSize) -> Result<Picture, Undecodable> {
+/// Scales each plane before the colours are converted: 4:2:0 has half as many samples as RGB.
+fn scale(picture: Picture, size: ImageSize) -> Result<Picture, DecodeError> {
     let (width, height) = (usize::from(size.width), usize::from(size.height));
     if (picture.width, picture.height) == (width, height) {
         return Ok(picture);
     }
     let from_chroma = picture.chroma_size();
-    let mut stretched = Picture { width, height, planes: Default::default() };
-    let to_chroma = stretched.chroma_size();
+    let mut scaled = Picture { width, height, planes: Default::default() };
+    let to_chroma = scaled.chroma_size();
     let mut resizer = Resizer::new();
     let [luma, cb, cr] = &picture.planes;
-    stretched.planes = [
-        stretch_plane(&mut resizer, luma, (picture.width, picture.height), (width, height))?,
-        stretch_plane(&mut resizer, cb, from_chroma, to_chroma)?,
-        stretch_plane(&mut resizer, cr, from_chroma, to_chroma)?,
+    scaled.planes = [
+        scale_plane(&mut resizer, luma, (picture.width, picture.height), (width, height))?,
+        scale_plane(&mut resizer, cb, from_chroma, to_chroma)?,
+        scale_plane(&mut resizer, cr, from_chroma, to_chroma)?,
     ];
-    Ok(stretched)
+    Ok(scaled)
 }
 
-/// Bicubic, as ffmpeg's scaler does by default.
-fn stretch_plane(
+/// Scales one plane with a bicubic filter, which is the default of ffmpeg's scaler.
+fn scale_plane(
     resizer: &mut Resizer,
     plane: &[u8],
     from: (usize, usize),
     to: (usize, usize),
-) -> Result<Vec<u8>, Undecodable> {
+) -> Result<Vec<u8>, DecodeError> {
     let side = |samples: usize| u32::try_from(samples).map_err(failed);
     let source = ImageRef::new(side(from.0)?, side(from.1)?, plane, PixelType::U8).map_err(failed)?;
     let mut target = Image::new(side(to.0)?, side(to.1)?, PixelType::U8);
@@ -148,7 +148,7 @@ fn stretch_plane(
     Ok(target.into_vec())
 }
 
-fn encode_jpeg(picture: &Picture, colour: Colour, quality: JpegQuality) -> Result<Bytes, Undecodable> {
+fn encode_jpeg(picture: &Picture, colour: Colour, quality: JpegQuality) -> Result<Bytes, DecodeError> {
     let (width, height) =
         (u16::try_from(picture.width).map_err(failed)?, u16::try_from(picture.height).map_err(failed)?);
     let mut file = Vec::new();
@@ -159,8 +159,8 @@ fn encode_jpeg(picture: &Picture, colour: Colour, quality: JpegQuality) -> Resul
     Ok(file.into())
 }
 
-/// Hands rows to the JPEG encoder in its own colours. Chroma is given twice each way; the encoder's averages of two by
-/// two are then the samples themselves.
+/// Passes rows to the JPEG encoder as full-range BT.601. The encoder takes 4:4:4 rows and averages 2x2 chroma samples, so
+/// each chroma sample is passed four times and comes out unchanged.
 struct JfifRows<'a> {
     picture: &'a Picture,
     coefficients: JfifCoefficients,
@@ -193,7 +193,7 @@ impl ImageBuffer for JfifRows<'_> {
     }
 }
 
-fn encode_png(picture: &Picture, colour: Colour) -> Result<Bytes, Undecodable> {
+fn encode_png(picture: &Picture, colour: Colour) -> Result<Bytes, DecodeError> {
     let coefficients = colour.to_rgb();
     let mut pixels = vec![0; picture.width * picture.height * 3];
     for (y, row) in pixels.chunks_exact_mut(picture.width * 3).enumerate() {
@@ -211,8 +211,8 @@ fn encode_png(picture: &Picture, colour: Colour) -> Result<Bytes, Undecodable> {
     Ok(file.into())
 }
 
-fn failed(error: impl std::fmt::Display) -> Undecodable {
-    Undecodable::Encoder { reason: error.to_string() }
+fn failed(error: impl std::fmt::Display) -> DecodeError {
+    DecodeError::Encoder { reason: error.to_string() }
 }
 
 #[cfg(test)]
@@ -225,12 +225,12 @@ mod tests {
     }
 
     #[test]
-    fn odd_sizes_and_single_pixels_encode() {
+    fn encodes_odd_sizes_and_single_pixels() {
         for (width, height) in [(1, 1), (3, 5), (16, 1), (639, 361)] {
-            for format in [ImageFormat::default(), ImageFormat::Png] {
-                for size in [None, PictureSize::new(1, 1), PictureSize::new(7, 3)] {
-                    let file = Rendering { format, size }.render(grey(width, height), Colour::default()).unwrap();
-                    let magic: &[u8] = if format == ImageFormat::Png { b"\x89PNG" } else { b"\xff\xd8\xff" };
+            for format in [ImageEncoding::default(), ImageEncoding::Png] {
+                for size in [None, ImageSize::new(1, 1), ImageSize::new(7, 3)] {
+                    let file = RenderOptions { format, size }.render(grey(width, height), Colour::default()).unwrap();
+                    let magic: &[u8] = if format == ImageEncoding::Png { b"\x89PNG" } else { b"\xff\xd8\xff" };
                     assert!(file.starts_with(magic));
                 }
             }
@@ -238,17 +238,18 @@ mod tests {
     }
 
     #[test]
-    fn sizes_and_qualities_hold_their_bounds() {
-        assert!(PictureSize::new(3840, 2160).is_some() && PictureSize::new(1, 1).is_some());
-        assert!(PictureSize::new(3841, 2160).is_none() && PictureSize::new(3840, 2161).is_none());
-        assert!(PictureSize::new(0, 1).is_none() && PictureSize::new(1, 0).is_none());
+    fn sizes_and_qualities_respect_their_limits() {
+        assert!(ImageSize::new(3840, 2160).is_some() && ImageSize::new(1, 1).is_some());
+        assert!(ImageSize::new(3841, 2160).is_none() && ImageSize::new(3840, 2161).is_none());
+        assert!(ImageSize::new(0, 1).is_none() && ImageSize::new(1, 0).is_none());
         assert!(JpegQuality::new(0).is_none() && JpegQuality::new(101).is_none());
         assert_eq!(JpegQuality::new(100).map(JpegQuality::get), Some(100));
     }
 
     #[test]
-    fn a_png_holds_the_colour_of_the_video() {
-        let file = Rendering { format: ImageFormat::Png, size: None }.render(grey(3, 2), Colour::default()).unwrap();
+    fn png_has_the_colour_of_the_video() {
+        let file =
+            RenderOptions { format: ImageEncoding::Png, size: None }.render(grey(3, 2), Colour::default()).unwrap();
         let mut reader = png::Decoder::new(std::io::Cursor::new(&file)).read_info().unwrap();
         let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
         reader.next_frame(&mut pixels).unwrap();

@@ -1,0 +1,68 @@
+//! Picture headers: what the first slice of a picture says about decoding and displaying it.
+
+use super::codec::Codec;
+use super::picture::DisplayInfo;
+use super::{h264, h265};
+use crate::images::error::DecodeError;
+use crate::images::slice::Numbering;
+
+/// The header of one picture.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::images) struct PictureHeader {
+    pub(in crate::images) random_access: RandomAccess,
+    /// Whether later pictures may refer to it.
+    pub(in crate::images) reference: bool,
+    pub(in crate::images) display: DisplayInfo,
+    /// H.264 only: the decoder for H.265 detects missing references itself.
+    pub(in crate::images) numbering: Option<Numbering>,
+    /// Picture order count. Only counts of the same coded video sequence can be compared.
+    pub(in crate::images) order: i64,
+}
+
+/// Whether decoding can start at a picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::images) enum RandomAccess {
+    /// No: the picture refers to earlier ones.
+    None,
+    /// Yes, but its leading pictures, which follow it and are displayed before it, may refer to earlier pictures.
+    OpenGop,
+    /// Yes, and no later picture refers to an earlier one.
+    Idr,
+}
+
+/// Reads the headers of a track's pictures in decoding order.
+#[derive(Debug)]
+pub(in crate::images) enum HeaderReader {
+    H264(h264::HeaderReader),
+    H265(h265::HeaderReader),
+}
+
+impl HeaderReader {
+    pub(in crate::images) fn new(codec: Codec) -> Self {
+        match codec {
+            Codec::H264 => Self::H264(h264::HeaderReader::default()),
+            Codec::H265 => Self::H265(h265::HeaderReader::default()),
+        }
+    }
+
+    /// Stores a parameter set. Fails for one whose pictures cannot be decoded.
+    pub(in crate::images) fn parameter_set(&mut self, unit: &[u8]) -> Result<(), DecodeError> {
+        match self {
+            Self::H264(reader) => reader.parameter_set(unit),
+            Self::H265(reader) => reader.parameter_set(unit),
+        }
+    }
+
+    /// Returns the header of the picture that starts with this slice, or `None` if the slice continues a picture.
+    /// `keyframe` is the flag of the Matroska block.
+    pub(in crate::images) fn slice(
+        &mut self,
+        unit: &[u8],
+        keyframe: bool,
+    ) -> Option<Result<PictureHeader, DecodeError>> {
+        match self {
+            Self::H264(reader) => reader.slice(unit, keyframe),
+            Self::H265(reader) => reader.slice(unit),
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Input of image extraction: where fragments lie in time, and their media.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kvs_mkv::{Frame, Track};
+use kvs_types::FragmentNumber;
+
+/// The position of a fragment in time, without its media.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a number, two clocks and a duration are all there is")]
+pub struct FragmentSpan {
+    /// The fragment number.
+    pub number: FragmentNumber,
+    /// Start of the fragment on the producer's clock, since the Unix epoch.
+    pub producer_timestamp: Duration,
+    /// When the service received the start of the fragment, since the Unix epoch.
+    pub server_timestamp: Duration,
+    /// Duration of the fragment. The fragment covers its start and every instant before its end. The duration of a
+    /// single frame is unknown, so a fragment of duration zero covers its start only.
+    pub duration: Duration,
+}
+
+/// The clock that instants refer to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "the service has two clocks")]
+pub enum Axis {
+    /// The clock of the producer: `PRODUCER_TIMESTAMP`.
+    Producer,
+    /// The clock of the service: `SERVER_TIMESTAMP`.
+    Server,
+}
+
+impl FragmentSpan {
+    /// Returns the start of the fragment on this clock, since the Unix epoch.
+    #[must_use]
+    pub const fn start(&self, axis: Axis) -> Duration {
+        match axis {
+            Axis::Producer => self.producer_timestamp,
+            Axis::Server => self.server_timestamp,
+        }
+    }
+
+    /// Returns whether the fragment covers an instant. The end is exclusive.
+    #[must_use]
+    pub fn covers(&self, instant: Duration, axis: Axis) -> bool {
+        let start = self.start(axis);
+        start <= instant && instant < start.saturating_add(self.duration.max(Duration::from_millis(1)))
+    }
+}
+
+/// The media of one fragment.
+#[derive(Clone, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "the parts of a Matroska cluster")]
+pub struct FragmentMedia {
+    /// The tracks of the session.
+    pub tracks: Arc<[Track]>,
+    /// The timecode of the cluster, on the same axis as the presentation times of the frames.
+    pub start: Duration,
+    /// The frames of all tracks in the order they arrived, which is decoding order.
+    pub frames: Vec<Frame>,
+}
+
+impl FragmentMedia {
+    /// Returns the payload bytes of all frames.
+    pub(super) fn bytes(&self) -> usize {
+        self.frames.iter().map(|frame| frame.data.len()).sum()
+    }
+}
+
+/// Reads the media of fragments: from the store, or from a list in a test.
+///
+/// Called from several threads at the same time. The threads may block.
+pub trait MediaSource: Sync {
+    /// Reads the media of one fragment.
+    ///
+    /// # Errors
+    /// The reason why the fragment cannot be read. The instants that need it fail with [`DecodeError::Storage`].
+    ///
+    /// [`DecodeError::Storage`]: super::DecodeError::Storage
+    fn media(&self, number: &FragmentNumber) -> Result<FragmentMedia, Box<dyn std::error::Error + Send + Sync>>;
+}
