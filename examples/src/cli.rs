@@ -252,7 +252,7 @@ pub fn parse_time(text: &str, now: SystemTime) -> Result<SystemTime, String> {
         return now.checked_sub(parse_duration(age)?).ok_or_else(refuse);
     }
     if text.bytes().all(|b| b.is_ascii_digit() || b == b'.')
-        && let Some(time) = text.parse().ok().and_then(kvs_aws::epoch_seconds::from_seconds)
+        && let Some(time) = text.parse().ok().and_then(kvs_types::__internal::from_epoch_seconds)
     {
         return Ok(time);
     }
@@ -325,7 +325,7 @@ mod tests {
     #[test]
     fn times_are_read_in_every_way_people_write_them() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
-        let read = |text| parse_time(text, now).map(kvs_aws::epoch_seconds::millis);
+        let read = |text| parse_time(text, now).map(kvs_types::__internal::epoch_millis);
         assert_eq!(read("2023-11-14T22:13:20Z"), Ok(1_700_000_000_000));
         assert_eq!(read("2023-11-14T23:13:20.5+01:00"), Ok(1_700_000_000_500));
         assert_eq!(read("2023-11-14T22:13:20"), Ok(1_700_000_000_000));

@@ -27,7 +27,7 @@ async fn one_fps_images() {
     let config = ProducerConfig::new("slow", vec![video])
         .stream_lookup(StreamLookup::CreateIfMissing(NewStream::new(Duration::from_secs(24 * 3600))));
     let producer = Producer::open(config, client.clone()).await.unwrap();
-    let a_minute_ago = kvs_aws::epoch_seconds::millis(SystemTime::now() - Duration::from_secs(60)) / 1000;
+    let a_minute_ago = kvs_types::__internal::epoch_millis(SystemTime::now() - Duration::from_secs(60)) / 1000;
     let start = SystemTime::UNIX_EPOCH + Duration::from_secs(a_minute_ago);
 
     // Its key frames, each two seconds from the next, shown twice as fast.

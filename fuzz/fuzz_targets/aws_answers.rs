@@ -4,7 +4,7 @@
 use std::sync::{Arc, LazyLock, Mutex};
 
 use bytes::Bytes;
-use kvs_aws::epoch_seconds::from_millis;
+use kvs_types::__internal::from_epoch_millis;
 use kvs_aws::retry::RetryPolicy;
 use kvs_aws::{
     ApiName, Client, Config, Credentials, DescribeStream, DescribeStreamStorageConfiguration, Endpoint, TailEvent,
@@ -68,7 +68,7 @@ async fn ask<O: Operation>(client: &Client, operation: O) {
 
 async fn answer(client: &Client, which: u8) {
     let stream: StreamId = "cam".parse().expect("a name");
-    let range = from_millis(0)..from_millis(1);
+    let range = from_epoch_millis(0)..from_millis(1);
     match which {
         0 => ask(client, DescribeStream::new(stream)).await,
         1 => ask(client, ListStreams::new()).await,

@@ -26,19 +26,15 @@
 //! * Dropping a future gives its exchange up; nothing goes on behind your back.
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
-pub mod epoch_seconds;
-pub mod field;
 pub mod lenient;
 pub mod limits;
 
 mod auth;
 mod client;
 mod net;
-mod open_enum;
 mod ops;
 mod protocol;
 mod put_media;
-mod stream_id;
 
 #[cfg(feature = "iot")]
 pub use auth::iot::{IotConfig, IotConfigError, IotCredentials, IotError};
@@ -47,7 +43,6 @@ pub use client::Client;
 pub use client::config::{ClientConfig, ConfigError};
 pub use client::media_tail::{MediaTail, TailEvent};
 pub use client::retry;
-pub use field::{FieldProblem, InvalidField};
 pub use net::dial::{InvalidProxy, Proxy, ProxyError};
 pub use net::endpoint::{Endpoint, Fips, InvalidEndpoint, IpFamilies};
 pub use net::http_send::{HttpSend, ResponseBody, Sending};
@@ -81,7 +76,8 @@ pub use protocol::reply::{self, Reply};
 pub use put_media::{
     Acks, PutMedia, PutMediaAcks, PutMediaExchange, PutMediaSender, SendPermit, SessionEnded, TimecodeType,
 };
-pub use stream_id::{StreamArn, StreamId, StreamName};
+
+pub use kvs_types::{FieldProblem, InvalidField, StreamArn, StreamId, StreamName};
 
 /// Where credentials come from: any provider of the AWS SDK for Rust, or fixed [`Credentials`].
 pub use aws_credential_types::{Credentials, provider::ProvideCredentials};

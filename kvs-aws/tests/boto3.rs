@@ -10,7 +10,6 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use kvs_aws::epoch_seconds::from_millis;
 use kvs_aws::{
     ApiName, Client, ConfigurationStatus, ContainerFormat, CreateStream, DeleteStream,
     DescribeImageGenerationConfiguration, DescribeNotificationConfiguration, DescribeStream,
@@ -21,6 +20,7 @@ use kvs_aws::{
     UpdateImageGenerationConfiguration, UpdateNotificationConfiguration, UpdateStream,
     UpdateStreamStorageConfiguration,
 };
+use kvs_types::__internal::from_epoch_millis;
 use support::{SECRET, Scripted, Seen, client, ok};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/judge/boto3_judge.py");
@@ -63,7 +63,7 @@ fn arn() -> StreamArn {
 }
 
 fn range() -> std::ops::Range<std::time::SystemTime> {
-    from_millis(1_700_000_000_000)..from_millis(1_700_000_060_000)
+    from_epoch_millis(1_700_000_000_000)..from_millis(1_700_000_060_000)
 }
 
 /// Sends one call to the server, whatever its host would be.

@@ -88,7 +88,7 @@ proptest! {
 
     #[test]
     fn any_answer_is_read_or_refused(body in bodies()) {
-        let range = || kvs_aws::epoch_seconds::from_millis(0)..kvs_aws::epoch_seconds::from_millis(1);
+        let range = || kvs_types::__internal::from_epoch_millis(0)..kvs_types::__internal::from_epoch_millis(1);
         read(&body, DescribeStream::new(stream()));
         read(&body, ListStreams::new());
         read(&body, GetDataEndpoint::new(stream(), kvs_aws::ApiName::GetMedia));

@@ -33,7 +33,7 @@ impl Server {
 
 async fn open(endpoint: &Endpoint, timeouts: Timeouts) -> Result<PutMediaExchange, Error> {
     let client = kvs_aws::Client::new(config(&endpoint.to_string()).timeouts(timeouts)).unwrap();
-    let start = kvs_aws::epoch_seconds::from_millis(1_699_332_285_007);
+    let start = kvs_types::__internal::from_epoch_millis(1_699_332_285_007);
     let session = PutMedia::new("front-door".parse().unwrap(), TimecodeType::Relative).start_timestamp(start);
     client.put_media(session, endpoint).await
 }

@@ -7,11 +7,11 @@ mod support;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use kvs_aws::epoch_seconds::{from_millis, millis};
 use kvs_aws::{
     ApiName, Client, CreateStream, DeleteStream, DescribeStream, Error, GetMedia, ListFragments, ListStreams,
     ServiceErrorKind, StartSelector, StreamId, StreamStatus, TimestampOrigin, TransportError,
 };
+use kvs_types::__internal::{epoch_millis, from_epoch_millis};
 use support::{Scripted, client, config, ok, response};
 
 fn stream() -> StreamId {
@@ -150,7 +150,7 @@ async fn a_wrong_clock_is_corrected_once_by_the_services_own() {
     })
     .await;
     // A camera without a battery starts in 1970.
-    let client = Client::new(config(&server.url).clock(|| from_millis(1_000_000))).unwrap();
+    let client = Client::new(config(&server.url).clock(|| from_epoch_millis(1_000_000))).unwrap();
     client.send(DescribeStream::new(stream())).await.unwrap();
     client.send(DescribeStream::new(stream())).await.unwrap();
     let dates: Vec<String> =
@@ -162,7 +162,7 @@ async fn a_wrong_clock_is_corrected_once_by_the_services_own() {
     // Corrected already: the same answer again is the caller's to see.
     let stubborn =
         Scripted::start(move |_, _| response("403 Forbidden", "Date: Tue, 07 Nov 2023 04:53:05 GMT\r\n", late)).await;
-    let client = Client::new(config(&stubborn.url).clock(|| from_millis(1_000_000))).unwrap();
+    let client = Client::new(config(&stubborn.url).clock(|| from_epoch_millis(1_000_000))).unwrap();
     client.send(DescribeStream::new(stream())).await.unwrap_err();
     assert_eq!(stubborn.seen().len(), 2);
 }
@@ -180,7 +180,7 @@ async fn data_endpoints_are_kept_and_stale_ones_asked_for_anew() {
     })
     .await;
     let client = client(&server.url);
-    let list = || ListFragments::new(stream(), TimestampOrigin::Producer, from_millis(0)..from_millis(1));
+    let list = || ListFragments::new(stream(), TimestampOrigin::Producer, from_epoch_millis(0)..from_millis(1));
     let page = client.send(list()).await.unwrap();
     assert_eq!(page.fragments[0].start(&TimestampOrigin::Server).map(millis), Some(1_700_000_001_000));
     client.send(list()).await.unwrap();

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use kvs_aws::limits::{PAGE_IMAGES, REQUEST_RANGE};
 use kvs_aws::retry::Outcome;
-use kvs_aws::{Error, ImagePage, ListFragments, epoch_seconds};
+use kvs_aws::{Error, ImagePage, ListFragments};
+use kvs_types::__internal::{epoch_millis, from_epoch_millis};
 
 use crate::gather::{Answers, Gathered};
 use crate::images::{ImageAt, Images};
@@ -101,7 +102,7 @@ impl Fetcher {
         if gap == 0 {
             return Ok(());
         }
-        let first = epoch_seconds::from_millis(window.start);
+        let first = from_epoch_millis(window.start);
         let before = first.checked_sub(limits::FRAGMENT_DURATION).unwrap_or(SystemTime::UNIX_EPOCH);
         let spans = self.fragments(before.max(SystemTime::UNIX_EPOCH)..first).await?;
         let Some(span) = spans.into_iter().filter(|span| span.covers(first)).max_by_key(|span| span.start) else {
@@ -118,7 +119,7 @@ impl Fetcher {
             Window { start, step: window.step, count: (back + gap).min(longest) }
         } else {
             // Steps of minutes: one interval that leads from the fragment's start to the first instant.
-            let step = window.start.saturating_sub(epoch_seconds::millis(span.start));
+            let step = window.start.saturating_sub(epoch_millis(span.start));
             let step = step.max(u64::from(self.images.profile.least_millis()));
             Window { start: window.start.saturating_sub(step), step, count: 2 }
         };
@@ -156,7 +157,7 @@ impl Fetcher {
     /// The picture of one instant.
     pub(crate) async fn one(&self, at: SystemTime) -> Result<ImageAt, Error> {
         let least = u64::from(self.images.profile.least_millis());
-        let window = Window { start: epoch_seconds::millis(at), step: least, count: 1 };
+        let window = Window { start: epoch_millis(at), step: least, count: 1 };
         let (mut gathered, failed) = self.ask(window).await;
         failed.map_or(Ok(()), Err)?;
         self.repair(window, &mut gathered).await?;

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use kvs_aws::{Error, Image, ImageError, epoch_seconds};
+use kvs_aws::{Error, Image, ImageError};
+use kvs_types::__internal::{epoch_millis, from_epoch_millis};
 
 use crate::images::ImageAt;
 use crate::plan::Window;
@@ -30,7 +31,7 @@ impl Answers {
 
     /// Notes one page.
     pub(crate) fn add(&mut self, images: Vec<Image>) {
-        let timed = |image: Image| (image.timestamp.map(epoch_seconds::millis), image.content);
+        let timed = |image: Image| (image.timestamp.map(epoch_millis), image.content);
         self.images.extend(images.into_iter().map(timed));
     }
 
@@ -101,7 +102,7 @@ impl Gathered {
         let Self { window, found } = self;
         let missing = || Err(error.map_or(ImageError::NotAnswered, |error| ImageError::Call(Arc::clone(error))));
         let items = (0_u64..).zip(found).map(|(index, found)| ImageAt {
-            at: epoch_seconds::from_millis(window.instant(index)),
+            at: from_epoch_millis(window.instant(index)),
             content: found.unwrap_or_else(missing),
         });
         items.collect()

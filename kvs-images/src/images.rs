@@ -8,9 +8,9 @@ use bytes::Bytes;
 use futures_core::Stream;
 use futures_util::{StreamExt, stream};
 use kvs_aws::{
-    Client, Error, GetImages, ImageError, InvalidField, Operation, SamplingProfile, StreamId, TimestampOrigin,
-    epoch_seconds, limits,
+    Client, Error, GetImages, ImageError, InvalidField, Operation, SamplingProfile, StreamId, TimestampOrigin, limits,
 };
+use kvs_types::__internal::{epoch_millis, from_epoch_millis};
 
 use crate::fetcher::Fetcher;
 use crate::pace::Pace;
@@ -204,7 +204,7 @@ impl Images {
     pub async fn nearest(self, at: SystemTime) -> Result<Option<ImageAt>, Error> {
         let near = limits::REQUEST_RANGE;
         let fetcher = Fetcher::new(self);
-        let at = epoch_seconds::from_millis(epoch_seconds::millis(at));
+        let at = from_epoch_millis(epoch_millis(at));
         let exact = fetcher.one(at).await?;
         if exact.content.is_ok() {
             return Ok(Some(exact));

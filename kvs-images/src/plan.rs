@@ -3,7 +3,8 @@
 use std::ops::Range;
 use std::time::{Duration, SystemTime};
 
-use kvs_aws::{FieldProblem, InvalidField, SamplingProfile, epoch_seconds, limits};
+use kvs_aws::{FieldProblem, InvalidField, SamplingProfile, limits};
+use kvs_types::__internal::{epoch_millis, from_epoch_millis};
 
 /// The instants of a range: `start`, `start + step`, … before its end, in milliseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +43,7 @@ impl Grid {
         }
         let (step, length) = (u64::from(step), length.as_nanos().div_ceil(1_000_000));
         let count = u64::try_from(length).unwrap_or(u64::MAX).div_ceil(step);
-        Ok(Self { start: epoch_seconds::millis(range.start), step, count })
+        Ok(Self { start: epoch_millis(range.start), step, count })
     }
 
     /// How many instants one call asks for: they and half a step more must fit into its longest range. Whole pages if
@@ -72,7 +73,7 @@ impl Window {
     pub(crate) fn range(&self) -> Range<SystemTime> {
         let longest = u64::try_from(limits::REQUEST_RANGE.as_millis()).expect("the limit is 300 s");
         let length = (self.count - 1) * self.step + (self.step / 2).max(1);
-        epoch_seconds::from_millis(self.start)..epoch_seconds::from_millis(self.start + length.min(longest))
+        from_epoch_millis(self.start)..from_epoch_millis(self.start + length.min(longest))
     }
 
     /// The instant at an index.
@@ -98,7 +99,7 @@ mod tests {
     use super::*;
 
     fn at(millis: u64) -> SystemTime {
-        epoch_seconds::from_millis(millis)
+        from_epoch_millis(millis)
     }
 
     fn grid(length: u64, step: u64) -> Grid {

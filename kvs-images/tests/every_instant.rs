@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use kvs_aws::epoch_seconds::{from_millis, millis};
 use kvs_images::{ImageAt, ImageError, ImagesExt, Pace};
+use kvs_types::__internal::{epoch_millis, from_epoch_millis};
 use proptest::prelude::*;
 use support::{Model, Oddities};
 
@@ -17,7 +17,7 @@ const START: u64 = 1_700_000_000_000;
 
 async fn collect(model: &Arc<Model>, length: u64, step: u64) -> Vec<ImageAt> {
     let stream: kvs_aws::StreamId = "cam".parse().unwrap();
-    let range = from_millis(START)..from_millis(START + length);
+    let range = from_epoch_millis(START)..from_millis(START + length);
     let images = model.client().images(stream).range(range).every(Duration::from_millis(step)).pace(Pace::Unlimited);
     images.stream().unwrap().collect().await
 }
@@ -34,7 +34,7 @@ fn seen(items: Vec<ImageAt>) -> Vec<(u64, Option<String>)> {
         Err(ImageError::NoMedia) => None,
         Err(other) => panic!("{other}"),
     };
-    items.into_iter().map(|item| (millis(item.at), text(item))).collect()
+    items.into_iter().map(|item| (epoch_millis(item.at), text(item))).collect()
 }
 
 fn run<T>(future: impl Future<Output = T>) -> T {
@@ -114,7 +114,7 @@ fn a_page_that_fails_in_the_middle_costs_its_own_instants_only() {
     let refused = (400, r#"{"__type":"InvalidArgumentException","Message":"no such token"}"#);
     model.script.lock().unwrap().extend([None, None, Some(refused)]);
     let stream: kvs_aws::StreamId = "cam".parse().unwrap();
-    let images = model.client().images(stream).range(from_millis(START)..from_millis(START + 600_000));
+    let images = model.client().images(stream).range(from_epoch_millis(START)..from_millis(START + 600_000));
     let images = images.every(Duration::from_secs(3)).concurrency(1).pace(Pace::Unlimited);
     let items: Vec<ImageAt> = run(images.stream().unwrap().collect());
     assert_eq!(items.len(), 200);
@@ -158,11 +158,11 @@ fn a_wrong_endpoint_is_an_error_not_an_empty_range() {
 fn nearest_and_latest_find_the_fragments_that_there_are() {
     let model = Model::new(vec![(START, 2_000), (START + 60_000, 2_000)], Oddities::default());
     let images = || model.client().images("cam".parse::<kvs_aws::StreamId>().unwrap()).pace(Pace::Unlimited);
-    let nearest = |at| run(images().nearest(from_millis(at))).unwrap().map(|item| millis(item.at));
+    let nearest = |at| run(images().nearest(from_epoch_millis(at))).unwrap().map(|item| epoch_millis(item.at));
     assert_eq!(nearest(START + 500), Some(START + 500));
     assert_eq!(nearest(START + 40_000), Some(START + 60_000));
     assert_eq!(nearest(START + 10_000_000), None);
-    let latest = |at| run(images().latest(from_millis(at))).unwrap().map(|item| millis(item.at));
+    let latest = |at| run(images().latest(from_epoch_millis(at))).unwrap().map(|item| epoch_millis(item.at));
     assert_eq!(latest(START + 70_000), Some(START + 60_000));
     assert_eq!(latest(START + 50_000_000), Some(START + 60_000));
     assert_eq!(latest(START + 500_000_000), None);
@@ -172,7 +172,7 @@ fn nearest_and_latest_find_the_fragments_that_there_are() {
 fn what_the_service_would_refuse_is_not_sent() {
     let model = Model::new(vec![], Oddities::default());
     let images = || model.client().images("cam".parse::<kvs_aws::StreamId>().unwrap());
-    let range = from_millis(START)..from_millis(START + 1_000);
+    let range = from_epoch_millis(START)..from_millis(START + 1_000);
     let refusal = |images: kvs_images::Images| images.stream().err().unwrap().to_string();
     assert_eq!(refusal(images()), "StartTimestamp: a range must be set");
     let backwards = images().range(range.end..range.start);

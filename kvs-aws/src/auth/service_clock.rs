@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use crate::epoch_seconds;
+use kvs_types::__internal::epoch_millis;
 
 /// The wall clock of this machine.
 #[derive(Clone)]
@@ -39,7 +39,7 @@ impl ServiceClock {
 
     /// Learns that it is `date` for the service now; says how far our clock is off, in milliseconds.
     pub(crate) fn learn(&self, date: SystemTime) -> i64 {
-        let millis = |time| i64::try_from(epoch_seconds::millis(time)).unwrap_or(i64::MAX);
+        let millis = |time| i64::try_from(epoch_millis(time)).unwrap_or(i64::MAX);
         let skew = millis(date).saturating_sub(millis((self.ours.0)()));
         self.skew_millis.store(skew, Ordering::Relaxed);
         skew

@@ -5,10 +5,10 @@ use std::time::SystemTime;
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use kvs_types::InvalidField;
 
 use crate::auth::service_clock::Clock;
 use crate::client::retry::RetryPolicy;
-use crate::field::InvalidField;
 use crate::net::dial::{InvalidProxy, Proxy};
 use crate::net::endpoint::{Endpoint, Fips, InvalidEndpoint, IpFamilies};
 use crate::net::http_send::HttpSend;

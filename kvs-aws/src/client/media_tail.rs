@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use kvs_types::StreamId;
 
 use crate::client::Client;
 use crate::ops::media::{GetMedia, MediaBody, StartSelector};
 use crate::protocol::error::{Error, TransportError};
-use crate::stream_id::StreamId;
 
 /// Pause before a body is opened again: the service takes five GetMedia a second of a stream (quotas), and one that
 /// ended has nothing new for the moment.

@@ -15,6 +15,7 @@ use std::time::{Instant, SystemTime};
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, USER_AGENT};
 use http::{HeaderValue, Method};
+use kvs_types::StreamId;
 
 use crate::auth::credentials::CredentialsCache;
 use crate::auth::service_clock::ServiceClock;
@@ -30,7 +31,6 @@ use crate::ops::control::GetDataEndpoint;
 use crate::protocol::error::{Error, Phase, ServiceError, ServiceErrorKind, TransportError};
 use crate::protocol::operation::{ApiName, Operation, Target};
 use crate::protocol::reply::{self, Reply};
-use crate::stream_id::StreamId;
 
 /// A client of the service: signs, sends, repeats what is worth repeating, and finds data endpoints.
 ///

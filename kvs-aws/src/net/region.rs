@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::field::{FieldProblem, InvalidField};
+use kvs_types::{FieldProblem, InvalidField};
 
 /// An AWS region by its code, for example `eu-central-1`.
 ///
@@ -38,7 +38,7 @@ impl Region {
         const MOST: usize = 32;
         let code = code.into();
         let shape = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        crate::field::check_text("Region", &code, (1, MOST), "lower-case letters, digits and '-'", shape)?;
+        kvs_types::__internal::check_text("Region", &code, (1, MOST), "lower-case letters, digits and '-'", shape)?;
         if code.starts_with('-') || code.ends_with('-') {
             let allowed = "a code that neither starts nor ends with '-'";
             return Err(InvalidField::new("Region", FieldProblem::Character { character: '-', allowed }));

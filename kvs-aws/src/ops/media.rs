@@ -3,17 +3,16 @@
 use std::time::SystemTime;
 
 use bytes::Bytes;
+use kvs_types::__internal::{NAME_CHARACTERS, check_text, epoch_seconds, is_name_character};
+use kvs_types::{FieldProblem, InvalidField, StreamId};
 use serde::Serialize;
 
-use crate::epoch_seconds;
-use crate::field::{self, FieldProblem, InvalidField, check_text};
 use crate::limits;
 use crate::net::http_send::ResponseBody;
 use crate::ops::archived::check_fragment_number;
 use crate::protocol::error::{Error, TransportError};
 use crate::protocol::operation::{ApiName, Operation, Target};
 use crate::protocol::reply::Reply;
-use crate::stream_id::StreamId;
 
 /// Media on its way: read piece by piece, never held as a whole.
 #[derive(Debug)]
@@ -167,7 +166,7 @@ impl Operation for GetMedia {
             }
             StartSelector::ContinuationToken(token) => {
                 let length = (1, limits::CONTINUATION_TOKEN_CHARS);
-                check_text("ContinuationToken", token, length, field::NAME_CHARACTERS, field::is_name_character)
+                check_text("ContinuationToken", token, length, NAME_CHARACTERS, is_name_character)
             }
         }
     }

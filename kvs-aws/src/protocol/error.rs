@@ -3,8 +3,8 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use crate::field::InvalidField;
-use crate::open_enum::open_enum;
+use kvs_types::__internal::open_enum;
+use kvs_types::InvalidField;
 
 /// A call did not give its answer.
 #[derive(Debug, thiserror::Error)]

@@ -2,13 +2,12 @@
 
 use std::future::Future;
 
+use kvs_types::__internal::open_enum;
+use kvs_types::{InvalidField, StreamId};
 use serde::Serialize;
 
-use crate::field::InvalidField;
-use crate::open_enum::open_enum;
 use crate::protocol::error::Error;
 use crate::protocol::reply::Reply;
-use crate::stream_id::StreamId;
 
 /// One call of the service: serialized, it is the request's JSON body.
 ///

@@ -155,7 +155,7 @@ fn retry_after(text: &str, now: Option<SystemTime>) -> Option<Duration> {
 
 pub(crate) fn http_date(text: &str) -> Option<SystemTime> {
     let zoned = jiff::fmt::rfc2822::parse(text).ok()?;
-    u64::try_from(zoned.timestamp().as_millisecond()).ok().map(crate::epoch_seconds::from_millis)
+    u64::try_from(zoned.timestamp().as_millisecond()).ok().map(kvs_types::__internal::from_epoch_millis)
 }
 
 /// Turns a failed response into its error, reading as much of the body as an error may have.

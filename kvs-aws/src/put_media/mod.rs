@@ -12,11 +12,11 @@ pub use exchange::{PutMediaAcks, PutMediaExchange, PutMediaSender, SendPermit, S
 
 use crate::auth::sign::Payload;
 use crate::client::{Client, unsendable};
-use crate::epoch_seconds;
 use crate::net::endpoint::Endpoint;
 use crate::protocol::error::Error;
-use crate::stream_id::StreamId;
 use body::PutBody;
+use kvs_types::__internal::epoch_millis;
+use kvs_types::StreamId;
 
 /// One session of PutMedia: what its request says before the media.
 ///
@@ -111,7 +111,7 @@ impl PutMedia {
 
 /// Seconds with exactly three decimals. AWS's C producer leaves the zeros out and so turns 7 ms into 700 ms.
 fn decimal_seconds(time: SystemTime) -> String {
-    let millis = epoch_seconds::millis(time);
+    let millis = epoch_millis(time);
     format!("{}.{:03}", millis / 1000, millis % 1000)
 }
 
@@ -144,11 +144,13 @@ impl Client {
 
 #[cfg(test)]
 mod tests {
+    use kvs_types::__internal::from_epoch_millis;
+
     use super::*;
 
     #[test]
     fn start_timestamps_are_padded_to_three_decimals() {
-        assert_eq!(decimal_seconds(epoch_seconds::from_millis(1_699_332_285_007)), "1699332285.007");
-        assert_eq!(decimal_seconds(epoch_seconds::from_millis(1_699_332_285_000)), "1699332285.000");
+        assert_eq!(decimal_seconds(from_epoch_millis(1_699_332_285_007)), "1699332285.007");
+        assert_eq!(decimal_seconds(from_epoch_millis(1_699_332_285_000)), "1699332285.000");
     }
 }

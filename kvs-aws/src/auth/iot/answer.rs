@@ -58,7 +58,7 @@ mod tests {
         let credentials = read(GIVEN.as_bytes(), SystemTime::UNIX_EPOCH).unwrap();
         assert_eq!(credentials.access_key_id(), "AKIDIOT");
         assert_eq!(credentials.session_token(), Some("very-secret-token"));
-        assert_eq!(credentials.expiry().map(crate::epoch_seconds::millis), Some(1_516_267_086_000));
+        assert_eq!(credentials.expiry().map(kvs_types::__internal::epoch_millis), Some(1_516_267_086_000));
         assert!(!format!("{credentials:?}").contains("very-secret"));
     }
 
@@ -75,7 +75,7 @@ mod tests {
             let problem = read(GIVEN.replacen(from, to, 1).as_bytes(), SystemTime::UNIX_EPOCH).unwrap_err();
             assert!(problem.starts_with(expected) && !problem.contains("very-secret"), "{problem}");
         }
-        let late = crate::epoch_seconds::from_millis(1_516_267_086_000);
+        let late = kvs_types::__internal::from_epoch_millis(1_516_267_086_000);
         assert_eq!(read(GIVEN.as_bytes(), late).unwrap_err(), "they ended at 2018-01-18T09:18:06Z");
     }
 

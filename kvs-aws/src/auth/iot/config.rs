@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use kvs_types::__internal::check_text;
+use kvs_types::InvalidField;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 
 use crate::auth::service_clock::Clock;
-use crate::field::{InvalidField, check_text};
 use crate::limits;
 use crate::net::dial::{InvalidProxy, Proxy};
 use crate::net::endpoint::{Endpoint, InvalidEndpoint};

@@ -3,15 +3,14 @@
 use std::ops::Range;
 use std::time::SystemTime;
 
+use kvs_types::{InvalidField, StreamId};
 use serde::Serialize;
 
 use super::{FragmentSelector, TimestampOrigin};
-use crate::field::InvalidField;
 use crate::ops::media::MediaBody;
 use crate::protocol::error::Error;
 use crate::protocol::operation::{ApiName, Operation, Target};
 use crate::protocol::reply::Reply;
-use crate::stream_id::StreamId;
 
 /// Fetches the fragments that start in a range as an MP4 file; at most 24 h, 200 fragments, 100 MB.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -1,14 +1,14 @@
 //! GetMediaForFragmentList.
 
+use kvs_types::__internal::{check_length, check_text};
+use kvs_types::{InvalidField, StreamId};
 use serde::Serialize;
 
-use crate::field::{InvalidField, check_length, check_text};
 use crate::limits;
 use crate::ops::media::MediaBody;
 use crate::protocol::error::Error;
 use crate::protocol::operation::{ApiName, Operation, Target};
 use crate::protocol::reply::Reply;
-use crate::stream_id::StreamId;
 
 /// Fetches the stored media of up to 1,000 fragments as one MKV stream.
 #[derive(Debug, Clone, PartialEq, Serialize)]

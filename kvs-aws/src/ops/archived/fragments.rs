@@ -3,17 +3,16 @@
 use std::ops::Range;
 use std::time::{Duration, SystemTime};
 
+use kvs_types::__internal::{check_range, epoch_seconds};
+use kvs_types::{InvalidField, StreamId};
 use serde::{Deserialize, Serialize};
 
 use super::{FragmentSelector, TimestampOrigin};
-use crate::epoch_seconds;
-use crate::field::{InvalidField, check_range};
 use crate::limits;
 use crate::ops::control::check_token;
 use crate::protocol::error::Error;
 use crate::protocol::operation::{ApiName, Operation, Target};
 use crate::protocol::reply::Reply;
-use crate::stream_id::StreamId;
 
 /// Lists the stored fragments that start in a range, both ends included; a page at a time, in no order.
 ///

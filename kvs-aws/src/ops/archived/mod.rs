@@ -18,10 +18,9 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 
-use crate::epoch_seconds;
-use crate::field::{FieldProblem, InvalidField};
 use crate::limits;
-use crate::open_enum::open_enum;
+use kvs_types::__internal::{epoch_seconds, open_enum};
+use kvs_types::{FieldProblem, InvalidField};
 
 open_enum! {
     /// Whose clock timestamps are of.

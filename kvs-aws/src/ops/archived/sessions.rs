@@ -3,16 +3,15 @@
 use std::ops::Range;
 use std::time::SystemTime;
 
+use kvs_types::__internal::{check_range, open_enum};
+use kvs_types::{InvalidField, StreamId};
 use serde::{Deserialize, Serialize};
 
 use super::{FragmentSelector, TimestampOrigin, TimestampRange};
-use crate::field::{InvalidField, check_range};
 use crate::limits;
-use crate::open_enum::open_enum;
 use crate::protocol::error::{Error, ResponseProblem};
 use crate::protocol::operation::{ApiName, Operation, Target};
 use crate::protocol::reply::Reply;
-use crate::stream_id::StreamId;
 
 open_enum! {
     /// What a session plays.

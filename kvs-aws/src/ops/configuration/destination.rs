@@ -1,6 +1,8 @@
 //! Where pictures and notifications may go.
 
-use crate::field::{InvalidField, check_length};
+use kvs_types::__internal::check_length;
+use kvs_types::InvalidField;
+
 use crate::limits;
 
 const FIELD: &str = "Uri";

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use kvs_types::__internal::check_length;
+use kvs_types::InvalidField;
 use serde::{Deserialize, Serialize};
 
 use super::StreamConfiguration;
 use super::destination;
 use super::status::ConfigurationStatus;
-use crate::field::{InvalidField, check_length};
 use crate::limits;
 use crate::ops::archived::TimestampOrigin;
 use crate::ops::images::format::{self, FormatConfig, ImageFormat, SamplingProfile};

@@ -1,10 +1,9 @@
 //! The JSON files that the AWS CLI takes with `--cli-input-json`.
 
+use kvs_types::InvalidField;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-
-use crate::field::InvalidField;
 
 /// A file is not what the AWS CLI would take.
 #[derive(Debug, thiserror::Error)]

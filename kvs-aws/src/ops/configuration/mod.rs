@@ -10,15 +10,14 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::marker::PhantomData;
 
+use kvs_types::{InvalidField, StreamId};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::field::InvalidField;
 use crate::protocol::error::{Error, ResponseProblem};
 use crate::protocol::operation::Operation;
 use crate::protocol::reply::Reply;
-use crate::stream_id::StreamId;
 use image_generation::ImageGenerationConfiguration;
 use json_file::JsonFileError;
 use notification::NotificationConfiguration;

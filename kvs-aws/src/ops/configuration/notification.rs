@@ -1,11 +1,11 @@
 //! Notifications: a message to an SNS topic for each tagged fragment.
 
+use kvs_types::InvalidField;
 use serde::{Deserialize, Serialize};
 
 use super::StreamConfiguration;
 use super::destination;
 use super::status::ConfigurationStatus;
-use crate::field::InvalidField;
 
 /// Where a stream's notifications go.
 ///

@@ -1,14 +1,13 @@
 //! GetDataEndpoint.
 
+use kvs_types::{InvalidField, StreamId};
 use serde::{Deserialize, Serialize};
 
-use crate::field::InvalidField;
 use crate::limits;
 use crate::net::endpoint::Endpoint;
 use crate::protocol::error::{Error, ResponseProblem};
 use crate::protocol::operation::{ApiName, Operation};
 use crate::protocol::reply::Reply;
-use crate::stream_id::StreamId;
 
 /// Asks where a stream takes one of the data calls. [`Client::data_endpoint`](crate::Client::data_endpoint) keeps the
 /// answer.

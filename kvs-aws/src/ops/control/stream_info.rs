@@ -2,10 +2,8 @@
 
 use std::time::SystemTime;
 
+use kvs_types::__internal::{epoch_seconds, open_enum};
 use serde::Deserialize;
-
-use crate::epoch_seconds;
-use crate::open_enum::open_enum;
 
 /// A stream as DescribeStream and ListStreams show it. What the service left out or sent as null is `None`.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]

@@ -2,17 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use kvs_types::__internal::{NAME_CHARACTERS, check_length, check_range, check_text, is_name_character};
+use kvs_types::{InvalidField, StreamArn, StreamId, StreamName};
 use serde::{Deserialize, Serialize};
 
 use super::nothing;
 use super::stream_info::StreamInfo;
 use super::updates::{StorageConfiguration, StorageTier};
-use crate::field::{self, InvalidField, check_length, check_range, check_text};
 use crate::limits;
 use crate::protocol::error::{Error, ResponseProblem};
 use crate::protocol::operation::Operation;
 use crate::protocol::reply::Reply;
-use crate::stream_id::{StreamArn, StreamId, StreamName};
 
 /// Creates a stream. It is not at once active: describe it until it is.
 ///
@@ -136,7 +136,7 @@ impl Operation for CreateStream {
 pub(crate) fn check_optional_name(field: &'static str, name: Option<&str>) -> Result<(), InvalidField> {
     let Some(name) = name else { return Ok(()) };
     let length = (1, limits::DEVICE_NAME_CHARS);
-    check_text(field, name, length, field::NAME_CHARACTERS, field::is_name_character)
+    check_text(field, name, length, NAME_CHARACTERS, is_name_character)
 }
 
 /// `type/subtype`, or several with commas between.

@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use kvs_types::__internal::check_length;
+use kvs_types::{InvalidField, StreamId};
 use serde::{Deserialize, Serialize};
 
 use super::nothing;
 use super::streams::{check_tags, check_token};
-use crate::field::{InvalidField, check_length};
 use crate::limits;
 use crate::protocol::error::Error;
 use crate::protocol::operation::Operation;
 use crate::protocol::reply::Reply;
-use crate::stream_id::StreamId;
 
 /// Sets tags of a stream; a tag of the same key is replaced.
 #[derive(Debug, Clone, PartialEq, Serialize)]

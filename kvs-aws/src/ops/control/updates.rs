@@ -1,16 +1,15 @@
 //! UpdateStream, UpdateDataRetention, and the storage configuration.
 
+use kvs_types::__internal::{check_range, open_enum};
+use kvs_types::{InvalidField, StreamId};
 use serde::{Deserialize, Serialize};
 
 use super::nothing;
 use super::streams::{check_media_type, check_optional_name, check_version};
-use crate::field::{InvalidField, check_range};
 use crate::limits;
-use crate::open_enum::open_enum;
 use crate::protocol::error::Error;
 use crate::protocol::operation::Operation;
 use crate::protocol::reply::Reply;
-use crate::stream_id::StreamId;
 
 /// Changes what a stream is said to be. It is busy for a moment, and has another version afterwards.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use kvs_types::__internal::check_range;
+use kvs_types::InvalidField;
 use serde::{Deserialize, Serialize};
 
-use crate::field::{InvalidField, check_range};
 use crate::limits;
 
 /// JPEG or PNG, as the service writes it.

@@ -4,18 +4,17 @@ use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use kvs_types::__internal::{check_length, check_range, epoch_seconds};
+use kvs_types::{FieldProblem, InvalidField, StreamId};
 use serde::{Deserialize, Serialize};
 
 use super::error::ImageError;
 use super::format::{self, FormatConfig, ImageFormat, SamplingProfile};
-use crate::epoch_seconds;
-use crate::field::{FieldProblem, InvalidField, check_length, check_range};
 use crate::limits;
 use crate::ops::archived::TimestampOrigin;
 use crate::protocol::error::{Error, ResponseProblem};
 use crate::protocol::operation::{ApiName, Operation, Target};
 use crate::protocol::reply::{self, Reply};
-use crate::stream_id::StreamId;
 
 /// Asks for pictures of a range, at most 300 s of it, a page at a time.
 ///
