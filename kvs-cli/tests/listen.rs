@@ -15,7 +15,7 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use kvs_local::deliver::{Delivery, DeliverySettings, PersistedFragment, Subscription, Topic};
-use kvs_local::images::{FragmentMedia, MediaSource, FragmentSpan};
+use kvs_local::images::{FragmentMedia, FragmentSpan, MediaSource};
 use kvs_mkv::{FragmentNumber, Tag};
 use tokio::net::TcpListener;
 use tokio::sync::OnceCell;

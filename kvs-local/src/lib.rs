@@ -45,8 +45,6 @@ mod local;
 #[cfg(feature = "server")]
 mod quotas;
 #[cfg(feature = "server")]
-mod stored_media;
-#[cfg(feature = "server")]
 mod stream;
 
 #[cfg(feature = "server")]

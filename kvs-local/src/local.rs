@@ -20,7 +20,7 @@ use crate::ingest::Profile;
 use crate::limits;
 use crate::quotas::Ledger;
 use crate::store::{FragmentInfo, Store, StoreError, StorePolicy};
-use crate::stream::hub::Media;
+use crate::stream::hub::StreamHub;
 use crate::stream::registry::Registry;
 
 /// Kinesis Video Streams, running in this process.
@@ -127,7 +127,7 @@ impl LocalKvs {
         let registry = Registry::open(folder.path.join("streams"), identity, seed);
         let registry = Arc::new(registry.map_err(|error| unusable(error.into()))?);
         let store = Store::open(folder.path.join("media"), StorePolicy::default());
-        let media = store.and_then(|store| Media::open(store, &registry, setup.clock.wall()));
+        let media = store.and_then(|store| StreamHub::open(store, &registry, setup.clock.wall()));
         let media = Arc::new(media.map_err(|error| unusable(error.into()))?);
 
         let failed = |source| StartError::Listen { address: setup.listen, source };

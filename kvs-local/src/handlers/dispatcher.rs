@@ -25,7 +25,7 @@ use crate::http::{Gate, Payload};
 use crate::ingest::Profile;
 use crate::limits;
 use crate::quotas::Ledger;
-use crate::stream::hub::Media;
+use crate::stream::hub::StreamHub;
 use crate::stream::registry::Registry;
 
 /// Answers requests: one for all connections.
@@ -33,7 +33,7 @@ use crate::stream::registry::Registry;
 pub(crate) struct Answerer {
     pub(crate) control: Arc<Control>,
     pub(crate) registry: Arc<Registry>,
-    pub(crate) media: Arc<Media>,
+    pub(crate) media: Arc<StreamHub>,
     pub(crate) delivery: Delivery,
     pub(crate) gate: Gate,
     pub(crate) clock: Clock,

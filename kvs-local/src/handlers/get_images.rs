@@ -23,8 +23,8 @@ use crate::images::{
 };
 use crate::ingest::Profile;
 use crate::limits;
-use crate::stored_media::StoreMediaSource;
 use crate::stream::registry::{ImageSelector, PictureFormat, StreamRecord, check_quality};
+use crate::stream::store_media_source::StoreMediaSource;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -86,7 +86,7 @@ impl Answerer {
         let (cancelled, scripted) = (Arc::clone(&cancel.0), befallen.image_error());
         let made = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            let media = StoreMediaSource { media: Arc::clone(&answerer.media), key: stream.media_key(), since };
+            let media = StoreMediaSource { store: Arc::clone(answerer.media.store()), key: stream.media_key(), since };
             let work = Work { media: &media, scripted, cancelled: &|| cancelled.load(Ordering::Relaxed) };
             plan.answer(&work)
         });

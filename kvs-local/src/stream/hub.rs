@@ -1,4 +1,4 @@
-//! What the connections of a stream share: its stored media, who is putting, who is waiting for more.
+//! What the connections of a stream share: stored media, the producer, readers that wait for new fragments.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,31 +7,36 @@ use std::time::{Duration, SystemTime};
 use kvs_types::ErrorId;
 use tokio::sync::watch;
 
+use super::lease::{Contention, PutLease, ReadLease, Reader};
+use super::registry::{Registry, StreamRecord};
 use crate::api::{ApiError, Exception};
-use crate::ingest::{IngestedFragment, NumberParts, Profile, first_sequence_after};
+use crate::ingest::{IngestedFragment, NumberParts, first_sequence_after};
 use crate::limits;
 use crate::store::{FragmentInfo, Keep, Selection, Store, StoreError};
-use crate::stream::registry::{Registry, StreamRecord};
 
-/// The media of all streams. Calls that touch the store block.
+/// The media of all streams and their open connections. Calls that access the store block.
 #[derive(Debug)]
-pub(crate) struct Media {
-    store: Store,
+pub(crate) struct StreamHub {
+    store: Arc<Store>,
     live: Mutex<HashMap<String, Live>>,
 }
 
-/// A stream that somebody is putting to or reading from now.
+/// A stream with open connections.
 #[derive(Debug)]
 struct Live {
-    /// First sequence of the session that began last: the next one begins higher even if nothing was stored.
+    /// First sequence of the latest session. The next session starts higher, even if nothing was stored.
     sequence: u64,
+    /// The session that has the put lease.
     putting: Option<u64>,
+    /// Number of put sessions so far.
     sessions: u64,
-    /// The session that sits now: one that is not any more has been replaced.
-    seated: watch::Sender<u64>,
-    followers: usize,
-    listers: usize,
-    /// Counts stored fragments; readers of the live edge wait for it. Dropped when the stream is deleted.
+    /// The latest session with the put lease. A session with another number was replaced.
+    holder: watch::Sender<u64>,
+    /// Open GetMedia connections.
+    get_media: usize,
+    /// Open GetMediaForFragmentList connections.
+    fragment_list: usize,
+    /// Counts stored fragments. Readers at the live edge wait for changes. Dropped when the stream is deleted.
     arrivals: watch::Sender<u64>,
 }
 
@@ -41,115 +46,87 @@ impl Default for Live {
             sequence: 0,
             putting: None,
             sessions: 0,
-            seated: watch::Sender::new(0),
-            followers: 0,
-            listers: 0,
+            holder: watch::Sender::new(0),
+            get_media: 0,
+            fragment_list: 0,
             arrivals: watch::Sender::new(0),
         }
     }
 }
 
-/// The right to put to a stream; given back when dropped.
-#[derive(Debug)]
-pub(crate) struct Seat {
-    media: Arc<Media>,
-    stream: String,
-    session: u64,
-    /// Where the numbers of this session's fragments begin.
-    pub(crate) first_sequence: u64,
-    /// Ends when the stream is deleted.
-    alive: watch::Receiver<u64>,
-    /// Changes when another session takes the seat.
-    seated: watch::Receiver<u64>,
-}
-
-/// What becomes of a producer when another one comes to its stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Contention {
-    /// The newest is refused, as the service does today.
-    RefuseNewest,
-    /// The newest takes the seat, as the service did until 2021.
-    ReplaceOldest,
-}
-
-impl From<Profile> for Contention {
-    fn from(profile: Profile) -> Self {
-        match profile {
-            Profile::Year2022 => Self::ReplaceOldest,
-            Profile::Current => Self::RefuseNewest,
-        }
-    }
-}
-
-/// How a seat was lost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Loss {
-    /// The stream is gone.
-    Deleted,
-    /// Another producer sits there.
-    Replaced,
-}
-
-impl Seat {
-    /// Waits until the seat is lost.
-    pub(crate) async fn lost(&mut self) -> Loss {
-        let Self { alive, seated, .. } = self;
-        let deleted = async { while alive.changed().await.is_ok() {} };
-        tokio::select! {
-            biased;
-            () = deleted => Loss::Deleted,
-            // Its sender goes with the stream too.
-            Ok(()) = seated.changed() => Loss::Replaced,
-        }
-    }
-}
-
-impl Media {
-    /// The media in a store; what belongs to no stream of the registry any more is removed.
+impl StreamHub {
+    /// Opens the media in a store and deletes media whose stream is not in the registry.
     pub(crate) fn open(store: Store, registry: &Registry, now: SystemTime) -> Result<Self, StoreError> {
         let known = registry.media_keys(now);
         for orphan in store.stream_names().iter().filter(|name| !known.contains(*name)) {
             store.delete(orphan)?;
         }
-        Ok(Self { store, live: Mutex::default() })
+        Ok(Self { store: Arc::new(store), live: Mutex::default() })
     }
 
-    /// Where fragments are kept.
-    pub(crate) const fn store(&self) -> &Store {
+    /// Returns the store.
+    pub(crate) const fn store(&self) -> &Arc<Store> {
         &self.store
     }
 
-    /// Takes the one seat of a stream.
-    pub(crate) fn sit_down(self: &Arc<Self>, stream: &str, contention: Contention) -> Result<Seat, ApiError> {
-        let last = self.store.last(stream).map_err(|error| failed(&error))?;
+    /// Acquires the put lease of a stream.
+    pub(crate) fn acquire_put(self: &Arc<Self>, stream: &str, contention: Contention) -> Result<PutLease, ApiError> {
+        let last = self.store.last(stream).map_err(|error| store_failed(&error))?;
         let stored = last.and_then(|last| NumberParts::of(&last.number)).map(|parts| parts.sequence);
         let mut live = self.live();
         let entry = live.entry(stream.to_owned()).or_default();
-        if entry.putting.is_some() && contention == Contention::RefuseNewest {
-            let message = "Another connection is putting media to this stream; there may be one at a time.";
+        if entry.putting.is_some() && contention == Contention::RejectNew {
+            let message = "Another connection is already putting media to this stream. The limit is 1.";
             return Err(ApiError::new(Exception::ConnectionLimitExceeded, message));
         }
         let used = entry.sequence.checked_sub(1).map(|_| entry.sequence);
         entry.sequence = first_sequence_after(stored.max(used));
         entry.sessions = entry.sessions.saturating_add(1);
         entry.putting = Some(entry.sessions);
-        entry.seated.send_replace(entry.sessions);
-        Ok(Seat {
-            media: Arc::clone(self),
+        entry.holder.send_replace(entry.sessions);
+        Ok(PutLease {
+            hub: Arc::clone(self),
             stream: stream.to_owned(),
             session: entry.sessions,
             first_sequence: entry.sequence,
-            alive: entry.arrivals.subscribe(),
-            seated: entry.seated.subscribe(),
+            arrivals: entry.arrivals.subscribe(),
+            holder: entry.holder.subscribe(),
         })
     }
 
-    /// Stores a fragment and tells who waits for it.
+    pub(super) fn release_put(&self, stream: &str, session: u64) {
+        if let Some(entry) = self.live().get_mut(stream)
+            && entry.putting == Some(session)
+        {
+            entry.putting = None;
+        }
+    }
+
+    /// Acquires a lease for a reader of a stream.
+    pub(crate) fn acquire_read(self: &Arc<Self>, stream: &str, reader: Reader) -> Result<ReadLease, ApiError> {
+        let mut live = self.live();
+        let (open, limit) = live.entry(stream.to_owned()).or_default().readers(reader);
+        if *open >= limit {
+            let message = format!("{open} connections are already reading this stream. The limit is {limit}.");
+            return Err(ApiError::new(Exception::ConnectionLimitExceeded, message));
+        }
+        *open = open.saturating_add(1);
+        Ok(ReadLease { hub: Arc::clone(self), stream: stream.to_owned(), reader })
+    }
+
+    pub(super) fn release_read(&self, stream: &str, reader: Reader) {
+        if let Some(entry) = self.live().get_mut(stream) {
+            let (open, _) = entry.readers(reader);
+            *open = open.saturating_sub(1);
+        }
+    }
+
+    /// Stores a fragment and notifies the readers at the live edge.
     pub(crate) fn append(&self, stream: &str, fragment: &IngestedFragment) -> Result<FragmentInfo, ErrorId> {
         let stored = self.store.append(stream, fragment).map_err(|error| match error {
             StoreError::StreamDeleted => ErrorId::STREAM_DELETED,
             error => {
-                tracing::error!(%error, "a fragment could not be stored");
+                tracing::error!(%error, "failed to store fragment");
                 ErrorId::ARCHIVAL_ERROR
             }
         })?;
@@ -159,31 +136,32 @@ impl Media {
         Ok(stored)
     }
 
-    /// Counts the fragments stored from now on; ends when the stream is deleted.
+    /// Returns a counter of the fragments stored from now on. It is closed when the stream is deleted.
     pub(crate) fn arrivals(&self, stream: &str) -> watch::Receiver<u64> {
         self.live().entry(stream.to_owned()).or_default().arrivals.subscribe()
     }
 
-    /// Drops what a stream's retention does not cover.
+    /// Deletes the media of a stream that is past its retention.
     pub(crate) fn trim(&self, stream: &StreamRecord, now: SystemTime) {
         let keep = match stream.keeps_since(now) {
             Some(since) => Keep { since, bytes: u64::MAX },
             None => Keep { since: before(now, limits::UNKEPT_TIME), bytes: limits::UNKEPT_BYTES },
         };
         if let Err(error) = self.store.trim(&stream.media_key(), keep) {
-            tracing::error!(%error, stream = stream.name, "media past its retention could not be removed");
+            tracing::error!(%error, stream = stream.name, "failed to delete media past its retention");
         }
     }
 
-    /// Removes a stream's media and ends who puts or reads it.
+    /// Deletes the media of a stream. Leases end with [`LeaseLost::Deleted`](super::lease::LeaseLost::Deleted), and the
+    /// connections of its readers are closed.
     pub(crate) fn delete(&self, stream: &str) {
         self.live().remove(stream);
         if let Err(error) = self.store.delete(stream) {
-            tracing::error!(%error, "media of a deleted stream could not be removed");
+            tracing::error!(%error, "failed to delete media of a deleted stream");
         }
     }
 
-    /// The fragments of a stream in the order they came.
+    /// Returns the fragments of a stream in ingestion order.
     pub(crate) fn fragments(&self, stream: &str) -> Result<Vec<FragmentInfo>, StoreError> {
         self.store.list(stream, &Selection::All)
     }
@@ -193,63 +171,12 @@ impl Media {
     }
 }
 
-/// The ways to read a stream's media that have so many seats each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reader {
-    /// GetMedia.
-    Follower,
-    /// GetMediaForFragmentList.
-    Lister,
-}
-
-/// The right to read a stream; given back when dropped.
-#[derive(Debug)]
-pub(crate) struct ReaderSeat {
-    media: Arc<Media>,
-    stream: String,
-    reader: Reader,
-}
-
-impl Media {
-    /// Takes one of the seats of a stream's readers.
-    pub(crate) fn join_readers(self: &Arc<Self>, stream: &str, reader: Reader) -> Result<ReaderSeat, ApiError> {
-        let mut live = self.live();
-        let (taken, most) = live.entry(stream.to_owned()).or_default().readers(reader);
-        if *taken >= most {
-            let message = format!("{most} connections read this stream already, the most there may be");
-            return Err(ApiError::new(Exception::ConnectionLimitExceeded, message));
-        }
-        *taken = taken.saturating_add(1);
-        Ok(ReaderSeat { media: Arc::clone(self), stream: stream.to_owned(), reader })
-    }
-}
-
 impl Live {
-    /// How many seats are taken, and how many there are.
+    /// Returns the number of open connections of a reader, and their limit.
     const fn readers(&mut self, reader: Reader) -> (&mut usize, usize) {
         match reader {
-            Reader::Follower => (&mut self.followers, limits::READERS),
-            Reader::Lister => (&mut self.listers, limits::LIST_READERS),
-        }
-    }
-}
-
-impl Drop for ReaderSeat {
-    fn drop(&mut self) {
-        if let Some(entry) = self.media.live().get_mut(&self.stream) {
-            let (taken, _) = entry.readers(self.reader);
-            *taken = taken.saturating_sub(1);
-        }
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        let mut live = self.media.live();
-        if let Some(entry) = live.get_mut(&self.stream)
-            && entry.putting == Some(self.session)
-        {
-            entry.putting = None;
+            Reader::GetMedia => (&mut self.get_media, limits::READERS),
+            Reader::GetMediaForFragmentList => (&mut self.fragment_list, limits::LIST_READERS),
         }
     }
 }
@@ -258,7 +185,7 @@ fn before(now: SystemTime, by: Duration) -> SystemTime {
     now.checked_sub(by).unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
-fn failed(error: &StoreError) -> ApiError {
-    tracing::error!(%error, "the store failed");
-    ApiError::new(Exception::InternalFailure, "the store failed; the service's log says more")
+fn store_failed(error: &StoreError) -> ApiError {
+    tracing::error!(%error, "failed to read the store");
+    ApiError::new(Exception::InternalFailure, "failed to read the store, see the log of the service")
 }

@@ -1,4 +1,6 @@
-//! Streams: their records, their media and who is using it now.
+//! Streams: their configuration, their media and their open connections.
 
 pub(crate) mod hub;
+pub(crate) mod lease;
 pub(crate) mod registry;
+pub(crate) mod store_media_source;

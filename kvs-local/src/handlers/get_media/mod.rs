@@ -33,7 +33,7 @@ use crate::ingest::Profile;
 use crate::limits;
 use crate::quotas::{Flow, Meter};
 use crate::store::{FragmentInfo, TimestampKind};
-use crate::stream::hub::{Reader, ReaderSeat};
+use crate::stream::lease::{ReadLease, Reader};
 use crate::stream::registry::{ImageSelector, StreamRecord};
 
 /// What real replies carry; the model's pattern forbids the slash.
@@ -107,7 +107,7 @@ impl Answerer {
         let request: GetMedia = parse(body)?;
         let start = required("startSelector", request.start_selector)?.read()?;
         let stream = self.readable(&request.stream).await?;
-        let seat = self.media.join_readers(&stream.media_key(), Reader::Follower)?;
+        let lease = self.media.acquire_read(&stream.media_key(), Reader::GetMedia)?;
         let arrivals = self.media.arrivals(&stream.media_key());
         let (sender, media) = Channel::<Bytes, io::Error>::new(limits::WAITING_PIECES);
         let follower = Follower {
@@ -116,7 +116,7 @@ impl Answerer {
             reader: MediaReader::new(start),
             arrivals,
             outflow: Outflow::default(),
-            seat,
+            lease,
         };
         // Read before the answer goes out: where "now" is must not depend on when the body's task gets its turn.
         let (follower, first) = follower.read().await.map_err(|error| {
@@ -137,9 +137,9 @@ impl Answerer {
         let listed = request.listed()?;
         let stream = self.readable(&request.stream).await?;
         self.ledger.media(&stream.name, points, now(&self.clock).at)?;
-        let seat = self.media.join_readers(&stream.media_key(), Reader::Lister)?;
+        let lease = self.media.acquire_read(&stream.media_key(), Reader::GetMediaForFragmentList)?;
         let (sender, media) = Channel::<Bytes, io::Error>::new(limits::WAITING_PIECES);
-        drop(tokio::spawn(Arc::clone(self).send_listed(stream.media_key(), listed, seat, sender)));
+        drop(tokio::spawn(Arc::clone(self).send_listed(stream.media_key(), listed, lease, sender)));
         Ok(wire::streamed(MEDIA, media.boxed_unsync()))
     }
 
@@ -147,10 +147,10 @@ impl Answerer {
         self: Arc<Self>,
         key: String,
         mut listed: ListedMedia,
-        seat: ReaderSeat,
+        lease: ReadLease,
         mut sender: Sender<Bytes, io::Error>,
     ) {
-        let _seat = seat;
+        let _lease = lease;
         let mut outflow = Outflow::default();
         loop {
             let (answerer, wanted) = (Arc::clone(&self), key.clone());
@@ -272,7 +272,7 @@ struct Follower {
     arrivals: watch::Receiver<u64>,
     outflow: Outflow,
     /// Held until the end.
-    seat: ReaderSeat,
+    lease: ReadLease,
 }
 
 impl Follower {
@@ -298,7 +298,7 @@ impl Follower {
             };
         }
         tracing::debug!(stream = self.stream.name, "a reader's connection is over");
-        drop(self.seat);
+        drop(self.lease);
     }
 
     async fn read(mut self) -> Result<(Self, Read), Box<dyn std::error::Error + Send + Sync>> {

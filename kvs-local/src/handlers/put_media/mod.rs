@@ -21,7 +21,7 @@ use crate::api::{ApiError, StreamRef};
 use crate::http::Payload;
 use crate::ingest::{AckMode, Ingest, IngestConfig, ProducerStart, Retention, TimecodeType};
 use crate::limits;
-use crate::stream::hub::Seat;
+use crate::stream::lease::PutLease;
 use crate::stream::registry::StreamRecord;
 
 impl Answerer {
@@ -63,30 +63,30 @@ impl Answerer {
         let (wanted, config) = (named?, config(&parts.headers)?);
         self.ledger.call(parts.uri.path(), wanted.said_name(), now(&self.clock).at)?;
         let answerer = Arc::clone(self);
-        let found = tokio::task::spawn_blocking(move || answerer.find_seat(&wanted));
-        let (stream, seat) = found.await.map_err(|_| internal())??;
+        let found = tokio::task::spawn_blocking(move || answerer.acquire_lease(&wanted));
+        let (stream, lease) = found.await.map_err(|_| internal())??;
         let permit = Arc::clone(&self.sessions).acquire_owned().await.map_err(|_| internal())?;
-        let ingest = Ingest::new(self.complete(config, &stream, &seat), now(&self.clock));
-        let session = Session::new(Arc::clone(self), stream, seat, ingest, befallen, permit);
+        let ingest = Ingest::new(self.complete(config, &stream, &lease), now(&self.clock));
+        let session = Session::new(Arc::clone(self), stream, lease, ingest, befallen, permit);
         Ok(Admitted::Session(Box::new(session)))
     }
 
     /// Blocks: what the stream holds may have to be read first.
-    fn find_seat(&self, wanted: &StreamRef) -> Result<(StreamRecord, Seat), ApiError> {
+    fn acquire_lease(&self, wanted: &StreamRef) -> Result<(StreamRecord, PutLease), ApiError> {
         let now = self.clock.wall();
         let stream = self.registry.find(wanted, now)?;
         if !stream.takes_media(now) {
             return Err(ApiError::no_stream());
         }
-        let seat = self.media.sit_down(&stream.media_key(), self.profile.into())?;
-        Ok((stream, seat))
+        let lease = self.media.acquire_put(&stream.media_key(), self.profile.into())?;
+        Ok((stream, lease))
     }
 
     /// Adds what the stream and the service say to what the request said.
-    fn complete(&self, config: IngestConfig, stream: &StreamRecord, seat: &Seat) -> IngestConfig {
+    fn complete(&self, config: IngestConfig, stream: &StreamRecord, lease: &PutLease) -> IngestConfig {
         let retention = if stream.retention_hours == 0 { Retention::None } else { Retention::Kept };
         let seed = self.random.lock().unwrap_or_else(PoisonError::into_inner).u64(..);
-        config.retention(retention).profile(self.profile).first_sequence(seat.first_sequence).seed(seed)
+        config.retention(retention).profile(self.profile).first_sequence(lease.first_sequence).seed(seed)
     }
 }
 

@@ -11,8 +11,8 @@ use crate::api::StreamRef;
 use crate::deliver::{ImageSettings, PersistedFragment, Topic};
 use crate::images::{Axis, ImageEncoding, ImageSize, JpegQuality, RenderOptions};
 use crate::ingest::IngestedFragment;
-use crate::stored_media::StoreMediaSource;
 use crate::stream::registry::{ImageGeneration, ImageSelector, PictureFormat, StreamRecord, Switch, check_quality};
+use crate::stream::store_media_source::StoreMediaSource;
 
 /// A persisted fragment with what is to be done about it.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ impl Answerer {
         fragment: &IngestedFragment,
         since: SystemTime,
     ) -> Option<PersistedFragment> {
-        let media = StoreMediaSource { media: Arc::clone(&self.media), key: stream.media_key(), since };
+        let media = StoreMediaSource { store: Arc::clone(self.media.store()), key: stream.media_key(), since };
         let (spans, place) = media.up_to(&fragment.number).ok()??;
         Some(PersistedFragment {
             stream: stream.name.clone(),

@@ -24,7 +24,7 @@ use crate::http::listener::{Stop, stopped};
 use crate::ingest::{Ack, Ingest, IngestedFragment, Now};
 use crate::limits;
 use crate::quotas::{Flow, Meter};
-use crate::stream::hub::{Loss, Seat};
+use crate::stream::lease::{LeaseLost, PutLease};
 use crate::stream::registry::StreamRecord;
 
 /// Both clocks, read once.
@@ -68,7 +68,7 @@ pub(super) struct Session {
     answerer: Arc<Answerer>,
     stream: StreamRecord,
     /// Given back as soon as no more body comes, so that a producer that reconnects finds it free.
-    seat: Option<Seat>,
+    lease: Option<PutLease>,
     ingest: Ingest,
     clock: Clock,
     stop: Stop,
@@ -99,7 +99,7 @@ enum Happening {
     Body(Option<Result<Bytes, hyper::Error>>),
     Stored(FragmentNumber, Stored),
     Timeout,
-    Lost(Loss),
+    Lost(LeaseLost),
     Stopped,
 }
 
@@ -107,14 +107,14 @@ impl Session {
     pub(super) fn new(
         answerer: Arc<Answerer>,
         stream: StreamRecord,
-        seat: Seat,
+        lease: PutLease,
         ingest: Ingest,
         befallen: Befallen,
         permit: OwnedSemaphorePermit,
     ) -> Self {
         Self {
             stream,
-            seat: Some(seat),
+            lease: Some(lease),
             ingest,
             clock: answerer.clock.clone(),
             stop: answerer.stop.clone(),
@@ -153,7 +153,7 @@ impl Session {
             }
         }
         tracing::debug!(stream = self.stream.name, "a producer's connection is over");
-        self.seat = None;
+        self.lease = None;
         // Ending the answer before the client has ended its body is what the service does after an error; what the client
         // still sends is read away for a while so that it can read the last ack.
         drop(acks);
@@ -166,7 +166,7 @@ impl Session {
             let Some(sender) = acks else { continue };
             if !send(sender, &ack, &self.befallen).await {
                 *acks = None;
-                self.seat = None;
+                self.lease = None;
                 self.ingest.handle_broken(now(&self.clock));
             }
         }
@@ -187,7 +187,7 @@ impl Session {
     fn reading(&mut self, happening: &Happening) -> Reading {
         let bytes = match happening {
             Happening::Body(Some(Ok(bytes))) => bytes.len() as u64,
-            Happening::Lost(Loss::Replaced) => return Reading::Cut,
+            Happening::Lost(LeaseLost::Replaced) => return Reading::Cut,
             _ => return Reading::On { pause: Duration::ZERO },
         };
         let from = self.read;
@@ -204,7 +204,7 @@ impl Session {
         if let Some(acks) = acks.take() {
             acks.abort(io::Error::other("cut by the fault script, or by another producer of the stream"));
         }
-        self.seat = None;
+        self.lease = None;
         self.ingest.handle_broken(now(&self.clock));
     }
 
@@ -221,11 +221,11 @@ impl Session {
         let takes_body = self.ingest.takes_body();
         let timeout = self.ingest.poll_timeout().map(tokio::time::Instant::from_std);
         let storing = &mut self.storing;
-        let open = self.seat.is_some();
+        let open = self.lease.is_some();
         tokio::select! {
             biased;
             (number, result) = poll_fn(|cx| poll_storing(storing, cx)) => Happening::Stored(number, result),
-            loss = lost(self.seat.as_mut()), if open => Happening::Lost(loss),
+            loss = lost(self.lease.as_mut()), if open => Happening::Lost(loss),
             () = stopped(self.stop.clone()), if open => Happening::Stopped,
             piece = body.next(), if takes_body => Happening::Body(piece),
             () = sleep_until(timeout), if timeout.is_some() => Happening::Timeout,
@@ -237,24 +237,24 @@ impl Session {
         match happening {
             Happening::Body(Some(Ok(bytes))) => self.ingest.handle_body(bytes, now),
             Happening::Body(None) => {
-                self.seat = None;
+                self.lease = None;
                 self.ingest.handle_end(now);
             }
             Happening::Body(Some(Err(error))) => {
                 tracing::debug!(%error, stream = self.stream.name, "a producer's body broke off");
-                self.seat = None;
+                self.lease = None;
                 self.ingest.handle_broken(now);
             }
             Happening::Stored(number, stored) => self.ingest.handle_stored(&number, stored.map(drop), now),
             Happening::Timeout => self.ingest.handle_timeout(now),
-            Happening::Lost(Loss::Deleted) => {
-                self.seat = None;
+            Happening::Lost(LeaseLost::Deleted) => {
+                self.lease = None;
                 self.ingest.handle_error(ErrorId::STREAM_NOT_ACTIVE, now);
             }
             // The connection is cut.
-            Happening::Lost(Loss::Replaced) => {}
+            Happening::Lost(LeaseLost::Replaced) => {}
             Happening::Stopped => {
-                self.seat = None;
+                self.lease = None;
                 self.ingest.handle_error(ErrorId::INTERNAL_ERROR, now);
             }
         }
@@ -284,10 +284,10 @@ fn poll_storing(storing: &mut Option<Storing>, cx: &mut Context<'_>) -> Poll<(Fr
     Poll::Ready((number, result.unwrap_or(Err(ErrorId::INTERNAL_ERROR))))
 }
 
-/// Waits until the seat is lost; for ever if there is none.
-async fn lost(seat: Option<&mut Seat>) -> Loss {
-    match seat {
-        Some(seat) => seat.lost().await,
+/// Waits until the lease is lost; for ever if there is none.
+async fn lost(lease: Option<&mut PutLease>) -> LeaseLost {
+    match lease {
+        Some(lease) => lease.lost().await,
         None => std::future::pending().await,
     }
 }
