@@ -17,7 +17,7 @@ const START: u64 = 1_700_000_000_000;
 
 async fn collect(model: &Arc<Model>, length: u64, step: u64) -> Vec<ImageAt> {
     let stream: kvs_aws::StreamId = "cam".parse().unwrap();
-    let range = from_epoch_millis(START)..from_millis(START + length);
+    let range = from_epoch_millis(START)..from_epoch_millis(START + length);
     let images = model.client().images(stream).range(range).every(Duration::from_millis(step)).pace(Pace::Unlimited);
     images.stream().unwrap().collect().await
 }
@@ -114,7 +114,7 @@ fn a_page_that_fails_in_the_middle_costs_its_own_instants_only() {
     let refused = (400, r#"{"__type":"InvalidArgumentException","Message":"no such token"}"#);
     model.script.lock().unwrap().extend([None, None, Some(refused)]);
     let stream: kvs_aws::StreamId = "cam".parse().unwrap();
-    let images = model.client().images(stream).range(from_epoch_millis(START)..from_millis(START + 600_000));
+    let images = model.client().images(stream).range(from_epoch_millis(START)..from_epoch_millis(START + 600_000));
     let images = images.every(Duration::from_secs(3)).concurrency(1).pace(Pace::Unlimited);
     let items: Vec<ImageAt> = run(images.stream().unwrap().collect());
     assert_eq!(items.len(), 200);
@@ -172,7 +172,7 @@ fn nearest_and_latest_find_the_fragments_that_there_are() {
 fn what_the_service_would_refuse_is_not_sent() {
     let model = Model::new(vec![], Oddities::default());
     let images = || model.client().images("cam".parse::<kvs_aws::StreamId>().unwrap());
-    let range = from_epoch_millis(START)..from_millis(START + 1_000);
+    let range = from_epoch_millis(START)..from_epoch_millis(START + 1_000);
     let refusal = |images: kvs_images::Images| images.stream().err().unwrap().to_string();
     assert_eq!(refusal(images()), "StartTimestamp: a range must be set");
     let backwards = images().range(range.end..range.start);
