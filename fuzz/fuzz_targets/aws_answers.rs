@@ -68,7 +68,7 @@ async fn ask<O: Operation>(client: &Client, operation: O) {
 
 async fn answer(client: &Client, which: u8) {
     let stream: StreamId = "cam".parse().expect("a name");
-    let range = from_epoch_millis(0)..from_millis(1);
+    let range = from_epoch_millis(0)..from_epoch_millis(1);
     match which {
         0 => ask(client, DescribeStream::new(stream)).await,
         1 => ask(client, ListStreams::new()).await,

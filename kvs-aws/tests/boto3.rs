@@ -63,7 +63,7 @@ fn arn() -> StreamArn {
 }
 
 fn range() -> std::ops::Range<std::time::SystemTime> {
-    from_epoch_millis(1_700_000_000_000)..from_millis(1_700_000_060_000)
+    from_epoch_millis(1_700_000_000_000)..from_epoch_millis(1_700_000_060_000)
 }
 
 /// Sends one call to the server, whatever its host would be.

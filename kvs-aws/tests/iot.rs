@@ -10,8 +10,9 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use kvs_aws::{
     Client, ClientConfig, DescribeStream, HttpSend, IotConfig, IotConfigError, IotCredentials, IotError,
-    ProvideCredentials, Region, ResponseBody, Sending, TlsRoots, TransportError, epoch_seconds,
+    ProvideCredentials, Region, ResponseBody, Sending, TlsRoots, TransportError,
 };
+use kvs_types::__internal::from_epoch_millis;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
@@ -255,7 +256,7 @@ struct Virtual {
 
 impl Virtual {
     fn now(&self) -> SystemTime {
-        epoch_seconds::from_millis((1_700_000_000 + self.seconds.load(Ordering::Relaxed)) * 1000)
+        from_epoch_millis((1_700_000_000 + self.seconds.load(Ordering::Relaxed)) * 1000)
     }
 
     fn pass(&self, seconds: u64) {

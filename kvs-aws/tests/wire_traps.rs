@@ -27,7 +27,7 @@ const DESCRIBED: &str = r#"{"StreamInfo":{"CreationTime":1.705489836421E9,"DataR
 async fn nulls_unknown_members_and_scientific_notation_are_read() {
     let server = Scripted::start(|_, _| ok(DESCRIBED)).await;
     let info = client(&server.url).send(DescribeStream::new(stream())).await.unwrap();
-    assert_eq!(info.creation_time.map(millis), Some(1_705_489_836_421));
+    assert_eq!(info.creation_time.map(epoch_millis), Some(1_705_489_836_421));
     assert_eq!(info.status, Some(StreamStatus::Active));
     assert_eq!((info.device_name, info.data_retention_in_hours), (None, Some(24)));
     let seen = &server.seen()[0];
@@ -180,9 +180,9 @@ async fn data_endpoints_are_kept_and_stale_ones_asked_for_anew() {
     })
     .await;
     let client = client(&server.url);
-    let list = || ListFragments::new(stream(), TimestampOrigin::Producer, from_epoch_millis(0)..from_millis(1));
+    let list = || ListFragments::new(stream(), TimestampOrigin::Producer, from_epoch_millis(0)..from_epoch_millis(1));
     let page = client.send(list()).await.unwrap();
-    assert_eq!(page.fragments[0].start(&TimestampOrigin::Server).map(millis), Some(1_700_000_001_000));
+    assert_eq!(page.fragments[0].start(&TimestampOrigin::Server).map(epoch_millis), Some(1_700_000_001_000));
     client.send(list()).await.unwrap();
     *stale.lock().unwrap() = true;
     client.send(list()).await.unwrap();
