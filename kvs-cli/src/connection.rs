@@ -1,67 +1,129 @@
-//! The service that a command calls, and as who.
+//! The service that a command calls, and the credentials it signs with.
 
 use clap::Args;
 use kvs_aws::{Client, ClientConfig, ConfigError, Endpoint, InvalidEndpoint, IotConfig, IotCredentials};
 
 use crate::failure::Failure;
+use crate::profile;
 
-/// The keys that kvs-local takes unless it is started with others.
+/// The keys and the Region of kvs-local, unless it is started with others.
 const LOCAL_ACCESS_KEY: &str = "kvs-local";
 const LOCAL_SECRET_KEY: &str = "kvs-local-secret";
+const LOCAL_REGION: &str = "us-west-2";
 
-/// Where the service is.
-#[derive(Debug, Clone, Args)]
+/// Where the service is and who calls it.
+#[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Connection {
-    /// The service's address, for example http://127.0.0.1:4567. Without it AWS_ENDPOINT_URL, or AWS itself.
-    #[arg(long, global = true, value_name = "URL", value_parser = parse_endpoint)]
-    endpoint: Option<String>,
-    /// The region. Without it AWS_REGION or AWS_DEFAULT_REGION.
-    #[arg(long, global = true, value_name = "REGION")]
+    /// AWS profile to take credentials and Region from. Default: AWS_PROFILE, or "default".
+    #[arg(long, global = true, value_name = "NAME", help_heading = GLOBAL)]
+    profile: Option<String>,
+
+    /// AWS Region. Default: AWS_REGION, AWS_DEFAULT_REGION or the profile's.
+    #[arg(long, global = true, value_name = "REGION", help_heading = GLOBAL)]
     region: Option<String>,
+
+    /// Service address, for example http://127.0.0.1:4567 for kvs-local. Default: AWS_ENDPOINT_URL_KINESIS_VIDEO,
+    /// AWS_ENDPOINT_URL, or AWS in the Region.
+    #[arg(long, global = true, value_name = "URL", value_parser = parse_endpoint, help_heading = GLOBAL)]
+    endpoint: Option<String>,
+}
+
+/// The heading of the options that every command takes.
+pub(crate) const GLOBAL: &str = "Global options";
+
+/// Where credentials come from, in the order in which the sources are tried.
+#[derive(Debug)]
+enum Source {
+    /// `--profile`.
+    Profile,
+    /// A device certificate: the variables `AWS_IOT_CORE_*`.
+    Device(Box<IotConfig>),
+    /// `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`.
+    Keys,
+    /// The keys that kvs-local accepts, for an endpoint that is not AWS.
+    LocalKeys,
+    /// The credential chain of the AWS SDK: files, single sign-on, container and instance roles.
+    Chain,
 }
 
 impl Connection {
-    /// A client of it, with credentials from the environment: keys, or a device's certificate (`AWS_IOT_CORE_*`). For an
-    /// endpoint that is named here, those of kvs-local and its region are taken if the environment has none.
-    ///
-    /// # Errors
-    /// When region, credentials or endpoint are missing or wrong.
-    pub(crate) fn client(&self) -> Result<Client, Failure> {
-        let device = IotConfig::from_env().map_err(Failure::of_input)?;
-        let config = self.config(device.is_some())?;
-        let config = match device {
-            Some(device) => config.credentials(IotCredentials::new(device).map_err(Failure::of_input)?),
-            None => config,
+    /// Creates a client.
+    pub(crate) async fn client(&self) -> Result<Client, Failure> {
+        let source = self.source()?;
+        let config = match source {
+            Source::Profile | Source::Chain => self.from_chain().await?,
+            Source::Device(device) => {
+                self.from_environment(true)?.credentials(IotCredentials::new(*device).map_err(Failure::of_input)?)
+            }
+            Source::Keys => self.from_environment(false)?,
+            Source::LocalKeys => self.from_environment(true)?,
         };
         Ok(Client::new(config)?)
     }
 
-    /// The environment's configuration. A device brings no keys: those that stand in here are replaced.
-    fn config(&self, device: bool) -> Result<ClientConfig, ConfigError> {
-        let custom = self.endpoint.is_some() || std::env::var_os("AWS_ENDPOINT_URL").is_some();
-        let own = |name: &str| -> Option<String> {
-            match name {
-                "AWS_REGION" if custom => Some("us-west-2".to_owned()),
-                "AWS_ACCESS_KEY_ID" if custom || device => Some(LOCAL_ACCESS_KEY.to_owned()),
-                "AWS_SECRET_ACCESS_KEY" if custom || device => Some(LOCAL_SECRET_KEY.to_owned()),
-                _ => None,
-            }
-        };
-        let has = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        // Half a pair of keys is a mistake, not a reason to sign with others.
-        let keys = has("AWS_ACCESS_KEY_ID").is_some() || has("AWS_SECRET_ACCESS_KEY").is_some();
+    fn source(&self) -> Result<Source, Failure> {
+        if self.profile.is_some() {
+            return Ok(Source::Profile);
+        }
+        if let Some(device) = IotConfig::from_env().map_err(Failure::of_input)? {
+            return Ok(Source::Device(Box::new(device)));
+        }
+        // One key of a pair is a mistake to report, not a reason to sign with other keys.
+        if variable("AWS_ACCESS_KEY_ID").is_some() || variable("AWS_SECRET_ACCESS_KEY").is_some() {
+            return Ok(Source::Keys);
+        }
+        let local = self.is_custom() && variable("AWS_PROFILE").is_none();
+        Ok(if local { Source::LocalKeys } else { Source::Chain })
+    }
+
+    /// Whether the service is at an address that was given, and not at AWS.
+    fn is_custom(&self) -> bool {
+        self.endpoint.is_some()
+            || variable("AWS_ENDPOINT_URL_KINESIS_VIDEO").is_some()
+            || variable("AWS_ENDPOINT_URL").is_some()
+    }
+
+    fn region(&self) -> Option<String> {
+        self.region.clone().or_else(|| variable("AWS_REGION")).or_else(|| variable("AWS_DEFAULT_REGION"))
+    }
+
+    /// The environment's configuration; with the keys of kvs-local where others replace them or none are needed.
+    fn from_environment(&self, local_keys: bool) -> Result<ClientConfig, ConfigError> {
         ClientConfig::from_vars(|name| match name {
-            "AWS_REGION" => {
-                self.region.clone().or_else(|| has(name)).or_else(|| has("AWS_DEFAULT_REGION")).or_else(|| own(name))
-            }
-            "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" if !keys => own(name),
-            "AWS_ENDPOINT_URL_KINESIS_VIDEO" => self.endpoint.clone().or_else(|| has(name)),
-            name => has(name),
+            "AWS_REGION" => self.region().or_else(|| self.is_custom().then(|| LOCAL_REGION.to_owned())),
+            "AWS_ACCESS_KEY_ID" if local_keys => Some(LOCAL_ACCESS_KEY.to_owned()),
+            "AWS_SECRET_ACCESS_KEY" if local_keys => Some(LOCAL_SECRET_KEY.to_owned()),
+            "AWS_SESSION_TOKEN" if local_keys => None,
+            "AWS_ENDPOINT_URL_KINESIS_VIDEO" => self.endpoint.clone().or_else(|| variable(name)),
+            name => variable(name),
         })
+    }
+
+    /// What the AWS config files and the credential chain say; an address that was given replaces theirs.
+    async fn from_chain(&self) -> Result<ClientConfig, Failure> {
+        let region = self.region().or_else(|| self.is_custom().then(|| LOCAL_REGION.to_owned()));
+        let config = profile::load(self.profile.as_deref(), region).await?;
+        match &self.endpoint {
+            Some(endpoint) => Ok(config.endpoint_url(endpoint)?),
+            None => Ok(config),
+        }
     }
 }
 
-/// The address as it was given, if it is one: a mistake should be laid to the option, not to a variable.
+/// An environment variable that is set and not empty.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Checks an address here, so that the message names the option and not an environment variable.
 fn parse_endpoint(text: &str) -> Result<String, InvalidEndpoint> {
     text.parse::<Endpoint>().map(|_| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn local_keys_are_those_of_kvs_local() {
+        assert_eq!((super::LOCAL_ACCESS_KEY, super::LOCAL_SECRET_KEY), (kvs_local::ACCESS_KEY, kvs_local::SECRET_KEY));
+    }
 }

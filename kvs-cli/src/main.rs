@@ -3,9 +3,11 @@
 mod commands;
 mod connection;
 mod failure;
+mod log;
 mod options;
+mod output;
+mod profile;
 mod runtime;
-mod terminal;
 mod values;
 
 use std::io::Write;
@@ -17,7 +19,8 @@ use options::Options;
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    match commands::run(options.command, &options.global) {
+    let ended = log::start(options.global.verbose).and_then(|()| commands::run(options.command, &options.global));
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             // Nobody reads a closed stderr.

@@ -1,8 +1,8 @@
-//! JPEG pictures into an MP4 file that any player opens.
+//! Writes JPEG images as an MP4 video that any player opens (feature `timelapse`).
 //!
 //! ```no_run
-//! # fn example(pictures: Vec<bytes::Bytes>) -> Result<(), kvs_media::timelapse::Mp4Error> {
-//! kvs_media::timelapse::write_mp4("day.mp4".as_ref(), 30.0, pictures)?;
+//! # fn example(images: Vec<bytes::Bytes>) -> Result<(), kvs_media::timelapse::TimelapseError> {
+//! kvs_media::timelapse::write_mp4("day.mp4".as_ref(), 30.0, images)?;
 //! # Ok(())
 //! # }
 //! ```
@@ -20,79 +20,79 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
-/// Largest picture side taken, that of the service's largest image.
+/// Longest side of an image: GetImages returns none larger.
 const LONGEST_SIDE: usize = 3840;
-/// A key picture at least this often, so that players can seek.
-const GROUP: u32 = 60;
-/// Quantiser of the H.264 pictures: visually close to the JPEGs they come from.
+/// Frames from one key frame to the next, so that players can seek.
+const KEY_FRAME_INTERVAL: u32 = 60;
+/// H.264 quantiser: visually close to the JPEG images.
 const QUANTISER: u8 = 22;
 
-/// No film could be written.
+/// The video was not written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Mp4Error {
-    /// There was no picture at all.
-    #[error("no picture to write")]
+pub enum TimelapseError {
+    /// There was no image.
+    #[error("no image to write")]
     Empty,
-    /// The frame rate is no number of frames.
-    #[error("frame rate must be above 0 and at most 240, got {0}")]
+    /// The frame rate is out of range.
+    #[error("frame rate must be above 0 and at most 240 frames per second, got {0}")]
     FrameRate(f64),
-    /// A picture is no JPEG that can be decoded.
-    #[error("picture {index} cannot be decoded: {problem}")]
-    Picture {
-        /// Which one, from 0.
+    /// An image is not a JPEG that can be decoded.
+    #[error("cannot decode image {index}: {problem}")]
+    Image {
+        /// Index of the image, from 0.
         index: u64,
-        /// Why.
+        /// What is wrong with it.
         problem: String,
     },
-    /// A picture has another size than the first.
-    #[error("picture {index} is {}x{}, the first was {}x{}", actual.0, actual.1, first.0, first.1)]
+    /// An image has another size than the first.
+    #[error("image {index} is {}x{} but the first was {}x{}; all images of a video need one size", actual.0, actual.1, first.0, first.1)]
     SizeChanged {
-        /// Which one, from 0.
+        /// Index of the image, from 0.
         index: u64,
-        /// Its size.
+        /// Its width and height.
         actual: (usize, usize),
-        /// The size of the first.
+        /// Width and height of the first.
         first: (usize, usize),
     },
-    /// The encoder refuses the picture.
-    #[error("picture cannot be encoded: {0}")]
-    Encode(EncodeError),
-    /// The file cannot be put together.
-    #[error("MP4 cannot be written: {0}")]
-    Mux(#[from] MuxerError),
+    /// The H.264 encoder rejected an image.
+    #[error("cannot encode an image as H.264")]
+    Encode(#[source] BoxError),
+    /// The MP4 writer failed.
+    #[error("cannot write the MP4 structure")]
+    Mux(#[source] BoxError),
     /// The file cannot be written.
-    #[error("cannot write {}: {source}", path.display())]
+    #[error("cannot write {}", path.display())]
     Write {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The system error.
         source: std::io::Error,
     },
 }
 
-/// Writes a film of JPEG pictures, `fps` of them a second.
+/// Writes a video of JPEG images, `fps` of them per second, and returns their number.
 ///
-/// The file appears only when it is whole: until then it has another name, and is removed if something fails.
+/// The file appears under its name only when it is complete.
 ///
 /// # Errors
-/// When there is no picture, one cannot be decoded or has another size, or the file cannot be written.
-pub fn write_mp4<I>(path: &Path, fps: f64, pictures: I) -> Result<u64, Mp4Error>
+/// When there is no image, one cannot be decoded or has another size, or the file cannot be written.
+pub fn write_mp4<I>(path: &Path, fps: f64, images: I) -> Result<u64, TimelapseError>
 where
     I: IntoIterator,
     I::Item: AsRef<[u8]>,
 {
-    let mut film = Film::create(path, fps)?;
-    for picture in pictures {
-        film.push(picture.as_ref())?;
+    let mut video = TimelapseWriter::create(path, fps)?;
+    for image in images {
+        video.push(image.as_ref())?;
     }
-    film.finish()
+    video.finish()
 }
 
-/// A film being written, picture by picture. Memory: the encoded film, a few kB a picture.
-pub struct Film {
+/// Writes a video image by image. Memory: the encoded video, a few kB per image.
+pub struct TimelapseWriter {
     fps: f64,
-    pictures: u64,
+    images: u64,
     partial: Partial,
     track: Option<Track>,
 }
@@ -103,76 +103,87 @@ struct Track {
     muxer: Muxer<BufWriter<File>>,
 }
 
-impl Film {
-    /// Starts a film at `path`; its directory must exist.
+impl TimelapseWriter {
+    /// Starts a video of `fps` frames per second at `path`, whose directory must exist.
     ///
     /// # Errors
-    /// When the frame rate is none or the file cannot be created.
-    pub fn create(path: &Path, fps: f64) -> Result<Self, Mp4Error> {
+    /// When the frame rate is out of range or the file cannot be created.
+    pub fn create(path: &Path, fps: f64) -> Result<Self, TimelapseError> {
         if !(fps > 0.0 && fps <= 240.0) {
-            return Err(Mp4Error::FrameRate(fps));
+            return Err(TimelapseError::FrameRate(fps));
         }
-        Ok(Self { fps, pictures: 0, partial: Partial::new(path)?, track: None })
+        Ok(Self { fps, images: 0, partial: Partial::new(path)?, track: None })
     }
 
-    /// Appends a JPEG picture.
+    /// Appends a JPEG image.
     ///
     /// # Errors
     /// When it cannot be decoded or has another size than the first.
-    pub fn push(&mut self, jpeg: &[u8]) -> Result<(), Mp4Error> {
-        let index = self.pictures;
-        let frame = decode(jpeg).map_err(|problem| Mp4Error::Picture { index, problem })?;
+    pub fn push(&mut self, jpeg: &[u8]) -> Result<(), TimelapseError> {
+        let index = self.images;
+        let frame = decode(jpeg).map_err(|problem| TimelapseError::Image { index, problem })?;
         let size = (frame.width, frame.height);
         let track = match &mut self.track {
             Some(track) if track.size == size => track,
-            Some(track) => return Err(Mp4Error::SizeChanged { index, actual: size, first: track.size }),
+            Some(track) => return Err(TimelapseError::SizeChanged { index, actual: size, first: track.size }),
             None => self.track.insert(Track::new(size, self.fps, self.partial.open()?)?),
         };
-        let unit = track.encoder.try_encode(&frame).map_err(Mp4Error::Encode)?;
-        let key = index.is_multiple_of(u64::from(GROUP));
-        track.muxer.write_video(index as f64 / self.fps, &unit, key)?;
-        self.pictures += 1;
+        let unit = track.encoder.try_encode(&frame).map_err(encode_error)?;
+        let key = index.is_multiple_of(u64::from(KEY_FRAME_INTERVAL));
+        track.muxer.write_video(index as f64 / self.fps, &unit, key).map_err(mux_error)?;
+        self.images += 1;
         Ok(())
     }
 
-    /// Completes the file and gives it its name; tells how many pictures it has.
+    /// Completes the file, gives it its name and returns the number of images.
     ///
     /// # Errors
-    /// When there was no picture or the file cannot be written.
-    pub fn finish(self) -> Result<u64, Mp4Error> {
-        let Some(mut track) = self.track else { return Err(Mp4Error::Empty) };
-        track.muxer.finish_in_place()?;
+    /// When there was no image or the file cannot be written.
+    pub fn finish(self) -> Result<u64, TimelapseError> {
+        let Some(mut track) = self.track else { return Err(TimelapseError::Empty) };
+        track.muxer.finish_in_place().map_err(mux_error)?;
         let mut file = track.muxer.into_writer();
         file.flush().map_err(|source| self.partial.failed(source))?;
         drop(file);
         self.partial.keep()?;
-        Ok(self.pictures)
+        Ok(self.images)
     }
 }
 
-impl std::fmt::Debug for Film {
+impl std::fmt::Debug for TimelapseWriter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Film").field("fps", &self.fps).field("pictures", &self.pictures).finish_non_exhaustive()
+        f.debug_struct("TimelapseWriter").field("fps", &self.fps).field("images", &self.images).finish_non_exhaustive()
     }
 }
 
 impl Track {
-    fn new(size: (usize, usize), fps: f64, file: File) -> Result<Self, Mp4Error> {
+    fn new(size: (usize, usize), fps: f64, file: File) -> Result<Self, TimelapseError> {
         let (width, height) = size;
         let mut config = EncoderConfig::baseline(width, height);
         config.qp = QUANTISER;
-        config.gop_size = GROUP;
+        config.gop_size = KEY_FRAME_INTERVAL;
         config.framerate = fps as f32;
         config.level_idc = level(width, height, fps);
-        let encoder = Encoder::new(config).map_err(Mp4Error::Encode)?;
+        let encoder = Encoder::new(config).map_err(encode_error)?;
         let side = |side: usize| u32::try_from(side).expect("a side was compared with the longest one");
         let builder = MuxerBuilder::new(BufWriter::new(file));
-        let muxer = builder.video(VideoCodec::H264, side(width), side(height), fps).build()?;
+        let muxer = builder.video(VideoCodec::H264, side(width), side(height), fps).build().map_err(mux_error)?;
         Ok(Self { size, encoder, muxer })
     }
 }
 
-/// The least level whose picture size and macroblock rate suffice (H.264 table A-1).
+/// The encoder and the MP4 writer may be replaced, so their error types stay out of the API.
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+fn encode_error(error: EncodeError) -> TimelapseError {
+    TimelapseError::Encode(error.into())
+}
+
+fn mux_error(error: MuxerError) -> TimelapseError {
+    TimelapseError::Mux(error.into())
+}
+
+/// The lowest level that allows this picture size and macroblock rate (H.264, table A-1).
 fn level(width: usize, height: usize, fps: f64) -> u8 {
     const LEVELS: [(u8, usize, f64); 7] = [
         (30, 1_620, 40_500.0),
@@ -188,7 +199,7 @@ fn level(width: usize, height: usize, fps: f64) -> u8 {
     LEVELS.iter().find(fits).map_or(62, |(level, ..)| *level)
 }
 
-/// Decodes to planes of 4:2:0 video, an odd last column or row left out.
+/// Decodes to the planes of 4:2:0 video, without an odd last column or row.
 fn decode(jpeg: &[u8]) -> Result<YuvFrame, String> {
     let say = |error: DecodeErrors| error.to_string();
     let options = DecoderOptions::default().set_max_width(LONGEST_SIDE).set_max_height(LONGEST_SIDE);
@@ -207,7 +218,7 @@ fn decode(jpeg: &[u8]) -> Result<YuvFrame, String> {
     Ok(planes(&pixels, row, width, height))
 }
 
-/// Interleaved full-range YCbCr to planes of the narrower range that video players expect; chroma is averaged.
+/// Converts interleaved full-range YCbCr to planes of the limited range that video players expect; averages chroma.
 fn planes(pixels: &[u8], row: usize, width: usize, height: usize) -> YuvFrame {
     let mut frame = YuvFrame { width, height, y: Vec::new(), u: Vec::new(), v: Vec::new() };
     frame.y.reserve_exact(width * height);
@@ -230,19 +241,19 @@ fn planes(pixels: &[u8], row: usize, width: usize, height: usize) -> YuvFrame {
     frame
 }
 
-/// 0..=255 to 16..=235.
+/// Maps 0..=255 to 16..=235.
 fn luma(full: u8) -> u8 {
     let narrowed = 16 + (u16::from(full) * 219 + 127) / 255;
     u8::try_from(narrowed).unwrap_or(u8::MAX)
 }
 
-/// 0..=255 to 16..=240.
+/// Maps 0..=255 to 16..=240.
 fn chroma(full: u16) -> u8 {
     let narrowed = 16 + (full * 224 + 127) / 255;
     u8::try_from(narrowed).unwrap_or(u8::MAX)
 }
 
-/// A file under another name until it is whole.
+/// A file that has another name until it is complete.
 struct Partial {
     path: PathBuf,
     partial: PathBuf,
@@ -250,24 +261,24 @@ struct Partial {
 }
 
 impl Partial {
-    fn new(path: &Path) -> Result<Self, Mp4Error> {
+    fn new(path: &Path) -> Result<Self, TimelapseError> {
         let mut partial = path.as_os_str().to_owned();
         partial.push(".partial");
         let partial = Self { path: path.to_owned(), partial: partial.into(), kept: false };
-        // Whether it can be written is worth knowing before pictures are fetched.
+        // A file that cannot be written is an error before any image is fetched.
         partial.open()?;
         Ok(partial)
     }
 
-    fn open(&self) -> Result<File, Mp4Error> {
+    fn open(&self) -> Result<File, TimelapseError> {
         File::create(&self.partial).map_err(|source| self.failed(source))
     }
 
-    fn failed(&self, source: std::io::Error) -> Mp4Error {
-        Mp4Error::Write { path: self.path.clone(), source }
+    fn failed(&self, source: std::io::Error) -> TimelapseError {
+        TimelapseError::Write { path: self.path.clone(), source }
     }
 
-    fn keep(mut self) -> Result<(), Mp4Error> {
+    fn keep(mut self) -> Result<(), TimelapseError> {
         std::fs::rename(&self.partial, &self.path).map_err(|source| self.failed(source))?;
         self.kept = true;
         Ok(())
@@ -277,7 +288,7 @@ impl Partial {
 impl Drop for Partial {
     fn drop(&mut self) {
         if !self.kept {
-            // Nothing can be done about a file that will not go; its name says that it is not whole.
+            // A file that cannot be removed keeps the name that says it is not complete.
             let _ = std::fs::remove_file(&self.partial);
         }
     }
@@ -288,13 +299,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_film_that_fails_leaves_no_file() {
+    fn failure_leaves_no_file() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("film.mp4");
+        let path = dir.path().join("video.mp4");
         let error = write_mp4(&path, 25.0, [b"no jpeg"]).unwrap_err();
-        assert!(matches!(error, Mp4Error::Picture { index: 0, .. }), "{error}");
-        assert!(matches!(write_mp4(&path, 25.0, [[0_u8; 0]; 0]), Err(Mp4Error::Empty)));
-        assert!(matches!(write_mp4(&path, f64::NAN, [[0_u8; 0]; 0]), Err(Mp4Error::FrameRate(_))));
+        assert!(matches!(error, TimelapseError::Image { index: 0, .. }), "{error}");
+        assert!(matches!(write_mp4(&path, 25.0, [[0_u8; 0]; 0]), Err(TimelapseError::Empty)));
+        assert!(matches!(write_mp4(&path, f64::NAN, [[0_u8; 0]; 0]), Err(TimelapseError::FrameRate(_))));
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 
@@ -309,7 +320,7 @@ mod tests {
     #[test]
     fn a_film_has_every_picture_at_its_rate() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("film.mp4");
+        let path = dir.path().join("video.mp4");
         let pictures = (0..70_u8).map(|i| jpeg(101, 76, [i * 3, 255 - i * 3, 40]));
         assert_eq!(write_mp4(&path, 25.0, pictures).unwrap(), 70);
         let film = re_mp4::Mp4::read_bytes(&std::fs::read(&path).unwrap()).unwrap();
@@ -324,9 +335,9 @@ mod tests {
     }
 
     #[test]
-    fn ffmpeg_sees_the_colours_of_the_pictures() {
+    fn ffmpeg_decodes_the_colours_of_the_images() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("film.mp4");
+        let path = dir.path().join("video.mp4");
         write_mp4(&path, 10.0, (0..12).map(|_| jpeg(64, 48, [200, 80, 30]))).unwrap();
         let raw = dir.path().join("raw");
         let mut ffmpeg = std::process::Command::new("ffmpeg");
@@ -335,10 +346,10 @@ mod tests {
             Ok(status) => assert!(status.success()),
             Err(error) => {
                 assert!(std::env::var_os("KVS_REQUIRE_JUDGES").is_none(), "ffmpeg is missing: {error}");
-                // Past the capture of the test harness: who lacks a judge should see it.
+                // Writes past the output capture of the test harness, so that the skip is visible.
                 let _ = Write::write_fmt(
                     &mut std::io::stderr(),
-                    format_args!("skipped: ffmpeg is missing, the film's colours were not judged\n"),
+                    format_args!("skipped: ffmpeg is missing, the colours of the video were not checked\n"),
                 );
                 return;
             }
@@ -353,14 +364,17 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_of_another_size_is_refused() {
+    fn rejects_image_of_another_size() {
         let dir = tempfile::tempdir().unwrap();
-        let error = write_mp4(&dir.path().join("film.mp4"), 25.0, [jpeg(64, 48, [0; 3]), jpeg(64, 64, [0; 3])]);
-        assert_eq!(error.unwrap_err().to_string(), "picture 1 is 64x64, the first was 64x48");
+        let error = write_mp4(&dir.path().join("video.mp4"), 25.0, [jpeg(64, 48, [0; 3]), jpeg(64, 64, [0; 3])]);
+        assert_eq!(
+            error.unwrap_err().to_string(),
+            "image 1 is 64x64 but the first was 64x48; all images of a video need one size"
+        );
     }
 
     #[test]
-    fn black_and_white_reach_the_ends_of_the_video_range() {
+    fn maps_black_and_white_to_limited_range() {
         assert_eq!((luma(0), luma(255)), (16, 235));
         assert_eq!((chroma(0), chroma(128), chroma(255)), (16, 128, 240));
     }

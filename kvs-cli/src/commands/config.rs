@@ -8,10 +8,10 @@ use kvs_images::{
     DescribeConfiguration, ImageGenerationConfiguration, NotificationConfiguration, StreamConfiguration,
     UpdateConfiguration,
 };
+use serde_json::json;
 
 use crate::failure::Failure;
 use crate::options::GlobalOptions;
-use crate::terminal::say;
 
 /// Gets, sets and deletes the image generation and notifications of a stream.
 #[derive(Debug, Args)]
@@ -80,11 +80,7 @@ async fn act<C: StreamConfiguration>(action: Action, global: &GlobalOptions, wor
     match action {
         Action::Get { stream } => get::<C>(global, stream, wording).await,
         Action::Put { file } => put::<C>(global, &file, wording).await,
-        Action::Delete { stream } => {
-            global.connection.client()?.send(UpdateConfiguration::<C>::delete(stream.clone())).await?;
-            say(format_args!("{stream} {} any more", wording.disabled));
-            Ok(())
-        }
+        Action::Delete { stream } => delete::<C>(global, stream, wording).await,
     }
 }
 
@@ -93,14 +89,16 @@ async fn get<C: StreamConfiguration>(
     stream: StreamId,
     wording: &Wording,
 ) -> Result<(), Failure> {
-    let found = global.connection.client()?.send(DescribeConfiguration::<C>::new(stream.clone())).await?;
+    let found = global.connection.client().await?.send(DescribeConfiguration::<C>::new(stream.clone())).await?;
     let found = found.ok_or_else(|| Failure::run(format!("{stream} has no {} configuration", wording.name)))?;
-    say(UpdateConfiguration::new(stream, found).to_json().trim_end());
+    let json = UpdateConfiguration::new(stream, found).to_json();
+    let object = serde_json::from_str(&json).map_err(Failure::of_run)?;
+    global.output().result(json.trim_end(), &object);
     Ok(())
 }
 
 async fn put<C: StreamConfiguration>(global: &GlobalOptions, file: &Path, wording: &Wording) -> Result<(), Failure> {
-    // The file is read first: a mistake in it should not need a service to be found.
+    // The file is read first, so that a mistake in it is found without a service.
     let text = std::fs::read_to_string(file).map_err(|error| {
         let failure = match error.kind() {
             std::io::ErrorKind::InvalidData => Failure::input("is not JSON but binary data"),
@@ -109,9 +107,24 @@ async fn put<C: StreamConfiguration>(global: &GlobalOptions, file: &Path, wordin
         failure.about(file.display())
     })?;
     let update = UpdateConfiguration::<C>::from_json(&text);
-    let update = update.map_err(|error| Failure::input(error).about(file.display()))?;
+    let update = update.map_err(|error| Failure::of_input(error).about(file.display()))?;
     let stream = update.stream().clone();
-    global.connection.client()?.send(update).await?;
-    say(format_args!("{stream} {} as said, about a minute from now", wording.enabled));
+    global.connection.client().await?.send(update).await?;
+    // The documentation of UpdateNotificationConfiguration asks to wait a minute before sending media.
+    let text = format!("{stream} {} by this configuration in about a minute", wording.enabled);
+    let object = json!({"event": "updated", "stream": stream.to_string(), "configuration": wording.name});
+    global.output().result(text, &object);
+    Ok(())
+}
+
+async fn delete<C: StreamConfiguration>(
+    global: &GlobalOptions,
+    stream: StreamId,
+    wording: &Wording,
+) -> Result<(), Failure> {
+    global.connection.client().await?.send(UpdateConfiguration::<C>::delete(stream.clone())).await?;
+    let text = format!("{stream} {} any more", wording.disabled);
+    let object = json!({"event": "deleted", "stream": stream.to_string(), "configuration": wording.name});
+    global.output().result(text, &object);
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Saves a stream's media as one MKV file that plays.
+//! `kvs get`: the media of a stream as one Matroska file that plays.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -9,27 +9,28 @@ use bytes::Buf;
 use clap::Args;
 use kvs_aws::{MediaTail, StartSelector, StreamId, TailEvent};
 use kvs_mkv::fragment::{Fragment, FragmentError, FragmentReader, Joined, Merger, Times};
+use serde_json::json;
 
 use crate::failure::Failure;
 use crate::options::GlobalOptions;
-use crate::terminal::say;
+use crate::output::Output;
 use crate::values::{parse_duration, parse_time};
 
-/// Saves a stream's media as one MKV file that plays.
+/// Saves the media of a stream as one Matroska file that plays.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// Name or ARN of the stream.
     stream: StreamId,
-    /// Where to begin: earliest, now, a time (2026-11-22T18:00:00Z, -15m), or after=FRAGMENT-NUMBER.
+    /// Where to start: earliest, now, a time (2026-11-22T18:00:00Z, -15m), or after=FRAGMENT-NUMBER.
     #[arg(long, value_name = "START", default_value = "earliest", allow_hyphen_values = true)]
     from: String,
-    /// The file.
+    /// The Matroska file to write; replaced if it exists.
     #[arg(long, value_name = "FILE.mkv")]
     out: PathBuf,
-    /// Stop when this much media is saved; without it, when the live edge is reached.
+    /// Stop when this much media is saved. Default: stop when no newer media exists.
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     length: Option<Duration>,
-    /// Go on at the live edge until interrupted.
+    /// Keep saving new media until interrupted with Ctrl-C.
     #[arg(long, conflicts_with = "length")]
     follow: bool,
 }
@@ -37,9 +38,9 @@ pub(crate) struct Options {
 /// Saves the media until the end that the options name.
 pub(crate) async fn run(options: Options, global: &GlobalOptions) -> Result<(), Failure> {
     let start = start(&options.from)?;
-    let client = global.connection.client()?;
+    let client = global.connection.client().await?;
     let mut media = MediaTail::new(client, options.stream.clone(), start);
-    let mut saved = Saved::new(&options);
+    let mut saved = Saved::new(&options, global.output());
     let mut reader = FragmentReader::new(kvs_mkv::Limits::default());
     let mut before = 0;
     loop {
@@ -51,17 +52,17 @@ pub(crate) async fn run(options: Options, global: &GlobalOptions) -> Result<(), 
             TailEvent::Data(bytes) => {
                 reader.push(bytes);
                 while let Some(fragment) = reader.next_fragment().map_err(Failure::of_run)? {
-                    saved.take(fragment, &mut media)?;
+                    saved.append(fragment, &mut media)?;
                 }
             }
             TailEvent::Ended(why) => {
                 match reader.finish() {
-                    Ok(Some(fragment)) => saved.take(fragment, &mut media)?,
-                    // What was cut off comes again as a whole in the next body.
+                    Ok(Some(fragment)) => saved.append(fragment, &mut media)?,
+                    // A fragment that was cut off is sent again, complete, in the next response.
                     Ok(None) | Err(FragmentError::Unfinished { .. }) => {}
-                    Err(error) => return Err(Failure::run(error)),
+                    Err(error) => return Err(Failure::of_run(error)),
                 }
-                // The service ends a body when nothing new has come for some seconds: that is the live edge.
+                // The service ends a response when no new media has come for some seconds: the live edge is reached.
                 if why.is_none() && !options.follow && saved.fragments == before {
                     return saved.finish();
                 }
@@ -91,6 +92,7 @@ fn start(text: &str) -> Result<StartSelector, Failure> {
 
 /// The file and what is in it.
 struct Saved {
+    output: Output,
     path: PathBuf,
     file: Option<BufWriter<File>>,
     merger: Merger,
@@ -99,13 +101,13 @@ struct Saved {
 }
 
 impl Saved {
-    fn new(options: &Options) -> Self {
+    fn new(options: &Options, output: Output) -> Self {
         let merger = Merger::new(Times::FromZero);
-        Self { path: options.out.clone(), file: None, merger, fragments: 0, length: Duration::ZERO }
+        Self { output, path: options.out.clone(), file: None, merger, fragments: 0, length: Duration::ZERO }
     }
 
-    /// Appends a fragment and notes it as complete.
-    fn take(&mut self, fragment: Fragment, media: &mut MediaTail) -> Result<(), Failure> {
+    /// Appends a fragment and marks it as complete.
+    fn append(&mut self, fragment: Fragment, media: &mut MediaTail) -> Result<(), Failure> {
         if let Some(fault) = &fragment.metadata.fault {
             return Err(Failure::run(fault));
         }
@@ -115,7 +117,7 @@ impl Saved {
         let (number, length) = (fragment.metadata.number.clone(), span(&fragment));
         let merged = self.merger.fragment(fragment).map_err(Failure::of_run)?;
         if merged.joined == Joined::OtherTracks {
-            // A file has one set of tracks: what follows goes into the next one.
+            // A file has one set of tracks: media with other tracks goes into the next file.
             self.next_file()?;
         }
         self.write(merged.bytes)?;
@@ -130,7 +132,10 @@ impl Saved {
     fn next_file(&mut self) -> Result<(), Failure> {
         if let Some(mut file) = self.file.take() {
             file.flush().map_err(|error| Failure::run(error).about(self.path.display()))?;
-            say(format_args!("{}: complete; other tracks follow", self.path.display()));
+            self.output.result(
+                format_args!("{}: complete; media with other tracks follows", self.path.display()),
+                &json!({"event": "file", "file": self.path}),
+            );
         }
         let stem = self.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         self.path.set_file_name(format!("{stem}-next.mkv"));
@@ -149,16 +154,18 @@ impl Saved {
 
     fn finish(mut self) -> Result<(), Failure> {
         let Some(file) = &mut self.file else {
-            return Err(Failure::run("no media there: nothing was saved"));
+            return Err(Failure::run("no media from there on; check --from with kvs doctor STREAM"));
         };
         file.flush().map_err(|error| Failure::run(error).about(self.path.display()))?;
         let seconds = self.length.as_secs_f64();
-        say(format_args!("{}: {} fragments, {seconds:.1} s", self.path.display(), self.fragments));
+        let text = format!("{}: {} fragments, {seconds:.1} s", self.path.display(), self.fragments);
+        let object = json!({"event": "report", "file": self.path, "fragments": self.fragments, "seconds": seconds});
+        self.output.result(text, &object);
         Ok(())
     }
 }
 
-/// From the first frame to the last; the last one's own length is not known.
+/// Time from the first frame to the last, whose own duration is unknown.
 fn span(fragment: &Fragment) -> Duration {
     let times = fragment.frames.iter().map(|frame| frame.pts);
     let last = times.clone().max().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Fetches the pictures of a range into a directory, one file for each instant.
+//! `kvs images`: the images of a time range as files.
 
 use std::path::{Path, PathBuf};
 use std::pin::pin;
@@ -8,42 +8,43 @@ use clap::{Args, ValueEnum};
 use futures_util::StreamExt;
 use kvs_aws::StreamId;
 use kvs_images::{ImageAt, ImageError, Images, ImagesExt, Pace};
+use serde_json::json;
 
 use crate::failure::Failure;
 use crate::options::GlobalOptions;
-use crate::terminal::{self, say};
+use crate::output::Output;
 use crate::values::{Clock, parse_duration, parse_size, parse_time, show_time};
 
-/// Fetches the pictures of a range into a directory, one file for each instant.
+/// Saves the images of a time range as files, one per timestamp.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// Name or ARN of the stream.
     stream: StreamId,
-    /// Where the range begins: 2026-11-22T18:00:00Z, seconds since 1970, or an age such as -15m.
+    /// Start of the range: 2026-11-22T18:00:00Z, seconds since 1970, or an age such as -15m.
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     from: String,
-    /// Where it ends; not part of it.
+    /// End of the range, exclusive.
     #[arg(long, value_name = "TIME", default_value = "now", allow_hyphen_values = true)]
     to: String,
-    /// Time from one picture to the next, 200ms at least.
+    /// Time between images, 200ms or more.
     #[arg(long, value_name = "DURATION", default_value = "3s", value_parser = parse_duration)]
     every: Duration,
-    /// Size such as 640x360; without it the source's.
+    /// Size such as 640x360. Default: the size of the video.
     #[arg(long, value_name = "WxH", value_parser = parse_size)]
     size: Option<(u32, u32)>,
-    /// JPEG or PNG.
+    /// Image format.
     #[arg(long, value_enum, default_value_t = Format::Jpeg)]
     format: Format,
     /// JPEG quality, 1 to 100.
     #[arg(long, default_value_t = 80)]
     quality: u8,
-    /// Whose clock the range is of.
+    /// Clock that the range refers to.
     #[arg(long, value_enum, default_value_t = Clock::Producer)]
     clock: Clock,
-    /// Ask as fast as answers come, without regard to the service's quotas.
+    /// Send requests as fast as responses come, whatever the service's quotas are.
     #[arg(long)]
     unpaced: bool,
-    /// Directory for the pictures; made if it is not there.
+    /// Directory for the images; created if it does not exist.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
 }
@@ -54,35 +55,46 @@ enum Format {
     Png,
 }
 
+impl Format {
+    const fn extension(self) -> &'static str {
+        match self {
+            Self::Jpeg => "jpg",
+            Self::Png => "png",
+        }
+    }
+}
+
 /// Fetches the images and writes a file for each.
 pub(crate) async fn run(options: Options, global: &GlobalOptions) -> Result<(), Failure> {
-    let images = ask(&options, global)?;
+    let output = global.output();
+    let images = request(&options, global).await?;
     let count = images.count()?;
     let images = images.stream()?;
-    let extension = match options.format {
-        Format::Jpeg => "jpg",
-        Format::Png => "png",
-    };
     std::fs::create_dir_all(&options.out).map_err(|error| Failure::input(error).about(options.out.display()))?;
-    let bar = terminal::progress(count);
+    let bar = output.progress(count);
     let mut images = pin!(images);
     let mut tally = Tally::default();
     while let Some(image) = images.next().await {
-        tally.note(&image);
+        tally.count(&image);
         if let Ok(bytes) = &image.content {
-            write(&options.out, &image, extension, bytes)?;
+            let path = write(&options, &image, bytes)?;
+            if output.is_json() {
+                let line = json!({"event": "image", "time": show_time(image.at), "file": path, "bytes": bytes.len()});
+                output.result("", &line);
+            }
         }
         bar.inc(1);
     }
     bar.finish_and_clear();
-    tally.report(&options.out)
+    tally.report(&options.out, output)
 }
 
-fn ask(options: &Options, global: &GlobalOptions) -> Result<Images, Failure> {
+async fn request(options: &Options, global: &GlobalOptions) -> Result<Images, Failure> {
     let now = SystemTime::now();
     let from = parse_time(&options.from, now).map_err(|error| Failure::input(error).about("--from"))?;
     let to = parse_time(&options.to, now).map_err(|error| Failure::input(error).about("--to"))?;
-    let images = global.connection.client()?.images(options.stream.clone()).range(from..to).every(options.every);
+    let client = global.connection.client().await?;
+    let images = client.images(options.stream.clone()).range(from..to).every(options.every);
     let images = match options.size {
         Some((width, height)) => images.size(width, height),
         None => images,
@@ -91,21 +103,22 @@ fn ask(options: &Options, global: &GlobalOptions) -> Result<Images, Failure> {
         Format::Jpeg => images.jpeg(options.quality),
         Format::Png => images.png(),
     };
-    let origin = options.clock.into();
-    Ok(images.origin(origin).pace(if options.unpaced { Pace::Unlimited } else { Pace::ServiceQuota }))
+    let pace = if options.unpaced { Pace::Unlimited } else { Pace::ServiceQuota };
+    Ok(images.origin(options.clock.into()).pace(pace))
 }
 
-/// Names sort by time and hold no character that a file system minds.
-fn write(directory: &Path, image: &ImageAt, extension: &str, bytes: &[u8]) -> Result<(), Failure> {
+/// Writes one image. Names sort by time and contain no character that a file system refuses.
+fn write(options: &Options, image: &ImageAt, bytes: &[u8]) -> Result<PathBuf, Failure> {
     let name = show_time(image.at).replace([':', '.'], "-");
-    let path = directory.join(format!("{name}.{extension}"));
-    std::fs::write(&path, bytes).map_err(|error| Failure::run(error).about(path.display()))
+    let path = options.out.join(format!("{name}.{}", options.format.extension()));
+    std::fs::write(&path, bytes).map_err(|error| Failure::run(error).about(path.display()))?;
+    Ok(path)
 }
 
-/// What came, with neighbouring gaps told as one.
+/// What came; neighbouring timestamps without an image for the same reason are one gap.
 #[derive(Debug, Default)]
 struct Tally {
-    pictures: u64,
+    images: u64,
     gaps: Vec<Gap>,
     failed: Option<Failure>,
 }
@@ -114,51 +127,56 @@ struct Tally {
 struct Gap {
     from: SystemTime,
     to: SystemTime,
-    pictures: u64,
-    why: ImageError,
+    images: u64,
+    reason: ImageError,
     open: bool,
 }
 
 impl Tally {
-    fn note(&mut self, image: &ImageAt) {
+    fn count(&mut self, image: &ImageAt) {
         match &image.content {
             Ok(_) => {
-                self.pictures += 1;
+                self.images += 1;
                 if let Some(gap) = self.gaps.last_mut() {
                     gap.open = false;
                 }
             }
-            Err(why) => self.note_gap(image.at, why),
+            Err(reason) => self.count_gap(image.at, reason),
         }
     }
 
-    fn note_gap(&mut self, at: SystemTime, why: &ImageError) {
-        if let ImageError::Call(error) = why {
+    fn count_gap(&mut self, at: SystemTime, reason: &ImageError) {
+        if let ImageError::Call(error) = reason {
             self.failed.get_or_insert_with(|| Failure::from(&**error));
         }
-        match self.gaps.last_mut().filter(|gap| gap.open && gap.why == *why) {
+        match self.gaps.last_mut().filter(|gap| gap.open && gap.reason == *reason) {
             Some(gap) => {
                 gap.to = at;
-                gap.pictures += 1;
+                gap.images += 1;
             }
-            None => self.gaps.push(Gap { from: at, to: at, pictures: 1, why: why.clone(), open: true }),
+            None => self.gaps.push(Gap { from: at, to: at, images: 1, reason: reason.clone(), open: true }),
         }
     }
 
-    fn report(self, out: &Path) -> Result<(), Failure> {
+    fn report(self, out: &Path, output: Output) -> Result<(), Failure> {
         for gap in &self.gaps {
-            let (from, to) = (show_time(gap.from), show_time(gap.to));
-            say(format_args!("gap  {from} .. {to}  {}: {}", counted(gap.pictures), gap.why));
+            let (from, to, reason) = (show_time(gap.from), show_time(gap.to), crate::failure::with_causes(&gap.reason));
+            let text = format!("gap  {from} .. {to}  {}: {reason}", counted(gap.images));
+            let object = json!({"event": "gap", "from": from, "to": to, "images": gap.images, "reason": reason});
+            output.result(text, &object);
         }
-        say(format_args!("{} in {}", counted(self.pictures), out.display()));
+        let text = format!("{} in {}", counted(self.images), out.display());
+        output.result(text, &json!({"event": "report", "images": self.images, "directory": out}));
         match self.failed {
             Some(failure) => Err(failure),
-            None if self.pictures == 0 => Err(Failure::run("no picture in this range: see --clock")),
+            None if self.images == 0 => {
+                Err(Failure::run("no image in this range; check the times, and --clock for the clock they refer to"))
+            }
             None => Ok(()),
         }
     }
 }
 
-fn counted(pictures: u64) -> String {
-    format!("{pictures} picture{}", if pictures == 1 { "" } else { "s" })
+fn counted(images: u64) -> String {
+    format!("{images} image{}", if images == 1 { "" } else { "s" })
 }

@@ -12,7 +12,7 @@ use kvs_mkv::{Chunks, Event, Frame, Limits, ParseError, Parser, SegmentInfo, Tag
 use serde_json::{Map, Value, json};
 
 use crate::failure::Failure;
-use crate::options::GlobalOptions;
+use crate::output::Output;
 
 /// Shows what is in a Matroska file: segments, tracks, clusters, frames, tags and the service's fragments, one per line.
 #[derive(Debug, Args)]
@@ -22,8 +22,8 @@ pub(crate) struct Options {
 }
 
 /// Prints the file's events until its end or its first error.
-pub(crate) fn run(options: &Options, global: &GlobalOptions) -> Result<(), Failure> {
-    match dump(options, global.json) {
+pub(crate) fn run(options: &Options, output: Output) -> Result<(), Failure> {
+    match dump(options, output.is_json()) {
         Ok(()) => Ok(()),
         Err(DumpError::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         Err(error) if error.is_of_the_input() => Err(Failure::of_input(error).about(options.file.display())),
@@ -31,23 +31,23 @@ pub(crate) fn run(options: &Options, global: &GlobalOptions) -> Result<(), Failu
     }
 }
 
-/// Why the program stops.
+/// Why the dump ends early.
 #[derive(Debug, thiserror::Error)]
 enum DumpError {
-    #[error("cannot be opened: {0}")]
-    Open(io::Error),
+    #[error("cannot open")]
+    Open(#[source] io::Error),
     #[error(transparent)]
     Io(#[from] io::Error),
     #[error(transparent)]
     Parse(#[from] ParseError),
     #[error(transparent)]
     Fragment(#[from] FragmentError),
-    #[error("EBML at byte 0: the file is empty, so this is not Matroska")]
+    #[error("EBML at byte 0: the file is empty, so it is not Matroska")]
     Empty,
 }
 
 impl DumpError {
-    /// Whether another file would do.
+    /// Whether the file, and not this machine, is at fault.
     fn is_of_the_input(&self) -> bool {
         match self {
             Self::Io(error) => error.kind() == io::ErrorKind::IsADirectory,
@@ -64,12 +64,12 @@ fn dump(options: &Options, json: bool) -> Result<(), DumpError> {
         lines: Lines { out: BufWriter::new(io::stdout().lock()), json },
     };
     let result = dump.run(&mut file);
-    // What was found before an error stands in front of it.
+    // Print what was found before the error.
     dump.lines.out.flush()?;
     result
 }
 
-/// A file that was not cut for the service may have larger clusters than the service takes.
+/// A file that was not written for the service may have larger clusters than the service accepts.
 fn limits() -> Limits {
     Limits::default().with_fragment_bytes(1 << 30).with_fragment_frames(1 << 22).with_fragment_tags(100_000)
 }

@@ -1,10 +1,12 @@
 //! The commands, one module each.
 
+mod completions;
 mod config;
 mod doctor;
 mod get;
 mod images;
 mod listen;
+mod man;
 mod mkv;
 mod put;
 mod remux;
@@ -29,10 +31,13 @@ pub(crate) enum Command {
     Listen(listen::Options),
     Mkv(mkv::Options),
     Remux(remux::Options),
+    Completions(completions::Options),
+    Man(man::Options),
 }
 
 /// Runs one command to its end.
 pub(crate) fn run(command: Command, global: &GlobalOptions) -> Result<(), Failure> {
+    let output = global.output();
     match command {
         Command::Put(options) => run_to_the_end(put::run(options, global.clone())),
         Command::Images(options) => block_on(images::run(options, global)),
@@ -41,8 +46,13 @@ pub(crate) fn run(command: Command, global: &GlobalOptions) -> Result<(), Failur
         Command::Streams(options) => block_on(streams::run(options, global)),
         Command::Config(options) => block_on(config::run(options, global)),
         Command::Doctor(options) => block_on(doctor::run(options, global)),
-        Command::Listen(options) => block_on(listen::run(options)),
-        Command::Mkv(options) => mkv::run(&options, global),
-        Command::Remux(options) => remux::run(&options),
+        Command::Listen(options) => block_on(listen::run(options, output)),
+        Command::Mkv(options) => mkv::run(&options, output),
+        Command::Remux(options) => remux::run(&options, output),
+        Command::Completions(options) => {
+            completions::run(&options);
+            Ok(())
+        }
+        Command::Man(options) => man::run(&options),
     }
 }

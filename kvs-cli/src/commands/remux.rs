@@ -11,11 +11,12 @@ use std::time::Duration;
 
 use clap::Args;
 use kvs_media::{MediaError, Recording, Sample};
-use kvs_mkv::{Frame, SegmentInfo, TrackKind, TrackNumber, WriteError, Writer, WriterError};
+use kvs_mkv::{Frame, SegmentInfo, Track, TrackKind, TrackNumber, WriteError, Writer, WriterError};
 use kvs_types::limits::FRAGMENT_DURATION_MIN;
+use serde_json::json;
 
 use crate::failure::Failure;
-use crate::terminal::say;
+use crate::output::Output;
 
 /// Rewrites a recording as live Matroska, one cluster per fragment, without changing a coded byte.
 #[derive(Debug, Args)]
@@ -28,81 +29,89 @@ pub(crate) struct Options {
     output: PathBuf,
 }
 
-/// Writes the whole output file or none.
-pub(crate) fn run(options: &Options) -> Result<(), Failure> {
-    match remux(options) {
-        Ok(summary) => {
-            say(format_args!("{}: {summary}", options.output.display()));
-            Ok(())
-        }
-        Err(error @ RemuxError::Write { .. }) => Err(Failure::of_run(error)),
-        Err(error) => Err(Failure::of_input(error)),
-    }
+/// Writes the complete output file or none.
+pub(crate) fn run(options: &Options, output: Output) -> Result<(), Failure> {
+    let Summary { recording, clusters } = remux(options).map_err(|error| match error {
+        RemuxError::Write { .. } => Failure::of_run(error),
+        error => Failure::of_input(error),
+    })?;
+    let tracks: Vec<(String, usize)> = recording.tracks().iter().map(|track| frames_of(&recording, track)).collect();
+    let seconds = recording.duration().as_secs_f64();
+    let listed: Vec<String> = tracks.iter().map(|(codec, frames)| format!("{frames} frames of {codec}")).collect();
+    let text = format!("{}: {}, {clusters} clusters, {seconds:.3} s", options.output.display(), listed.join(", "));
+    let tracks: Vec<_> = tracks.iter().map(|(codec, frames)| json!({"codec": codec, "frames": frames})).collect();
+    let object = json!({
+        "event": "report", "file": options.output, "tracks": tracks, "clusters": clusters, "seconds": seconds,
+    });
+    output.result(text, &object);
+    Ok(())
 }
 
-/// Why the program stops.
+fn frames_of(recording: &Recording, track: &Track) -> (String, usize) {
+    let frames = recording.samples().iter().filter(|sample| sample.track == track.number).count();
+    (track.codec.to_string(), frames)
+}
+
+/// What was written.
+struct Summary {
+    recording: Recording,
+    clusters: usize,
+}
+
+/// Why nothing was written.
 #[derive(Debug, thiserror::Error)]
 enum RemuxError {
     #[error(transparent)]
     Media(#[from] MediaError),
-    #[error("the input and the output are the same file {}; give the output another name", path.display())]
+    #[error("input and output are the same file {}; give the output another name", path.display())]
     SameFile { path: PathBuf },
-    #[error("the recording cannot be written as live Matroska: {0}")]
+    #[error("cannot write the tracks as live Matroska")]
     Track(#[from] WriterError),
-    #[error("the recording cannot be written as live Matroska: {0}")]
+    #[error("cannot write a frame as live Matroska")]
     Frame(#[from] WriteError),
-    #[error("{} cannot be written: {source}; check the directory and the space left", path.display())]
+    #[error("cannot write {}; check the directory and the free space", path.display())]
     Write { path: PathBuf, source: io::Error },
 }
 
-fn remux(options: &Options) -> Result<String, RemuxError> {
+fn remux(options: &Options) -> Result<Summary, RemuxError> {
     let recording = Recording::open(&options.input)?;
     let same =
         fs::canonicalize(&options.output).is_ok_and(|output| fs::canonicalize(&options.input).ok() == Some(output));
     if same {
         return Err(RemuxError::SameFile { path: options.input.clone() });
     }
-    let mut output = Output::create(&options.output)?;
-    let clusters = write(&recording, &mut output)?;
-    output.finish()?;
-    Ok(summary(&recording, clusters))
+    let mut file = OutputFile::create(&options.output)?;
+    let clusters = write(&recording, &mut file)?;
+    file.finish()?;
+    Ok(Summary { recording, clusters })
 }
 
-fn summary(recording: &Recording, clusters: usize) -> String {
-    let tracks = recording.tracks().iter().map(|track| {
-        let frames = recording.samples().iter().filter(|sample| sample.track == track.number).count();
-        format!("{frames} frames of {}", track.codec)
-    });
-    let tracks: Vec<String> = tracks.collect();
-    format!("{}, {clusters} clusters, {:.3} s", tracks.join(", "), recording.duration().as_secs_f64())
-}
-
-/// Writes the whole stream and returns how many clusters it has.
-fn write(recording: &Recording, output: &mut Output) -> Result<usize, RemuxError> {
+/// Writes the whole stream and returns the number of its clusters.
+fn write(recording: &Recording, file: &mut OutputFile) -> Result<usize, RemuxError> {
     let info = SegmentInfo::new(uid(recording));
     let mut writer = Writer::new(info, recording.tracks().to_vec())?;
-    let mut cuts = Cuts::new(recording);
-    output.write(&writer.start_segment())?;
+    let mut cutter = Cutter::new(recording);
+    file.write(&writer.start_segment())?;
     for sample in recording.samples() {
         let pts = to_milliseconds(sample.pts);
-        if cuts.before(sample, pts) {
-            output.write(&writer.start_cluster(pts)?)?;
+        if cutter.starts_before(sample, pts) {
+            file.write(&writer.start_cluster(pts)?)?;
         }
         let frame = Frame::new(sample.track, pts, sample.data.clone()).with_keyframe(sample.keyframe);
         for piece in &writer.block(frame)? {
-            output.write(piece)?;
+            file.write(piece)?;
         }
     }
-    Ok(cuts.clusters)
+    Ok(cutter.clusters)
 }
 
-/// To the nearest unit of the time code: the writer cuts off, which would move frames by up to a unit.
+/// Rounds to the nearest timecode unit: the writer truncates, which would move frames by up to a unit.
 fn to_milliseconds(pts: Duration) -> Duration {
     let milliseconds = pts.saturating_add(Duration::from_micros(500)).as_millis();
     Duration::from_millis(u64::try_from(milliseconds).unwrap_or(u64::MAX))
 }
 
-/// A number that is the same for the same recording, so that the same input gives the same output.
+/// The same number for the same recording, so that the same input gives the same output.
 fn uid(recording: &Recording) -> [u8; 16] {
     let mut hasher = DefaultHasher::new();
     for sample in recording.samples() {
@@ -115,29 +124,30 @@ fn uid(recording: &Recording) -> [u8; 16] {
     uid
 }
 
-/// Where clusters begin: at key frames of the video a second apart at least, every two seconds without video.
-struct Cuts {
+/// Decides where clusters start: at video key frames at least a second apart, or every two seconds without video.
+struct Cutter {
     video: Option<TrackNumber>,
     /// Time of the open cluster.
     open: Option<Duration>,
-    /// Whether the open cluster has a frame of the video yet: sound may come first.
+    /// Whether the open cluster has a video frame yet: audio may come first.
     has_video: bool,
     clusters: usize,
 }
 
-/// How long clusters without video are.
+/// Length of clusters without video.
 const AUDIO_CLUSTER: Duration = Duration::from_secs(2);
-/// A block lies at most 32,767 units from its cluster; longer groups of pictures need a cut without a key frame.
-const FARTHEST: Duration = Duration::from_millis(32_000);
+/// A block is at most 32,767 units from its cluster (RFC 9559, 10.1): a longer group of pictures needs a cluster that
+/// starts without a key frame.
+const MAX_CLUSTER: Duration = Duration::from_millis(32_000);
 
-impl Cuts {
+impl Cutter {
     fn new(recording: &Recording) -> Self {
         let video = recording.tracks().iter().find(|track| track.kind == TrackKind::Video).map(|track| track.number);
         Self { video, open: None, has_video: false, clusters: 0 }
     }
 
-    /// Whether a cluster begins with this frame.
-    fn before(&mut self, sample: &Sample, pts: Duration) -> bool {
+    /// Whether a cluster starts with this frame.
+    fn starts_before(&mut self, sample: &Sample, pts: Duration) -> bool {
         let is_video = self.video == Some(sample.track);
         let cut = match self.open {
             None => true,
@@ -147,7 +157,7 @@ impl Cuts {
                     Some(_) => is_video && sample.keyframe && self.has_video && length >= FRAGMENT_DURATION_MIN,
                     None => length >= AUDIO_CLUSTER,
                 };
-                due || length >= FARTHEST
+                due || length >= MAX_CLUSTER
             }
         };
         if cut {
@@ -159,14 +169,14 @@ impl Cuts {
     }
 }
 
-/// A file that appears under its name only when it is whole.
-struct Output {
+/// A file that appears under its name only when it is complete.
+struct OutputFile {
     file: BufWriter<File>,
     path: PathBuf,
     temporary: PathBuf,
 }
 
-impl Output {
+impl OutputFile {
     fn create(path: &Path) -> Result<Self, RemuxError> {
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(format!(".{}.part", std::process::id()));
@@ -187,9 +197,9 @@ impl Output {
     }
 }
 
-impl Drop for Output {
+impl Drop for OutputFile {
     fn drop(&mut self) {
-        // Gone already if the file was finished.
+        // Renamed already if the file is finished.
         let _ = fs::remove_file(&self.temporary);
     }
 }

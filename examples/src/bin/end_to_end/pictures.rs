@@ -8,7 +8,7 @@ use futures_util::StreamExt;
 use kvs_aws::StreamId;
 use kvs_examples::cli::Failure;
 use kvs_images::{ImageError, ImagesExt};
-use kvs_media::timelapse::{Mp4Error, write_mp4};
+use kvs_media::timelapse::{TimelapseError, write_mp4};
 
 use crate::journal::{self, epoch_ms};
 use crate::options::Options;
@@ -65,7 +65,7 @@ fn picture(out: &Path, timestamp: u64, content: Result<Bytes, ImageError>) -> Re
 }
 
 /// Writes the film; `None` if there is no picture to make it of.
-pub(crate) fn timelapse(out: &Path, pictures: &[Picture]) -> Result<Option<&'static str>, Mp4Error> {
+pub(crate) fn timelapse(out: &Path, pictures: &[Picture]) -> Result<Option<&'static str>, TimelapseError> {
     let contents: Vec<&Bytes> = pictures.iter().filter_map(|picture| picture.content.as_ref()).collect();
     if contents.is_empty() {
         return Ok(None);

@@ -14,7 +14,7 @@ use kvs_notify::{Content, ObjectEvent, SnsMessage, TrustRoots, UrlPolicy, Verifi
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
-use crate::terminal::say;
+use crate::output::{Output, print_line};
 use endpoint::{CERTIFICATE_NAME, Delivery, SnsAddress};
 
 /// Takes messages of SNS, verifies them and prints what they say.
@@ -47,16 +47,16 @@ pub(crate) struct Options {
 }
 
 /// Prints notifications until Ctrl-C, or until so many have come.
-pub(crate) async fn run(options: Options) -> Result<(), Failure> {
+pub(crate) async fn run(options: Options, output: Output) -> Result<(), Failure> {
     let verifier = verifier(&options)?;
     let address = SnsAddress::listen(options.listen).await;
     let address = address.map_err(|error| Failure::input(error).about(options.listen))?;
-    eprintln!("listening on {}", address.url());
+    output.note(format_args!("listening on {}", address.url()));
     let mut endpoint = address.serve(verifier, options.save).map_err(Failure::of_run)?;
     let mut left = options.count;
     while left != Some(0) {
         let Some(delivery) = endpoint.next().await else { break };
-        say(line(&delivery));
+        print_line(line(&delivery));
         left = left.map(|left| left.saturating_sub(1));
     }
     Ok(())

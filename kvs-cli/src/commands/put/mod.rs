@@ -22,22 +22,20 @@ use pace::Pace;
 use reporter::Reporter;
 use source::{Source, Timed};
 
-/// How long the way to the stream may take to be found.
+/// How long creating or describing the stream and finding its endpoint may take.
 const OPEN: Duration = Duration::from_secs(10);
-/// How long what is buffered may take to be persisted in the end.
+/// How long buffered media may take to be persisted at the end.
 const DRAIN: Duration = Duration::from_secs(30);
-/// How long a created stream keeps media.
+/// Retention of a stream that is created.
 const RETENTION: Duration = Duration::from_secs(24 * 3600);
 
 /// Sends the input and waits until everything is persisted or reported lost.
 pub(crate) async fn run(options: Options, global: GlobalOptions) -> Result<(), Failure> {
     let options = &options;
     let source = Source::open(options).await?;
-    let client = global.connection.client()?;
-    let reporter = if global.json { Reporter::json() } else { Reporter::text(length(options, &source)) };
-    let reporter = Mutex::new(reporter);
-    let stream =
-        Producer::open_within(configuration(options, &source), client, OPEN).await.map_err(Failure::of_input)?;
+    let client = global.connection.client().await?;
+    let reporter = Mutex::new(Reporter::new(global.output(), length(options, &source)));
+    let stream = Producer::open_within(configuration(options, &source), client, OPEN).await.map_err(Failure::of_input)?;
     for (name, value) in &options.tags {
         stream.put_tag(FragmentTag::persistent(name, value)).map_err(Failure::of_input)?;
     }
@@ -70,7 +68,7 @@ fn lock(reporter: &Mutex<Reporter>) -> std::sync::MutexGuard<'_, Reporter> {
     reporter.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How much there is to send, where that is known.
+/// Length of the media to send, if it is known.
 fn length(options: &Options, source: &Source) -> Option<Duration> {
     match (source.duration(), options.duration) {
         (Some(whole), Some(part)) => Some(whole.min(part)),
@@ -87,7 +85,7 @@ fn configuration(options: &Options, source: &Source) -> ProducerConfig {
         .timestamps(timestamps(options, source))
 }
 
-/// Which moment the first frame is of.
+/// The time of the first frame.
 fn timestamps(options: &Options, source: &Source) -> Timestamps {
     let start = match (options.start_time, source.duration()) {
         (Some(start), _) => start,
@@ -99,7 +97,7 @@ fn timestamps(options: &Options, source: &Source) -> Timestamps {
     Timestamps::StartAt(start.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default())
 }
 
-/// Sends frame by frame, as fast as a camera would or as fast as it goes.
+/// Sends frame by frame, at the speed of the recording or as fast as possible.
 async fn play(
     options: &Options,
     mut source: Source,

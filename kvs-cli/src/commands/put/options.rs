@@ -6,54 +6,56 @@ use clap::{Args, ValueEnum};
 
 use crate::values::parse_time;
 
-/// Sends a recording, or a live Matroska stream from standard input, into a Kinesis Video Streams stream.
+/// Sends a recording, or a live Matroska stream from standard input, to a stream.
 ///
-/// Region and credentials come from the environment, as with other AWS tools; those of a device with a certificate by the
-/// AWS_IOT_CORE_* variables of AWS's C samples, which go before keys. Exits 0 only if everything submitted was
-/// persisted, 1 if not, 2 if the input is not usable. Ctrl-C stops in order.
+/// Exits 0 only if every frame was persisted, 1 if not, 2 if the input cannot be used. Ctrl-C stops after what is buffered
+/// was persisted, within 30 s.
+///
+/// Credentials: --profile, or the variables AWS_IOT_CORE_* of a device certificate (as in AWS's C samples), or AWS_ACCESS_KEY_ID
+/// and AWS_SECRET_ACCESS_KEY, or the default profile.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// The stream's name or ARN; a stream that does not exist is created and keeps media for 24 hours.
+    /// Name of the stream; created with a retention of 24 hours if it does not exist.
     pub(crate) stream: String,
 
-    /// The recording (MP4, MKV, .h264, .h265), or - for a live MKV on standard input.
+    /// The recording (MP4, MKV, .h264, .h265), or - for live Matroska on standard input.
     pub(crate) input: String,
 
-    /// What tagged fragments ask for.
+    /// What tagged fragments request.
     #[arg(long, value_enum, default_value_t = Event::None)]
     pub(crate) event: Event,
 
-    /// Tag every N-th fragment, beginning with the first.
+    /// Tag every Nth fragment, starting with the first.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) every: u32,
 
-    /// Which sound goes along. Without it: whatever the recording has.
+    /// Audio track to send. Default: the recording's.
     #[arg(long, value_enum)]
-    pub(crate) audio: Option<Sound>,
+    pub(crate) audio: Option<Audio>,
 
-    /// Stop after so many seconds of media.
+    /// Stop after this many seconds of media.
     #[arg(long, value_name = "S", value_parser = seconds)]
     pub(crate) duration: Option<Duration>,
 
-    /// When the recording began: RFC 3339, epoch seconds, or an age such as -1h. Without it: now, or with --offline as if it
-    /// had just ended.
+    /// Time of the first frame: 2026-11-22T18:00:00Z, seconds since 1970, or an age such as -1h. Default: now, or with
+    /// --offline so that the recording ends now.
     #[arg(long, value_name = "T", allow_hyphen_values = true, value_parser = time)]
     pub(crate) start_time: Option<SystemTime>,
 
-    /// As fast as the service takes it, instead of as fast as it was recorded.
+    /// Send as fast as the service accepts it, not at the speed of the recording.
     #[arg(long)]
     pub(crate) offline: bool,
 
-    /// Begins the keys of the images.
+    /// Prefix of the S3 object keys of the images.
     #[arg(long, value_name = "P")]
     pub(crate) prefix: Option<String>,
 
-    /// A tag on every fragment; may be given several times.
+    /// Tag for every fragment; may be repeated.
     #[arg(long = "tag", value_name = "K=V", value_parser = pair)]
     pub(crate) tags: Vec<(String, String)>,
 }
 
-/// What tagged fragments ask for.
+/// What tagged fragments request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Event {
     /// Nothing.
@@ -66,19 +68,19 @@ pub(crate) enum Event {
     Both,
 }
 
-/// Which sound goes along.
+/// The audio track to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Sound {
+pub(crate) enum Audio {
     /// AAC; an error if the recording has none.
     Aac,
     /// G.711 A-law; an error if the recording has none.
     Alaw,
-    /// None at all.
+    /// No audio.
     None,
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| format!("{text:?} is no number of seconds"))?;
+    let seconds: f64 = text.parse().map_err(|_| format!("{text:?} is not a number of seconds"))?;
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }
 
@@ -89,6 +91,6 @@ fn time(text: &str) -> Result<SystemTime, String> {
 fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err(format!("{text:?} is not of the form name=value")),
+        _ => Err(format!("{text:?} is not of the form NAME=VALUE")),
     }
 }

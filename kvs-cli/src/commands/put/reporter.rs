@@ -1,58 +1,52 @@
-//! How the program tells what happens: lines and a bar for people, or one JSON object a line for programs.
+//! Reports what happens: lines and a progress bar for people, or one JSON object per line for programs.
 
-use std::io::Write;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use kvs_producer::{AckKind, Event, StopReport};
 use serde_json::{Value, json};
 
-/// How often the bar's figures are worked out anew.
-const FIGURES_EVERY: Duration = Duration::from_millis(200);
+use crate::output::{Output, print_line};
 
-/// The way to the user.
+/// Time between two updates of the progress bar.
+const UPDATE_INTERVAL: Duration = Duration::from_millis(200);
+
+/// Prints events and progress.
 pub(crate) struct Reporter {
     form: Form,
-    began: Instant,
-    figured: Instant,
+    started: Instant,
+    updated: Instant,
     frames: u64,
     bytes: u64,
 }
 
 enum Form {
     Json,
-    Text(ProgressBar),
+    Text { bar: ProgressBar, quiet: bool },
 }
 
 impl Reporter {
-    /// JSON lines.
-    pub(crate) fn json() -> Self {
-        Self::new(Form::Json)
-    }
-
-    /// Text, with a bar of this length or a spinner.
-    pub(crate) fn text(duration: Option<Duration>) -> Self {
-        let bar = duration.map_or_else(ProgressBar::new_spinner, |duration| ProgressBar::new(millis(duration)));
-        let template = if duration.is_some() { "{bar:30} {percent:>3}%  {msg}" } else { "{spinner} {msg}" };
-        let style = ProgressStyle::with_template(template).expect("the template is well formed");
-        bar.set_style(style);
-        Self::new(Form::Text(bar))
-    }
-
-    fn new(form: Form) -> Self {
+    /// JSON lines, or text with a bar for media of this length or a spinner.
+    pub(crate) fn new(output: Output, length: Option<Duration>) -> Self {
+        let form = if output.is_json() {
+            Form::Json
+        } else {
+            Form::Text { bar: bar(output, length), quiet: output.is_quiet() }
+        };
         let now = Instant::now();
-        Self { form, began: now, figured: now, frames: 0, bytes: 0 }
+        Self { form, started: now, updated: now, frames: 0, bytes: 0 }
     }
 
-    /// Something happened in the producer.
+    /// Reports an event of the producer.
     pub(crate) fn event(&self, event: &Event) {
         match &self.form {
             Form::Json => {
                 if let Some(object) = object_of(event) {
-                    print_line(&object.to_string());
+                    print_line(object);
                 }
             }
-            Form::Text(_) => {
+            Form::Text { quiet: true, .. } => {}
+            Form::Text { .. } => {
                 if let Some(line) = line_of(event) {
                     self.line(&line);
                 }
@@ -60,19 +54,19 @@ impl Reporter {
         }
     }
 
-    /// A frame was taken; shows how it goes.
+    /// Counts a frame that was sent, and updates the progress bar.
     pub(crate) fn sent(&mut self, position: Duration, bytes: usize, stats: impl Fn() -> kvs_producer::Stats) {
         self.frames += 1;
         self.bytes += bytes as u64;
-        let Form::Text(bar) = &self.form else { return };
-        if self.figured.elapsed() < FIGURES_EVERY {
+        let Form::Text { bar, .. } = &self.form else { return };
+        if self.updated.elapsed() < UPDATE_INTERVAL {
             return;
         }
-        self.figured = Instant::now();
+        self.updated = Instant::now();
         if bar.is_hidden() {
             return;
         }
-        let (elapsed, stats) = (self.began.elapsed().as_secs_f64().max(0.001), stats());
+        let (elapsed, stats) = (self.started.elapsed().as_secs_f64().max(0.001), stats());
         bar.set_position(millis(position));
         bar.set_message(format!(
             "{:.1} s, {:.0} fps, {:.2} Mbit/s, buffer {} kB / {:.1} s, ack p50 {} ms",
@@ -85,25 +79,22 @@ impl Reporter {
         ));
     }
 
-    /// What became of everything.
+    /// Reports the totals at the end.
     pub(crate) fn report(&self, report: &StopReport) {
         let (totals, stats) = (&report.totals, &report.stats);
         match &self.form {
-            Form::Json => print_line(
-                &json!({
-                    "event": "report", "complete": report.is_complete(),
-                    "submitted_frames": totals.submitted.frames, "submitted_bytes": totals.submitted.bytes,
-                    "persisted_frames": totals.persisted.frames, "persisted_bytes": totals.persisted.bytes,
-                    "persisted_fragments": totals.persisted_fragments,
-                    "lost_frames": totals.lost.frames, "lost_bytes": totals.lost.bytes,
-                    "sessions": stats.sessions, "reconnects": stats.reconnects, "resent_bytes": stats.resent_bytes,
-                })
-                .to_string(),
-            ),
-            Form::Text(bar) => {
+            Form::Json => print_line(&json!({
+                "event": "report", "complete": report.is_complete(),
+                "submitted_frames": totals.submitted.frames, "submitted_bytes": totals.submitted.bytes,
+                "persisted_frames": totals.persisted.frames, "persisted_bytes": totals.persisted.bytes,
+                "persisted_fragments": totals.persisted_fragments,
+                "lost_frames": totals.lost.frames, "lost_bytes": totals.lost.bytes,
+                "sessions": stats.sessions, "reconnects": stats.reconnects, "resent_bytes": stats.resent_bytes,
+            })),
+            Form::Text { bar, .. } => {
                 bar.finish_and_clear();
                 self.line(&format!(
-                    "{} of {} frames persisted in {} fragments, {} lost; {} sessions, {} reconnections, {} bytes sent again; ack \
+                    "{} of {} frames persisted in {} fragments, {} lost; {} sessions, {} reconnects, {} bytes sent again; ack \
                      latency p50 {} ms, max {} ms",
                     totals.persisted.frames,
                     totals.submitted.frames,
@@ -121,16 +112,20 @@ impl Reporter {
 
     fn line(&self, line: &str) {
         match &self.form {
-            Form::Text(bar) if !bar.is_hidden() => bar.println(line),
+            Form::Text { bar, .. } if !bar.is_hidden() => bar.println(line),
             _ => print_line(line),
         }
     }
 }
 
-/// A line at once, also into a pipe; a reader who has gone away is no error.
-fn print_line(line: &str) {
-    let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+/// A progress bar of the media's length, or a spinner for a live stream.
+fn bar(output: Output, length: Option<Duration>) -> ProgressBar {
+    if output.is_quiet() {
+        return ProgressBar::hidden();
+    }
+    let bar = length.map_or_else(ProgressBar::new_spinner, |length| ProgressBar::new(millis(length)));
+    let template = if length.is_some() { "{bar:30} {percent:>3}%  {msg}" } else { "{spinner} {msg}" };
+    bar.with_style(ProgressStyle::with_template(template).expect("the template is well formed"))
 }
 
 fn object_of(event: &Event) -> Option<Value> {
@@ -169,10 +164,10 @@ fn line_of(event: &Event) -> Option<String> {
         Event::Lost(loss) => {
             format!("lost {} frames from {} on: {}", loss.span.frames, millis(loss.span.start), loss.reason.name())
         }
-        Event::Retrying { wait, failure, .. } => format!("trying again in {} ms: {failure}", wait.as_millis()),
+        Event::Retrying { wait, failure, .. } => format!("retrying in {} ms: {failure}", wait.as_millis()),
         Event::Halted(reason) => format!("sending stopped: {reason}"),
-        Event::RuleViolated { violation, .. } => format!("adapted to the service's rules: {violation}"),
-        Event::Rejected { diagnosis, .. } => format!("the service refused media: {diagnosis}"),
+        Event::RuleViolated { violation, .. } => format!("adapted to the rules of the service: {violation}"),
+        Event::Rejected { diagnosis, .. } => format!("the service rejected media: {diagnosis}"),
         _ => return None,
     })
 }

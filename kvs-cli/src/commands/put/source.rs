@@ -8,13 +8,13 @@ use kvs_media::Playback;
 use kvs_mkv::{CodecId, Event, Frame, Limits, Parser, Track, TrackKind, TrackNumber};
 use tokio::sync::mpsc;
 
-use super::options::{Options, Sound};
+use super::options::{Audio, Options};
 use crate::failure::Failure;
 
-/// Bytes read from standard input at a time: what a pipe holds.
-const PIECE: usize = 64 * 1024;
-/// Pieces that wait to be sent; the pipe waits for room.
-const PIECES: usize = 4;
+/// Bytes read from standard input at a time: the size of a pipe on Linux.
+const CHUNK: usize = 64 * 1024;
+/// Chunks that wait to be sent; when so many wait, the pipe is not read.
+const CHUNKS: usize = 4;
 
 /// Frames and the tracks they belong to.
 pub(crate) struct Source {
@@ -27,19 +27,22 @@ enum Frames {
     Live(Box<Live>),
 }
 
-/// One frame, and when a real camera would have sent it, from the start.
+/// One frame, and when a camera would have sent it, from the start.
 pub(crate) struct Timed {
     pub(crate) frame: Frame,
     pub(crate) due: Option<Duration>,
 }
 
 impl Source {
-    /// Opens what the command line names.
+    /// Opens the input that the command line names.
     pub(crate) async fn open(options: &Options) -> Result<Self, Failure> {
         let mut source = if options.input == "-" { Self::live().await? } else { Self::recorded(&options.input)? };
-        source.choose_sound(options)?;
+        source.choose_audio(options)?;
         if source.tracks.is_empty() {
-            return Err(Failure::input(format!("{}: nothing is left to send", options.input)));
+            return Err(Failure::input(format!(
+                "{}: no track is left to send; use --audio differently",
+                options.input
+            )));
         }
         Ok(source)
     }
@@ -56,26 +59,26 @@ impl Source {
         Ok(Self { tracks, frames: Frames::Live(Box::new(live)) })
     }
 
-    fn choose_sound(&mut self, options: &Options) -> Result<(), Failure> {
+    fn choose_audio(&mut self, options: &Options) -> Result<(), Failure> {
         let (name, wanted) = match options.audio {
             None => return Ok(()),
-            Some(Sound::None) => ("no sound", None),
-            Some(Sound::Aac) => ("AAC", Some(CodecId::AAC)),
-            Some(Sound::Alaw) => ("A-law", Some(CodecId::ACM)),
+            Some(Audio::None) => ("no audio", None),
+            Some(Audio::Aac) => ("AAC", Some(CodecId::AAC)),
+            Some(Audio::Alaw) => ("A-law", Some(CodecId::ACM)),
         };
         self.tracks.retain(|track| track.kind != TrackKind::Audio || Some(&track.codec) == wanted.as_ref());
         if wanted.is_some() && !self.tracks.iter().any(|track| track.kind == TrackKind::Audio) {
-            return Err(Failure::input(format!("{} has no sound in {name}", options.input)));
+            return Err(Failure::input(format!("{} has no {name} audio; use another --audio, or none", options.input)));
         }
         Ok(())
     }
 
-    /// The track that begins fragments.
+    /// The track whose key frames start fragments.
     pub(crate) fn lead(&self) -> Option<TrackNumber> {
         self.tracks.first().map(|track| track.number)
     }
 
-    /// How long it is, where that is known.
+    /// The length of the recording; a live stream has none.
     pub(crate) const fn duration(&self) -> Option<Duration> {
         match &self.frames {
             Frames::Recorded { duration, .. } => Some(*duration),
@@ -83,11 +86,11 @@ impl Source {
         }
     }
 
-    /// The next frame of a track that is sent.
+    /// Returns the next frame of a track that is sent.
     pub(crate) async fn next(&mut self) -> Result<Option<Timed>, Failure> {
         loop {
             let next = match &mut self.frames {
-                // A file answers at once: the system reads ahead of frames that lie one behind the other.
+                // Reading a file here does not hold up the runtime: the system reads ahead of consecutive frames.
                 Frames::Recorded { playback, .. } => playback.next_sample().map_err(Failure::of_input)?.map(|sample| {
                     let due = Some(sample.dts);
                     Timed { frame: sample.into(), due }
@@ -104,34 +107,34 @@ impl Source {
 
 /// A Matroska stream that arrives on standard input.
 struct Live {
-    pieces: mpsc::Receiver<std::io::Result<Bytes>>,
+    chunks: mpsc::Receiver<std::io::Result<Bytes>>,
     parser: Parser,
     read: u64,
-    /// Until the first key frame of the first track nothing can be decoded, and nothing is sent.
+    /// Set until the first key frame of this track: nothing can be decoded before it, so nothing is sent.
     joining: Option<TrackNumber>,
 }
 
 impl Live {
     fn start() -> Self {
-        let (sender, pieces) = mpsc::channel(PIECES);
-        // Reading a pipe cannot be cancelled: a thread of its own does not hold up the end of the program.
+        let (sender, chunks) = mpsc::channel(CHUNKS);
+        // A read from a pipe cannot be cancelled; on its own thread it does not keep the program from ending.
         std::thread::spawn(move || {
             let mut input = std::io::stdin().lock();
-            let mut room = vec![0; PIECE];
+            let mut buffer = vec![0; CHUNK];
             loop {
-                // Copied out: a live pipe gives a few hundred bytes at a time, and each would pin all of the room until its ack.
-                let read = input.read(&mut room);
-                let read = read.map(|count| Bytes::copy_from_slice(room.get(..count).unwrap_or_default()));
-                let last = !matches!(&read, Ok(piece) if !piece.is_empty());
+                // Copied: a live pipe gives a few hundred bytes at a time, each of which would pin the whole buffer until its ack.
+                let read = input.read(&mut buffer);
+                let read = read.map(|count| Bytes::copy_from_slice(buffer.get(..count).unwrap_or_default()));
+                let last = !matches!(&read, Ok(chunk) if !chunk.is_empty());
                 if sender.blocking_send(read).is_err() || last {
                     return;
                 }
             }
         });
-        Self { pieces, parser: Parser::new(Limits::default()), read: 0, joining: None }
+        Self { chunks, parser: Parser::new(Limits::default()), read: 0, joining: None }
     }
 
-    /// The tracks of the segment: they come before any frame.
+    /// Returns the tracks of the segment, which come before any frame.
     async fn tracks(&mut self) -> Result<Vec<Track>, Failure> {
         loop {
             match self.event().await? {
@@ -140,7 +143,7 @@ impl Live {
                     return Ok(tracks);
                 }
                 Some(_) => {}
-                None => return Err(Failure::input("standard input ended before it said which tracks it has")),
+                None => return Err(Failure::input("standard input ended before its Matroska track list")),
             }
         }
     }
@@ -167,10 +170,10 @@ impl Live {
             if event.is_some() {
                 return Ok(event);
             }
-            match self.pieces.recv().await {
-                Some(Ok(piece)) if !piece.is_empty() => {
-                    self.read += piece.len() as u64;
-                    self.parser.push(piece);
+            match self.chunks.recv().await {
+                Some(Ok(chunk)) if !chunk.is_empty() => {
+                    self.read += chunk.len() as u64;
+                    self.parser.push(chunk);
                 }
                 Some(Err(error)) => {
                     return Err(Failure::run(format!("standard input after {} bytes: {error}", self.read)));

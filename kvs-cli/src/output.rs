@@ -1,0 +1,63 @@
+//! What a command prints: results on stdout as text or JSON, notes and a progress bar on stderr.
+
+use std::fmt::Display;
+use std::io::{IsTerminal, Write};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::Value;
+
+/// How a command prints.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Output {
+    json: bool,
+    quiet: bool,
+}
+
+impl Output {
+    pub(crate) const fn new(json: bool, quiet: bool) -> Self {
+        Self { json, quiet }
+    }
+
+    /// Whether results are JSON objects.
+    pub(crate) const fn is_json(self) -> bool {
+        self.json
+    }
+
+    /// Whether only results and errors are wanted.
+    pub(crate) const fn is_quiet(self) -> bool {
+        self.quiet
+    }
+
+    /// Prints one result on stdout: a line of text, or the object with `--json`.
+    pub(crate) fn result(self, text: impl Display, object: &Value) {
+        if self.json { print_line(object) } else { print_line(text) }
+    }
+
+    /// Prints a line about progress on stderr, unless it is not wanted.
+    pub(crate) fn note(self, text: impl Display) {
+        if !self.quiet && !self.json {
+            let _ = writeln!(std::io::stderr(), "{text}");
+        }
+    }
+
+    /// A bar for a known number of steps; hidden when stderr is not a terminal.
+    pub(crate) fn progress(self, steps: u64) -> ProgressBar {
+        if self.quiet || self.json || !std::io::stderr().is_terminal() {
+            return ProgressBar::hidden();
+        }
+        let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} {msg} eta {eta}");
+        ProgressBar::new(steps).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+    }
+}
+
+/// Prints a line on stdout at once, also into a pipe. A reader that has closed the pipe (`| head`) is not an error.
+pub(crate) fn print_line(line: impl Display) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
+/// Prints a whole document on stdout.
+pub(crate) fn print_bytes(document: &[u8]) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(document).and_then(|()| out.flush());
+}
