@@ -35,7 +35,8 @@ pub(crate) async fn run(options: Options, global: GlobalOptions) -> Result<(), F
     let source = Source::open(options).await?;
     let client = global.connection.client().await?;
     let reporter = Mutex::new(Reporter::new(global.output(), length(options, &source)));
-    let stream = Producer::open_within(configuration(options, &source), client, OPEN).await.map_err(Failure::of_input)?;
+    let stream =
+        Producer::open_within(configuration(options, &source), client, OPEN).await.map_err(Failure::of_input)?;
     for (name, value) in &options.tags {
         stream.put_tag(FragmentTag::persistent(name, value)).map_err(Failure::of_input)?;
     }
