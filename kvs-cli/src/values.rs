@@ -6,12 +6,12 @@ use std::time::{Duration, SystemTime};
 use clap::ValueEnum;
 use kvs_aws::TimestampOrigin;
 
-/// Whose clock times on the command line are of.
+/// The clock that times on the command line refer to.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum Clock {
-    /// The camera's.
+    /// The clock of the camera.
     Producer,
-    /// The service's: when it received a fragment.
+    /// The clock of the service: when it received a fragment.
     Server,
 }
 
@@ -35,13 +35,10 @@ impl From<Clock> for TimestampOrigin {
 
 /// Reads a time: RFC 3339, or without an offset in UTC (`2026-11-22T18:00:00`), a date alone, seconds since 1970,
 /// `now`, or an age such as `-90s`, `-15m`, `-2h`, `-1d`.
-///
-/// # Errors
-/// When it is none of these.
 pub(crate) fn parse_time(text: &str, now: SystemTime) -> Result<SystemTime, String> {
     let text = text.trim();
     let refuse =
-        || format!("{text:?} is no time: use 2026-11-22T18:00:00Z, seconds since 1970, now, or an age such as -15m");
+        || format!("invalid time {text:?}: use 2026-11-22T18:00:00Z, seconds since 1970, now, or an age such as -15m");
     if text == "now" {
         return Ok(now);
     }
@@ -57,17 +54,14 @@ pub(crate) fn parse_time(text: &str, now: SystemTime) -> Result<SystemTime, Stri
     let naive = || text.parse::<jiff::civil::DateTime>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok();
     let stamp = stamp.or_else(|| naive().map(|zoned| zoned.timestamp())).ok_or_else(refuse)?;
     if stamp < jiff::Timestamp::UNIX_EPOCH {
-        return Err(format!("{text:?} is before 1970"));
+        return Err(format!("invalid time {text:?}: it is before 1970"));
     }
     Ok(stamp.into())
 }
 
 /// Reads a duration: `200ms`, `5s`, `15m`, `2h`, `1d`; a number alone is seconds.
-///
-/// # Errors
-/// When it is none of these.
 pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
-    let refuse = || format!("{text:?} is no duration: use 200ms, 5s, 15m, 2h or 1d");
+    let refuse = || format!("invalid duration {text:?}: use 200ms, 5s, 15m, 2h or 1d");
     let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
     let (number, unit) = text.split_at(split);
     let number: f64 = number.parse().map_err(|_| refuse())?;
@@ -84,15 +78,12 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
 }
 
 /// Reads a size such as `640x360`.
-///
-/// # Errors
-/// When it is none.
 pub(crate) fn parse_size(text: &str) -> Result<(u32, u32), String> {
     let sides = text.split_once('x').and_then(|(width, height)| Some((width.parse().ok()?, height.parse().ok()?)));
-    sides.ok_or_else(|| format!("{text:?} is no size: use 640x360"))
+    sides.ok_or_else(|| format!("invalid size {text:?}: use 640x360"))
 }
 
-/// A time as people read it, to the millisecond, in UTC.
+/// Formats a time in UTC, to the millisecond.
 #[must_use]
 pub(crate) fn show_time(time: SystemTime) -> String {
     match jiff::Timestamp::try_from(time) {
@@ -106,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_read_in_every_way_people_write_them() {
+    fn reads_times_in_every_documented_form() {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
         let read = |text| parse_time(text, now).map(kvs_types::__internal::epoch_millis);
         assert_eq!(read("2023-11-14T22:13:20Z"), Ok(1_700_000_000_000));
@@ -122,11 +113,11 @@ mod tests {
     }
 
     #[test]
-    fn durations_and_sizes_name_what_they_expect() {
+    fn errors_of_durations_and_sizes_show_the_expected_form() {
         assert_eq!(parse_duration("200ms"), Ok(Duration::from_millis(200)));
         assert_eq!(parse_duration("0.1"), Ok(Duration::from_millis(100)));
         assert!(parse_duration("-5s").is_err());
         assert_eq!(parse_size("640x360"), Ok((640, 360)));
-        assert_eq!(parse_size("640"), Err("\"640\" is no size: use 640x360".to_owned()));
+        assert_eq!(parse_size("640"), Err("invalid size \"640\": use 640x360".to_owned()));
     }
 }

@@ -1,4 +1,4 @@
-//! The programs about images, run as people run them, against an embedded service with real media in it.
+//! The commands about images, run as a user runs them, against an embedded service with real media.
 
 #![expect(clippy::unwrap_used, reason = "a test panics")]
 
@@ -14,7 +14,7 @@ use kvs_producer::{ImageGeneration, NewStream, Producer, ProducerConfig, StreamL
 
 const KVS: &str = env!("CARGO_BIN_EXE_kvs");
 
-/// The embedded service, with the bundled recording in the stream `cam`, and when that begins.
+/// The embedded service, with the bundled recording in the stream `cam` from the time `start` on.
 struct Scene {
     local: LocalKvs,
     start: SystemTime,
@@ -74,7 +74,7 @@ fn recording() -> Recording {
 }
 
 async fn run(mut command: Command) -> Output {
-    for name in ["AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL"] {
+    for name in ["AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "AWS_PROFILE"] {
         command.env_remove(name);
     }
     tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
@@ -95,7 +95,7 @@ fn assert_ok(output: &Output) -> String {
     text(&output.stdout).to_owned()
 }
 
-/// One line, the right code, and nothing of a panic.
+/// Asserts one error line with this exit code, and no panic.
 #[track_caller]
 fn assert_fails(output: &Output, code: i32, says: &str) {
     let error = text(&output.stderr);
@@ -105,19 +105,19 @@ fn assert_fails(output: &Output, code: i32, says: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_programs_about_images_do_what_they_say_on_real_media() {
+async fn image_commands_work_on_real_media() {
     let scene = Scene::set().await;
-    streams_are_listed_and_described(&scene).await;
-    configurations_go_in_and_come_out_as_files(&scene).await;
-    pictures_are_fetched(&scene).await;
-    a_film_is_made(&scene).await;
-    media_is_saved(&scene).await;
-    boto3_and_our_client_see_the_same_configuration(&scene).await;
-    the_doctor_finds_the_chain_whole_or_names_the_broken_link(&scene).await;
+    lists_and_describes_streams(&scene).await;
+    gets_and_puts_configurations_as_files(&scene).await;
+    saves_images(&scene).await;
+    makes_timelapse(&scene).await;
+    saves_media(&scene).await;
+    boto3_reads_and_writes_the_same_configuration(&scene).await;
+    doctor_names_the_broken_link(&scene).await;
     scene.local.shutdown().await;
 }
 
-async fn streams_are_listed_and_described(scene: &Scene) {
+async fn lists_and_describes_streams(scene: &Scene) {
     let streams = &["streams"];
     assert!(assert_ok(&scene.run(streams, &["list"]).await).starts_with("cam "));
     assert!(assert_ok(&scene.run(streams, &["describe", "cam"]).await).contains("retention  24 h"));
@@ -127,7 +127,7 @@ async fn streams_are_listed_and_described(scene: &Scene) {
     assert_fails(&scene.run(streams, &["describe", "porch"]).await, 1, "ResourceNotFoundException");
 }
 
-async fn configurations_go_in_and_come_out_as_files(scene: &Scene) {
+async fn gets_and_puts_configurations_as_files(scene: &Scene) {
     let image = &["config", "image"];
     assert_fails(&scene.run(image, &["get", "cam"]).await, 1, "has no image generation configuration");
     let file = r#"{"StreamName":"cam","ImageGenerationConfiguration":{"Status":"ENABLED","DestinationConfig":{"DestinationRegion":"us-west-2","Uri":"s3://my-bucket"},"SamplingInterval":500,"ImageSelectorType":"PRODUCER_TIMESTAMP","Format":"JPEG","FormatConfig":{"JPEGQuality":"80"},"WidthPixels":320,"HeightPixels":240}}"#;
@@ -150,12 +150,12 @@ async fn configurations_go_in_and_come_out_as_files(scene: &Scene) {
     assert_fails(&scene.run(notification, &["get", "cam"]).await, 1, "no notification configuration");
 }
 
-async fn pictures_are_fetched(scene: &Scene) {
+async fn saves_images(scene: &Scene) {
     let program = &["images"];
     let (from, to) = (scene.at(-4.0), scene.at(8.0));
     let range = ["cam", "--from", &from, "--to", &to, "--every", "1s", "--size", "160x90"];
     let out = assert_ok(&scene.run(program, &[&range[..], &["--out", "pictures"]].concat()).await);
-    assert!(out.contains("4 pictures: no media at this time") && out.contains("8 pictures in pictures"), "{out}");
+    assert!(out.contains("4 images: ") && out.contains("8 images in pictures"), "{out}");
     let names: Vec<_> =
         std::fs::read_dir(scene.dir.path().join("pictures")).unwrap().map(|e| e.unwrap().path()).collect();
     assert_eq!(names.len(), 8);
@@ -163,7 +163,7 @@ async fn pictures_are_fetched(scene: &Scene) {
         assert!(std::fs::read(name).unwrap().starts_with(&[0xff, 0xd8]));
     }
     let png = assert_ok(&scene.run(program, &[&range[..], &["--format", "png", "--out", "png"]].concat()).await);
-    assert!(png.contains("8 pictures"), "{png}");
+    assert!(png.contains("8 images"), "{png}");
     let fast = ["cam", "--from", &from, "--every", "100ms", "--out", "x"];
     assert_fails(&scene.run(program, &fast).await, 2, "SamplingInterval: must be 200");
     assert_fails(
@@ -171,13 +171,13 @@ async fn pictures_are_fetched(scene: &Scene) {
         2,
         "end must be after",
     );
-    assert_fails(&scene.run(program, &["cam", "--from", "noon", "--out", "x"]).await, 2, "--from: \"noon\" is no time");
+    assert_fails(&scene.run(program, &["cam", "--from", "noon", "--out", "x"]).await, 2, "--from: invalid time \"noon\"");
     assert_fails(
         &scene
             .run(program, &["cam", "--from", "2001-01-01", "--to", "2001-01-02", "--every", "1h", "--out", "x"])
             .await,
         1,
-        "no picture",
+        "no image",
     );
     let mut nowhere = Command::new(KVS);
     nowhere
@@ -186,20 +186,20 @@ async fn pictures_are_fetched(scene: &Scene) {
     assert_fails(&run(nowhere).await, 2, "cannot connect to");
 }
 
-async fn a_film_is_made(scene: &Scene) {
+async fn makes_timelapse(scene: &Scene) {
     let program = &["timelapse"];
     let (start, end) = (scene.at(0.0), scene.at(12.0));
     let range = ["--stream-name", "cam", "--start-time", &start, "--end-time", &end, "--clock", "producer"];
     let look =
-        ["--width", "160", "--height", "90", "--duration", "2", "--framerate", "10", "--output-path", "film.mp4"];
+        ["--width", "160", "--height", "90", "--duration", "2", "--framerate", "10", "--output-path", "video.mp4"];
     let out = assert_ok(&scene.run(program, &[&range[..], &look[..]].concat()).await);
-    assert!(out.starts_with("film.mp4: 20 pictures, 2.0 s, 0 of 20"), "{out}");
-    let film = re_mp4::Mp4::read_bytes(&std::fs::read(scene.dir.path().join("film.mp4")).unwrap()).unwrap();
-    let track = film.tracks().values().next().unwrap();
+    assert!(out.starts_with("video.mp4: 20 images, 2.0 s, 0 of 20"), "{out}");
+    let video = re_mp4::Mp4::read_bytes(&std::fs::read(scene.dir.path().join("video.mp4")).unwrap()).unwrap();
+    let track = video.tracks().values().next().unwrap();
     assert_eq!((track.width, track.height, track.samples.len()), (160, 90, 20));
     let nothing =
         ["--stream-name", "cam", "--start-time", "2001-01-01", "--end-time", "2001-01-02", "--output-path", "no.mp4"];
-    assert_fails(&scene.run(program, &nothing).await, 1, "no picture");
+    assert_fails(&scene.run(program, &nothing).await, 1, "no image");
     let unknown = ["--stream-name", "nobody", "--start-time", "-1m", "--end-time", "now", "--output-path", "no.mp4"];
     assert_fails(&scene.run(program, &unknown).await, 1, "ResourceNotFoundException");
     let backwards = ["--stream-name", "cam", "--start-time", "now", "--end-time", "-1m", "--output-path", "no.mp4"];
@@ -208,7 +208,7 @@ async fn a_film_is_made(scene: &Scene) {
     assert!(!left.into_iter().any(|name| name.to_string_lossy().starts_with("no.mp4")));
 }
 
-async fn media_is_saved(scene: &Scene) {
+async fn saves_media(scene: &Scene) {
     let program = &["get"];
     let out = assert_ok(&scene.run(program, &["cam", "--out", "all.mkv"]).await);
     assert!(out.starts_with("all.mkv: "), "{out}");
@@ -217,21 +217,21 @@ async fn media_is_saved(scene: &Scene) {
     assert_fails(&scene.run(program, &["cam", "--from", "after=x", "--out", "x.mkv"]).await, 2, "AfterFragmentNumber");
 }
 
-async fn the_doctor_finds_the_chain_whole_or_names_the_broken_link(scene: &Scene) {
+async fn doctor_names_the_broken_link(scene: &Scene) {
     let program = &["doctor"];
     let out = assert_ok(&scene.run(program, &["cam"]).await);
     for link in
-        ["stream", "retention", "image generation", "bucket region", "persisted", "image tag", "codec", "first picture"]
+        ["stream", "retention", "image generation", "bucket region", "persisted", "image tag", "codec", "first image"]
     {
         assert!(out.contains(&format!("ok    {link}")), "{link} in\n{out}");
     }
     let streams = &["streams"];
     assert_ok(&scene.run(streams, &["create", "empty", "--retention-hours", "0"]).await);
     let output = scene.run(program, &["empty"]).await;
-    assert_fails(&output, 1, "of the chain");
+    assert_fails(&output, 1, "to its images are broken");
     assert!(text(&output.stdout).contains("BAD   retention: 0 h"), "{}", text(&output.stdout));
     let output = scene.run(program, &["nobody"]).await;
-    assert!(text(&output.stdout).contains("BAD   stream: there is none"), "{}", text(&output.stdout));
+    assert!(text(&output.stdout).contains("BAD   stream: no stream of this name"), "{}", text(&output.stdout));
 }
 
 /// Puts a configuration with boto3 if one is given, and prints what boto3 then sees.
@@ -245,15 +245,15 @@ seen = client.describe_image_generation_configuration(StreamName="cam")
 print(json.dumps({"StreamName": "cam", "ImageGenerationConfiguration": seen["ImageGenerationConfiguration"]}))
 "#;
 
-async fn boto3_and_our_client_see_the_same_configuration(scene: &Scene) {
+async fn boto3_reads_and_writes_the_same_configuration(scene: &Scene) {
     let python = std::env::var("KVS_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let there = Command::new(&python).args(["-c", "import boto3"]).output();
     if !there.is_ok_and(|output| output.status.success()) {
         assert!(std::env::var("KVS_REQUIRE_JUDGES").as_deref() != Ok("1"), "{python} has no boto3");
-        // Past the capture of the test harness: who lacks a judge should see it.
+        // Writes past the output capture of the test harness, so that the skip is visible.
         let _ = std::io::Write::write_fmt(
             &mut std::io::stderr(),
-            format_args!("skipped boto3_and_our_client_see_the_same_configuration: {python} cannot import boto3\n"),
+            format_args!("skipped boto3_reads_and_writes_the_same_configuration: {python} cannot import boto3\n"),
         );
         return;
     }
