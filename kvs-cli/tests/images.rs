@@ -74,7 +74,14 @@ fn recording() -> Recording {
 }
 
 async fn run(mut command: Command) -> Output {
-    for name in ["AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "AWS_PROFILE"] {
+    for name in [
+        "AWS_REGION",
+        "AWS_DEFAULT_REGION",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_ENDPOINT_URL",
+        "AWS_PROFILE",
+    ] {
         command.env_remove(name);
     }
     tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
@@ -171,7 +178,11 @@ async fn saves_images(scene: &Scene) {
         2,
         "end must be after",
     );
-    assert_fails(&scene.run(program, &["cam", "--from", "noon", "--out", "x"]).await, 2, "--from: invalid time \"noon\"");
+    assert_fails(
+        &scene.run(program, &["cam", "--from", "noon", "--out", "x"]).await,
+        2,
+        "--from: invalid time \"noon\"",
+    );
     assert_fails(
         &scene
             .run(program, &["cam", "--from", "2001-01-01", "--to", "2001-01-02", "--every", "1h", "--out", "x"])
