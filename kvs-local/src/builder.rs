@@ -1,4 +1,4 @@
-//! How the service is set up.
+//! The settings of the service.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -7,18 +7,18 @@ use std::time::{Duration, SystemTime};
 use crate::clock::Clock;
 use crate::deliver::Subscription;
 use crate::faults::Fault;
-use crate::http::{AccessKey, Gate, Keyring};
+use crate::http::{AccessKey, AccessKeys, Authenticator};
 use crate::ingest::Profile;
-use crate::local::{LocalKvs, StartError};
 use crate::quotas::Quotas;
-use crate::stream::registry::{Identity, Pace};
+use crate::stream::registry::Delays;
 
-/// Sets up a [`LocalKvs`]; made by [`LocalKvs::builder`].
+/// Configures and starts a [`LocalKvs`](crate::LocalKvs); created by [`LocalKvs::builder`](crate::LocalKvs::builder).
 ///
-/// Without any setting it listens on a free port of 127.0.0.1, keeps its data in a temporary folder that goes when it stops,
-/// and takes requests signed with [`ACCESS_KEY`](crate::ACCESS_KEY) and [`SECRET_KEY`](crate::SECRET_KEY) for `us-west-2`.
+/// By default the service listens on a free port of 127.0.0.1, keeps its data in a temporary folder that is removed at
+/// shutdown, and accepts requests signed with [`ACCESS_KEY`](crate::ACCESS_KEY) and [`SECRET_KEY`](crate::SECRET_KEY) for
+/// `us-west-2`.
 #[derive(Debug)]
-#[must_use = "nothing runs before start()"]
+#[must_use = "the service runs only after start()"]
 pub struct Builder {
     pub(crate) data_dir: Option<PathBuf>,
     pub(crate) listen: SocketAddr,
@@ -27,8 +27,8 @@ pub struct Builder {
     pub(crate) account: String,
     pub(crate) keys: Vec<AccessKey>,
     pub(crate) callers: Callers,
-    pub(crate) subscriptions: Vec<Wanted>,
-    pub(crate) pace: Pace,
+    pub(crate) subscriptions: Vec<SubscriptionRequest>,
+    pub(crate) delays: Delays,
     pub(crate) profile: Profile,
     pub(crate) clock: Clock,
     pub(crate) seed: Option<u64>,
@@ -37,42 +37,32 @@ pub struct Builder {
     pub(crate) quotas: Quotas,
 }
 
-/// What connections speak.
+/// The transport of connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Transport {
     Plain,
     Tls,
 }
 
-/// Whether other machines may connect.
+/// Whether the address may be reachable from other machines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Remote {
     Refused,
     Allowed,
 }
 
-/// Whether callers must sign.
+/// Whether requests must be signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Callers {
     Signed,
     Anonymous,
 }
 
-/// A subscription as it was asked for.
+/// A subscription as configured; checked at start.
 #[derive(Clone, Debug)]
-pub(crate) enum Wanted {
+pub(crate) enum SubscriptionRequest {
     Named { arn: String, url: String },
-    Made(Subscription),
-}
-
-impl Wanted {
-    pub(crate) fn make(&self) -> Result<Subscription, StartError> {
-        match self {
-            Self::Made(subscription) => Ok(subscription.clone()),
-            Self::Named { arn, url } => Subscription::new(arn, url)
-                .map_err(|error| StartError::Subscription { arn: arn.clone(), source: error.into() }),
-        }
-    }
+    Configured(Subscription),
 }
 
 impl Builder {
@@ -86,7 +76,7 @@ impl Builder {
             keys: Vec::new(),
             callers: Callers::Signed,
             subscriptions: Vec::new(),
-            pace: Pace::default(),
+            delays: Delays::default(),
             profile: Profile::default(),
             clock: Clock::system(),
             seed: None,
@@ -96,46 +86,46 @@ impl Builder {
         }
     }
 
-    /// Keeps streams, media, images and notifications in this folder, which is made if needed and used by one service at a
-    /// time. Default: a new folder in the system's temporary one, removed when the service stops.
+    /// Sets the folder for streams, media, images and notifications. It is created if needed; only one service can use it at a
+    /// time. Default: a new folder in the temporary folder of the system, removed at shutdown.
     pub fn data_dir(mut self, data_dir: impl AsRef<Path>) -> Self {
         self.data_dir = Some(data_dir.as_ref().to_owned());
         self
     }
 
-    /// Listens here; port 0 takes a free one. Default: `127.0.0.1:0`. Another address than loopback needs
-    /// [`allow_remote`](Self::allow_remote).
+    /// Sets the address and port to listen on; port 0 means a free port. Default: `127.0.0.1:0`. Other addresses than
+    /// loopback require [`allow_remote`](Self::allow_remote).
     pub const fn listen(mut self, listen: SocketAddr) -> Self {
         self.listen = listen;
         self
     }
 
-    /// Lets other machines connect, if [`listen`](Self::listen) names an address they reach.
+    /// Allows [`listen`](Self::listen) to name an address that other machines can reach. Default: not allowed.
     pub const fn allow_remote(mut self) -> Self {
         self.remote = Remote::Allowed;
         self
     }
 
-    /// The region in ARNs and in the scope of signatures. Default: `us-west-2`.
+    /// Sets the region in ARNs and in the scope of signatures. Default: `us-west-2`.
     pub fn region(mut self, region: impl Into<String>) -> Self {
         self.region = region.into();
         self
     }
 
-    /// The account in ARNs and image keys, 12 digits. Default: `111122223333`.
+    /// Sets the account in ARNs and image keys, 12 digits. Default: `111122223333`.
     pub fn account(mut self, account: impl Into<String>) -> Self {
         self.account = account.into();
         self
     }
 
-    /// Takes requests signed with this key; may be called for several. Default: [`ACCESS_KEY`](crate::ACCESS_KEY) with
+    /// Accepts requests signed with this key; call again to add more. Default: [`ACCESS_KEY`](crate::ACCESS_KEY) with
     /// [`SECRET_KEY`](crate::SECRET_KEY).
     pub fn credentials(mut self, access_key: impl Into<String>, secret_key: impl Into<String>) -> Self {
         self.keys.push(AccessKey { id: access_key.into(), secret: secret_key.into(), token: None });
         self
     }
 
-    /// Takes requests signed with this temporary key that bring this session token.
+    /// Accepts requests signed with this temporary key that carry this session token.
     pub fn session_credentials(
         mut self,
         access_key: impl Into<String>,
@@ -146,109 +136,88 @@ impl Builder {
         self
     }
 
-    /// Takes every request and looks at no signature. Default: signatures are checked.
+    /// Accepts every request without checking signatures. Default: signatures are checked.
     pub const fn anonymous(mut self) -> Self {
         self.callers = Callers::Anonymous;
         self
     }
 
-    /// Posts what is published on an SNS topic, or the object events of a bucket (`arn:aws:s3:::BUCKET`), to this `http` URL;
-    /// may be called for several.
+    /// Posts the messages of an SNS topic, or the object events of a bucket (`arn:aws:s3:::BUCKET`), to an `http` URL; call
+    /// again to add more. Default: no subscriptions.
     pub fn subscribe(mut self, topic_arn: impl Into<String>, url: impl Into<String>) -> Self {
-        self.subscriptions.push(Wanted::Named { arn: topic_arn.into(), url: url.into() });
+        self.subscriptions.push(SubscriptionRequest::Named { arn: topic_arn.into(), url: url.into() });
         self
     }
 
-    /// As [`subscribe`](Self::subscribe), for a subscriber that wants messages raw or with signatures of version 2.
+    /// Adds a subscription with raw message delivery or signature version 2; see [`subscribe`](Self::subscribe).
     pub fn subscription(mut self, subscription: Subscription) -> Self {
-        self.subscriptions.push(Wanted::Made(subscription));
+        self.subscriptions.push(SubscriptionRequest::Configured(subscription));
         self
     }
 
-    /// How long image and notification configuration takes to come into effect. Default: zero; at the service a minute or
-    /// more.
+    /// Sets how long image and notification configuration takes to become effective. Default: zero; in the real service at
+    /// least a minute.
     pub const fn config_delay(mut self, delay: Duration) -> Self {
-        self.pace.configuration = delay;
+        self.delays.configuration = delay;
         self
     }
 
-    /// How long a stream stays CREATING, UPDATING or DELETING. Default: zero.
+    /// Sets how long a stream stays CREATING, UPDATING or DELETING. Default: zero.
     pub const fn transition_delay(mut self, delay: Duration) -> Self {
-        self.pace.transition = delay;
+        self.delays.transition = delay;
         self
     }
 
-    /// Which edition of the service's limits holds. Default: [`Profile::Current`].
+    /// Sets which version of the service's limits applies. Default: [`Profile::Current`].
     pub const fn profile(mut self, profile: Profile) -> Self {
         self.profile = profile;
         self
     }
 
-    /// Whether the service's rates hold: calls, points and bytes a second. Default: [`Quotas::Off`].
+    /// Sets whether the rate quotas of the service are enforced: calls, points and bytes per second. Default: [`Quotas::Off`].
     pub const fn quotas(mut self, quotas: Quotas) -> Self {
         self.quotas = quotas;
         self
     }
 
-    /// Takes the wall time from here. Default: the machine's clock.
+    /// Sets the source of the wall time. Default: the clock of the machine.
     pub fn clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.clock = Clock::new(now);
         self
     }
 
-    /// Draws versions and the random part of fragment numbers from this seed. Default: one drawn at random.
+    /// Sets the seed of stream versions and of the random part of fragment numbers. Default: a random seed.
     pub const fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
         self
     }
 
-    /// Speaks TLS, with a certificate for `localhost`, loopback and the address listened on. Clients trust the authority in
-    /// `ca.pem` of the data folder ([`LocalKvs::ca_certificate`]). Default: plain HTTP.
+    /// Uses TLS, with a certificate for `localhost`, loopback and the listening address. Clients must trust the CA certificate
+    /// in `ca.pem` of the data folder ([`LocalKvs::ca_certificate`](crate::LocalKvs::ca_certificate)). Default: plain HTTP.
     pub const fn tls(mut self) -> Self {
         self.transport = Transport::Tls;
         self
     }
 
-    /// Shows these faults; see also [`LocalKvs::faults`]. Default: none.
+    /// Injects these faults from the start; see also [`LocalKvs::faults`](crate::LocalKvs::faults). Default: none.
     pub fn faults(mut self, faults: impl IntoIterator<Item = Fault>) -> Self {
         self.faults.extend(faults);
         self
     }
 
-    /// Starts the service on the current tokio runtime.
-    ///
-    /// # Errors
-    ///
-    /// When the address cannot be listened on or is not loopback without [`allow_remote`](Self::allow_remote), when the data
-    /// folder cannot be used or another service uses it, or when region or account are not shaped as such.
-    pub async fn start(self) -> Result<LocalKvs, StartError> {
-        LocalKvs::start(self).await
-    }
-
-    pub(crate) fn identity(&self) -> Result<Identity, StartError> {
-        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        if self.region.is_empty() || self.region.len() > 32 || !self.region.bytes().all(plain) {
-            return Err(StartError::Region { region: self.region.clone() });
-        }
-        if self.account.len() != 12 || !self.account.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(StartError::Account { account: self.account.clone() });
-        }
-        Ok(Identity { region: self.region.clone(), account: self.account.clone() })
-    }
-
-    /// The key a client of this service may use.
+    /// Returns an access key that clients can use.
     pub(crate) fn first_key(&self) -> AccessKey {
         let default =
             || AccessKey { id: crate::ACCESS_KEY.to_owned(), secret: crate::SECRET_KEY.to_owned(), token: None };
         self.keys.first().cloned().unwrap_or_else(default)
     }
 
-    pub(crate) fn gate(&self) -> Gate {
+    pub(crate) fn authenticator(&self) -> Authenticator {
         match self.callers {
-            Callers::Anonymous => Gate::Anonymous,
+            Callers::Anonymous => Authenticator::Anonymous,
             Callers::Signed => {
                 let keys = if self.keys.is_empty() { vec![self.first_key()] } else { self.keys.clone() };
-                Gate::Signed { keys: Keyring::new(keys), region: self.region.clone() }
+                Authenticator::Signed { keys: AccessKeys::new(keys), region: self.region.clone() }
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What tests look at: the images and notifications that the service delivered.
+//! The delivered images and notifications, for tests to check.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,36 +7,35 @@ use std::path::{Path, PathBuf};
 
 use kvs_notify::{ImageMetadata, ImageObject, ImageObjectKey, KeyHints, SnsMessage};
 
-use crate::LocalKvs;
 use crate::deliver::Topic;
+use crate::local::LocalKvs;
 
-/// An image in the folder that stands for S3.
+/// An image in the folder that represents S3.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DeliveredImage {
     /// Bucket, key and metadata.
     pub object: ImageObject,
-    /// The file: a JPEG or PNG.
+    /// The JPEG or PNG file.
     pub path: PathBuf,
 }
 
 impl LocalKvs {
-    /// All images that were made of a stream, in the order of their times. Await [`settled`](Self::settled) first.
+    /// Returns all images generated for a stream, ordered by time. Await [`settled`](Self::settled) first.
     ///
     /// # Errors
     ///
-    /// The file system refuses.
+    /// The file system failed.
     pub async fn images(&self, stream: &str) -> io::Result<Vec<DeliveredImage>> {
         let (folder, stream) = (self.data_dir().join("s3"), stream.to_owned());
         tokio::task::spawn_blocking(move || images(&folder, &stream)).await?
     }
 
-    /// All messages that were published on a topic, signed, in the order of their times. Await [`settled`](Self::settled)
-    /// first.
+    /// Returns all messages published to a topic, signed, ordered by time. Await [`settled`](Self::settled) first.
     ///
     /// # Errors
     ///
-    /// The file system refuses, or the text is not the ARN of a topic.
+    /// The file system failed, or `topic_arn` is not the ARN of a topic.
     pub async fn notifications(&self, topic_arn: &str) -> io::Result<Vec<SnsMessage>> {
         let topic = Topic::parse(topic_arn).map_err(io::Error::other)?;
         let folder = self.data_dir().join("sns").join(topic.name());
@@ -55,7 +54,7 @@ fn images(buckets: &Path, stream: &str) -> io::Result<Vec<DeliveredImage>> {
     Ok(found)
 }
 
-/// The image in this file, if it is one of the stream with its metadata beside it.
+/// Returns the image in a file if it belongs to the stream and has its metadata file.
 fn image(bucket: &Path, path: PathBuf, stream: &str) -> io::Result<Option<DeliveredImage>> {
     let mut metadata = path.clone().into_os_string();
     metadata.push(".metadata.json");
@@ -82,7 +81,7 @@ fn messages(folder: &Path, topic_arn: &str) -> io::Result<Vec<SnsMessage>> {
     Ok(found)
 }
 
-/// All files below a folder.
+/// Returns all files below a folder.
 fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for path in entries(folder)? {
@@ -95,7 +94,7 @@ fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// What is in a folder, but for what is hidden; nothing if there is no folder yet.
+/// Returns the entries of a folder without hidden ones; none if the folder does not exist yet.
 fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),

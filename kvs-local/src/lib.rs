@@ -33,6 +33,8 @@ mod builder;
 #[cfg(feature = "server")]
 mod clock;
 #[cfg(feature = "server")]
+mod data_dir;
+#[cfg(feature = "server")]
 mod faults;
 #[cfg(feature = "server")]
 mod handlers;
@@ -45,6 +47,10 @@ mod local;
 #[cfg(feature = "server")]
 mod quotas;
 #[cfg(feature = "server")]
+mod shutdown;
+#[cfg(feature = "server")]
+mod start;
+#[cfg(feature = "server")]
 mod stream;
 
 #[cfg(feature = "server")]
@@ -54,9 +60,11 @@ pub use faults::{Fault, FaultKind, Faults, InvalidFaults};
 #[cfg(feature = "server")]
 pub use inspect::DeliveredImage;
 #[cfg(feature = "server")]
-pub use local::{LocalKvs, StartError};
+pub use local::LocalKvs;
 #[cfg(feature = "server")]
 pub use quotas::Quotas;
+#[cfg(feature = "server")]
+pub use start::StartError;
 
 /// The access key the service takes when none was set up.
 #[cfg(feature = "server")]

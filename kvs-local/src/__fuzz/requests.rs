@@ -5,12 +5,12 @@ use std::time::{Duration, SystemTime};
 
 use http::request::Parts;
 
-use crate::api::{ApiError, ControlOperation, Exception, Route};
-use crate::handlers::{Control, understand_put_media, understand_read};
-use crate::http::{AccessKey, Gate, Keyring, Payload};
+use crate::api::{ApiError, ControlOperation, Exception, Operation};
+use crate::handlers::{Control, validate_put_media, validate_read};
+use crate::http::{AccessKey, AccessKeys, Authenticator, Payload};
 use crate::ingest::Profile;
 use crate::limits;
-use crate::stream::registry::{Identity, Pace, Registry};
+use crate::stream::registry::{Delays, Identity, Registry};
 
 /// A request: a byte that says in what edition of the limits, a line with path and query, lines of headers, an empty line, a
 /// body. Whatever it is, it is answered by what it wants or by a refusal that is the caller's fault, and never by a failure.
@@ -20,11 +20,11 @@ pub fn requests(data: &[u8]) {
     let Some(parts) = parts(head) else { return };
     let profile = if kind & 1 == 0 { Profile::Current } else { Profile::Year2022 };
     signed(&parts, body);
-    let answered = match Route::of(parts.uri.path()) {
-        Route::Control(operation) => control(operation, body),
-        Route::Read(operation) => understand_read(operation, body, profile),
-        Route::PutMedia => understand_put_media(&parts.headers),
-        Route::Missing { .. } | Route::Unknown => Ok(()),
+    let answered = match Operation::from_path(parts.uri.path()) {
+        Some(Operation::Control(operation)) => control(operation, body),
+        Some(Operation::Read(operation)) => validate_read(operation, body, profile),
+        Some(Operation::PutMedia) => validate_put_media(&parts.headers),
+        Some(Operation::NotImplemented { .. }) | None => Ok(()),
     };
     if let Err(refusal) = answered {
         check(&refusal, body);
@@ -53,9 +53,9 @@ fn parts(head: &[u8]) -> Option<Parts> {
 /// The corpus is signed with this key at this time.
 fn signed(parts: &Parts, body: &[u8]) {
     let key = AccessKey { id: "AKID".into(), secret: "secret".into(), token: None };
-    let gate = Gate::Signed { keys: Keyring::new(vec![key]), region: "us-west-2".into() };
+    let authenticator = Authenticator::Signed { keys: AccessKeys::new(vec![key]), region: "us-west-2".into() };
     for payload in [Payload::Whole(body), Payload::Streamed] {
-        if let Err(refusal) = gate.check(parts, payload, now()) {
+        if let Err(refusal) = authenticator.check(parts, payload, now()) {
             check(&refusal, body);
         }
     }
@@ -73,7 +73,7 @@ fn control(operation: ControlOperation, body: &[u8]) -> Result<(), ApiError> {
     }
     let (calls, _, registry) = plane.as_mut().expect("it was just made");
     *calls = calls.saturating_add(1);
-    let control = Control::new(Arc::clone(registry), Pace::default(), limits::SAMPLING_INTERVAL_MS);
+    let control = Control::new(Arc::clone(registry), Delays::default(), limits::SAMPLING_INTERVAL_MS);
     let door = br#"{"StreamName":"door","DataRetentionInHours":24}"#;
     if *calls == 1 {
         control.call(ControlOperation::CreateStream, door, "", now()).expect("the first stream can be made");
@@ -131,13 +131,15 @@ mod tests {
     #[test]
     fn the_committed_requests_are_understood_and_some_are_signed_well() {
         let key = AccessKey { id: "AKID".into(), secret: "secret".into(), token: None };
-        let gate = Gate::Signed { keys: Keyring::new(vec![key]), region: "us-west-2".into() };
+        let authenticator = Authenticator::Signed { keys: AccessKeys::new(vec![key]), region: "us-west-2".into() };
         let passes = |data: &Vec<u8>| {
             requests(data);
             let (head, body) = cut(&data[1..]);
             let parts = parts(head).unwrap();
-            assert!(!matches!(Route::of(parts.uri.path()), Route::Unknown), "{:?}", parts.uri);
-            [Payload::Whole(body), Payload::Streamed].iter().any(|payload| gate.check(&parts, *payload, now()).is_ok())
+            assert!(Operation::from_path(parts.uri.path()).is_some(), "{:?}", parts.uri);
+            [Payload::Whole(body), Payload::Streamed]
+                .iter()
+                .any(|payload| authenticator.check(&parts, *payload, now()).is_ok())
         };
         assert!(corpus().iter().filter(|data| passes(data)).count() >= 3);
     }

@@ -1,26 +1,26 @@
-//! What the service answers when it does not do what was asked: a name, a status and a sentence.
+//! Errors of the API: exception name, HTTP status and message.
 
 use http::StatusCode;
 
-/// Writes the enum, the names and the statuses from one table.
+/// Generates the enum, names and statuses from one table.
 macro_rules! exceptions {
     ($($(#[$doc:meta])* $name:ident $wire:literal $status:literal)*) => {
-        /// The exceptions this service answers with, by their names on the wire.
+        /// The exceptions of the service.
         ///
-        /// Statuses are those seen on the wire where they differ from the model: refusals of access are modelled as 401 and
-        /// arrive as 403.
+        /// Where the status on the wire differs from the API model, the wire wins: denied access is modelled as 401 and
+        /// arrives as 403.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(crate) enum Exception {
             $($(#[$doc])* $name,)*
         }
 
         impl Exception {
-            /// The name, as it stands in `x-amzn-ErrorType`.
+            /// Returns the name, as in `x-amzn-ErrorType`.
             pub(crate) const fn name(self) -> &'static str {
                 match self { $(Self::$name => $wire,)* }
             }
 
-            /// The exception of this name, if the service knows it.
+            /// Returns the exception with this name, if there is one.
             pub(crate) fn from_name(name: &str) -> Option<Self> {
                 match name { $($wire => Some(Self::$name),)* _ => None }
             }
@@ -66,12 +66,12 @@ exceptions! {
 }
 
 impl Exception {
-    /// The HTTP status that goes with it.
+    /// Returns the HTTP status.
     pub(crate) fn status(self) -> StatusCode {
-        StatusCode::from_u16(self.code()).expect("the table holds valid statuses")
+        StatusCode::from_u16(self.code()).expect("the table contains valid statuses")
     }
 
-    /// The key of the sentence in the JSON body: the service writes `Message`, the layer in front of it `message`.
+    /// Returns the JSON key of the message: the service writes `Message`, the AWS front end before it writes `message`.
     pub(crate) const fn message_key(self) -> &'static str {
         match self {
             Self::ExpiredToken
@@ -86,7 +86,7 @@ impl Exception {
     }
 }
 
-/// A refused request: which exception, and a sentence for whoever reads it.
+/// An error response: exception and message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}: {message}", exception.name())]
 pub(crate) struct ApiError {
@@ -95,18 +95,23 @@ pub(crate) struct ApiError {
 }
 
 impl ApiError {
-    /// This exception with this sentence.
+    /// An error with this exception and message.
     pub(crate) fn new(exception: Exception, message: impl Into<String>) -> Self {
         Self { exception, message: message.into() }
     }
 
-    /// An argument that does not fit its shape or its context.
+    /// An `InvalidArgumentException`.
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
         Self::new(Exception::InvalidArgument, message)
     }
 
-    /// The stream is not there; the sentence is the service's.
+    /// A `ResourceNotFoundException` for a stream, with the message of the service.
     pub(crate) fn no_stream() -> Self {
         Self::new(Exception::ResourceNotFound, "The requested stream is not found or not active.")
+    }
+
+    /// A failure of this service; the cause must have been logged.
+    pub(crate) fn internal() -> Self {
+        Self::new(Exception::InternalFailure, "internal failure; see the log of the service")
     }
 }

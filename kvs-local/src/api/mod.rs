@@ -1,4 +1,4 @@
-//! The API of the service: its operations, how requests are read, how responses and errors are written.
+//! The API of the service: operations, request members, responses and errors.
 
 mod error;
 mod operation;
@@ -6,5 +6,5 @@ mod request;
 pub(crate) mod wire;
 
 pub(crate) use error::{ApiError, Exception};
-pub(crate) use operation::{ControlOperation, ReadOperation, Route};
+pub(crate) use operation::{ControlOperation, Operation, ReadOperation};
 pub(crate) use request::{StreamRef, Text, name_in_arn, optional, parse, required, text, within, without_nulls};

@@ -1,18 +1,16 @@
-//! Which operation a path names.
+//! The operations of the service and their paths.
 
-/// What is asked for.
+/// An operation of the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Route {
+pub(crate) enum Operation {
     /// An operation of the control plane.
     Control(ControlOperation),
-    /// PutMedia: the one whose body streams in.
+    /// PutMedia, whose request body is streamed.
     PutMedia,
     /// An operation that reads media.
     Read(ReadOperation),
-    /// An operation of the service that is not built here, and why.
-    Missing { operation: &'static str, why: &'static str },
-    /// No operation of the service.
-    Unknown,
+    /// An operation that kvs-local does not implement, and the reason.
+    NotImplemented { name: &'static str, reason: &'static str },
 }
 
 /// The operations of the control plane.
@@ -46,18 +44,17 @@ pub(crate) enum ReadOperation {
     GetImages,
 }
 
-const PACKAGING: &str =
-    "packaging into MP4 and playlists is not built; GetMedia and GetMediaForFragmentList give the media";
-const SIGNALING: &str = "signaling channels (WebRTC) are not part of this service";
-const EDGE: &str = "there is no edge agent to configure";
-const RESOURCE_TAGS: &str = "these tags belong to signaling channels; streams have TagStream";
+const PACKAGING: &str = "packaging into MP4 and playlists is not available; use GetMedia or GetMediaForFragmentList";
+const SIGNALING: &str = "signaling channels (WebRTC) are not supported";
+const EDGE: &str = "the edge agent is not supported";
+const RESOURCE_TAGS: &str = "these tags belong to signaling channels; use TagStream for streams";
 
-impl Route {
-    /// The route of a path; paths are case-sensitive, as at the service.
-    pub(crate) fn of(path: &str) -> Self {
+impl Operation {
+    /// Returns the operation of a path, or `None` if the service has none. Paths are case-sensitive, as in the service.
+    pub(crate) fn from_path(path: &str) -> Option<Self> {
         use ControlOperation as Control;
-        let missing = |operation, why| Self::Missing { operation, why };
-        match path {
+        let missing = |name, reason| Self::NotImplemented { name, reason };
+        let operation = match path {
             "/createStream" => Self::Control(Control::CreateStream),
             "/describeStream" => Self::Control(Control::DescribeStream),
             "/listStreams" => Self::Control(Control::ListStreams),
@@ -98,7 +95,8 @@ impl Route {
             "/TagResource" => missing("TagResource", RESOURCE_TAGS),
             "/UntagResource" => missing("UntagResource", RESOURCE_TAGS),
             "/ListTagsForResource" => missing("ListTagsForResource", RESOURCE_TAGS),
-            _ => Self::Unknown,
-        }
+            _ => return None,
+        };
+        Some(operation)
     }
 }

@@ -1,4 +1,4 @@
-//! The shapes of the API's values: lengths and characters, and how a request's JSON becomes a checked type.
+//! Reading requests: JSON, required members, lengths and characters of values.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
@@ -6,43 +6,52 @@ use serde::{Deserialize, Deserializer};
 use crate::api::{ApiError, Exception};
 use crate::limits;
 
-/// A kind of text: its name in refusals, how long it may be and which characters it takes.
+/// The constraints of a string member: its name in errors, its maximum length and its characters.
 pub(crate) struct Text {
     member: &'static str,
-    most: usize,
-    takes: fn(&str) -> bool,
+    max_chars: usize,
+    accepts: fn(&str) -> bool,
 }
 
 impl Text {
-    pub(crate) const STREAM_NAME: Self = Self { member: "StreamName", most: limits::STREAM_NAME, takes: is_name };
-    pub(crate) const NAME_PREFIX: Self = Self { member: "ComparisonValue", most: limits::STREAM_NAME, takes: is_name };
-    pub(crate) const DEVICE_NAME: Self = Self { member: "DeviceName", most: limits::DEVICE_NAME, takes: is_name };
-    pub(crate) const VERSION: Self = Self { member: "CurrentVersion", most: limits::VERSION, takes: is_alphanumeric };
-    pub(crate) const MEDIA_TYPE: Self = Self { member: "MediaType", most: limits::MEDIA_TYPE, takes: is_media_type };
-    pub(crate) const KMS_KEY: Self = Self { member: "KmsKeyId", most: limits::KMS_KEY, takes: is_printable };
-    pub(crate) const DESTINATION_URI: Self = Self { member: "Uri", most: limits::DESTINATION_URI, takes: is_printable };
-    pub(crate) const TOKEN: Self = Self { member: "NextToken", most: limits::CONTROL_TOKEN, takes: is_base64 };
+    pub(crate) const STREAM_NAME: Self =
+        Self { member: "StreamName", max_chars: limits::STREAM_NAME, accepts: is_name };
+    pub(crate) const NAME_PREFIX: Self =
+        Self { member: "ComparisonValue", max_chars: limits::STREAM_NAME, accepts: is_name };
+    pub(crate) const DEVICE_NAME: Self =
+        Self { member: "DeviceName", max_chars: limits::DEVICE_NAME, accepts: is_name };
+    pub(crate) const VERSION: Self =
+        Self { member: "CurrentVersion", max_chars: limits::VERSION, accepts: is_alphanumeric };
+    pub(crate) const MEDIA_TYPE: Self =
+        Self { member: "MediaType", max_chars: limits::MEDIA_TYPE, accepts: is_media_type };
+    pub(crate) const KMS_KEY: Self = Self { member: "KmsKeyId", max_chars: limits::KMS_KEY, accepts: is_printable };
+    pub(crate) const DESTINATION_URI: Self =
+        Self { member: "Uri", max_chars: limits::DESTINATION_URI, accepts: is_printable };
+    pub(crate) const TOKEN: Self = Self { member: "NextToken", max_chars: limits::CONTROL_TOKEN, accepts: is_base64 };
 }
 
-/// Checks a text against its kind: not empty, not too long, only characters it takes.
+/// Checks a string: not empty, not too long, only accepted characters.
 pub(crate) fn text(kind: &Text, value: &str) -> Result<(), ApiError> {
     let length = value.chars().count();
-    if length == 0 || length > kind.most {
-        return Err(ApiError::invalid(format!("{} takes 1 to {} characters, got {length}", kind.member, kind.most)));
+    if length == 0 || length > kind.max_chars {
+        return Err(ApiError::invalid(format!(
+            "{} takes 1 to {} characters, got {length}",
+            kind.member, kind.max_chars
+        )));
     }
-    if (kind.takes)(value) {
+    if (kind.accepts)(value) {
         return Ok(());
     }
     let shown: String = value.chars().take(SHOWN_CHARS).collect();
     Err(ApiError::invalid(format!("{} has characters it does not take: '{}'", kind.member, shown.escape_debug())))
 }
 
-/// Checks a text that may be missing.
+/// Checks a string that may be absent.
 pub(crate) fn optional(kind: &Text, value: Option<&str>) -> Result<(), ApiError> {
     value.map_or(Ok(()), |value| text(kind, value))
 }
 
-/// Checks that a number, if given, lies in a range.
+/// Checks that a number, if present, is in a range.
 pub(crate) fn within(member: &str, value: Option<u64>, least: u64, most: u64) -> Result<(), ApiError> {
     match value {
         Some(value) if value < least || value > most => {
@@ -52,7 +61,7 @@ pub(crate) fn within(member: &str, value: Option<u64>, least: u64, most: u64) ->
     }
 }
 
-/// How much of a refused text a message repeats.
+/// Characters of a rejected value that are repeated in the message.
 const SHOWN_CHARS: usize = 80;
 
 fn is_name(text: &str) -> bool {
@@ -71,7 +80,7 @@ fn is_printable(text: &str) -> bool {
     !text.chars().any(char::is_control)
 }
 
-/// `type/subtype`, several separated by commas.
+/// Accepts `type/subtype`, or several of them separated by commas.
 fn is_media_type(value: &str) -> bool {
     let word = |text: &str| {
         let mark = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'+');
@@ -80,14 +89,14 @@ fn is_media_type(value: &str) -> bool {
     value.split(',').all(|one| one.split_once('/').is_some_and(|(kind, subtype)| word(kind) && word(subtype)))
 }
 
-/// Reads an operation's JSON; an empty body is an empty object.
+/// Parses a JSON request; an empty body is an empty object.
 ///
-/// Unknown members are ignored and nulls are absent, as the service does.
+/// Like the service, ignores unknown members and treats null as absent.
 pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     let body = if body.trim_ascii().is_empty() { b"{}".as_slice() } else { body };
-    // The reader would take a list for the members in their order.
+    // serde would accept an array as the members in their order.
     if !body.trim_ascii_start().starts_with(b"{") {
-        return Err(ApiError::new(Exception::Serialization, "the request body is not a JSON object".to_owned()));
+        return Err(ApiError::new(Exception::Serialization, "the request body is not a JSON object"));
     }
     serde_json::from_slice(body).map_err(|error| match error.classify() {
         serde_json::error::Category::Data => ApiError::invalid(format!("1 validation error detected: {error}")),
@@ -95,7 +104,7 @@ pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     })
 }
 
-/// A stream as requests name it: by name, by ARN, or by both if they agree.
+/// The stream that a request names: by name, by ARN, or by both if they agree.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(crate) struct StreamRef {
     #[serde(rename = "StreamName")]
@@ -110,8 +119,8 @@ impl StreamRef {
         Self { name: Some(name.into()), arn: None }
     }
 
-    /// The name it says, without asking whether there is such a stream.
-    pub(crate) fn said_name(&self) -> Option<&str> {
+    /// Returns the name in the request, whether or not such a stream exists.
+    pub(crate) fn claimed_name(&self) -> Option<&str> {
         self.name.as_deref().or_else(|| self.arn.as_deref().and_then(name_in_arn))
     }
 
@@ -121,7 +130,7 @@ impl StreamRef {
     }
 }
 
-/// The name inside a stream's ARN, `arn:PARTITION:kinesisvideo:REGION:ACCOUNT:stream/NAME/CREATED`.
+/// Returns the name in a stream's ARN, `arn:PARTITION:kinesisvideo:REGION:ACCOUNT:stream/NAME/CREATED`.
 pub(crate) fn name_in_arn(arn: &str) -> Option<&str> {
     if arn.len() > limits::ARN {
         return None;
@@ -140,7 +149,7 @@ pub(crate) fn name_in_arn(arn: &str) -> Option<&str> {
     (digits(created) && text(&Text::STREAM_NAME, name).is_ok()).then_some(name)
 }
 
-/// Reads a required member that may also come as null: both are missing.
+/// Returns a required member, or the error of the service if it is absent or null.
 pub(crate) fn required<T>(member: &str, value: Option<T>) -> Result<T, ApiError> {
     value.ok_or_else(|| {
         ApiError::invalid(format!(
@@ -149,7 +158,7 @@ pub(crate) fn required<T>(member: &str, value: Option<T>) -> Result<T, ApiError>
     })
 }
 
-/// For maps whose values may be null on the wire: those entries are dropped.
+/// Deserializes a map and drops entries with null values.
 pub(crate) fn without_nulls<'de, D: Deserializer<'de>>(
     from: D,
 ) -> Result<Option<std::collections::BTreeMap<String, String>>, D::Error> {
@@ -162,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_hold_at_the_limit_and_break_past_it() {
+    fn checks_length_and_characters() {
         assert!(text(&Text::STREAM_NAME, &"n".repeat(256)).is_ok());
         assert!(text(&Text::STREAM_NAME, &"n".repeat(257)).is_err());
         assert!(text(&Text::STREAM_NAME, "").is_err());
@@ -172,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_found_in_a_stream_arn_only() {
+    fn finds_name_only_in_stream_arn() {
         let arn = "arn:aws:kinesisvideo:us-west-2:111122223333:stream/door/1705489836421";
         assert_eq!(name_in_arn(arn), Some("door"));
         for bad in [
@@ -187,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn json_that_is_no_json_and_json_of_the_wrong_shape_differ() {
+    fn malformed_json_and_wrong_type_are_different_errors() {
         let exception = |body: &str| parse::<StreamRef>(body.as_bytes()).unwrap_err().exception;
         assert_eq!(exception("{"), Exception::Serialization);
         assert_eq!(exception(r#"{"StreamName":7}"#), Exception::InvalidArgument);

@@ -1,10 +1,10 @@
-//! Answers as they stand on the wire.
+//! Responses as the service writes them.
 
 use std::convert::Infallible;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use jiff::Timestamp;
@@ -13,41 +13,41 @@ use serde_json::Value;
 
 use crate::api::{ApiError, Exception};
 
-/// The body of an answer: whole or streamed. An error ends the connection before the body's end.
+/// The body of a response, whole or streamed. An error closes the connection before the end of the body.
 pub(crate) type Body = UnsyncBoxBody<Bytes, std::io::Error>;
-/// An answer.
-pub(crate) type Answer = Response<Body>;
+/// An HTTP response.
+pub(crate) type Response = http::Response<Body>;
 
 const REQUEST_ID: &str = "x-amzn-requestid";
 const ERROR_TYPE: &str = "x-amzn-errortype";
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
-/// What follows the exception's name in `x-amzn-ErrorType`.
+/// Follows the exception name in `x-amzn-ErrorType`.
 const DOCUMENTATION: &str = "https://kinesisvideo.amazonaws.com/doc/2017-09-30/";
 
-/// What the real service answers, with status 200, to a path it does not know.
+/// The body that the service sends, with status 200, for a path it does not know.
 pub(crate) const UNKNOWN_OPERATION: &str =
     r#"{"Output":{"__type":"com.amazon.coral.service#UnknownOperationException"},"Version":"1.0"}"#;
 
-/// How timestamps are written in JSON.
+/// The notation of fractional numbers in JSON.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Numbers {
+pub(crate) enum NumberFormat {
     /// `1705489836.421`
     #[default]
     Plain,
-    /// `1.705489836421E9`, as the service's Java does now and then.
+    /// `1.705489836421E9`, as the Java code of the service sometimes writes it.
     Scientific,
 }
 
-/// How JSON is written.
+/// How a JSON body is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Style {
-    pub(crate) numbers: Numbers,
-    /// Absent values are explicit nulls otherwise, as the service sends them.
+pub(crate) struct JsonStyle {
+    pub(crate) numbers: NumberFormat,
+    /// Omits absent values. Otherwise they are explicit nulls, as the service sends them.
     pub(crate) omit_nulls: bool,
 }
 
-/// An answer with a JSON body, or with an empty one.
-pub(crate) fn ok(body: Option<Value>, style: Style) -> Answer {
+/// Returns a 200 response with a JSON body, or with an empty one.
+pub(crate) fn ok(body: Option<Value>, style: JsonStyle) -> Response {
     let body = body.map_or_else(Bytes::new, |value| {
         let value = if style.omit_nulls { without_nulls(value) } else { value };
         json(&value, style.numbers)
@@ -66,72 +66,72 @@ fn without_nulls(value: Value) -> Value {
     }
 }
 
-/// An answer with these bytes.
-pub(crate) fn with_body(status: StatusCode, content_type: HeaderValue, body: Bytes) -> Answer {
-    let mut answer = Response::new(whole(body));
-    *answer.status_mut() = status;
-    let headers = answer.headers_mut();
+/// Returns a response with this body.
+pub(crate) fn with_body(status: StatusCode, content_type: HeaderValue, body: Bytes) -> Response {
+    let mut response = http::Response::new(whole(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, content_type);
     headers.insert(REQUEST_ID, request_id());
-    answer
+    response
 }
 
-/// An answer whose body is still being made.
-pub(crate) fn streamed(content_type: HeaderValue, body: Body) -> Answer {
-    let mut answer = Response::new(body);
-    let headers = answer.headers_mut();
+/// Returns a 200 response with a streamed body.
+pub(crate) fn streamed(content_type: HeaderValue, body: Body) -> Response {
+    let mut response = http::Response::new(body);
+    let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, content_type);
     headers.insert(REQUEST_ID, request_id());
-    answer
+    response
 }
 
-/// A refusal, shaped as the service shapes it.
-pub(crate) fn refusal(error: &ApiError) -> Answer {
+/// Returns the response for an error, in the format of the service.
+pub(crate) fn error_response(error: &ApiError) -> Response {
     let mut body = serde_json::Map::new();
     body.insert(error.exception.message_key().to_owned(), Value::String(error.message.clone()));
-    let body = json(&Value::Object(body), Numbers::Plain);
-    let mut answer = with_body(error.exception.status(), JSON, body);
+    let body = json(&Value::Object(body), NumberFormat::Plain);
+    let mut response = with_body(error.exception.status(), JSON, body);
     let kind = format!("{}:{DOCUMENTATION}", error.exception.name());
     if let Ok(kind) = HeaderValue::from_str(&kind) {
-        answer.headers_mut().insert(ERROR_TYPE, kind);
+        response.headers_mut().insert(ERROR_TYPE, kind);
     }
-    answer
+    response
 }
 
-/// Says when the service answered.
-pub(crate) fn set_date(answer: &mut Answer, at: SystemTime) {
+/// Sets the `Date` header.
+pub(crate) fn set_date(response: &mut Response, at: SystemTime) {
     let text = Timestamp::try_from(at).map(|at| at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string());
     if let Some(value) = text.ok().and_then(|text| HeaderValue::from_str(&text).ok()) {
-        answer.headers_mut().insert(header::DATE, value);
+        response.headers_mut().insert(header::DATE, value);
     }
 }
 
-/// The refusal of a path that names no operation.
+/// Returns the error for a path that names no operation.
 pub(crate) fn unknown_operation() -> ApiError {
-    ApiError::new(Exception::UnknownOperation, "no operation of Kinesis Video Streams has this method and path")
+    ApiError::new(Exception::UnknownOperation, "Kinesis Video Streams has no operation with this method and path")
 }
 
-/// Bytes as a body.
-pub(crate) fn whole(body: Bytes) -> Body {
+/// Wraps bytes as a body.
+fn whole(body: Bytes) -> Body {
     Full::new(body).map_err(|never: Infallible| match never {}).boxed_unsync()
 }
 
-/// A fresh id; clients show it in their errors.
+/// Returns a new request id; clients show it in their errors.
 fn request_id() -> HeaderValue {
     HeaderValue::from_str(&uuid::Uuid::new_v4().to_string()).expect("a UUID is a valid header value")
 }
 
-fn json(value: &Value, numbers: Numbers) -> Bytes {
+fn json(value: &Value, numbers: NumberFormat) -> Bytes {
     let mut out = Vec::new();
     let written = match numbers {
-        Numbers::Plain => value.serialize(&mut serde_json::Serializer::new(&mut out)),
-        Numbers::Scientific => value.serialize(&mut serde_json::Serializer::with_formatter(&mut out, Scientific)),
+        NumberFormat::Plain => value.serialize(&mut serde_json::Serializer::new(&mut out)),
+        NumberFormat::Scientific => value.serialize(&mut serde_json::Serializer::with_formatter(&mut out, Scientific)),
     };
-    written.expect("a JSON value is always JSON, and a Vec takes every byte");
+    written.expect("serializing a JSON value into a Vec does not fail");
     out.into()
 }
 
-/// Writes fractional numbers with an exponent.
+/// Formats fractional numbers with an exponent.
 struct Scientific;
 
 impl serde_json::ser::Formatter for Scientific {
@@ -147,22 +147,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn timestamps_can_be_written_as_the_services_java_writes_them() {
+    fn writes_timestamps_in_scientific_notation() {
         let value = json!({ "CreationTime": 1_705_489_836.421, "DataRetentionInHours": 24 });
-        assert_eq!(json(&value, Numbers::Plain), r#"{"CreationTime":1705489836.421,"DataRetentionInHours":24}"#);
-        assert_eq!(json(&value, Numbers::Scientific), r#"{"CreationTime":1.705489836421E9,"DataRetentionInHours":24}"#);
+        assert_eq!(json(&value, NumberFormat::Plain), r#"{"CreationTime":1705489836.421,"DataRetentionInHours":24}"#);
+        assert_eq!(
+            json(&value, NumberFormat::Scientific),
+            r#"{"CreationTime":1.705489836421E9,"DataRetentionInHours":24}"#
+        );
     }
 
     #[test]
-    fn the_answer_to_an_unknown_path_has_the_90_bytes_of_the_service() {
+    fn unknown_operation_body_has_90_bytes() {
         assert_eq!(UNKNOWN_OPERATION.len(), 90);
     }
 
     #[test]
-    fn a_refusal_names_its_exception_before_the_first_colon() {
-        let answer = refusal(&ApiError::no_stream());
-        assert_eq!(answer.status(), StatusCode::NOT_FOUND);
-        let kind = answer.headers().get("x-amzn-ErrorType").unwrap().to_str().unwrap();
+    fn error_type_header_starts_with_exception_name() {
+        let response = error_response(&ApiError::no_stream());
+        assert_eq!(response.status(), StatusCode::NOT_FOUND);
+        let kind = response.headers().get("x-amzn-ErrorType").unwrap().to_str().unwrap();
         assert_eq!(kind.split(':').next(), Some("ResourceNotFoundException"));
     }
 }

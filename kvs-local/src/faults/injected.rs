@@ -1,23 +1,28 @@
-//! What scripted faults do to one request.
+//! The faults that apply to one request.
 
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 
 use super::FaultKind;
-use crate::api::wire::{self, Answer, Numbers, Style};
+use crate::api::wire::{self, JsonStyle, NumberFormat, Response};
 use crate::api::{ApiError, Exception};
 
-/// The faults that befall a request.
+/// The faults that apply to one request.
 #[derive(Debug, Default)]
-pub(crate) struct Befallen(Vec<FaultKind>);
+pub(crate) struct InjectedFaults(Vec<FaultKind>);
 
-impl Befallen {
-    pub(crate) const fn new(faults: Vec<FaultKind>) -> Self {
+impl InjectedFaults {
+    pub(super) const fn new(faults: Vec<FaultKind>) -> Self {
         Self(faults)
     }
 
-    /// The service's clock as this request finds it.
+    #[cfg(test)]
+    pub(super) fn kinds(&self) -> &[FaultKind] {
+        &self.0
+    }
+
+    /// Returns the time of the service's clock as this request sees it.
     pub(crate) fn skewed(&self, now: SystemTime) -> SystemTime {
         self.0.iter().fold(now, |now, fault| match fault {
             FaultKind::ClockSkew { seconds } => {
@@ -29,8 +34,8 @@ impl Befallen {
         })
     }
 
-    /// Waits, refuses, or answers something else than what was asked for.
-    pub(crate) async fn intervene(&self) -> Result<Option<Answer>, ApiError> {
+    /// Delays the request, refuses it, or returns the response to send instead of handling it.
+    pub(crate) async fn intervene(&self) -> Result<Option<Response>, ApiError> {
         for fault in &self.0 {
             match fault {
                 FaultKind::Delay { ms } => tokio::time::sleep(Duration::from_millis(*ms)).await,
@@ -48,14 +53,14 @@ impl Befallen {
         Ok(None)
     }
 
-    /// How JSON is written.
-    pub(crate) fn style(&self) -> Style {
-        let numbers =
-            if self.0.contains(&FaultKind::ScientificTimestamps) { Numbers::Scientific } else { Numbers::Plain };
-        Style { numbers, omit_nulls: self.0.contains(&FaultKind::OmitNulls) }
+    /// Returns how the JSON body of the response is written.
+    pub(crate) fn json_style(&self) -> JsonStyle {
+        let scientific = self.0.contains(&FaultKind::ScientificTimestamps);
+        let numbers = if scientific { NumberFormat::Scientific } else { NumberFormat::Plain };
+        JsonStyle { numbers, omit_nulls: self.0.contains(&FaultKind::OmitNulls) }
     }
 
-    /// What stands in the place of every picture.
+    /// Returns the error that GetImages reports in place of every image.
     pub(crate) fn image_error(&self) -> Option<&'static str> {
         self.0.iter().find_map(|fault| match fault {
             FaultKind::MediaError => Some("MEDIA_ERROR"),
@@ -64,21 +69,21 @@ impl Befallen {
         })
     }
 
-    /// The error for the fragment of this place in the session, from 1.
-    pub(crate) fn error_ack(&self, place: u32) -> Option<u16> {
+    /// Returns the error id for the `fragment`th fragment of the session, counted from 1.
+    pub(crate) fn error_ack(&self, fragment: u32) -> Option<u16> {
         self.0.iter().find_map(|fault| match fault {
-            FaultKind::ErrorAck { fragment, id } if *fragment == place => Some(*id),
+            FaultKind::ErrorAck { fragment: target, id } if *target == fragment => Some(*id),
             _ => None,
         })
     }
 
-    /// What happens as the body grows from so many bytes to so many.
-    pub(crate) fn on_body(&self, from: u64, to: u64) -> Reading {
+    /// Returns what happens when the body grows from `from` to `to` bytes.
+    pub(crate) fn on_body(&self, from: u64, to: u64) -> ReadAction {
         let passes = |bytes: u64| from < bytes && bytes <= to;
         let mut pause = Duration::ZERO;
         for fault in &self.0 {
             match fault {
-                FaultKind::CutAfter { bytes } if passes(*bytes) => return Reading::Cut,
+                FaultKind::CutAfter { bytes } if passes(*bytes) => return ReadAction::Disconnect,
                 FaultKind::StallAfter { bytes, ms } if passes(*bytes) => {
                     pause = pause.saturating_add(Duration::from_millis(*ms));
                 }
@@ -90,44 +95,42 @@ impl Befallen {
                 _ => {}
             }
         }
-        Reading::On { pause }
+        ReadAction::Continue { pause }
     }
 
-    /// How an ack goes out.
-    pub(crate) fn on_ack(&self, event: &str, line: &Bytes) -> Outgoing {
-        let mut outgoing = Outgoing { delay: Duration::ZERO, pieces: vec![line.clone()] };
+    /// Returns how an ack line is sent.
+    pub(crate) fn on_ack(&self, event: &str, line: &Bytes) -> AckOutput {
+        let mut output = AckOutput { delay: Duration::ZERO, pieces: vec![line.clone()] };
         for fault in &self.0 {
             match fault {
-                FaultKind::DelayAcks { ms } => {
-                    outgoing.delay = outgoing.delay.saturating_add(Duration::from_millis(*ms))
-                }
-                FaultKind::LoseAcks { event: lost } if lost == event => outgoing.pieces.clear(),
-                FaultKind::DuplicateAcks => outgoing.pieces.extend_from_within(..),
-                FaultKind::SplitAcks { bytes } => outgoing.split(usize::try_from(*bytes).unwrap_or(usize::MAX).max(1)),
+                FaultKind::DelayAcks { ms } => output.delay = output.delay.saturating_add(Duration::from_millis(*ms)),
+                FaultKind::LoseAcks { event: lost } if lost == event => output.pieces.clear(),
+                FaultKind::DuplicateAcks => output.pieces.extend_from_within(..),
+                FaultKind::SplitAcks { bytes } => output.split(usize::try_from(*bytes).unwrap_or(usize::MAX).max(1)),
                 _ => {}
             }
         }
-        outgoing
+        output
     }
 }
 
-/// How reading a body goes on.
+/// What a PutMedia session does after reading from the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reading {
-    /// After this pause.
-    On { pause: Duration },
-    /// Not at all: the connection breaks.
-    Cut,
+pub(crate) enum ReadAction {
+    /// Continues to read after this pause.
+    Continue { pause: Duration },
+    /// Closes the connection without a response end.
+    Disconnect,
 }
 
-/// An ack on its way.
+/// An ack line with injected faults applied.
 #[derive(Debug)]
-pub(crate) struct Outgoing {
+pub(crate) struct AckOutput {
     pub(crate) delay: Duration,
     pub(crate) pieces: Vec<Bytes>,
 }
 
-impl Outgoing {
+impl AckOutput {
     fn split(&mut self, size: usize) {
         let cut = |piece: &Bytes| piece.chunks(size).map(|part| piece.slice_ref(part)).collect::<Vec<_>>();
         self.pieces = self.pieces.iter().flat_map(cut).collect();

@@ -1,23 +1,23 @@
-//! Scripted faults: the service misbehaves on purpose, so that clients can be tried against it.
+//! Fault injection: the service misbehaves on request, so that clients can be tested against it.
 
 mod injected;
 mod script;
 
 use serde::Deserialize;
 
-pub(crate) use injected::{Befallen, Reading};
+pub(crate) use injected::{InjectedFaults, ReadAction};
 pub use script::Faults;
 
-use crate::api::{Exception, Route};
+use crate::api::{Exception, Operation};
 
-/// One fault: what goes wrong, and for which requests.
+/// A fault to inject: what goes wrong, and for which requests.
 ///
 /// ```
 /// use kvs_local::{Fault, FaultKind};
 ///
-/// // The third fragment of the next session of `door` is refused, and the session after that goes well.
+/// // The third fragment of the next session of `door` gets an error ack; later sessions are normal.
 /// let fault = Fault::new(FaultKind::ErrorAck { fragment: 3, id: 4004 }).stream("door").times(1);
-/// // The same from a file.
+/// // The same fault from a script file.
 /// let file = r#"[{ "stream": "door", "times": 1, "do": { "error_ack": { "fragment": 3, "id": 4004 } } }]"#;
 /// assert_eq!(Fault::read(file)?, [fault]);
 /// # Ok::<(), kvs_local::InvalidFaults>(())
@@ -26,15 +26,16 @@ use crate::api::{Exception, Route};
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Fault {
-    /// Which operation it befalls, by its path without the slash (`putMedia`, `getImages`); default: every one it fits.
+    /// Operation it applies to, by path without the slash (`putMedia`, `getImages`). Default: every operation that the kind
+    /// can apply to.
     #[serde(rename = "on")]
     pub operation: Option<String>,
-    /// Requests for which stream; default: any, and those that name none.
+    /// Name of the stream it applies to. Default: all requests, also those without a stream.
     pub stream: Option<String>,
-    /// How many such requests go well first; default none.
+    /// Number of matching requests to leave alone first. Default: 0.
     #[serde(default)]
     pub after: u32,
-    /// How many such requests it befalls then; default all.
+    /// Number of matching requests it applies to after that. Default: all.
     pub times: Option<u32>,
     /// What goes wrong.
     #[serde(rename = "do")]
@@ -46,167 +47,166 @@ pub struct Fault {
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum FaultKind {
-    /// The request is refused with this exception of the service: throttles (`ClientLimitExceededException`), an endpoint
-    /// that is no good any more (`InvalidEndpointException`), expired credentials (`ExpiredTokenException`), failures
-    /// (`InternalFailure`).
+    /// Refuses the request with an exception of the service, for example `ClientLimitExceededException` (throttling),
+    /// `InvalidEndpointException` (stale endpoint), `ExpiredTokenException` (credentials) or `InternalFailure`.
     Refuse {
-        /// Its name.
+        /// Name of the exception.
         exception: String,
     },
-    /// Status 200 and a body that says `UnknownOperationException`, as the service answers at the wrong endpoint.
+    /// Responds with status 200 and `UnknownOperationException` in the body, as the service does at a wrong endpoint.
     UnknownOperation,
-    /// The answer comes late.
+    /// Delays the response.
     Delay {
-        /// By so many milliseconds.
+        /// Delay in milliseconds.
         ms: u64,
     },
-    /// Timestamps in JSON have an exponent: `1.705489836421E9`.
+    /// Writes timestamps in JSON with an exponent: `1.705489836421E9`.
     ScientificTimestamps,
-    /// Values that are absent are left out; without this fault they come as explicit nulls, as the service sends them.
+    /// Omits absent values. Without this fault they are explicit nulls, as the service sends them.
     OmitNulls,
-    /// Signatures are checked as if the service's clock were off.
+    /// Checks signatures, and sets the `Date` header, with a clock that is wrong.
     ClockSkew {
-        /// By so many seconds; negative: behind.
+        /// Offset in seconds; negative means behind.
         seconds: i64,
     },
-    /// GetImages has media and cannot decode it.
+    /// GetImages reports `MEDIA_ERROR` for every image.
     MediaError,
-    /// GetImages finds no media at any time.
+    /// GetImages reports `NO_MEDIA` for every image.
     NoMedia,
-    /// PutMedia: a fragment of the session is not stored but gets this error, and the session ends.
+    /// PutMedia does not store a fragment, sends this error ack for it and ends the session.
     ErrorAck {
-        /// Which one, from 1.
+        /// Position of the fragment in the session, from 1.
         fragment: u32,
-        /// The error's id.
+        /// `ErrorId` of the ack.
         id: u16,
     },
-    /// PutMedia: the connection breaks after so many bytes of the body.
+    /// PutMedia closes the connection within the body.
     CutAfter {
-        /// So many.
+        /// Number of body bytes before that.
         bytes: u64,
     },
-    /// PutMedia: the service stops reading and acking for a while after so many bytes of the body.
+    /// PutMedia stops reading and acking for a while.
     StallAfter {
-        /// So many.
+        /// Number of body bytes before that.
         bytes: u64,
-        /// For so many milliseconds.
+        /// Duration in milliseconds.
         ms: u64,
     },
-    /// PutMedia: the service reads slowly.
+    /// PutMedia reads the body slowly.
     SlowReader {
-        /// So many bytes a second, at least 1.
+        /// Bytes per second, at least 1.
         bytes_per_second: u32,
     },
-    /// PutMedia: each ack comes late, and what follows it too.
+    /// PutMedia delays each ack, and with it everything after it.
     DelayAcks {
-        /// By so many milliseconds.
+        /// Delay in milliseconds.
         ms: u64,
     },
-    /// PutMedia: acks of a type are not sent.
+    /// PutMedia does not send acks of one type.
     LoseAcks {
-        /// The type: `BUFFERING`, `RECEIVED`, `PERSISTED`, `IDLE`, `ERROR`.
+        /// Type of the acks: `BUFFERING`, `RECEIVED`, `PERSISTED`, `IDLE` or `ERROR`.
         event: String,
     },
-    /// PutMedia: each ack is sent twice.
+    /// PutMedia sends each ack twice.
     DuplicateAcks,
-    /// PutMedia: acks come in pieces, cut anywhere.
+    /// PutMedia sends acks in pieces that end anywhere.
     SplitAcks {
-        /// Bytes of a piece, at least 1.
+        /// Bytes per piece, at least 1.
         bytes: u32,
     },
 }
 
-/// A fault script that cannot be read.
+/// An invalid fault script.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidFaults {
-    /// Not a JSON list of faults.
-    #[error("a fault script is a JSON list of faults: {0}")]
+    /// The script is not a JSON list of faults.
+    #[error("fault script is not a JSON list of faults")]
     Json(#[from] serde_json::Error),
-    /// An exception the service does not know.
-    #[error("'{name}' is no exception of the service")]
+    /// The service has no such exception.
+    #[error("unknown exception '{name}'")]
     Exception {
-        /// What was given.
+        /// The given value.
         name: String,
     },
-    /// An operation the service does not know.
-    #[error("'{name}' is no operation of the service; operations are named by their path, as getImages")]
+    /// The service has no such operation.
+    #[error("unknown operation '{name}'; use the path without its slash, such as getImages")]
     Operation {
-        /// What was given.
+        /// The given value.
         name: String,
     },
-    /// A fault that can never befall the operation it names.
-    #[error("this fault cannot befall {operation}, only {only}")]
+    /// The fault can never apply to the operation it names.
+    #[error("this fault does not apply to {operation}, only to {only}")]
     Misplaced {
-        /// What was given.
+        /// The given value.
         operation: String,
-        /// The operation it can befall.
+        /// The operation it applies to.
         only: &'static str,
     },
-    /// A type of ack the service does not send.
-    #[error("'{event}' is no type of ack: BUFFERING, RECEIVED, PERSISTED, IDLE or ERROR")]
+    /// The service has no such ack type.
+    #[error("unknown ack type '{event}', expected BUFFERING, RECEIVED, PERSISTED, IDLE or ERROR")]
     Ack {
-        /// What was given.
+        /// The given value.
         event: String,
     },
-    /// A number that must not be zero.
-    #[error("{member} must be at least 1")]
+    /// A number is zero.
+    #[error("{member} must be at least 1, got 0")]
     Zero {
-        /// Which one.
+        /// Name of the member.
         member: &'static str,
     },
 }
 
 impl Fault {
-    /// A fault that befalls every request it fits.
+    /// Creates a fault that applies to every request its kind can apply to.
     #[must_use]
     pub const fn new(kind: FaultKind) -> Self {
         Self { operation: None, stream: None, after: 0, times: None, kind }
     }
 
-    /// Befalls this operation only, by its path without the slash.
+    /// Applies to this operation only, given by path without the slash.
     #[must_use]
     pub fn on(mut self, operation: impl Into<String>) -> Self {
         self.operation = Some(operation.into());
         self
     }
 
-    /// Befalls requests for this stream only.
+    /// Applies to requests for this stream only.
     #[must_use]
     pub fn stream(mut self, stream: impl Into<String>) -> Self {
         self.stream = Some(stream.into());
         self
     }
 
-    /// Lets so many requests go well first.
+    /// Leaves the first `requests` matching requests alone.
     #[must_use]
     pub const fn after(mut self, requests: u32) -> Self {
         self.after = requests;
         self
     }
 
-    /// Befalls so many requests only.
+    /// Applies to `requests` requests only.
     #[must_use]
     pub const fn times(mut self, requests: u32) -> Self {
         self.times = Some(requests);
         self
     }
 
-    /// Reads a script: a JSON list of faults.
+    /// Parses a fault script: a JSON list of faults.
     ///
     /// # Errors
     ///
-    /// When it is not one, or names what does not exist.
+    /// The text is not such a list, or a fault names something that does not exist or can never apply.
     pub fn read(json: &str) -> Result<Vec<Self>, InvalidFaults> {
         let faults: Vec<Self> = serde_json::from_str(json)?;
         faults.iter().try_for_each(Self::check)?;
         Ok(faults)
     }
 
-    /// Refuses a fault that could never befall anything.
+    /// Rejects a fault that can never apply.
     pub(crate) fn check(&self) -> Result<(), InvalidFaults> {
         if let Some(name) = &self.operation {
-            if Route::of(&format!("/{name}")) == Route::Unknown {
+            if Operation::from_path(&format!("/{name}")).is_none() {
                 return Err(InvalidFaults::Operation { name: name.clone() });
             }
             if let Some(only) = self.kind.only().filter(|only| only != name) {
@@ -233,12 +233,12 @@ impl FaultKind {
         }
     }
 
-    /// Whether it can befall an operation at all, so that it is not used up by another.
-    fn fits(&self, operation: &str) -> bool {
+    /// Returns whether it can apply to an operation; others must not count.
+    fn applies_to(&self, operation: &str) -> bool {
         self.only().is_none_or(|only| only == operation)
     }
 
-    /// The one operation it can befall, if it is bound to one.
+    /// Returns the only operation it can apply to, if there is just one.
     const fn only(&self) -> Option<&'static str> {
         match self {
             Self::MediaError | Self::NoMedia => Some("getImages"),
@@ -260,5 +260,5 @@ impl FaultKind {
     }
 }
 
-/// The types of acks (`EventType`).
+/// The ack types (`EventType`).
 const ACKS: [&str; 5] = ["BUFFERING", "RECEIVED", "PERSISTED", "IDLE", "ERROR"];

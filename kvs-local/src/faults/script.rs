@@ -1,10 +1,11 @@
-//! Which faults are still to come.
+//! The faults that remain to be injected.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{Fault, FaultKind, InvalidFaults};
+use super::{Fault, InjectedFaults, InvalidFaults};
+use crate::faults::FaultKind;
 
-/// The faults a running service is to show; changed while it runs.
+/// The faults that a running service injects; can be changed at any time.
 #[derive(Debug, Default)]
 pub struct Faults(Mutex<Vec<Fault>>);
 
@@ -13,28 +14,28 @@ impl Faults {
         Self(Mutex::new(faults))
     }
 
-    /// Adds a fault to those there are.
+    /// Adds a fault.
     ///
     /// # Errors
     ///
-    /// When it names what does not exist.
+    /// The fault names an operation, exception or ack type that does not exist, or can never apply.
     pub fn add(&self, fault: Fault) -> Result<(), InvalidFaults> {
         fault.check()?;
         self.lock().push(fault);
         Ok(())
     }
 
-    /// From now on everything goes well.
+    /// Removes all faults.
     pub fn clear(&self) {
         self.lock().clear();
     }
 
-    /// What befalls this request; each fault counts it.
-    pub(crate) fn befall(&self, operation: &str, stream: Option<&str>) -> Vec<FaultKind> {
+    /// Returns the faults for a request and counts it. `operation` is the path without its slash.
+    pub(crate) fn faults_for(&self, operation: &str, stream: Option<&str>) -> InjectedFaults {
         let mut faults = self.lock();
-        let befallen = faults.iter_mut().filter_map(|fault| fault.befall(operation, stream)).collect();
+        let injected = faults.iter_mut().filter_map(|fault| fault.apply(operation, stream)).collect();
         faults.retain(|fault| fault.times != Some(0));
-        befallen
+        InjectedFaults::new(injected)
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Fault>> {
@@ -43,11 +44,12 @@ impl Faults {
 }
 
 impl Fault {
-    fn befall(&mut self, operation: &str, stream: Option<&str>) -> Option<FaultKind> {
-        let meant = self.operation.as_deref().is_none_or(|on| on == operation)
+    /// Returns the kind of this fault if it applies to the request, and counts the request if it matches.
+    fn apply(&mut self, operation: &str, stream: Option<&str>) -> Option<FaultKind> {
+        let matches = self.operation.as_deref().is_none_or(|on| on == operation)
             && self.stream.as_deref().is_none_or(|of| Some(of) == stream)
-            && self.kind.fits(operation);
-        if !meant {
+            && self.kind.applies_to(operation);
+        if !matches {
             return None;
         }
         if let Some(left) = self.after.checked_sub(1) {
@@ -66,34 +68,38 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fault_befalls_the_requests_it_means_as_often_as_it_says() {
+    fn applies_after_and_as_often_as_configured() {
         let faults = Faults::default();
         faults.add(Fault::new(FaultKind::UnknownOperation).on("getImages").stream("door").after(1).times(2)).unwrap();
-        let befallen = |operation, stream| faults.befall(operation, Some(stream)).len();
-        assert_eq!(befallen("getMedia", "door"), 0);
-        assert_eq!(befallen("getImages", "gate"), 0);
-        let counts: Vec<usize> = (0..4).map(|_| befallen("getImages", "door")).collect();
+        let count = |operation, stream| faults.faults_for(operation, Some(stream)).kinds().len();
+        assert_eq!(count("getMedia", "door"), 0);
+        assert_eq!(count("getImages", "gate"), 0);
+        let counts: Vec<usize> = (0..4).map(|_| count("getImages", "door")).collect();
         assert_eq!(counts, [0, 1, 1, 0]);
         assert!(faults.lock().is_empty());
     }
 
     #[test]
-    fn a_fault_is_not_used_up_by_operations_it_cannot_befall() {
+    fn is_not_used_up_by_operations_it_cannot_apply_to() {
         let faults = Faults::default();
         faults.add(Fault::new(FaultKind::MediaError).times(1)).unwrap();
-        assert!(faults.befall("listStreams", None).is_empty());
-        assert_eq!(faults.befall("getImages", None), [FaultKind::MediaError]);
+        assert!(faults.faults_for("listStreams", None).kinds().is_empty());
+        assert_eq!(faults.faults_for("getImages", None).kinds(), [FaultKind::MediaError]);
     }
 
     #[test]
-    fn scripts_that_mean_nothing_are_refused() {
-        let refused = |json: &str| Fault::read(json).unwrap_err().to_string();
-        assert!(refused(r#"[{"do":{"refuse":{"exception":"Nonsense"}}}]"#).contains("Nonsense"));
-        assert!(refused(r#"[{"do":"explode"}]"#).contains("explode"));
-        assert!(refused(r#"[{"of":"x","do":"media_error"}]"#).contains("of"));
-        assert!(refused(r#"[{"do":{"split_acks":{"bytes":0}}}]"#).contains("at least 1"));
-        assert!(refused(r#"[{"on":"getImage","do":"unknown_operation"}]"#).contains("'getImage' is no operation"));
-        assert!(refused(r#"[{"on":"getMedia","do":"media_error"}]"#).contains("only getImages"));
-        assert!(refused(r#"[{"do":{"lose_acks":{"event":"PERSITED"}}}]"#).contains("PERSITED"));
+    fn rejects_scripts_that_can_never_apply() {
+        let rejected = |json: &str| {
+            let error = Fault::read(json).unwrap_err();
+            let source = std::error::Error::source(&error).map(ToString::to_string);
+            format!("{error} {}", source.unwrap_or_default())
+        };
+        assert!(rejected(r#"[{"do":{"refuse":{"exception":"Nonsense"}}}]"#).contains("Nonsense"));
+        assert!(rejected(r#"[{"do":"explode"}]"#).contains("explode"));
+        assert!(rejected(r#"[{"of":"x","do":"media_error"}]"#).contains("of"));
+        assert!(rejected(r#"[{"do":{"split_acks":{"bytes":0}}}]"#).contains("at least 1"));
+        assert!(rejected(r#"[{"on":"getImage","do":"unknown_operation"}]"#).contains("'getImage'"));
+        assert!(rejected(r#"[{"on":"getMedia","do":"media_error"}]"#).contains("only to getImages"));
+        assert!(rejected(r#"[{"do":{"lose_acks":{"event":"PERSITED"}}}]"#).contains("PERSITED"));
     }
 }

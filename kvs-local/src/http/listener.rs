@@ -1,32 +1,35 @@
-//! Accepts connections, within bounds, until the service stops.
+//! Accepts connections, up to a limit, until the service stops.
 
+use std::convert::Infallible;
+use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-use super::connection::Guarded;
-use crate::handlers::{Answerer, Arrival};
+use super::ConnectionInfo;
+use super::write_timeout::WriteTimeout;
+use crate::api::wire::Response;
 use crate::limits;
+use crate::shutdown::Shutdown;
 
-/// Tells everything that is running that the service stops. Dropping the sender says so too.
-pub(crate) type Stop = watch::Receiver<bool>;
-
-/// Waits until the service stops.
-pub(crate) async fn stopped(mut stop: Stop) {
-    // An error means that the sender is gone, which says the same.
-    let _ = stop.wait_for(|stop| *stop).await;
+/// Answers the requests of all connections.
+pub(crate) trait Service: Send + Sync + 'static {
+    /// Returns the response to a request; errors are responses too.
+    fn respond(&self, request: Request<Incoming>, info: ConnectionInfo) -> impl Future<Output = Response> + Send;
 }
 
-/// The open port.
+/// The listening socket.
 pub(crate) struct Listener {
     tcp: TcpListener,
     local: SocketAddr,
@@ -40,20 +43,20 @@ impl Listener {
         Ok(Self { tcp, local, tls })
     }
 
-    /// Accepts until the service stops, then lets open requests end for a while.
-    pub(crate) async fn run(self, answerer: Arc<Answerer>, stop: Stop) {
-        let room = Arc::new(Semaphore::new(limits::CONNECTIONS));
+    /// Accepts connections until the service stops, then waits up to [`limits::SHUTDOWN_GRACE`] for open requests.
+    pub(crate) async fn run(self, service: Arc<impl Service>, shutdown: Shutdown) {
+        let slots = Arc::new(Semaphore::new(limits::CONNECTIONS));
         let mut open = JoinSet::new();
-        let stopping = stopped(stop.clone());
+        let stopping = shutdown.requested();
         tokio::pin!(stopping);
         loop {
             let accepted = tokio::select! {
                 () = &mut stopping => break,
                 Some(_) = open.join_next() => continue,
-                accepted = self.accept(&room) => accepted,
+                accepted = self.accept(&slots) => accepted,
             };
             let Some((tcp, permit)) = accepted else { continue };
-            let served = self.serve(tcp, Arc::clone(&answerer), stop.clone());
+            let served = self.serve(tcp, Arc::clone(&service), shutdown.clone());
             open.spawn(async move {
                 served.await;
                 drop(permit);
@@ -62,50 +65,61 @@ impl Listener {
         drop(self.tcp);
         let ended = async { while open.join_next().await.is_some() {} };
         if tokio::time::timeout(limits::SHUTDOWN_GRACE, ended).await.is_err() {
-            tracing::warn!("connections were still busy when the service stopped");
+            tracing::warn!(grace = ?limits::SHUTDOWN_GRACE, "connections were still open at shutdown and are closed");
         }
     }
 
-    async fn accept(&self, room: &Arc<Semaphore>) -> Option<(TcpStream, OwnedSemaphorePermit)> {
-        let permit = Arc::clone(room).acquire_owned().await.ok()?;
+    async fn accept(&self, slots: &Arc<Semaphore>) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+        let permit = Arc::clone(slots).acquire_owned().await.ok()?;
         match self.tcp.accept().await {
             Ok((tcp, _)) => Some((tcp, permit)),
             Err(error) => {
-                // Most often the process is out of file descriptors: at once again would be a busy loop.
-                tracing::warn!(%error, "a connection could not be accepted");
+                // Usually the process is out of file descriptors; retrying at once would be a busy loop.
+                tracing::warn!(%error, "failed to accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 None
             }
         }
     }
 
-    fn serve(&self, tcp: TcpStream, answerer: Arc<Answerer>, stop: Stop) -> impl Future<Output = ()> + Send + 'static {
+    fn serve(
+        &self,
+        tcp: TcpStream,
+        service: Arc<impl Service>,
+        shutdown: Shutdown,
+    ) -> impl Future<Output = ()> + Send + 'static {
         let tls = self.tls.clone();
         let local = self.local;
         async move {
             let local = tcp.local_addr().unwrap_or(local);
+            // Acks are small writes that clients wait for; Nagle's algorithm would delay them.
             if let Err(error) = tcp.set_nodelay(true) {
-                tracing::debug!(%error, "a connection keeps its delay");
+                tracing::debug!(%error, "failed to set TCP_NODELAY");
             }
-            let tcp = Guarded::new(tcp, limits::WRITE_STALL);
+            let tcp = WriteTimeout::new(tcp, limits::WRITE_STALL);
             let Some(tls) = tls else {
-                return converse(tcp, answerer, Arrival { scheme: "http", local }, stop).await;
+                return serve_requests(tcp, service, ConnectionInfo { scheme: "http", local }, shutdown).await;
             };
             match tokio::time::timeout(limits::HANDSHAKE_TIME, tls.accept(tcp)).await {
-                Ok(Ok(stream)) => converse(stream, answerer, Arrival { scheme: "https", local }, stop).await,
-                Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
-                Err(_) => tracing::debug!("a TLS handshake took too long"),
+                Ok(Ok(stream)) => {
+                    serve_requests(stream, service, ConnectionInfo { scheme: "https", local }, shutdown).await;
+                }
+                Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
+                Err(_) => tracing::debug!(limit = ?limits::HANDSHAKE_TIME, "TLS handshake timed out"),
             }
         }
     }
 }
 
 /// Serves one connection's requests.
-async fn converse<S>(stream: S, answerer: Arc<Answerer>, arrival: Arrival, stop: Stop)
+async fn serve_requests<S>(stream: S, service: Arc<impl Service>, info: ConnectionInfo, shutdown: Shutdown)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let service = service_fn(move |request| Arc::clone(&answerer).answer(request, arrival));
+    let service = service_fn(move |request| {
+        let service = Arc::clone(&service);
+        async move { Ok::<_, Infallible>(service.respond(request, info).await) }
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits::HEAD_TIME)
@@ -115,15 +129,15 @@ where
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = stopped(stop) => {
+        () = shutdown.requested() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
     };
     if let Err(error) = ended {
-        tracing::debug!(%error, "a connection ended early");
+        tracing::debug!(%error, "connection ended early");
     }
 }
 
-/// How long to wait after a connection could not be accepted.
+/// Pause after a connection could not be accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

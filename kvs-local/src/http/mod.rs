@@ -1,10 +1,13 @@
-//! HTTP: connections, TLS and signatures.
+//! HTTP: connections, TLS, signatures and bodies. What a request asks for is decided by the [`Service`] above.
 
+pub(crate) mod body;
 mod connection;
-pub(crate) mod listener;
-pub(crate) mod sigv4;
+mod listener;
+mod sigv4;
 mod tls;
+mod write_timeout;
 
-pub(crate) use listener::Listener;
-pub(crate) use sigv4::{AccessKey, Gate, Keyring, Payload};
+pub(crate) use connection::ConnectionInfo;
+pub(crate) use listener::{Listener, Service};
+pub(crate) use sigv4::{AccessKey, AccessKeys, Authenticator, Payload};
 pub(crate) use tls::Tls;

@@ -1,4 +1,4 @@
-//! TLS with a certificate authority of its own: made once for each data folder, so that clients may go on trusting it.
+//! TLS with a local certificate authority, created once per data folder so that clients can keep trusting it.
 
 use std::fs;
 use std::io::{self, Write};
@@ -15,23 +15,23 @@ use tokio_rustls::rustls;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
-/// Where clients find the authority's certificate, in the data folder.
+/// File name of the authority's certificate in the data folder.
 pub(crate) const CA_FILE: &str = "ca.pem";
-/// Where its key is kept, in the data folder.
+/// File name of the authority's private key in the data folder.
 const CA_KEY_FILE: &str = "ca-key.pem";
 
-/// Why there is no TLS.
+/// Why TLS could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TlsError {
-    #[error("{0}")]
+    #[error("failed to read or write the certificate authority")]
     Disk(#[from] io::Error),
-    #[error("the certificate cannot be made: {0}")]
+    #[error("failed to create a certificate")]
     Certificate(#[from] rcgen::Error),
-    #[error("the certificate cannot be used: {0}")]
+    #[error("failed to configure TLS")]
     Tls(#[from] rustls::Error),
 }
 
-/// TLS as this service offers it, and whom clients have to trust.
+/// The TLS acceptor and the authority that clients must trust.
 pub(crate) struct Tls {
     pub(crate) acceptor: TlsAcceptor,
     /// The authority's certificate, as PEM.
@@ -39,14 +39,14 @@ pub(crate) struct Tls {
 }
 
 impl Tls {
-    /// Takes the authority in the data folder, or makes one, and lets it sign a certificate for loopback and `address`.
+    /// Opens or creates the authority in the data folder and issues a certificate for `localhost`, loopback and `address`.
     pub(crate) fn open(data_dir: &Path, address: IpAddr) -> Result<Self, TlsError> {
         let (authority, key) = authority(data_dir)?;
         let issuer = Issuer::new(authority_params(), key);
         let server_key = KeyPair::generate()?;
         let certificate = server_params(address)?.signed_by(&server_key, &issuer)?;
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(server_key.serialize_der()));
-        // Which provider is meant must be said: with two in a program's tree, rustls would refuse to guess.
+        // Name the provider: with two of them in a program's dependency tree, rustls panics instead of choosing one.
         let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
@@ -56,7 +56,7 @@ impl Tls {
     }
 }
 
-/// The certificate and key of the authority.
+/// Reads or creates the certificate and key of the authority.
 fn authority(data_dir: &Path) -> Result<(String, KeyPair), TlsError> {
     let (certificate, key) = (data_dir.join(CA_FILE), data_dir.join(CA_KEY_FILE));
     if certificate.is_file() && key.is_file() {
@@ -69,7 +69,7 @@ fn authority(data_dir: &Path) -> Result<(String, KeyPair), TlsError> {
     Ok((pem, pair))
 }
 
-/// The authority signs certificates for servers and nothing else; its name is what its certificates point back to.
+/// Returns the parameters of the authority. They must not change between runs: certificates refer to its name.
 fn authority_params() -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name.push(DnType::CommonName, "kvs-local certificate authority");
@@ -92,7 +92,7 @@ fn server_params(address: IpAddr) -> Result<CertificateParams, rcgen::Error> {
     Ok(params)
 }
 
-/// Writes a file that only its owner may read.
+/// Writes a file that only its owner can read.
 fn write_private(path: &Path, text: &str) -> io::Result<()> {
     let mut options = fs::OpenOptions::new();
     options.write(true).create(true).truncate(true);

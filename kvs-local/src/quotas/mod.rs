@@ -1,23 +1,24 @@
-//! How often the service lets itself be called: its rates, if they are to hold here.
+//! The rate quotas of the service.
 
 mod quota;
 mod token_bucket;
 
-pub(crate) use quota::{Flow, Ledger};
-pub(crate) use token_bucket::Meter;
+pub(crate) use quota::{Flow, Quota};
+pub(crate) use token_bucket::TokenBucket;
 
-/// Whether the service's rates hold.
+/// Whether the rate quotas of the service are enforced.
 ///
-/// Limits of a size, a duration or a number of connections hold always; this is about how much may happen in a second.
+/// Limits on sizes, durations and connections are always enforced; this setting is about rates per second.
 /// <https://docs.aws.amazon.com/kinesisvideostreams/latest/dg/limits.html>
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Quotas {
-    /// Everything goes as fast as the machine does it: tests and local work are not slowed down.
+    /// Not enforced: tests and local work run at full speed.
     #[default]
     Off,
-    /// Calls above the rates of an account or a stream get `ClientLimitExceededException`: 5 calls a second of most
-    /// operations on a stream, 10,000 points of fragment metadata and 500 of fragment media. PutMedia is read at 12.5 MB/s,
-    /// GetMedia and GetMediaForFragmentList are sent at 25 MB/s, GetMedia at 5 fragments a second.
+    /// Enforced. Calls above the rates of an account or a stream get `ClientLimitExceededException`: 5 calls per second for
+    /// most operations on a stream, 10,000 points of fragment metadata per second, 500 points of fragment media per second.
+    /// PutMedia reads at most 12.5 MB/s. GetMedia and GetMediaForFragmentList send at most 25 MB/s, GetMedia at most 5
+    /// fragments per second.
     Service,
 }

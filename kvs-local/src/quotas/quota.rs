@@ -1,28 +1,28 @@
-//! Which rates there are, and how much of them is used.
+//! The rates of the service and how much of each is used.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use super::{Meter, Quotas};
+use super::{Quotas, TokenBucket};
 use crate::api::{ApiError, Exception};
 use crate::limits;
 
-/// The meters of an account and its streams.
+/// Token buckets for an account and its streams.
 #[derive(Debug)]
-pub(crate) struct Ledger {
+pub(crate) struct Quota {
     quotas: Quotas,
-    meters: Mutex<HashMap<(&'static str, Option<String>), Meter>>,
+    buckets: Mutex<HashMap<(&'static str, Option<String>), TokenBucket>>,
 }
 
-/// A flow of bytes with a rate.
+/// A flow with a rate per connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flow {
-    /// What PutMedia reads.
+    /// Bytes that PutMedia reads.
     In,
-    /// What GetMedia and GetMediaForFragmentList send.
+    /// Bytes that GetMedia and GetMediaForFragmentList send.
     Out,
-    /// How many fragments GetMedia sends.
+    /// Fragments that GetMedia sends.
     FragmentsOut,
 }
 
@@ -36,24 +36,24 @@ impl Flow {
     }
 }
 
-/// Calls a second of one operation.
+/// Calls per second of one operation.
 struct Rate {
     path: &'static str,
     account: Option<u64>,
     stream: Option<u64>,
 }
 
-impl Ledger {
+impl Quota {
     pub(crate) fn new(quotas: Quotas) -> Self {
-        Self { quotas, meters: Mutex::default() }
+        Self { quotas, buckets: Mutex::default() }
     }
 
-    /// Counts a call, or refuses it. `stream` is the name the request says, whether there is such a stream or not.
-    pub(crate) fn call(&self, path: &str, stream: Option<&str>, now: Instant) -> Result<(), ApiError> {
+    /// Counts a call, or refuses it. `stream` is the name in the request, whether or not the stream exists.
+    pub(crate) fn take_call(&self, path: &str, stream: Option<&str>, now: Instant) -> Result<(), ApiError> {
         let Some(rate) = RATES.iter().find(|rate| rate.path == path) else { return Ok(()) };
         let refuse = |of: &str, most: u64| {
             let operation = rate.path.trim_start_matches('/');
-            Err(exceeded(format!("Limit exceeded on number of requests for {operation} for {of}: {most} a second")))
+            Err(exceeded(format!("Limit exceeded on number of requests for {operation} for {of}: {most} per second")))
         };
         if let Some(most) = rate.account
             && !self.take((rate.path, None), 1, most, now)
@@ -68,21 +68,21 @@ impl Ledger {
         Ok(())
     }
 
-    /// Counts points of fragment metadata that a call on a stream consumes, or refuses it.
-    pub(crate) fn metadata(&self, stream: &str, points: u64, now: Instant) -> Result<(), ApiError> {
+    /// Takes points of fragment metadata from a stream's rate, or refuses the call.
+    pub(crate) fn take_metadata_points(&self, stream: &str, points: u64, now: Instant) -> Result<(), ApiError> {
         self.points(("fragment metadata", Some(stream.to_owned())), points, limits::METADATA_POINTS, now)
     }
 
-    /// Counts points of fragment media that a call on a stream consumes, or refuses it.
-    pub(crate) fn media(&self, stream: &str, points: u64, now: Instant) -> Result<(), ApiError> {
+    /// Takes points of fragment media from a stream's rate, or refuses the call.
+    pub(crate) fn take_media_points(&self, stream: &str, points: u64, now: Instant) -> Result<(), ApiError> {
         self.points(("fragment media", Some(stream.to_owned())), points, limits::MEDIA_POINTS, now)
     }
 
-    /// How long a connection has to wait after this much went through it. Each connection has a meter of its own.
-    pub(crate) fn pace(&self, meter: &mut Meter, flow: Flow, amount: u64, now: Instant) -> std::time::Duration {
+    /// Returns how long a connection must wait after it transferred `amount`. Each connection has its own bucket.
+    pub(crate) fn pace(&self, bucket: &mut TokenBucket, flow: Flow, amount: u64, now: Instant) -> std::time::Duration {
         match self.quotas {
             Quotas::Off => std::time::Duration::ZERO,
-            Quotas::Service => meter.pace(amount, flow.rate(), now),
+            Quotas::Service => bucket.pace(amount, flow.rate(), now),
         }
     }
 
@@ -97,24 +97,24 @@ impl Ledger {
         if self.take(key, points, most, now) {
             return Ok(());
         }
-        Err(exceeded(format!("Limit exceeded on {what}: {most} points a second")))
+        Err(exceeded(format!("Limit exceeded on {what}: {most} points per second")))
     }
 
     fn take(&self, key: (&'static str, Option<String>), amount: u64, rate: u64, now: Instant) -> bool {
         if self.quotas == Quotas::Off {
             return true;
         }
-        let mut meters = self.meters.lock().unwrap_or_else(PoisonError::into_inner);
-        if meters.len() >= METERS {
-            // Callers may name streams that are not there: meters that say nothing any more go.
-            meters.retain(|_, meter| !meter.is_idle(now));
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        if buckets.len() >= BUCKETS {
+            // Callers can name streams that do not exist, so idle buckets must not accumulate.
+            buckets.retain(|_, bucket| !bucket.is_full(now));
         }
-        meters.entry(key).or_default().take(amount, rate, now)
+        buckets.entry(key).or_default().take(amount, rate, now)
     }
 }
 
-/// Meters above which idle ones are dropped. Those in use are bounded by the rates of the account.
-const METERS: usize = 4096;
+/// Number of buckets above which idle ones are dropped. The rates of the account bound those in use.
+const BUCKETS: usize = 4096;
 
 fn exceeded(message: String) -> ApiError {
     ApiError::new(Exception::ClientLimitExceeded, message)
@@ -162,37 +162,39 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stream_and_an_account_have_rates_of_their_own() {
-        let (ledger, now) = (Ledger::new(Quotas::Service), Instant::now());
+    fn limits_calls_per_stream_and_per_account() {
+        let (quota, now) = (Quota::new(Quotas::Service), Instant::now());
         let calls =
-            |stream: &str| (0..10).filter(|_| ledger.call("/describeStream", Some(stream), now).is_ok()).count();
+            |stream: &str| (0..10).filter(|_| quota.take_call("/describeStream", Some(stream), now).is_ok()).count();
         assert_eq!([calls("door"), calls("gate"), calls("door")], [5, 5, 0]);
-        let refusal = ledger.call("/describeStream", Some("door"), now).unwrap_err();
+        let refusal = quota.take_call("/describeStream", Some("door"), now).unwrap_err();
         assert_eq!(refusal.exception, Exception::ClientLimitExceeded);
-        assert!(refusal.message.contains("describeStream for the stream door: 5 a second"), "{refusal}");
-        assert_eq!((0..60).filter(|_| ledger.call("/listStreams", None, now).is_ok()).count(), 50);
-        assert_eq!(ledger.call("/describeStream", Some("door"), now + Duration::from_secs(1)), Ok(()));
+        assert!(refusal.message.contains("describeStream for the stream door: 5 per second"), "{refusal}");
+        assert_eq!((0..60).filter(|_| quota.take_call("/listStreams", None, now).is_ok()).count(), 50);
+        assert_eq!(quota.take_call("/describeStream", Some("door"), now + Duration::from_secs(1)), Ok(()));
     }
 
     #[test]
-    fn points_are_counted_and_nothing_is_when_quotas_are_off() {
+    fn limits_points_only_when_enforced() {
         let now = Instant::now();
-        let ledger = Ledger::new(Quotas::Service);
-        let images = |_: &u32| ledger.media("door", 25, now).is_ok();
+        let quota = Quota::new(Quotas::Service);
+        let images = |_: &u32| quota.take_media_points("door", 25, now).is_ok();
         assert_eq!((0..30).filter(images).count(), 20);
-        assert!(ledger.metadata("door", 425, now).is_ok() && ledger.media("gate", 25, now).is_ok());
-        let off = Ledger::new(Quotas::Off);
-        assert!((0..1000).all(|_| off.call("/putMedia", Some("door"), now).is_ok()));
-        assert!((0..1000).all(|_| off.media("door", 500, now).is_ok()));
+        assert!(
+            quota.take_metadata_points("door", 425, now).is_ok() && quota.take_media_points("gate", 25, now).is_ok()
+        );
+        let off = Quota::new(Quotas::Off);
+        assert!((0..1000).all(|_| off.take_call("/putMedia", Some("door"), now).is_ok()));
+        assert!((0..1000).all(|_| off.take_media_points("door", 500, now).is_ok()));
     }
 
     #[test]
-    fn streams_that_are_made_up_take_no_room_for_long() {
-        let (ledger, start) = (Ledger::new(Quotas::Service), Instant::now());
+    fn drops_buckets_of_unknown_streams() {
+        let (quota, start) = (Quota::new(Quotas::Service), Instant::now());
         for n in 0..50_000_u32 {
             let now = start + Duration::from_millis(u64::from(n));
-            let _ = ledger.call("/getMedia", Some(&format!("stream-{n}")), now);
+            let _ = quota.take_call("/getMedia", Some(&format!("stream-{n}")), now);
         }
-        assert!(ledger.meters.lock().unwrap().len() <= METERS + 1);
+        assert!(quota.buckets.lock().unwrap().len() <= BUCKETS + 1);
     }
 }

@@ -1,46 +1,51 @@
-//! So much a second.
+//! A token bucket that holds one second of its rate.
 
 use std::time::{Duration, Instant};
 
-/// Counts what was taken of a rate; a second's worth may be taken at once.
+/// Limits an amount per second; the amount of one second may be taken at once.
 ///
-/// It keeps one number, the time until which what was taken lasts: nothing is counted per call, and a meter that is past its
-/// time is as good as new.
+/// The state is one instant, the time at which everything taken so far is paid for (the generic cell rate algorithm). A
+/// bucket past that time is full.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Meter {
-    lasts_until: Option<Instant>,
+pub(crate) struct TokenBucket {
+    paid_at: Option<Instant>,
 }
 
-impl Meter {
-    /// Takes an amount if the last second's worth is not used up. One large amount passes, as the service takes requests
-    /// larger than a second's worth, and what follows pays for it.
+impl TokenBucket {
+    /// A full bucket.
+    pub(crate) const fn new() -> Self {
+        Self { paid_at: None }
+    }
+
+    /// Takes an amount unless the bucket is empty. An amount larger than the bucket passes, since the service accepts requests
+    /// of more than one second's rate; later calls then wait for it.
     pub(crate) fn take(&mut self, amount: u64, rate: u64, now: Instant) -> bool {
-        if self.used(now) >= SECOND {
+        if self.taken(now) >= SECOND {
             return false;
         }
         self.charge(amount, rate, now);
         true
     }
 
-    /// Takes an amount in any case, and says how long to wait until the rate allows for it.
+    /// Takes an amount in any case and returns how long to wait until the rate allows it.
     pub(crate) fn pace(&mut self, amount: u64, rate: u64, now: Instant) -> Duration {
         self.charge(amount, rate, now);
-        self.used(now).saturating_sub(SECOND)
+        self.taken(now).saturating_sub(SECOND)
     }
 
-    /// Whether it is as good as new.
-    pub(super) fn is_idle(&self, now: Instant) -> bool {
-        self.used(now).is_zero()
+    /// Returns whether nothing is taken.
+    pub(super) fn is_full(&self, now: Instant) -> bool {
+        self.taken(now).is_zero()
     }
 
-    fn used(&self, now: Instant) -> Duration {
-        self.lasts_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
+    fn taken(&self, now: Instant) -> Duration {
+        self.paid_at.map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
     }
 
     fn charge(&mut self, amount: u64, rate: u64, now: Instant) {
         let nanos = amount.saturating_mul(1_000_000_000).checked_div(rate).unwrap_or(0);
-        let from = self.lasts_until.map_or(now, |until| until.max(now));
-        self.lasts_until = from.checked_add(Duration::from_nanos(nanos)).or(Some(from));
+        let from = self.paid_at.map_or(now, |until| until.max(now));
+        self.paid_at = from.checked_add(Duration::from_nanos(nanos)).or(Some(from));
     }
 }
 
@@ -51,31 +56,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_second_s_worth_passes_at_once_and_then_the_rate_holds() {
-        let (mut meter, start) = (Meter::default(), Instant::now());
+    fn allows_one_second_at_once_and_then_the_rate() {
+        let (mut bucket, start) = (TokenBucket::default(), Instant::now());
         let mut taken = 0;
         for ms in 0..10_000 {
             let now = start + Duration::from_millis(ms);
-            taken += u32::from(meter.take(1, 5, now));
+            taken += u32::from(bucket.take(1, 5, now));
             assert!(taken <= 5 + u32::try_from(ms / 200).unwrap() + 1, "{taken} after {ms} ms");
         }
         assert!((54..=56).contains(&taken), "{taken}");
-        assert!(!meter.is_idle(start + Duration::from_secs(10)) && meter.is_idle(start + Duration::from_secs(12)));
+        assert!(!bucket.is_full(start + Duration::from_secs(10)) && bucket.is_full(start + Duration::from_secs(12)));
     }
 
     #[test]
-    fn more_than_a_second_s_worth_passes_once_and_is_paid_for() {
-        let (mut meter, start) = (Meter::default(), Instant::now());
-        assert!(meter.take(1000, 500, start));
-        assert!(!meter.take(1, 500, start + Duration::from_millis(999)));
-        assert!(meter.take(1, 500, start + Duration::from_millis(1001)));
+    fn allows_one_amount_above_the_bucket_size() {
+        let (mut bucket, start) = (TokenBucket::default(), Instant::now());
+        assert!(bucket.take(1000, 500, start));
+        assert!(!bucket.take(1, 500, start + Duration::from_millis(999)));
+        assert!(bucket.take(1, 500, start + Duration::from_millis(1001)));
     }
 
     #[test]
-    fn a_flow_waits_for_what_goes_beyond_a_second_s_worth() {
-        let (mut meter, start) = (Meter::default(), Instant::now());
-        assert_eq!(meter.pace(100, 100, start), Duration::ZERO);
-        assert_eq!(meter.pace(50, 100, start), Duration::from_millis(500));
-        assert_eq!(meter.pace(50, 100, start + Duration::from_secs(1)), Duration::ZERO);
+    fn pace_returns_the_wait_beyond_one_second() {
+        let (mut bucket, start) = (TokenBucket::default(), Instant::now());
+        assert_eq!(bucket.pace(100, 100, start), Duration::ZERO);
+        assert_eq!(bucket.pace(50, 100, start), Duration::from_millis(500));
+        assert_eq!(bucket.pace(50, 100, start + Duration::from_secs(1)), Duration::ZERO);
     }
 }

@@ -1,6 +1,11 @@
-//! Streams: their configuration, their media and their open connections.
+//! Streams: their records, their media and the connections that use them.
 
-pub(crate) mod hub;
-pub(crate) mod lease;
+mod hub;
+mod lease;
 pub(crate) mod registry;
-pub(crate) mod store_media_source;
+pub(crate) mod retention;
+mod store_media_source;
+
+pub(crate) use hub::StreamHub;
+pub(crate) use lease::{LeaseEnd, PutLease, ReadKind, ReadLease};
+pub(crate) use store_media_source::StoreMediaSource;

@@ -1,33 +1,38 @@
-//! The operations of the control plane that make, show, change and delete streams.
+//! The operations of the control plane.
+//!
+//! They are synchronous and have neither HTTP nor a clock: JSON and the wall time go in, JSON comes out. What must happen to
+//! the media is returned as an [`Effect`].
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::paging::Page;
+use super::requests::{
+    CreateStream, DeleteStream, DescribeMapping, GetDataEndpoint, ListStreams, RetentionChange, UpdateDataRetention,
+    UpdateImages, UpdateNotifications, UpdateStorage, UpdateStream,
+};
 use super::tags;
 use crate::api::{self, ApiError, ControlOperation, Exception, StreamRef, Text, parse, required};
 use crate::limits;
-use crate::stream::registry::{ImageGeneration, Notification, Pace, Phase, Registry, Status, StreamRecord};
+use crate::stream::registry::{Delays, Phase, Registry, Status, StreamRecord};
 
-/// An operation's answer.
+/// The result of an operation.
 #[derive(Debug, Default)]
 pub(crate) struct Reply {
-    /// The JSON to send; operations without output send an empty body.
+    /// The JSON body; operations without output have an empty body.
     pub(crate) body: Option<Value>,
-    /// What else is to happen.
+    /// What must happen to the media.
     pub(crate) effect: Option<Effect>,
 }
 
-/// What an operation means for the media.
+/// A change that affects the media of a stream.
 #[derive(Debug)]
 pub(crate) enum Effect {
-    /// The stream is gone: so is its media, and who is putting or reading is cut off.
+    /// The stream was deleted: its media is removed and its connections end.
     Deleted(StreamRecord),
-    /// Retention changed: what it no longer covers goes now.
+    /// Retention changed: media past it is removed.
     RetentionChanged(StreamRecord),
 }
 
@@ -35,28 +40,28 @@ pub(crate) enum Effect {
 #[derive(Debug)]
 pub(crate) struct Control {
     registry: Arc<Registry>,
-    pace: Pace,
+    delays: Delays,
     shortest_interval: u64,
 }
 
-type Answer = Result<Reply, ApiError>;
+type Outcome = Result<Reply, ApiError>;
 
-fn reply(body: Value) -> Answer {
+fn reply(body: Value) -> Outcome {
     Ok(Reply { body: Some(body), effect: None })
 }
 
-fn done() -> Answer {
+fn done() -> Outcome {
     Ok(Reply::default())
 }
 
 impl Control {
-    /// A control plane over a registry. `shortest_interval` bounds the sampling interval of images, in ms.
-    pub(crate) const fn new(registry: Arc<Registry>, pace: Pace, shortest_interval: u64) -> Self {
-        Self { registry, pace, shortest_interval }
+    /// Creates a control plane. `shortest_interval` is the lower limit of the sampling interval of images, in ms.
+    pub(crate) const fn new(registry: Arc<Registry>, delays: Delays, shortest_interval: u64) -> Self {
+        Self { registry, delays, shortest_interval }
     }
 
-    /// Answers an operation. It writes to disk, so it must not run where that would hold up others.
-    pub(crate) fn call(&self, operation: ControlOperation, body: &[u8], endpoint: &str, now: SystemTime) -> Answer {
+    /// Runs an operation. Blocks: it writes to disk.
+    pub(crate) fn call(&self, operation: ControlOperation, body: &[u8], endpoint: &str, now: SystemTime) -> Outcome {
         use ControlOperation as Op;
         match operation {
             Op::CreateStream => self.create_stream(parse(body)?, now),
@@ -85,7 +90,7 @@ impl Control {
         }
     }
 
-    fn create_stream(&self, request: CreateStream, now: SystemTime) -> Answer {
+    fn create_stream(&self, request: CreateStream, now: SystemTime) -> Outcome {
         let name = required("streamName", request.stream_name)?;
         api::optional(&Text::DEVICE_NAME, request.device_name.as_deref())?;
         api::optional(&Text::MEDIA_TYPE, request.media_type.as_deref())?;
@@ -95,7 +100,7 @@ impl Control {
         let tags = request.tags.unwrap_or_default();
         tags::check(&tags, 0)?;
         let tier = request.stream_storage_configuration.map(|storage| storage.default_storage_tier);
-        let stream = self.registry.create(&name, self.pace, now, |stream| {
+        let stream = self.registry.create(&name, self.delays, now, |stream| {
             stream.device_name = request.device_name;
             stream.media_type = request.media_type;
             stream.retention_hours = retention;
@@ -110,7 +115,7 @@ impl Control {
         reply(json!({ "StreamARN": stream.arn }))
     }
 
-    fn list_streams(&self, request: &ListStreams, now: SystemTime) -> Answer {
+    fn list_streams(&self, request: &ListStreams, now: SystemTime) -> Outcome {
         api::within("MaxResults", request.max_results, 1, limits::LIST_STREAMS_PAGE)?;
         let prefix = match &request.stream_name_condition {
             Some(condition) => condition.prefix()?,
@@ -126,21 +131,21 @@ impl Control {
         reply(json!({ "StreamInfoList": list, "NextToken": next }))
     }
 
-    fn delete_stream(&self, request: DeleteStream, now: SystemTime) -> Answer {
+    fn delete_stream(&self, request: DeleteStream, now: SystemTime) -> Outcome {
         let wanted = StreamRef::by_arn(required("streamARN", request.stream_arn)?);
         api::optional(&Text::VERSION, request.current_version.as_deref())?;
         let deleted = self.registry.change(&wanted, now, |stream| {
             if let Some(version) = &request.current_version {
                 check_version(stream, version)?;
             }
-            check_settled(stream, now)?;
-            stream.phase = Phase::Deleting { until: self.settles(now) };
+            check_active(stream, now)?;
+            stream.phase = Phase::Deleting { until: self.transition_end(now) };
             Ok(stream.clone())
         })?;
         Ok(Reply { body: None, effect: Some(Effect::Deleted(deleted)) })
     }
 
-    fn update_stream(&self, request: UpdateStream, now: SystemTime) -> Answer {
+    fn update_stream(&self, request: UpdateStream, now: SystemTime) -> Outcome {
         api::optional(&Text::DEVICE_NAME, request.device_name.as_deref())?;
         api::optional(&Text::MEDIA_TYPE, request.media_type.as_deref())?;
         self.change_version(&request.stream, request.current_version, now, |stream| {
@@ -151,19 +156,19 @@ impl Control {
         done()
     }
 
-    fn update_data_retention(&self, request: UpdateDataRetention, now: SystemTime) -> Answer {
+    fn update_data_retention(&self, request: UpdateDataRetention, now: SystemTime) -> Outcome {
         let operation = required("operation", request.operation)?;
         let hours = required("dataRetentionChangeInHours", request.data_retention_change_in_hours)?;
         api::within("DataRetentionChangeInHours", Some(hours), 1, i32::MAX.unsigned_abs().into())?;
         let changed = self.change_version(&request.stream, request.current_version, now, |stream| {
-            let held = stream.retention_hours;
+            let hours_before = stream.retention_hours;
             let wanted = match operation {
-                RetentionChange::IncreaseDataRetention => held.checked_add(hours),
-                RetentionChange::DecreaseDataRetention => held.checked_sub(hours),
+                RetentionChange::IncreaseDataRetention => hours_before.checked_add(hours),
+                RetentionChange::DecreaseDataRetention => hours_before.checked_sub(hours),
             };
             stream.retention_hours = wanted.filter(|&wanted| wanted <= limits::RETENTION_HOURS).ok_or_else(|| {
                 ApiError::invalid(format!(
-                    "DataRetentionInHours must stay within 0 to {}: it is {held}, and the change is {hours}",
+                    "DataRetentionInHours must stay within 0 to {}: it is {hours_before}, and the change is {hours}",
                     limits::RETENTION_HOURS
                 ))
             })?;
@@ -172,7 +177,7 @@ impl Control {
         Ok(Reply { body: None, effect: Some(Effect::RetentionChanged(changed)) })
     }
 
-    fn get_data_endpoint(&self, request: &GetDataEndpoint, endpoint: &str, now: SystemTime) -> Answer {
+    fn get_data_endpoint(&self, request: &GetDataEndpoint, endpoint: &str, now: SystemTime) -> Outcome {
         let name = required("aPIName", request.api_name.as_deref())?;
         if !DATA_APIS.contains(&name) {
             let (name, all) = (name.escape_debug(), DATA_APIS.join(", "));
@@ -185,7 +190,7 @@ impl Control {
         reply(json!({ "DataEndpoint": endpoint }))
     }
 
-    fn update_images(&self, request: UpdateImages, now: SystemTime) -> Answer {
+    fn update_images(&self, request: UpdateImages, now: SystemTime) -> Outcome {
         if let Some(configuration) = &request.image_generation_configuration {
             configuration.check(&self.registry.identity().region, self.shortest_interval)?;
         }
@@ -194,7 +199,7 @@ impl Control {
         })
     }
 
-    fn update_notifications(&self, request: UpdateNotifications, now: SystemTime) -> Answer {
+    fn update_notifications(&self, request: UpdateNotifications, now: SystemTime) -> Outcome {
         if let Some(configuration) = &request.notification_configuration {
             configuration.check()?;
         }
@@ -203,7 +208,7 @@ impl Control {
         })
     }
 
-    fn update_storage(&self, request: UpdateStorage, now: SystemTime) -> Answer {
+    fn update_storage(&self, request: UpdateStorage, now: SystemTime) -> Outcome {
         let storage = required("streamStorageConfiguration", request.stream_storage_configuration)?;
         self.change_version(&request.stream, request.current_version, now, |stream| {
             storage.default_storage_tier.name().clone_into(&mut stream.storage_tier);
@@ -212,7 +217,7 @@ impl Control {
         done()
     }
 
-    fn describe_storage(&self, wanted: &StreamRef, now: SystemTime) -> Answer {
+    fn describe_storage(&self, wanted: &StreamRef, now: SystemTime) -> Outcome {
         let stream = self.registry.find(wanted, now)?;
         reply(json!({
             "StreamName": stream.name,
@@ -221,14 +226,14 @@ impl Control {
         }))
     }
 
-    /// No stream is mapped to a signaling channel here, so the list is empty.
-    fn describe_mapping(&self, request: &DescribeMapping, now: SystemTime) -> Answer {
+    /// Returns an empty list, since there are no signaling channels.
+    fn describe_mapping(&self, request: &DescribeMapping, now: SystemTime) -> Outcome {
         api::within("MaxResults", request.max_results, 1, 1)?;
         self.registry.find(&request.stream, now)?;
         reply(json!({ "MappedResourceConfigurationList": [], "NextToken": null }))
     }
 
-    /// Changes a stream under the guard of its version: it gets a new one and passes through UPDATING.
+    /// Changes a stream if its version matches. The stream gets a new version and goes through UPDATING.
     fn change_version(
         &self,
         wanted: &StreamRef,
@@ -241,24 +246,24 @@ impl Control {
         let next = self.registry.new_version(now);
         self.registry.change(wanted, now, |stream| {
             check_version(stream, &version)?;
-            check_settled(stream, now)?;
+            check_active(stream, now)?;
             change(stream)?;
             stream.version = next;
-            stream.phase = Phase::Updating { until: self.settles(now) };
+            stream.phase = Phase::Updating { until: self.transition_end(now) };
             Ok(stream.clone())
         })
     }
 
-    /// Sets what happens to tagged fragments; needs retention and a settled stream, leaves the version alone.
+    /// Sets image or notification configuration. Requires an active stream with retention; keeps the version.
     fn configure(
         &self,
         wanted: &StreamRef,
         now: SystemTime,
         set: impl FnOnce(&mut StreamRecord, SystemTime),
-    ) -> Answer {
-        let since = now.checked_add(self.pace.configuration).unwrap_or(now);
+    ) -> Outcome {
+        let since = now.checked_add(self.delays.configuration).unwrap_or(now);
         self.registry.change(wanted, now, |stream| {
-            check_settled(stream, now)?;
+            check_active(stream, now)?;
             if stream.retention_hours == 0 {
                 let message = "the stream keeps no data (DataRetentionInHours is 0), so it cannot be configured";
                 return Err(ApiError::new(Exception::NoDataRetention, message));
@@ -269,12 +274,12 @@ impl Control {
         done()
     }
 
-    fn settles(&self, now: SystemTime) -> SystemTime {
-        now.checked_add(self.pace.transition).unwrap_or(now)
+    fn transition_end(&self, now: SystemTime) -> SystemTime {
+        now.checked_add(self.delays.transition).unwrap_or(now)
     }
 }
 
-/// The names GetDataEndpoint takes.
+/// The names that GetDataEndpoint accepts.
 const DATA_APIS: &[&str] = &[
     "PUT_MEDIA",
     "GET_MEDIA",
@@ -294,7 +299,7 @@ fn check_version(stream: &StreamRecord, version: &str) -> Result<(), ApiError> {
     Err(ApiError::new(Exception::VersionMismatch, message))
 }
 
-fn check_settled(stream: &StreamRecord, now: SystemTime) -> Result<(), ApiError> {
+fn check_active(stream: &StreamRecord, now: SystemTime) -> Result<(), ApiError> {
     match stream.status(now) {
         Status::Active => Ok(()),
         Status::Deleting | Status::Deleted => Err(ApiError::no_stream()),
@@ -303,144 +308,4 @@ fn check_settled(stream: &StreamRecord, now: SystemTime) -> Result<(), ApiError>
             format!("The stream {} is not ACTIVE yet but {status:?}", stream.name),
         )),
     }
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct CreateStream {
-    stream_name: Option<String>,
-    device_name: Option<String>,
-    media_type: Option<String>,
-    kms_key_id: Option<String>,
-    data_retention_in_hours: Option<u64>,
-    #[serde(default, deserialize_with = "api::without_nulls")]
-    tags: Option<BTreeMap<String, String>>,
-    stream_storage_configuration: Option<Storage>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Storage {
-    default_storage_tier: StorageTier,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-enum StorageTier {
-    Hot,
-    Warm,
-}
-
-impl StorageTier {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Hot => "HOT",
-            Self::Warm => "WARM",
-        }
-    }
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct ListStreams {
-    max_results: Option<u64>,
-    next_token: Option<String>,
-    stream_name_condition: Option<NameCondition>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct NameCondition {
-    comparison_operator: Option<String>,
-    comparison_value: Option<String>,
-}
-
-impl NameCondition {
-    fn prefix(&self) -> Result<&str, ApiError> {
-        match self.comparison_operator.as_deref() {
-            None | Some("BEGINS_WITH") => {}
-            Some(other) => {
-                let other = other.escape_debug();
-                return Err(ApiError::invalid(format!("ComparisonOperator must be BEGINS_WITH, but is '{other}'")));
-            }
-        }
-        let Some(prefix) = self.comparison_value.as_deref() else { return Ok("") };
-        api::text(&Text::NAME_PREFIX, prefix).map(|()| prefix)
-    }
-}
-
-#[derive(Debug, Deserialize)]
-struct DeleteStream {
-    #[serde(rename = "StreamARN")]
-    stream_arn: Option<String>,
-    #[serde(rename = "CurrentVersion")]
-    current_version: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct UpdateStream {
-    #[serde(flatten)]
-    stream: StreamRef,
-    current_version: Option<String>,
-    device_name: Option<String>,
-    media_type: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct UpdateDataRetention {
-    #[serde(flatten)]
-    stream: StreamRef,
-    current_version: Option<String>,
-    operation: Option<RetentionChange>,
-    data_retention_change_in_hours: Option<u64>,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-enum RetentionChange {
-    IncreaseDataRetention,
-    DecreaseDataRetention,
-}
-
-#[derive(Debug, Deserialize)]
-struct GetDataEndpoint {
-    #[serde(flatten)]
-    stream: StreamRef,
-    #[serde(rename = "APIName")]
-    api_name: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct UpdateImages {
-    #[serde(flatten)]
-    stream: StreamRef,
-    image_generation_configuration: Option<ImageGeneration>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct UpdateNotifications {
-    #[serde(flatten)]
-    stream: StreamRef,
-    notification_configuration: Option<Notification>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct UpdateStorage {
-    #[serde(flatten)]
-    stream: StreamRef,
-    current_version: Option<String>,
-    stream_storage_configuration: Option<Storage>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct DescribeMapping {
-    #[serde(flatten)]
-    stream: StreamRef,
-    max_results: Option<u64>,
 }

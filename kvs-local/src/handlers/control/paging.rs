@@ -1,16 +1,16 @@
-//! Tokens that say where the next page begins.
+//! Paging tokens of ListStreams.
 
 use base64_simd::STANDARD;
 use serde::{Deserialize, Serialize};
 
 use crate::api::{self, ApiError, Text};
 
-/// Where the next page of ListStreams begins, and of which query it is the next page.
+/// The position of a page of ListStreams, bound to its query.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Page {
-    /// The last name of the page before.
+    /// The last name of the previous page.
     after: String,
-    /// The prefix the names were filtered by.
+    /// The prefix of the query.
     prefix: String,
 }
 
@@ -19,17 +19,17 @@ impl Page {
         Self { after: name.to_owned(), prefix: prefix.to_owned() }
     }
 
-    /// The last name of the page before.
+    /// Returns the last name of the previous page.
     pub(super) fn last(&self) -> &str {
         &self.after
     }
 
-    /// The token as the caller sees it.
+    /// Encodes the token.
     pub(super) fn token(&self) -> String {
-        STANDARD.encode_to_string(serde_json::to_vec(self).expect("two strings are always JSON"))
+        STANDARD.encode_to_string(serde_json::to_vec(self).expect("serializing two strings does not fail"))
     }
 
-    /// Reads a token of the query with this prefix.
+    /// Decodes a token of the query with this prefix.
     pub(super) fn from_token(token: &str, prefix: &str) -> Result<Self, ApiError> {
         api::text(&Text::TOKEN, token)?;
         let page: Option<Self> = STANDARD.decode_to_vec(token).ok().and_then(|json| serde_json::from_slice(&json).ok());
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_good_for_its_own_query_only() {
+    fn token_is_bound_to_its_query() {
         let token = Page::after("door", "d").token();
         assert_eq!(Page::from_token(&token, "d").unwrap().last(), "door");
         assert!(Page::from_token(&token, "").is_err());

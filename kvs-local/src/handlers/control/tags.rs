@@ -1,4 +1,4 @@
-//! Tags of streams: labels of the control plane, not the metadata of fragments.
+//! Tags of streams, which are not the metadata tags of fragments.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -34,7 +34,7 @@ pub(super) struct ListTags {
     next_token: Option<String>,
 }
 
-/// Adds tags; a key that is there gets the new value.
+/// Adds tags; the value of an existing key is replaced.
 pub(super) fn tag(registry: &Registry, request: TagStream, now: SystemTime) -> Result<(), ApiError> {
     let tags = required("tags", request.tags)?;
     if tags.is_empty() {
@@ -49,7 +49,7 @@ pub(super) fn tag(registry: &Registry, request: TagStream, now: SystemTime) -> R
     })
 }
 
-/// Removes tags; a key that is not there is no error.
+/// Removes tags; unknown keys are ignored.
 pub(super) fn untag(registry: &Registry, request: UntagStream, now: SystemTime) -> Result<(), ApiError> {
     let keys = required("tagKeyList", request.keys)?;
     if keys.is_empty() || keys.len() > limits::STREAM_TAGS {
@@ -64,7 +64,7 @@ pub(super) fn untag(registry: &Registry, request: UntagStream, now: SystemTime) 
     })
 }
 
-/// All tags; they always fit on one page.
+/// Returns all tags; they always fit on one page.
 pub(super) fn list(registry: &Registry, request: &ListTags, now: SystemTime) -> Result<Value, ApiError> {
     if request.next_token.as_ref().is_some_and(|token| !token.is_empty()) {
         return Err(ApiError::invalid("NextToken is not one that this query returned"));
@@ -73,7 +73,7 @@ pub(super) fn list(registry: &Registry, request: &ListTags, now: SystemTime) -> 
     Ok(json!({ "Tags": registry.find(&request.stream, now)?.tags, "NextToken": null }))
 }
 
-/// Checks tags to be added to a stream that keeps `kept` others.
+/// Checks tags to be added to a stream that keeps `kept` other tags.
 pub(super) fn check(tags: &BTreeMap<String, String>, kept: usize) -> Result<(), ApiError> {
     for (key, value) in tags {
         check_key(key)?;
@@ -104,21 +104,21 @@ fn check_key(key: &str) -> Result<(), ApiError> {
     check_characters("key", key)
 }
 
-/// Letters, digits and blanks of any script, and `_.:/=+-@`.
+/// Accepts letters, digits and spaces of any script, and `_.:/=+-@`.
 fn check_characters(what: &str, text: &str) -> Result<(), ApiError> {
-    let takes = |char: char| char.is_alphanumeric() || is_blank(char) || "_.:/=+-@".contains(char);
+    let takes = |char: char| char.is_alphanumeric() || is_space(char) || "_.:/=+-@".contains(char);
     if text.chars().all(takes) {
         return Ok(());
     }
     Err(ApiError::invalid(format!("a tag's {what} has characters it does not take: '{}'", text.escape_debug())))
 }
 
-/// `\p{Z}` of the model: separators, without the control characters that count as white space.
-fn is_blank(char: char) -> bool {
+/// `\p{Z}` of the API model: separators, without the control characters that are white space.
+fn is_space(char: char) -> bool {
     char.is_whitespace() && !char.is_control()
 }
 
-/// The tag operations have an exception of their own for an ARN that is none.
+/// The tag operations report an invalid ARN with an exception of their own.
 fn check_arn(stream: &StreamRef) -> Result<(), ApiError> {
     match &stream.arn {
         Some(arn) if api::name_in_arn(arn).is_none() => {

@@ -1,4 +1,4 @@
-//! Where GetMedia begins.
+//! The start selector of GetMedia.
 
 use std::time::SystemTime;
 
@@ -7,29 +7,29 @@ use kvs_types::FragmentNumber;
 use crate::limits::CONTINUATION_TOKEN;
 use crate::store::{FragmentInfo, Selection, Store, StoreError, TimestampKind};
 
-/// Where GetMedia begins (`StartSelector`).
+/// Where GetMedia starts (`StartSelector`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum StartSelector {
-    /// With the latest fragment there is.
+    /// At the latest fragment.
     Now,
-    /// With the oldest one.
+    /// At the oldest fragment.
     Earliest,
-    /// With the one after this number, be that number stored or not.
+    /// After this fragment number, whether it is stored or not.
     After(FragmentNumber),
-    /// With the one that covers this time, or else the next one to begin.
+    /// At the fragment that covers this time, or else at the next one.
     At(TimestampKind, SystemTime),
 }
 
-/// A selector that does not say where to begin.
+/// An invalid start selector.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum InvalidSelector {
-    /// A type the service does not know.
+    /// The service has no such type.
     #[error("StartSelectorType {given:?} is not one of the service's")]
     Type {
-        /// What was given.
+        /// The given value.
         given: String,
     },
-    /// The type needs a member that is not there.
+    /// A member that the type requires is missing.
     #[error("StartSelectorType {kind} needs {member}")]
     Missing {
         /// The type.
@@ -37,44 +37,41 @@ pub(crate) enum InvalidSelector {
         /// The member.
         member: &'static str,
     },
-    /// A fragment number that is none.
+    /// An invalid fragment number.
     #[error("AfterFragmentNumber is not a fragment number")]
     FragmentNumber,
-    /// A token that no fragment carried.
-    #[error("ContinuationToken is not one that GetMedia gave out")]
+    /// A token that GetMedia did not return.
+    #[error("ContinuationToken is not one that GetMedia returned")]
     ContinuationToken,
 }
 
 impl StartSelector {
-    /// Reads the members of a `StartSelector` as they stand in the request.
-    ///
-    /// # Errors
-    /// The type is unknown, or what it needs is missing or malformed. Members it does not need are ignored.
+    /// Parses the members of `StartSelector`. Members that the type does not require are ignored.
     pub(crate) fn parse(
         kind: &str,
         after: Option<&str>,
         start: Option<SystemTime>,
         token: Option<&str>,
     ) -> Result<Self, InvalidSelector> {
-        let needs = |kind, member| InvalidSelector::Missing { kind, member };
+        let missing = |kind, member| InvalidSelector::Missing { kind, member };
         match kind {
             "NOW" => Ok(Self::Now),
             "EARLIEST" => Ok(Self::Earliest),
             "FRAGMENT_NUMBER" => {
-                let number = after.ok_or(needs("FRAGMENT_NUMBER", "AfterFragmentNumber"))?;
+                let number = after.ok_or(missing("FRAGMENT_NUMBER", "AfterFragmentNumber"))?;
                 number.parse().map(Self::After).map_err(|_| InvalidSelector::FragmentNumber)
             }
             "PRODUCER_TIMESTAMP" => {
-                let start = start.ok_or(needs("PRODUCER_TIMESTAMP", "StartTimestamp"))?;
+                let start = start.ok_or(missing("PRODUCER_TIMESTAMP", "StartTimestamp"))?;
                 Ok(Self::At(TimestampKind::Producer, start))
             }
             "SERVER_TIMESTAMP" => {
-                let start = start.ok_or(needs("SERVER_TIMESTAMP", "StartTimestamp"))?;
+                let start = start.ok_or(missing("SERVER_TIMESTAMP", "StartTimestamp"))?;
                 Ok(Self::At(TimestampKind::Server, start))
             }
             "CONTINUATION_TOKEN" => {
-                let token = token.ok_or(needs("CONTINUATION_TOKEN", "ContinuationToken"))?;
-                // A token is the number of the fragment it came with.
+                let token = token.ok_or(missing("CONTINUATION_TOKEN", "ContinuationToken"))?;
+                // A token is the number of the fragment that it was sent with.
                 let number = Some(token).filter(|token| token.len() <= CONTINUATION_TOKEN);
                 let number = number.and_then(|number| number.parse().ok());
                 number.map(Self::After).ok_or(InvalidSelector::ContinuationToken)
@@ -83,7 +80,7 @@ impl StartSelector {
         }
     }
 
-    /// The first fragment it means, if there is one yet.
+    /// Returns the first fragment, if it is stored already.
     pub(super) fn first(&self, store: &Store, stream: &str) -> Result<Option<FragmentInfo>, StoreError> {
         let one = |after| Ok(store.page(stream, &Selection::All, after, 1)?.into_iter().next());
         match self {

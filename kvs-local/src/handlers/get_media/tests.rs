@@ -1,4 +1,4 @@
-//! What readers get, as a parser sees it.
+//! GetMedia, GetMediaForFragmentList and ListFragments against a store, read back by a parser.
 
 use std::time::{Instant, SystemTime};
 
@@ -7,34 +7,35 @@ use kvs_types::{FragmentNumber, tag_names};
 
 use super::reader::*;
 use super::selector::*;
-use super::service_tags;
+use crate::handlers::get_media_for_fragment_list::FragmentList;
 use crate::handlers::list_fragments::{InvalidListing, Listing};
+use crate::handlers::media_response::service_tags;
 use crate::ingest::{IngestedFragment, Now, NumberParts};
 use crate::store::testing::{MS, at, fragment};
 use crate::store::{Selection, Store, StorePolicy, TimestampKind};
 
-struct Shelf {
+struct StoredStream {
     store: Store,
     put: Vec<IngestedFragment>,
     dir: tempfile::TempDir,
 }
 
-/// Fragments 1 to 5 of a second each, a gap of a second, and number 6.
-fn shelf() -> Shelf {
+/// Fragments 1 to 5 of one second each, a gap of one second, and fragment 6.
+fn stored_stream() -> StoredStream {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path(), StorePolicy::default()).unwrap();
     let put: Vec<_> = [0, 1, 2, 3, 4, 6].into_iter().zip(1..).map(|(s, n)| fragment(n, s * 1000, 5000)).collect();
     for fragment in &put {
         store.append("door", fragment).unwrap();
     }
-    Shelf { store, put, dir }
+    StoredStream { store, put, dir }
 }
 
 fn now() -> Now {
     Now { at: Instant::now(), wall: at(10_000) }
 }
 
-/// All that a body has, up to the live edge.
+/// Reads a body up to the live edge.
 fn body(store: &Store, start: StartSelector) -> (Vec<u64>, Chunks) {
     let (mut reader, mut numbers, mut all) = (MediaReader::new(start), Vec::new(), Chunks::new());
     while let Read::Media { number, bytes } = reader.read(store, "door", now()).unwrap() {
@@ -60,8 +61,8 @@ fn tags_of(bytes: &Chunks) -> Vec<(String, String)> {
 }
 
 #[test]
-fn every_selector_begins_where_it_says() {
-    let Shelf { store, put, dir: _dir } = shelf();
+fn each_selector_starts_at_its_fragment() {
+    let StoredStream { store, put, dir: _dir } = stored_stream();
     let numbers = |start| body(&store, start).0;
     assert_eq!(numbers(StartSelector::Now), [6]);
     assert_eq!(numbers(StartSelector::Earliest), [1, 2, 3, 4, 5, 6]);
@@ -78,8 +79,8 @@ fn every_selector_begins_where_it_says() {
 }
 
 #[test]
-fn now_on_an_empty_stream_begins_with_the_first_fragment_that_comes_even_if_more_are_there_when_it_is_looked_at() {
-    let Shelf { store, put, dir: _dir } = shelf();
+fn now_on_an_empty_stream_starts_at_the_first_fragment_stored_later() {
+    let StoredStream { store, put, dir: _dir } = stored_stream();
     let mut reader = MediaReader::new(StartSelector::Now);
     assert!(matches!(reader.read(&store, "window", now()).unwrap(), Read::Wait { .. }));
     store.append("window", &put[0]).unwrap();
@@ -89,8 +90,8 @@ fn now_on_an_empty_stream_begins_with_the_first_fragment_that_comes_even_if_more
 }
 
 #[test]
-fn media_comes_back_byte_for_byte_between_the_service_s_tags() {
-    let Shelf { store, put, dir: _dir } = shelf();
+fn returns_media_byte_for_byte_between_service_tags() {
+    let StoredStream { store, put, dir: _dir } = stored_stream();
     let mut reader = MediaReader::new(StartSelector::Earliest);
     let Read::Media { number, bytes } = reader.read(&store, "door", now()).unwrap() else { panic!("no media") };
     let put = &put[0];
@@ -114,8 +115,8 @@ fn media_comes_back_byte_for_byte_between_the_service_s_tags() {
 }
 
 #[test]
-fn a_whole_body_is_one_stream_of_documents_with_the_frames_that_were_put() {
-    let Shelf { store, put, dir: _dir } = shelf();
+fn body_contains_all_frames_that_were_put() {
+    let StoredStream { store, put, dir: _dir } = stored_stream();
     let (_, bytes) = body(&store, StartSelector::Earliest);
     let mut parser = Parser::new(Limits::default());
     let mut frames = Vec::new();
@@ -131,13 +132,13 @@ fn a_whole_body_is_one_stream_of_documents_with_the_frames_that_were_put() {
 }
 
 #[test]
-fn the_live_edge_waits_three_seconds_after_the_last_fragment_and_goes_on_when_one_comes() {
-    let Shelf { store, dir: _dir, .. } = shelf();
+fn live_edge_waits_three_seconds_and_continues_with_a_new_fragment() {
+    let StoredStream { store, dir: _dir, .. } = stored_stream();
     let mut reader = MediaReader::new(StartSelector::Now);
     let start = now();
     let after = |ms: u64| Now { at: start.at + MS(ms), ..start };
     assert!(matches!(reader.read(&store, "door", after(0)).unwrap(), Read::Media { .. }));
-    // A client that took 10 s to take it gets its 3 s from then on.
+    // The 3 s start when a slow client has read the fragment, here after 10 s.
     assert_eq!(reader.read(&store, "door", after(10_000)).unwrap(), Read::Wait { until: after(13_000).at });
     assert_eq!(reader.read(&store, "door", after(12_000)).unwrap(), Read::Wait { until: after(13_000).at });
     store.append("door", &fragment(7, 7000, 10)).unwrap();
@@ -149,7 +150,7 @@ fn the_live_edge_waits_three_seconds_after_the_last_fragment_and_goes_on_when_on
 }
 
 #[test]
-fn a_stream_without_fragments_ends_after_three_seconds() {
+fn stream_without_fragments_ends_after_three_seconds() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path(), StorePolicy::default()).unwrap();
     let start = now();
@@ -160,8 +161,8 @@ fn a_stream_without_fragments_ends_after_three_seconds() {
 }
 
 #[test]
-fn a_stream_deleted_under_a_reader_ends_its_body() {
-    let Shelf { store, dir: _dir, .. } = shelf();
+fn deleting_the_stream_ends_the_body() {
+    let StoredStream { store, dir: _dir, .. } = stored_stream();
     let mut reader = MediaReader::new(StartSelector::Earliest);
     assert!(matches!(reader.read(&store, "door", now()).unwrap(), Read::Media { .. }));
     store.delete("door").unwrap();
@@ -171,10 +172,10 @@ fn a_stream_deleted_under_a_reader_ends_its_body() {
 }
 
 #[test]
-fn a_listed_fragment_that_is_not_there_is_told_in_the_body() {
-    let Shelf { store, put, dir: _dir } = shelf();
+fn reports_missing_fragment_in_the_body() {
+    let StoredStream { store, put, dir: _dir } = stored_stream();
     let missing: FragmentNumber = "91343852333181432392682062607743920146159169392".parse().unwrap();
-    let mut media = ListedMedia::new(vec![put[4].number.clone(), missing.clone(), put[0].number.clone()]).unwrap();
+    let mut media = FragmentList::new(vec![put[4].number.clone(), missing.clone(), put[0].number.clone()]).unwrap();
     let pieces: Vec<_> = std::iter::from_fn(|| media.read(&store, "door").unwrap()).collect();
     assert_eq!(pieces.len(), 3);
     assert_eq!(tags_of(&pieces[0])[0], (tag_names::FRAGMENT_NUMBER.to_owned(), put[4].number.to_string()));
@@ -183,14 +184,16 @@ fn a_listed_fragment_that_is_not_there_is_told_in_the_body() {
     let values = ["FRAGMENT_NOT_FOUND", "3000", missing.as_str()];
     assert!(error.iter().map(|(name, _)| name.as_str()).eq(names));
     assert!(error.iter().map(|(_, value)| value.as_str()).eq(values));
-    // The service's three, the producer's two and its end-of-fragment mark; none of GetMedia's behind.
+    // Three tags of the service, two of the producer and its end-of-fragment tag; none of the tags that only GetMedia adds.
     assert_eq!(tags_of(&pieces[2]).len(), 3 + 2 + 1);
-    let counts = [0, 1001].map(|count| ListedMedia::new(vec![missing.clone(); count]).unwrap_err().count);
-    assert_eq!(counts, [0, 1001]);
+    for count in [0, 1001] {
+        let error = FragmentList::new(vec![missing.clone(); count]).unwrap_err();
+        assert_eq!(error.message, format!("Fragments has 1 to 1000 entries, not {count}"));
+    }
 }
 
 #[test]
-fn selectors_are_parsed_strictly() {
+fn parses_selectors_strictly() {
     let parse = |kind| StartSelector::parse(kind, Some("17"), Some(at(0)), Some("18"));
     assert_eq!(parse("NOW"), Ok(StartSelector::Now));
     assert_eq!(parse("EARLIEST"), Ok(StartSelector::Earliest));
@@ -210,8 +213,8 @@ fn selectors_are_parsed_strictly() {
 }
 
 #[test]
-fn pages_cover_the_range_once() {
-    let Shelf { store, put, dir: _dir } = shelf();
+fn pages_cover_the_range_exactly_once() {
+    let StoredStream { store, put, dir: _dir } = stored_stream();
     let selector = Some((TimestampKind::Producer, at(1000), at(4000)));
     let (mut token, mut numbers, mut pages) = (None::<String>, Vec::new(), 0);
     loop {
@@ -233,8 +236,8 @@ fn pages_cover_the_range_once() {
 }
 
 #[test]
-fn a_token_is_bound_to_its_stream_and_query() {
-    let Shelf { store, dir: _dir, .. } = shelf();
+fn token_is_bound_to_its_stream_and_query() {
+    let StoredStream { store, dir: _dir, .. } = stored_stream();
     let range = Some((TimestampKind::Producer, at(0), at(9000)));
     let token = Listing::parse("door", range, Some(1), None).unwrap().page(&store, "door").unwrap().next_token.unwrap();
     assert!(token.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte)));

@@ -1,134 +1,80 @@
-//! PutMedia: who may put, and how the answer begins.
+//! PutMedia: checks who may put media, and starts the session.
 
 mod post_persist;
-pub(super) mod session;
+mod request;
+mod session;
+mod upload;
 
-use std::io;
-use std::sync::{Arc, PoisonError};
-use std::time::SystemTime;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::Bytes;
-use http::HeaderMap;
-use http::request::Parts;
-use http_body_util::BodyExt;
-use http_body_util::channel::Channel;
-use hyper::body::Incoming;
+use tokio::sync::Semaphore;
 
-use self::session::{Session, Upload, now};
-use super::dispatcher::{Answerer, drain, internal};
-use crate::api::wire::{self, Answer};
 use crate::api::{ApiError, StreamRef};
-use crate::http::Payload;
-use crate::ingest::{AckMode, Ingest, IngestConfig, ProducerStart, Retention, TimecodeType};
+use crate::faults::InjectedFaults;
+use crate::ingest::{Ingest, IngestConfig, Profile, Retention};
 use crate::limits;
-use crate::stream::lease::PutLease;
-use crate::stream::registry::StreamRecord;
+use crate::stream::PutLease;
+use crate::stream::registry::{Registry, StreamRecord};
 
-impl Answerer {
-    /// Lets a producer in: the head of the answer goes out before the body is read, the body goes to a task of its own.
-    pub(in crate::handlers) async fn put_media(
-        self: &Arc<Self>,
-        parts: &Parts,
-        body: Incoming,
-        date: &mut SystemTime,
-    ) -> Result<Answer, ApiError> {
-        let session = match self.admit(parts, date).await {
-            Ok(Admitted::Session(session)) => session,
-            Ok(Admitted::Instead(answer)) => {
-                drain(body);
-                return Ok(answer);
+pub(crate) use self::post_persist::PostPersist;
+pub(super) use self::request::PutMediaRequest;
+pub(super) use self::session::Session;
+pub(crate) use self::session::SessionContext;
+
+/// Handles PutMedia.
+#[derive(Debug)]
+pub(crate) struct PutMedia {
+    registry: Arc<Registry>,
+    profile: Profile,
+    /// Seeds the random part of fragment numbers.
+    seeds: Mutex<fastrand::Rng>,
+    /// One permit per session; all are back when every session has ended.
+    permits: Arc<Semaphore>,
+    context: Arc<SessionContext>,
+}
+
+impl PutMedia {
+    pub(crate) fn new(registry: Arc<Registry>, profile: Profile, seed: u64, context: SessionContext) -> Self {
+        let seeds = Mutex::new(fastrand::Rng::with_seed(seed));
+        let permits = Arc::new(Semaphore::new(limits::CONNECTIONS));
+        Self { registry, profile, seeds, permits, context: Arc::new(context) }
+    }
+
+    /// Waits until all sessions have ended.
+    pub(crate) async fn sessions_ended(&self) {
+        let all = u32::try_from(limits::CONNECTIONS).unwrap_or(u32::MAX);
+        // Fails only if the semaphore was closed, which nothing does.
+        drop(self.permits.acquire_many(all).await);
+    }
+
+    /// Takes the stream's put lease and creates the session. Refusals happen here, before any of the body is read.
+    pub(super) async fn open(&self, request: PutMediaRequest, faults: InjectedFaults) -> Result<Session, ApiError> {
+        let (stream, lease) = self.acquire(request.stream).await?;
+        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| ApiError::internal())?;
+        let config = self.complete(request.config, &stream, &lease);
+        let ingest = Ingest::new(config, self.context.clock.now());
+        Ok(Session::new(Arc::clone(&self.context), stream, lease, ingest, faults, permit))
+    }
+
+    async fn acquire(&self, wanted: StreamRef) -> Result<(StreamRecord, PutLease), ApiError> {
+        let now = self.context.clock.wall();
+        let (registry, hub, conflict) =
+            (Arc::clone(&self.registry), Arc::clone(&self.context.hub), self.profile.into());
+        let acquired = tokio::task::spawn_blocking(move || {
+            let stream = registry.find(&wanted, now)?;
+            if !stream.takes_media(now) {
+                return Err(ApiError::no_stream());
             }
-            Err(refusal) => {
-                drain(body);
-                return Err(refusal);
-            }
-        };
-        let mut body = Upload::new(body);
-        if parts.headers.contains_key(http::header::EXPECT) {
-            body.ask_for_more().await;
-        }
-        let (acks, answer) = Channel::<Bytes, io::Error>::new(limits::WAITING_ACKS);
-        drop(tokio::spawn(session.run(body, acks)));
-        Ok(wire::streamed(wire::JSON, answer.boxed_unsync()))
+            let lease = hub.acquire_put(&stream.media_key(), conflict)?;
+            Ok((stream, lease))
+        });
+        acquired.await.map_err(|_| ApiError::internal())?
     }
 
-    async fn admit(self: &Arc<Self>, parts: &Parts, date: &mut SystemTime) -> Result<Admitted, ApiError> {
-        let named = stream(&parts.headers);
-        let befallen = self.befall(parts.uri.path(), named.as_ref().ok().and_then(StreamRef::said_name));
-        *date = befallen.skewed(*date);
-        self.gate.check(parts, Payload::Streamed, *date)?;
-        if let Some(answer) = befallen.intervene().await? {
-            return Ok(Admitted::Instead(answer));
-        }
-        let (wanted, config) = (named?, config(&parts.headers)?);
-        self.ledger.call(parts.uri.path(), wanted.said_name(), now(&self.clock).at)?;
-        let answerer = Arc::clone(self);
-        let found = tokio::task::spawn_blocking(move || answerer.acquire_lease(&wanted));
-        let (stream, lease) = found.await.map_err(|_| internal())??;
-        let permit = Arc::clone(&self.sessions).acquire_owned().await.map_err(|_| internal())?;
-        let ingest = Ingest::new(self.complete(config, &stream, &lease), now(&self.clock));
-        let session = Session::new(Arc::clone(self), stream, lease, ingest, befallen, permit);
-        Ok(Admitted::Session(Box::new(session)))
-    }
-
-    /// Blocks: what the stream holds may have to be read first.
-    fn acquire_lease(&self, wanted: &StreamRef) -> Result<(StreamRecord, PutLease), ApiError> {
-        let now = self.clock.wall();
-        let stream = self.registry.find(wanted, now)?;
-        if !stream.takes_media(now) {
-            return Err(ApiError::no_stream());
-        }
-        let lease = self.media.acquire_put(&stream.media_key(), self.profile.into())?;
-        Ok((stream, lease))
-    }
-
-    /// Adds what the stream and the service say to what the request said.
+    /// Adds the settings of the stream and the service to those of the request.
     fn complete(&self, config: IngestConfig, stream: &StreamRecord, lease: &PutLease) -> IngestConfig {
         let retention = if stream.retention_hours == 0 { Retention::None } else { Retention::Kept };
-        let seed = self.random.lock().unwrap_or_else(PoisonError::into_inner).u64(..);
+        let seed = self.seeds.lock().unwrap_or_else(PoisonError::into_inner).u64(..);
         config.retention(retention).profile(self.profile).first_sequence(lease.first_sequence).seed(seed)
     }
-}
-
-/// How an admission ended.
-enum Admitted {
-    Session(Box<Session>),
-    /// A scripted fault answers in its place.
-    Instead(Answer),
-}
-
-/// Reads the headers of a request as its answer does, for fuzzing.
-pub(crate) fn understand(headers: &HeaderMap) -> Result<(), ApiError> {
-    let named = stream(headers);
-    config(headers)?;
-    named.map(drop)
-}
-
-/// The stream that the headers name: by name or by ARN, not both.
-fn stream(headers: &HeaderMap) -> Result<StreamRef, ApiError> {
-    match (text(headers, "x-amzn-stream-name")?, text(headers, "x-amzn-stream-arn")?) {
-        (Some(name), None) => Ok(StreamRef::by_name(name)),
-        (None, Some(arn)) => Ok(StreamRef::by_arn(arn)),
-        (Some(_), Some(_)) => Err(ApiError::invalid("x-amzn-stream-name and x-amzn-stream-arn exclude each other")),
-        (None, None) => Err(ApiError::invalid("x-amzn-stream-name or x-amzn-stream-arn is needed")),
-    }
-}
-
-fn config(headers: &HeaderMap) -> Result<IngestConfig, ApiError> {
-    let timecodes = text(headers, "x-amzn-fragment-timecode-type")?
-        .ok_or_else(|| ApiError::invalid("x-amzn-fragment-timecode-type is needed"))?;
-    let timecodes: TimecodeType =
-        timecodes.parse().map_err(|error| ApiError::invalid(format!("x-amzn-fragment-timecode-type: {error}")))?;
-    let start = text(headers, "x-amzn-producer-start-timestamp")?.map_or(ProducerStart::Absent, ProducerStart::parse);
-    let acks = match text(headers, "x-amzn-fragment-acknowledgment-required")? {
-        Some("0") => AckMode::ErrorsOnly,
-        _ => AckMode::All,
-    };
-    Ok(IngestConfig::new(timecodes).producer_start(start).acks(acks))
-}
-
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, ApiError> {
-    let plain = |value: &'a http::HeaderValue| value.to_str().map(str::trim);
-    let value = headers.get(name).map(plain).transpose();
-    value.map_err(|_| ApiError::invalid(format!("{name} is not plain text")))
 }

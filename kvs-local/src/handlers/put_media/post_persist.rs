@@ -1,4 +1,4 @@
-//! What happens to a fragment once it is on disk: images and notifications, as the stream is configured at that moment.
+//! Images and notifications for a persisted fragment.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -6,33 +6,46 @@ use std::time::{Duration, SystemTime};
 use kvs_mkv::{Track, TrackKind};
 use kvs_notify::StreamArn;
 
-use super::super::dispatcher::Answerer;
 use crate::api::StreamRef;
-use crate::deliver::{ImageSettings, PersistedFragment, Topic};
+use crate::deliver::{Delivery, ImageSettings, PersistedFragment, Topic};
 use crate::images::{Axis, ImageEncoding, ImageSize, JpegQuality, RenderOptions};
 use crate::ingest::IngestedFragment;
-use crate::stream::registry::{ImageGeneration, ImageSelector, PictureFormat, StreamRecord, Switch, check_quality};
-use crate::stream::store_media_source::StoreMediaSource;
+use crate::stream::registry::{
+    ImageGeneration, ImageSelector, PictureFormat, Registry, StreamRecord, Switch, check_quality,
+};
+use crate::stream::{StoreMediaSource, StreamHub};
 
-/// A persisted fragment with what is to be done about it.
+/// Decides what follows from a persisted fragment, and passes it to delivery.
 #[derive(Debug)]
-pub(super) struct Aftermath {
+pub(crate) struct PostPersist {
+    registry: Arc<Registry>,
+    hub: Arc<StreamHub>,
+    delivery: Arc<Delivery>,
+}
+
+/// A persisted fragment and what must be delivered for it.
+#[derive(Debug)]
+pub(super) struct PostPersistActions {
     fragment: PersistedFragment,
     images: Option<ImageSettings>,
     topic: Option<Topic>,
 }
 
-impl Answerer {
-    /// Finds out what is to be done about a fragment that was just stored. Blocks.
-    pub(super) fn aftermath(
+impl PostPersist {
+    pub(crate) const fn new(registry: Arc<Registry>, hub: Arc<StreamHub>, delivery: Arc<Delivery>) -> Self {
+        Self { registry, hub, delivery }
+    }
+
+    /// Returns the actions for a fragment that was just stored, by the configuration in effect at `now`. Blocks.
+    pub(super) fn plan(
         &self,
         stream_arn: &str,
         fragment: &IngestedFragment,
         now: SystemTime,
-    ) -> Option<Aftermath> {
+    ) -> Option<PostPersistActions> {
         let stream = self.registry.find(&StreamRef::by_arn(stream_arn), now).ok()?;
         let Some(since) = stream.keeps_since(now) else {
-            self.media.trim(&stream, now);
+            self.hub.trim(&stream, now);
             return None;
         };
         if fragment.tags.is_empty() {
@@ -45,7 +58,7 @@ impl Answerer {
             return None;
         }
         let fragment = self.persisted(&stream, fragment, since)?;
-        Some(Aftermath { fragment, images, topic })
+        Some(PostPersistActions { fragment, images, topic })
     }
 
     fn persisted(
@@ -54,7 +67,7 @@ impl Answerer {
         fragment: &IngestedFragment,
         since: SystemTime,
     ) -> Option<PersistedFragment> {
-        let media = StoreMediaSource { store: Arc::clone(self.media.store()), key: stream.media_key(), since };
+        let media = StoreMediaSource { store: Arc::clone(self.hub.store()), key: stream.media_key(), since };
         let (spans, place) = media.up_to(&fragment.number).ok()??;
         Some(PersistedFragment {
             stream: stream.name.clone(),
@@ -66,14 +79,14 @@ impl Answerer {
         })
     }
 
-    /// Hands a fragment over; waits while too many are queued.
-    pub(super) async fn deliver(&self, aftermath: Aftermath) {
-        let Aftermath { fragment, images, topic } = aftermath;
+    /// Queues the actions for delivery; waits while too many are queued.
+    pub(super) async fn run(&self, actions: PostPersistActions) {
+        let PostPersistActions { fragment, images, topic } = actions;
         self.delivery.fragment_persisted(&fragment, images.as_ref(), topic.as_ref()).await;
     }
 }
 
-/// The settings of an enabled configuration for media of these tracks.
+/// Returns the settings of an enabled configuration for media with these tracks.
 fn image_settings(configuration: &ImageGeneration, tracks: &[Track]) -> Option<ImageSettings> {
     if configuration.status != Switch::Enabled {
         return None;
@@ -97,14 +110,14 @@ fn image_settings(configuration: &ImageGeneration, tracks: &[Track]) -> Option<I
     })
 }
 
-/// `s3://BUCKET/FOLDER`, without slashes around the folder.
+/// Splits `s3://BUCKET/FOLDER` and removes slashes around the folder.
 fn bucket_and_folder(uri: &str) -> Option<(&str, &str)> {
     let rest = uri.strip_prefix("s3://")?;
     let (bucket, folder) = rest.split_once('/').unwrap_or((rest, ""));
     Some((bucket, folder.trim_matches('/')))
 }
 
-/// The size to stretch to. Where only one side is given, the other follows from the shape of the video.
+/// Returns the size of the images. If only one side is configured, the other follows from the aspect ratio of the video.
 fn size(configuration: &ImageGeneration, tracks: &[Track]) -> Option<ImageSize> {
     let video = tracks.iter().find(|track| track.kind == TrackKind::Video).and_then(|track| track.video);
     let shape = video.map(|video| (video.width, video.height));
@@ -142,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn the_side_that_is_not_given_follows_from_the_video() {
+    fn derives_the_missing_side_from_the_video() {
         assert_eq!(sizes(""), None);
         assert_eq!(sizes(r#","WidthPixels":320,"HeightPixels":320"#), Some((320, 320)));
         assert_eq!(sizes(r#","WidthPixels":320"#), Some((320, 180)));
@@ -150,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_disabled_configuration_makes_no_images() {
+    fn disabled_configuration_has_no_settings() {
         let mut disabled = configuration("");
         disabled.status = Switch::Disabled;
         assert_eq!(image_settings(&disabled, &[]), None);

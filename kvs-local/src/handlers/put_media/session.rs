@@ -1,4 +1,4 @@
-//! One producer's connection: its body goes to the ingest core, the core's acks go out, its fragments go to disk.
+//! A PutMedia session: feeds the body to the ingest core, sends its acks and stores its fragments.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -10,250 +10,232 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use http_body_util::channel::Sender;
-use hyper::body::{Frame, Incoming};
+use http_body_util::channel::{Channel, Sender};
+use hyper::body::Incoming;
 use kvs_types::{ErrorId, FragmentNumber};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinHandle;
 
-use super::super::dispatcher::{Answerer, drain};
-use super::post_persist::Aftermath;
+use super::post_persist::{PostPersist, PostPersistActions};
+use super::upload::Upload;
+use crate::api::wire::{self, Response};
 use crate::clock::Clock;
-use crate::faults::{Befallen, Reading};
-use crate::http::listener::{Stop, stopped};
-use crate::ingest::{Ack, Ingest, IngestedFragment, Now};
+use crate::faults::{InjectedFaults, ReadAction};
+use crate::ingest::{Ack, Ingest, IngestedFragment};
 use crate::limits;
-use crate::quotas::{Flow, Meter};
-use crate::stream::lease::{LeaseLost, PutLease};
+use crate::quotas::{Flow, Quota, TokenBucket};
+use crate::shutdown::Shutdown;
 use crate::stream::registry::StreamRecord;
+use crate::stream::{LeaseEnd, PutLease, StreamHub};
 
-/// Both clocks, read once.
-pub(in crate::handlers) fn now(clock: &Clock) -> Now {
-    Now { at: tokio::time::Instant::now().into_std(), wall: clock.wall() }
-}
-
-/// The body, with a piece of it that may have been read ahead.
+/// What all sessions share.
 #[derive(Debug)]
-pub(super) struct Upload {
-    body: Incoming,
-    first: Option<Option<Result<Frame<Bytes>, hyper::Error>>>,
+pub(crate) struct SessionContext {
+    pub(crate) hub: Arc<StreamHub>,
+    pub(crate) post_persist: PostPersist,
+    pub(crate) quota: Arc<Quota>,
+    pub(crate) clock: Clock,
+    pub(crate) shutdown: Shutdown,
 }
 
-impl Upload {
-    pub(super) const fn new(body: Incoming) -> Self {
-        Self { body, first: None }
-    }
-
-    /// Makes hyper send `100 Continue`: it does so when the body is first asked for, but not any more once the head of the
-    /// answer is out. libcurl, and with it the C producer, would wait a second for it.
-    pub(super) async fn ask_for_more(&mut self) {
-        if let Ok(frame) = tokio::time::timeout(limits::CONTINUE_TIME, self.body.frame()).await {
-            self.first = Some(frame);
-        }
-    }
-
-    /// The next piece. May be dropped and called again.
-    async fn next(&mut self) -> Option<Result<Bytes, hyper::Error>> {
-        let frame = match self.first.take() {
-            Some(first) => first,
-            None => self.body.frame().await,
-        };
-        // Trailers say nothing here.
-        frame.map(|frame| frame.map(|frame| frame.into_data().unwrap_or_default()))
-    }
-}
-
-/// One producer's connection.
-pub(super) struct Session {
-    answerer: Arc<Answerer>,
+/// A PutMedia session.
+pub(in crate::handlers) struct Session {
+    context: Arc<SessionContext>,
     stream: StreamRecord,
-    /// Given back as soon as no more body comes, so that a producer that reconnects finds it free.
+    /// Released as soon as no more body comes, so that a producer that reconnects finds it free.
     lease: Option<PutLease>,
     ingest: Ingest,
-    clock: Clock,
-    stop: Stop,
     waiting: VecDeque<IngestedFragment>,
     storing: Option<Storing>,
-    befallen: Befallen,
+    faults: InjectedFaults,
     /// Bytes of the body so far.
     read: u64,
     /// Fragments received so far.
     received: u32,
-    /// How fast the body is read.
-    flow: Meter,
-    /// Held until the end.
+    /// Limits the rate at which the body is read.
+    inflow: TokenBucket,
+    /// Last field, so that everything else is dropped before the permit returns: shutdown waits for it.
     _permit: OwnedSemaphorePermit,
 }
 
-/// How storing ended: with what is to be done about the fragment now, if anything.
-type Stored = Result<Option<Aftermath>, ErrorId>;
+/// The result of storing a fragment: the actions that are due now, if any.
+type Stored = Result<Option<PostPersistActions>, ErrorId>;
 
-/// The storing that is under way, on a thread that may block.
+/// A fragment that is being stored on a thread that may block.
 struct Storing {
     number: FragmentNumber,
     done: JoinHandle<Stored>,
 }
 
 /// What a session waits for.
-enum Happening {
+enum SessionEvent {
     Body(Option<Result<Bytes, hyper::Error>>),
     Stored(FragmentNumber, Stored),
     Timeout,
-    Lost(LeaseLost),
-    Stopped,
+    LeaseLost(LeaseEnd),
+    Shutdown,
 }
 
 impl Session {
-    pub(super) fn new(
-        answerer: Arc<Answerer>,
+    pub(super) const fn new(
+        context: Arc<SessionContext>,
         stream: StreamRecord,
         lease: PutLease,
         ingest: Ingest,
-        befallen: Befallen,
+        faults: InjectedFaults,
         permit: OwnedSemaphorePermit,
     ) -> Self {
         Self {
+            context,
             stream,
             lease: Some(lease),
             ingest,
-            clock: answerer.clock.clone(),
-            stop: answerer.stop.clone(),
             waiting: VecDeque::new(),
             storing: None,
-            befallen,
+            faults,
             read: 0,
             received: 0,
-            flow: Meter::default(),
+            inflow: TokenBucket::new(),
             _permit: permit,
-            answerer,
         }
     }
 
-    /// Runs until the last ack is out, or until all is stored of a client that is gone.
-    pub(super) async fn run(mut self, mut body: Upload, acks: Sender<Bytes, io::Error>) {
+    /// Starts the session in a task of its own and returns the response, whose head is sent before the body is read.
+    pub(in crate::handlers) async fn start(self, body: Incoming, expects_continue: bool) -> Response {
+        let mut upload = Upload::new(body);
+        if expects_continue {
+            upload.send_continue().await;
+        }
+        let (acks, response) = Channel::<Bytes, io::Error>::new(limits::WAITING_ACKS);
+        drop(tokio::spawn(self.run(upload, acks)));
+        wire::streamed(wire::JSON, response.boxed_unsync())
+    }
+
+    /// Runs until the last ack is sent or, if the client has gone, until everything received is stored.
+    async fn run(mut self, mut upload: Upload, acks: Sender<Bytes, io::Error>) {
         let mut acks = Some(acks);
         loop {
-            self.put_out(&mut acks).await;
+            self.flush(&mut acks).await;
             if self.ingest.is_finished() {
                 break;
             }
-            let mut happening = self.next(&mut body).await;
-            // Before its ack: who has seen that may rely on images and messages being on their way.
-            if let Happening::Stored(_, Ok(aftermath)) = &mut happening
-                && let Some(aftermath) = aftermath.take()
+            let mut event = self.next_event(&mut upload).await;
+            // Before the PERSISTED ack: a client that has seen it may rely on its images and messages being queued.
+            if let SessionEvent::Stored(_, Ok(actions)) = &mut event
+                && let Some(actions) = actions.take()
             {
-                self.answerer.deliver(aftermath).await;
+                self.context.post_persist.run(actions).await;
             }
-            let reading = self.reading(&happening);
-            self.take(happening);
-            match reading {
-                Reading::On { pause } if pause.is_zero() => {}
-                Reading::On { pause } => tokio::time::sleep(pause).await,
-                Reading::Cut => self.cut(&mut acks),
+            let action = self.read_action(&event);
+            self.handle(event);
+            match action {
+                ReadAction::Continue { pause } if pause.is_zero() => {}
+                ReadAction::Continue { pause } => tokio::time::sleep(pause).await,
+                ReadAction::Disconnect => self.disconnect(&mut acks),
             }
         }
-        tracing::debug!(stream = self.stream.name, "a producer's connection is over");
+        tracing::debug!(stream = self.stream.name, "PutMedia session ended");
         self.lease = None;
-        // Ending the answer before the client has ended its body is what the service does after an error; what the client
-        // still sends is read away for a while so that it can read the last ack.
+        // Like the service, end the response before the client has ended its body. What the client still sends is read for
+        // a while, so that a reset does not destroy the last ack.
         drop(acks);
-        drain(body.body);
+        upload.discard();
     }
 
-    /// Sends acks and starts storing what is complete.
-    async fn put_out(&mut self, acks: &mut Option<Sender<Bytes, io::Error>>) {
+    /// Sends acks and starts to store complete fragments.
+    async fn flush(&mut self, acks: &mut Option<Sender<Bytes, io::Error>>) {
         while let Some(ack) = self.ingest.poll_ack() {
             let Some(sender) = acks else { continue };
-            if !send(sender, &ack, &self.befallen).await {
+            if !send_ack(sender, &ack, &self.faults).await {
                 *acks = None;
                 self.lease = None;
-                self.ingest.handle_broken(now(&self.clock));
+                self.ingest.handle_broken(self.context.clock.now());
             }
         }
         while let Some(fragment) = self.ingest.poll_fragment() {
             self.received = self.received.saturating_add(1);
-            match self.befallen.error_ack(self.received) {
-                Some(id) => self.ingest.handle_stored(&fragment.number, Err(ErrorId(id)), now(&self.clock)),
+            match self.faults.error_ack(self.received) {
+                Some(id) => self.ingest.handle_stored(&fragment.number, Err(ErrorId(id)), self.context.clock.now()),
                 None => self.waiting.push_back(fragment),
             }
         }
-        // What came behind a fragment that was refused is not kept: no ack says that it is.
+        // Fragments behind a refused one are not stored, since no ack reports them as stored.
         if self.storing.is_none() && !self.ingest.is_finished() {
             self.storing = self.waiting.pop_front().map(|fragment| self.store(fragment));
         }
     }
 
-    /// How reading goes on after this: as scripted faults and rates have it.
-    fn reading(&mut self, happening: &Happening) -> Reading {
-        let bytes = match happening {
-            Happening::Body(Some(Ok(bytes))) => bytes.len() as u64,
-            Happening::Lost(LeaseLost::Replaced) => return Reading::Cut,
-            _ => return Reading::On { pause: Duration::ZERO },
+    /// Returns what injected faults and quotas require after an event.
+    fn read_action(&mut self, event: &SessionEvent) -> ReadAction {
+        let bytes = match event {
+            SessionEvent::Body(Some(Ok(bytes))) => bytes.len() as u64,
+            SessionEvent::LeaseLost(LeaseEnd::Replaced) => return ReadAction::Disconnect,
+            _ => return ReadAction::Continue { pause: Duration::ZERO },
         };
         let from = self.read;
         self.read = from.saturating_add(bytes);
-        let paced = self.answerer.ledger.pace(&mut self.flow, Flow::In, bytes, now(&self.clock).at);
-        match self.befallen.on_body(from, self.read) {
-            Reading::On { pause } => Reading::On { pause: pause.max(paced) },
-            Reading::Cut => Reading::Cut,
+        let paced = self.context.quota.pace(&mut self.inflow, Flow::In, bytes, self.context.clock.now().at);
+        match self.faults.on_body(from, self.read) {
+            ReadAction::Continue { pause } => ReadAction::Continue { pause: pause.max(paced) },
+            ReadAction::Disconnect => ReadAction::Disconnect,
         }
     }
 
-    /// Breaks the connection.
-    fn cut(&mut self, acks: &mut Option<Sender<Bytes, io::Error>>) {
+    /// Closes the connection without ending the response.
+    fn disconnect(&mut self, acks: &mut Option<Sender<Bytes, io::Error>>) {
         if let Some(acks) = acks.take() {
-            acks.abort(io::Error::other("cut by the fault script, or by another producer of the stream"));
+            acks.abort(io::Error::other("closed by the fault script or by another producer of the stream"));
         }
         self.lease = None;
-        self.ingest.handle_broken(now(&self.clock));
+        self.ingest.handle_broken(self.context.clock.now());
     }
 
     fn store(&self, fragment: IngestedFragment) -> Storing {
-        let (answerer, key, stream) = (Arc::clone(&self.answerer), self.stream.media_key(), self.stream.arn.clone());
-        let (number, wall) = (fragment.number.clone(), self.clock.wall());
+        let (context, key, stream) = (Arc::clone(&self.context), self.stream.media_key(), self.stream.arn.clone());
+        let (number, wall) = (fragment.number.clone(), self.context.clock.wall());
         let done = tokio::task::spawn_blocking(move || {
-            answerer.media.append(&key, &fragment).map(|_| answerer.aftermath(&stream, &fragment, wall))
+            context.hub.append(&key, &fragment).map(|_| context.post_persist.plan(&stream, &fragment, wall))
         });
         Storing { number, done }
     }
 
-    async fn next(&mut self, body: &mut Upload) -> Happening {
+    async fn next_event(&mut self, upload: &mut Upload) -> SessionEvent {
         let takes_body = self.ingest.takes_body();
         let timeout = self.ingest.poll_timeout().map(tokio::time::Instant::from_std);
         let storing = &mut self.storing;
         let open = self.lease.is_some();
         tokio::select! {
             biased;
-            (number, result) = poll_fn(|cx| poll_storing(storing, cx)) => Happening::Stored(number, result),
-            loss = lost(self.lease.as_mut()), if open => Happening::Lost(loss),
-            () = stopped(self.stop.clone()), if open => Happening::Stopped,
-            piece = body.next(), if takes_body => Happening::Body(piece),
-            () = sleep_until(timeout), if timeout.is_some() => Happening::Timeout,
+            (number, result) = poll_fn(|cx| poll_storing(storing, cx)) => SessionEvent::Stored(number, result),
+            end = lost(self.lease.as_mut()), if open => SessionEvent::LeaseLost(end),
+            () = self.context.shutdown.requested(), if open => SessionEvent::Shutdown,
+            piece = upload.next(), if takes_body => SessionEvent::Body(piece),
+            () = sleep_until(timeout), if timeout.is_some() => SessionEvent::Timeout,
         }
     }
 
-    fn take(&mut self, happening: Happening) {
-        let now = now(&self.clock);
-        match happening {
-            Happening::Body(Some(Ok(bytes))) => self.ingest.handle_body(bytes, now),
-            Happening::Body(None) => {
+    fn handle(&mut self, event: SessionEvent) {
+        let now = self.context.clock.now();
+        match event {
+            SessionEvent::Body(Some(Ok(bytes))) => self.ingest.handle_body(bytes, now),
+            SessionEvent::Body(None) => {
                 self.lease = None;
                 self.ingest.handle_end(now);
             }
-            Happening::Body(Some(Err(error))) => {
-                tracing::debug!(%error, stream = self.stream.name, "a producer's body broke off");
+            SessionEvent::Body(Some(Err(error))) => {
+                tracing::debug!(%error, stream = self.stream.name, "PutMedia body ended early");
                 self.lease = None;
                 self.ingest.handle_broken(now);
             }
-            Happening::Stored(number, stored) => self.ingest.handle_stored(&number, stored.map(drop), now),
-            Happening::Timeout => self.ingest.handle_timeout(now),
-            Happening::Lost(LeaseLost::Deleted) => {
+            SessionEvent::Stored(number, stored) => self.ingest.handle_stored(&number, stored.map(drop), now),
+            SessionEvent::Timeout => self.ingest.handle_timeout(now),
+            SessionEvent::LeaseLost(LeaseEnd::StreamDeleted) => {
                 self.lease = None;
                 self.ingest.handle_error(ErrorId::STREAM_NOT_ACTIVE, now);
             }
-            // The connection is cut.
-            Happening::Lost(LeaseLost::Replaced) => {}
-            Happening::Stopped => {
+            // `read_action` disconnects.
+            SessionEvent::LeaseLost(LeaseEnd::Replaced) => {}
+            SessionEvent::Shutdown => {
                 self.lease = None;
                 self.ingest.handle_error(ErrorId::INTERNAL_ERROR, now);
             }
@@ -261,13 +243,13 @@ impl Session {
     }
 }
 
-/// Sends an ack as it is, or as scripted faults leave it; `false` when nobody reads any more.
-async fn send(acks: &mut Sender<Bytes, io::Error>, ack: &Ack, befallen: &Befallen) -> bool {
-    let outgoing = befallen.on_ack(ack.event_type(), &ack.line());
-    if !outgoing.delay.is_zero() {
-        tokio::time::sleep(outgoing.delay).await;
+/// Sends an ack, with injected faults applied; returns `false` if the client has gone.
+async fn send_ack(acks: &mut Sender<Bytes, io::Error>, ack: &Ack, faults: &InjectedFaults) -> bool {
+    let output = faults.on_ack(ack.event_type(), &ack.line());
+    if !output.delay.is_zero() {
+        tokio::time::sleep(output.delay).await;
     }
-    for piece in outgoing.pieces {
+    for piece in output.pieces {
         if acks.send_data(piece).await.is_err() {
             return false;
         }
@@ -275,17 +257,17 @@ async fn send(acks: &mut Sender<Bytes, io::Error>, ack: &Ack, befallen: &Befalle
     true
 }
 
-/// Waits for the storing that is under way; for ever if there is none.
+/// Waits for the fragment that is being stored, or forever if there is none.
 fn poll_storing(storing: &mut Option<Storing>, cx: &mut Context<'_>) -> Poll<(FragmentNumber, Stored)> {
     let Some(Storing { done, .. }) = storing else { return Poll::Pending };
     let result = ready!(Pin::new(done).poll(cx));
-    let number = storing.take().map(|storing| storing.number).expect("it was there a moment ago");
-    // A storing that panicked is the service's fault.
+    let number = storing.take().map(|storing| storing.number).expect("the fragment was just polled");
+    // An error means that storing panicked.
     Poll::Ready((number, result.unwrap_or(Err(ErrorId::INTERNAL_ERROR))))
 }
 
-/// Waits until the lease is lost; for ever if there is none.
-async fn lost(lease: Option<&mut PutLease>) -> LeaseLost {
+/// Waits until the lease is lost, or forever if there is none.
+async fn lost(lease: Option<&mut PutLease>) -> LeaseEnd {
     match lease {
         Some(lease) => lease.lost().await,
         None => std::future::pending().await,

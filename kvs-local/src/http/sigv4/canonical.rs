@@ -1,4 +1,4 @@
-//! The canonical request: the one text that signer and verifier both write down.
+//! The canonical request: the text that signer and verifier must agree on.
 
 use http::HeaderMap;
 use http::request::Parts;
@@ -6,20 +6,20 @@ use percent_encoding::{percent_decode_str, percent_encode};
 use ring::digest;
 
 use super::scope::hex;
-use super::{Form, Payload, incomplete};
+use super::{Location, Payload, incomplete};
 use crate::api::ApiError;
 
-/// SHA-256 of nothing: what the C producer and presigners sign in place of a streamed body.
+/// SHA-256 of an empty body: what the C producer and presigned requests sign for a streamed body.
 const EMPTY_HASH: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-/// The word the Java producer signs in place of a streamed body.
+/// What the Java producer signs for a streamed body.
 const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
-/// The header that may say what stands in place of the body's hash.
+/// The header with the payload hash, or the value used in its place.
 const HASH_HEADER: &str = "x-amz-content-sha256";
 
 /// Everything but `A-Z a-z 0-9 - . _ ~` is percent-encoded.
 const ENCODED: &percent_encoding::AsciiSet =
     &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-/// In a path the slash stays.
+/// As [`ENCODED`], but `/` is kept: for paths.
 const ENCODED_PATH: &percent_encoding::AsciiSet = &ENCODED.remove(b'/');
 
 /// The parts of the canonical request that do not depend on the body.
@@ -29,13 +29,13 @@ pub(super) struct Canonical {
     path: String,
     /// Sorted `key=value` pairs without the signature.
     query: Vec<String>,
-    /// `name:value` lines, as sent and with the host's port cut off.
+    /// `name:value` lines: as sent, and with the port removed from the host.
     headers: [String; 2],
     signed_headers: String,
 }
 
 impl Canonical {
-    pub(super) fn new(request: &Parts, signed_headers: &str, form: Form) -> Result<Self, ApiError> {
+    pub(super) fn new(request: &Parts, signed_headers: &str, location: Location) -> Result<Self, ApiError> {
         let names: Vec<&str> = signed_headers.split(';').map(str::trim).collect();
         if !names.iter().any(|name| name.eq_ignore_ascii_case("host")) {
             return Err(incomplete("'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization."));
@@ -46,10 +46,10 @@ impl Canonical {
         Ok(Self {
             method: request.method.as_str().to_owned(),
             path: percent_encode(request.uri.path().as_bytes(), ENCODED_PATH).to_string(),
-            query: canonical_query(request.uri.query().unwrap_or_default(), form),
+            query: canonical_query(request.uri.query().unwrap_or_default(), location),
             headers: [
                 header_lines(&request.headers, &names, Port::AsSent)?,
-                header_lines(&request.headers, &names, Port::Cut)?,
+                header_lines(&request.headers, &names, Port::Removed)?,
             ],
             signed_headers: signed_headers.to_owned(),
         })
@@ -61,9 +61,9 @@ impl Canonical {
     }
 }
 
-/// The first header that says what is asked for and is not signed: anyone on the way could change it.
+/// Returns the first `x-amz…` header that is not signed although it must be: anyone on the path could change it.
 ///
-/// SigV4 wants all `x-amz-…` headers signed. [`UNSIGNED_HEADERS`] are those that clients of this service send all the same.
+/// SigV4 requires all `x-amz-…` headers to be signed. [`UNSIGNED_HEADERS`] are the exceptions that real clients need.
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>
 fn unsigned<'a>(headers: &'a HeaderMap, signed: &[&str]) -> Option<&'a str> {
     let is_signed = |name: &str| signed.iter().any(|signed| signed.eq_ignore_ascii_case(name));
@@ -71,16 +71,16 @@ fn unsigned<'a>(headers: &'a HeaderMap, signed: &[&str]) -> Option<&'a str> {
     names.filter(|name| name.starts_with("x-amz")).find(|name| !UNSIGNED_HEADERS.contains(name) && !is_signed(name))
 }
 
-/// Left out or added after signing: the session token by the C producer, the word for the body's hash by the Java producer,
-/// the trace by AWS's proxies and by SDKs in Lambda.
+/// Headers that clients leave unsigned or add after signing: the session token (C producer), the payload hash (Java
+/// producer), the trace id (AWS proxies, SDKs in Lambda).
 const UNSIGNED_HEADERS: [&str; 3] = ["x-amz-security-token", HASH_HEADER, "x-amzn-trace-id"];
 
-/// Whether the port stays in the canonical host.
+/// Whether the canonical host includes the port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Port {
     AsSent,
-    /// Some signers leave it out although their HTTP library sends it.
-    Cut,
+    /// Some signers omit it although their HTTP library sends it.
+    Removed,
 }
 
 fn header_lines(headers: &HeaderMap, names: &[&str], port: Port) -> Result<String, ApiError> {
@@ -89,7 +89,7 @@ fn header_lines(headers: &HeaderMap, names: &[&str], port: Port) -> Result<Strin
         let name = name.to_ascii_lowercase();
         let mut value = header_value(headers, &name)
             .ok_or_else(|| incomplete(format!("the signed header '{}' is not in the request", name.escape_debug())))?;
-        if name == "host" && port == Port::Cut {
+        if name == "host" && port == Port::Removed {
             value.truncate(without_port(&value).len());
         }
         lines.push_str(&name);
@@ -100,7 +100,7 @@ fn header_lines(headers: &HeaderMap, names: &[&str], port: Port) -> Result<Strin
     Ok(lines)
 }
 
-/// All values of a header, joined by commas, with runs of blanks made one.
+/// Returns all values of a header, joined by commas, with runs of spaces collapsed.
 fn header_value(headers: &HeaderMap, name: &str) -> Option<String> {
     let mut all = headers.get_all(name).iter().peekable();
     all.peek()?;
@@ -118,30 +118,30 @@ fn without_port(host: &str) -> &str {
     }
 }
 
-/// Decoded, encoded anew and sorted, so that it does not matter how the client encoded it.
-fn canonical_query(query: &str, form: Form) -> Vec<String> {
+/// Decodes, re-encodes and sorts the query, so that the client's encoding does not matter.
+fn canonical_query(query: &str, location: Location) -> Vec<String> {
     let encode = |text: &str| percent_encode(&percent_decode_str(text).collect::<Vec<u8>>(), ENCODED).to_string();
     let pairs = query.split('&').filter(|pair| !pair.is_empty());
     let mut pairs: Vec<(String, String)> = pairs
         .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
         .map(|(key, value)| (encode(key), encode(value)))
-        .filter(|(key, _)| form == Form::Header || key != "X-Amz-Signature")
+        .filter(|(key, _)| location == Location::Header || key != "X-Amz-Signature")
         .collect();
     pairs.sort();
     pairs.into_iter().map(|(key, value)| format!("{key}={value}")).collect()
 }
 
-/// Every way a signer may have written the request down, likeliest first.
+/// Every canonical request that a signer may have used, most likely first.
 pub(super) struct Candidates<'a> {
     canonical: &'a Canonical,
     ways: std::vec::IntoIter<(String, usize, String)>,
 }
 
 impl<'a> Candidates<'a> {
-    pub(super) fn new(canonical: &'a Canonical, request: &Parts, payload: Payload<'_>, form: Form) -> Self {
+    pub(super) fn new(canonical: &'a Canonical, request: &Parts, payload: Payload<'_>, location: Location) -> Self {
         let mut ways = Vec::new();
         for hash in hashes(request, payload) {
-            for query in queries(&canonical.query, form) {
+            for query in queries(&canonical.query, location) {
                 for host in 0..canonical.headers.len() {
                     ways.push((query.clone(), host, hash.clone()));
                 }
@@ -161,7 +161,7 @@ impl Iterator for Candidates<'_> {
     }
 }
 
-/// What may stand for the body. A body that is known must match what was signed, or be signed as unsigned.
+/// Returns the payload hashes to try. A known body must match the signed hash, unless it was signed as unsigned.
 fn hashes(request: &Parts, payload: Payload<'_>) -> Vec<String> {
     let stated = request.headers.get(HASH_HEADER).and_then(|value| value.to_str().ok());
     let mut all: Vec<String> = Vec::new();
@@ -177,10 +177,10 @@ fn hashes(request: &Parts, payload: Payload<'_>) -> Vec<String> {
     all
 }
 
-/// Presigners of some services add the session token after signing.
-fn queries(pairs: &[String], form: Form) -> Vec<String> {
+/// Returns the queries to try: presigners of some services add the session token after signing.
+fn queries(pairs: &[String], location: Location) -> Vec<String> {
     let mut all = vec![pairs.join("&")];
-    if form == Form::Query {
+    if location == Location::Query {
         let without: Vec<&str> =
             pairs.iter().map(String::as_str).filter(|pair| !pair.starts_with("X-Amz-Security-Token=")).collect();
         if without.len() < pairs.len() {

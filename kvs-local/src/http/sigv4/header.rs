@@ -4,10 +4,10 @@ use http::HeaderValue;
 use http::request::Parts;
 
 use super::scope::{ALGORITHM, Scope, unhex};
-use super::{Claim, Form, incomplete};
+use super::{Claim, Location, incomplete};
 use crate::api::ApiError;
 
-/// Reads `AWS4-HMAC-SHA256 Credential=…, SignedHeaders=…, Signature=…`; blanks after the commas are optional.
+/// Parses `AWS4-HMAC-SHA256 Credential=…, SignedHeaders=…, Signature=…`; spaces after the commas are optional.
 pub(super) fn read(request: &Parts, value: &HeaderValue) -> Result<Claim, ApiError> {
     let value = value.to_str().map_err(|_| incomplete("the Authorization header is not plain text"))?;
     let Some(fields) = value.trim_start().strip_prefix(ALGORITHM) else {
@@ -26,11 +26,11 @@ pub(super) fn read(request: &Parts, value: &HeaderValue) -> Result<Claim, ApiErr
         signature: unhex(field("Signature")?).ok_or_else(|| incomplete("Signature must be hexadecimal"))?,
         token: text(request, "x-amz-security-token").map(str::to_owned),
         expires: None,
-        form: Form::Header,
+        location: Location::Header,
     })
 }
 
-/// `x-amz-date`.
+/// Returns the value of `x-amz-date`.
 fn date(request: &Parts) -> Result<String, ApiError> {
     text(request, "x-amz-date").map(str::to_owned).ok_or_else(|| {
         incomplete("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.")

@@ -1,4 +1,4 @@
-//! The keys that may sign, with their secrets.
+//! The access keys that may sign requests.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use super::scope::Scope;
 use super::unknown_client;
 use crate::api::ApiError;
 
-/// An access key with its secret, and the session token it must come with if it is a temporary one.
+/// An access key with its secret, and the session token that temporary keys require.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct AccessKey {
     pub(crate) id: String,
@@ -17,7 +17,7 @@ pub(crate) struct AccessKey {
 }
 
 impl AccessKey {
-    /// The key that signs for a scope: the secret folded with day, region, service and a word.
+    /// Derives the signing key for a scope from the secret, day, region, service and terminator.
     pub(super) fn signing_key(&self, scope: &Scope) -> hmac::Key {
         let first = format!("AWS4{}", self.secret);
         let fold = |key: &[u8], text: &str| hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text.as_bytes());
@@ -28,7 +28,8 @@ impl AccessKey {
         hmac::Key::new(hmac::HMAC_SHA256, tag.as_ref())
     }
 
-    /// A temporary key needs its token; a lasting one takes any, as clients send what they have.
+    /// Checks the session token: a temporary key requires its own; a long-term key accepts any, since some clients always
+    /// send one.
     pub(super) fn check_token(&self, token: Option<&str>) -> Result<(), ApiError> {
         match (&self.token, token) {
             (Some(wanted), Some(given)) if wanted != given => Err(unknown_client()),
@@ -45,12 +46,12 @@ impl fmt::Debug for AccessKey {
     }
 }
 
-/// The keys the service knows.
+/// The keys that the service accepts.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Keyring(Vec<AccessKey>);
+pub(crate) struct AccessKeys(Vec<AccessKey>);
 
-impl Keyring {
-    /// A ring of these keys.
+impl AccessKeys {
+    /// Accepts these keys.
     pub(crate) const fn new(keys: Vec<AccessKey>) -> Self {
         Self(keys)
     }

@@ -1,9 +1,9 @@
-//! Signature Version 4, checked: whether who signed a request knows the secret.
+//! Verification of AWS Signature Version 4.
 //!
-//! This is a canonicaliser of its own, written from the specification
-//! (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>), so that it judges the
-//! client's instead of agreeing with it. It takes what foreign producers sign: hop-by-hop headers, a session token inside or
-//! outside the signature, four ways to stand in for the body's hash, a host without its port.
+//! The canonicalization is written from the specification
+//! (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>) and shares no code with the
+//! signer in kvs-aws, so that it is an independent check. It accepts what other producers sign: hop-by-hop headers, a session
+//! token inside or outside the signature, four values in place of the payload hash, a host without its port.
 
 mod canonical;
 mod header;
@@ -20,49 +20,49 @@ use self::canonical::{Candidates, Canonical};
 use self::scope::Scope;
 use crate::api::{ApiError, Exception};
 
-pub(crate) use self::keys::{AccessKey, Keyring};
+pub(crate) use self::keys::{AccessKey, AccessKeys};
 
-/// What is known of the body when the signature is checked.
+/// What is known about the body when the signature is checked.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Payload<'a> {
     /// All of it.
     Whole(&'a [u8]),
-    /// It streams and cannot be hashed: the signer put a word or the hash of nothing in its place.
+    /// A streamed body, which cannot be hashed: the signer used a fixed value or the hash of an empty body.
     Streamed,
 }
 
-/// Decides who may call.
+/// Decides which requests are accepted.
 #[derive(Clone, Debug)]
-pub(crate) enum Gate {
-    /// Only requests signed with one of these keys for this region.
-    Signed { keys: Keyring, region: String },
-    /// Everybody; signatures are not looked at.
+pub(crate) enum Authenticator {
+    /// Accepts requests signed with one of these keys for this region.
+    Signed { keys: AccessKeys, region: String },
+    /// Accepts every request without looking at signatures.
     Anonymous,
 }
 
-/// What a request claims about its signature, by header or by query.
+/// The signature parameters of a request, from its header or its query.
 struct Claim {
     scope: Scope,
-    /// The date as it was signed, `YYYYMMDDTHHMMSSZ`.
+    /// The signed date, `YYYYMMDDTHHMMSSZ`.
     date: String,
     /// `SignedHeaders`, verbatim.
     signed_headers: String,
     signature: Vec<u8>,
     token: Option<String>,
-    /// Presigned requests say how long they are good for.
+    /// Lifetime of a presigned request.
     expires: Option<std::time::Duration>,
-    form: Form,
+    location: Location,
 }
 
-/// Where the signature travels.
+/// Where the signature parameters are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
+enum Location {
     Header,
     Query,
 }
 
-impl Gate {
-    /// Whether this request may pass at `now`.
+impl Authenticator {
+    /// Checks the signature of a request received at `now`.
     pub(crate) fn check(&self, request: &Parts, payload: Payload<'_>, now: SystemTime) -> Result<(), ApiError> {
         let Self::Signed { keys, region } = self else { return Ok(()) };
         let claim = Claim::read(request)?;
@@ -83,12 +83,12 @@ impl Claim {
         }
     }
 
-    /// Compares the signature with those of every way to write the request down that a signer may have chosen.
+    /// Compares the signature with that of every canonical request the signer may have used.
     fn verify(&self, request: &Parts, payload: Payload<'_>, key: &AccessKey) -> Result<(), ApiError> {
-        let canonical = Canonical::new(request, &self.signed_headers, self.form)?;
+        let canonical = Canonical::new(request, &self.signed_headers, self.location)?;
         let signing_key = key.signing_key(&self.scope);
         let mut shown = None;
-        for text in Candidates::new(&canonical, request, payload, self.form) {
+        for text in Candidates::new(&canonical, request, payload, self.location) {
             let to_sign = self.scope.string_to_sign(&self.date, &text);
             if ring::hmac::verify(&signing_key, to_sign.as_bytes(), &self.signature).is_ok() {
                 return Ok(());
@@ -107,7 +107,7 @@ impl Claim {
     }
 }
 
-/// The claim without its signature: it is of no use in a log.
+/// Omits the signature.
 impl fmt::Debug for Claim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Claim").field("scope", &self.scope).field("date", &self.date).finish_non_exhaustive()

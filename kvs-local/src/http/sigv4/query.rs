@@ -1,4 +1,4 @@
-//! The signature in the query string: presigned requests.
+//! Signatures in the query string: presigned requests.
 
 use std::time::Duration;
 
@@ -6,16 +6,16 @@ use http::request::Parts;
 use percent_encoding::percent_decode_str;
 
 use super::scope::{ALGORITHM, Scope, unhex};
-use super::{Claim, Form, incomplete};
+use super::{Claim, Location, incomplete};
 use crate::api::ApiError;
 use crate::limits;
 
-/// Whether the query says that the request is signed there.
+/// Returns whether the query contains a signature.
 pub(super) fn is_signed(request: &Parts) -> bool {
     find(request, "X-Amz-Algorithm").is_some() || find(request, "X-Amz-Signature").is_some()
 }
 
-/// Reads the claim out of the `X-Amz-…` parameters.
+/// Parses the `X-Amz-…` parameters.
 pub(super) fn read(request: &Parts) -> Result<Claim, ApiError> {
     let needed = |name: &str| {
         find(request, name).ok_or_else(|| incomplete(format!("AWS query-string parameters must include '{name}'.")))
@@ -31,11 +31,11 @@ pub(super) fn read(request: &Parts) -> Result<Claim, ApiError> {
         signature: unhex(&needed("X-Amz-Signature")?).ok_or_else(|| incomplete("Signature must be hexadecimal"))?,
         token: find(request, "X-Amz-Security-Token"),
         expires: expires(request)?,
-        form: Form::Query,
+        location: Location::Query,
     })
 }
 
-/// `X-Amz-Expires` in seconds; without it the request is as short-lived as one signed by header.
+/// Parses `X-Amz-Expires` in seconds; without it the request expires like one signed by header.
 fn expires(request: &Parts) -> Result<Option<Duration>, ApiError> {
     let Some(text) = find(request, "X-Amz-Expires") else { return Ok(None) };
     let life = text.parse().ok().map(Duration::from_secs);
@@ -46,7 +46,7 @@ fn expires(request: &Parts) -> Result<Option<Duration>, ApiError> {
     })
 }
 
-/// The decoded value of a parameter.
+/// Returns the decoded value of a parameter.
 fn find(request: &Parts, name: &str) -> Option<String> {
     let query = request.uri.query()?;
     let mut pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));

@@ -1,4 +1,4 @@
-//! For what and when a signature is good: day, region, service, and the age of its date.
+//! The credential scope (day, region, service) and the age of a signature.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,16 +11,16 @@ use super::incomplete;
 use crate::api::{ApiError, Exception};
 use crate::limits;
 
-/// The service all planes sign for.
+/// The service name that all operations sign for.
 const SERVICE: &str = "kinesisvideo";
-/// The word every scope ends with.
+/// The terminator of every scope.
 const END: &str = "aws4_request";
-/// The one algorithm there is; the asymmetric one is for multi-region access points.
+/// The only algorithm of this service; the asymmetric one is for multi-Region access points.
 pub(super) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 /// The format of a signature's date.
 const DATE: &str = "%Y%m%dT%H%M%SZ";
 
-/// `Credential=KEY/DAY/REGION/SERVICE/aws4_request`, taken apart.
+/// The parts of `Credential=KEY/DAY/REGION/SERVICE/aws4_request`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Scope {
     pub(super) access_key: String,
@@ -31,7 +31,7 @@ pub(super) struct Scope {
 }
 
 impl Scope {
-    /// Reads a credential. Keys may hold slashes, so it is read from its end.
+    /// Parses a credential from its end, since access keys may contain slashes.
     pub(super) fn parse(credential: &str) -> Result<Self, ApiError> {
         let mut parts = credential.rsplitn(5, '/').map(str::to_owned);
         let parts = (parts.next(), parts.next(), parts.next(), parts.next(), parts.next());
@@ -44,7 +44,7 @@ impl Scope {
         Ok(Self { access_key, day, region, service, end })
     }
 
-    /// Whether the scope is this service's and of the day of the date.
+    /// Checks that the scope names this service and the day of `date`.
     pub(super) fn check(&self, region: &str, date: &str) -> Result<(), ApiError> {
         let refuse = |what: String| Err(ApiError::new(Exception::InvalidSignature, what));
         if self.region != region {
@@ -79,7 +79,7 @@ impl Scope {
     }
 }
 
-/// Whether the date is near enough to the service's clock, or within the life of a presigned request.
+/// Checks that the date is within [`limits::CLOCK_SKEW`] of `now`, or within the lifetime of a presigned request.
 pub(super) fn check_age(date: &str, expires: Option<Duration>, now: SystemTime) -> Result<(), ApiError> {
     let signed = parse_date(date)?;
     let life = expires.unwrap_or(limits::CLOCK_SKEW);
@@ -113,14 +113,14 @@ fn print_date(at: SystemTime) -> String {
     Timestamp::try_from(at).map_or_else(|_| "an impossible time".to_owned(), |at| at.strftime(DATE).to_string())
 }
 
-/// Lower-case hexadecimal.
+/// Encodes as lower-case hexadecimal.
 pub(super) fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().map_or('0', char::from);
     bytes.iter().flat_map(|&byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
-/// Reads hexadecimal of either case.
+/// Decodes hexadecimal of either case.
 pub(super) fn unhex(text: &str) -> Option<Vec<u8>> {
     let nibble = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     let pairs = text.as_bytes().chunks(2);

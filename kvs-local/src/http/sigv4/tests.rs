@@ -1,4 +1,4 @@
-//! The judge is `aws-sigv4`, which signs; this verifier shares no code with it.
+//! Requests are signed by `aws-sigv4`, which shares no code with this verifier.
 
 use std::time::{Duration, SystemTime};
 
@@ -18,10 +18,10 @@ fn now() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_699_332_285)
 }
 
-fn gate(token: Option<&str>) -> Gate {
+fn authenticator(token: Option<&str>) -> Authenticator {
     let token = token.map(str::to_owned);
-    let keys = Keyring::new(vec![AccessKey { id: "AKID".into(), secret: "secret".into(), token }]);
-    Gate::Signed { keys, region: "us-west-2".into() }
+    let keys = AccessKeys::new(vec![AccessKey { id: "AKID".into(), secret: "secret".into(), token }]);
+    Authenticator::Signed { keys, region: "us-west-2".into() }
 }
 
 macro_rules! vectors {
@@ -31,7 +31,7 @@ macro_rules! vectors {
     };
 }
 
-/// Signs a request as settings say, with the headers it is given.
+/// Signs a request with these settings and headers.
 fn signed(
     uri: &str,
     headers: &[(&str, &str)],
@@ -69,17 +69,17 @@ fn json() -> Parts {
 }
 
 fn refused(parts: &Parts, payload: Payload<'_>, at: SystemTime) -> Exception {
-    gate(None).check(parts, payload, at).unwrap_err().exception
+    authenticator(None).check(parts, payload, at).unwrap_err().exception
 }
 
 #[test]
-fn a_signed_json_request_passes_and_another_body_does_not() {
-    assert_eq!(gate(None).check(&json(), Payload::Whole(BODY), now()), Ok(()));
+fn accepts_signed_body_and_rejects_another_body() {
+    assert_eq!(authenticator(None).check(&json(), Payload::Whole(BODY), now()), Ok(()));
     assert_eq!(refused(&json(), Payload::Whole(b"{}"), now()), Exception::InvalidSignature);
 }
 
 #[test]
-fn a_changed_path_header_key_or_signature_is_refused() {
+fn rejects_changed_path_header_key_or_signature() {
     let mut other_path = json();
     other_path.uri = "/deleteStream".parse().unwrap();
     assert_eq!(refused(&other_path, Payload::Whole(BODY), now()), Exception::InvalidSignature);
@@ -103,11 +103,11 @@ fn a_changed_path_header_key_or_signature_is_refused() {
 }
 
 #[test]
-fn a_header_that_says_what_is_asked_for_must_be_signed() {
+fn rejects_unsigned_amz_header() {
     let names = |name: &'static str| {
         let mut parts = json();
         parts.headers.insert(name, "door".parse().unwrap());
-        gate(None).check(&parts, Payload::Whole(BODY), now())
+        authenticator(None).check(&parts, Payload::Whole(BODY), now())
     };
     for name in ["x-amzn-stream-name", "x-amzn-fragment-timecode-type", "x-amz-target"] {
         let refusal = names(name).unwrap_err();
@@ -124,16 +124,16 @@ fn a_header_that_says_what_is_asked_for_must_be_signed() {
 }
 
 #[test]
-fn a_request_without_a_signature_is_told_so() {
+fn rejects_unsigned_request() {
     let (parts, ()) = Request::post("/listStreams").body(()).unwrap().into_parts();
     assert_eq!(refused(&parts, Payload::Whole(b""), now()), Exception::MissingAuthenticationToken);
-    assert_eq!(Gate::Anonymous.check(&parts, Payload::Whole(b""), now()), Ok(()));
+    assert_eq!(Authenticator::Anonymous.check(&parts, Payload::Whole(b""), now()), Ok(()));
 }
 
 #[test]
-fn the_clock_may_be_five_minutes_off_and_the_refusal_says_both_times() {
+fn accepts_five_minutes_of_clock_skew_and_no_more() {
     let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
-    let check = |at| gate(None).check(&json(), Payload::Whole(BODY), at);
+    let check = |at| authenticator(None).check(&json(), Payload::Whole(BODY), at);
     assert_eq!(check(now() + minutes(5)), Ok(()));
     assert_eq!(check(now() - minutes(5)), Ok(()));
     let late = check(now() + minutes(5) + Duration::from_secs(1)).unwrap_err();
@@ -151,7 +151,7 @@ fn the_clock_may_be_five_minutes_off_and_the_refusal_says_both_times() {
 }
 
 #[test]
-fn all_ways_to_sign_put_media_pass() {
+fn accepts_put_media_as_each_producer_signs_it() {
     let headers = [
         ("host", "127.0.0.1"),
         ("connection", "keep-alive"),
@@ -161,50 +161,50 @@ fn all_ways_to_sign_put_media_pass() {
         ("x-amzn-producer-start-timestamp", "1699332285.123"),
     ];
     let uri = "http://127.0.0.1:4567/putMedia";
-    // The C producer: hop-by-hop headers are signed, the hash is that of nothing, no hash header, host without port.
+    // The C producer: signed hop-by-hop headers, the hash of an empty body, no hash header, a host without port.
     let mut c_like = SigningSettings::default();
     c_like.excluded_headers = None;
     let parts = signed(uri, &headers, SignableBody::Bytes(b""), c_like, None);
     assert!(parts.headers["authorization"].to_str().unwrap().contains("connection;host;transfer-encoding;user-agent"));
-    assert_eq!(gate(None).check(&parts, Payload::Streamed, now()), Ok(()));
-    // This port is sent but was not signed.
+    assert_eq!(authenticator(None).check(&parts, Payload::Streamed, now()), Ok(()));
+    // The port is sent but was not signed.
     let mut with_port = parts;
     with_port.headers.insert("host", "127.0.0.1:4567".parse().unwrap());
-    assert_eq!(gate(None).check(&with_port, Payload::Streamed, now()), Ok(()));
-    // The Java producer: the word instead of the hash; the header is added after signing.
+    assert_eq!(authenticator(None).check(&with_port, Payload::Streamed, now()), Ok(()));
+    // The Java producer: UNSIGNED-PAYLOAD instead of the hash; the header is added after signing.
     let mut java = signed(uri, &headers, SignableBody::UnsignedPayload, SigningSettings::default(), None);
-    assert_eq!(gate(None).check(&java, Payload::Streamed, now()), Ok(()));
+    assert_eq!(authenticator(None).check(&java, Payload::Streamed, now()), Ok(()));
     java.headers.insert("x-amz-content-sha256", "UNSIGNED-PAYLOAD".parse().unwrap());
-    assert_eq!(gate(None).check(&java, Payload::Streamed, now()), Ok(()));
-    // This SDK: the same, with the header signed.
+    assert_eq!(authenticator(None).check(&java, Payload::Streamed, now()), Ok(()));
+    // kvs-aws: as the Java producer, with the header signed.
     let mut ours = SigningSettings::default();
     ours.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
     let parts = signed(uri, &headers, SignableBody::UnsignedPayload, ours, None);
-    assert_eq!(gate(None).check(&parts, Payload::Streamed, now()), Ok(()));
+    assert_eq!(authenticator(None).check(&parts, Payload::Streamed, now()), Ok(()));
     let mut other_stream = parts;
     other_stream.headers.insert("x-amzn-stream-name", "safe".parse().unwrap());
     assert_eq!(refused(&other_stream, Payload::Streamed, now()), Exception::InvalidSignature);
 }
 
 #[test]
-fn session_tokens_pass_signed_or_not_and_must_be_the_right_one() {
+fn checks_session_token_signed_or_unsigned() {
     for mode in [SessionTokenMode::Include, SessionTokenMode::Exclude] {
         let mut settings = SigningSettings::default();
         settings.session_token_mode = mode;
         let uri = "http://127.0.0.1:4567/describeStream";
         let parts = signed(uri, &[], SignableBody::Bytes(BODY), settings, Some("token"));
         assert!(parts.headers.contains_key("x-amz-security-token"));
-        let check = |token| gate(token).check(&parts, Payload::Whole(BODY), now());
+        let check = |token| authenticator(token).check(&parts, Payload::Whole(BODY), now());
         assert_eq!(check(Some("token")), Ok(()));
         assert_eq!(check(None), Ok(()));
         assert_eq!(check(Some("other")).unwrap_err().exception, Exception::UnrecognizedClient);
     }
-    let without = gate(Some("token")).check(&json(), Payload::Whole(BODY), now());
+    let without = authenticator(Some("token")).check(&json(), Payload::Whole(BODY), now());
     assert_eq!(without.unwrap_err().exception, Exception::UnrecognizedClient);
 }
 
 #[test]
-fn presigned_requests_live_as_long_as_they_say() {
+fn presigned_request_expires_after_its_lifetime() {
     for mode in [SessionTokenMode::Include, SessionTokenMode::Exclude] {
         let mut settings = SigningSettings::default();
         settings.signature_location = SignatureLocation::QueryParams;
@@ -213,7 +213,7 @@ fn presigned_requests_live_as_long_as_they_say() {
         settings.session_token_mode = mode;
         let uri = "http://127.0.0.1:4567/putMedia?name=a%20b";
         let parts = signed(uri, &[], SignableBody::Bytes(b""), settings, Some("to/ken+="));
-        let check = |at| gate(Some("to/ken+=")).check(&parts, Payload::Streamed, at);
+        let check = |at| authenticator(Some("to/ken+=")).check(&parts, Payload::Streamed, at);
         assert_eq!(check(now()), Ok(()));
         assert_eq!(check(now() + Duration::from_secs(900)), Ok(()));
         assert_eq!(check(now() + Duration::from_secs(901)).unwrap_err().exception, Exception::InvalidSignature);
@@ -224,16 +224,16 @@ fn presigned_requests_live_as_long_as_they_say() {
 }
 
 #[test]
-fn secrets_are_redacted() {
-    let text = format!("{:?}", gate(Some("hidden-token")));
+fn debug_output_redacts_secrets() {
+    let text = format!("{:?}", authenticator(Some("hidden-token")));
     assert!(text.contains("AKID") && !text.contains("secret\"") && !text.contains("hidden"), "{text}");
 }
 
-/// AWS's published requests, signed in a header and in the query: `tests/sigv4/NOTICE` says where they are from.
+/// The requests that AWS publishes, signed in a header and in the query; `tests/sigv4/NOTICE` names their source.
 ///
-/// Of the suite's others, some are not HTTP (unencoded UTF-8 and spaces, folded headers), some are for services that take
-/// paths as they come or encode them once, as S3 does, and some have dots and empty segments in the path: here a path is
-/// an operation's name.
+/// Left out of the suite: requests that are not HTTP (unencoded UTF-8 and spaces, folded headers), requests for services
+/// that encode paths once or not at all, such as S3, and paths with dots or empty segments, since a path here is the name of
+/// an operation.
 const PUBLISHED: &[(&str, &str, &str)] = &vectors![
     "get-header-key-duplicate",
     "get-header-value-order",
@@ -270,7 +270,7 @@ fn published(text: &str) -> (Parts, &[u8]) {
 }
 
 #[test]
-fn what_aws_published_as_signed_is_signed() {
+fn accepts_published_aws_test_vectors() {
     let secret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".into();
     let key = AccessKey { id: "AKIDEXAMPLE".into(), secret, token: None };
     for (name, header, query) in PUBLISHED {

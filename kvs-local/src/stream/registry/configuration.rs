@@ -1,4 +1,4 @@
-//! Image generation and notification: what a stream is told to do with tagged fragments.
+//! Image generation and notification configuration.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 use crate::api::{self, ApiError, Text};
 use crate::limits;
 
-/// A value that takes effect some time after it was set.
+/// A value that becomes effective some time after it is set.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Delayed<T> {
-    /// What held before the last change.
+    /// The value before the last change.
     before: Option<T>,
-    /// What was set last, and from when on it holds.
+    /// The value set last, effective from `since`.
     set: Option<T>,
     since: SystemTime,
 }
@@ -25,19 +25,19 @@ impl<T> Default for Delayed<T> {
 }
 
 impl<T: Clone> Delayed<T> {
-    /// Sets the value that holds from `since` on.
+    /// Sets the value that is effective from `since`.
     pub(crate) fn set(&mut self, value: Option<T>, since: SystemTime, now: SystemTime) {
         self.before = self.in_effect(now).cloned();
         self.set = value;
         self.since = since;
     }
 
-    /// What was set last, in effect or not: what Describe shows.
+    /// Returns the value set last, effective or not, as the Describe operations do.
     pub(crate) const fn latest(&self) -> Option<&T> {
         self.set.as_ref()
     }
 
-    /// What holds at `now`.
+    /// Returns the value that is effective at `now`.
     pub(crate) fn in_effect(&self, now: SystemTime) -> Option<&T> {
         if now >= self.since { self.set.as_ref() } else { self.before.as_ref() }
     }
@@ -51,7 +51,7 @@ pub(crate) enum Switch {
     Disabled,
 }
 
-/// The axis on which images are sampled.
+/// The timestamps by which images are sampled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(crate) enum ImageSelector {
@@ -59,7 +59,7 @@ pub(crate) enum ImageSelector {
     ProducerTimestamp,
 }
 
-/// `ImageGenerationConfiguration` of the API, checked.
+/// `ImageGenerationConfiguration` of the API.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct ImageGeneration {
@@ -84,7 +84,7 @@ pub(crate) enum PictureFormat {
     Png,
 }
 
-/// Where images go.
+/// The destination of images.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct ImageDestination {
@@ -92,7 +92,7 @@ pub(crate) struct ImageDestination {
     pub(crate) destination_region: String,
 }
 
-/// `NotificationConfiguration` of the API, checked.
+/// `NotificationConfiguration` of the API.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Notification {
@@ -100,7 +100,7 @@ pub(crate) struct Notification {
     pub(crate) destination_config: NotificationDestination,
 }
 
-/// Where notifications go: an SNS topic's ARN.
+/// The destination of notifications: the ARN of an SNS topic.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct NotificationDestination {
@@ -108,7 +108,7 @@ pub(crate) struct NotificationDestination {
 }
 
 impl ImageGeneration {
-    /// Checks what the JSON's shape does not: ranges, the bucket, the region.
+    /// Checks ranges, bucket and region.
     pub(crate) fn check(&self, region: &str, shortest_interval: u64) -> Result<(), ApiError> {
         self.destination_config.check(region)?;
         if self.sampling_interval < shortest_interval || self.sampling_interval > i32::MAX.unsigned_abs().into() {
@@ -123,7 +123,7 @@ impl ImageGeneration {
     }
 }
 
-/// Checks `FormatConfig`: no key but `JPEGQuality`, which is a text that holds 1 to 100.
+/// Checks `FormatConfig` and returns `JPEGQuality`, the only key: a string with a number from 1 to 100.
 pub(crate) fn check_quality(config: Option<&BTreeMap<String, String>>) -> Result<Option<u8>, ApiError> {
     let Some(config) = config else { return Ok(None) };
     let mut entries = config.iter();
@@ -157,7 +157,7 @@ impl ImageDestination {
     }
 }
 
-/// S3's rule: 3 to 63 of a-z, 0-9, '.', '-', beginning and ending with a letter or digit, no two dots in a row.
+/// The rule of S3: 3 to 63 of a-z, 0-9, '.' and '-', starting and ending with a letter or digit, no two dots in a row.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>
 fn is_bucket_name(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
@@ -170,7 +170,7 @@ fn is_bucket_name(name: &str) -> bool {
 }
 
 impl Notification {
-    /// Checks what the JSON's shape does not: that the destination is a standard SNS topic.
+    /// Checks that the destination is a standard SNS topic.
     pub(crate) fn check(&self) -> Result<(), ApiError> {
         let uri = &self.destination_config.uri;
         api::text(&Text::DESTINATION_URI, uri)?;
@@ -202,7 +202,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_delayed_value_leaves_the_old_one_in_effect_until_its_time() {
+    fn delayed_value_becomes_effective_at_its_time() {
         let start = SystemTime::UNIX_EPOCH + Duration::from_secs(100);
         let later = start + Duration::from_secs(60);
         let mut value = Delayed::default();
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn bucket_names_leave_no_way_out_of_the_folder() {
+    fn rejects_bucket_names_that_escape_the_folder() {
         for bad in ["", "..", "a..b", "ab", "../x", "A-bucket", "-abc", "abc.", "a/b", "con\0x"] {
             assert!(!is_bucket_name(bad), "{bad:?}");
         }
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_topic_is_a_standard_sns_topic() {
+    fn accepts_only_standard_sns_topics() {
         let check = |uri: &str| {
             let destination_config = NotificationDestination { uri: uri.into() };
             Notification { status: Switch::Enabled, destination_config }.check()

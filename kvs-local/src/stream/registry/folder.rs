@@ -1,4 +1,4 @@
-//! The registry on disk: one JSON file for each stream, replaced whole.
+//! The registry on disk: one JSON file per stream, replaced atomically.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -8,18 +8,18 @@ use ring::digest;
 
 use super::record::StreamRecord;
 
-/// The folder that holds the registry.
+/// The folder of the registry.
 #[derive(Debug)]
 pub(super) struct Folder(PathBuf);
 
 impl Folder {
-    /// Opens the folder, making it if it is not there.
+    /// Opens the folder and creates it if needed.
     pub(super) fn open(path: PathBuf) -> io::Result<Self> {
         fs::create_dir_all(&path)?;
         Ok(Self(path))
     }
 
-    /// All streams in the folder. A file that a crash left half written has another name and is removed.
+    /// Reads all streams. Files that a crash left half-written have another extension and are removed.
     pub(super) fn load(&self) -> io::Result<Vec<StreamRecord>> {
         let mut streams = Vec::new();
         for entry in fs::read_dir(&self.0)? {
@@ -33,7 +33,7 @@ impl Folder {
         Ok(streams)
     }
 
-    /// Writes a stream so that a crash at any instant leaves either the old or the new record.
+    /// Writes a stream. A crash at any time leaves either the old or the new record.
     pub(super) fn save(&self, stream: &StreamRecord) -> io::Result<()> {
         let path = self.path(&stream.name);
         let draft = path.with_extension("tmp");
@@ -44,7 +44,7 @@ impl Folder {
         self.sync()
     }
 
-    /// Forgets a stream.
+    /// Removes a stream.
     pub(super) fn remove(&self, name: &str) -> io::Result<()> {
         match fs::remove_file(self.path(name)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -53,12 +53,12 @@ impl Folder {
         self.sync()
     }
 
-    /// Renames and removals last only once the folder itself is on disk.
+    /// Syncs the folder: without it, renames and removals can be lost in a crash.
     fn sync(&self) -> io::Result<()> {
         if cfg!(unix) { File::open(&self.0)?.sync_all() } else { Ok(()) }
     }
 
-    /// The file of a stream. The name is a digest: stream names may be `..`, `CON` or longer than a file's name may be.
+    /// Returns the file of a stream, named by a digest: a stream name can be `..`, `CON` or too long for a file name.
     fn path(&self, name: &str) -> PathBuf {
         let digest = digest::digest(&digest::SHA256, name.as_bytes());
         let mut file = String::with_capacity(2 * FILE_NAME_BYTES + 5);
@@ -70,11 +70,11 @@ impl Folder {
     }
 }
 
-/// Bytes of a name's digest that name its file: enough that two names never meet.
+/// Bytes of the digest in a file name: enough to rule out collisions.
 const FILE_NAME_BYTES: usize = 16;
 
 fn read(path: &Path) -> io::Result<StreamRecord> {
     serde_json::from_slice(&fs::read(path)?).map_err(|error| {
-        io::Error::new(io::ErrorKind::InvalidData, format!("{} is no stream record: {error}", path.display()))
+        io::Error::new(io::ErrorKind::InvalidData, format!("{} is not a stream record: {error}", path.display()))
     })
 }

@@ -1,4 +1,4 @@
-//! All streams, in memory and on disk.
+//! The records of all streams, in memory and on disk.
 
 mod configuration;
 mod folder;
@@ -18,7 +18,7 @@ use crate::limits;
 pub(crate) use configuration::{ImageGeneration, ImageSelector, Notification, PictureFormat, Switch, check_quality};
 pub(crate) use record::{Phase, Status, StreamRecord};
 
-/// In whose name the service acts: it stands in ARNs and image keys.
+/// The region and account of the service, used in ARNs and image keys.
 #[derive(Clone, Debug)]
 pub(crate) struct Identity {
     pub(crate) region: String,
@@ -26,7 +26,7 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    /// The partition the region belongs to, second field of an ARN.
+    /// Returns the partition of the region, the second field of an ARN.
     pub(crate) fn partition(&self) -> &'static str {
         match self.region.split('-').next() {
             Some("cn") => "aws-cn",
@@ -41,18 +41,18 @@ impl Identity {
     }
 }
 
-/// How long changes take until they hold.
+/// How long changes take to become effective.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Pace {
+pub(crate) struct Delays {
     /// How long a stream stays CREATING, UPDATING or DELETING.
     pub(crate) transition: Duration,
-    /// How long image and notification configuration takes to come into effect.
+    /// How long image and notification configuration takes to become effective.
     pub(crate) configuration: Duration,
 }
 
-/// Why the registry could not be opened.
+/// The registry could not be opened.
 #[derive(Debug, thiserror::Error)]
-#[error("the registry of streams in {path} cannot be opened: {source}", path = path.display())]
+#[error("failed to open the stream registry in {path}", path = path.display())]
 pub(crate) struct OpenError {
     path: PathBuf,
     source: std::io::Error,
@@ -60,7 +60,7 @@ pub(crate) struct OpenError {
 
 /// All streams of the account.
 ///
-/// A change is on disk before anyone sees it: a registry opened again after a crash shows what was answered.
+/// A change is on disk before it becomes visible, so a registry that is opened after a crash matches the responses.
 #[derive(Debug)]
 pub(crate) struct Registry {
     identity: Identity,
@@ -71,7 +71,7 @@ pub(crate) struct Registry {
 #[derive(Debug)]
 struct Inner {
     streams: BTreeMap<String, StreamRecord>,
-    /// Names and versions drawn so far are not repeated.
+    /// Source of stream versions.
     random: fastrand::Rng,
 }
 
@@ -85,16 +85,16 @@ impl Registry {
         Ok(Self { identity, folder, inner })
     }
 
-    /// In whose name the streams are.
+    /// Returns region and account.
     pub(crate) const fn identity(&self) -> &Identity {
         &self.identity
     }
 
-    /// Adds a stream made by `make`, which is given a fresh record of that name.
+    /// Adds a stream. `make` completes a new record with that name.
     pub(crate) fn create(
         &self,
         name: &str,
-        pace: Pace,
+        delays: Delays,
         now: SystemTime,
         make: impl FnOnce(&mut StreamRecord),
     ) -> Result<StreamRecord, ApiError> {
@@ -107,21 +107,21 @@ impl Registry {
             let message = format!("the account has {} streams, the most it may have", limits::STREAMS);
             return Err(ApiError::new(Exception::AccountStreamLimitExceeded, message));
         }
-        let mut stream = self.fresh(name, inner.version(), pace, now);
+        let mut stream = self.fresh(name, inner.version(), delays, now);
         make(&mut stream);
         self.save(&stream)?;
         inner.streams.insert(stream.name.clone(), stream.clone());
         Ok(stream)
     }
 
-    /// The stream a request names.
+    /// Returns the stream that a request names.
     pub(crate) fn find(&self, wanted: &StreamRef, now: SystemTime) -> Result<StreamRecord, ApiError> {
         let name = named(wanted)?;
         let inner = self.lock(now);
-        inner.streams.get(name).filter(|stream| is_meant(stream, wanted)).cloned().ok_or_else(ApiError::no_stream)
+        inner.streams.get(name).filter(|stream| matches(stream, wanted)).cloned().ok_or_else(ApiError::no_stream)
     }
 
-    /// Changes the stream a request names: nothing changes if `change` refuses or the disk does.
+    /// Changes the stream that a request names. Nothing changes if `change` or writing to disk fails.
     pub(crate) fn change<T>(
         &self,
         wanted: &StreamRef,
@@ -130,7 +130,7 @@ impl Registry {
     ) -> Result<T, ApiError> {
         let name = named(wanted)?;
         let mut inner = self.lock(now);
-        let found = inner.streams.get(name).filter(|stream| is_meant(stream, wanted));
+        let found = inner.streams.get(name).filter(|stream| matches(stream, wanted));
         let mut stream = found.cloned().ok_or_else(ApiError::no_stream)?;
         let done = change(&mut stream)?;
         self.save(&stream)?;
@@ -138,8 +138,8 @@ impl Registry {
         Ok(done)
     }
 
-    /// Up to `most` streams whose names begin with `prefix` and come after `after`, in the order of their names, and whether
-    /// there are more.
+    /// Returns up to `most` streams with names that start with `prefix` and follow `after`, in the order of names, and
+    /// whether there are more.
     pub(crate) fn list(
         &self,
         prefix: &str,
@@ -158,22 +158,22 @@ impl Registry {
         (page, found.next().is_some())
     }
 
-    /// The media keys of all streams.
+    /// Returns the media keys of all streams.
     pub(crate) fn media_keys(&self, now: SystemTime) -> BTreeSet<String> {
         self.lock(now).streams.values().map(StreamRecord::media_key).collect()
     }
 
-    /// All streams.
+    /// Returns all streams.
     pub(crate) fn all(&self, now: SystemTime) -> Vec<StreamRecord> {
         self.lock(now).streams.values().cloned().collect()
     }
 
-    /// A version never used before.
+    /// Returns a new stream version.
     pub(crate) fn new_version(&self, now: SystemTime) -> String {
         self.lock(now).version()
     }
 
-    fn fresh(&self, name: &str, version: String, pace: Pace, now: SystemTime) -> StreamRecord {
+    fn fresh(&self, name: &str, version: String, delays: Delays, now: SystemTime) -> StreamRecord {
         let created_ms = epoch_ms(now);
         let Identity { region, account, .. } = &self.identity;
         let partition = self.identity.partition();
@@ -182,7 +182,7 @@ impl Registry {
             arn: self.identity.stream_arn(name, created_ms),
             created_ms,
             version,
-            phase: Phase::Creating { until: now.checked_add(pace.transition).unwrap_or(now) },
+            phase: Phase::Creating { until: now.checked_add(delays.transition).unwrap_or(now) },
             device_name: None,
             media_type: None,
             kms_key_id: format!("arn:{partition}:kms:{region}:{account}:alias/aws/kinesisvideo"),
@@ -196,12 +196,12 @@ impl Registry {
 
     fn save(&self, stream: &StreamRecord) -> Result<(), ApiError> {
         self.folder.save(stream).map_err(|error| {
-            tracing::error!(%error, "the registry could not be written");
-            ApiError::new(Exception::InternalFailure, "the registry could not be written")
+            tracing::error!(%error, "failed to write the stream registry");
+            ApiError::new(Exception::InternalFailure, "failed to write the stream registry")
         })
     }
 
-    /// The streams as they are at `now`: those whose deletion is over are forgotten first.
+    /// Locks the streams and removes those whose deletion is complete at `now`.
     fn lock(&self, now: SystemTime) -> MutexGuard<'_, Inner> {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let gone: Vec<String> = inner
@@ -213,7 +213,7 @@ impl Registry {
         for name in gone {
             inner.streams.remove(&name);
             if let Err(error) = self.folder.remove(&name) {
-                tracing::error!(%error, "a deleted stream's record could not be removed");
+                tracing::error!(%error, "failed to remove the record of a deleted stream");
             }
         }
         inner
@@ -226,10 +226,10 @@ impl Inner {
     }
 }
 
-/// Length of the versions the service gives out.
+/// Length of the versions that the service generates.
 const VERSION_LENGTH: usize = 20;
 
-/// The name a request means.
+/// Returns the stream name that a request contains.
 fn named(wanted: &StreamRef) -> Result<&str, ApiError> {
     let in_arn = match wanted.arn.as_deref() {
         Some(arn) => Some(api::name_in_arn(arn).ok_or_else(|| {
@@ -247,7 +247,7 @@ fn named(wanted: &StreamRef) -> Result<&str, ApiError> {
     }
 }
 
-/// Whether the stream of that name is the one of that ARN: account, region and creation are the same too.
-fn is_meant(stream: &StreamRecord, wanted: &StreamRef) -> bool {
+/// Returns whether the ARN in a request, if any, is the stream's: it has account, region and creation time too.
+fn matches(stream: &StreamRecord, wanted: &StreamRef) -> bool {
     wanted.arn.as_ref().is_none_or(|arn| *arn == stream.arn)
 }

@@ -1,4 +1,4 @@
-//! One stream as the registry keeps it.
+//! The record of one stream.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 use super::configuration::{Delayed, ImageGeneration, Notification};
 use crate::clock::{from_epoch_ms, json_seconds};
 
-/// A stream: its name, its settings and where it is in its life.
+/// A stream: its name, settings and lifecycle phase.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct StreamRecord {
     pub(crate) name: String,
     pub(crate) arn: String,
-    /// Creation in ms since 1970; the last field of the ARN.
+    /// Creation time in ms since the Unix epoch; the last field of the ARN.
     pub(crate) created_ms: u64,
     pub(crate) version: String,
     pub(crate) phase: Phase,
@@ -28,18 +28,18 @@ pub(crate) struct StreamRecord {
     pub(crate) notifications: Delayed<Notification>,
 }
 
-/// Where a stream is in its life.
+/// The lifecycle phase of a stream.
 ///
 /// ```text
 ///  CreateStream            until            Update…             until
 /// ────────────▶ Creating ────────▶ Active ────────▶ Updating ────────▶ Active
 ///                                    │ DeleteStream
 ///                                    ▼          until
-///                                 Deleting ────────▶ forgotten
+///                                 Deleting ────────▶ removed
 /// ```
 ///
-/// `until` lies in the past at once when the service has no transition delay. Updates of image and notification configuration
-/// do not pass through Updating.
+/// Without a transition delay `until` is the time of the change. Updates of image and notification configuration do not go
+/// through Updating.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Phase {
     Creating { until: SystemTime },
@@ -48,14 +48,14 @@ pub(crate) enum Phase {
     Deleting { until: SystemTime },
 }
 
-/// What a phase looks like from outside at a given time.
+/// The phase at a given time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Status {
     Creating,
     Active,
     Updating,
     Deleting,
-    /// Deletion is over: the stream is to be forgotten.
+    /// Deletion is complete: the record is to be removed.
     Deleted,
 }
 
@@ -83,22 +83,22 @@ impl Status {
 }
 
 impl StreamRecord {
-    /// Where the stream is in its life.
+    /// Returns the status at `now`.
     pub(crate) fn status(&self, now: SystemTime) -> Status {
         self.phase.status(now)
     }
 
-    /// Under which key its media is stored: a stream made again under the same name has another one.
+    /// Returns the key of its media in the store; a stream created again under the same name has another one.
     pub(crate) fn media_key(&self) -> String {
         format!("{}/{}", self.name, self.created_ms)
     }
 
-    /// Whether media may be put and read: the stream is neither being made nor being deleted.
+    /// Returns whether media can be put and read: the stream is neither being created nor deleted.
     pub(crate) fn takes_media(&self, now: SystemTime) -> bool {
         matches!(self.status(now), Status::Active | Status::Updating)
     }
 
-    /// `StreamInfo` of DescribeStream and ListStreams; absent values are explicit nulls, as on the wire.
+    /// Returns `StreamInfo` of DescribeStream and ListStreams; absent values are explicit nulls, as in the service.
     pub(crate) fn info(&self, now: SystemTime) -> Value {
         json!({
             "CreationTime": json_seconds(self.created_ms),
@@ -114,7 +114,7 @@ impl StreamRecord {
         })
     }
 
-    /// The oldest server time that retention still covers; `None` when nothing is kept at all.
+    /// Returns the oldest server time within retention, `None` if retention is zero.
     pub(crate) fn keeps_since(&self, now: SystemTime) -> Option<SystemTime> {
         let kept = std::time::Duration::from_secs(self.retention_hours.checked_mul(3600).filter(|&kept| kept > 0)?);
         Some(now.checked_sub(kept).unwrap_or_else(|| from_epoch_ms(0)))

@@ -1,36 +1,30 @@
-//! GetImages: pictures of stored media at given times.
+//! One page of GetImages: the request, checked, and its response.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use base64_simd::STANDARD;
-use bytes::Bytes;
 use ring::digest;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::dispatcher::{Answerer, internal};
-use crate::api::wire::{self, Answer};
-use crate::api::{ApiError, Exception, StreamRef, parse, required, within};
+use crate::api::{ApiError, StreamRef, required, within};
 use crate::clock::{from_json_seconds, json_seconds};
-use crate::faults::Befallen;
 use crate::images::{
     Axis, DecodeOptions, ExtractError, ImageEncoding, ImageRequest, ImageResult, ImageSize, JpegQuality, RenderOptions,
     extract_images,
 };
 use crate::ingest::Profile;
 use crate::limits;
-use crate::stream::registry::{ImageSelector, PictureFormat, StreamRecord, check_quality};
-use crate::stream::store_media_source::StoreMediaSource;
+use crate::stream::StoreMediaSource;
+use crate::stream::registry::{ImageSelector, PictureFormat, check_quality};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct GetImages {
+pub(super) struct Request {
     #[serde(flatten)]
-    stream: StreamRef,
+    pub(super) stream: StreamRef,
     image_selector_type: Option<ImageSelector>,
     start_timestamp: Option<f64>,
     end_timestamp: Option<f64>,
@@ -43,107 +37,59 @@ struct GetImages {
     next_token: Option<String>,
 }
 
-/// A checked request: which samples, and which of them come on this page.
+/// A checked request: all its sampling instants, and those of this page.
 #[derive(Debug)]
-struct Plan {
+pub(super) struct ImagesPage {
     axis: Axis,
     start_ms: u64,
     end_ms: u64,
     interval_ms: u64,
     rendering: RenderOptions,
-    page: u64,
+    /// Number of images on a page.
+    pub(super) size: u64,
+    /// Index of the first sample on this page.
     first: u64,
-    /// Binds tokens to the request they were made for.
-    request: String,
+    /// Identifies the request, so that its tokens are not accepted for another.
+    fingerprint: String,
 }
 
-/// Where the next page begins.
+/// Where the next page starts.
 #[derive(Debug, Serialize, Deserialize)]
 struct Token {
     first: u64,
+    /// Fingerprint of the request.
     request: String,
 }
 
-/// Reads the body of a request as its answer does, for fuzzing.
-pub(super) fn understand(body: &[u8], profile: Profile) -> Result<(), ApiError> {
-    Plan::new(&parse(body)?, profile).map(drop)
-}
-
-impl Answerer {
-    /// Decodes and encodes; as many requests at a time as there are cores.
-    pub(super) async fn get_images(self: &Arc<Self>, body: &Bytes, befallen: &Befallen) -> Result<Answer, ApiError> {
-        let request: GetImages = parse(body)?;
-        let plan = Plan::new(&request, self.profile)?;
-        let now = self.clock.wall();
-        let stream = self.registry.find(&request.stream, now)?;
-        let since = kept_since(&stream, now)?;
-        let at = super::put_media::session::now(&self.clock).at;
-        self.ledger.metadata(&stream.name, limits::IMAGES_POINTS.saturating_add(plan.page), at)?;
-        self.ledger.media(&stream.name, plan.page, at)?;
-        let permit = Arc::clone(&self.picture_work).acquire_owned().await.map_err(|_| internal())?;
-        let answerer = Arc::clone(self);
-        let cancel = CancelOnDrop::default();
-        let (cancelled, scripted) = (Arc::clone(&cancel.0), befallen.image_error());
-        let made = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
-            let media = StoreMediaSource { store: Arc::clone(answerer.media.store()), key: stream.media_key(), since };
-            let work = Work { media: &media, scripted, cancelled: &|| cancelled.load(Ordering::Relaxed) };
-            plan.answer(&work)
-        });
-        let answer = made.await.map_err(|_| internal())??;
-        Ok(wire::ok(Some(answer), befallen.style()))
-    }
-}
-
-/// Cancels the work of a request when its future is dropped, because the client has disconnected.
-#[derive(Default)]
-struct CancelOnDrop(Arc<AtomicBool>);
-
-impl Drop for CancelOnDrop {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-/// The oldest server time whose media the stream keeps; a stream that keeps none has no pictures.
-fn kept_since(stream: &StreamRecord, now: SystemTime) -> Result<SystemTime, ApiError> {
-    if !stream.takes_media(now) {
-        return Err(ApiError::no_stream());
-    }
-    stream.keeps_since(now).ok_or_else(|| {
-        let message = "the stream keeps no data (DataRetentionInHours is 0), so there is nothing to read";
-        ApiError::new(Exception::NoDataRetention, message)
-    })
-}
-
-impl Plan {
-    fn new(request: &GetImages, profile: Profile) -> Result<Self, ApiError> {
+impl ImagesPage {
+    /// Checks a request against the limits of `profile`.
+    pub(super) fn new(request: &Request, profile: Profile) -> Result<Self, ApiError> {
         let axis = match required("imageSelectorType", request.image_selector_type)? {
             ImageSelector::ServerTimestamp => Axis::Server,
             ImageSelector::ProducerTimestamp => Axis::Producer,
         };
         let start_ms = from_json_seconds("StartTimestamp", required("startTimestamp", request.start_timestamp)?)?;
         let end_ms = from_json_seconds("EndTimestamp", required("endTimestamp", request.end_timestamp)?)?;
-        let (interval_ms, page) = check_ranges(request, profile, start_ms, end_ms)?;
-        let mut plan = Self {
+        let (interval_ms, size) = check_ranges(request, profile, start_ms, end_ms)?;
+        let mut page = Self {
             axis,
             start_ms,
             end_ms,
             interval_ms,
             rendering: rendering(request)?,
-            page,
+            size,
             first: 0,
-            request: String::new(),
+            fingerprint: String::new(),
         };
-        plan.request = plan.fingerprint(&request.stream);
+        page.fingerprint = page.fingerprint_for(&request.stream);
         if let Some(token) = request.next_token.as_deref() {
-            plan.first = plan.read_token(token)?;
+            page.first = page.read_token(token)?;
         }
-        Ok(plan)
+        Ok(page)
     }
 
-    /// What makes a request the same request on its next page; the size of pages may change.
-    fn fingerprint(&self, stream: &StreamRef) -> String {
+    /// Hashes what must be equal in the request for the next page. The page size may change.
+    fn fingerprint_for(&self, stream: &StreamRef) -> String {
         let Self { axis, start_ms, end_ms, interval_ms, rendering, .. } = self;
         let all = format!("{stream:?} {axis:?} {start_ms} {end_ms} {interval_ms} {rendering:?}");
         let digest = digest::digest(&digest::SHA256, all.as_bytes());
@@ -153,25 +99,26 @@ impl Plan {
     fn read_token(&self, token: &str) -> Result<u64, ApiError> {
         let read = (token.len() <= limits::CONTROL_TOKEN).then(|| STANDARD.decode_to_vec(token).ok()).flatten();
         let read: Option<Token> = read.and_then(|json| serde_json::from_slice(&json).ok());
-        read.filter(|read| read.request == self.request)
+        read.filter(|read| read.request == self.fingerprint)
             .map(|read| read.first)
             .ok_or_else(|| ApiError::invalid("NextToken is not one that this request returned"))
     }
 
-    /// The samples: from the start on, every interval, the end included.
+    /// Returns the number of samples: one at the start and after each interval, the end included.
     fn samples(&self) -> u64 {
         self.end_ms.saturating_sub(self.start_ms).checked_div(self.interval_ms).unwrap_or(0).saturating_add(1)
     }
 
-    fn answer(&self, work: &Work<'_>) -> Result<Value, ApiError> {
-        let end = self.samples().min(self.first.saturating_add(self.page));
+    /// Renders the images and returns the response. Blocks.
+    pub(super) fn render(&self, job: &ImageJob<'_>) -> Result<Value, ApiError> {
+        let end = self.samples().min(self.first.saturating_add(self.size));
         let at = |sample: u64| self.start_ms.saturating_add(sample.saturating_mul(self.interval_ms));
         let instants: Vec<u64> = (self.first..end).map(at).collect();
-        let results = self.pictures(&instants, work)?;
+        let results = self.images(&instants, job)?;
         let mut images = Vec::new();
         let mut room = limits::IMAGES_ANSWER;
         for (&at, result) in instants.iter().zip(&results) {
-            let entry = work.scripted.map_or_else(|| entry(at, result), |code| without_picture(at, code));
+            let entry = job.injected_error.map_or_else(|| entry(at, result), |code| without_image(at, code));
             let size = entry["ImageContent"].as_str().map_or(0, str::len);
             if size > room && !images.is_empty() {
                 break;
@@ -185,37 +132,38 @@ impl Plan {
     }
 
     fn token(&self, first: u64) -> String {
-        let token = Token { first, request: self.request.clone() };
-        STANDARD.encode_to_string(serde_json::to_vec(&token).expect("a number and a text are always JSON"))
+        let token = Token { first, request: self.fingerprint.clone() };
+        STANDARD.encode_to_string(serde_json::to_vec(&token).expect("serializing a number and a string does not fail"))
     }
 
-    fn pictures(&self, instants: &[u64], work: &Work<'_>) -> Result<Vec<ImageResult>, ApiError> {
+    fn images(&self, instants: &[u64], job: &ImageJob<'_>) -> Result<Vec<ImageResult>, ApiError> {
         let instants: Vec<Duration> = instants.iter().copied().map(Duration::from_millis).collect();
         let (Some(&first), Some(&last)) = (instants.first(), instants.last()) else { return Ok(Vec::new()) };
-        let spans = work.media.spans(self.axis, first, last).map_err(|error| {
-            tracing::error!(%error, "fragments could not be listed");
-            internal()
+        let spans = job.media.spans(self.axis, first, last).map_err(|error| {
+            tracing::error!(%error, "failed to list fragments");
+            ApiError::internal()
         })?;
         let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let request = ImageRequest { instants, axis: self.axis, rendering: self.rendering };
-        Ok(extract_images(work.media, &spans, &request, DecodeOptions { threads, cancelled: work.cancelled }).results)
+        Ok(extract_images(job.media, &spans, &request, DecodeOptions { threads, cancelled: job.cancelled }).results)
     }
 }
 
-/// What the pictures of a request are made from.
-struct Work<'a> {
-    media: &'a StoreMediaSource,
-    /// The error that a scripted fault puts in the place of every picture.
-    scripted: Option<&'static str>,
-    cancelled: &'a (dyn Fn() -> bool + Sync),
+/// What the images of a page are rendered from.
+pub(super) struct ImageJob<'a> {
+    pub(super) media: &'a StoreMediaSource,
+    /// The error that an injected fault reports in place of every image.
+    pub(super) injected_error: Option<&'static str>,
+    /// Returns `true` once the client has gone.
+    pub(super) cancelled: &'a (dyn Fn() -> bool + Sync),
 }
 
-fn without_picture(at_ms: u64, code: &str) -> Value {
+fn without_image(at_ms: u64, code: &str) -> Value {
     json!({ "TimeStamp": json_seconds(at_ms), "Error": code })
 }
 
-/// The sampling interval and the size of a page.
-fn check_ranges(request: &GetImages, profile: Profile, start_ms: u64, end_ms: u64) -> Result<(u64, u64), ApiError> {
+/// Returns the sampling interval in ms and the page size.
+fn check_ranges(request: &Request, profile: Profile, start_ms: u64, end_ms: u64) -> Result<(u64, u64), ApiError> {
     let span = end_ms
         .checked_sub(start_ms)
         .ok_or_else(|| ApiError::invalid("EndTimestamp must not lie before StartTimestamp"))?;
@@ -233,7 +181,7 @@ fn check_ranges(request: &GetImages, profile: Profile, start_ms: u64, end_ms: u6
     Ok((interval, request.max_results.unwrap_or(largest).min(largest)))
 }
 
-fn rendering(request: &GetImages) -> Result<RenderOptions, ApiError> {
+fn rendering(request: &Request) -> Result<RenderOptions, ApiError> {
     let quality = check_quality(request.format_config.as_ref())?;
     let format = match required("format", request.format)? {
         PictureFormat::Png => ImageEncoding::Png,
@@ -247,7 +195,7 @@ fn rendering(request: &GetImages) -> Result<RenderOptions, ApiError> {
             (Ok(width), Ok(height)) => ImageSize::new(width, height),
             _ => None,
         },
-        // The service's words.
+        // The message of the service.
         _ => return Err(ApiError::invalid("Height and width for the images need to be provided or none.")),
     };
     Ok(RenderOptions { format, size })
@@ -260,11 +208,11 @@ fn entry(at_ms: u64, result: &ImageResult) -> Value {
             let content = STANDARD.encode_to_string(picture);
             if content.len() > limits::IMAGE_CONTENT {
                 let (size, most) = (content.len(), limits::IMAGE_CONTENT);
-                tracing::warn!(at_ms, size, most, "a picture is larger than GetImages may give");
-                return without_picture(at_ms, "MEDIA_ERROR");
+                tracing::warn!(at_ms, size, most, "image exceeds the size limit of GetImages");
+                return without_image(at_ms, "MEDIA_ERROR");
             }
             json!({ "TimeStamp": at, "ImageContent": content })
         }
-        Err(error) => without_picture(at_ms, ExtractError::code(error)),
+        Err(error) => without_image(at_ms, ExtractError::code(error)),
     }
 }

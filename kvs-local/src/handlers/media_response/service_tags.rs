@@ -1,4 +1,4 @@
-//! The tags that the service itself writes around a fragment.
+//! The Matroska tags that the service adds to fragments.
 
 use std::ops::Range;
 use std::time::SystemTime;
@@ -6,8 +6,8 @@ use std::time::SystemTime;
 use bytes::{BufMut, Bytes, BytesMut};
 use kvs_mkv::Chunks;
 
-/// Tags > Tag > SimpleTag… with element sizes of four bytes, as the service writes them.
-pub(super) fn tags(pairs: &[(&str, &str)]) -> Bytes {
+/// Writes Tags > Tag > SimpleTag… with element sizes of four bytes, as the service does.
+pub(in crate::handlers) fn tags(pairs: &[(&str, &str)]) -> Bytes {
     let simple = pairs.iter().map(|(name, value)| {
         let name = element(TAG_NAME, name.as_bytes());
         let value = element(TAG_STRING, value.as_bytes());
@@ -25,32 +25,32 @@ fn element(id: &[u8], body: &[u8]) -> Bytes {
     bytes.freeze()
 }
 
-/// Epoch seconds with exactly three decimals.
+/// Formats epoch seconds with exactly three decimals.
 pub(super) fn seconds(time: SystemTime) -> String {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     format!("{}.{:03}", since.as_secs(), since.subsec_millis())
 }
 
-/// An EBML head and a segment of unknown size with nothing but an error in it.
+/// Returns an EBML head and a segment of unknown size that contains only tags.
 pub(super) fn error_document(pairs: &[(&str, &str)]) -> Bytes {
     [Bytes::from_static(EBML_AND_SEGMENT), tags(pairs)].concat().into()
 }
 
-/// The head of a session as every fragment carries it: a segment that was sent with a size gets an unknown one, since here it
-/// holds one fragment of many. All other bytes stay.
+/// Returns the header of a session with an unknown segment size, since the segment here contains only one fragment. All
+/// other bytes stay.
 pub(super) fn open_ended(header: &Bytes) -> Chunks {
     let Some(size) = segment_size(header) else { return Chunks::from(header.clone()) };
     let rest = header.slice(size.end..);
     let mut front = BytesMut::from(header.get(..size.end).unwrap_or_default());
     if let Some([first, others @ ..]) = front.get_mut(size) {
-        // The length mark stays, all bits of the value are set (RFC 8794 §6.2).
+        // An unknown size keeps the length marker and sets all value bits (RFC 8794 §6.2).
         *first |= u8::MAX.checked_shr(first.leading_zeros() + 1).unwrap_or(0);
         others.fill(u8::MAX);
     }
     [front.freeze(), rest].into_iter().collect()
 }
 
-/// Where the size of the segment stands, behind the EBML head and what void there is.
+/// Returns the position of the segment size, after the EBML head and any void.
 fn segment_size(header: &[u8]) -> Option<Range<usize>> {
     let mut at = 0_usize;
     loop {
@@ -65,13 +65,13 @@ fn segment_size(header: &[u8]) -> Option<Range<usize>> {
     }
 }
 
-/// How many bytes the variable-size integer has that begins here.
+/// Returns the length in bytes of the variable-size integer at the start.
 fn vint_len(bytes: &[u8]) -> Option<usize> {
     let zeros = bytes.first()?.leading_zeros();
     if zeros < 8 { usize::try_from(zeros + 1).ok() } else { None }
 }
 
-/// The value of a variable-size integer without its length mark.
+/// Returns the value of a variable-size integer without its length marker.
 fn vint_value(bytes: &[u8]) -> u64 {
     let all = bytes.iter().fold(0_u64, |value, &byte| (value << 8) | u64::from(byte));
     let bits = 7 * u32::try_from(bytes.len()).unwrap_or(8);
@@ -84,7 +84,7 @@ const SIMPLE_TAG: &[u8] = &[0x67, 0xC8];
 const TAG_NAME: &[u8] = &[0x45, 0xA3];
 const TAG_STRING: &[u8] = &[0x44, 0x87];
 const SEGMENT: &[u8] = &[0x18, 0x53, 0x80, 0x67];
-/// An EBML head as kvs-mkv and the SDKs write it, and a segment of unknown size.
+/// An EBML head, as kvs-mkv and the AWS SDKs write it, and a segment of unknown size.
 const EBML_AND_SEGMENT: &[u8] = &[
     0x1A, 0x45, 0xDF, 0xA3, 0xA3, // EBML
     0x42, 0x86, 0x81, 0x01, 0x42, 0xF7, 0x81, 0x01, 0x42, 0xF2, 0x81, 0x04, 0x42, 0xF3, 0x81,
@@ -93,7 +93,7 @@ const EBML_AND_SEGMENT: &[u8] = &[
     0x42, 0x87, 0x81, 0x02, 0x42, 0x85, 0x81, 0x02, // its versions
     0x18, 0x53, 0x80, 0x67, 0xFF, // segment
 ];
-/// Length mark of a size in four bytes.
+/// Length marker of a four-byte size.
 const FOUR_BYTE_SIZE: u32 = 0x1000_0000;
 
 #[cfg(test)]
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tags_have_sizes_of_four_bytes() {
+    fn tags_use_four_byte_sizes() {
         let golden = [
             &[0x12, 0x54, 0xC3, 0x67, 0x10, 0, 0, 0x1E][..], // Tags
             &[0x73, 0x73, 0x10, 0, 0, 0x18],                 // Tag
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_document_parses() {
+    fn error_document_parses() {
         let mut parser = Parser::new(Limits::default());
         parser.push(error_document(&[("a", "b"), ("c", "")]));
         assert!(matches!(parser.next_event(), Ok(Some(Event::Segment(_)))));
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_segment_of_known_size_is_opened_and_nothing_else_touched() {
+    fn open_ended_changes_only_the_segment_size() {
         let known = [&EBML_AND_SEGMENT[..44], &[0x40, 0x20], b"rest"].concat();
         let opened = [&EBML_AND_SEGMENT[..44], &[0x7F, 0xFF], b"rest"].concat();
         assert_eq!(open_ended(&Bytes::from(known)), Chunks::from(opened));

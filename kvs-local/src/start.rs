@@ -1,0 +1,243 @@
+//! Starting the service: opens the data folder, binds the address and connects the parts.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+
+use crate::builder::{Builder, Remote, SubscriptionRequest, Transport};
+use crate::data_dir::{DataDir, DataDirError};
+use crate::deliver::{Delivery, DeliverySettings, Subscription};
+use crate::faults::{Fault, Faults, InvalidFaults};
+use crate::handlers::{Components, Control, Gate};
+use crate::http::{Listener, Tls};
+use crate::ingest::Profile;
+use crate::limits;
+use crate::local::{LocalKvs, Parts};
+use crate::quotas::Quota;
+use crate::shutdown;
+use crate::store::{Store, StorePolicy};
+use crate::stream::registry::{Identity, Registry};
+use crate::stream::{StreamHub, retention};
+
+/// The service could not be started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The address is reachable from other machines, which was not allowed.
+    #[error("{address} is not a loopback address: allow remote clients or listen on 127.0.0.1")]
+    NotLoopback {
+        /// The configured address.
+        address: SocketAddr,
+    },
+    /// The address could not be bound.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The configured address.
+        address: SocketAddr,
+        /// The error of the system.
+        source: io::Error,
+    },
+    /// The data folder could not be opened.
+    #[error("cannot use data folder {path}", path = path.display())]
+    DataDir {
+        /// The folder.
+        path: PathBuf,
+        /// The cause.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Another service uses the data folder.
+    #[error("data folder {path} is in use by another service", path = path.display())]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A subscription has an invalid topic or URL.
+    #[error("invalid subscription to {arn}")]
+    Subscription {
+        /// The topic.
+        arn: String,
+        /// The cause.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Delivery of images and messages could not be started.
+    #[error("cannot start delivery of images and messages")]
+    Delivery {
+        /// The cause.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A fault is invalid.
+    #[error(transparent)]
+    Faults(#[from] InvalidFaults),
+    /// TLS could not be set up.
+    #[error("cannot set up TLS")]
+    Tls {
+        /// The cause.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The region is invalid.
+    #[error("invalid region '{region}': expected 1 to 32 of a-z, 0-9 and '-', such as us-west-2")]
+    Region {
+        /// The configured region.
+        region: String,
+    },
+    /// The account is invalid.
+    #[error("invalid account '{account}': expected 12 digits")]
+    Account {
+        /// The configured account.
+        account: String,
+    },
+}
+
+impl LocalKvs {
+    /// Returns a builder; see [`Builder`] for the defaults.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+}
+
+impl Builder {
+    /// Starts the service on the current tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// The address cannot be bound or is not a loopback address without [`allow_remote`](Self::allow_remote), the data folder
+    /// cannot be used or is in use, or region, account, subscriptions or faults are invalid.
+    pub async fn start(self) -> Result<LocalKvs, StartError> {
+        let identity = self.identity()?;
+        if !self.listen.ip().is_loopback() && self.remote == Remote::Refused {
+            return Err(StartError::NotLoopback { address: self.listen });
+        }
+        self.faults.iter().try_for_each(Fault::check)?;
+        let folder = DataDir::open(self.data_dir.as_deref())?;
+        let seed = self.seed.unwrap_or_else(|| fastrand::u64(..));
+        let (registry, hub) = self.open_streams(folder.path(), identity, seed)?;
+        let (listener, endpoint) = self.bind(folder.path()).await?;
+        let delivery = Arc::new(self.start_delivery(folder.path(), &endpoint.url)?);
+
+        let (stop, shutdown) = shutdown::channel();
+        let faults = Arc::new(Faults::new(self.faults.clone()));
+        let gate = Gate {
+            authenticator: self.authenticator(),
+            faults: Arc::clone(&faults),
+            quota: Arc::new(Quota::new(self.quotas)),
+        };
+        let components = Components {
+            control: Control::new(Arc::clone(&registry), self.delays, min_sampling_interval(self.profile)),
+            registry: Arc::clone(&registry),
+            hub: Arc::clone(&hub),
+            delivery: Arc::clone(&delivery),
+            clock: self.clock.clone(),
+            profile: self.profile,
+            seed,
+            shutdown: shutdown.clone(),
+        };
+        let (dispatcher, put_media) = components.into_dispatcher(gate);
+        let trim = retention::run(Arc::clone(&registry), Arc::clone(&hub), self.clock.clone(), shutdown.clone());
+        let trimming = tokio::spawn(trim);
+        let serving = tokio::spawn(listener.run(Arc::new(dispatcher), shutdown));
+        Ok(LocalKvs::new(Parts {
+            address: endpoint.address,
+            endpoint_url: endpoint.url,
+            ca_certificate: endpoint.ca_certificate,
+            region: self.region.clone(),
+            key: self.first_key(),
+            registry,
+            hub,
+            clock: self.clock,
+            delivery,
+            faults,
+            put_media,
+            stop,
+            tasks: vec![serving, trimming],
+            folder,
+        }))
+    }
+
+    fn identity(&self) -> Result<Identity, StartError> {
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        if self.region.is_empty() || self.region.len() > 32 || !self.region.bytes().all(plain) {
+            return Err(StartError::Region { region: self.region.clone() });
+        }
+        if self.account.len() != 12 || !self.account.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(StartError::Account { account: self.account.clone() });
+        }
+        Ok(Identity { region: self.region.clone(), account: self.account.clone() })
+    }
+
+    fn open_streams(
+        &self,
+        data_dir: &Path,
+        identity: Identity,
+        seed: u64,
+    ) -> Result<(Arc<Registry>, Arc<StreamHub>), StartError> {
+        let unusable = |source| StartError::DataDir { path: data_dir.to_owned(), source };
+        let registry = Registry::open(data_dir.join("streams"), identity, seed);
+        let registry = Arc::new(registry.map_err(|error| unusable(error.into()))?);
+        let store = Store::open(data_dir.join("media"), StorePolicy::default());
+        let hub = store.and_then(|store| StreamHub::open(store, &registry, self.clock.wall()));
+        let hub = Arc::new(hub.map_err(|error| unusable(error.into()))?);
+        Ok((registry, hub))
+    }
+
+    async fn bind(&self, data_dir: &Path) -> Result<(Listener, BoundEndpoint), StartError> {
+        let failed = |source| StartError::Listen { address: self.listen, source };
+        let tcp = TcpListener::bind(self.listen).await.map_err(failed)?;
+        let address = tcp.local_addr().map_err(failed)?;
+        let tls = match self.transport {
+            Transport::Plain => None,
+            Transport::Tls => Some(Tls::open(data_dir, address.ip())),
+        };
+        let tls = tls.transpose().map_err(|error| StartError::Tls { source: error.into() })?;
+        let (scheme, ca_certificate) =
+            tls.as_ref().map_or(("http", None), |tls| ("https", Some(tls.authority.clone())));
+        let listener = Listener::new(tcp, tls.map(|tls| tls.acceptor)).map_err(failed)?;
+        Ok((listener, BoundEndpoint { address, url: format!("{scheme}://{address}"), ca_certificate }))
+    }
+
+    fn start_delivery(&self, data_dir: &Path, base_url: &str) -> Result<Delivery, StartError> {
+        let settings = DeliverySettings {
+            data_dir: data_dir.to_owned(),
+            region: self.region.clone(),
+            account: self.account.clone(),
+            base_url: base_url.to_owned(),
+            subscriptions: self.subscriptions.iter().map(subscription).collect::<Result<_, _>>()?,
+        };
+        let clock = self.clock.clone();
+        Delivery::start(&settings, move || clock.wall()).map_err(|error| StartError::Delivery { source: error.into() })
+    }
+}
+
+/// The address that the service listens on.
+struct BoundEndpoint {
+    address: SocketAddr,
+    url: String,
+    ca_certificate: Option<String>,
+}
+
+impl From<DataDirError> for StartError {
+    fn from(error: DataDirError) -> Self {
+        match error {
+            DataDirError::InUse { path } => Self::InUse { path },
+            DataDirError::Io { path, source } => Self::DataDir { path, source: source.into() },
+        }
+    }
+}
+
+fn subscription(request: &SubscriptionRequest) -> Result<Subscription, StartError> {
+    match request {
+        SubscriptionRequest::Configured(subscription) => Ok(subscription.clone()),
+        SubscriptionRequest::Named { arn, url } => Subscription::new(arn, url)
+            .map_err(|error| StartError::Subscription { arn: arn.clone(), source: error.into() }),
+    }
+}
+
+/// Returns the lower limit of the sampling interval of images, in ms.
+const fn min_sampling_interval(profile: Profile) -> u64 {
+    match profile {
+        Profile::Year2022 => limits::SAMPLING_INTERVAL_MS_2022,
+        Profile::Current => limits::SAMPLING_INTERVAL_MS,
+    }
+}
