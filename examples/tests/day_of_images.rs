@@ -17,7 +17,9 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use kvs_aws::{Client, ClientConfig, Credentials, HttpSend, Region, ResponseBody, Sending, StreamId, TransportError};
+use kvs_aws::{
+    Client, ClientConfig, Credentials, HttpSend, Region, ResponseBody, SendFuture, StreamId, TransportError,
+};
 use kvs_examples::cli::client_of;
 use kvs_images::{ImagesExt, Pace};
 use kvs_local::LocalKvs;
@@ -36,7 +38,7 @@ struct Counted {
 }
 
 impl HttpSend for Counted {
-    fn send(&self, request: http::Request<Bytes>) -> Sending<'_> {
+    fn send(&self, request: http::Request<Bytes>) -> SendFuture<'_> {
         fn broken(error: impl std::error::Error + Send + Sync + 'static) -> TransportError {
             TransportError::Broken { source: error.into() }
         }

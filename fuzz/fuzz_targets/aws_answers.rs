@@ -5,11 +5,10 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 use bytes::Bytes;
 use kvs_types::__internal::from_epoch_millis;
-use kvs_aws::retry::RetryPolicy;
 use kvs_aws::{
-    ApiName, Client, Config, Credentials, DescribeStream, DescribeStreamStorageConfiguration, Endpoint, TailEvent,
+    ApiName, Client, ClientConfig, Credentials, DescribeStream, DescribeStreamStorageConfiguration, Endpoint, TailEvent,
     GetDataEndpoint, GetHlsStreamingSessionUrl, HttpSend, ListFragments, ListStreams, ListTagsForStream, MediaTail,
-    Operation, Region, ResponseBody, Sending, StartSelector, StreamId, TimestampOrigin, limits,
+    Operation, Region, ResponseBody, RetryConfig, SendFuture, StartSelector, StreamId, TimestampOrigin, limits,
 };
 use kvs_images::{DescribeImageGenerationConfiguration, DescribeNotificationConfiguration};
 use libfuzzer_sys::fuzz_target;
@@ -29,7 +28,7 @@ struct Answer {
 }
 
 impl HttpSend for Parrot {
-    fn send(&self, request: http::Request<Bytes>) -> Sending<'_> {
+    fn send(&self, request: http::Request<Bytes>) -> SendFuture<'_> {
         let Answer { status, body, endpoint_known } = self.0.lock().expect("one thread").clone();
         let response = http::Response::builder().status(status).header("x-amzn-requestid", "1");
         let body = match request.uri().path() {
@@ -49,7 +48,7 @@ struct Bench {
 static BENCH: LazyLock<Bench> = LazyLock::new(|| {
     let parrot = Arc::new(Parrot::default());
     let credentials = Credentials::from_keys("AKID", "secret", None);
-    let config = Config::new(Region::new("eu-west-1").expect("a region"), credentials).retry(RetryPolicy::none());
+    let config = ClientConfig::new(Region::new("eu-west-1").expect("a region"), credentials).retry(RetryConfig::disabled());
     let client = Client::new(config.transport(Arc::clone(&parrot) as Arc<dyn HttpSend>)).expect("a client");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     Bench { parrot, client, runtime }

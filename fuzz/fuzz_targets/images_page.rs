@@ -1,7 +1,8 @@
 //! Any bytes as a page of pictures: one entry for each of the list, each picture as long as its text says.
 #![no_main]
 
-use kvs_images::{ImageError, parse_page};
+use kvs_aws::__internal::parse_page;
+use kvs_aws::ImageError;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 

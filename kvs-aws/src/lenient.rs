@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer};
 ///
 /// # Errors
 /// Those of `T`.
-pub fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+pub(crate) fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de> + Default,

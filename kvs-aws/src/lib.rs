@@ -26,8 +26,9 @@
 //! * Dropping a future gives its exchange up; nothing goes on behind your back.
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
-pub mod lenient;
 pub mod limits;
+
+mod lenient;
 
 mod auth;
 mod client;
@@ -38,15 +39,16 @@ mod put_media;
 
 #[cfg(feature = "iot")]
 pub use auth::iot::{IotConfig, IotConfigError, IotCredentials, IotError};
-pub use auth::sign::{Payload, SignError, sign};
 pub use client::Client;
 pub use client::config::{ClientConfig, ConfigError};
 pub use client::media_tail::{MediaTail, TailEvent};
-pub use client::retry;
+pub use client::retry::RetryConfig;
+pub use kvs_types::{FieldProblem, InvalidField, StreamArn, StreamId, StreamName};
 pub use net::dial::{InvalidProxy, Proxy, ProxyError};
 pub use net::endpoint::{Endpoint, Fips, InvalidEndpoint, IpFamilies};
-pub use net::http_send::{HttpSend, ResponseBody, Sending};
-pub use net::region::{Partition, Region};
+pub use net::error::{Phase, TransportError};
+pub use net::http_send::{HttpSend, ResponseBody, SendFuture};
+pub use net::region::Region;
 pub use net::timeouts::Timeouts;
 pub use net::tls::{TlsError, TlsRoots};
 pub use ops::archived::{
@@ -68,19 +70,24 @@ pub use ops::control::{
 };
 pub use ops::images::error::ImageError;
 pub use ops::images::format::{FormatConfig, ImageFormat, SamplingProfile};
-pub use ops::images::get_images::{GetImages, Image, ImagePage, parse_page};
+pub use ops::images::get_images::{GetImages, Image, ImagePage};
 pub use ops::media::{GetMedia, MediaBody, StartSelector};
-pub use protocol::error::{Error, Phase, ResponseProblem, ServiceError, ServiceErrorKind, TransportError};
-pub use protocol::operation::{ApiName, Operation, Target};
-pub use protocol::reply::{self, Reply};
+pub use protocol::error::{Error, ResponseProblem};
+pub use protocol::operation::{ApiName, Operation};
+pub use protocol::service_error::{ServiceError, ServiceErrorKind};
 pub use put_media::{
     Acks, PutMedia, PutMediaAcks, PutMediaExchange, PutMediaSender, SendPermit, SessionEnded, TimecodeType,
 };
 
-pub use kvs_types::{FieldProblem, InvalidField, StreamArn, StreamId, StreamName};
-
 /// Where credentials come from: any provider of the AWS SDK for Rust, or fixed [`Credentials`].
 pub use aws_credential_types::{Credentials, provider::ProvideCredentials};
+
+/// What only the tests and crates of this family need. Not covered by semantic versioning.
+#[doc(hidden)]
+pub mod __internal {
+    pub use crate::ops::images::get_images::parse_page;
+    pub use crate::protocol::response::parse_error;
+}
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -6,10 +6,9 @@ use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
-use kvs_aws::retry::RetryPolicy;
 use kvs_aws::{
     Client, ClientConfig, Credentials, DescribeStream, Endpoint, GetDataEndpoint, HttpSend, ListFragments, ListStreams,
-    ListTagsForStream, Operation, Region, ResponseBody, Sending, StreamId, TimestampOrigin, TlsRoots, reply,
+    ListTagsForStream, Operation, Region, ResponseBody, RetryConfig, SendFuture, StreamId, TimestampOrigin, TlsRoots,
 };
 use proptest::prelude::*;
 
@@ -18,7 +17,7 @@ use proptest::prelude::*;
 struct Parrot(Bytes);
 
 impl HttpSend for Parrot {
-    fn send(&self, _request: http::Request<Bytes>) -> Sending<'_> {
+    fn send(&self, _request: http::Request<Bytes>) -> SendFuture<'_> {
         let body = ResponseBody::full(self.0.clone());
         Box::pin(async { Ok(Response::new(body)) })
     }
@@ -34,7 +33,7 @@ static NO_TRUST: LazyLock<Arc<rustls::ClientConfig>> = LazyLock::new(|| {
 fn read<O: Operation>(body: &Bytes, operation: O) -> bool {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let credentials = Credentials::from_keys("AKID", "secret", None);
-    let config = ClientConfig::new(Region::new("eu-west-1").unwrap(), credentials).retry(RetryPolicy::none());
+    let config = ClientConfig::new(Region::new("eu-west-1").unwrap(), credentials).retry(RetryConfig::disabled());
     let config = config.tls_roots(TlsRoots::Custom(Arc::clone(&NO_TRUST)));
     let client = Client::new(config.transport(Arc::new(Parrot(body.clone())))).unwrap();
     let endpoint: Endpoint = "http://127.0.0.1:1".parse().unwrap();
@@ -106,7 +105,7 @@ proptest! {
                 headers.insert(name, value);
             }
         }
-        let error = reply::parse_error(StatusCode::from_u16(status).unwrap(), &headers, &body);
+        let error = kvs_aws::__internal::parse_error(StatusCode::from_u16(status).unwrap(), &headers, &body);
         prop_assert_eq!(error.status, status);
         prop_assert!(error.message.chars().count() <= kvs_aws::limits::ERROR_MESSAGE_CHARS);
     }

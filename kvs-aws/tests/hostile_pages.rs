@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test panics")]
 
-use kvs_aws::parse_page;
+use kvs_aws::__internal::parse_page;
 use proptest::prelude::*;
 
 fn entry() -> impl Strategy<Value = String> {

@@ -13,6 +13,7 @@ use kvs_aws::{
     Client, DescribeStream, Endpoint, Error, Proxy, ProxyError, PutMedia, StreamId, TimecodeType, TlsRoots,
     TransportError,
 };
+use kvs_types::__internal::ErrorChain;
 use rustls::pki_types::PrivateKeyDer;
 use support::{Scripted, config, ok};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -119,7 +120,7 @@ async fn service() -> Scripted {
 }
 
 fn client(service: &str, proxy: Proxy) -> Client {
-    Client::new(config(service).proxy(proxy).retry(kvs_aws::retry::RetryPolicy::none())).unwrap()
+    Client::new(config(service).proxy(proxy).retry(kvs_aws::RetryConfig::disabled())).unwrap()
 }
 
 /// One session of PutMedia with a service that speaks as little as can be.
@@ -189,12 +190,12 @@ async fn a_proxy_that_asks_is_told_who_comes_and_one_that_is_not_content_is_name
     let known = Proxy::new(&format!("http://user:pass%3Aword%40@{}", proxy.address)).unwrap();
     call(known).await.unwrap();
     let error = call(Proxy::new(&proxy.address).unwrap()).await.unwrap_err();
-    let said = error.to_string();
-    assert!(said.ends_with("asks for a user and password, or does not take those given (HTTP 407)"), "{said}");
-    assert!(said.contains(&format!("http://{}", proxy.address)), "{said}");
+    let message = ErrorChain(&error).to_string();
+    assert!(message.ends_with("requires a user and password, or rejects the ones in its URL (HTTP 407)"), "{message}");
+    assert!(message.contains(&format!("http://{}", proxy.address)), "{message}");
     let wrong = Proxy::new(&format!("http://user:very-secret@{}", proxy.address)).unwrap();
     let error = call(wrong).await.unwrap_err();
-    assert!(!format!("{error}{error:?}").contains("very-secret"), "{error:?}");
+    assert!(!format!("{}{error:?}", ErrorChain(&error)).contains("very-secret"), "{error:?}");
     assert!(proxy_error(&error).is_some_and(|cause| matches!(cause, ProxyError::Unauthorized { .. })), "{error:?}");
 }
 
@@ -217,35 +218,45 @@ async fn what_stands_between_is_told_apart_in_one_line() {
     let says = |text: &str| Manner::Saying(Bytes::from(text.to_owned()));
     let endless = format!("HTTP/1.1 200 OK\r\nX-Long: {}", "a".repeat(1 << 20));
     for (manner, target, needle) in [
-        (Manner::Obliging, gone.as_str(), "does not connect to localhost:"),
-        (says("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"), "kvs.example", "(HTTP 403 Forbidden)"),
-        (says("SSH-2.0-OpenSSH_9.9\r\n\r\n"), "kvs.example", "gives no usable answer: invalid HTTP version"),
-        (says(&endless), "kvs.example", "gives no usable answer: message head is too large"),
-        (says("HTTP/1.1 200 OK\r\n\r\nHELLO"), "kvs.example", "gives no usable answer: 5 bytes after its head"),
+        (Manner::Obliging, gone.as_str(), "did not connect to localhost:"),
+        (says("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"), "kvs.example", "(HTTP 403)"),
+        (
+            says("SSH-2.0-OpenSSH_9.9\r\n\r\n"),
+            "kvs.example",
+            "sent an invalid response to CONNECT: invalid HTTP version",
+        ),
+        (says(&endless), "kvs.example", "sent an invalid response to CONNECT: message head is too large"),
+        (
+            says("HTTP/1.1 200 OK\r\n\r\nHELLO"),
+            "kvs.example",
+            "sent an invalid response to CONNECT: 5 unexpected bytes after the response head",
+        ),
     ] {
         let proxy = ProxyServer::start(manner, None).await;
         let client = client(&format!("http://{target}"), Proxy::new(&proxy.address).unwrap());
         let call = client.send(DescribeStream::new(stream())).await.unwrap_err();
         let session = PutMedia::new(stream(), TimecodeType::Absolute);
-        let session = client.put_media(session, &client.config().control_endpoint().unwrap()).await.unwrap_err();
+        let session = client.put_media(session, client.control_endpoint()).await.unwrap_err();
         for error in [call, session] {
             assert!(matches!(error, Error::Transport(TransportError::Connect { .. })), "{error:?}");
-            assert!(error.to_string().contains(needle), "{error}");
+            let message = ErrorChain(&error).to_string();
+            assert!(message.contains(needle), "{message}");
         }
     }
     let error = client("http://kvs.example", Proxy::new(&gone).unwrap()).send(DescribeStream::new(stream())).await;
     let error = error.unwrap_err();
-    assert!(error.to_string().contains(&format!("cannot reach the proxy http://{gone}: ")), "{error}");
+    let message = ErrorChain(&error).to_string();
+    assert!(message.contains(&format!("cannot connect to proxy http://{gone}: ")), "{message}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_proxy_that_never_answers_costs_the_time_to_connect_and_no_more() {
     let proxy = ProxyServer::start(Manner::Saying(Bytes::new()), None).await;
     let config = config("https://kvs.example").proxy(Proxy::new(&proxy.address).unwrap());
-    let client = Client::new(config.retry(kvs_aws::retry::RetryPolicy::none())).unwrap();
+    let client = Client::new(config.retry(kvs_aws::RetryConfig::disabled())).unwrap();
     let call = client.send(DescribeStream::new(stream())).await.unwrap_err();
     let session = PutMedia::new(stream(), TimecodeType::Absolute);
-    let session = client.put_media(session, &client.config().control_endpoint().unwrap()).await.unwrap_err();
+    let session = client.put_media(session, client.control_endpoint()).await.unwrap_err();
     for error in [call, session] {
         assert_eq!(error.to_string(), "connecting took longer than 5000 ms");
     }
@@ -326,7 +337,7 @@ async fn a_proxy_that_others_wrote_carries_calls_and_put_media() {
     client(&service.url, known.clone()).send(DescribeStream::new(stream())).await.unwrap();
     let unknown = Proxy::new(&format!("http://127.0.0.1:{}", foreign.port)).unwrap();
     let error = client(&service.url, unknown).send(DescribeStream::new(stream())).await.unwrap_err();
-    assert!(error.to_string().contains("HTTP 407"), "{error}");
+    assert!(ErrorChain(&error).to_string().contains("HTTP 407"), "{error:?}");
 
     let (acceptor, roots) = certificate();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -111,7 +111,7 @@ async fn a_refused_session_gives_the_services_error() {
 #[tokio::test]
 async fn a_head_that_comes_only_after_media_is_waited_for_by_the_acks() {
     let (server, endpoint) = Server::start().await;
-    let quick = Timeouts::default().put_media_head_start(Duration::ZERO);
+    let quick = Timeouts::default().put_media_head(Duration::ZERO);
     let given_up = Cell::new(0_u32);
     let service = async {
         let (mut stream, _) = server.accept().await;
@@ -216,7 +216,7 @@ async fn a_broken_connection_and_a_missing_head_are_transport_errors() {
     let camera = async {
         let broken = open(&endpoint, Timeouts::default()).await.unwrap_err();
         assert!(matches!(broken, Error::Transport(TransportError::Broken { .. })), "{broken}");
-        let late = open(&endpoint, Timeouts::default().head(Duration::from_millis(50))).await.unwrap_err();
+        let late = open(&endpoint, Timeouts::default().response_head(Duration::from_millis(50))).await.unwrap_err();
         assert!(matches!(late, Error::Transport(TransportError::Timeout { .. })), "{late}");
         assert_eq!(late.to_string(), "waiting for the response took longer than 50 ms");
     };

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use kvs_aws::limits::{PAGE_IMAGES, REQUEST_RANGE};
-use kvs_aws::retry::Outcome;
 use kvs_aws::{Error, ImagePage, ListFragments};
 use kvs_types::__internal::{epoch_millis, from_epoch_millis};
 
@@ -43,7 +42,7 @@ impl Fetcher {
         match self.repair(window, &mut gathered).await {
             Ok(()) => {}
             // Pictures need not come with the right to list fragments.
-            Err(error) if Outcome::of(&error) == Outcome::Fatal => {
+            Err(error) if !error.is_transient() => {
                 tracing::warn!(%error, "pictures at the start of a range may be missing");
             }
             Err(error) => gathered.fail_leading_gap(&Arc::new(error)),
@@ -52,7 +51,7 @@ impl Fetcher {
     }
 
     fn note(&self, error: Error) -> Arc<Error> {
-        let fatal = Outcome::of(&error) == Outcome::Fatal;
+        let fatal = !error.is_transient();
         let error = Arc::new(error);
         if fatal {
             // Another call may have been first; its error says the same.

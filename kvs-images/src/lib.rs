@@ -39,7 +39,7 @@ pub use kvs_aws::{
     DescribeNotificationConfiguration, FormatConfig, GetImages, Image, ImageError, ImageFormat,
     ImageGenerationConfiguration, ImageGenerationDestination, ImagePage, JsonFileError, NotificationConfiguration,
     NotificationDestination, SamplingProfile, StreamConfiguration, TimestampOrigin, UpdateConfiguration,
-    UpdateImageGenerationConfiguration, UpdateNotificationConfiguration, parse_page,
+    UpdateImageGenerationConfiguration, UpdateNotificationConfiguration,
 };
 
 #[cfg(doctest)]

@@ -64,6 +64,7 @@ mod check;
 mod closed_enum;
 mod configuration_status;
 mod destination;
+mod error_chain;
 mod error_id;
 mod field;
 mod fragment_info;
@@ -109,6 +110,7 @@ pub use timestamp_origin::TimestampOrigin;
 pub mod __internal {
     pub use crate::__open_enum as open_enum;
     pub use crate::check::{NAME_CHARACTERS, check_length, check_range, check_text, is_name_character};
+    pub use crate::error_chain::ErrorChain;
     pub use crate::image_format::{check_format, check_size, jpeg_quality};
     pub use crate::time::{
         epoch_millis, epoch_millis_checked, epoch_seconds_to_millis, from_epoch_millis, from_epoch_millis_checked,

@@ -1,4 +1,4 @@
-//! Credentials, their renewal, and the signature of a request.
+//! Credentials, their refresh, and request signatures.
 
 pub(crate) mod credentials;
 #[cfg(feature = "iot")]

@@ -1,4 +1,4 @@
-//! Our clock, and what a service's answers tell of theirs.
+//! The wall clock, corrected by the `Date` headers of the service.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,15 +7,15 @@ use std::time::{Duration, SystemTime};
 
 use kvs_types::__internal::epoch_millis;
 
-/// The wall clock of this machine.
+/// The wall clock of this machine, or the one that a configuration sets.
 #[derive(Clone)]
 pub(crate) struct Clock(pub(crate) Arc<dyn Fn() -> SystemTime + Send + Sync>);
 
-/// A wall clock, corrected by the service's.
+/// A wall clock with the offset to the service's clock.
 #[derive(Debug)]
 pub(crate) struct ServiceClock {
-    ours: Clock,
-    /// What to add to our clock to get the service's, in milliseconds.
+    local: Clock,
+    /// The service's clock minus the local one, in milliseconds.
     skew_millis: AtomicI64,
 }
 
@@ -26,21 +26,21 @@ impl Clock {
 }
 
 impl ServiceClock {
-    pub(crate) const fn new(ours: Clock) -> Self {
-        Self { ours, skew_millis: AtomicI64::new(0) }
+    pub(crate) const fn new(local: Clock) -> Self {
+        Self { local, skew_millis: AtomicI64::new(0) }
     }
 
     pub(crate) fn now(&self) -> SystemTime {
-        let (now, skew) = ((self.ours.0)(), self.skew_millis.load(Ordering::Relaxed));
+        let (now, skew) = ((self.local.0)(), self.skew_millis.load(Ordering::Relaxed));
         let by = Duration::from_millis(skew.unsigned_abs());
         let corrected = if skew < 0 { now.checked_sub(by) } else { now.checked_add(by) };
         corrected.unwrap_or(now)
     }
 
-    /// Learns that it is `date` for the service now; says how far our clock is off, in milliseconds.
-    pub(crate) fn learn(&self, date: SystemTime) -> i64 {
+    /// Sets the service's current time. Returns the new offset in milliseconds.
+    pub(crate) fn set(&self, date: SystemTime) -> i64 {
         let millis = |time| i64::try_from(epoch_millis(time)).unwrap_or(i64::MAX);
-        let skew = millis(date).saturating_sub(millis((self.ours.0)()));
+        let skew = millis(date).saturating_sub(millis((self.local.0)()));
         self.skew_millis.store(skew, Ordering::Relaxed);
         skew
     }

@@ -1,4 +1,4 @@
-//! Signature version 4: a pure function of request, credentials, region and time.
+//! Signature Version 4 as a pure function of request, credentials, region and time.
 
 use std::time::SystemTime;
 
@@ -10,35 +10,32 @@ use http::header::HOST;
 
 use crate::net::region::Region;
 
-/// The service name in the signature's scope, for control, media and archived media alike.
+/// The service name in the credential scope, the same for the control plane and all data endpoints.
 const SERVICE: &str = "kinesisvideo";
 
-/// What the signature says about the body.
+/// How the signature covers the body.
 #[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
-pub enum Payload<'a> {
-    /// Its hash.
+pub(crate) enum Payload<'a> {
+    /// By its hash.
     Hashed(&'a [u8]),
-    /// Nothing: `UNSIGNED-PAYLOAD`, in a signed `x-amz-content-sha256`. For bodies that are not known when they start.
+    /// Not at all: `x-amz-content-sha256: UNSIGNED-PAYLOAD`, for bodies that are not known in advance.
     Unsigned,
 }
 
-/// A request cannot be signed.
+/// A request cannot be signed, for example because the credentials contain characters that a header cannot.
 #[derive(Debug, thiserror::Error)]
-#[error("the request cannot be signed")]
-#[non_exhaustive]
-pub struct SignError {
-    /// Why.
-    #[source]
-    pub source: Box<dyn std::error::Error + Send + Sync>,
+#[error("cannot sign the request")]
+pub(crate) struct SignError {
+    source: Box<dyn std::error::Error + Send + Sync>,
 }
 
-/// Signs `request`, whose address is absolute; `host`, `x-amz-date`, `authorization` and, where they apply,
-/// `x-amz-security-token` and `x-amz-content-sha256` are set on it.
+/// Signs `request`, whose URI is absolute.
+///
+/// Sets `host`, `x-amz-date`, `authorization` and, if they apply, `x-amz-security-token` and `x-amz-content-sha256`.
 ///
 /// # Errors
-/// When a header is not text or the address is not absolute.
-pub fn sign<B>(
+/// Returns an error if a header is not text or the URI is not absolute.
+pub(crate) fn sign<B>(
     request: &mut http::Request<B>,
     payload: Payload<'_>,
     credentials: &Credentials,
@@ -57,7 +54,7 @@ fn sign_as<B>(
     time: SystemTime,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     if !request.headers().contains_key(HOST) {
-        let host = request.uri().host().ok_or("the address has no host")?;
+        let host = request.uri().host().ok_or("the URI has no host")?;
         let host = match (request.uri().port_u16(), request.uri().scheme_str()) {
             (None, _) | (Some(443), Some("https")) | (Some(80), Some("http")) => host.to_owned(),
             (Some(port), _) => format!("{host}:{port}"),
@@ -113,11 +110,11 @@ mod tests {
         request.body(()).unwrap()
     }
 
-    // Of the suite's others, some are not HTTP (unencoded UTF-8 and spaces, folded headers), some are for services that take
-    // paths as they come or encode them once (`get-space-normalized`), as S3 does; the presigned forms are nothing this
-    // crate makes.
+    // Left out: vectors that are not valid HTTP (unencoded UTF-8 and spaces, folded headers), vectors for services that do not
+    // normalize paths or encode them once, such as S3 (`get-space-normalized`), and presigned URLs, which this crate does
+    // not create.
     #[test]
-    fn awss_published_vectors_are_signed_as_published() {
+    fn matches_the_published_aws_vectors() {
         let vectors = vectors![
             "get-header-key-duplicate",
             "get-header-value-order",
@@ -155,7 +152,7 @@ mod tests {
             let (head, body) = text.split_once("\n\n").unwrap_or((text, ""));
             let mut request = request(head);
             if context["sign_body"] == true {
-                // Services that want it sign this header too; ours does not ask for it.
+                // These vectors sign this header too; kinesisvideo does not require it.
                 let hash = ring::digest::digest(&ring::digest::SHA256, body.as_bytes());
                 let hex = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
                 request.headers_mut().insert("x-amz-content-sha256", hex.parse().unwrap());
@@ -168,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn secret_headers_are_marked_and_the_secret_is_nowhere() {
+    fn secret_headers_are_marked_and_secrets_are_not_printed() {
         let mut request = http::Request::post("http://127.0.0.1:8080/putMedia").body(()).unwrap();
         let credentials = Credentials::from_keys("AKID", "very-secret", Some("very-secret-token".to_owned()));
         let region = Region::new("eu-west-1").unwrap();

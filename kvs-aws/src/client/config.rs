@@ -1,4 +1,4 @@
-//! How a client is set up.
+//! The configuration of a client.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -8,7 +8,7 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use kvs_types::InvalidField;
 
 use crate::auth::service_clock::Clock;
-use crate::client::retry::RetryPolicy;
+use crate::client::retry::RetryConfig;
 use crate::net::dial::{InvalidProxy, Proxy};
 use crate::net::endpoint::{Endpoint, Fips, InvalidEndpoint, IpFamilies};
 use crate::net::http_send::HttpSend;
@@ -16,17 +16,21 @@ use crate::net::region::Region;
 use crate::net::timeouts::Timeouts;
 use crate::net::tls::{TlsError, TlsRoots};
 
-/// Everything a [`Client`](crate::Client) needs to know.
+/// The configuration of a [`Client`](crate::Client).
 ///
 /// ```
-/// use aws_credential_types::Credentials;
-/// use kvs_aws::{ClientConfig, Region};
+/// use kvs_aws::{Client, ClientConfig, Credentials, Region};
 ///
 /// let credentials = Credentials::from_keys("AKIDEXAMPLE", "secret", None);
 /// let config = ClientConfig::new(Region::new("eu-west-1")?, credentials).endpoint_url("http://127.0.0.1:4567")?;
-/// assert_eq!(config.control_endpoint()?.to_string(), "http://127.0.0.1:4567");
+/// let client = Client::new(config)?;
+/// assert_eq!(client.control_endpoint().to_string(), "http://127.0.0.1:4567");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// Profiles, SSO, IMDS and other sources of credentials are the work of the crate `aws-config`. Pass it the result: with the
+/// feature `aws-config`, `ClientConfig::try_from(&sdk_config)` takes region, credentials and endpoint from an `SdkConfig`;
+/// without it, pass any credentials provider to [`ClientConfig::new`].
 #[derive(Debug, Clone)]
 pub struct ClientConfig {
     pub(crate) region: Region,
@@ -37,35 +41,35 @@ pub struct ClientConfig {
     pub(crate) tls_roots: TlsRoots,
     pub(crate) proxy: Proxy,
     pub(crate) timeouts: Timeouts,
-    pub(crate) retry: RetryPolicy,
+    pub(crate) retry: RetryConfig,
     pub(crate) retry_seed: u64,
     pub(crate) clock: Clock,
     pub(crate) transport: Option<Arc<dyn HttpSend>>,
     pub(crate) user_agent: String,
 }
 
-/// A client cannot be set up like this.
+/// The configuration of a client is invalid.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// No region is named.
+    /// The region is missing.
     #[error("no region: set AWS_REGION or AWS_DEFAULT_REGION")]
     MissingRegion,
-    /// No credentials are named.
+    /// The credentials are missing.
     #[error("no credentials: set {0}")]
     MissingCredentials(&'static str),
-    /// A value is refused.
+    /// A value is invalid.
     #[error(transparent)]
     Field(#[from] InvalidField),
-    /// A custom endpoint is none.
-    #[error("{variable}: {source}")]
+    /// A custom endpoint is not a URL.
+    #[error("invalid {variable}")]
     Endpoint {
-        /// Where it came from.
+        /// The environment variable or setting.
         variable: &'static str,
-        /// What is wrong.
+        /// What is wrong with the URL.
         source: InvalidEndpoint,
     },
-    /// A switch is neither `true` nor `false`.
+    /// A variable must be `true` or `false`.
     #[error("{variable} must be true or false, got {value:?}")]
     Switch {
         /// The variable.
@@ -73,24 +77,24 @@ pub enum ConfigError {
         /// Its value.
         value: String,
     },
-    /// A custom endpoint and FIPS or dual-stack endpoints exclude each other.
-    #[error("a custom endpoint cannot be combined with FIPS or dual-stack endpoints")]
+    /// A custom endpoint excludes FIPS and dual-stack endpoints.
+    #[error("a custom endpoint cannot be combined with FIPS or dual-stack endpoints; remove one of the settings")]
     EndpointAndVariant,
-    /// Trust cannot be set up.
+    /// TLS cannot be set up.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// A proxy's address is none.
+    /// The URL of a proxy is invalid.
     #[error(transparent)]
     Proxy(#[from] InvalidProxy),
-    /// A header value that no header can hold.
-    #[error("the user agent has a character that a header cannot hold")]
+    /// The user agent is not a valid header value.
+    #[error("user agent contains a character that an HTTP header cannot")]
     UserAgent,
 }
 
 impl ClientConfig {
-    /// A configuration with the endpoints of `region` and the defaults of everything else.
+    /// Creates a configuration with the endpoints of `region` and default settings.
     ///
-    /// `credentials` is any provider of the AWS SDK for Rust, or [`Credentials`] themselves.
+    /// `credentials` is any credentials provider of the AWS SDK for Rust, or fixed [`Credentials`].
     pub fn new(region: Region, credentials: impl ProvideCredentials + 'static) -> Self {
         Self {
             region,
@@ -101,7 +105,7 @@ impl ClientConfig {
             tls_roots: TlsRoots::Default,
             proxy: Proxy::none(),
             timeouts: Timeouts::default(),
-            retry: RetryPolicy::default(),
+            retry: RetryConfig::default(),
             retry_seed: fastrand::u64(..),
             clock: Clock::system(),
             transport: None,
@@ -109,22 +113,30 @@ impl ClientConfig {
         }
     }
 
-    /// Reads the environment as the AWS tools do: `AWS_REGION` or `AWS_DEFAULT_REGION`, `AWS_ACCESS_KEY_ID`,
-    /// `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_ENDPOINT_URL_KINESIS_VIDEO` before `AWS_ENDPOINT_URL`,
-    /// `AWS_CA_BUNDLE`, `AWS_USE_FIPS_ENDPOINT`, `AWS_USE_DUALSTACK_ENDPOINT`, and the proxy variables of
-    /// [`Proxy::from_env`]. Profiles and instance roles are not read: use `aws-config` and hand its provider to
-    /// [`ClientConfig::new`] for those.
+    /// Reads the environment variables that the AWS tools use.
+    ///
+    /// | Variable | Meaning |
+    /// |---|---|
+    /// | `AWS_REGION`, else `AWS_DEFAULT_REGION` | the region; required |
+    /// | `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` | the credentials; required |
+    /// | `AWS_SESSION_TOKEN` | the session token of temporary credentials |
+    /// | `AWS_ENDPOINT_URL_KINESIS_VIDEO`, else `AWS_ENDPOINT_URL` | a custom control-plane endpoint |
+    /// | `AWS_CA_BUNDLE` | a PEM file with the TLS trust roots |
+    /// | `AWS_USE_FIPS_ENDPOINT`, `AWS_USE_DUALSTACK_ENDPOINT` | `true` or `false` |
+    /// | `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY` | see [`Proxy::from_env`] |
+    ///
+    /// Profiles and instance roles are not read; use `aws-config` for them.
     ///
     /// # Errors
-    /// When region or credentials are missing, or a value is refused.
+    /// Returns an error if region or credentials are missing, or a value is invalid.
     pub fn from_env() -> Result<Self, ConfigError> {
         Self::from_vars(|name| std::env::var(name).ok())
     }
 
-    /// [`ClientConfig::from_env`] with another place to look variables up. Empty values count as not set.
+    /// Reads the variables of [`ClientConfig::from_env`] with the given function. Empty values count as not set.
     ///
     /// # Errors
-    /// When region or credentials are missing, or a value is refused.
+    /// Returns an error if region or credentials are missing, or a value is invalid.
     pub fn from_vars(variable: impl Fn(&'static str) -> Option<String>) -> Result<Self, ConfigError> {
         let variable = |name| variable(name).filter(|value| !value.trim().is_empty());
         let region = variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION"));
@@ -152,20 +164,21 @@ impl ClientConfig {
         Ok(config)
     }
 
-    /// Sets where credentials come from.
+    /// Sets the credentials provider.
     #[must_use]
     pub fn credentials(mut self, credentials: impl ProvideCredentials + 'static) -> Self {
         self.credentials = SharedCredentialsProvider::new(credentials);
         self
     }
 
-    /// Sets the control plane's endpoint. Data endpoints that it names are followed as they are, so a local service
-    /// leads everything to itself.
+    /// Sets the control-plane endpoint. Default: the endpoint of the region.
+    ///
+    /// Data endpoints are used as this endpoint returns them, so a local service receives all calls.
     ///
     /// # Errors
-    /// When the text is no endpoint.
+    /// Returns an error if `url` is not of the form `https://HOST` or `http://HOST:PORT`.
     pub fn endpoint_url(mut self, url: &str) -> Result<Self, ConfigError> {
-        let endpoint = url.parse().map_err(|source| ConfigError::Endpoint { variable: "endpoint_url", source })?;
+        let endpoint = url.parse().map_err(|source| ConfigError::Endpoint { variable: "endpoint URL", source })?;
         self.endpoint = Some(endpoint);
         Ok(self)
     }
@@ -177,81 +190,72 @@ impl ClientConfig {
         self
     }
 
-    /// Sets whether endpoints speak IPv6 too. Default: IPv4 only.
+    /// Sets the IP versions of the endpoints. Default: IPv4 only.
     #[must_use]
     pub const fn ip_families(mut self, families: IpFamilies) -> Self {
         self.families = families;
         self
     }
 
-    /// Sets whom encrypted connections trust. Default: the roots compiled in.
+    /// Sets the TLS trust roots. Default: [`TlsRoots::Default`].
     #[must_use]
     pub fn tls_roots(mut self, roots: TlsRoots) -> Self {
         self.tls_roots = roots;
         self
     }
 
-    /// Sets the proxy that connections go through, those of PutMedia too. Default: none; [`ClientConfig::from_env`] takes the
-    /// environment's.
+    /// Sets the proxy for all connections, including those of PutMedia. Default: none; [`ClientConfig::from_env`] reads it
+    /// from the environment.
     #[must_use]
     pub fn proxy(mut self, proxy: Proxy) -> Self {
         self.proxy = proxy;
         self
     }
 
-    /// Sets the longest waits of one attempt.
+    /// Sets the timeouts of one attempt.
     #[must_use]
     pub const fn timeouts(mut self, timeouts: Timeouts) -> Self {
         self.timeouts = timeouts;
         self
     }
 
-    /// Sets when failed attempts are repeated.
+    /// Sets how often and how fast failed attempts are repeated.
     #[must_use]
-    pub const fn retry(mut self, retry: RetryPolicy) -> Self {
+    pub const fn retry(mut self, retry: RetryConfig) -> Self {
         self.retry = retry;
         self
     }
 
-    /// Sets the seed of the retry pauses' jitter. Default: random.
+    /// Sets the seed of the jitter, for reproducible tests. Default: random.
     #[must_use]
     pub const fn retry_seed(mut self, seed: u64) -> Self {
         self.retry_seed = seed;
         self
     }
 
-    /// Sets the wall clock that signatures are dated by. Default: the system's.
+    /// Sets the wall clock for the time in signatures. Default: the system clock.
     #[must_use]
     pub fn clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.clock = Clock(Arc::new(clock));
         self
     }
 
-    /// Puts another transport in place of the pooled hyper one (PutMedia keeps its own).
+    /// Sets the HTTP client. Default: a pooled one on hyper and rustls. PutMedia does not use it.
     #[must_use]
     pub fn transport(mut self, transport: Arc<dyn HttpSend>) -> Self {
         self.transport = Some(transport);
         self
     }
 
-    /// Sets the `User-Agent` header. Default: this crate's name and version.
+    /// Sets the `User-Agent` header. Default: name and version of this crate.
     #[must_use]
     pub fn user_agent(mut self, user_agent: impl Into<String>) -> Self {
         self.user_agent = user_agent.into();
         self
     }
 
-    /// The region.
-    #[must_use]
-    pub const fn region(&self) -> &Region {
-        &self.region
-    }
-
-    /// The control plane's endpoint that follows from all this.
-    ///
-    /// # Errors
-    /// When a custom endpoint is combined with FIPS or dual-stack ones.
-    pub fn control_endpoint(&self) -> Result<Endpoint, ConfigError> {
+    /// Returns the control-plane endpoint.
+    pub(crate) fn control_endpoint(&self) -> Result<Endpoint, ConfigError> {
         match &self.endpoint {
             Some(endpoint) if (self.fips, self.families) == (Fips::Ordinary, IpFamilies::V4) => Ok(endpoint.clone()),
             Some(_) => Err(ConfigError::EndpointAndVariant),
@@ -285,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn the_service_specific_endpoint_wins_over_the_general_one() {
+    fn service_specific_endpoint_takes_precedence() {
         let config = with(&[
             ("AWS_ENDPOINT_URL_KINESIS_VIDEO", "http://127.0.0.1:1"),
             ("AWS_ENDPOINT_URL", "http://127.0.0.1:2"),
@@ -295,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_named() {
+    fn errors_name_the_missing_variable() {
         assert_eq!(from(&[]).unwrap_err().to_string(), "no region: set AWS_REGION or AWS_DEFAULT_REGION");
         let error = from(&[("AWS_DEFAULT_REGION", "eu-west-1"), ("AWS_ACCESS_KEY_ID", " ")]).unwrap_err();
         assert_eq!(error.to_string(), "no credentials: set AWS_ACCESS_KEY_ID");
@@ -304,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn a_custom_endpoint_excludes_fips_and_dual_stack() {
+    fn rejects_custom_endpoint_with_fips() {
         let config = with(&[("AWS_ENDPOINT_URL", "http://127.0.0.1:2"), ("AWS_USE_FIPS_ENDPOINT", "TRUE")]).unwrap();
         assert!(matches!(config.control_endpoint(), Err(ConfigError::EndpointAndVariant)));
     }

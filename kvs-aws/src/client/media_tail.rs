@@ -1,4 +1,4 @@
-//! GetMedia without an end: opened again where it left off.
+//! GetMedia without an end: a new call continues where the last one ended.
 
 use std::time::Duration;
 
@@ -6,29 +6,30 @@ use bytes::Bytes;
 use kvs_types::StreamId;
 
 use crate::client::Client;
+use crate::net::error::TransportError;
 use crate::ops::media::{GetMedia, MediaBody, StartSelector};
-use crate::protocol::error::{Error, TransportError};
+use crate::protocol::error::Error;
 
-/// Pause before a body is opened again: the service takes five GetMedia a second of a stream (quotas), and one that
-/// ended has nothing new for the moment.
+/// Pause before the next call: the service accepts five GetMedia calls per second of a stream (quotas), and right after an end
+/// there is no new media.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Follows a stream's media over as many GetMedia calls as it takes, no fragment twice and none missed.
+/// Follows the media of a stream over any number of GetMedia calls, without losing or repeating complete fragments.
 ///
-/// The bytes are MKV, which this crate does not read. Whoever reads them starts afresh at each [`TailEvent::Opened`],
-/// throwing away what is incomplete, and calls [`complete`](Self::complete) for each fragment that was whole: the next
-/// call starts right after it.
+/// The data is MKV, which this crate does not parse; use `FragmentReader` of kvs-mkv. Start a new reader at each
+/// [`TailEvent::Opened`] and drop the incomplete fragment of the previous one. Call
+/// [`fragment_complete`](Self::fragment_complete) for each complete fragment: the next call starts after it.
 ///
 /// ```no_run
 /// # async fn example(client: kvs_aws::Client) -> Result<(), kvs_aws::Error> {
-/// use kvs_aws::{TailEvent, MediaTail, StartSelector};
+/// use kvs_aws::{MediaTail, StartSelector, TailEvent};
 ///
-/// let mut media = MediaTail::new(client, "front-door".parse()?, StartSelector::Earliest);
+/// let mut tail = MediaTail::new(client, "front-door".parse()?, StartSelector::Earliest);
 /// loop {
-///     match media.next().await? {
-///         TailEvent::Opened => println!("a new body: start parsing afresh"),
-///         TailEvent::Data(bytes) => println!("{} bytes", bytes.len()), // into a FragmentReader, then media.complete(number)
-///         TailEvent::Ended(why) => println!("ended: {why:?}; going on where it left off"),
+///     match tail.next().await? {
+///         TailEvent::Opened => println!("a new MKV document follows"),
+///         TailEvent::Data(bytes) => println!("{} bytes", bytes.len()), // parse, then tail.fragment_complete(number)
+///         TailEvent::Ended(cause) => println!("ended ({cause:?}); the next call continues"),
 ///         _ => {}
 ///     }
 /// }
@@ -43,7 +44,7 @@ pub struct MediaTail {
 }
 
 /// ```text
-/// Fresh --opened--> Reading --end, break--> Waiting --after a pause, opened--> Reading
+/// Fresh --opened--> Reading --end, error--> Waiting --pause over, opened--> Reading
 /// ```
 #[derive(Debug)]
 enum State {
@@ -52,43 +53,43 @@ enum State {
     Waiting(tokio::time::Instant),
 }
 
-/// What happened while following.
+/// An event of a [`MediaTail`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TailEvent {
-    /// A body begins: what follows is a new MKV stream.
+    /// A GetMedia call succeeded; its data is a new MKV document.
     Opened,
-    /// Bytes of it, cut anywhere.
+    /// The next bytes of the document, split anywhere.
     Data(Bytes),
-    /// It ended, by the service or by the network. The next call opens another one.
+    /// The document ended: the service ended it (`None`), or the connection broke. The next call continues.
     Ended(Option<TransportError>),
 }
 
 impl MediaTail {
-    /// Follows `stream` from `start` on. Nothing is sent before [`next`](Self::next).
+    /// Creates a tail that begins at `start`. Sends nothing before [`next`](Self::next).
     #[must_use]
     pub const fn new(client: Client, stream: StreamId, start: StartSelector) -> Self {
         Self { client, stream, start, state: State::Fresh }
     }
 
-    /// Notes that the fragment of this number was read as a whole: a body opened from now on starts after it.
-    pub fn complete(&mut self, fragment_number: impl Into<String>) {
+    /// Records that a fragment was read completely. The next GetMedia call starts after it.
+    pub fn fragment_complete(&mut self, fragment_number: impl Into<String>) {
         self.start = StartSelector::AfterFragment(fragment_number.into());
     }
 
-    /// The next thing that happens. Cancel-safe: a dropped call loses no bytes.
+    /// Returns the next event. Cancel-safe: if the future is dropped, no data is lost.
     ///
     /// # Errors
-    /// When a body cannot be opened; calling again tries again.
+    /// Returns an error if a GetMedia call fails. Calling `next` again repeats it.
     pub async fn next(&mut self) -> Result<TailEvent, Error> {
         if let State::Reading(body) = &mut self.state {
-            let ended = match body.next().await {
+            let cause = match body.next().await {
                 Ok(Some(bytes)) => return Ok(TailEvent::Data(bytes)),
                 Ok(None) => None,
                 Err(error) => Some(error),
             };
             self.state = State::Waiting(tokio::time::Instant::now() + PAUSE);
-            return Ok(TailEvent::Ended(ended));
+            return Ok(TailEvent::Ended(cause));
         }
         if let State::Waiting(until) = self.state {
             tokio::time::sleep_until(until).await;

@@ -1,41 +1,49 @@
-//! The client that all calls go through.
+//! The client: signs, sends and repeats operations, and finds data endpoints.
 
 pub(crate) mod config;
+mod endpoint_cache;
 pub(crate) mod media_tail;
-pub mod retry;
+pub(crate) mod retry;
 #[cfg(feature = "aws-config")]
 mod sdk_config;
 
-use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, USER_AGENT};
 use http::{HeaderValue, Method};
+use kvs_types::__internal::ErrorChain;
 use kvs_types::StreamId;
 
-use crate::auth::credentials::CredentialsCache;
+use crate::auth::credentials::CachedProvider;
 use crate::auth::service_clock::ServiceClock;
 use crate::auth::sign::{self, Payload};
-use crate::client::config::{ClientConfig, ConfigError};
-use crate::client::retry::{Budget, Next, Outcome, Retry};
 use crate::limits;
 use crate::net::dial::Dialer;
 use crate::net::endpoint::Endpoint;
+use crate::net::error::{Phase, TransportError};
 use crate::net::http_send::HttpSend;
 use crate::net::hyper_send::HyperSend;
+use crate::net::region::Region;
 use crate::ops::control::GetDataEndpoint;
-use crate::protocol::error::{Error, Phase, ServiceError, ServiceErrorKind, TransportError};
+use crate::protocol::error::Error;
+use crate::protocol::failure_kind::FailureKind;
 use crate::protocol::operation::{ApiName, Operation, Target};
-use crate::protocol::reply::{self, Reply};
+use crate::protocol::response::{self, Response};
+use crate::protocol::service_error::{ServiceError, ServiceErrorKind};
+use config::{ClientConfig, ConfigError};
+use endpoint_cache::EndpointCache;
+use retry::{Retry, RetryBudget, RetryDecision};
 
-/// A client of the service: signs, sends, repeats what is worth repeating, and finds data endpoints.
+/// A client of the service.
 ///
-/// Cloning is cheap and shares the connection pool, the endpoint cache and the retry budget. Memory: the pool's
-/// connections and at most 10,000 cached endpoints.
+/// It signs and sends operations, repeats attempts that failed temporarily, and finds the data endpoints of streams.
+///
+/// Clones share the connection pool, the cached endpoints and credentials, and the retry budget. At most 10,000 endpoints are
+/// cached.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -43,38 +51,33 @@ use crate::protocol::reply::{self, Reply};
 ///
 /// let client = Client::new(ClientConfig::from_env()?)?;
 /// let stream = client.send(DescribeStream::new("front-door".parse()?)).await?;
-/// println!("{:?} keeps {:?} h", stream.status, stream.data_retention_in_hours);
+/// println!("{:?}, data retention {:?} h", stream.status, stream.data_retention_in_hours);
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Clone)]
 pub struct Client {
-    pub(crate) shared: Arc<Shared>,
+    shared: Arc<Shared>,
 }
 
-pub(crate) struct Shared {
-    pub(crate) config: ClientConfig,
-    pub(crate) control: Endpoint,
-    pub(crate) credentials: CredentialsCache,
-    pub(crate) dialer: Dialer,
+struct Shared {
+    config: ClientConfig,
+    control: Endpoint,
+    credentials: CachedProvider,
+    dialer: Dialer,
     user_agent: HeaderValue,
     transport: Arc<dyn HttpSend>,
-    endpoints: Mutex<HashMap<(StreamId, ApiName), CachedEndpoint>>,
-    budget: Budget,
+    endpoints: EndpointCache,
+    budget: RetryBudget,
     calls: AtomicU64,
     clock: ServiceClock,
 }
 
-struct CachedEndpoint {
-    endpoint: Endpoint,
-    since: Instant,
-}
-
 impl Client {
-    /// A client by `config`. Nothing is sent yet.
+    /// Creates a client. Sends nothing.
     ///
     /// # Errors
-    /// When the endpoints contradict each other or trust cannot be set up.
+    /// Returns an error if settings exclude each other or TLS cannot be set up.
     pub fn new(config: ClientConfig) -> Result<Self, ConfigError> {
         let control = config.control_endpoint()?;
         let dialer = Dialer::new(config.tls_roots.client_config()?, &config.proxy, config.timeouts.connect);
@@ -83,15 +86,15 @@ impl Client {
             Some(transport) => Arc::clone(transport),
             None => Arc::new(HyperSend::new(dialer.clone(), config.timeouts)),
         };
-        let credentials = CredentialsCache::new(config.credentials.clone(), config.retry_seed);
+        let credentials = CachedProvider::new(config.credentials.clone(), config.retry_seed);
         let shared = Shared {
             control,
             credentials,
             dialer,
             user_agent,
             transport,
-            endpoints: Mutex::default(),
-            budget: Budget::default(),
+            endpoints: EndpointCache::default(),
+            budget: RetryBudget::default(),
             calls: AtomicU64::new(0),
             clock: ServiceClock::new(config.clock.clone()),
             config,
@@ -99,26 +102,33 @@ impl Client {
         Ok(Self { shared: Arc::new(shared) })
     }
 
-    /// The configuration.
+    /// Returns the region.
     #[must_use]
-    pub fn config(&self) -> &ClientConfig {
-        &self.shared.config
+    pub fn region(&self) -> &Region {
+        &self.shared.config.region
     }
 
-    /// Makes a call where it belongs, finding the data endpoint if it needs one.
+    /// Returns the control-plane endpoint.
+    #[must_use]
+    pub fn control_endpoint(&self) -> &Endpoint {
+        &self.shared.control
+    }
+
+    /// Calls an operation and returns its result.
     ///
-    /// A data endpoint out of the cache that turns out to be stale is asked for anew, once.
+    /// Data-plane operations are sent to the data endpoint of their stream. If a cached data endpoint is out of date, it is
+    /// looked up again, once. Dropping the future cancels the call.
     ///
     /// # Errors
-    /// When the request is refused before or after sending, or no attempt got through.
+    /// Returns an error if the request is invalid, no attempt reached the service, or the service returned an error.
     pub async fn send<O: Operation>(&self, operation: O) -> Result<O::Output, Error> {
         operation.check()?;
         let (stream, api) = match operation.target() {
             Target::ControlPlane => return self.send_checked(&self.shared.control, &operation).await,
             Target::DataPlane(stream, api) => (stream, api),
         };
-        let cached = self.cached_endpoint(stream, api);
-        let fresh = cached.is_none();
+        let cached = self.shared.endpoints.get(stream, api);
+        let from_cache = cached.is_some();
         let endpoint = match cached {
             Some(endpoint) => endpoint,
             None => self.data_endpoint(stream, api).await?,
@@ -126,70 +136,82 @@ impl Client {
         match self.send_checked(&endpoint, &operation).await {
             Err(error) if is_endpoint_fault(&error) => {
                 self.forget_data_endpoint(stream, api);
-                if fresh {
+                if !from_cache {
                     return Err(error);
                 }
                 let endpoint = self.data_endpoint(stream, api).await?;
                 self.send_checked(&endpoint, &operation).await
             }
-            answer => answer,
+            result => result,
         }
     }
 
-    /// Makes a call at a given endpoint.
+    /// Calls an operation at the given endpoint.
     ///
     /// # Errors
-    /// When the request is refused before or after sending, or no attempt got through.
+    /// Returns an error if the request is invalid, no attempt reached the service, or the service returned an error.
     pub async fn send_to<O: Operation>(&self, endpoint: &Endpoint, operation: O) -> Result<O::Output, Error> {
         operation.check()?;
         self.send_checked(endpoint, &operation).await
     }
 
-    /// The data endpoint of a stream for one call, out of the cache or asked for; kept for 40 minutes.
+    /// Returns the data endpoint of a stream for an operation, from the cache or from GetDataEndpoint. It is cached for 40
+    /// minutes.
     ///
     /// # Errors
-    /// Those of `GetDataEndpoint`.
+    /// Returns the errors of GetDataEndpoint.
     pub async fn data_endpoint(&self, stream: &StreamId, api: &ApiName) -> Result<Endpoint, Error> {
-        if let Some(endpoint) = self.cached_endpoint(stream, api) {
+        if let Some(endpoint) = self.shared.endpoints.get(stream, api) {
             return Ok(endpoint);
         }
-        let question = GetDataEndpoint::new(stream.clone(), api.clone());
-        question.check()?;
-        let endpoint = self.send_checked(&self.shared.control, &question).await?;
-        self.keep_endpoint(stream, api, endpoint.clone());
+        let lookup = GetDataEndpoint::new(stream.clone(), api.clone());
+        lookup.check()?;
+        let endpoint = self.send_checked(&self.shared.control, &lookup).await?;
+        self.shared.endpoints.insert(stream, api, endpoint.clone());
         Ok(endpoint)
     }
 
-    /// Drops a data endpoint from the cache, so that the next call asks for it anew.
+    /// Removes a data endpoint from the cache; the next call looks it up again.
     pub fn forget_data_endpoint(&self, stream: &StreamId, api: &ApiName) {
-        self.endpoints().remove(&(stream.clone(), api.clone()));
+        self.shared.endpoints.remove(stream, api);
     }
 
-    fn cached_endpoint(&self, stream: &StreamId, api: &ApiName) -> Option<Endpoint> {
-        let endpoints = self.endpoints();
-        let cached = endpoints.get(&(stream.clone(), api.clone()))?;
-        (cached.since.elapsed() < limits::ENDPOINT_CACHE).then(|| cached.endpoint.clone())
+    /// Returns when the current credentials expire by the service's clock, `None` if they do not. Fetches credentials if
+    /// there are none yet.
+    ///
+    /// # Errors
+    /// Returns an error if the provider has no credentials.
+    pub async fn credentials_expiry(&self) -> Result<Option<SystemTime>, Error> {
+        let credentials = self.shared.credentials.credentials(|| self.service_time()).await?;
+        Ok(credentials.expiry())
     }
 
-    fn keep_endpoint(&self, stream: &StreamId, api: &ApiName, endpoint: Endpoint) {
-        let mut endpoints = self.endpoints();
-        if endpoints.len() >= limits::ENDPOINT_CACHE_ENTRIES {
-            let oldest = endpoints.iter().min_by_key(|(_, cached)| cached.since).map(|(key, _)| key.clone());
-            if let Some(oldest) = oldest {
-                endpoints.remove(&oldest);
-            }
-        }
-        endpoints.insert((stream.clone(), api.clone()), CachedEndpoint { endpoint, since: Instant::now() });
+    /// Drops the cached credentials; the next call fetches new ones from the provider.
+    pub fn forget_credentials(&self) {
+        self.shared.credentials.forget();
     }
 
-    fn endpoints(&self) -> std::sync::MutexGuard<'_, HashMap<(StreamId, ApiName), CachedEndpoint>> {
-        // A panic elsewhere leaves the map whole: every change to it is one insert or remove.
-        self.shared.endpoints.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Returns the current time by the service's clock: the local clock, corrected when the service rejected a signature
+    /// because of its time.
+    #[must_use]
+    pub fn service_time(&self) -> SystemTime {
+        self.shared.clock.now()
+    }
+
+    pub(crate) fn config(&self) -> &ClientConfig {
+        &self.shared.config
+    }
+
+    pub(crate) fn dialer(&self) -> &Dialer {
+        &self.shared.dialer
+    }
+
+    pub(crate) fn user_agent(&self) -> HeaderValue {
+        self.shared.user_agent.clone()
     }
 
     async fn send_checked<O: Operation>(&self, endpoint: &Endpoint, operation: &O) -> Result<O::Output, Error> {
-        let body = serde_json::to_vec(operation)
-            .map_err(|error| Error::Response { operation: O::NAME, problem: error.into() })?;
+        let body = serde_json::to_vec(operation).expect("operations consist of texts, numbers and lists");
         let body = Bytes::from(body);
         let call = self.shared.calls.fetch_add(1, Ordering::Relaxed);
         let mut retry = Retry::new(self.shared.config.retry, self.shared.config.retry_seed ^ call);
@@ -197,21 +219,22 @@ impl Client {
         loop {
             let error = match self.attempt::<O>(endpoint, body.clone()).await {
                 Ok(output) => {
-                    self.shared.budget.succeeded();
+                    self.shared.budget.record_success();
                     return Ok(output);
                 }
                 Err(error) => error,
             };
-            if self.correct(&error, &mut corrections).await {
+            if self.correct(&error, &mut corrections) {
                 continue;
             }
-            match retry.next(Outcome::of(&error), &self.shared.budget, Instant::now()) {
-                Next::At(at) => {
-                    tracing::debug!(operation = O::NAME, %error, "attempt failed, trying again");
+            match retry.decide(FailureKind::of(&error), &self.shared.budget, Instant::now()) {
+                RetryDecision::RetryAt(at) => {
+                    tracing::debug!(operation = O::NAME, error = %ErrorChain(&error), "attempt failed, will be repeated");
                     tokio::time::sleep_until(at.into()).await;
                 }
-                Next::GiveUp(why) => {
-                    tracing::debug!(operation = O::NAME, %error, ?why, attempts = retry.failed(), "call failed");
+                RetryDecision::Stop(reason) => {
+                    let attempts = retry.failed();
+                    tracing::debug!(operation = O::NAME, error = %ErrorChain(&error), ?reason, attempts, "call failed");
                     return Err(error);
                 }
             }
@@ -224,9 +247,9 @@ impl Client {
         self.sign(&mut request, Payload::Hashed(&payload)).await?;
         let (head, body) = self.shared.transport.send(request).await?.into_parts();
         if !head.status.is_success() {
-            return Err(reply::read_error(head.status, &head.headers, body).await.into());
+            return Err(response::read_error(head.status, &head.headers, body).await.into());
         }
-        O::read(Reply { operation: O::NAME, headers: head.headers, body }).await
+        O::read(Response { operation: O::NAME, headers: head.headers, body }).await
     }
 
     fn request(&self, endpoint: &Endpoint, path: &str) -> Result<http::request::Builder, Error> {
@@ -242,33 +265,9 @@ impl Client {
             .map_err(|error| Error::Credentials(error.into()))
     }
 
-    pub(crate) fn user_agent(&self) -> HeaderValue {
-        self.shared.user_agent.clone()
-    }
-
-    /// When the credentials at hand end, by the service's clock; asks the provider where there are none yet. `None` for those
-    /// without an end.
-    ///
-    /// # Errors
-    /// When the provider has none.
-    pub async fn credentials_end(&self) -> Result<Option<SystemTime>, Error> {
-        let credentials = self.shared.credentials.credentials(|| self.service_time()).await?;
-        Ok(credentials.expiry())
-    }
-
-    /// Drops the credentials at hand, so that the next call asks the provider anew.
-    pub async fn forget_credentials(&self) {
-        self.shared.credentials.forget();
-    }
-
-    /// Our clock, corrected by what the service's answers told of its own.
-    #[must_use]
-    pub fn service_time(&self) -> SystemTime {
-        self.shared.clock.now()
-    }
-
-    /// Does what makes the very same request succeed next time, once each: renews credentials, sets the clock right.
-    async fn correct(&self, error: &Error, done: &mut Corrections) -> bool {
+    /// Removes the cause of an error if the same request can then succeed: expired credentials, or a wrong clock. Does each
+    /// at most once per call.
+    fn correct(&self, error: &Error, done: &mut Corrections) -> bool {
         let Some(error) = error.service() else { return false };
         match error.kind {
             ServiceErrorKind::ExpiredToken if !done.credentials => {
@@ -284,31 +283,33 @@ impl Client {
         }
     }
 
-    /// Learns the service's clock from an error about the signature's time; `false` when that was not the trouble.
+    /// Corrects the clock after an error about the time of the signature. Returns whether it was wrong.
     pub(crate) fn note_skew(&self, error: &ServiceError) -> bool {
+        // The front end sends the same HTTP 403 for a wrong key and a wrong time; only the message differs.
         let about_time = matches!(error.kind, ServiceErrorKind::InvalidSignature | ServiceErrorKind::RequestExpired)
             || error.message.starts_with("Signature expired")
             || error.message.starts_with("Signature not yet current");
         let Some(date) = error.date.filter(|_| about_time) else { return false };
         let signed_at = self.service_time();
-        let off = date.duration_since(signed_at).unwrap_or_else(|error| error.duration());
-        // Half of what the service tolerates: a `Date` header has whole seconds and took its time to come.
-        if off < limits::CLOCK_SKEW / 2 {
+        let difference = date.duration_since(signed_at).unwrap_or_else(|error| error.duration());
+        // Half of the tolerance: a `Date` header has whole seconds, and the response took time to arrive.
+        if difference < limits::CLOCK_SKEW / 2 {
             return false;
         }
-        let skew = self.shared.clock.learn(date);
-        tracing::warn!(skew_ms = skew, "this machine's clock is off; signing with the service's");
+        let skew = self.shared.clock.set(date);
+        tracing::warn!(skew_ms = skew, "local clock is wrong; requests are signed with the service's time");
         true
     }
 }
 
+/// Which corrections a call has made.
 #[derive(Default)]
 struct Corrections {
     credentials: bool,
     clock: bool,
 }
 
-/// Whether an error speaks against the data endpoint rather than against the request.
+/// Whether the data endpoint may be out of date, as opposed to an error of the request.
 fn is_endpoint_fault(error: &Error) -> bool {
     match error {
         Error::Transport(TransportError::Connect { .. } | TransportError::Timeout { phase: Phase::Connect, .. }) => {
@@ -322,7 +323,7 @@ fn is_endpoint_fault(error: &Error) -> bool {
     }
 }
 
-/// A request that cannot be put together: only a header that no header can hold does that.
+/// A request that cannot be built, because a value does not fit into a header.
 pub(crate) fn unsendable(error: http::Error) -> Error {
     Error::Transport(TransportError::Broken { source: error.into() })
 }
@@ -343,7 +344,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_data_endpoint_that_cannot_be_connected_to_is_asked_for_anew_and_a_slow_answer_is_no_reason() {
+    fn looks_up_unreachable_data_endpoints_again_but_not_slow_ones() {
         let late = |phase| Error::Transport(TransportError::Timeout { phase, limit: Duration::from_secs(5) });
         assert!(is_endpoint_fault(&late(Phase::Connect)));
         assert!(!is_endpoint_fault(&late(Phase::Head)));

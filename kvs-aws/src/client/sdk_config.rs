@@ -1,4 +1,4 @@
-//! What `aws-config` loads, taken over.
+//! Conversion from the configuration of the AWS SDK for Rust.
 
 use aws_types::SdkConfig;
 use aws_types::service_config::ServiceConfigKey;
@@ -7,22 +7,36 @@ use crate::client::config::{ClientConfig, ConfigError};
 use crate::net::endpoint::{Fips, IpFamilies};
 use crate::net::region::Region;
 
-/// Takes region, credentials, FIPS, dual-stack and the endpoint (the one for this service before the general one).
+/// Takes region, credentials provider, FIPS, dual-stack and endpoint from the `SdkConfig` that the crate `aws-config` loads, for
+/// example from a profile, SSO or IMDS.
 ///
-/// Timeouts, retries and the HTTP client stay this crate's own: those of the SDK are made for short requests and cut
-/// long-lived media.
+/// The endpoint for Kinesis Video Streams takes precedence over the general one. Timeouts, retries, HTTP client and proxy are
+/// not taken: those of the SDK are made for short requests and would interrupt long-lived media.
+///
+/// ```ignore
+/// // Cargo.toml: aws-config = "1", kvs-aws = { version = "0.1", features = ["aws-config"] }
+/// let sdk_config = aws_config::defaults(aws_config::BehaviorVersion::latest()).profile_name("cameras").load().await;
+/// let config = ClientConfig::try_from(&sdk_config)?.proxy(Proxy::from_env()?);
+/// let client = Client::new(config)?;
+/// ```
+///
+/// To use only the credentials, pass the provider to [`ClientConfig::new`] or [`ClientConfig::credentials`]:
 ///
 /// ```
 /// use aws_types::SdkConfig;
-/// use aws_types::region::Region;
-/// use kvs_aws::{ClientConfig, Credentials};
+/// use aws_types::region::Region as SdkRegion;
+/// use kvs_aws::{Client, ClientConfig, Credentials, Region};
+/// # use aws_credential_types::provider::SharedCredentialsProvider;
+/// # let provider = SharedCredentialsProvider::new(Credentials::from_keys("AKID", "secret", None));
+/// # let sdk_config = SdkConfig::builder().region(SdkRegion::new("eu-west-1")).credentials_provider(provider).build();
 ///
-/// let provider = aws_credential_types::provider::SharedCredentialsProvider::new(Credentials::from_keys("AKID", "secret", None));
-/// // In a program: aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await
-/// let sdk = SdkConfig::builder().region(Region::new("eu-west-1")).credentials_provider(provider).build();
-/// let config = ClientConfig::try_from(&sdk)?;
-/// assert_eq!(config.control_endpoint()?.to_string(), "https://kinesisvideo.eu-west-1.amazonaws.com");
-/// # Ok::<(), kvs_aws::ConfigError>(())
+/// let client = Client::new(ClientConfig::try_from(&sdk_config)?)?;
+/// assert_eq!(client.control_endpoint().to_string(), "https://kinesisvideo.eu-west-1.amazonaws.com");
+///
+/// let provider = sdk_config.credentials_provider().ok_or("no credentials provider")?;
+/// let elsewhere = Client::new(ClientConfig::new(Region::new("us-west-2")?, provider))?;
+/// assert_eq!(elsewhere.region().as_str(), "us-west-2");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 impl TryFrom<&SdkConfig> for ClientConfig {
     type Error = ConfigError;
@@ -38,15 +52,15 @@ impl TryFrom<&SdkConfig> for ClientConfig {
         if sdk.use_dual_stack() == Some(true) {
             config = config.ip_families(IpFamilies::DualStack);
         }
-        match own_endpoint(sdk).or_else(|| sdk.endpoint_url().map(str::to_owned)) {
+        match service_endpoint(sdk).or_else(|| sdk.endpoint_url().map(str::to_owned)) {
             Some(url) => config.endpoint_url(&url),
             None => Ok(config),
         }
     }
 }
 
-/// `AWS_ENDPOINT_URL_KINESIS_VIDEO`, or the same in a profile.
-fn own_endpoint(sdk: &SdkConfig) -> Option<String> {
+/// Returns `AWS_ENDPOINT_URL_KINESIS_VIDEO`, or the corresponding setting of a profile.
+fn service_endpoint(sdk: &SdkConfig) -> Option<String> {
     let key = ServiceConfigKey::builder().service_id("Kinesis Video").env("AWS_ENDPOINT_URL").profile("endpoint_url");
     sdk.service_config()?.load_config(key.build().ok()?)
 }
@@ -77,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn the_endpoint_of_this_service_wins_over_the_general_one() {
+    fn service_specific_endpoint_takes_precedence() {
         let general = || sdk().endpoint_url("http://127.0.0.1:8");
         let endpoint = |sdk: SdkConfig| ClientConfig::try_from(&sdk).unwrap().control_endpoint().unwrap().to_string();
         assert_eq!(endpoint(general().build()), "http://127.0.0.1:8");
@@ -87,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_named() {
+    fn rejects_a_missing_region() {
         let empty = SdkConfig::builder().build();
         assert!(matches!(ClientConfig::try_from(&empty), Err(ConfigError::MissingRegion)));
     }

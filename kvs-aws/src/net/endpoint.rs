@@ -1,13 +1,13 @@
-//! Where requests go.
+//! Where requests are sent.
 
 use std::fmt;
 use std::str::FromStr;
 
 use http::uri::{Authority, Scheme, Uri};
 
-use crate::net::region::{Partition, Region};
+use super::region::{Partition, Region};
 
-/// A scheme, a host and perhaps a port: what a request's path is appended to.
+/// The URL of an endpoint: `http` or `https`, a host, and optionally a port.
 ///
 /// ```
 /// let endpoint: kvs_aws::Endpoint = "http://127.0.0.1:4567".parse()?;
@@ -26,27 +26,27 @@ enum Security {
     Plain,
 }
 
-/// A text that is no endpoint.
+/// A text is not the URL of an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("endpoint {given:?} is not of the form https://host or http://host:port without a path")]
+#[error("{given:?} is not an endpoint URL; expected https://HOST or http://HOST:PORT without a path")]
 #[non_exhaustive]
 pub struct InvalidEndpoint {
     /// The text.
     pub given: String,
 }
 
-/// FIPS-validated endpoints or ordinary ones.
+/// Whether endpoints must be FIPS-validated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Fips {
-    /// Ordinary endpoints; in GovCloud FIPS ones all the same, no others are published there.
+    /// Not required. In GovCloud the FIPS endpoints are used regardless, since there are no others.
     #[default]
     Ordinary,
-    /// `kinesisvideo-fips.…`.
+    /// Required: `kinesisvideo-fips.…`.
     Required,
 }
 
-/// IPv4 endpoints or such that speak IPv6 too.
+/// The IP versions of endpoints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum IpFamilies {
@@ -58,12 +58,11 @@ pub enum IpFamilies {
 }
 
 impl Endpoint {
-    /// The control plane of a region by the endpoint rules of the service model.
-    #[must_use]
-    pub fn control_plane(region: &Region, fips: Fips, families: IpFamilies) -> Self {
+    /// Returns the control-plane endpoint of a region, by the endpoint rules of the service model.
+    pub(crate) fn control_plane(region: &Region, fips: Fips, families: IpFamilies) -> Self {
         let partition = region.partition();
-        // The published endpoint list has only FIPS hosts for GovCloud, asked for or not.
         let service = match (fips, partition) {
+            // AWS's endpoint list has only FIPS hosts for GovCloud.
             (Fips::Required, _) | (Fips::Ordinary, Partition::UsGov) => "kinesisvideo-fips",
             (Fips::Ordinary, _) => "kinesisvideo",
         };
@@ -72,43 +71,26 @@ impl Endpoint {
             IpFamilies::DualStack => partition.dual_stack_dns_suffix(),
         };
         let authority = Authority::try_from(format!("{service}.{region}.{suffix}"))
-            .expect("a region is made of characters that a host name takes");
+            .expect("a region has only characters that a host name may have");
         Self { security: Security::Tls, authority }
     }
 
-    /// Host and port as they stand in the `Host` header: a default port is left out.
-    #[must_use]
-    pub fn host_header(&self) -> String {
+    /// Returns the value of the `Host` header: host and port, without the port if it is the default one.
+    pub(crate) fn host_header(&self) -> String {
         match self.authority.port_u16() {
             Some(port) if port != self.default_port() => self.authority.to_string(),
             _ => self.authority.host().to_owned(),
         }
     }
 
-    /// The host without brackets: what is resolved and what the certificate must name.
-    #[must_use]
-    pub fn host(&self) -> &str {
-        let host = self.authority.host();
-        host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
-    }
-
-    /// The port, 443 or 80 when none is named.
-    #[must_use]
-    pub fn port(&self) -> u16 {
-        self.authority.port_u16().unwrap_or_else(|| self.default_port())
-    }
-
     /// Whether connections are encrypted.
-    #[must_use]
-    pub fn is_tls(&self) -> bool {
+    #[cfg(feature = "iot")]
+    pub(crate) fn is_tls(&self) -> bool {
         self.security == Security::Tls
     }
 
-    /// The absolute address of `path`, which starts with a slash.
-    ///
-    /// # Errors
-    /// When the path is none.
-    pub fn uri(&self, path: &str) -> Result<Uri, http::Error> {
+    /// Returns the absolute URI of `path`, which starts with a slash.
+    pub(crate) fn uri(&self, path: &str) -> Result<Uri, http::Error> {
         Uri::builder().scheme(self.scheme()).authority(self.authority.clone()).path_and_query(path).build()
     }
 
@@ -131,20 +113,20 @@ impl FromStr for Endpoint {
     type Err = InvalidEndpoint;
 
     fn from_str(text: &str) -> Result<Self, InvalidEndpoint> {
-        let refuse = || InvalidEndpoint { given: text.to_owned() };
-        let uri = Uri::from_str(text.trim()).map_err(|_| refuse())?.into_parts();
+        let invalid = || InvalidEndpoint { given: text.to_owned() };
+        let uri = Uri::from_str(text.trim()).map_err(|_| invalid())?.into_parts();
         let security = match uri.scheme {
             Some(scheme) if scheme == Scheme::HTTPS => Security::Tls,
             Some(scheme) if scheme == Scheme::HTTP => Security::Plain,
-            _ => return Err(refuse()),
+            _ => return Err(invalid()),
         };
-        let authority = uri.authority.ok_or_else(refuse)?;
-        let bare = uri.path_and_query.is_none_or(|path| path == "/");
-        // User info would be sent nowhere, a port beyond 65535 reads as none: both are mistakes worth naming.
-        let odd = authority.as_str() != authority.host() && authority.port_u16().is_none()
+        let authority = uri.authority.ok_or_else(invalid)?;
+        let has_path = !uri.path_and_query.is_none_or(|path| path == "/");
+        // `port_u16` returns `None` also for a port above 65535. User info is never sent.
+        let bad_authority = authority.as_str() != authority.host() && authority.port_u16().is_none()
             || authority.as_str().contains('@');
-        if authority.host().is_empty() || !bare || odd {
-            return Err(refuse());
+        if authority.host().is_empty() || has_path || bad_authority {
+            return Err(invalid());
         }
         Ok(Self { security, authority })
     }
@@ -171,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn every_partition_has_its_domain() {
+    fn each_partition_has_its_dns_suffix() {
         use Fips::{Ordinary, Required};
         use IpFamilies::{DualStack, V4};
         for (region, fips, families, expected) in [
@@ -190,13 +172,13 @@ mod tests {
     }
 
     #[test]
-    fn govcloud_gets_fips_hosts_asked_for_or_not() {
+    fn govcloud_uses_fips_hosts_by_default() {
         let expected = "https://kinesisvideo-fips.us-gov-west-1.amazonaws.com";
         assert_eq!(host("us-gov-west-1", Fips::Ordinary, IpFamilies::V4), expected);
     }
 
     #[test]
-    fn texts_that_are_no_endpoint_are_refused() {
+    fn rejects_invalid_endpoint_urls() {
         for text in
             ["", "127.0.0.1:80", "ftp://host", "http://", "http://host/path", "http://u:p@host", "http://h:99999"]
         {
@@ -205,10 +187,10 @@ mod tests {
     }
 
     #[test]
-    fn default_ports_are_left_out_of_the_host_header() {
+    fn host_header_omits_default_ports() {
         let header = |text: &str| text.parse::<Endpoint>().unwrap().host_header();
         assert_eq!(header("https://a.example:443/"), "a.example");
         assert_eq!(header("http://a.example:443"), "a.example:443");
-        assert_eq!("http://[::1]:8080".parse::<Endpoint>().unwrap().host(), "::1");
+        assert_eq!(header("http://[::1]:8080"), "[::1]:8080");
     }
 }

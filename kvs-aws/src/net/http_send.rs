@@ -1,68 +1,105 @@
-//! The one method a transport has, and the body it gives back.
+//! The interface to an HTTP client, and the response body that it returns.
 
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body::Body;
 
-use crate::protocol::error::{Phase, TransportError};
+use super::error::{Phase, TransportError};
 
-/// Sends one request and gives the response's head and a body to read.
+/// An HTTP client that sends one request and returns the response.
 ///
-/// [`Client`](crate::Client) comes with a pooled hyper and rustls implementation; another one may be put in with
-/// [`ClientConfig::transport`](crate::ClientConfig::transport), for tests or for another HTTP stack. PutMedia does not go through
-/// it: that exchange needs to own its connection.
+/// [`Client`](crate::Client) has a pooled one on hyper and rustls.
+/// [`ClientConfig::transport`](crate::ClientConfig::transport) replaces it, for tests or for another HTTP stack. PutMedia does
+/// not use it, because that exchange needs a connection of its own.
 pub trait HttpSend: Send + Sync + fmt::Debug {
-    /// Sends `request`, whose address is absolute and whose headers are signed: they must go out as they are.
+    /// Sends `request`.
     ///
-    /// Dropping the future gives the exchange up.
-    fn send(&self, request: http::Request<Bytes>) -> Sending<'_>;
+    /// The URI is absolute. The headers are signed and must be sent unchanged. Dropping the future must cancel the request.
+    fn send(&self, request: http::Request<Bytes>) -> SendFuture<'_>;
 }
 
-/// What [`HttpSend::send`] gives back.
-pub type Sending<'a> = Pin<Box<dyn Future<Output = Result<http::Response<ResponseBody>, TransportError>> + Send + 'a>>;
+/// The future that [`HttpSend::send`] returns.
+pub type SendFuture<'a> =
+    Pin<Box<dyn Future<Output = Result<http::Response<ResponseBody>, TransportError>> + Send + 'a>>;
 
-/// A response body, read piece by piece.
-///
-/// Nothing is buffered here: what is not read waits in the socket.
+/// A response body, read piece by piece. Unread data stays in the socket.
 pub struct ResponseBody {
     inner: Pin<Box<dyn Body<Data = Bytes, Error = TransportError> + Send>>,
     idle_limit: Option<Duration>,
 }
 
 impl ResponseBody {
-    /// Wraps a body.
+    /// Creates a response body from any HTTP body.
     pub fn new(body: impl Body<Data = Bytes, Error = TransportError> + Send + 'static) -> Self {
         Self { inner: Box::pin(body), idle_limit: None }
     }
 
-    /// A body that is known as a whole; for tests and for fakes of the service.
+    /// Creates a response body of known bytes, for tests and fake services.
     #[must_use]
     pub fn full(bytes: Bytes) -> Self {
         use http_body_util::BodyExt;
         Self::new(http_body_util::Full::new(bytes).map_err(|never| match never {}))
     }
 
-    /// Sets how long one piece may take to come.
+    /// Sets the longest wait for one piece. Default: no limit.
     #[must_use]
     pub fn idle_limit(mut self, limit: Option<Duration>) -> Self {
         self.idle_limit = limit;
         self
     }
 
-    /// The next piece, `None` at the end. Cancel-safe: a dropped call takes nothing.
+    /// Returns the next piece, `None` at the end. Cancel-safe: if the future is dropped, no data is lost.
     ///
     /// # Errors
-    /// When the connection breaks or the piece takes longer than the limit.
+    /// Returns an error if the connection breaks or the piece takes longer than the limit.
     pub async fn next(&mut self) -> Result<Option<Bytes>, TransportError> {
         let Some(limit) = self.idle_limit else { return self.next_piece().await };
         match tokio::time::timeout(limit, self.next_piece()).await {
             Ok(piece) => piece,
             Err(_) => Err(TransportError::Timeout { phase: Phase::Body, limit }),
         }
+    }
+
+    /// Reads the whole body.
+    ///
+    /// # Errors
+    /// Returns an error if the connection breaks or the body is longer than `limit` bytes.
+    pub async fn collect(mut self, limit: usize) -> Result<Bytes, TransportError> {
+        let Some(first) = self.next().await? else { return Ok(Bytes::new()) };
+        let mut whole = match self.next().await? {
+            None if first.len() <= limit => return Ok(first),
+            None => return Err(TransportError::TooLong { limit }),
+            Some(second) => {
+                let received = first.len() + second.len();
+                let mut whole = BytesMut::with_capacity(self.size_hint(limit).saturating_add(received));
+                whole.extend_from_slice(&first);
+                whole.extend_from_slice(&second);
+                whole
+            }
+        };
+        while whole.len() <= limit {
+            match self.next().await? {
+                Some(piece) => whole.extend_from_slice(&piece),
+                None => return Ok(whole.freeze()),
+            }
+        }
+        Err(TransportError::TooLong { limit })
+    }
+
+    /// Reads up to about `limit` bytes. If the connection breaks, returns what was read before.
+    pub(crate) async fn collect_some(mut self, limit: usize) -> Bytes {
+        let mut whole = BytesMut::new();
+        while whole.len() < limit {
+            match self.next().await {
+                Ok(Some(piece)) => whole.extend_from_slice(&piece),
+                Ok(None) | Err(_) => break,
+            }
+        }
+        whole.freeze()
     }
 
     async fn next_piece(&mut self) -> Result<Option<Bytes>, TransportError> {
@@ -72,17 +109,17 @@ impl ResponseBody {
                 Some(Err(error)) => return Err(error),
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(piece) if !piece.is_empty() => return Ok(Some(piece)),
-                    // Empty pieces and trailers say nothing.
+                    // Empty pieces and trailers carry no data.
                     Ok(_) | Err(_) => {}
                 },
             }
         }
     }
 
-    /// What is known to come, but never more than a first guess of 1 MiB: a header alone reserves no more.
-    pub(crate) fn size_hint(&self, limit: usize) -> usize {
-        const FIRST_GUESS: usize = 1 << 20;
-        usize::try_from(self.inner.size_hint().lower()).unwrap_or(usize::MAX).min(limit).min(FIRST_GUESS)
+    /// Returns the announced size, at most 1 MiB: a `Content-Length` header alone must not reserve more.
+    fn size_hint(&self, limit: usize) -> usize {
+        const LARGEST_RESERVATION: usize = 1 << 20;
+        usize::try_from(self.inner.size_hint().lower()).unwrap_or(usize::MAX).min(limit).min(LARGEST_RESERVATION)
     }
 }
 

@@ -1,4 +1,4 @@
-//! The pooled hyper and rustls transport of everything but PutMedia.
+//! The pooled HTTP client on hyper and rustls. PutMedia does not use it.
 
 use std::error::Error as _;
 use std::fmt;
@@ -12,15 +12,15 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
-use crate::net::dial::Dialer;
-use crate::net::http_send::{HttpSend, ResponseBody, Sending};
-use crate::net::timeouts::Timeouts;
-use crate::protocol::error::{Phase, TransportError};
+use super::dial::{DialError, Dialer};
+use super::error::{Phase, TransportError};
+use super::http_send::{HttpSend, ResponseBody, SendFuture};
+use super::timeouts::Timeouts;
 
-/// How long an unused connection stays in the pool: below the 20 s after which AWS front ends close theirs.
+/// How long an idle connection stays in the pool. Below 20 s, after which AWS front ends close idle connections.
 const POOL_IDLE: Duration = Duration::from_secs(15);
 
-/// One pool of HTTP/1.1 connections.
+/// A pool of HTTP/1.1 connections.
 pub(crate) struct HyperSend {
     pool: legacy::Client<Dialer, Full<Bytes>>,
     timeouts: Timeouts,
@@ -37,25 +37,25 @@ impl HyperSend {
 }
 
 impl HttpSend for HyperSend {
-    fn send(&self, request: http::Request<Bytes>) -> Sending<'_> {
+    fn send(&self, request: http::Request<Bytes>) -> SendFuture<'_> {
         Box::pin(async move {
             let endpoint = request.uri().authority().map_or_else(String::new, ToString::to_string);
-            let limit = self.timeouts.head;
-            let answer = tokio::time::timeout(limit, self.pool.request(request.map(Full::new))).await;
-            let response = answer
+            let limit = self.timeouts.response_head;
+            let result = tokio::time::timeout(limit, self.pool.request(request.map(Full::new))).await;
+            let response = result
                 .map_err(|_| TransportError::Timeout { phase: Phase::Head, limit })?
                 .map_err(|error| classify(error, endpoint))?;
-            let idle = self.timeouts.body;
+            let idle = self.timeouts.response_body;
             Ok(response.map(|body| ResponseBody::new(IncomingBody(body)).idle_limit(Some(idle))))
         })
     }
 }
 
 fn classify(error: legacy::Error, endpoint: String) -> TransportError {
-    match error.source().and_then(|source| source.downcast_ref()) {
-        Some(&TransportError::Timeout { phase, limit }) => TransportError::Timeout { phase, limit },
-        _ if error.is_connect() => TransportError::Connect { endpoint, source: error.into() },
-        _ => TransportError::Broken { source: error.into() },
+    match error.source().and_then(|source| source.downcast_ref()).and_then(DialError::take) {
+        Some(dial_error) => dial_error,
+        None if error.is_connect() => TransportError::Connect { endpoint, source: error.into() },
+        None => TransportError::Broken { source: error.into() },
     }
 }
 
@@ -65,7 +65,7 @@ impl fmt::Debug for HyperSend {
     }
 }
 
-/// hyper's body with our error.
+/// A hyper body with this crate's error type.
 pub(crate) struct IncomingBody(pub(crate) Incoming);
 
 impl Body for IncomingBody {

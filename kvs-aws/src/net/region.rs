@@ -1,20 +1,20 @@
-//! Regions and the partitions they lie in.
+//! Regions and their partitions.
 
 use std::fmt;
 use std::str::FromStr;
 
+use kvs_types::__internal::check_text;
 use kvs_types::{FieldProblem, InvalidField};
 
-/// An AWS region by its code, for example `eu-central-1`.
+/// The code of an AWS region, for example `eu-central-1`.
 ///
-/// Any code of the right shape is taken: regions open faster than libraries are released.
+/// Unknown codes are accepted, because AWS opens regions faster than this crate is released.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Region(String);
 
-/// The group of regions with its own domain names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Partition {
+/// A group of regions with its own domain names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Partition {
     /// The public regions.
     Aws,
     /// China.
@@ -30,15 +30,15 @@ pub enum Partition {
 }
 
 impl Region {
-    /// Takes a region code: lower-case letters, digits and inner hyphens, 1 to 32 characters.
+    /// Checks and wraps a region code: 1 to 32 lower-case letters, digits and hyphens, without a hyphen at either end.
     ///
     /// # Errors
-    /// When the shape is another one: the code goes into host names and signatures.
+    /// Returns an error for any other text, because the code becomes part of host names and signatures.
     pub fn new(code: impl Into<String>) -> Result<Self, InvalidField> {
-        const MOST: usize = 32;
+        const MAX_CHARS: usize = 32;
         let code = code.into();
-        let shape = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        kvs_types::__internal::check_text("Region", &code, (1, MOST), "lower-case letters, digits and '-'", shape)?;
+        let is_allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        check_text("Region", &code, (1, MAX_CHARS), "lower-case letters, digits and '-'", is_allowed)?;
         if code.starts_with('-') || code.ends_with('-') {
             let allowed = "a code that neither starts nor ends with '-'";
             return Err(InvalidField::new("Region", FieldProblem::Character { character: '-', allowed }));
@@ -46,15 +46,14 @@ impl Region {
         Ok(Self(code))
     }
 
-    /// The code.
+    /// Returns the code.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The partition, told by the first letters of the code.
-    #[must_use]
-    pub fn partition(&self) -> Partition {
+    /// Returns the partition, derived from the prefix of the code.
+    pub(crate) fn partition(&self) -> Partition {
         match self.0.as_str() {
             code if code.starts_with("cn-") => Partition::Cn,
             code if code.starts_with("us-gov-") => Partition::UsGov,
@@ -87,9 +86,8 @@ impl FromStr for Region {
 }
 
 impl Partition {
-    /// The domain of ordinary and FIPS endpoints.
-    #[must_use]
-    pub const fn dns_suffix(self) -> &'static str {
+    /// Returns the domain of IPv4 endpoints, FIPS or not.
+    pub(crate) const fn dns_suffix(self) -> &'static str {
         match self {
             Self::Aws | Self::UsGov => "amazonaws.com",
             Self::Cn => "amazonaws.com.cn",
@@ -99,9 +97,8 @@ impl Partition {
         }
     }
 
-    /// The domain of endpoints that speak IPv4 and IPv6.
-    #[must_use]
-    pub const fn dual_stack_dns_suffix(self) -> &'static str {
+    /// Returns the domain of dual-stack endpoints.
+    pub(crate) const fn dual_stack_dns_suffix(self) -> &'static str {
         match self {
             Self::Aws | Self::UsGov => "api.aws",
             Self::Cn => "api.amazonwebservices.com.cn",
@@ -117,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_with_other_characters_are_refused_with_the_character() {
+    fn rejects_invalid_codes_and_names_the_character() {
         assert_eq!(
             Region::new("us east").unwrap_err().to_string(),
             "Region: must consist of lower-case letters, digits and '-', got ' '"

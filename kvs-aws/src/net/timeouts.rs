@@ -2,58 +2,57 @@
 
 use std::time::Duration;
 
-/// The longest waits of one attempt, phase by phase.
+/// The timeouts of one attempt, one for each phase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timeouts {
-    /// Name resolution, TCP, the way through a proxy, and TLS. Default 5 s.
-    pub connect: Duration,
-    /// From sending to the response's head. Default 30 s: GetImages decodes a page of pictures before it answers.
-    pub head: Duration,
-    /// Between two pieces of a response body. Default 30 s.
-    pub body: Duration,
-    /// PutMedia only: how long the first media waits for the response's head, so that a refused session can be read
-    /// before media is pushed into a closing socket. Default 500 ms.
-    pub put_media_head_start: Duration,
+    pub(crate) connect: Duration,
+    pub(crate) response_head: Duration,
+    pub(crate) response_body: Duration,
+    pub(crate) put_media_head: Duration,
 }
 
 impl Default for Timeouts {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(5),
-            head: Duration::from_secs(30),
-            body: Duration::from_secs(30),
-            put_media_head_start: Duration::from_millis(500),
+            // GetImages decodes a page of images before it answers.
+            response_head: Duration::from_secs(30),
+            response_body: Duration::from_secs(30),
+            put_media_head: Duration::from_millis(500),
         }
     }
 }
 
 impl Timeouts {
-    /// Sets the limit of name resolution, TCP, the way through a proxy, and TLS.
+    /// Sets the timeout of name resolution, TCP, the connection through a proxy, and TLS together. Default: 5 s.
     #[must_use]
     pub const fn connect(mut self, limit: Duration) -> Self {
         self.connect = limit;
         self
     }
 
-    /// Sets the limit from sending to the response's head.
+    /// Sets the timeout from sending the request to the response head. Default: 30 s.
     #[must_use]
-    pub const fn head(mut self, limit: Duration) -> Self {
-        self.head = limit;
+    pub const fn response_head(mut self, limit: Duration) -> Self {
+        self.response_head = limit;
         self
     }
 
-    /// Sets the limit between two pieces of a response body.
+    /// Sets the timeout between two pieces of a response body. Default: 30 s.
     #[must_use]
-    pub const fn body(mut self, limit: Duration) -> Self {
-        self.body = limit;
+    pub const fn response_body(mut self, limit: Duration) -> Self {
+        self.response_body = limit;
         self
     }
 
-    /// Sets how long PutMedia's first media waits for the response's head.
+    /// Sets how long [`Client::put_media`](crate::Client::put_media) waits for the response head before media is sent.
+    /// Default: 500 ms.
+    ///
+    /// If the service rejects a session while media is sent, the socket is reset and the rejection may be lost.
     #[must_use]
-    pub const fn put_media_head_start(mut self, limit: Duration) -> Self {
-        self.put_media_head_start = limit;
+    pub const fn put_media_head(mut self, limit: Duration) -> Self {
+        self.put_media_head = limit;
         self
     }
 }

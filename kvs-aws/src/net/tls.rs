@@ -1,4 +1,4 @@
-//! Whom an encrypted connection trusts.
+//! TLS trust roots and TLS configurations.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -8,55 +8,65 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
+use super::tls_provider;
 use crate::limits;
 
-/// Where the trusted certificate authorities come from.
+/// The TLS trust roots.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub enum TlsRoots {
-    /// Those compiled in (feature `webpki-roots`: Mozilla's list, Amazon's own authorities among them) or the system's (feature
-    /// `native-roots`: where `SSL_CERT_FILE` and `SSL_CERT_DIR` say, else where the system keeps them); both when both are on.
-    /// With neither nobody is trusted, and only plain `http` endpoints can be reached.
+    /// The roots that the crate's features select.
+    ///
+    /// `webpki-roots`: Mozilla's list, compiled in; it includes Amazon's. `native-roots`: the roots of the operating system,
+    /// or those in `SSL_CERT_FILE` and `SSL_CERT_DIR` if set. With both features, both apply. With neither, no certificate is
+    /// trusted and only `http` endpoints work.
     #[default]
     Default,
-    /// A PEM bundle, alone. What `AWS_CA_BUNDLE` names.
+    /// Only the roots in this PEM file, as with `AWS_CA_BUNDLE`. At most 8 MiB.
     PemFile(PathBuf),
-    /// A PEM bundle in memory, alone.
+    /// Only the roots in this PEM text.
     Pem(Vec<u8>),
-    /// A whole rustls configuration: pinned keys, client certificates, another crypto provider. ALPN is cleared.
+    /// A complete rustls configuration, for example with pinned keys, client certificates or another crypto provider. ALPN is
+    /// removed, because this crate uses HTTP/1.1 only.
     Custom(Arc<rustls::ClientConfig>),
 }
 
-/// Trust could not be set up.
+/// TLS cannot be set up with this configuration.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsError {
-    /// A file of certificates or keys cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
+    /// A certificate or key file cannot be read.
+    #[error("cannot read {}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
-    /// A file is longer than any such file should be.
-    #[error("{} is longer than the {limit} bytes that certificates and keys may have", path.display())]
+    /// A certificate or key file is too large.
+    #[error("{} is larger than {limit} bytes, the limit for certificate and key files", path.display())]
     TooLong {
         /// The file.
         path: PathBuf,
-        /// The limit.
+        /// The limit in bytes.
         limit: u64,
     },
-    /// There is no certificate to trust in it.
+    /// No certificate was found.
     #[error("no usable certificate in {0}")]
     NoCertificate(String),
-    /// rustls refuses the set-up.
-    #[error("TLS cannot be set up: {0}")]
-    Rustls(#[from] rustls::Error),
+    /// No TLS provider is compiled in.
+    #[error(
+        "no TLS provider: enable the feature ring or aws-lc-rs of kvs-aws, install a process-wide default of rustls, or use \
+         TlsRoots::Custom"
+    )]
+    NoProvider,
+    /// rustls rejects the configuration.
+    #[error("invalid TLS configuration")]
+    Configuration(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl TlsRoots {
-    /// A client configuration that trusts these roots, without ALPN: every exchange is HTTP/1.1.
+    /// Returns a client configuration with these roots. It has no ALPN: every exchange is HTTP/1.1.
     pub(crate) fn client_config(&self) -> Result<rustls::ClientConfig, TlsError> {
         let roots = match self {
             Self::Custom(config) => {
@@ -65,13 +75,12 @@ impl TlsRoots {
                 return Ok(config);
             }
             Self::Default => default_roots()?,
-            Self::PemFile(path) => {
-                roots_of_pem(&read_pem(path, limits::CA_BUNDLE_BYTES)?, &path.display().to_string())?
-            }
-            Self::Pem(pem) => roots_of_pem(pem, "the PEM text given")?,
+            Self::PemFile(path) => pem_roots(&read_pem(path, limits::CA_BUNDLE_BYTES)?, &path.display().to_string())?,
+            Self::Pem(pem) => pem_roots(pem, "the given PEM text")?,
         };
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+        let config = rustls::ClientConfig::builder_with_provider(tls_provider::provider()?);
+        let config =
+            config.with_safe_default_protocol_versions().map_err(|error| TlsError::Configuration(error.into()))?;
         Ok(config.with_root_certificates(roots).with_no_client_auth())
     }
 }
@@ -87,19 +96,19 @@ fn default_roots() -> Result<RootCertStore, TlsError> {
     #[cfg(feature = "native-roots")]
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if roots.is_empty() && cfg!(any(feature = "webpki-roots", feature = "native-roots")) {
-        return Err(TlsError::NoCertificate("the system's store".to_owned()));
+        return Err(TlsError::NoCertificate("the root store of the operating system".to_owned()));
     }
     Ok(roots)
 }
 
-fn roots_of_pem(pem: &[u8], source: &str) -> Result<RootCertStore, TlsError> {
+fn pem_roots(pem: &[u8], origin: &str) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
-    // Bundles carry comments and now and then a certificate nobody can parse: the others still count.
+    // Real bundles contain comments and occasionally a certificate that no library can parse.
     roots.add_parsable_certificates(CertificateDer::pem_slice_iter(pem).filter_map(Result::ok));
-    if roots.is_empty() { Err(TlsError::NoCertificate(source.to_owned())) } else { Ok(roots) }
+    if roots.is_empty() { Err(TlsError::NoCertificate(origin.to_owned())) } else { Ok(roots) }
 }
 
-/// A file that is not longer than `limit`.
+/// Reads a file of at most `limit` bytes.
 pub(crate) fn read_pem(path: &Path, limit: u64) -> Result<Vec<u8>, TlsError> {
     let failed = |source| TlsError::Read { path: path.to_owned(), source };
     let mut pem = Vec::new();
@@ -115,14 +124,14 @@ pub(crate) fn read_pem(path: &Path, limit: u64) -> Result<Vec<u8>, TlsError> {
 #[cfg(all(test, feature = "webpki-roots"))]
 mod tests {
     #[test]
-    fn amazons_authorities_are_among_the_roots_compiled_in() {
+    fn compiled_in_roots_include_amazon() {
         for name in
             [&b"Amazon Root CA 1"[..], b"Amazon Root CA 3", b"Starfield Services Root Certificate Authority - G2"]
         {
-            let among = webpki_roots::TLS_SERVER_ROOTS
+            let included = webpki_roots::TLS_SERVER_ROOTS
                 .iter()
                 .any(|root| root.subject.windows(name.len()).any(|part| part == name));
-            assert!(among, "{}", String::from_utf8_lossy(name));
+            assert!(included, "{}", String::from_utf8_lossy(name));
         }
     }
 }

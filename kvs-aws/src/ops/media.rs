@@ -8,11 +8,12 @@ use kvs_types::{FieldProblem, InvalidField, StreamId};
 use serde::Serialize;
 
 use crate::limits;
+use crate::net::error::TransportError;
 use crate::net::http_send::ResponseBody;
 use crate::ops::archived::check_fragment_number;
-use crate::protocol::error::{Error, TransportError};
+use crate::protocol::error::Error;
 use crate::protocol::operation::{ApiName, Operation, Target};
-use crate::protocol::reply::Reply;
+use crate::protocol::response::Response;
 
 /// Media on its way: read piece by piece, never held as a whole.
 #[derive(Debug)]
@@ -22,17 +23,17 @@ pub struct MediaBody {
 }
 
 impl MediaBody {
-    pub(crate) async fn open(reply: Reply) -> Result<Self, Error> {
-        let content_type = reply.headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    pub(crate) async fn open(response: Response) -> Result<Self, Error> {
+        let content_type = response.headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let content_type = content_type.map(str::to_owned);
         // Media is never JSON: this is the control plane saying that it does not know the call.
         if content_type.as_deref().is_some_and(|kind| kind.starts_with("application/json")) {
-            let (operation, body) = reply.bytes(limits::ERROR_BYTES).await?;
+            let (operation, body) = response.bytes(limits::ERROR_BYTES).await?;
             let value = String::from_utf8_lossy(&body).chars().take(80).collect();
             let problem = crate::protocol::error::ResponseProblem::Member { member: "body", value };
             return Err(Error::Response { operation, problem });
         }
-        Ok(Self { content_type, body: reply.body })
+        Ok(Self { content_type, body: response.body })
     }
 
     /// What the service calls it, for example `video/webm`.
@@ -171,7 +172,7 @@ impl Operation for GetMedia {
         }
     }
 
-    async fn read(reply: Reply) -> Result<MediaBody, Error> {
-        MediaBody::open(reply).await
+    async fn read(response: Response) -> Result<MediaBody, Error> {
+        MediaBody::open(response).await
     }
 }

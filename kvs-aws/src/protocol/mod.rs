@@ -1,5 +1,7 @@
-//! What every call has in common: the operation, its response and its errors.
+//! What all operations have in common: requests, responses and errors. Knows the network layer, no credentials.
 
 pub(crate) mod error;
+pub(crate) mod failure_kind;
 pub(crate) mod operation;
-pub mod reply;
+pub(crate) mod response;
+pub(crate) mod service_error;

@@ -1,4 +1,4 @@
-//! What a call is: a request body, a path and a way to read the answer.
+//! The operations of the service as requests: body, path, and how to read the response.
 
 use std::future::Future;
 
@@ -7,48 +7,51 @@ use kvs_types::{InvalidField, StreamId};
 use serde::Serialize;
 
 use crate::protocol::error::Error;
-use crate::protocol::reply::Reply;
+use crate::protocol::response::Response;
 
-/// One call of the service: serialized, it is the request's JSON body.
+/// An operation of the service. It serializes to the JSON body of its request.
 ///
-/// The operations of this crate are all there is to the control plane; other crates of the family bring their own.
+/// The trait is sealed; kvs-aws implements it for its operations.
 pub trait Operation: Serialize + Send + Sync {
-    /// What a successful call gives.
+    /// The result of a successful call.
     type Output: Send;
 
-    /// The name in the API reference, for errors and logs.
+    /// The operation's name in the API reference.
     const NAME: &'static str;
 
-    /// The path, which is the name with a small first letter.
+    /// The path of the URL.
+    #[doc(hidden)]
     const PATH: &'static str;
 
-    /// Where the call goes.
+    /// Returns which endpoint serves the operation.
+    #[doc(hidden)]
     fn target(&self) -> Target<'_> {
         Target::ControlPlane
     }
 
-    /// Checks the members against the service model, before anything is sent.
+    /// Checks the request against the service model. [`Client::send`](crate::Client::send) does this before it sends.
     ///
     /// # Errors
-    /// With the first member that is outside what the service takes.
+    /// Returns the first member that the service would reject.
     fn check(&self) -> Result<(), InvalidField>;
 
-    /// Reads a successful response.
-    fn read(reply: Reply) -> impl Future<Output = Result<Self::Output, Error>> + Send;
+    /// Reads a successful response. Its parameter seals the trait: the type cannot be named outside this crate.
+    #[doc(hidden)]
+    fn read(response: Response) -> impl Future<Output = Result<Self::Output, Error>> + Send;
 }
 
-/// Where a call goes.
+/// The endpoint that serves an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Target<'a> {
-    /// To the region's control plane.
+    /// The control-plane endpoint of the region.
     ControlPlane,
-    /// To the stream's own data endpoint, which `GetDataEndpoint` tells.
+    /// The data endpoint of a stream, which GetDataEndpoint returns.
     DataPlane(&'a StreamId, &'a ApiName),
 }
 
 open_enum! {
-    /// The calls that have a data endpoint.
+    /// The operations that are served by a data endpoint.
     pub enum ApiName {
         /// PutMedia.
         PutMedia = "PUT_MEDIA",

@@ -1,4 +1,4 @@
-//! The request body: pieces out of a bounded queue, and an end that must be said.
+//! The request body: messages from a bounded queue. It ends only with an explicit end message.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -11,16 +11,16 @@ use tokio::sync::mpsc;
 
 use crate::limits;
 
-/// What the sender puts into the queue.
+/// A message from the sender to the body.
 pub(super) enum Message {
     Data(Pieces),
     End,
 }
 
-/// The sender went away without saying that the media is complete.
+/// The sender was dropped before the end message.
 #[derive(Debug, thiserror::Error)]
-#[error("the session was given up before its end")]
-pub(super) struct GivenUp;
+#[error("session aborted before the end of the media")]
+pub(super) struct Aborted;
 
 pub(super) struct PutBody {
     messages: mpsc::Receiver<Message>,
@@ -36,9 +36,9 @@ impl PutBody {
 
 impl Body for PutBody {
     type Data = Pieces;
-    type Error = GivenUp;
+    type Error = Aborted;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Pieces>, GivenUp>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Pieces>, Aborted>>> {
         if self.ended {
             return Poll::Ready(None);
         }
@@ -49,10 +49,10 @@ impl Body for PutBody {
                 self.ended = true;
                 None
             }
-            // A closed queue is an error, so that the last chunk is not written: a half fragment must not look whole.
+            // With an error hyper does not write the last chunk, so the service does not take a cut fragment for a complete one.
             None => {
                 self.ended = true;
-                Some(Err(GivenUp))
+                Some(Err(Aborted))
             }
         })
     }
@@ -62,7 +62,7 @@ impl Body for PutBody {
     }
 }
 
-/// Several pieces that leave as one HTTP chunk, never joined.
+/// Pieces that are sent as one HTTP chunk without being copied together.
 pub(super) struct Pieces {
     list: VecDeque<Bytes>,
     left: usize,
@@ -91,7 +91,8 @@ impl Buf for Pieces {
         self.list.front().map_or(&[], |piece| piece)
     }
 
-    /// All pieces: hyper goes on to the next buffer after the slices it got, so a partial answer would reorder media.
+    /// Fills in all pieces that fit. hyper continues with the next buffer after them, so leaving out a piece would reorder the
+    /// media.
     fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         let filled = slices.len().min(self.list.len());
         for (slice, piece) in slices.iter_mut().zip(&self.list) {
@@ -119,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pieces_come_out_in_order_by_any_steps() {
+    fn pieces_keep_their_order_for_any_step_size() {
         for step in 1..9 {
             let mut pieces: Pieces = ["ab", "", "cde", "f", "ghi"].into_iter().map(Bytes::from_static_str).collect();
             let mut out = Vec::new();

@@ -1,4 +1,4 @@
-//! The two halves of a running session.
+//! The two halves of a PutMedia session.
 
 use std::fmt;
 use std::future::Future;
@@ -9,39 +9,42 @@ use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
+use kvs_types::__internal::ErrorChain;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::body::{Message, Pieces, PutBody};
 use crate::client::Client;
-use crate::net::dial::Dialed;
+use crate::net::dial::Connection;
+use crate::net::error::{Phase, TransportError};
 use crate::net::http_send::ResponseBody;
 use crate::net::hyper_send::IncomingBody;
-use crate::protocol::error::{Error, Phase, ServiceError, TransportError};
-use crate::protocol::reply;
+use crate::protocol::error::Error;
+use crate::protocol::response;
+use crate::protocol::service_error::ServiceError;
 
-/// A session whose request is on its way.
+/// An open PutMedia session.
 #[derive(Debug)]
 pub struct PutMediaExchange {
     sender: PutMediaSender,
     acks: PutMediaAcks,
 }
 
-/// The half that media goes into.
+/// The sending half of a session.
 ///
-/// Dropping it without [`finish`](Self::finish) closes the connection with the request visibly cut short: a half
-/// fragment never looks whole.
+/// Dropping it before [`finish`](Self::finish) closes the connection without the end of the request, so the service does not
+/// take a cut fragment for a complete one.
 #[derive(Debug)]
 pub struct PutMediaSender {
     messages: mpsc::Sender<Message>,
     connection: OnDrop,
 }
 
-/// The half that acknowledgements come out of.
+/// The receiving half of a session.
 ///
-/// It must be read for as long as media is sent, also with acknowledgements switched off: unread ones fill the
-/// connection until it stands still. Dropping it closes the connection.
+/// Read it while media is sent, also with [`Acks::NotRequired`](crate::Acks): otherwise unread data fills the connection until
+/// the service stops reading media. Dropping it closes the connection.
 pub struct PutMediaAcks {
     state: State,
     head_limit: Duration,
@@ -51,34 +54,34 @@ pub struct PutMediaAcks {
 
 /// ```text
 /// Opening --head 200--> Streaming ---end or error--> Ended
-///    |`---head 4xx, 5xx--> Refused ---error read-------^
-///    `----broken, late---------------------------------'
+///    |`---head 4xx, 5xx--> Rejected --error read-------^
+///    `----broken, timeout------------------------------'
 /// ```
 enum State {
-    /// The head has not come yet; it is late at the instant.
+    /// The response head has not arrived; the instant is its deadline.
     Opening(Head, Instant),
-    /// The service refused the session; why is being read.
-    Refused(Refusal),
-    /// Acknowledgements are coming.
+    /// The service rejected the session; the error body is being read.
+    Rejected(Rejection),
+    /// Acknowledgements arrive.
     Streaming(ResponseBody),
-    /// Nothing comes any more.
+    /// The session is over.
     Ended,
 }
 
 type Head = Pin<Box<dyn Future<Output = hyper::Result<Response<Incoming>>> + Send>>;
-type Refusal = Pin<Box<dyn Future<Output = ServiceError> + Send>>;
+type Rejection = Pin<Box<dyn Future<Output = ServiceError> + Send>>;
 
-/// The session is over, so this cannot be sent. Why it ended is what [`PutMediaAcks::next`] tells.
+/// The session has ended, so nothing can be sent. [`PutMediaAcks::next`] returns the reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the session has ended")]
+#[error("PutMedia session has ended")]
 #[non_exhaustive]
 pub struct SessionEnded;
 
-/// Room for one message in the queue to the socket; giving it back unused costs nothing.
+/// Capacity for one message in the queue to the socket. Dropping it returns the capacity.
 #[derive(Debug)]
 pub struct SendPermit<'a>(mpsc::Permit<'a, Message>);
 
-/// Ends the task that drives the connection, and with it the socket, when a half goes away.
+/// Aborts the task that drives the connection, and so closes the socket, when a half is dropped.
 #[derive(Debug)]
 struct OnDrop(Option<AbortHandle>);
 
@@ -98,7 +101,7 @@ impl Drop for OnDrop {
 
 pub(super) async fn open(
     client: Client,
-    connection: Dialed,
+    connection: Connection,
     request: Request<PutBody>,
     messages: mpsc::Sender<Message>,
 ) -> Result<PutMediaExchange, Error> {
@@ -107,32 +110,33 @@ pub(super) async fn open(
     let (mut requests, connection) = http1::handshake(connection).await.map_err(broken)?;
     let driver = tokio::spawn(async move {
         if let Err(error) = connection.await {
-            // The response body tells the owner; this is only for whoever reads logs.
+            // The caller gets this error from the response body.
+            let error = ErrorChain(&error);
             tracing::debug!(%error, "PutMedia connection ended");
         }
     })
     .abort_handle();
     let opened = Instant::now();
-    // hyper takes the address in origin form; the host stands in its header, signed.
+    // hyper expects the URI in origin form; the host is in the signed header.
     let mut request = request;
     *request.uri_mut() = http::Uri::from_static("/putMedia");
     let mut acks = PutMediaAcks {
-        state: State::Opening(Box::pin(requests.send_request(request)), opened + timeouts.head),
-        head_limit: timeouts.head,
+        state: State::Opening(Box::pin(requests.send_request(request)), opened + timeouts.response_head),
+        head_limit: timeouts.response_head,
         client,
         connection: OnDrop(Some(driver.clone())),
     };
     let sender = PutMediaSender { messages, connection: OnDrop(Some(driver)) };
-    // Media pushed at a session that is being refused can wipe out the refusal before it is read (the socket is reset),
-    // so the head gets a little time alone; a service that sends it only after media is served all the same.
-    match tokio::time::timeout(timeouts.put_media_head_start, acks.head()).await {
+    // If the service rejects a session while media is being sent, the socket is reset and the rejection is lost before it is
+    // read. So media waits for the head, but only briefly: a service may send the head only after media.
+    match tokio::time::timeout(timeouts.put_media_head, acks.head()).await {
         Ok(Err(error)) => Err(error),
         Ok(Ok(())) | Err(_) => Ok(PutMediaExchange { sender, acks }),
     }
 }
 
 impl PutMediaExchange {
-    /// The two halves, to be used side by side: neither works for long without the other.
+    /// Splits the session into its halves, which must be used concurrently.
     #[must_use]
     pub fn split(self) -> (PutMediaSender, PutMediaAcks) {
         (self.sender, self.acks)
@@ -140,42 +144,42 @@ impl PutMediaExchange {
 }
 
 impl PutMediaSender {
-    /// Waits until there is room for one message. Cancel-safe: a dropped call takes nothing.
+    /// Waits for capacity for one message. Cancel-safe: if the future is dropped, no capacity is taken.
     ///
     /// # Errors
-    /// When the session has ended.
+    /// Returns an error if the session has ended.
     pub async fn reserve(&mut self) -> Result<SendPermit<'_>, SessionEnded> {
         self.messages.reserve().await.map(SendPermit).map_err(|_| SessionEnded)
     }
 
-    /// Sends some bytes of media, in one HTTP chunk; waits while the queue is full.
+    /// Sends media as one HTTP chunk. Waits while the queue is full.
     ///
-    /// Of a dropped call either all pieces are sent or none.
+    /// If the future is dropped, either all pieces are sent or none.
     ///
     /// # Errors
-    /// When the session has ended.
+    /// Returns an error if the session has ended.
     pub async fn send(&mut self, pieces: impl IntoIterator<Item = Bytes>) -> Result<(), SessionEnded> {
         self.reserve().await?.send(pieces);
         Ok(())
     }
 
-    /// Says that the media is complete; acknowledgements go on until the service ends them.
+    /// Ends the media. Acknowledgements continue until the service ends the response.
     ///
     /// # Errors
-    /// When the session has ended before.
+    /// Returns an error if the session has ended already.
     pub async fn finish(mut self) -> Result<(), SessionEnded> {
         self.messages.send(Message::End).await.map_err(|_| SessionEnded)?;
-        // The connection now lives for the acknowledgements.
+        // From now on only the receiving half keeps the connection open.
         self.connection.0 = None;
         Ok(())
     }
 
-    /// Closes the connection at once, the request visibly cut short.
+    /// Closes the connection without the end of the request.
     pub fn abort(self) {}
 }
 
 impl SendPermit<'_> {
-    /// Sends some bytes of media, in one HTTP chunk. Nothing is sent when there are none.
+    /// Sends media as one HTTP chunk. Sends nothing if all pieces are empty.
     pub fn send(self, pieces: impl IntoIterator<Item = Bytes>) {
         let pieces: Pieces = pieces.into_iter().collect();
         if !pieces.is_empty() {
@@ -183,20 +187,19 @@ impl SendPermit<'_> {
         }
     }
 
-    /// Says that the media is complete. The sender must still be given to [`PutMediaSender::finish`] or kept: dropping
-    /// it closes the connection.
+    /// Ends the media. Keep the sender, or pass it to [`PutMediaSender::finish`]: dropping it closes the connection.
     pub fn end(self) {
         self.0.send(Message::End);
     }
 }
 
 impl PutMediaAcks {
-    /// The next bytes of acknowledgements as they came, cut anywhere; `None` when the service has ended the session.
+    /// Returns the next bytes of the acknowledgements, split anywhere; `None` when the service has ended the session.
     ///
-    /// Cancel-safe: a dropped call takes nothing. After `None` or an error it is `None`.
+    /// Cancel-safe: if the future is dropped, no data is lost. After `None` or an error, it returns `None`.
     ///
     /// # Errors
-    /// When the service refuses the session, its head is late, or the connection breaks.
+    /// Returns an error if the service rejects the session, the response head times out, or the connection breaks.
     pub async fn next(&mut self) -> Result<Option<Bytes>, Error> {
         self.head().await?;
         let State::Streaming(body) = &mut self.state else { return Ok(None) };
@@ -207,21 +210,21 @@ impl PutMediaAcks {
         Ok(piece?)
     }
 
-    /// Reads the head if it has not come yet, and why the session is refused if it is. Cancel-safe.
+    /// Reads the response head, and the error body if the service rejected the session. Cancel-safe.
     async fn head(&mut self) -> Result<(), Error> {
         if let State::Opening(head, late_at) = &mut self.state {
-            let answer = tokio::time::timeout_at(*late_at, head.as_mut()).await;
-            self.on_head(answer.map_err(|_| self.head_limit))?;
+            let result = tokio::time::timeout_at(*late_at, head.as_mut()).await;
+            self.on_head(result.map_err(|_| self.head_limit))?;
         }
-        let State::Refused(refusal) = &mut self.state else { return Ok(()) };
-        let error = refusal.as_mut().await;
+        let State::Rejected(rejection) = &mut self.state else { return Ok(()) };
+        let error = rejection.as_mut().await;
         self.end();
         self.client.note_skew(&error);
         Err(error.into())
     }
 
-    fn on_head(&mut self, answer: Result<hyper::Result<Response<Incoming>>, Duration>) -> Result<(), TransportError> {
-        let error = match answer {
+    fn on_head(&mut self, result: Result<hyper::Result<Response<Incoming>>, Duration>) -> Result<(), TransportError> {
+        let error = match result {
             Ok(Ok(response)) => {
                 self.on_response(response);
                 return Ok(());
@@ -239,12 +242,12 @@ impl PutMediaAcks {
         self.state = if head.status.is_success() {
             State::Streaming(body)
         } else {
-            let body = body.idle_limit(Some(self.client.config().timeouts.body));
-            State::Refused(Box::pin(async move { reply::read_error(head.status, &head.headers, body).await }))
+            let body = body.idle_limit(Some(self.client.config().timeouts.response_body));
+            State::Rejected(Box::pin(async move { response::read_error(head.status, &head.headers, body).await }))
         };
     }
 
-    /// Closes the connection: hyper would go on sending into an exchange whose response is complete (its issue 4176).
+    /// Closes the connection, because hyper continues to send after the response is complete (hyper issue 4176).
     fn end(&mut self) {
         self.state = State::Ended;
         self.connection.abort();
@@ -255,7 +258,7 @@ impl fmt::Debug for PutMediaAcks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match self.state {
             State::Opening(..) => "Opening",
-            State::Refused(_) => "Refused",
+            State::Rejected(_) => "Rejected",
             State::Streaming(_) => "Streaming",
             State::Ended => "Ended",
         };

@@ -1,4 +1,4 @@
-//! PutMedia: media goes up and acknowledgements come down at the same time, over one HTTP/1.1 connection.
+//! PutMedia: media is sent and acknowledgements are received at the same time, over one HTTP/1.1 connection.
 
 mod body;
 mod exchange;
@@ -7,6 +7,8 @@ use std::time::SystemTime;
 
 use http::header::{CONNECTION, HOST, HeaderName, USER_AGENT};
 use http::{HeaderValue, Method};
+use kvs_types::__internal::epoch_millis;
+use kvs_types::StreamId;
 
 pub use exchange::{PutMediaAcks, PutMediaExchange, PutMediaSender, SendPermit, SessionEnded};
 
@@ -15,10 +17,8 @@ use crate::client::{Client, unsendable};
 use crate::net::endpoint::Endpoint;
 use crate::protocol::error::Error;
 use body::PutBody;
-use kvs_types::__internal::epoch_millis;
-use kvs_types::StreamId;
 
-/// One session of PutMedia: what its request says before the media.
+/// The request of a PutMedia session, without the media.
 ///
 /// ```no_run
 /// # async fn example(client: kvs_aws::Client, media: bytes::Bytes) -> Result<(), Box<dyn std::error::Error>> {
@@ -44,7 +44,7 @@ pub struct PutMedia {
     acks: Acks,
 }
 
-/// How cluster timecodes are meant.
+/// How the service interprets cluster timecodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TimecodeType {
@@ -54,32 +54,32 @@ pub enum TimecodeType {
     Relative,
 }
 
-/// Whether the service is to acknowledge fragments.
+/// Whether the service acknowledges fragments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Acks {
-    /// It is.
+    /// It does.
     #[default]
-    Wanted,
-    /// It is not; the response must be read all the same.
-    Unwanted,
+    Required,
+    /// It does not. The response must be read nevertheless.
+    NotRequired,
 }
 
 impl PutMedia {
-    /// A session that pushes media of `stream`.
+    /// Creates a request that sends media to `stream`.
     #[must_use]
     pub const fn new(stream: StreamId, timecode_type: TimecodeType) -> Self {
-        Self { stream, timecode_type, start_timestamp: None, acks: Acks::Wanted }
+        Self { stream, timecode_type, start_timestamp: None, acks: Acks::Required }
     }
 
-    /// Sets the time that relative timecodes count from, to the millisecond.
+    /// Sets the time that relative timecodes count from, with millisecond precision.
     #[must_use]
     pub const fn start_timestamp(mut self, start: SystemTime) -> Self {
         self.start_timestamp = Some(start);
         self
     }
 
-    /// Sets whether fragments are to be acknowledged. Default: they are.
+    /// Sets whether the service acknowledges fragments. Default: it does.
     #[must_use]
     pub const fn acks(mut self, acks: Acks) -> Self {
         self.acks = acks;
@@ -96,8 +96,8 @@ impl PutMedia {
             TimecodeType::Relative => "RELATIVE",
         };
         let acks = match self.acks {
-            Acks::Wanted => "1",
-            Acks::Unwanted => "0",
+            Acks::Required => "1",
+            Acks::NotRequired => "0",
         };
         [
             (HeaderName::from_static("x-amzn-stream-name"), name),
@@ -109,20 +109,21 @@ impl PutMedia {
     }
 }
 
-/// Seconds with exactly three decimals. AWS's C producer leaves the zeros out and so turns 7 ms into 700 ms.
+/// Formats seconds with exactly three decimals. AWS's C producer omits leading zeros of the fraction, which turns 7 ms into
+/// 700 ms.
 fn decimal_seconds(time: SystemTime) -> String {
     let millis = epoch_millis(time);
     format!("{}.{:03}", millis / 1000, millis % 1000)
 }
 
 impl Client {
-    /// Opens a session at `endpoint`, which is the stream's data endpoint for PutMedia.
+    /// Opens a PutMedia session at the stream's data endpoint for PutMedia.
     ///
-    /// Returns when the service's head came, or after half a second without one (then the head is read by
-    /// [`PutMediaAcks::next`]). Nothing is repeated: whoever owns the media decides what to send again.
+    /// Returns when the response head has arrived, or after half a second without it; then [`PutMediaAcks::next`] reads the
+    /// head. The session is never repeated: the owner of the media decides what to send again.
     ///
     /// # Errors
-    /// When no connection came about, or the service refused the session.
+    /// Returns an error if no connection was established or the service rejected the session.
     pub async fn put_media(&self, session: PutMedia, endpoint: &Endpoint) -> Result<PutMediaExchange, Error> {
         let (body, messages) = PutBody::new();
         let mut request =
@@ -135,9 +136,9 @@ impl Client {
         let request = request.header(HOST, endpoint.host_header()).header(USER_AGENT, self.user_agent());
         let mut request = request.body(body).map_err(unsendable)?;
         self.sign(&mut request, Payload::Unsigned).await?;
-        // Hop-by-hop, hence not part of the signature.
+        // A hop-by-hop header, which a proxy may change, so it is not signed.
         request.headers_mut().insert(CONNECTION, HeaderValue::from_static("keep-alive"));
-        let connection = self.shared.dialer.dial(request.uri().clone()).await?;
+        let connection = self.dialer().dial(request.uri().clone()).await?;
         exchange::open(self.clone(), connection, request, messages).await
     }
 }
@@ -149,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn start_timestamps_are_padded_to_three_decimals() {
+    fn start_timestamps_have_three_decimals() {
         assert_eq!(decimal_seconds(from_epoch_millis(1_699_332_285_007)), "1699332285.007");
         assert_eq!(decimal_seconds(from_epoch_millis(1_699_332_285_000)), "1699332285.000");
     }

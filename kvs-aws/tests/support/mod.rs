@@ -4,8 +4,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use kvs_aws::retry::RetryPolicy;
-use kvs_aws::{Client, ClientConfig, Credentials, Region};
+use kvs_aws::{Client, ClientConfig, Credentials, Region, RetryConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -116,7 +115,8 @@ async fn read_request(stream: &mut TcpStream) -> Option<Seen> {
 }
 
 pub(crate) fn config(url: &str) -> ClientConfig {
-    let quick = RetryPolicy::default().base(Duration::from_millis(1)).throttled_base(Duration::from_millis(1));
+    let quick =
+        RetryConfig::default().initial_backoff(Duration::from_millis(1)).throttled_backoff(Duration::from_millis(1));
     let credentials = Credentials::from_keys("AKIDEXAMPLE", SECRET, Some("session-token".to_owned()));
     ClientConfig::new(Region::new("eu-west-1").unwrap(), credentials)
         .endpoint_url(url)

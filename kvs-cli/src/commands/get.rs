@@ -122,7 +122,7 @@ impl Saved {
         }
         self.write(merged.bytes)?;
         if let Some(number) = number {
-            media.complete(number.to_string());
+            media.fragment_complete(number.to_string());
         }
         self.fragments += 1;
         self.length += length;

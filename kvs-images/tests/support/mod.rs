@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use kvs_aws::retry::RetryPolicy;
-use kvs_aws::{Client, ClientConfig, Credentials, HttpSend, Region, ResponseBody, Sending};
+use kvs_aws::{Client, ClientConfig, Credentials, HttpSend, Region, ResponseBody, RetryConfig, SendFuture};
 use serde_json::{Value, json};
 
 /// What the model does as the real service does, or as it might.
@@ -44,8 +43,10 @@ impl Model {
     }
 
     pub(crate) fn client(self: &Arc<Self>) -> Client {
-        let quick =
-            RetryPolicy::default().attempts(10).base(Duration::from_micros(1)).throttled_base(Duration::from_micros(1));
+        let quick = RetryConfig::default()
+            .max_attempts(10)
+            .initial_backoff(Duration::from_micros(1))
+            .throttled_backoff(Duration::from_micros(1));
         let credentials = Credentials::from_keys("AKID", "secret", None);
         let config = ClientConfig::new(Region::new("eu-west-1").unwrap(), credentials).retry(quick);
         let transport: Arc<dyn HttpSend> = Arc::<Self>::clone(self);
@@ -136,7 +137,7 @@ fn millis(seconds: &Value) -> u64 {
 }
 
 impl HttpSend for Model {
-    fn send(&self, request: Request<Bytes>) -> Sending<'_> {
+    fn send(&self, request: Request<Bytes>) -> SendFuture<'_> {
         Box::pin(async move {
             let ask: Value = serde_json::from_slice(request.body()).unwrap();
             let (status, body) = self.answer(request.uri().path(), &ask);

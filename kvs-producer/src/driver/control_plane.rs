@@ -30,9 +30,9 @@ async fn answer(client: &Client, stream: &StreamId, call: ControlRequest) -> Res
     match call {
         ControlRequest::Credentials(freshness) => {
             if freshness == Freshness::Fresh {
-                client.forget_credentials().await;
+                client.forget_credentials();
             }
-            let end = client.credentials_end().await?;
+            let end = client.credentials_expiry().await?;
             let lasts = end.map(|end| end.duration_since(client.service_time()).unwrap_or_default());
             Ok(ControlResponse::Credentials { lasts })
         }

@@ -33,7 +33,7 @@ fn page() -> String {
 }
 
 fn ours(body: &[u8]) -> usize {
-    let page = kvs_images::parse_page("GetImages", body).expect("a page");
+    let page = kvs_aws::__internal::parse_page("GetImages", body).expect("a page");
     page.images.iter().map(|image| image.content.as_ref().expect("a picture").len()).sum()
 }
 
@@ -98,6 +98,6 @@ fn main() {
         "| {PICTURES} pictures of {PICTURE_BYTES} bytes | processor time | SDK / this | allocations | allocated |"
     );
     println!("|---|---|---|---|---|");
-    row("kvs_images::parse_page", &our_time, &our_allocations, &sdk_time);
+    row("kvs_aws::__internal::parse_page", &our_time, &our_allocations, &sdk_time);
     row("aws-sdk-kinesisvideoarchivedmedia and its base64", &sdk_time, &sdk_allocations, &sdk_time);
 }

@@ -58,7 +58,7 @@ impl Service {
 
     fn running(options: &Options) -> Result<Self, Failure> {
         let client = options.service.client()?;
-        let region = client.config().region().to_string();
+        let region = client.region().to_string();
         Ok(Self { client, region, inbox: None, data: options.service_data.clone(), embedded: None })
     }
 

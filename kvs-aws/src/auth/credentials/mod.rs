@@ -1,7 +1,7 @@
-//! Credentials, asked for ahead of their end and kept while they last.
+//! Credentials that are refreshed before they expire and used until they expire.
 
-mod keeper;
-mod renewal;
+mod cache;
+mod refresh;
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -12,31 +12,31 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 
 use crate::protocol::error::Error;
 
-pub(crate) use keeper::Keeper;
-pub(crate) use renewal::{Renewal, Window};
+pub(crate) use cache::CredentialsCache;
+pub(crate) use refresh::{RefreshSchedule, RefreshWindow};
 
-/// What a client signs with: out of any provider, kept for as long as it is good.
-pub(crate) struct CredentialsCache {
+/// The credentials of a client: any provider, with a cache in front.
+pub(crate) struct CachedProvider {
     provider: SharedCredentialsProvider,
-    keeper: Keeper<Arc<CredentialsError>>,
+    cache: CredentialsCache<Arc<CredentialsError>>,
 }
 
-impl CredentialsCache {
+impl CachedProvider {
     pub(crate) fn new(provider: SharedCredentialsProvider, seed: u64) -> Self {
-        Self { provider, keeper: Keeper::new(Renewal::new(WINDOW, seed)) }
+        Self { provider, cache: CredentialsCache::new(RefreshSchedule::new(WINDOW, seed)) }
     }
 
-    /// The credentials to sign with now.
+    /// Returns the credentials to sign with now.
     pub(crate) async fn credentials(&self, now: impl Fn() -> SystemTime) -> Result<Credentials, Error> {
-        let ask = async || self.provider.provide_credentials().await.map_err(Arc::new);
-        self.keeper.credentials(now, ask).await.map_err(|error| Error::Credentials(error.into()))
+        let fetch = async || self.provider.provide_credentials().await.map_err(Arc::new);
+        self.cache.credentials(now, fetch).await.map_err(|error| Error::Credentials(error.into()))
     }
 
-    /// Drops what is kept: the service said it has expired.
+    /// Drops the cached credentials, for when the service answered that they have expired.
     pub(crate) fn forget(&self) {
-        self.keeper.forget();
+        self.cache.forget();
     }
 }
 
-/// Later than a provider of ours renews by itself, so that asking it is worth it.
-const WINDOW: Window = Window { from: 0.8, to: 0.9 };
+/// Later than `IotCredentials` refreshes (0.7 to 0.8), so that the provider already has new ones when it is called.
+const WINDOW: RefreshWindow = RefreshWindow { from: 0.8, to: 0.9 };

@@ -1,4 +1,4 @@
-//! What a device has to show, and where.
+//! The configuration of the AWS IoT credentials provider.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use crate::net::endpoint::{Endpoint, InvalidEndpoint};
 use crate::net::http_send::HttpSend;
 use crate::net::tls::{TlsError, TlsRoots, read_pem};
 
-/// Where a device asks for credentials, and the certificate it shows.
+/// The credentials endpoint, the role alias and the certificate of a device.
 ///
 /// ```no_run
 /// use kvs_aws::{ClientConfig, IotConfig, IotCredentials, Region};
@@ -45,45 +45,47 @@ pub struct IotConfig {
     pub(super) transport: Option<Arc<dyn HttpSend>>,
 }
 
-/// A device cannot ask for credentials like this.
+/// The configuration of a device is invalid.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum IotConfigError {
-    /// The endpoint is set, another variable is not.
-    #[error("no IoT credentials: set {0}")]
+    /// The endpoint's variable is set, but another required one is not.
+    #[error("AWS_IOT_CORE_CREDENTIAL_ENDPOINT is set, but {0} is not")]
     Missing(&'static str),
-    /// The endpoint is none.
-    #[error("the IoT credentials endpoint: {0}")]
+    /// The endpoint is not a URL.
+    #[error("invalid IoT credentials endpoint")]
     Endpoint(#[from] InvalidEndpoint),
-    /// A certificate can only be shown over TLS.
-    #[error("the IoT credentials endpoint {0} must be https")]
+    /// The endpoint is `http`, but the certificate requires TLS.
+    #[error("IoT credentials endpoint must be https, got {0}")]
     Plain(Endpoint),
-    /// The role alias or the thing's name is refused.
+    /// The role alias or the thing name is invalid.
     #[error(transparent)]
     Field(#[from] InvalidField),
-    /// There is no certificate in the PEM text.
-    #[error("no certificate in the device's PEM text")]
+    /// The PEM text contains no certificate.
+    #[error("no certificate in the PEM text of the device certificate")]
     NoCertificate,
-    /// There is no private key in the PEM text.
-    #[error("no private key in the PEM text: PKCS#8, PKCS#1 or SEC1, not encrypted")]
+    /// The PEM text contains no private key.
+    #[error("no private key in the PEM text; expected PKCS#8, PKCS#1 or SEC1, not encrypted")]
     NoPrivateKey,
-    /// Certificate and key cannot be used, or do not belong together.
-    #[error("the device's certificate and private key cannot be used: {0}")]
-    Identity(#[source] rustls::Error),
-    /// A proxy's address is none.
+    /// Certificate and private key cannot be used, or do not belong together.
+    #[error("invalid device certificate or private key")]
+    Identity(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The URL of a proxy is invalid.
     #[error(transparent)]
     Proxy(#[from] InvalidProxy),
-    /// A file cannot be read, or trust cannot be set up.
+    /// A file cannot be read, or TLS cannot be set up.
     #[error(transparent)]
     Tls(#[from] TlsError),
 }
 
 impl IotConfig {
-    /// A device that asks at `endpoint` (`aws iot describe-endpoint --endpoint-type iot:CredentialProvider`, with or without
-    /// `https://`) for the role behind `role_alias`, with its certificate (chain) and private key in PEM.
+    /// Creates a configuration.
+    ///
+    /// `endpoint` is the output of `aws iot describe-endpoint --endpoint-type iot:CredentialProvider`, with or without
+    /// `https://`. `certificate` (or a chain) and `private_key` are PEM.
     ///
     /// # Errors
-    /// When the endpoint is none or the alias has characters that no alias has.
+    /// Returns an error if the endpoint is not an `https` URL or the role alias has an invalid character or length.
     pub fn new(
         endpoint: &str,
         role_alias: impl Into<String>,
@@ -114,20 +116,22 @@ impl IotConfig {
         })
     }
 
-    /// Reads the environment by the names that AWS's C samples use: `AWS_IOT_CORE_CREDENTIAL_ENDPOINT`,
-    /// `AWS_IOT_CORE_ROLE_ALIAS`, the files `AWS_IOT_CORE_CERT` and `AWS_IOT_CORE_PRIVATE_KEY`, and where they are set
-    /// `AWS_IOT_CORE_THING_NAME`, `AWS_CA_BUNDLE` and the proxy variables of [`Proxy::from_env`]. `None` when the endpoint is not set.
+    /// Reads the environment variables that the samples of AWS's C producer use.
+    ///
+    /// Required are `AWS_IOT_CORE_CREDENTIAL_ENDPOINT`, `AWS_IOT_CORE_ROLE_ALIAS`, and the file names `AWS_IOT_CORE_CERT` and
+    /// `AWS_IOT_CORE_PRIVATE_KEY`. Optional are `AWS_IOT_CORE_THING_NAME`, `AWS_CA_BUNDLE` and the proxy variables of
+    /// [`Proxy::from_env`]. Returns `None` if `AWS_IOT_CORE_CREDENTIAL_ENDPOINT` is not set.
     ///
     /// # Errors
-    /// When the endpoint is set and another one is missing or refused, or a file cannot be read.
+    /// Returns an error if a required variable is missing, a value is invalid, or a file cannot be read.
     pub fn from_env() -> Result<Option<Self>, IotConfigError> {
         Self::from_vars(|name| std::env::var(name).ok())
     }
 
-    /// [`IotConfig::from_env`] with another place to look variables up. Empty values count as not set.
+    /// Reads the variables of [`IotConfig::from_env`] with the given function. Empty values count as not set.
     ///
     /// # Errors
-    /// When the endpoint is set and another one is missing or refused, or a file cannot be read.
+    /// Returns an error if a required variable is missing, a value is invalid, or a file cannot be read.
     pub fn from_vars(variable: impl Fn(&'static str) -> Option<String>) -> Result<Option<Self>, IotConfigError> {
         let variable = |name| variable(name).filter(|value| !value.trim().is_empty());
         let Some(endpoint) = variable("AWS_IOT_CORE_CREDENTIAL_ENDPOINT") else { return Ok(None) };
@@ -146,10 +150,10 @@ impl IotConfig {
         Ok(Some(config))
     }
 
-    /// Sets the thing to act as; needed where policies use thing variables. The certificate must be attached to it.
+    /// Sets the thing name, which policies with thing variables need. The certificate must be attached to the thing.
     ///
     /// # Errors
-    /// When it has characters that no thing's name has.
+    /// Returns an error if the name has an invalid character or length.
     pub fn thing_name(mut self, name: impl Into<String>) -> Result<Self, IotConfigError> {
         let name = name.into();
         let allowed = "letters a-z A-Z, digits, ':', '_' and '-'";
@@ -159,58 +163,58 @@ impl IotConfig {
         Ok(self)
     }
 
-    /// Sets whom the endpoint's certificate must come from. Default: the roots compiled in, which hold Amazon's.
+    /// Sets the TLS trust roots. Default: [`TlsRoots::Default`].
     #[must_use]
     pub fn tls_roots(mut self, roots: TlsRoots) -> Self {
         self.tls_roots = roots;
         self
     }
 
-    /// Sets the proxy that questions go through. Default: none; [`IotConfig::from_env`] takes the environment's.
+    /// Sets the proxy. Default: none; [`IotConfig::from_env`] reads it from the environment.
     #[must_use]
     pub fn proxy(mut self, proxy: Proxy) -> Self {
         self.proxy = proxy;
         self
     }
 
-    /// Sets how long one question may take, from name resolution to the answer's last byte. Default: 10 s.
+    /// Sets the timeout of one request, from name resolution to the last byte of the response. Default: 10 s.
     #[must_use]
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// Sets the seed of what is up to chance: when exactly credentials are renewed. Default: random.
+    /// Sets the seed of the refresh times, for reproducible tests. Default: random.
     #[must_use]
     pub const fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
     }
 
-    /// Sets the wall clock. Default: the system's. It is corrected by what the endpoint's answers tell of theirs.
+    /// Sets the wall clock. Default: the system clock. It is corrected by the `Date` headers of the endpoint.
     #[must_use]
     pub fn clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.clock = Clock(Arc::new(clock));
         self
     }
 
-    /// Puts another transport in place of the hyper one; it must show the certificate itself.
+    /// Sets the HTTP client, which must present the device certificate itself. Default: one on hyper and rustls.
     #[must_use]
     pub fn transport(mut self, transport: Arc<dyn HttpSend>) -> Self {
         self.transport = Some(transport);
         self
     }
 
-    /// A TLS configuration that shows the device's certificate.
+    /// Returns a TLS configuration that presents the device certificate.
     pub(super) fn client_config(&self) -> Result<rustls::ClientConfig, IotConfigError> {
         let chain: Vec<_> = CertificateDer::pem_slice_iter(&self.certificate).filter_map(Result::ok).collect();
         if chain.is_empty() {
             return Err(IotConfigError::NoCertificate);
         }
         let key = PrivateKeyDer::from_pem_slice(&self.private_key).map_err(|_| IotConfigError::NoPrivateKey)?;
-        let provider = rustls::crypto::ring::default_provider();
-        let identity = CertifiedKey::from_der(chain, key, &provider).map_err(IotConfigError::Identity)?;
         let mut tls = self.tls_roots.client_config()?;
+        let identity = CertifiedKey::from_der(chain, key, tls.crypto_provider());
+        let identity = identity.map_err(|error| IotConfigError::Identity(error.into()))?;
         tls.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(identity));
         Ok(tls)
     }
@@ -228,5 +232,5 @@ impl fmt::Debug for IotConfig {
     }
 }
 
-/// A TLS handshake with certificates on both sides takes seconds over a slow mobile link; AWS's C producer gives it 5 s.
+/// A TLS handshake with two certificates takes seconds over a slow mobile link. AWS's C producer allows 5 s.
 const TIMEOUT: Duration = Duration::from_secs(10);

@@ -1,100 +1,102 @@
-//! Why the endpoint gave no credentials, and who must act.
+//! Why the AWS IoT credentials provider returned no credentials, and who must act.
 
 use std::error::Error as StdError;
 use std::io;
+use std::sync::Arc;
 
 use aws_credential_types::provider::error::CredentialsError;
 
-use crate::protocol::error::{ServiceError, TransportError};
+use crate::net::error::TransportError;
+use crate::protocol::service_error::ServiceError;
 
-/// A device got no credentials for its certificate. Found as a source of the provider's error.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+/// A device got no credentials for its certificate. It is among the sources of the provider's error.
+#[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum IotError {
-    /// The account's owner must act: policy, thing and role do not fit the certificate.
+    /// The account's owner must act: policy, thing and role do not match the certificate.
     #[error(
         "role alias {role_alias:?} is denied to this device (HTTP {status}: {message}): its certificate must be active, have a \
-         policy that allows iot:AssumeRoleWithCertificate on the alias, and be attached to the thing named; the alias's role \
-         must trust credentials.iot.amazonaws.com"
+         policy that allows iot:AssumeRoleWithCertificate on the alias, and be attached to the thing in the request; the role \
+         of the alias must trust credentials.iot.amazonaws.com"
     )]
     Denied {
-        /// The alias.
+        /// The role alias.
         role_alias: String,
         /// 401 or 403.
         status: u16,
-        /// What the endpoint says.
+        /// The message of the endpoint.
         message: String,
     },
-    /// Whoever configured the device must act: there is no such alias in this account and region.
-    #[error("there is no role alias {role_alias:?} at this endpoint (HTTP 404: {message})")]
+    /// Whoever configured the device must act: the role alias does not exist in this account and region.
+    #[error("role alias {role_alias:?} does not exist at this endpoint (HTTP 404: {message})")]
     NoRoleAlias {
-        /// The alias.
+        /// The role alias.
         role_alias: String,
-        /// What the endpoint says.
+        /// The message of the endpoint.
         message: String,
     },
-    /// The endpoint does not take the request as it is.
-    #[error("the credentials endpoint refuses the request (HTTP {status}: {message})")]
+    /// Whoever configured the device must act: the endpoint rejects the request.
+    #[error("credentials endpoint rejected the request (HTTP {status}: {message})")]
     Refused {
         /// The status.
         status: u16,
-        /// What the endpoint says.
+        /// The message of the endpoint.
         message: String,
     },
-    /// Nobody must act: the endpoint is busy or has a fault, and may answer later.
-    #[error("the credentials endpoint cannot answer now (HTTP {status}: {message})")]
+    /// Nobody has to act: the endpoint is busy or has an internal error.
+    #[error("credentials endpoint is temporarily unavailable (HTTP {status}: {message})")]
     Unavailable {
-        /// 429 or 5xx.
+        /// 408, 429 or 5xx.
         status: u16,
-        /// What the endpoint says.
+        /// The message of the endpoint.
         message: String,
     },
-    /// Whoever registers devices must act: the endpoint does not take this certificate.
+    /// Whoever registers devices must act: the endpoint rejects the device's certificate.
     #[error(
-        "{endpoint} does not take this device's certificate ({alert}): it must be registered and active in this account and \
-         region, and not past its end"
+        "{endpoint} rejected the device certificate; it must be registered and active in this account and region, and not expired"
     )]
     CertificateRefused {
-        /// The endpoint.
+        /// Host and port of the endpoint.
         endpoint: String,
-        /// The TLS alert.
-        alert: String,
+        /// The cause, with the TLS alert.
+        source: Arc<TransportError>,
     },
-    /// Whoever configured the device must act: the endpoint is not the one meant, its authority is not among the trusted
+    /// Whoever configured the device must act: the endpoint is a wrong one, its certificate authority is not among the TLS
     /// roots, or the device's clock is wrong.
-    #[error("{endpoint} is not trusted: {problem}")]
+    #[error("certificate of {endpoint} is not trusted; check the endpoint, the TLS roots and the device clock")]
     EndpointUntrusted {
-        /// The endpoint.
+        /// Host and port of the endpoint.
         endpoint: String,
-        /// What is wrong with its certificate.
-        problem: String,
+        /// The cause, with the problem of the certificate.
+        source: Arc<TransportError>,
     },
-    /// Nobody must act while it lasts: the network.
-    #[error("no credentials from {endpoint}: {cause}")]
+    /// Nobody has to act if it does not last: the network.
+    #[error("cannot get credentials from {endpoint}")]
     Unreachable {
-        /// The endpoint.
+        /// Host and port of the endpoint.
         endpoint: String,
-        /// Why.
-        cause: String,
+        /// The cause.
+        source: Arc<TransportError>,
     },
-    /// The endpoint answered with something that is no credentials; it is not shown, it may hold some.
-    #[error("the answer of {endpoint} holds no credentials: {problem}")]
-    Answer {
-        /// The endpoint.
+    /// Whoever configured the device must act: the response has no usable credentials. It is not shown, because it may
+    /// contain secrets.
+    #[error("response of {endpoint} has no usable credentials: {problem}")]
+    InvalidResponse {
+        /// Host and port of the endpoint.
         endpoint: String,
-        /// What is wrong with it.
+        /// What is wrong with the response.
         problem: String,
     },
 }
 
 impl IotError {
-    /// Whether the same question may be answered later without anybody doing anything.
+    /// Whether a later attempt may succeed without anybody acting.
     #[must_use]
     pub const fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable { .. } | Self::Unreachable { .. })
     }
 
-    pub(super) fn of_service(error: ServiceError, role_alias: &str) -> Self {
+    pub(super) fn from_service(error: ServiceError, role_alias: &str) -> Self {
         let (status, message, role_alias) = (error.status, error.message, role_alias.to_owned());
         match status {
             401 | 403 => Self::Denied { role_alias, status, message },
@@ -104,16 +106,12 @@ impl IotError {
         }
     }
 
-    pub(super) fn of_transport(error: &TransportError, endpoint: &str) -> Self {
-        let endpoint = endpoint.to_owned();
-        match of_rustls(error) {
-            Some(rustls::Error::AlertReceived(alert)) => {
-                Self::CertificateRefused { endpoint, alert: format!("TLS alert {alert:?}") }
-            }
-            Some(rustls::Error::InvalidCertificate(problem)) => {
-                Self::EndpointUntrusted { endpoint, problem: problem.to_string() }
-            }
-            _ => Self::Unreachable { endpoint, cause: error.to_string() },
+    pub(super) fn from_transport(error: TransportError, endpoint: &str) -> Self {
+        let (endpoint, source) = (endpoint.to_owned(), Arc::new(error));
+        match tls_cause(&*source) {
+            Some(rustls::Error::AlertReceived(_)) => Self::CertificateRefused { endpoint, source },
+            Some(rustls::Error::InvalidCertificate(_)) => Self::EndpointUntrusted { endpoint, source },
+            _ => Self::Unreachable { endpoint, source },
         }
     }
 }
@@ -124,14 +122,14 @@ impl From<IotError> for CredentialsError {
     }
 }
 
-/// What rustls said, wherever in the chain of causes it stands.
-fn of_rustls<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
+/// Returns the TLS error among the sources.
+fn tls_cause<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
     let mut cause = Some(error);
     while let Some(error) = cause {
         if let Some(found) = error.downcast_ref() {
             return Some(found);
         }
-        // What an I/O error wraps is not among its sources.
+        // The error inside an `io::Error` is not its source but in `get_ref`.
         cause = match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
             Some(inner) => Some(inner),
             None => error.source(),

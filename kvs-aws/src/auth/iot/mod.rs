@@ -1,9 +1,9 @@
-//! Credentials for a device that has a certificate and no keys: AWS IoT's credentials provider.
+//! The AWS IoT credentials provider: credentials for a device with an X.509 certificate.
 //!
 //! <https://docs.aws.amazon.com/iot/latest/developerguide/authorizing-direct-aws.html>
 
-mod answer;
 mod config;
+mod credentials_body;
 mod error;
 mod provider;
 

@@ -1,4 +1,4 @@
-//! The provider: asks the endpoint, keeps what it gets.
+//! The provider: requests credentials from the endpoint and caches them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,25 +10,26 @@ use bytes::Bytes;
 use http::header::{DATE, HOST};
 use http::{HeaderMap, Uri};
 
-use super::answer;
 use super::config::{IotConfig, IotConfigError};
+use super::credentials_body;
 use super::error::IotError;
-use crate::auth::credentials::{Keeper, Renewal, Window};
+use crate::auth::credentials::{CredentialsCache, RefreshSchedule, RefreshWindow};
 use crate::auth::service_clock::ServiceClock;
 use crate::limits;
 use crate::net::dial::Dialer;
+use crate::net::error::{Phase, TransportError};
 use crate::net::http_send::HttpSend;
 use crate::net::hyper_send::HyperSend;
 use crate::net::timeouts::Timeouts;
-use crate::protocol::error::TransportError;
-use crate::protocol::reply::{http_date, read_error};
+use crate::protocol::response::{http_date, read_error};
 
-/// Credentials of a device, for its certificate: a provider for [`ClientConfig::new`](crate::ClientConfig::new) and for any client of
-/// the AWS SDK for Rust.
+/// A credentials provider for a device with an X.509 certificate, on the AWS IoT credentials provider.
 ///
-/// Credentials are renewed after 70 to 80 % of their life, when somebody asks for them, where in that window is up to
-/// chance. While the endpoint cannot be reached those at hand are given out until they end, and the endpoint is asked at
-/// most every 5 to 60 s. Nothing runs in the background. Cloning is cheap and shares what is kept.
+/// It works with [`ClientConfig::new`](crate::ClientConfig::new) and with every client of the AWS SDK for Rust.
+///
+/// Credentials are refreshed when they are used after 70 to 80 % of their lifetime; the exact time is random, so that many
+/// devices do not refresh together. While the endpoint is unreachable, the current credentials are used until they expire,
+/// and the endpoint is tried again every 5 to 60 s. There is no background task. Clones share the cached credentials.
 ///
 /// ```no_run
 /// # async fn example(device: kvs_aws::IotConfig) -> Result<(), Box<dyn std::error::Error>> {
@@ -38,7 +39,7 @@ use crate::protocol::reply::{http_date, read_error};
 /// if let Err(error) = provider.provide_credentials().await {
 ///     let cause = std::error::Error::source(&error).and_then(|cause| cause.downcast_ref::<IotError>());
 ///     if cause.is_some_and(|cause| !cause.is_transient()) {
-///         eprintln!("somebody must act: {cause:?}");
+///         eprintln!("check the device's configuration: {cause:?}");
 ///     }
 /// }
 /// # Ok(())
@@ -56,25 +57,26 @@ struct Shared {
     thing_name: Option<String>,
     transport: Arc<dyn HttpSend>,
     timeout: Duration,
-    /// Credentials end by the endpoint's clock; a device's own may never have been set.
+    /// Credentials expire by the endpoint's clock; the clock of a device may never have been set.
     clock: ServiceClock,
-    keeper: Keeper<IotError>,
+    cache: CredentialsCache<IotError>,
 }
 
 impl IotCredentials {
-    /// A provider by `config`. Nothing is sent yet.
+    /// Creates a provider. Sends nothing.
     ///
     /// # Errors
-    /// When certificate and key cannot be used, or trust cannot be set up.
+    /// Returns an error if certificate and key cannot be used, or TLS cannot be set up.
     pub fn new(config: IotConfig) -> Result<Self, IotConfigError> {
         let tls = config.client_config()?;
-        let timeouts = Timeouts::default().connect(config.timeout).head(config.timeout).body(config.timeout);
+        let timeouts =
+            Timeouts::default().connect(config.timeout).response_head(config.timeout).response_body(config.timeout);
         let transport: Arc<dyn HttpSend> = match &config.transport {
             Some(transport) => Arc::clone(transport),
             None => Arc::new(HyperSend::new(Dialer::new(tls, &config.proxy, config.timeout), timeouts)),
         };
         let path = format!("/role-aliases/{}/credentials", config.role_alias);
-        let uri = config.endpoint.uri(&path).expect("an alias is made of characters that a path takes");
+        let uri = config.endpoint.uri(&path).expect("a role alias has only characters that a path may have");
         Ok(Self {
             shared: Arc::new(Shared {
                 uri,
@@ -84,7 +86,7 @@ impl IotCredentials {
                 transport,
                 timeout: config.timeout,
                 clock: ServiceClock::new(config.clock),
-                keeper: Keeper::new(Renewal::new(WINDOW, config.seed)),
+                cache: CredentialsCache::new(RefreshSchedule::new(WINDOW, config.seed)),
             }),
         })
     }
@@ -97,31 +99,32 @@ impl ProvideCredentials for IotCredentials {
     {
         let shared = &self.shared;
         future::ProvideCredentials::new(async move {
-            let kept = shared.keeper.credentials(|| shared.clock.now(), async || shared.ask().await).await;
-            kept.map_err(Into::into)
+            let credentials = shared.cache.credentials(|| shared.clock.now(), async || shared.fetch().await);
+            credentials.await.map_err(Into::into)
         })
     }
 }
 
 impl Shared {
-    /// One question, within its time.
-    async fn ask(&self) -> Result<Credentials, IotError> {
-        match tokio::time::timeout(self.timeout, self.exchange()).await {
-            Ok(answer) => answer,
-            Err(_) => Err(self.unreachable(format!("no answer within {} ms", self.timeout.as_millis()))),
+    /// Requests credentials once, within the timeout.
+    async fn fetch(&self) -> Result<Credentials, IotError> {
+        let limit = self.timeout;
+        match tokio::time::timeout(limit, self.exchange()).await {
+            Ok(result) => result,
+            Err(_) => Err(self.failed(TransportError::Timeout { phase: Phase::Exchange, limit })),
         }
     }
 
     async fn exchange(&self) -> Result<Credentials, IotError> {
         let sent = self.transport.send(self.request()).await;
-        let (head, body) = sent.map_err(|error| self.failed(&error))?.into_parts();
+        let (head, body) = sent.map_err(|error| self.failed(error))?.into_parts();
         if !head.status.is_success() {
-            return Err(IotError::of_service(read_error(head.status, &head.headers, body).await, &self.role_alias));
+            return Err(IotError::from_service(read_error(head.status, &head.headers, body).await, &self.role_alias));
         }
-        let body = body.collect(limits::ERROR_BYTES).await.map_err(|error| self.failed(&error))?;
-        self.note_clock(&head.headers);
-        let problem = |problem| IotError::Answer { endpoint: self.host.clone(), problem };
-        answer::read(&body, self.clock.now()).map_err(problem)
+        let body = body.collect(limits::ERROR_BYTES).await.map_err(|error| self.failed(error))?;
+        self.set_clock(&head.headers);
+        let invalid = |problem| IotError::InvalidResponse { endpoint: self.host.clone(), problem };
+        credentials_body::read(&body, self.clock.now()).map_err(invalid)
     }
 
     fn request(&self) -> http::Request<Bytes> {
@@ -129,21 +132,17 @@ impl Shared {
         if let Some(name) = &self.thing_name {
             request = request.header("x-amzn-iot-thingname", name);
         }
-        request.body(Bytes::new()).expect("hosts and names were checked when they were taken")
+        request.body(Bytes::new()).expect("host and thing name were checked by the configuration")
     }
 
-    fn failed(&self, error: &TransportError) -> IotError {
-        IotError::of_transport(error, &self.host)
+    fn failed(&self, error: TransportError) -> IotError {
+        IotError::from_transport(error, &self.host)
     }
 
-    fn unreachable(&self, cause: String) -> IotError {
-        IotError::Unreachable { endpoint: self.host.clone(), cause }
-    }
-
-    fn note_clock(&self, headers: &HeaderMap) {
+    fn set_clock(&self, headers: &HeaderMap) {
         let date = headers.get(DATE).and_then(|date| date.to_str().ok()).and_then(http_date);
         if let Some(date) = date {
-            self.clock.learn(date);
+            self.clock.set(date);
         }
     }
 }
@@ -158,5 +157,5 @@ impl fmt::Debug for IotCredentials {
     }
 }
 
-/// Early enough that many renewals can fail before the end: with one hour's credentials 12 minutes are left.
-const WINDOW: Window = Window { from: 0.7, to: 0.8 };
+/// Early enough that many attempts fit before expiry: 12 minutes for credentials of one hour.
+const WINDOW: RefreshWindow = RefreshWindow { from: 0.7, to: 0.8 };

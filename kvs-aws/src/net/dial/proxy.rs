@@ -5,13 +5,15 @@ use std::fmt;
 use http::Uri;
 use hyper_util::client::proxy::matcher::Matcher;
 
-/// The HTTP proxies that connections go through, by `CONNECT`, for `https` and `http` targets alike: the proxy sees where
-/// they lead, never what is in them if they are encrypted.
+/// The HTTP proxies for outgoing connections.
+///
+/// Connections to `https` and `http` endpoints go through a `CONNECT` tunnel: the proxy learns host and port, and nothing of
+/// the content of encrypted connections. SOCKS is not supported.
 ///
 /// ```
 /// use kvs_aws::Proxy;
 ///
-/// let proxy = Proxy::new("http://user:password@proxy.example:3128")?.except(".internal.example, 10.0.0.0/8");
+/// let proxy = Proxy::new("http://user:password@proxy.example:3128")?.no_proxy(".internal.example, 10.0.0.0/8");
 /// assert_eq!(format!("{proxy:?}"), r#"Proxy { https: "http://proxy.example:3128", http: "http://proxy.example:3128" }"#);
 /// # Ok::<(), kvs_aws::InvalidProxy>(())
 /// ```
@@ -19,62 +21,69 @@ use hyper_util::client::proxy::matcher::Matcher;
 pub struct Proxy {
     https: Option<ProxyUrl>,
     http: Option<ProxyUrl>,
-    except: String,
+    no_proxy: String,
 }
 
-/// A proxy's address with, perhaps, a user and a password in it.
+/// The URL of a proxy, which may contain a user and a password.
 #[derive(Clone)]
 struct ProxyUrl(String);
 
-/// A proxy's address is none. It is not shown: it may hold a password.
+/// The URL of a proxy is invalid. The URL is not shown because it may contain a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{variable} is not of the form http://host:port or https://user:password@host:port; SOCKS is not spoken")]
+#[error(
+    "{variable} is not the URL of an HTTP proxy; expected http://HOST:PORT or http://USER:PASSWORD@HOST:PORT, or the same with \
+     https; SOCKS is not supported"
+)]
 #[non_exhaustive]
 pub struct InvalidProxy {
-    /// Where it came from.
+    /// The environment variable that contains the URL, or `proxy URL` for [`Proxy::new`].
     pub variable: &'static str,
 }
 
 impl Proxy {
-    /// No proxy: the default of [`ClientConfig::new`](crate::ClientConfig::new).
+    /// Returns the setting without a proxy, the default of [`ClientConfig::new`](crate::ClientConfig::new).
     #[must_use]
     pub fn none() -> Self {
         Self::default()
     }
 
-    /// All connections go through the proxy at `url`: `http://`, or `https://` to speak TLS with the proxy itself; without a
-    /// scheme `http://`; user and password, percent-encoded, where it asks for them.
+    /// Sends all connections through the proxy at `url`.
+    ///
+    /// `https://` means TLS to the proxy itself. Without a scheme, `http://` is assumed. User and password are
+    /// percent-encoded.
     ///
     /// # Errors
-    /// When the text is no address of an HTTP proxy.
+    /// Returns an error if `url` is not the URL of an HTTP proxy.
     pub fn new(url: &str) -> Result<Self, InvalidProxy> {
-        let url = ProxyUrl::parse(url, "the proxy's address")?;
-        Ok(Self { https: Some(url.clone()), http: Some(url), except: String::new() })
+        let url = ProxyUrl::parse(url, "proxy URL")?;
+        Ok(Self { https: Some(url.clone()), http: Some(url), no_proxy: String::new() })
     }
 
-    /// Sets the targets that are connected to without a proxy, separated by commas: a domain with its subdomains, an
-    /// address, a network (`10.0.0.0/8`), or `*`.
+    /// Sets the hosts that are connected to directly, separated by commas, as in `NO_PROXY`: a domain (includes its
+    /// subdomains), an address, a network (`10.0.0.0/8`), or `*`. Default: none.
     #[must_use]
-    pub fn except(mut self, targets: impl Into<String>) -> Self {
-        self.except = targets.into();
+    pub fn no_proxy(mut self, hosts: impl Into<String>) -> Self {
+        self.no_proxy = hosts.into();
         self
     }
 
-    /// Reads the environment as other tools do: `HTTPS_PROXY` and `HTTP_PROXY` by the target's scheme, `ALL_PROXY` where the
-    /// one is not set, `NO_PROXY` for exceptions, each in upper case before lower case. This machine (`localhost`,
-    /// `127.0.0.0/8`, `::1`) is always reached without a proxy. Under CGI (`REQUEST_METHOD` is set) `HTTP_PROXY` is what a
-    /// client sent and not read.
+    /// Reads the environment.
+    ///
+    /// `HTTPS_PROXY` applies to `https` endpoints, `HTTP_PROXY` to `http` endpoints, `ALL_PROXY` to those whose variable is
+    /// not set, and `NO_PROXY` lists exceptions. Upper case takes precedence over lower case. This machine (`localhost`,
+    /// `127.0.0.0/8`, `::1`) is always connected to directly. If `REQUEST_METHOD` is set, `HTTP_PROXY` is ignored: under CGI
+    /// it is the `Proxy` header of a request.
     ///
     /// # Errors
-    /// When a value is no address of an HTTP proxy.
+    /// Returns an error if a variable is not the URL of an HTTP proxy.
     pub fn from_env() -> Result<Self, InvalidProxy> {
         Self::from_vars(|name| std::env::var(name).ok())
     }
 
-    /// [`Proxy::from_env`] with another place to look variables up. Empty values count as not set.
+    /// Reads the variables of [`Proxy::from_env`] with the given function. Empty values count as not set.
     ///
     /// # Errors
-    /// When a value is no address of an HTTP proxy.
+    /// Returns an error if a variable is not the URL of an HTTP proxy.
     pub fn from_vars(variable: impl Fn(&'static str) -> Option<String>) -> Result<Self, InvalidProxy> {
         let variable = |name| variable(name).filter(|value| !value.trim().is_empty());
         let url = |names: &[&'static str]| {
@@ -84,17 +93,17 @@ impl Proxy {
         let http: &[_] =
             if variable("REQUEST_METHOD").is_some() { &["http_proxy"] } else { &["HTTP_PROXY", "http_proxy"] };
         let all = url(&["ALL_PROXY", "all_proxy"])?;
-        let except = variable("NO_PROXY").or_else(|| variable("no_proxy")).unwrap_or_default();
+        let no_proxy = variable("NO_PROXY").or_else(|| variable("no_proxy")).unwrap_or_default();
         Ok(Self {
             https: url(&["HTTPS_PROXY", "https_proxy"])?.or_else(|| all.clone()),
             http: url(http)?.or(all),
-            except: format!("{THIS_MACHINE},{except}"),
+            no_proxy: format!("{THIS_MACHINE},{no_proxy}"),
         })
     }
 
     pub(super) fn matcher(&self) -> Matcher {
         let text = |url: &Option<ProxyUrl>| url.as_ref().map_or_else(String::new, |url| url.0.clone());
-        Matcher::builder().https(text(&self.https)).http(text(&self.http)).no(self.except.clone()).build()
+        Matcher::builder().https(text(&self.https)).http(text(&self.http)).no(self.no_proxy.clone()).build()
     }
 }
 
@@ -102,14 +111,14 @@ impl ProxyUrl {
     fn parse(text: &str, variable: &'static str) -> Result<Self, InvalidProxy> {
         let text = text.trim();
         let uri: Uri = text.parse().map_err(|_| InvalidProxy { variable })?;
-        let spoken = matches!(uri.scheme_str(), None | Some("http" | "https"));
+        let is_http = matches!(uri.scheme_str(), None | Some("http" | "https"));
         let authority = uri.authority().filter(|authority| !authority.host().is_empty());
-        // A port beyond 65535 reads as none.
-        let port_fits = authority.is_some_and(|authority| {
+        // `port_u16` returns `None` also for a port above 65535.
+        let has_valid_port = authority.is_some_and(|authority| {
             let host_and_port = authority.as_str().rsplit('@').next();
             authority.port_u16().is_some() || host_and_port == Some(authority.host())
         });
-        if spoken && port_fits { Ok(Self(text.to_owned())) } else { Err(InvalidProxy { variable }) }
+        if is_http && has_valid_port { Ok(Self(text.to_owned())) } else { Err(InvalidProxy { variable }) }
     }
 }
 
@@ -125,7 +134,7 @@ impl fmt::Debug for Proxy {
     }
 }
 
-/// Without user and password.
+/// Omits user and password.
 impl fmt::Debug for ProxyUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (scheme, rest) = self.0.split_once("://").unwrap_or(("http", &self.0));
@@ -134,17 +143,17 @@ impl fmt::Debug for ProxyUrl {
     }
 }
 
-/// A local service is not behind a proxy.
+/// The hosts of this machine, so that a local service is reached while proxy variables are set.
 const THIS_MACHINE: &str = "localhost,127.0.0.0/8,::1";
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// The proxy that a connection to `target` goes through, and whether it is told who comes.
-    fn way(proxy: &Proxy, target: &str) -> Option<(String, bool)> {
-        let way = proxy.matcher().intercept(&target.parse().unwrap())?;
-        Some((way.uri().to_string(), way.basic_auth().is_some()))
+    /// Returns the proxy for `target`, and whether user and password are sent to it.
+    fn proxy_for(proxy: &Proxy, target: &str) -> Option<(String, bool)> {
+        let intercept = proxy.matcher().intercept(&target.parse().unwrap())?;
+        Some((intercept.uri().to_string(), intercept.basic_auth().is_some()))
     }
 
     fn of(vars: &[(&str, &str)]) -> Result<Proxy, InvalidProxy> {
@@ -152,19 +161,22 @@ mod tests {
     }
 
     #[test]
-    fn the_targets_scheme_chooses_the_variable_and_all_proxy_fills_in() {
+    fn scheme_selects_the_variable_with_all_proxy_as_fallback() {
         let to = |uri: &str| Some((uri.to_owned(), false));
         let proxy = of(&[("HTTPS_PROXY", "http://a:1"), ("http_proxy", "b:2")]).unwrap();
-        assert_eq!(way(&proxy, "https://kvs.example"), to("http://a:1/"));
-        assert_eq!(way(&proxy, "http://kvs.example"), to("http://b:2/"));
+        assert_eq!(proxy_for(&proxy, "https://kvs.example"), to("http://a:1/"));
+        assert_eq!(proxy_for(&proxy, "http://kvs.example"), to("http://b:2/"));
         let proxy = of(&[("HTTPS_PROXY", "http://a:1"), ("all_proxy", "https://c:3")]).unwrap();
-        assert_eq!(way(&proxy, "http://kvs.example"), to("https://c:3/"));
-        assert_eq!(way(&of(&[]).unwrap(), "https://kvs.example"), None);
-        assert_eq!(way(&of(&[("HTTP_PROXY", "b:2"), ("REQUEST_METHOD", "GET")]).unwrap(), "http://kvs.example"), None);
+        assert_eq!(proxy_for(&proxy, "http://kvs.example"), to("https://c:3/"));
+        assert_eq!(proxy_for(&of(&[]).unwrap(), "https://kvs.example"), None);
+        assert_eq!(
+            proxy_for(&of(&[("HTTP_PROXY", "b:2"), ("REQUEST_METHOD", "GET")]).unwrap(), "http://kvs.example"),
+            None
+        );
     }
 
     #[test]
-    fn exceptions_and_this_machine_are_reached_without_a_proxy() {
+    fn no_proxy_hosts_and_this_machine_are_connected_to_directly() {
         let proxy = of(&[("ALL_PROXY", "http://a:1"), ("NO_PROXY", "inside.example, 10.0.0.0/8")]).unwrap();
         for target in [
             "https://inside.example",
@@ -174,23 +186,23 @@ mod tests {
             "http://localhost:4567",
             "http://[::1]:4567",
         ] {
-            assert_eq!(way(&proxy, target), None, "{target}");
+            assert_eq!(proxy_for(&proxy, target), None, "{target}");
         }
-        assert!(way(&proxy, "https://notinside.example").is_some());
-        // Who names a proxy in code means it, for this machine too.
-        assert!(way(&Proxy::new("http://a:1").unwrap(), "http://127.0.0.1:4567").is_some());
+        assert!(proxy_for(&proxy, "https://notinside.example").is_some());
+        // A proxy that is set in code also applies to this machine.
+        assert!(proxy_for(&Proxy::new("http://a:1").unwrap(), "http://127.0.0.1:4567").is_some());
     }
 
     #[test]
-    fn user_and_password_are_sent_and_never_shown() {
+    fn user_and_password_are_sent_but_not_shown() {
         let proxy = Proxy::new("http://user:very-secret%40@proxy.example:3128/").unwrap();
-        assert_eq!(way(&proxy, "https://kvs.example"), Some(("http://proxy.example:3128/".to_owned(), true)));
+        assert_eq!(proxy_for(&proxy, "https://kvs.example"), Some(("http://proxy.example:3128/".to_owned(), true)));
         assert!(!format!("{proxy:?}").contains("very-secret"), "{proxy:?}");
         for wrong in ["", "socks5://u:very-secret@h:1", "http://", "http://h:99999", "http://very-secret@", "a b"] {
             let error = Proxy::new(wrong).unwrap_err();
             assert!(!format!("{error}{error:?}").contains("very-secret"), "{error}");
         }
         let error = of(&[("HTTPS_PROXY", "ftp://very-secret")]).unwrap_err();
-        assert!(error.to_string().starts_with("HTTPS_PROXY is not of the form"), "{error}");
+        assert!(error.to_string().starts_with("HTTPS_PROXY is not the URL of an HTTP proxy"), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! `CONNECT`: a proxy's connection becomes the target's.
+//! `CONNECT`: turns a connection to a proxy into a tunnel to the endpoint.
 //!
 //! <https://www.rfc-editor.org/rfc/rfc9110#section-9.3.6>
 
@@ -11,98 +11,98 @@ use hyper::client::conn::http1;
 use hyper::upgrade::Parts;
 use hyper_util::client::proxy::matcher::Intercept;
 
-use super::Reached;
+use super::{BoxError, Tunnel};
 use crate::limits;
-use crate::protocol::error::root_cause;
 
-/// A proxy did not lead to the target. Found among the sources of [`TransportError::Connect`](crate::TransportError).
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+/// A proxy did not connect to the endpoint. It is among the sources of
+/// [`TransportError::Connect`](crate::TransportError).
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProxyError {
-    /// No connection to the proxy itself.
-    #[error("cannot reach the proxy {proxy}: {cause}")]
+    /// The proxy cannot be reached. Check its URL and the network.
+    #[error("cannot connect to proxy {proxy}")]
     Unreachable {
-        /// The proxy, without user and password.
+        /// The proxy's URL without user and password.
         proxy: String,
-        /// Why: name resolution, refusal, TLS.
-        cause: String,
+        /// The cause: name resolution, TCP or TLS.
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// It wants to know who comes.
-    #[error("the proxy {proxy} asks for a user and password, or does not take those given (HTTP 407)")]
+    /// The proxy requires authentication. Set user and password in its URL.
+    #[error("proxy {proxy} requires a user and password, or rejects the ones in its URL (HTTP 407)")]
     Unauthorized {
-        /// The proxy, without user and password.
+        /// The proxy's URL without user and password.
         proxy: String,
     },
-    /// It does not connect to the target, or cannot.
-    #[error("the proxy {proxy} does not connect to {target} (HTTP {status})")]
+    /// The proxy does not connect to the endpoint. Its administrator must allow the endpoint, or it is not reachable.
+    #[error("proxy {proxy} did not connect to {target} (HTTP {status})")]
     Refused {
-        /// The proxy, without user and password.
+        /// The proxy's URL without user and password.
         proxy: String,
-        /// Where the connection should have led.
+        /// Host and port of the endpoint.
         target: String,
-        /// What it answered.
-        status: StatusCode,
+        /// The HTTP status of the proxy's response.
+        status: u16,
     },
-    /// It does not speak as a proxy speaks, or breaks off.
-    #[error("the proxy {proxy} gives no usable answer: {problem}")]
-    Answer {
-        /// The proxy, without user and password.
+    /// The proxy's response is not valid HTTP or incomplete.
+    #[error("proxy {proxy} sent an invalid response to CONNECT")]
+    InvalidResponse {
+        /// The proxy's URL without user and password.
         proxy: String,
-        /// What is wrong with it.
-        problem: String,
+        /// The cause.
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
 }
 
 impl ProxyError {
-    pub(super) fn unreachable(proxy: &Uri, error: &(dyn std::error::Error + 'static)) -> Self {
-        Self::Unreachable { proxy: shown(proxy), cause: root_cause(error) }
+    pub(super) fn unreachable(proxy: &Uri, source: BoxError) -> Self {
+        Self::Unreachable { proxy: without_path(proxy), source }
     }
 }
 
-/// Has the proxy behind `stream` connect to `target`: what is sent after that goes there.
-pub(super) async fn open(stream: Reached, way: &Intercept, target: &Uri) -> Result<Reached, ProxyError> {
-    let unusable = |problem: String| ProxyError::Answer { proxy: shown(way.uri()), problem };
-    let broken = |error: hyper::Error| unusable(root_cause(&error));
+/// Asks the proxy at the other end of `stream` to connect to `target`. The returned stream leads to `target`.
+pub(super) async fn open(stream: Tunnel, proxy: &Intercept, target: &Uri) -> Result<Tunnel, ProxyError> {
+    let invalid = |source: BoxError| ProxyError::InvalidResponse { proxy: without_path(proxy.uri()), source };
+    let broken = |error: hyper::Error| invalid(error.into());
     let mut http = http1::Builder::new();
     http.max_buf_size(limits::PROXY_HEAD_BYTES);
     let (mut requests, connection) = http.handshake(stream).await.map_err(broken)?;
     let exchange = async {
-        let response = requests.send_request(request(way, target)).await.map_err(broken)?;
-        judge(&response, way, target)?;
+        let response = requests.send_request(request(proxy, target)).await.map_err(broken)?;
+        check(&response, proxy, target)?;
         hyper::upgrade::on(response).await.map_err(broken)
     };
-    // The exchange is what ends; the connection is only to be kept going meanwhile.
+    // The exchange decides the result. The connection only has to be polled until then.
     let driving = async {
         let _ = connection.with_upgrades().await;
         std::future::pending().await
     };
     let upgraded = tokio::select! {
-        answer = exchange => answer?,
+        result = exchange => result?,
         never = driving => never,
     };
-    let Parts { io, read_buf, .. } = upgraded.downcast::<Reached>().expect("the stream that the handshake took");
+    let Parts { io, read_buf, .. } = upgraded.downcast::<Tunnel>().expect("hyper returns the stream that it was given");
     match read_buf.len() {
         0 => Ok(io),
-        // The client speaks first, in TLS as in HTTP.
-        early => Err(unusable(format!("{early} bytes after its head"))),
+        // In TLS and HTTP the client sends first, so early bytes cannot be from the endpoint.
+        early => Err(invalid(format!("{early} unexpected bytes after the response head").into())),
     }
 }
 
-fn request(way: &Intercept, target: &Uri) -> Request<Empty<Bytes>> {
+fn request(proxy: &Intercept, target: &Uri) -> Request<Empty<Bytes>> {
     let to = with_port(target);
     let mut request = Request::connect(to.as_str()).header(HOST, &to);
-    if let Some(user_and_password) = way.basic_auth() {
+    if let Some(user_and_password) = proxy.basic_auth() {
         request = request.header(PROXY_AUTHORIZATION, user_and_password);
     }
-    request.body(Empty::new()).expect("host and port of an address are an address")
+    request.body(Empty::new()).expect("host and port of a URI form a valid request target")
 }
 
-fn judge(response: &Response<Incoming>, way: &Intercept, target: &Uri) -> Result<(), ProxyError> {
-    let proxy = shown(way.uri());
+fn check(response: &Response<Incoming>, proxy: &Intercept, target: &Uri) -> Result<(), ProxyError> {
+    let proxy = without_path(proxy.uri());
     match response.status() {
         status if status.is_success() => Ok(()),
         StatusCode::PROXY_AUTHENTICATION_REQUIRED => Err(ProxyError::Unauthorized { proxy }),
-        status => Err(ProxyError::Refused { proxy, target: with_port(target), status }),
+        status => Err(ProxyError::Refused { proxy, target: with_port(target), status: status.as_u16() }),
     }
 }
 
@@ -111,7 +111,6 @@ fn with_port(target: &Uri) -> String {
     format!("{}:{port}", target.host().unwrap_or_default())
 }
 
-/// A proxy's address has no path worth showing.
-fn shown(proxy: &Uri) -> String {
+fn without_path(proxy: &Uri) -> String {
     proxy.to_string().trim_end_matches('/').to_owned()
 }

@@ -10,7 +10,7 @@ use super::{FragmentSelector, TimestampOrigin};
 use crate::ops::media::MediaBody;
 use crate::protocol::error::Error;
 use crate::protocol::operation::{ApiName, Operation, Target};
-use crate::protocol::reply::Reply;
+use crate::protocol::response::Response;
 
 /// Fetches the fragments that start in a range as an MP4 file; at most 24 h, 200 fragments, 100 MB.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -42,7 +42,7 @@ impl Operation for GetClip {
         self.clip_fragment_selector.check_clip()
     }
 
-    async fn read(reply: Reply) -> Result<MediaBody, Error> {
-        MediaBody::open(reply).await
+    async fn read(response: Response) -> Result<MediaBody, Error> {
+        MediaBody::open(response).await
     }
 }

@@ -8,7 +8,7 @@ use crate::limits;
 use crate::ops::media::MediaBody;
 use crate::protocol::error::Error;
 use crate::protocol::operation::{ApiName, Operation, Target};
-use crate::protocol::reply::Reply;
+use crate::protocol::response::Response;
 
 /// Fetches the stored media of up to 1,000 fragments as one MKV stream.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -44,7 +44,7 @@ impl Operation for GetMediaForFragmentList {
         self.fragments.iter().try_for_each(|number| check_fragment_number("Fragments", number))
     }
 
-    async fn read(reply: Reply) -> Result<MediaBody, Error> {
-        MediaBody::open(reply).await
+    async fn read(response: Response) -> Result<MediaBody, Error> {
+        MediaBody::open(response).await
     }
 }

@@ -12,7 +12,7 @@ use crate::limits;
 use crate::ops::control::check_token;
 use crate::protocol::error::Error;
 use crate::protocol::operation::{ApiName, Operation, Target};
-use crate::protocol::reply::Reply;
+use crate::protocol::response::Response;
 
 /// Lists the stored fragments that start in a range, both ends included; a page at a time, in no order.
 ///
@@ -126,8 +126,8 @@ impl Operation for ListFragments {
         self.fragment_selector.as_ref().map_or(Ok(()), FragmentSelector::check)
     }
 
-    async fn read(reply: Reply) -> Result<FragmentPage, Error> {
-        let mut page: FragmentPage = reply.json(limits::RESPONSE_BYTES).await?;
+    async fn read(response: Response) -> Result<FragmentPage, Error> {
+        let mut page: FragmentPage = response.json(limits::RESPONSE_BYTES).await?;
         page.next_token = page.next_token.filter(|token| !token.is_empty());
         Ok(page)
     }

@@ -11,7 +11,7 @@ use super::{FragmentSelector, TimestampOrigin, TimestampRange};
 use crate::limits;
 use crate::protocol::error::{Error, ResponseProblem};
 use crate::protocol::operation::{ApiName, Operation, Target};
-use crate::protocol::reply::Reply;
+use crate::protocol::response::Response;
 
 open_enum! {
     /// What a session plays.
@@ -167,14 +167,14 @@ macro_rules! session {
                 check_session(self.playback_mode.as_ref(), self.selector.as_ref(), limits, $results)
             }
 
-            async fn read(reply: Reply) -> Result<String, Error> {
+            async fn read(response: Response) -> Result<String, Error> {
                 #[derive(Deserialize)]
                 struct Answer {
                     #[serde(rename = $url)]
                     url: Option<String>,
                 }
-                let operation = reply.operation;
-                let answer: Answer = reply.json(limits::RESPONSE_BYTES).await?;
+                let operation = response.operation;
+                let answer: Answer = response.json(limits::RESPONSE_BYTES).await?;
                 answer.url.ok_or(Error::Response { operation, problem: ResponseProblem::Missing($url) })
             }
         }

@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use crate::protocol::error::{Error, ResponseProblem};
 use crate::protocol::operation::Operation;
-use crate::protocol::reply::Reply;
+use crate::protocol::response::Response;
 use image_generation::ImageGenerationConfiguration;
 use json_file::JsonFileError;
 use notification::NotificationConfiguration;
@@ -156,8 +156,8 @@ impl<C: StreamConfiguration> Operation for UpdateConfiguration<C> {
         self.configuration.as_ref().map_or(Ok(()), C::check)
     }
 
-    async fn read(reply: Reply) -> Result<(), Error> {
-        status::nothing(reply).await
+    async fn read(response: Response) -> Result<(), Error> {
+        status::nothing(response).await
     }
 }
 
@@ -187,9 +187,9 @@ impl<C: StreamConfiguration> Operation for DescribeConfiguration<C> {
         Ok(())
     }
 
-    async fn read(reply: Reply) -> Result<Option<C>, Error> {
-        let mut answer: BTreeMap<String, Value> = reply.json(crate::limits::RESPONSE_BYTES).await?;
+    async fn read(response: Response) -> Result<Option<C>, Error> {
+        let mut answer: BTreeMap<String, Value> = response.json(crate::limits::RESPONSE_BYTES).await?;
         let configuration = answer.remove(C::MEMBER).map_or(Ok(None), serde_json::from_value);
-        configuration.map_err(|error| Error::Response { operation: Self::NAME, problem: ResponseProblem::Json(error) })
+        configuration.map_err(|error| Error::Response { operation: Self::NAME, problem: ResponseProblem::json(error) })
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::protocol::error::Error;
-use crate::protocol::reply::Reply;
+use crate::protocol::response::Response;
 
 /// Whether a configuration is in force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -17,9 +17,9 @@ pub enum ConfigurationStatus {
 }
 
 /// Reads a success that says nothing.
-pub(crate) async fn nothing(reply: Reply) -> Result<(), Error> {
+pub(crate) async fn nothing(response: Response) -> Result<(), Error> {
     #[derive(Deserialize)]
     struct Nothing {}
-    let Nothing {} = reply.json(crate::limits::RESPONSE_BYTES).await?;
+    let Nothing {} = response.json(crate::limits::RESPONSE_BYTES).await?;
     Ok(())
 }

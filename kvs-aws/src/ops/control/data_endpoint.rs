@@ -7,7 +7,7 @@ use crate::limits;
 use crate::net::endpoint::Endpoint;
 use crate::protocol::error::{Error, ResponseProblem};
 use crate::protocol::operation::{ApiName, Operation};
-use crate::protocol::reply::Reply;
+use crate::protocol::response::Response;
 
 /// Asks where a stream takes one of the data calls. [`Client::data_endpoint`](crate::Client::data_endpoint) keeps the
 /// answer.
@@ -36,15 +36,15 @@ impl Operation for GetDataEndpoint {
         Ok(())
     }
 
-    async fn read(reply: Reply) -> Result<Endpoint, Error> {
+    async fn read(response: Response) -> Result<Endpoint, Error> {
         #[derive(Deserialize)]
         struct Answer {
             #[serde(rename = "DataEndpoint")]
             endpoint: Option<String>,
         }
-        let operation = reply.operation;
+        let operation = response.operation;
         let refuse = |problem| Error::Response { operation, problem };
-        let answer: Answer = reply.json(limits::RESPONSE_BYTES).await?;
+        let answer: Answer = response.json(limits::RESPONSE_BYTES).await?;
         let text = answer.endpoint.ok_or_else(|| refuse(ResponseProblem::Missing("DataEndpoint")))?;
         text.parse().map_err(|_| refuse(ResponseProblem::Member { member: "DataEndpoint", value: text }))
     }

@@ -20,12 +20,12 @@ use serde::Deserialize;
 
 use crate::limits;
 use crate::protocol::error::Error;
-use crate::protocol::reply::Reply;
+use crate::protocol::response::Response;
 
 /// Reads a success that says nothing: an empty body or the empty object.
-pub(crate) async fn nothing(reply: Reply) -> Result<(), Error> {
+pub(crate) async fn nothing(response: Response) -> Result<(), Error> {
     #[derive(Deserialize)]
     struct Nothing {}
-    let Nothing {} = reply.json(limits::RESPONSE_BYTES).await?;
+    let Nothing {} = response.json(limits::RESPONSE_BYTES).await?;
     Ok(())
 }

@@ -12,7 +12,7 @@ use super::updates::{StorageConfiguration, StorageTier};
 use crate::limits;
 use crate::protocol::error::{Error, ResponseProblem};
 use crate::protocol::operation::Operation;
-use crate::protocol::reply::Reply;
+use crate::protocol::response::Response;
 
 /// Creates a stream. It is not at once active: describe it until it is.
 ///
@@ -119,15 +119,15 @@ impl Operation for CreateStream {
         check_tags(&self.tags)
     }
 
-    async fn read(reply: Reply) -> Result<StreamArn, Error> {
+    async fn read(response: Response) -> Result<StreamArn, Error> {
         #[derive(Deserialize)]
         struct Answer {
             #[serde(rename = "StreamARN")]
             arn: Option<String>,
         }
-        let operation = reply.operation;
+        let operation = response.operation;
         let refuse = |problem| Error::Response { operation, problem };
-        let answer: Answer = reply.json(limits::RESPONSE_BYTES).await?;
+        let answer: Answer = response.json(limits::RESPONSE_BYTES).await?;
         let arn = answer.arn.ok_or_else(|| refuse(ResponseProblem::Missing("StreamARN")))?;
         StreamArn::new(arn.as_str()).map_err(|_| refuse(ResponseProblem::Member { member: "StreamARN", value: arn }))
     }
@@ -188,14 +188,14 @@ impl Operation for DescribeStream {
         Ok(())
     }
 
-    async fn read(reply: Reply) -> Result<StreamInfo, Error> {
+    async fn read(response: Response) -> Result<StreamInfo, Error> {
         #[derive(Deserialize)]
         struct Answer {
             #[serde(rename = "StreamInfo")]
             info: Option<StreamInfo>,
         }
-        let operation = reply.operation;
-        let answer: Answer = reply.json(limits::RESPONSE_BYTES).await?;
+        let operation = response.operation;
+        let answer: Answer = response.json(limits::RESPONSE_BYTES).await?;
         answer.info.ok_or(Error::Response { operation, problem: ResponseProblem::Missing("StreamInfo") })
     }
 }
@@ -273,8 +273,8 @@ impl Operation for ListStreams {
         check_token(self.next_token.as_deref(), limits::CONTROL_TOKEN_CHARS)
     }
 
-    async fn read(reply: Reply) -> Result<StreamPage, Error> {
-        let mut page: StreamPage = reply.json(limits::RESPONSE_BYTES).await?;
+    async fn read(response: Response) -> Result<StreamPage, Error> {
+        let mut page: StreamPage = response.json(limits::RESPONSE_BYTES).await?;
         page.next_token = page.next_token.filter(|token| !token.is_empty());
         Ok(page)
     }
@@ -318,8 +318,8 @@ impl Operation for DeleteStream {
         self.current_version.as_deref().map_or(Ok(()), check_version)
     }
 
-    async fn read(reply: Reply) -> Result<(), Error> {
-        nothing(reply).await
+    async fn read(response: Response) -> Result<(), Error> {
+        nothing(response).await
     }
 }
 

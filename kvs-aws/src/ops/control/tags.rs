@@ -11,7 +11,7 @@ use super::streams::{check_tags, check_token};
 use crate::limits;
 use crate::protocol::error::Error;
 use crate::protocol::operation::Operation;
-use crate::protocol::reply::Reply;
+use crate::protocol::response::Response;
 
 /// Sets tags of a stream; a tag of the same key is replaced.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -47,8 +47,8 @@ impl Operation for TagStream {
         check_tags(&self.tags)
     }
 
-    async fn read(reply: Reply) -> Result<(), Error> {
-        nothing(reply).await
+    async fn read(response: Response) -> Result<(), Error> {
+        nothing(response).await
     }
 }
 
@@ -79,8 +79,8 @@ impl Operation for UntagStream {
         self.tag_key_list.iter().try_for_each(|key| check_length("TagKeyList", key.chars().count(), length))
     }
 
-    async fn read(reply: Reply) -> Result<(), Error> {
-        nothing(reply).await
+    async fn read(response: Response) -> Result<(), Error> {
+        nothing(response).await
     }
 }
 
@@ -130,8 +130,8 @@ impl Operation for ListTagsForStream {
         check_token(self.next_token.as_deref(), limits::CONTROL_TOKEN_CHARS)
     }
 
-    async fn read(reply: Reply) -> Result<TagPage, Error> {
-        let mut page: TagPage = reply.json(limits::RESPONSE_BYTES).await?;
+    async fn read(response: Response) -> Result<TagPage, Error> {
+        let mut page: TagPage = response.json(limits::RESPONSE_BYTES).await?;
         page.next_token = page.next_token.filter(|token| !token.is_empty());
         Ok(page)
     }

@@ -9,7 +9,7 @@ use super::streams::{check_media_type, check_optional_name, check_version};
 use crate::limits;
 use crate::protocol::error::Error;
 use crate::protocol::operation::Operation;
-use crate::protocol::reply::Reply;
+use crate::protocol::response::Response;
 
 /// Changes what a stream is said to be. It is busy for a moment, and has another version afterwards.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -56,8 +56,8 @@ impl Operation for UpdateStream {
         self.media_type.as_deref().map_or(Ok(()), check_media_type)
     }
 
-    async fn read(reply: Reply) -> Result<(), Error> {
-        nothing(reply).await
+    async fn read(response: Response) -> Result<(), Error> {
+        nothing(response).await
     }
 }
 
@@ -99,8 +99,8 @@ impl Operation for UpdateDataRetention {
         check_range("DataRetentionChangeInHours", hours, (1, limits::RETENTION_HOURS))
     }
 
-    async fn read(reply: Reply) -> Result<(), Error> {
-        nothing(reply).await
+    async fn read(response: Response) -> Result<(), Error> {
+        nothing(response).await
     }
 }
 
@@ -148,8 +148,8 @@ impl Operation for UpdateStreamStorageConfiguration {
         check_version(&self.current_version)
     }
 
-    async fn read(reply: Reply) -> Result<(), Error> {
-        nothing(reply).await
+    async fn read(response: Response) -> Result<(), Error> {
+        nothing(response).await
     }
 }
 
@@ -177,13 +177,13 @@ impl Operation for DescribeStreamStorageConfiguration {
         Ok(())
     }
 
-    async fn read(reply: Reply) -> Result<Option<StorageTier>, Error> {
+    async fn read(response: Response) -> Result<Option<StorageTier>, Error> {
         #[derive(Deserialize)]
         #[serde(rename_all = "PascalCase")]
         struct Answer {
             stream_storage_configuration: Option<StorageConfiguration>,
         }
-        let answer: Answer = reply.json(limits::RESPONSE_BYTES).await?;
+        let answer: Answer = response.json(limits::RESPONSE_BYTES).await?;
         Ok(answer.stream_storage_configuration.map(|configuration| configuration.default_storage_tier))
     }
 }

@@ -14,7 +14,7 @@ use crate::limits;
 use crate::ops::archived::TimestampOrigin;
 use crate::protocol::error::{Error, ResponseProblem};
 use crate::protocol::operation::{ApiName, Operation, Target};
-use crate::protocol::reply::{self, Reply};
+use crate::protocol::response::{self, Response};
 
 /// Asks for pictures of a range, at most 300 s of it, a page at a time.
 ///
@@ -200,8 +200,8 @@ impl Operation for GetImages {
         token.map_or(Ok(()), |length| check_length("NextToken", length, (1, limits::ARCHIVED_TOKEN_CHARS)))
     }
 
-    async fn read(reply: Reply) -> Result<ImagePage, Error> {
-        let (operation, body) = reply.bytes(limits::PAGE_BYTES).await?;
+    async fn read(response: Response) -> Result<ImagePage, Error> {
+        let (operation, body) = response.bytes(limits::PAGE_BYTES).await?;
         parse_page(operation, &body)
     }
 }
@@ -211,7 +211,7 @@ impl Operation for GetImages {
 /// # Errors
 /// When the body is not the JSON of a page. A picture that is no base64 is not an error of the page.
 pub fn parse_page(operation: &'static str, body: &[u8]) -> Result<ImagePage, Error> {
-    let page: WirePage<'_> = reply::parse_json(operation, body)?;
+    let page: WirePage<'_> = response::parse_json(operation, body)?;
     // A control-plane answer without `Images` must not look like a range without pictures.
     let images = page.images.ok_or(Error::Response { operation, problem: ResponseProblem::Missing("Images") })?;
     let images = images.into_iter().map(Image::from).collect();

@@ -1,43 +1,45 @@
-//! A response on its way to an operation's output.
+//! Responses: success bodies as JSON, error responses as [`ServiceError`].
 
 use std::time::{Duration, SystemTime};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Error as _};
 
 use crate::limits;
 use crate::net::http_send::ResponseBody;
-use crate::protocol::error::{Error, ResponseProblem, ServiceError, ServiceErrorKind, TransportError};
+use crate::protocol::error::{Error, ResponseProblem};
+use crate::protocol::service_error::{ServiceError, ServiceErrorKind};
 
-/// A successful response before its body is read.
+/// A successful response whose body has not been read.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct Reply {
+pub struct Response {
     /// The operation's name, for errors.
     pub operation: &'static str,
-    /// The response's headers.
+    /// The headers.
     pub headers: HeaderMap,
-    /// The body, not yet read.
+    /// The body.
     pub body: ResponseBody,
 }
 
-impl Reply {
-    /// Reads the whole body as JSON; an empty body is the empty object.
+impl Response {
+    /// Reads the body as JSON. An empty body counts as an empty object.
     ///
     /// # Errors
-    /// When the body breaks off, is longer than `limit`, is no such JSON, or says in a success that the operation is
-    /// unknown.
+    /// Returns an error if the connection breaks, the body is longer than `limit` bytes or not the expected JSON, or the
+    /// service does not know the operation.
     pub async fn json<T: DeserializeOwned>(self, limit: usize) -> Result<T, Error> {
         let (operation, bytes) = self.bytes(limit).await?;
         parse_json(operation, &bytes)
     }
 
-    /// Reads the whole body, having looked for the unknown-operation answer in it.
+    /// Reads the body.
     ///
     /// # Errors
-    /// When the body breaks off or is longer than `limit`, or says that the operation is unknown.
+    /// Returns an error if the connection breaks, the body is longer than `limit` bytes, or the service does not know the
+    /// operation.
     pub async fn bytes(self, limit: usize) -> Result<(&'static str, Bytes), Error> {
         let Self { operation, headers, body } = self;
         let bytes = body.collect(limit).await?;
@@ -51,21 +53,21 @@ impl Reply {
     }
 }
 
-/// Reads a response body as `T`; nothing at all is the empty object.
+/// Reads a response body as JSON. An empty body counts as an empty object: some successful responses have none.
 ///
 /// # Errors
-/// When it is not a JSON object with the members of a `T`.
-pub fn parse_json<'de, T: Deserialize<'de>>(operation: &'static str, body: &'de [u8]) -> Result<T, Error> {
+/// Returns an error if the body is not a JSON object with the members of `T`.
+pub(crate) fn parse_json<'de, T: Deserialize<'de>>(operation: &'static str, body: &'de [u8]) -> Result<T, Error> {
     let read = match body.trim_ascii().first() {
         None => serde_json::from_slice(b"{}"),
-        // Derived readers take the members in an array too, which no service means.
-        Some(b'[') => Err(serde_json::Error::custom("an array in place of an object")),
+        // serde's derived code also reads a struct from an array, which no service sends.
+        Some(b'[') => Err(serde_json::Error::custom("expected an object, got an array")),
         Some(_) => serde_json::from_slice(body),
     };
-    read.map_err(|error| Error::Response { operation, problem: ResponseProblem::Json(error) })
+    read.map_err(|error| Error::Response { operation, problem: ResponseProblem::json(error) })
 }
 
-/// The control plane answers a call that it does not know with status 200 and this object and nothing else.
+/// Returns the message if the body says that the operation is unknown. The control plane sends it with HTTP 200.
 fn unknown_operation(body: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
     struct Envelope {
@@ -77,7 +79,7 @@ fn unknown_operation(body: &[u8]) -> Option<String> {
         #[serde(rename = "__type")]
         kind: String,
     }
-    /// The real answer has 90 bytes; a page of pictures is not parsed twice.
+    /// The real message has 90 bytes. Larger bodies are not parsed twice.
     const LONGEST: usize = 1024;
     let body = body.get(..).filter(|body| body.len() <= LONGEST)?;
     let envelope = serde_json::from_slice::<Envelope>(body).ok()?;
@@ -87,19 +89,19 @@ fn unknown_operation(body: &[u8]) -> Option<String> {
 /// Reads an error response.
 #[must_use]
 pub fn parse_error(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> ServiceError {
-    let said: Said = serde_json::from_slice(body).unwrap_or_default();
+    let fields: ErrorBody = serde_json::from_slice(body).unwrap_or_default();
     let header = ["x-amzn-errortype", "x-amz-errortype"].iter().find_map(|name| text(headers, name));
-    let kind = match header.or(said.kind.as_deref()).or(said.code.as_deref()) {
+    let kind = match header.or(fields.kind.as_deref()).or(fields.code.as_deref()) {
         Some(name) => ServiceErrorKind::from_wire(name),
-        None => kind_of_status(status, said.message()),
+        None => kind_of_status(status, fields.message()),
     };
-    describe(kind, said.message().to_owned(), status, headers)
+    describe(kind, fields.message().to_owned(), status, headers)
 }
 
-/// An error body: the service writes `Message`, the layer in front `message`.
+/// An error body. The service writes `Message`, the AWS front end `message`.
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Said {
+struct ErrorBody {
     #[serde(rename = "Message")]
     upper: Option<String>,
     message: Option<String>,
@@ -108,13 +110,13 @@ struct Said {
     code: Option<String>,
 }
 
-impl Said {
+impl ErrorBody {
     fn message(&self) -> &str {
         self.upper.as_deref().or(self.message.as_deref()).unwrap_or_default()
     }
 }
 
-/// Errors of the layer in front often have no type, only a status and a sentence.
+/// Derives the kind of an error without a name: the AWS front end often sends only a status and a sentence.
 fn kind_of_status(status: StatusCode, message: &str) -> ServiceErrorKind {
     match status.as_u16() {
         401 | 403 if message.contains("expired") && message.contains("token") => ServiceErrorKind::ExpiredToken,
@@ -145,7 +147,7 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim).filter(|text| !text.is_empty())
 }
 
-/// `Retry-After` is a number of seconds or a date; a date counts from the service's own clock.
+/// Reads `Retry-After`: a number of seconds, or a date that is compared with the service's clock.
 fn retry_after(text: &str, now: Option<SystemTime>) -> Option<Duration> {
     if let Ok(seconds) = text.parse::<u32>() {
         return Some(Duration::from_secs(u64::from(seconds)));
@@ -158,49 +160,9 @@ pub(crate) fn http_date(text: &str) -> Option<SystemTime> {
     u64::try_from(zoned.timestamp().as_millisecond()).ok().map(kvs_types::__internal::from_epoch_millis)
 }
 
-/// Turns a failed response into its error, reading as much of the body as an error may have.
+/// Reads a failed response, with a limit for the size of its body.
 pub(crate) async fn read_error(status: StatusCode, headers: &HeaderMap, body: ResponseBody) -> ServiceError {
-    // An error whose body breaks off is still that error.
+    // Status and headers are enough for an error, so a body that breaks off is not reported separately.
     let bytes = body.collect_some(limits::ERROR_BYTES).await;
     parse_error(status, headers, &bytes)
-}
-
-impl ResponseBody {
-    /// Reads the whole body.
-    ///
-    /// # Errors
-    /// When it breaks off or is longer than `limit`.
-    pub async fn collect(mut self, limit: usize) -> Result<Bytes, TransportError> {
-        let Some(first) = self.next().await? else { return Ok(Bytes::new()) };
-        let mut whole = match self.next().await? {
-            None if first.len() <= limit => return Ok(first),
-            None => return Err(TransportError::TooLong { limit }),
-            Some(second) => {
-                let mut whole =
-                    BytesMut::with_capacity(self.size_hint(limit).saturating_add(first.len() + second.len()));
-                whole.extend_from_slice(&first);
-                whole.extend_from_slice(&second);
-                whole
-            }
-        };
-        while whole.len() <= limit {
-            match self.next().await? {
-                Some(piece) => whole.extend_from_slice(&piece),
-                None => return Ok(whole.freeze()),
-            }
-        }
-        Err(TransportError::TooLong { limit })
-    }
-
-    /// Reads up to about `limit` bytes; what cannot be read is left out.
-    async fn collect_some(mut self, limit: usize) -> Bytes {
-        let mut whole = BytesMut::new();
-        while whole.len() < limit {
-            match self.next().await {
-                Ok(Some(piece)) => whole.extend_from_slice(&piece),
-                Ok(None) | Err(_) => break,
-            }
-        }
-        whole.freeze()
-    }
 }
