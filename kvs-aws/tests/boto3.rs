@@ -21,25 +21,11 @@ use kvs_aws::{
     UpdateStreamStorageConfiguration,
 };
 use kvs_types::__internal::from_epoch_millis;
+use test_judges::python;
+
 use support::{SECRET, Scripted, Seen, client, ok};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/judge/boto3_judge.py");
-
-/// The Python that has boto3, or `None` after saying what is skipped.
-fn python(test: &str) -> Option<String> {
-    let python = std::env::var("KVS_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let there = Command::new(&python).args(["-c", "import boto3"]).stderr(Stdio::null()).status();
-    if there.is_ok_and(|status| status.success()) {
-        return Some(python);
-    }
-    assert!(std::env::var("KVS_REQUIRE_JUDGES").as_deref() != Ok("1"), "{python} with boto3 is missing for {test}");
-    // Past the capture of the test harness: who lacks a judge should see it.
-    let _ = Write::write_fmt(
-        &mut std::io::stderr(),
-        format_args!("skipped {test}: {python} cannot import boto3 (set KVS_PYTHON)\n"),
-    );
-    None
-}
 
 async fn judge(python: &str, arguments: &[&str], input: String) -> String {
     let mut command = Command::new(python);
@@ -136,7 +122,7 @@ fn as_json_line(seen: &Seen) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn our_requests_are_those_of_boto3_and_their_signatures_hold() {
-    let Some(python) = python("our_requests_are_those_of_boto3_and_their_signatures_hold") else { return };
+    let Some(python) = python("our_requests_are_those_of_boto3_and_their_signatures_hold", &["boto3"]) else { return };
     let ours = Scripted::start(|_, _| ok("{}")).await;
     our_calls(&ours.url, None).await;
     let theirs = Scripted::start(|_, _| ok("{}")).await;
@@ -163,7 +149,7 @@ const NEEDS_ITS_MEMBER: [&str; 6] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_answer_that_the_model_allows_is_read() {
-    let Some(python) = python("every_answer_that_the_model_allows_is_read") else { return };
+    let Some(python) = python("every_answer_that_the_model_allows_is_read", &["boto3"]) else { return };
     let shapes = judge(&python, &["shapes"], String::new()).await;
     let shapes: std::collections::BTreeMap<String, Vec<String>> = serde_json::from_str(&shapes).unwrap();
     assert_eq!(shapes.len(), 23);

@@ -271,18 +271,7 @@ struct Foreign {
 
 impl Foreign {
     fn start(test: &str, arguments: &[&str]) -> Option<Self> {
-        let python = std::env::var("KVS_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-        let there = Command::new(&python).args(["-c", "import proxy"]).stderr(Stdio::null()).status();
-        if !there.is_ok_and(|status| status.success()) {
-            assert!(
-                std::env::var_os("KVS_REQUIRE_JUDGES").is_none(),
-                "Python's proxy.py is required as a judge of {test}"
-            );
-            // Past the capture of the test harness: who lacks a judge should see it.
-            let line = format!("skipped: {test} (Python's proxy.py is not installed)\n");
-            let _ = std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes());
-            return None;
-        }
+        let python = test_judges::python(test, &["proxy"])?;
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("port");
         let child = Command::new(python)

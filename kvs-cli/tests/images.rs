@@ -257,17 +257,8 @@ print(json.dumps({"StreamName": "cam", "ImageGenerationConfiguration": seen["Ima
 "#;
 
 async fn boto3_reads_and_writes_the_same_configuration(scene: &Scene) {
-    let python = std::env::var("KVS_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let there = Command::new(&python).args(["-c", "import boto3"]).output();
-    if !there.is_ok_and(|output| output.status.success()) {
-        assert!(std::env::var("KVS_REQUIRE_JUDGES").as_deref() != Ok("1"), "{python} has no boto3");
-        // Writes past the output capture of the test harness, so that the skip is visible.
-        let _ = std::io::Write::write_fmt(
-            &mut std::io::stderr(),
-            format_args!("skipped boto3_reads_and_writes_the_same_configuration: {python} cannot import boto3\n"),
-        );
-        return;
-    }
+    let test = "boto3_reads_and_writes_the_same_configuration";
+    let Some(python) = test_judges::python(test, &["boto3"]) else { return };
     let boto3 = |file: Option<&str>| {
         let mut command = Command::new(&python);
         let local = &scene.local;

@@ -6,7 +6,8 @@ mod judge;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use judge::{make, packets, present};
+use judge::{make, packets};
+use test_judges::available;
 
 const TOOLS: &[&str] = &["ffmpeg", "ffprobe", "mkvinfo"];
 
@@ -75,7 +76,7 @@ fn check(dir: &Path, name: &str, arguments: &str, streams: &[&str]) {
 
 #[test]
 fn h264_with_b_frames_and_sound_survives_from_mp4_and_matroska() {
-    if !present(TOOLS, "remuxing H.264") {
+    if !available("remuxing H.264", TOOLS) {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -89,7 +90,7 @@ fn h264_with_b_frames_and_sound_survives_from_mp4_and_matroska() {
 
 #[test]
 fn h265_survives() {
-    if !present(TOOLS, "remuxing H.265") {
+    if !available("remuxing H.265", TOOLS) {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -101,7 +102,7 @@ fn h265_survives() {
 
 #[test]
 fn other_codecs_survive() {
-    if !present(TOOLS, "remuxing G.711, PCM and Motion JPEG") {
+    if !available("remuxing G.711, PCM and Motion JPEG", TOOLS) {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -114,7 +115,7 @@ fn other_codecs_survive() {
 
 #[test]
 fn byte_streams_decode_to_the_same_pictures_and_sound() {
-    if !present(TOOLS, "remuxing byte streams") {
+    if !available("remuxing byte streams", TOOLS) {
         return;
     }
     let dir = tempfile::tempdir().unwrap();

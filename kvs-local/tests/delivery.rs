@@ -30,7 +30,8 @@ use kvs_types::FragmentNumber;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, OnceCell, broadcast};
 
-use judge::{EPOCH, Fragments, Recording, has};
+use judge::{EPOCH, Fragments, Recording};
+use test_judges::available;
 
 const TOPIC: &str = "arn:aws:sns:us-west-2:111122223333:door";
 const IMAGE: &str = "AWS_KINESISVIDEO_IMAGE_GENERATION";
@@ -317,7 +318,7 @@ async fn forged_confirmations_and_strange_pages_are_refused() {
 
 #[tokio::test]
 async fn images_lie_under_their_keys_with_their_metadata() {
-    if !has("ffmpeg", "images_lie_under_their_keys_with_their_metadata") {
+    if !available("images_lie_under_their_keys_with_their_metadata", &["ffmpeg"]) {
         return;
     }
     let x264 = ["-c:v", "libx264", "-g", "25", "-pix_fmt", "yuv420p"];
@@ -362,7 +363,7 @@ async fn images_lie_under_their_keys_with_their_metadata() {
 
 #[tokio::test]
 async fn a_hostile_prefix_writes_nothing_and_is_reported() {
-    if !has("ffmpeg", "a_hostile_prefix_writes_nothing_and_is_reported") {
+    if !available("a_hostile_prefix_writes_nothing_and_is_reported", &["ffmpeg"]) {
         return;
     }
     let recording =
@@ -403,19 +404,6 @@ async fn finishing_lets_what_is_queued_go_out() {
     }
     stand.delivery.finish(SOON).await;
     assert_eq!(endpoint.posts.lock().unwrap().len(), 21);
-}
-
-/// A Python with these modules, or `None` with a printed line.
-fn python(modules: &str, test: &str) -> Option<String> {
-    let python = std::env::var("KVS_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let there = Command::new(&python).args(["-c", &format!("import {modules}")]).output();
-    let there = there.is_ok_and(|output| output.status.success());
-    assert!(there || std::env::var_os("KVS_REQUIRE_JUDGES").is_none(), "{modules} are required as judges of {test}");
-    if !there {
-        // Past the capture of the test harness: who lacks a judge should see it.
-        let _ = std::io::stderr().write_fmt(format_args!("skipped: {test} (Python's {modules} are not installed)\n"));
-    }
-    there.then_some(python)
 }
 
 /// The question and the message that subscribers of both versions of signatures get, one body after the other.
@@ -459,7 +447,9 @@ fn check(python: &str, dir: &Path, body: &str) -> String {
 
 #[tokio::test]
 async fn another_implementation_verifies_the_signatures() {
-    let Some(python) = python("cryptography", "another_implementation_verifies_the_signatures") else { return };
+    let Some(python) = test_judges::python("another_implementation_verifies_the_signatures", &["cryptography"]) else {
+        return;
+    };
     let (_stand, bodies) = in_both_versions().await;
     let dir = tempfile::tempdir().unwrap();
     let mut verified = Vec::new();
@@ -476,8 +466,9 @@ async fn another_implementation_verifies_the_signatures() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_validators_of_others_accept_what_is_delivered_and_nothing_that_was_changed() {
-    let modules = "sns_message_validator, aws_sns_verifier";
-    let Some(python) = python(modules, "the_validators_of_others_accept_what_is_delivered") else { return };
+    let test = "the_validators_of_others_accept_what_is_delivered";
+    let modules = ["sns_message_validator", "aws_sns_verifier"];
+    let Some(python) = test_judges::python(test, &modules) else { return };
     let (_stand, bodies) = in_both_versions().await;
     let mut judge = Command::new(python)
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sns/validators.py"))

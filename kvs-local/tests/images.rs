@@ -7,11 +7,12 @@ mod judge;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use judge::{EPOCH, Fragments, Recording, difference, grey, has, ssim};
+use judge::{EPOCH, Fragments, Recording, difference, grey, ssim};
 use kvs_local::images::{
     Axis, DecodeError, DecodeOptions, ExtractError, ExtractedImages, ImageEncoding, ImageRequest, ImageSize,
     RenderOptions, extract_images,
 };
+use test_judges::available;
 
 const OPTIONS: DecodeOptions<'static> = DecodeOptions { threads: NonZeroUsize::new(2).unwrap(), cancelled: &|| false };
 
@@ -50,7 +51,7 @@ fn every_frame_is_the_right_one(recording: &Recording, size: (usize, usize)) {
 
 #[test]
 fn every_profile_up_to_high_shows_the_right_frame() {
-    if !has("ffmpeg", "every_profile_up_to_high_shows_the_right_frame") {
+    if !available("every_profile_up_to_high_shows_the_right_frame", &["ffmpeg"]) {
         return;
     }
     let clip = "testsrc2=size=128x96:rate=25:duration=2";
@@ -71,7 +72,7 @@ fn every_profile_up_to_high_shows_the_right_frame() {
 
 #[test]
 fn h265_shows_the_right_frame() {
-    if !has("ffmpeg", "h265_shows_the_right_frame") {
+    if !available("h265_shows_the_right_frame", &["ffmpeg"]) {
         return;
     }
     let clip = "testsrc2=size=128x96:rate=25:duration=1.2";
@@ -105,7 +106,7 @@ fn h265_shows_the_right_frame() {
 
 #[test]
 fn the_codec_may_change_from_one_session_to_the_next() {
-    if !has("ffmpeg", "the_codec_may_change_from_one_session_to_the_next") {
+    if !available("the_codec_may_change_from_one_session_to_the_next", &["ffmpeg"]) {
         return;
     }
     let make = |codec: &'static str| {
@@ -129,7 +130,7 @@ fn the_codec_may_change_from_one_session_to_the_next() {
 
 #[test]
 fn cropped_and_oddly_placed_sizes_are_the_videos_own() {
-    if !has("ffmpeg", "cropped_and_oddly_placed_sizes_are_the_videos_own") {
+    if !available("cropped_and_oddly_placed_sizes_are_the_videos_own", &["ffmpeg"]) {
         return;
     }
     let x264 = ["-c:v", "libx264", "-g", "25", "-bf", "2", "-pix_fmt", "yuv420p"];
@@ -142,7 +143,7 @@ fn cropped_and_oddly_placed_sizes_are_the_videos_own() {
 
 #[test]
 fn colours_follow_what_the_stream_says() {
-    if !has("ffmpeg", "colours_follow_what_the_stream_says") {
+    if !available("colours_follow_what_the_stream_says", &["ffmpeg"]) {
         return;
     }
     let bars = "smptehdbars=size=320x192:rate=25:duration=0.2";
@@ -174,7 +175,7 @@ fn colours_follow_what_the_stream_says() {
 
 #[test]
 fn a_drawn_clock_shows_the_instant_that_was_asked_for() {
-    if !has("ffmpeg", "a_drawn_clock_shows_the_instant_that_was_asked_for") {
+    if !available("a_drawn_clock_shows_the_instant_that_was_asked_for", &["ffmpeg"]) {
         return;
     }
     // testsrc draws the second that is running in digits a third of the picture high.
@@ -201,7 +202,7 @@ fn a_drawn_clock_shows_the_instant_that_was_asked_for() {
 
 #[test]
 fn instants_outside_all_fragments_have_no_media() {
-    if !has("ffmpeg", "instants_outside_all_fragments_have_no_media") {
+    if !available("instants_outside_all_fragments_have_no_media", &["ffmpeg"]) {
         return;
     }
     let x264 = ["-c:v", "libx264", "-g", "25", "-pix_fmt", "yuv420p"];
@@ -221,7 +222,7 @@ fn instants_outside_all_fragments_have_no_media() {
 
 #[test]
 fn a_fragment_without_a_key_frame_is_decoded_from_the_one_before() {
-    if !has("ffmpeg", "a_fragment_without_a_key_frame_is_decoded_from_the_one_before") {
+    if !available("a_fragment_without_a_key_frame_is_decoded_from_the_one_before", &["ffmpeg"]) {
         return;
     }
     let x264 = ["-c:v", "libx264", "-g", "75", "-bf", "2", "-pix_fmt", "yuv420p"];
@@ -248,7 +249,7 @@ const MS_40: Duration = Duration::from_millis(40);
 
 #[test]
 fn a_gop_cut_before_its_b_frames_has_a_picture_at_every_instant() {
-    if !has("ffmpeg", "a_gop_cut_before_its_b_frames_has_a_picture_at_every_instant") {
+    if !available("a_gop_cut_before_its_b_frames_has_a_picture_at_every_instant", &["ffmpeg"]) {
         return;
     }
     let x264 = ["-c:v", "libx264", "-g", "75", "-bf", "3", "-b_strategy", "0", "-pix_fmt", "yuv420p"];
@@ -279,7 +280,7 @@ fn a_gop_cut_before_its_b_frames_has_a_picture_at_every_instant() {
 
 #[test]
 fn times_in_the_order_of_decoding_are_put_right() {
-    if !has("ffmpeg", "times_in_the_order_of_decoding_are_put_right") {
+    if !available("times_in_the_order_of_decoding_are_put_right", &["ffmpeg"]) {
         return;
     }
     let x264 = ["-c:v", "libx264", "-g", "25", "-bf", "3", "-pix_fmt", "yuv420p"];
@@ -299,7 +300,7 @@ fn times_in_the_order_of_decoding_are_put_right() {
 
 #[test]
 fn what_cannot_be_decoded_says_why() {
-    if !has("ffmpeg", "what_cannot_be_decoded_says_why") {
+    if !available("what_cannot_be_decoded_says_why", &["ffmpeg"]) {
         return;
     }
     let why = |options: &[&str]| {
@@ -324,7 +325,7 @@ fn what_cannot_be_decoded_says_why() {
 
 #[test]
 fn a_damaged_frame_fails_its_pictures_until_the_next_key_frame() {
-    if !has("ffmpeg", "a_damaged_frame_fails_its_pictures_until_the_next_key_frame") {
+    if !available("a_damaged_frame_fails_its_pictures_until_the_next_key_frame", &["ffmpeg"]) {
         return;
     }
     let x264 = ["-c:v", "libx264", "-g", "10", "-bf", "0", "-pix_fmt", "yuv420p"];
@@ -341,7 +342,7 @@ fn a_damaged_frame_fails_its_pictures_until_the_next_key_frame() {
 
 #[test]
 fn a_lost_frame_fails_the_pictures_that_refer_to_it_and_no_grey_ones_are_made_up() {
-    if !has("ffmpeg", "a_lost_frame_fails_the_pictures_that_refer_to_it_and_no_grey_ones_are_made_up") {
+    if !available("a_lost_frame_fails_the_pictures_that_refer_to_it_and_no_grey_ones_are_made_up", &["ffmpeg"]) {
         return;
     }
     let x264 = |parameters| ["-c:v", "libx264", "-x264-params", parameters];
@@ -365,7 +366,7 @@ fn a_lost_frame_fails_the_pictures_that_refer_to_it_and_no_grey_ones_are_made_up
 
 #[test]
 fn work_stops_when_it_is_given_up() {
-    if !has("ffmpeg", "work_stops_when_it_is_given_up") {
+    if !available("work_stops_when_it_is_given_up", &["ffmpeg"]) {
         return;
     }
     let recording =
@@ -379,7 +380,7 @@ fn work_stops_when_it_is_given_up() {
 #[test]
 #[ignore = "a measurement: cargo test --release -p kvs-local --test pictures -- --ignored --nocapture"]
 fn twenty_five_pictures_take_at_most_three_times_ffmpegs_time() {
-    if !has("ffmpeg", "twenty_five_pictures_take_at_most_three_times_ffmpegs_time") {
+    if !available("twenty_five_pictures_take_at_most_three_times_ffmpegs_time", &["ffmpeg"]) {
         return;
     }
     let source = "testsrc2=size=1280x720:rate=25:duration=26,noise=alls=8:allf=t";

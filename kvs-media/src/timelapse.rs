@@ -335,35 +335,6 @@ mod tests {
     }
 
     #[test]
-    fn ffmpeg_decodes_the_colours_of_the_images() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("video.mp4");
-        write_mp4(&path, 10.0, (0..12).map(|_| jpeg(64, 48, [200, 80, 30]))).unwrap();
-        let raw = dir.path().join("raw");
-        let mut ffmpeg = std::process::Command::new("ffmpeg");
-        ffmpeg.args(["-v", "error", "-i"]).arg(&path).args(["-f", "rawvideo", "-pix_fmt", "rgb24"]).arg(&raw);
-        match ffmpeg.status() {
-            Ok(status) => assert!(status.success()),
-            Err(error) => {
-                assert!(std::env::var_os("KVS_REQUIRE_JUDGES").is_none(), "ffmpeg is missing: {error}");
-                // Writes past the output capture of the test harness, so that the skip is visible.
-                let _ = Write::write_fmt(
-                    &mut std::io::stderr(),
-                    format_args!("skipped: ffmpeg is missing, the colours of the video were not checked\n"),
-                );
-                return;
-            }
-        }
-        let pixels = std::fs::read(&raw).unwrap();
-        assert_eq!(pixels.len(), 12 * 64 * 48 * 3);
-        for pixel in pixels.chunks_exact(3) {
-            for (got, wanted) in pixel.iter().zip([200_u8, 80, 30]) {
-                assert!(got.abs_diff(wanted) <= 6, "{pixel:?}");
-            }
-        }
-    }
-
-    #[test]
     fn rejects_image_of_another_size() {
         let dir = tempfile::tempdir().unwrap();
         let error = write_mp4(&dir.path().join("video.mp4"), 25.0, [jpeg(64, 48, [0; 3]), jpeg(64, 64, [0; 3])]);

@@ -5,9 +5,10 @@ mod judge;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use judge::{make, packets, present};
+use judge::{make, packets};
 use kvs_media::{MediaError, Playback, Recording, Sample};
 use kvs_mkv::{Track, TrackKind};
+use test_judges::available;
 
 const TOOLS: &[&str] = &["ffmpeg", "ffprobe"];
 
@@ -71,7 +72,7 @@ fn the_bundled_recording_has_video_and_audio() {
 
 #[test]
 fn mp4_files_give_the_packets_that_ffprobe_lists() {
-    if !present(TOOLS, "reading MP4 files") {
+    if !available("reading MP4 files", TOOLS) {
         return;
     }
     let dir = directory();
@@ -100,7 +101,7 @@ fn mp4_files_give_the_packets_that_ffprobe_lists() {
 
 #[test]
 fn negative_composition_offsets_in_fragments_show_the_first_picture_at_zero() {
-    if !present(TOOLS, "reading CMAF") {
+    if !available("reading CMAF", TOOLS) {
         return;
     }
     // ffprobe moves the pictures of such a file by a frame against the sound; the standard has them both at zero.
@@ -118,7 +119,7 @@ fn negative_composition_offsets_in_fragments_show_the_first_picture_at_zero() {
 
 #[test]
 fn matroska_files_give_the_packets_that_ffprobe_lists() {
-    if !present(TOOLS, "reading Matroska files") {
+    if !available("reading Matroska files", TOOLS) {
         return;
     }
     let dir = directory();
@@ -145,7 +146,7 @@ fn matroska_files_give_the_packets_that_ffprobe_lists() {
 
 #[test]
 fn byte_streams_are_cut_and_timed_as_in_the_mp4_they_come_from() {
-    if !present(TOOLS, "reading byte streams") {
+    if !available("reading byte streams", TOOLS) {
         return;
     }
     let dir = directory();
@@ -188,7 +189,7 @@ fn byte_streams_are_cut_and_timed_as_in_the_mp4_they_come_from() {
 
 #[test]
 fn a_playback_holds_one_frame_and_an_index_and_never_the_file() {
-    if !present(TOOLS, "memory of a playback") {
+    if !available("memory of a playback", TOOLS) {
         return;
     }
     let dir = directory();
@@ -214,7 +215,7 @@ fn a_playback_holds_one_frame_and_an_index_and_never_the_file() {
 
 #[test]
 fn an_adts_file_gives_the_packets_that_ffprobe_lists() {
-    if !present(TOOLS, "reading ADTS") {
+    if !available("reading ADTS", TOOLS) {
         return;
     }
     let dir = directory();
@@ -269,7 +270,7 @@ fn what_is_no_recording_is_named() {
 
 #[test]
 fn a_codec_that_is_not_taken_is_named() {
-    if !present(TOOLS, "refusing codecs") {
+    if !available("refusing codecs", TOOLS) {
         return;
     }
     let dir = directory();

@@ -18,7 +18,8 @@ use webm_iterable::WebmIterator;
 use webm_iterable::matroska_spec::{Block, Master, MatroskaSpec, SimpleBlock};
 
 use common::parse_whole;
-use judge::{available, run, text};
+use judge::{run, text};
+use test_judges::available;
 
 /// One frame as every judge can tell of it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -75,15 +75,9 @@ fn messages_signed_by_openssl_are_accepted_in_both_versions() {
 
 #[test]
 fn messages_signed_by_openssl_just_now_are_accepted() {
-    let python = std::env::var("KVS_PYTHON").unwrap_or_else(|_| "python3".into());
-    let found = |tool: &str, argument: &str| Command::new(tool).arg(argument).output().is_ok();
-    if !found(&python, "--version") || !found("openssl", "version") {
-        assert!(std::env::var("KVS_REQUIRE_JUDGES").as_deref() != Ok("1"), "python3 and openssl are required");
-        // Past the capture of the test harness: who lacks a judge should see it.
-        let _ = std::io::Write::write_fmt(
-            &mut std::io::stderr(),
-            format_args!("skipped: fresh signatures by OpenSSL (python3 or openssl is missing)\n"),
-        );
+    let test = "messages_signed_by_openssl_just_now_are_accepted";
+    let Some(python) = test_judges::python(test, &[]) else { return };
+    if !test_judges::available(test, &["openssl"]) {
         return;
     }
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("fresh-vectors-{}", std::process::id()));

@@ -13,21 +13,6 @@ use kvs_mkv::{Frame, Track, TrackKind, TrackNumber};
 use kvs_types::FragmentNumber;
 use matroska_demuxer::{MatroskaFile, TrackType};
 
-/// Whether a tool is there. Without it the test is skipped with a printed line, or fails where judges are required.
-pub(crate) fn has(tool: &str, test: &str) -> bool {
-    let found = Command::new(tool).arg("-version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    let found = found.is_ok_and(|status| status.success());
-    assert!(found || std::env::var_os("KVS_REQUIRE_JUDGES").is_none(), "{tool} is required as a judge of {test}");
-    if !found {
-        // Past the capture of the test harness: who lacks a judge should see it.
-        let _ = std::io::Write::write_fmt(
-            &mut std::io::stderr(),
-            format_args!("skipped: {test} ({tool} is not installed)\n"),
-        );
-    }
-    found
-}
-
 /// A recording in a folder of its own.
 pub(crate) struct Recording {
     _dir: tempfile::TempDir,

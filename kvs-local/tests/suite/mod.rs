@@ -2,7 +2,6 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::path::Path;
-use std::process::Stdio;
 use std::time::Duration;
 
 use kvs_local::LocalKvs;
@@ -21,40 +20,16 @@ pub(crate) struct Judges {
 }
 
 impl Judges {
-    /// The Python to run, or what is missing.
-    async fn python(&self) -> Result<String, String> {
-        let python = std::env::var("KVS_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-        let imports = format!("import {}", self.modules.join(", "));
-        if !runs(&python, &["-c", &imports]).await {
-            return Err(format!("Python with {}", self.modules.join(", ")));
-        }
-        for [tool, argument] in self.tools {
-            if !runs(tool, &[argument]).await {
-                return Err(format!("{tool} {argument}"));
-            }
-        }
-        Ok(python)
+    /// The Python to run, or `None` if the suite is skipped.
+    fn python(&self, suite: &str) -> Option<String> {
+        let python = test_judges::python(suite, self.modules)?;
+        self.tools.iter().all(|[tool, argument]| test_judges::succeeds(suite, tool, &[argument])).then_some(python)
     }
 }
 
-async fn runs(program: &str, arguments: &[&str]) -> bool {
-    let ran = Command::new(program).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status().await;
-    ran.is_ok_and(|status| status.success())
-}
-
-/// Runs a suite against a service of its own. Without its judges it is skipped with a printed line, or fails where judges are
-/// required.
+/// Runs a suite against a service of its own. Without its judges it is skipped.
 pub(crate) async fn finds_nothing_wrong(suite: &str, judges: &Judges) {
-    let python = match judges.python().await {
-        Ok(python) => python,
-        Err(missing) => {
-            assert!(std::env::var_os("KVS_REQUIRE_JUDGES").is_none(), "{suite} needs {missing}");
-            // Past the capture of the test harness: who lacks a judge should see it.
-            let line = format_args!("skipped: {suite} ({missing} is missing)\n");
-            let _ = std::io::Write::write_fmt(&mut std::io::stderr(), line);
-            return;
-        }
-    };
+    let Some(python) = judges.python(suite) else { return };
     let local = LocalKvs::builder().start().await.unwrap();
     let mut judged = Command::new(python)
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join(suite))

@@ -3,17 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Whether all tools are there; says what is skipped if not, and fails if `KVS_REQUIRE_JUDGES=1`.
-pub(crate) fn present(tools: &[&str], test: &str) -> bool {
-    let missing = |tool: &&&str| Command::new(tool).arg("--version").output().is_err();
-    let Some(tool) = tools.iter().find(missing) else { return true };
-    assert!(std::env::var("KVS_REQUIRE_JUDGES").as_deref() != Ok("1"), "{tool} is missing for {test}");
-    // Past the capture of the test harness: who lacks a judge should see it.
-    let _ =
-        std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("skipped {test}: {tool} is not installed\n"));
-    false
-}
-
 /// Runs ffmpeg with arguments in shell notation, `OUT` standing for a path in `dir`; returns that path.
 pub(crate) fn make(dir: &Path, out: &str, arguments: &str) -> PathBuf {
     let path = dir.join(out);

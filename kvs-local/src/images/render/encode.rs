@@ -1,8 +1,9 @@
 //! From a decoded picture to a JPEG or PNG file of the requested size.
 
 use bytes::Bytes;
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::U8;
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use jpeg_encoder::{Encoder, ImageBuffer, JpegColorType, SamplingFactor};
 
 use super::colour::{Colour, JfifCoefficients};
@@ -141,11 +142,13 @@ fn scale_plane(
     to: (usize, usize),
 ) -> Result<Vec<u8>, DecodeError> {
     let side = |samples: usize| u32::try_from(samples).map_err(failed);
-    let source = ImageRef::new(side(from.0)?, side(from.1)?, plane, PixelType::U8).map_err(failed)?;
-    let mut target = Image::new(side(to.0)?, side(to.1)?, PixelType::U8);
+    let source = TypedImageRef::<U8>::from_buffer(side(from.0)?, side(from.1)?, plane).map_err(failed)?;
+    let mut samples = vec![0; to.0 * to.1];
+    let mut target = TypedImage::<U8>::from_buffer(side(to.0)?, side(to.1)?, &mut samples).map_err(failed)?;
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom));
-    resizer.resize(&source, &mut target, &options).map_err(failed)?;
-    Ok(target.into_vec())
+    // `resize` would compile every pixel type for every instruction set: half of this crate's build time.
+    resizer.resize_typed(&source, &mut target, &options).map_err(failed)?;
+    Ok(samples)
 }
 
 fn encode_jpeg(picture: &Picture, colour: Colour, quality: JpegQuality) -> Result<Bytes, DecodeError> {
