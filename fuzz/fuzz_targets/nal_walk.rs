@@ -1,7 +1,10 @@
-//! Any bytes as NAL units: no panic, every unit a slice of the input, and one way and back gives the same units.
+//! Any bytes as NAL units, contiguous and in pieces: no panic, both walks agree, and the round trip gives the same units.
 #![no_main]
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
+use kvs_mkv::Chunks;
 use kvs_mkv::codec::nal::{self, Framing, LengthPrefixer, LengthSize, NalError};
 use libfuzzer_sys::fuzz_target;
 
@@ -31,6 +34,16 @@ fuzz_target!(|data: &[u8]| {
             );
         }
     }
+    let (cut, rest) = data.split_first().map_or((0, data), |(&cut, rest)| (usize::from(cut), rest));
+    let (front, back) = rest.split_at(cut.min(rest.len()));
+    let pieces: Chunks = [front, back].into_iter().map(Bytes::copy_from_slice).collect();
+    let whole = Bytes::copy_from_slice(rest);
+    assert_eq!(Framing::detect_chunks(&pieces), Framing::detect(rest));
+    assert_eq!(LengthPrefixer::new().convert_chunks(&pieces), nal::annex_b_to_length_prefixed(&whole));
+    let units: Result<Vec<_>, _> =
+        nal::length_prefixed_chunks(&pieces, LengthSize::FOUR).map(|unit| unit.map(|unit| unit.bytes())).collect();
+    let contiguous: Result<Vec<&[u8]>, _> = nal::length_prefixed(rest, LengthSize::FOUR).collect();
+    assert_eq!(units, contiguous.map(|units| units.into_iter().map(Cow::Borrowed).collect()));
     if let Some(Framing::LengthPrefixed(size)) = Framing::detect(data) {
         assert!(nal::length_prefixed(data, size).all(|unit| unit.is_ok()));
     }

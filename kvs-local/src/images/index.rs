@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use kvs_mkv::codec::h264::FrameNum;
+use kvs_mkv::codec::nal::Framing;
 use kvs_mkv::{Track, TrackKind, TrackNumber};
 
-use super::access_unit::{Framing, split};
+use super::access_unit::split;
 use super::decoder::codec::Codec;
 use super::decoder::header::{HeaderReader, PictureHeader, RandomAccess};
 use super::decoder::picture::DisplayInfo;
 use super::error::DecodeError;
 use super::limits::FRAGMENT_FRAMES;
-use super::slice::Numbering;
 use super::source::FragmentMedia;
 
 /// The pictures of one fragment in decoding order.
@@ -37,7 +38,7 @@ pub(super) struct CodedPicture {
     /// Whether later pictures may refer to it.
     pub(super) reference: bool,
     pub(super) display: DisplayInfo,
-    pub(super) numbering: Option<Numbering>,
+    pub(super) frame_num: Option<FrameNum>,
     /// Why the picture cannot be decoded, if the header already shows it.
     pub(super) error: Option<DecodeError>,
     order: i64,
@@ -137,7 +138,7 @@ impl Scanner {
             random_access: RandomAccess::None,
             reference: true,
             display: DisplayInfo::default(),
-            numbering: None,
+            frame_num: None,
             error: None,
             order: 0,
         };
@@ -146,7 +147,7 @@ impl Scanner {
             Ok(Some(header)) => {
                 self.order = header.order;
                 (coded.random_access, coded.reference) = (header.random_access, header.reference);
-                (coded.display, coded.numbering) = (header.display, header.numbering);
+                (coded.display, coded.frame_num) = (header.display, header.frame_num);
             }
             Err(None) => coded.error = Some(DecodeError::Damaged { pts_millis: pts.as_millis() }),
             Err(error) => coded.error = error,

@@ -17,9 +17,6 @@ pub const REFERENCE_MACROBLOCKS: u32 = 2 * 184_320;
 /// Most frames of a fragment: 20 s, the longest fragment, at 240 fps.
 pub const FRAGMENT_FRAMES: usize = 4800;
 
-/// Most parameter sets of each kind in a stream: as many as their IDs can number (H.264 §7.4.2.1.1, §7.4.2.2).
-pub const PARAMETER_SETS: usize = 256;
-
 /// Most contiguous fragments that are searched for the key frame of a fragment that does not start with one.
 pub const LOOK_BACK_FRAGMENTS: usize = 16;
 

@@ -16,7 +16,6 @@
 pub mod limits;
 
 mod access_unit;
-mod bits;
 mod cache;
 mod decode_span;
 mod decoder;
@@ -24,8 +23,6 @@ mod error;
 mod extract;
 mod index;
 mod render;
-mod sequence;
-mod slice;
 mod source;
 
 pub use error::{DecodeError, ExtractError};

@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use bytes::Bytes;
-use kvs_mkv::codec::h264::{self, FrameRate, NalType, ParameterSets, PictureOrder, SetChange, SliceHeader, Sps};
+use kvs_mkv::codec::h264::{self, FrameRate, NalType, ParameterSets, PictureOrder, SliceHeader, SliceReader};
 use kvs_mkv::{Track, TrackNumber};
 
 use super::{Part, Picture, Syntax};
@@ -11,7 +11,7 @@ use super::{Part, Picture, Syntax};
 #[derive(Default)]
 pub(super) struct H264 {
     sets: ParameterSets,
-    sps: Option<Sps>,
+    slices: SliceReader,
     order: PictureOrder,
     /// First slice of the picture before.
     slice: Option<SliceHeader>,
@@ -26,11 +26,11 @@ impl Syntax for H264 {
     fn part(&mut self, unit: Bytes) -> Part {
         match NalType::of(&unit) {
             Some(kind) if kind.is_slice() => self.slice(&unit),
-            Some(NalType(kind @ (6..=9 | 14..=18))) => {
-                if self.sets.absorb([&unit[..]]) != SetChange::None {
-                    self.sps = self.sets.sps().ok();
-                }
-                if kind == NalType::SEI.0 && self.sei.len() < MAX_SEI {
+            Some(kind) if kind.starts_access_unit() => {
+                self.sets.absorb([&unit[..]]);
+                // An unreadable set fails when the track is built, or its slices are skipped.
+                let _ = self.slices.absorb(&unit);
+                if kind == NalType::SEI && self.sei.len() < MAX_SEI {
                     self.sei.push(unit);
                 }
                 Part::Leading
@@ -44,14 +44,13 @@ impl Syntax for H264 {
     }
 
     fn frame_rate(&self) -> Option<FrameRate> {
-        self.sps.and_then(|sps| sps.frame_rate)
+        self.sets.sps().ok().and_then(|sps| sps.frame_rate)
     }
 }
 
 impl H264 {
     fn slice(&mut self, unit: &Bytes) -> Part {
-        let Some(sps) = &self.sps else { return Part::Other };
-        let Some(header) = SliceHeader::parse(unit, sps) else { return Part::Other };
+        let Some((header, sps)) = self.slices.slice(unit) else { return Part::Other };
         if self.slice.is_some_and(|first| !header.begins_picture(&first) || header.completes_frame(&first)) {
             return Part::Other;
         }

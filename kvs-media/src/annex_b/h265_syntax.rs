@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use bytes::Bytes;
-use kvs_mkv::codec::h265::{self, FrameRate, NalType, ParameterSets, PictureOrder, SetChange, SliceHeader, Sps};
+use kvs_mkv::codec::h265::{self, FrameRate, NalType, ParameterSets, PictureOrder, SliceReader};
 use kvs_mkv::{Track, TrackNumber};
 
 use super::{Part, Picture, Syntax};
@@ -11,7 +11,7 @@ use super::{Part, Picture, Syntax};
 #[derive(Default)]
 pub(super) struct H265 {
     sets: ParameterSets,
-    sps: Option<Sps>,
+    slices: SliceReader,
     order: PictureOrder,
 }
 
@@ -19,10 +19,10 @@ impl Syntax for H265 {
     fn part(&mut self, unit: Bytes) -> Part {
         match NalType::of(&unit) {
             Some(kind) if kind.is_slice() => self.slice(&unit),
-            Some(NalType(32..=35 | 39 | 41..=44 | 48..=55)) => {
-                if self.sets.absorb([&unit[..]]) != SetChange::None {
-                    self.sps = self.sets.sps().ok();
-                }
+            Some(kind) if kind.starts_access_unit() => {
+                self.sets.absorb([&unit[..]]);
+                // An unreadable set fails when the track is built, or its slices are skipped.
+                let _ = self.slices.absorb(&unit);
                 Part::Leading
             }
             _ => Part::Other,
@@ -34,14 +34,13 @@ impl Syntax for H265 {
     }
 
     fn frame_rate(&self) -> Option<FrameRate> {
-        self.sps.and_then(|sps| sps.frame_rate)
+        self.sets.sps().ok().and_then(|sps| sps.frame_rate)
     }
 }
 
 impl H265 {
     fn slice(&mut self, unit: &Bytes) -> Part {
-        let Some(sps) = &self.sps else { return Part::Other };
-        let Some(header) = SliceHeader::parse(unit, sps, &self.sets).filter(|header| header.first) else {
+        let Some((header, sps)) = self.slices.slice(unit).filter(|(header, _)| header.first) else {
             return Part::Other;
         };
         let keyframe = header.kind.is_random_access();

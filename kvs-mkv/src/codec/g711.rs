@@ -1,6 +1,6 @@
 //! G.711: A-law and mu-law, carried as `A_MS/ACM` with a WAVEFORMATEX.
 
-pub use super::wave::{WaveFormat, WaveFormatError};
+pub use super::wave_format::{WaveFormat, WaveFormatError};
 use crate::{CodecId, Track, TrackKind, TrackNumber};
 
 /// Which of the two laws.

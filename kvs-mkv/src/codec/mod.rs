@@ -1,15 +1,15 @@
-//! Codec set-up: from what an encoder gives to what a container wants.
+//! Codec setup: from what an encoder produces to what a container carries.
 //!
-//! Kinesis Video Streams takes length-prefixed H.264 and H.265 with their parameter sets in the codec private data, raw
-//! AAC with an AudioSpecificConfig, and G.711 named by a WAVEFORMATEX. The modules here build and read those, and make
-//! a ready [`Track`](crate::Track) of them:
+//! Kinesis Video Streams takes length-prefixed H.264 and H.265 with their parameter sets in the codec private data, raw AAC
+//! with an AudioSpecificConfig, and G.711 described by a WAVEFORMATEX. The modules here build and parse these, and return a
+//! complete [`Track`](crate::Track):
 //!
 //! ```
 //! use bytes::Bytes;
 //! use kvs_mkv::TrackNumber;
 //! use kvs_mkv::codec::{h264, nal};
 //!
-//! // What an encoder gives: start codes, parameter sets in front of the key frame.
+//! // What an encoder produces: start codes, and parameter sets before the key frame.
 //! let access_unit = Bytes::from_static(b"\0\0\0\x01\x67\x42\xc0\x0a\xda\x0f\x0a\x69\xa8\x08\x08\x08\x10\
 //!     \0\0\0\x01\x68\xce\x3c\x80\0\0\x01\x65\x88\x84\x01");
 //! let sets = h264::ParameterSets::from_annex_b(&access_unit)?;
@@ -21,7 +21,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Nothing here copies a payload: NAL units are slices of what came in, and only the four-byte lengths are new bytes.
+//! No function copies a payload: NAL units are slices of the input, and only the four-byte lengths are new bytes.
 
 pub mod aac;
 pub mod g711;
@@ -33,6 +33,7 @@ pub mod nal;
 pub mod pcm;
 
 mod bit_reader;
-mod sets;
-mod sps;
-mod wave;
+mod set_list;
+mod syntax;
+mod vui;
+mod wave_format;

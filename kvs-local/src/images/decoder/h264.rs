@@ -1,41 +1,77 @@
 //! Reads the headers of H.264 pictures (ITU-T H.264 §7.3.3) and their output order (§8.2.1).
 
-use super::header::{PictureHeader, RandomAccess};
+use kvs_mkv::codec::h264::{self, NalType, PictureOrder, SliceReader, Sps};
+
+use super::header::{PictureHeader, RandomAccess, check_format, check_size, parameter_set_error};
+use super::picture::DisplayInfo;
 use crate::images::error::DecodeError;
-use crate::images::slice::{OrderCount, ParameterSets, SliceHead};
+use crate::images::limits::HEADER_BYTES;
+use crate::images::render::colour::Colour;
 
 /// Reads picture headers in decoding order.
 #[derive(Debug, Default)]
 pub(in crate::images) struct HeaderReader {
-    sets: ParameterSets,
-    count: OrderCount,
+    slices: SliceReader,
+    order: PictureOrder,
 }
 
 impl HeaderReader {
     /// Stores a parameter set. Fails for one whose pictures cannot be decoded.
     pub(in crate::images) fn parameter_set(&mut self, unit: &[u8]) -> Result<(), DecodeError> {
-        self.sets.take(unit)
+        let head = unit.get(..HEADER_BYTES).unwrap_or(unit);
+        if NalType::of(head) != Some(NalType::SPS) {
+            return self.slices.absorb(head).map_err(parameter_set_error);
+        }
+        let sps = Sps::parse(head).map_err(parameter_set_error)?;
+        check(&sps)?;
+        self.slices.insert_sps(sps);
+        Ok(())
     }
 
     /// Returns the header of the picture that starts with this slice, or `None` if the slice continues a picture.
-    ///
-    /// H.264 marks only IDR pictures as random access points. An intra picture in a block that the producer flagged as
-    /// key frame is taken as the start of an open GOP.
     pub(in crate::images) fn slice(
         &mut self,
         unit: &[u8],
         keyframe: bool,
     ) -> Option<Result<PictureHeader, DecodeError>> {
-        Some(SliceHead::parse(unit, &self.sets)?.map(|head| PictureHeader {
-            random_access: match head {
-                SliceHead { idr: true, .. } => RandomAccess::Idr,
-                SliceHead { intra: true, .. } if keyframe => RandomAccess::OpenGop,
-                _ => RandomAccess::None,
-            },
-            reference: head.reference,
-            display: head.display,
-            numbering: Some(head.numbering()),
-            order: self.count.next(&head),
-        }))
+        match h264::starts_picture(unit) {
+            Some(true) => Some(self.first_slice(unit, keyframe)),
+            Some(false) => None,
+            None => Some(Err(DecodeError::ParameterSet)),
+        }
     }
+
+    /// H.264 marks only IDR pictures as random access points. An intra picture in a block that the producer flagged as
+    /// key frame is taken as the start of an open GOP.
+    fn first_slice(&mut self, unit: &[u8], keyframe: bool) -> Result<PictureHeader, DecodeError> {
+        let (slice, sps) = self.slices.slice(unit).ok_or(DecodeError::ParameterSet)?;
+        if slice.field.is_some() {
+            return Err(DecodeError::Interlaced);
+        }
+        Ok(PictureHeader {
+            random_access: match slice.idr {
+                true => RandomAccess::Idr,
+                false if keyframe && slice.is_intra() => RandomAccess::OpenGop,
+                false => RandomAccess::None,
+            },
+            reference: slice.reference,
+            display: display(sps),
+            frame_num: Some(slice.frame_num),
+            order: self.order.next(&slice, sps),
+        })
+    }
+}
+
+/// Fails if pictures of this sequence cannot be decoded.
+fn check(sps: &Sps) -> Result<(), DecodeError> {
+    check_format(sps.luma_bits.max(sps.chroma_bits), sps.chroma_format)?;
+    if sps.adaptive_fields {
+        return Err(DecodeError::Interlaced);
+    }
+    check_size(sps.coded_width, sps.coded_height, sps.reference_frames)
+}
+
+fn display(sps: &Sps) -> DisplayInfo {
+    let colour = sps.video_signal.map(|signal| Colour::new(signal.matrix_coefficients.into(), signal.full_range));
+    DisplayInfo { colour: colour.unwrap_or_default(), left: sps.crop_left, top: sps.crop_top }
 }

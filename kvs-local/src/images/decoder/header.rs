@@ -1,10 +1,12 @@
 //! Picture headers: what the first slice of a picture says about decoding and displaying it.
 
+use kvs_mkv::codec::h264::{FrameNum, SyntaxError};
+
 use super::codec::Codec;
 use super::picture::DisplayInfo;
 use super::{h264, h265};
 use crate::images::error::DecodeError;
-use crate::images::slice::Numbering;
+use crate::images::limits::{PICTURE_MACROBLOCKS, REFERENCE_MACROBLOCKS};
 
 /// The header of one picture.
 #[derive(Clone, Copy, Debug)]
@@ -14,7 +16,7 @@ pub(in crate::images) struct PictureHeader {
     pub(in crate::images) reference: bool,
     pub(in crate::images) display: DisplayInfo,
     /// H.264 only: the decoder for H.265 detects missing references itself.
-    pub(in crate::images) numbering: Option<Numbering>,
+    pub(in crate::images) frame_num: Option<FrameNum>,
     /// Picture order count. Only counts of the same coded video sequence can be compared.
     pub(in crate::images) order: i64,
 }
@@ -65,4 +67,43 @@ impl HeaderReader {
             Self::H265(reader) => reader.slice(unit),
         }
     }
+}
+
+/// Fails for samples that are not 4:2:0 with 8 bits.
+pub(super) fn check_format(bits: u8, chroma_format: u8) -> Result<(), DecodeError> {
+    if bits != 8 {
+        return Err(DecodeError::BitDepth { bits: bits.into() });
+    }
+    if chroma_format != 1 {
+        return Err(DecodeError::ChromaFormat { id: chroma_format.into() });
+    }
+    Ok(())
+}
+
+/// Fails for pictures of this size in pixels that would take too much memory, with this many reference pictures.
+pub(super) fn check_size(width: u32, height: u32, references: u32) -> Result<(), DecodeError> {
+    let macroblocks = macroblocks(width, height);
+    if macroblocks > PICTURE_MACROBLOCKS {
+        return Err(DecodeError::TooLarge { macroblocks, limit: PICTURE_MACROBLOCKS });
+    }
+    let kept = macroblocks.saturating_mul(references);
+    if references > 16 || kept > REFERENCE_MACROBLOCKS {
+        return Err(DecodeError::TooManyReferences { macroblocks: kept, limit: REFERENCE_MACROBLOCKS });
+    }
+    Ok(())
+}
+
+/// Returns the decode error of a parameter set that cannot be parsed.
+pub(super) fn parameter_set_error(error: SyntaxError) -> DecodeError {
+    match error {
+        SyntaxError::PictureTooLarge { width, height, .. } => {
+            DecodeError::TooLarge { macroblocks: macroblocks(width, height), limit: PICTURE_MACROBLOCKS }
+        }
+        _ => DecodeError::ParameterSet,
+    }
+}
+
+/// Macroblocks of 16x16 samples in a picture.
+fn macroblocks(width: u32, height: u32) -> u32 {
+    width.div_ceil(16).saturating_mul(height.div_ceil(16))
 }

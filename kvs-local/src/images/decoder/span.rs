@@ -114,12 +114,12 @@ impl<'a, 's> SpanDecoder<'a, 's> {
 
     /// Returns whether a reference picture is missing before this picture.
     fn lacks_reference(&mut self, coded: &CodedPicture) -> bool {
-        let Some(numbering) = coded.numbering else { return false };
-        let skips = self.last_reference.is_some_and(|last| numbering.skips(last));
+        let Some(frame_num) = coded.frame_num else { return false };
+        let has_gap = self.last_reference.is_some_and(|last| frame_num.is_gap_after(last));
         if coded.reference {
-            self.last_reference = Some(numbering.number);
+            self.last_reference = Some(frame_num.get());
         }
-        skips && coded.random_access != RandomAccess::Idr && matches!(self.state, State::Running { .. })
+        has_gap && coded.random_access != RandomAccess::Idr && matches!(self.state, State::Running { .. })
     }
 
     /// Fails all pictures up to the next key frame.

@@ -10,30 +10,50 @@ use bytes::{BufMut, Bytes, BytesMut};
 use super::{ParameterSets, ParameterSetsError};
 use crate::codec::limits;
 use crate::codec::nal::LengthSize;
-use crate::codec::sets::{self, RecordReader};
+use crate::codec::set_list::{self, RecordReader};
+
+/// The NAL units of an avcC and the size of the lengths in its access units, as slices of the record.
+///
+/// [`ParameterSets::from_avcc`] collects the same NAL units into an owned set.
+///
+/// ```
+/// use kvs_mkv::codec::h264::AvcC;
+///
+/// let avcc = AvcC::parse(b"\x01\x42\0\x1e\xff\xe1\0\x02\x67\x42\x01\0\x01\x68")?;
+/// assert_eq!((avcc.length_size.get(), avcc.units), (4, vec![&b"\x67\x42"[..], b"\x68"]));
+/// # Ok::<(), kvs_mkv::codec::h264::AvcCError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AvcC<'a> {
+    /// The parameter sets in the order of the record: SPS, PPS, SPS extensions.
+    pub units: Vec<&'a [u8]>,
+    /// Size of the NAL unit lengths in the track's access units.
+    pub length_size: LengthSize,
+}
 
 /// An avcC that cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AvcCError {
-    /// Its first byte is not 1: another version, or no avcC at all.
-    #[error("an avcC begins with 01, not with {version:02x}")]
+    /// The first byte is not 1: another version, or not an avcC.
+    #[error("avcC version is {version}, only version 1 is supported")]
     Version {
         /// The first byte.
         version: u8,
     },
-    /// Lengths of three bytes.
-    #[error("an avcC with lengths of {bytes} bytes; 1, 2 and 4 are allowed")]
+    /// The access units have lengths of three bytes, which the standard does not allow.
+    #[error("avcC states NAL unit lengths of {bytes} bytes, 1, 2 and 4 are allowed")]
     LengthSize {
-        /// What it says.
+        /// The stated size.
         bytes: u8,
     },
-    /// It ends early.
-    #[error("an avcC of {len} bytes ends inside the field at offset {at}")]
+    /// The record ends early.
+    #[error("avcC of {len} bytes ends inside the field at offset {at}")]
     Truncated {
-        /// Its bytes.
+        /// Size of the record in bytes.
         len: usize,
-        /// Where the cut field begins.
+        /// Where the cut field starts.
         at: usize,
     },
 }
@@ -47,7 +67,7 @@ pub(super) fn build(sets: &ParameterSets) -> Result<Bytes, ParameterSetsError> {
     record.put_slice(&[1, sps.profile, sps.constraints, sps.level, 0xff]);
     put_sets(&mut record, sets.sequence(), 0xe0, limits::SEQUENCE_PARAMETER_SETS)?;
     put_sets(&mut record, sets.picture(), 0, limits::PICTURE_PARAMETER_SETS)?;
-    if !matches!(sps.profile, 66 | 77 | 88) {
+    if !has_short_record(sps.profile) {
         let depth = |bits: u8| 0xf8 | bits.saturating_sub(8);
         record.put_slice(&[0xfc | sps.chroma_format, depth(sps.luma_bits), depth(sps.chroma_bits)]);
         put_sets(&mut record, sets.extension(), 0, limits::PICTURE_PARAMETER_SETS)?;
@@ -61,34 +81,48 @@ fn put_sets(record: &mut BytesMut, list: &[Bytes], reserved: u8, limit: usize) -
     let count = count.ok_or(ParameterSetsError::TooMany { kind, count: list.len(), limit })?;
     record.put_u8(reserved | count);
     let too_long = |len| ParameterSetsError::TooLong { len, limit: limits::PARAMETER_SET_BYTES };
-    sets::put_lengths(record, list).map_err(too_long)
+    set_list::put_lengths(record, list).map_err(too_long)
 }
 
-/// Hands each parameter set to `take` and returns the size of the lengths.
-pub(super) fn parse<'a>(record: &'a [u8], mut take: impl FnMut(&'a [u8])) -> Result<LengthSize, AvcCError> {
-    let truncated = |at| AvcCError::Truncated { len: record.len(), at };
-    let mut reader = RecordReader::new(record);
-    let version = reader.byte().map_err(truncated)?;
-    if version != 1 {
-        return Err(AvcCError::Version { version });
+impl<'a> AvcC<'a> {
+    /// Parses an AVCDecoderConfigurationRecord.
+    ///
+    /// Reserved bits may have any value, and the fields of the high profiles may be missing, as some writers leave them
+    /// out.
+    ///
+    /// # Errors
+    /// [`AvcCError`].
+    pub fn parse(record: &'a [u8]) -> Result<Self, AvcCError> {
+        let truncated = |at| AvcCError::Truncated { len: record.len(), at };
+        let mut reader = RecordReader::new(record);
+        let version = reader.byte().map_err(truncated)?;
+        if version != 1 {
+            return Err(AvcCError::Version { version });
+        }
+        let profile = reader.byte().map_err(truncated)?;
+        reader.bytes(2).map_err(truncated)?; // profile_compatibility, AVCLevelIndication
+        let bytes = (reader.byte().map_err(truncated)? & 3) + 1;
+        let length_size = LengthSize::new(bytes).ok_or(AvcCError::LengthSize { bytes })?;
+        let units = all_sets(&mut reader, profile).map_err(truncated)?;
+        Ok(Self { units, length_size })
     }
-    let profile = reader.byte().map_err(truncated)?;
-    reader.bytes(2).map_err(truncated)?;
-    let bytes = (reader.byte().map_err(truncated)? & 3) + 1;
-    let length_size = LengthSize::new(bytes).ok_or(AvcCError::LengthSize { bytes })?;
-    all_sets(&mut reader, profile, &mut take).map_err(truncated)?;
-    Ok(length_size)
 }
 
-fn all_sets<'a>(reader: &mut RecordReader<'a>, profile: u8, take: &mut impl FnMut(&'a [u8])) -> Result<(), usize> {
+fn all_sets<'a>(reader: &mut RecordReader<'a>, profile: u8) -> Result<Vec<&'a [u8]>, usize> {
+    let mut units = Vec::new();
     let sequence = reader.byte()? & 0x1f;
-    reader.sets(sequence.into(), take)?;
+    reader.sets(sequence.into(), &mut units)?;
     let picture = reader.byte()?;
-    reader.sets(picture.into(), take)?;
-    // Baseline, Main and Extended end here; so do the records of writers that leave the high-profile fields out.
-    if !matches!(profile, 66 | 77 | 88) && reader.bytes(3).is_ok() {
+    reader.sets(picture.into(), &mut units)?;
+    // The record ends here for Baseline, Main and Extended, and in files of writers that leave the high fields out.
+    if !has_short_record(profile) && reader.bytes(3).is_ok() {
         let extensions = reader.byte().unwrap_or(0);
-        reader.sets(extensions.into(), take)?;
+        reader.sets(extensions.into(), &mut units)?;
     }
-    Ok(())
+    Ok(units)
+}
+
+/// Baseline, Main and Extended, whose record has no sample format (§5.3.3.1.2).
+const fn has_short_record(profile: u8) -> bool {
+    matches!(profile, 66 | 77 | 88)
 }

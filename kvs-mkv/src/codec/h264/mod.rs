@@ -1,32 +1,39 @@
-//! H.264: parameter sets, avcC, picture size and where decoding can start.
+//! H.264: parameter sets, avcC, slice headers, output order, and where decoding can start.
 
 mod avcc;
 mod parameter_sets;
+mod picture_order;
+mod pps;
 mod sei;
 mod slice;
+mod slice_reader;
 mod sps;
 
-pub use super::sets::SetChange;
-pub use super::sps::{FrameRate, SpsError};
-use crate::{CodecId, Track, TrackKind, TrackNumber};
-pub use avcc::AvcCError;
+pub use super::set_list::SetChange;
+pub use super::syntax::SyntaxError;
+pub use super::vui::{FrameRate, VideoSignal};
+pub use avcc::{AvcC, AvcCError};
 pub use parameter_sets::{ParameterSets, ParameterSetsError};
-pub use slice::{Field, PictureOrder, SliceHeader};
+pub use picture_order::PictureOrder;
+pub use slice::{Field, FrameNum, SliceHeader, starts_picture};
+pub use slice_reader::SliceReader;
 pub use sps::{PictureOrderType, Sps};
 
-/// What a NAL unit holds (H.264 table 7-1).
+use crate::{CodecId, Track, TrackKind, TrackNumber};
+
+/// The type of a NAL unit (H.264 table 7-1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "an open set around five bits")]
 pub struct NalType(pub u8);
 
 impl NalType {
-    /// A slice of a picture that other pictures may be needed for.
+    /// A slice of a picture that is not an IDR picture.
     pub const SLICE: Self = Self(1);
-    /// The first partition of a slice.
+    /// Slice data partition A, which has the slice header.
     pub const PARTITION_A: Self = Self(2);
-    /// A slice of an instantaneous decoding refresh: decoding can start here and nothing reaches back over it.
+    /// A slice of an IDR picture: decoding can start here, and no later picture refers to an earlier one.
     pub const IDR: Self = Self(5);
-    /// Supplemental information.
+    /// Supplemental enhancement information.
     pub const SEI: Self = Self(6);
     /// A sequence parameter set.
     pub const SPS: Self = Self(7);
@@ -34,19 +41,31 @@ impl NalType {
     pub const PPS: Self = Self(8);
     /// An access unit delimiter.
     pub const DELIMITER: Self = Self(9);
-    /// A sequence parameter set extension (for alpha).
+    /// A sequence parameter set extension (alpha planes).
     pub const SPS_EXTENSION: Self = Self(13);
 
-    /// The type of a NAL unit; `None` for an empty one.
+    /// Reads the type of a NAL unit; `None` for an empty one.
     #[must_use]
     pub fn of(unit: &[u8]) -> Option<Self> {
         unit.first().map(|header| Self(header & 0x1f))
     }
 
-    /// Whether it is (part of) a coded slice.
+    /// Returns whether it is a coded slice or a data partition of one.
     #[must_use]
     pub const fn is_slice(self) -> bool {
         1 <= self.0 && self.0 <= 5
+    }
+
+    /// Returns whether it is a parameter set that a decoder needs: SPS or PPS.
+    #[must_use]
+    pub const fn is_parameter_set(self) -> bool {
+        matches!(self, Self::SPS | Self::PPS)
+    }
+
+    /// Returns whether it starts a new access unit when it follows a picture (7.4.1.2.3).
+    #[must_use]
+    pub const fn starts_access_unit(self) -> bool {
+        matches!(self.0, 6..=9 | 14..=18)
     }
 }
 
@@ -54,19 +73,19 @@ impl NalType {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RandomAccess {
-    /// An IDR picture: everything from here on can be decoded.
+    /// An IDR picture: it and everything after it can be decoded.
     Idr,
-    /// A recovery point (open GOP, or intra refresh): right pictures after this many frames, and pictures that are shown
-    /// before it may be broken.
+    /// A recovery point (open GOP or intra refresh): pictures are correct after this many frames. Pictures shown earlier may
+    /// be damaged.
     RecoveryPoint {
         /// `recovery_frame_cnt` of the SEI message: 0 for an open GOP.
         frames: u32,
     },
-    /// Neither.
+    /// Decoding cannot start here.
     No,
 }
 
-/// Where decoding can start, from the NAL units of one access unit.
+/// Finds out from the NAL units of one access unit whether decoding can start there.
 pub fn random_access<'a>(units: impl IntoIterator<Item = &'a [u8]>) -> RandomAccess {
     let mut found = RandomAccess::No;
     for unit in units {
@@ -77,6 +96,7 @@ pub fn random_access<'a>(units: impl IntoIterator<Item = &'a [u8]>) -> RandomAcc
                     found = RandomAccess::RecoveryPoint { frames };
                 }
             }
+            // SEI comes before the first slice (7.4.1.2.3).
             Some(kind) if kind.is_slice() => return found,
             _ => {}
         }
@@ -84,9 +104,10 @@ pub fn random_access<'a>(units: impl IntoIterator<Item = &'a [u8]>) -> RandomAcc
     RandomAccess::No
 }
 
-/// Whether an access unit is a key frame: an IDR picture, or a recovery point that is right at once (open GOP).
+/// Returns whether an access unit is a key frame: an IDR picture, or a recovery point with correct pictures at once (open
+/// GOP).
 ///
-/// Use [`random_access`] to tell the two apart: only an IDR makes a fragment that stands alone to the last picture.
+/// [`random_access`] distinguishes the two: only an IDR picture starts a fragment that needs no earlier one.
 ///
 /// ```
 /// use kvs_mkv::codec::{h264, nal};
@@ -99,10 +120,10 @@ pub fn is_keyframe<'a>(units: impl IntoIterator<Item = &'a [u8]>) -> bool {
     matches!(random_access(units), RandomAccess::Idr | RandomAccess::RecoveryPoint { frames: 0 })
 }
 
-/// A video track ready for the writer: codec id, avcC and picture size.
+/// Builds a video track for the writer: codec id, avcC and picture size.
 ///
 /// # Errors
-/// Those of [`ParameterSets::sps`] and [`ParameterSets::to_avcc`]: a set is missing or broken.
+/// The errors of [`ParameterSets::sps`] and [`ParameterSets::to_avcc`]: a parameter set is missing or damaged.
 pub fn track(number: TrackNumber, sets: &ParameterSets) -> Result<Track, ParameterSetsError> {
     let sps = sets.sps()?;
     let track = Track::new(number, TrackKind::Video, CodecId::H264)

@@ -1,12 +1,13 @@
-//! The parameter sets of a stream: taken from access units or an avcC, watched for change.
+//! The parameter sets of a stream, collected from access units or an avcC.
 
 use bytes::Bytes;
 
-use super::{AvcCError, NalType, SetChange, Sps, SpsError, avcc};
+use super::{AvcC, AvcCError, NalType, SetChange, Sps, SyntaxError, avcc};
+use crate::codec::bit_reader::{BitReader, without_emulation_prevention};
 use crate::codec::nal::{self, LengthSize, NalError};
-use crate::codec::sets;
+use crate::codec::set_list;
 
-/// Sequence and picture parameter sets in the order they came, each without start code or length.
+/// The sequence and picture parameter sets of a stream in order of arrival, without start codes or lengths.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -26,80 +27,77 @@ pub struct ParameterSets {
     extension: Vec<Bytes>,
 }
 
-/// Parameter sets that are missing or that cannot be read.
+/// Parameter sets that are missing or cannot be read; the encoder's data or the record is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParameterSetsError {
-    /// No sequence parameter set.
+    /// There is no sequence parameter set.
     #[error("no sequence parameter set (NAL unit type 7)")]
     NoSps,
-    /// No picture parameter set.
+    /// There is no picture parameter set.
     #[error("no picture parameter set (NAL unit type 8)")]
     NoPps,
-    /// More sets of one kind than an avcC can count.
-    #[error("{count} parameter sets of NAL unit type {kind} are more than the {limit} an avcC can count")]
+    /// There are more sets of one kind than an avcC can count.
+    #[error("{count} parameter sets of NAL unit type {kind}, an avcC can contain at most {limit}")]
     TooMany {
         /// NAL unit type.
         kind: u8,
-        /// How many there are.
+        /// Number of sets.
         count: usize,
         /// [`SEQUENCE_PARAMETER_SETS`](crate::codec::limits::SEQUENCE_PARAMETER_SETS) or [`PICTURE_PARAMETER_SETS`](crate::codec::limits::PICTURE_PARAMETER_SETS).
         limit: usize,
     },
-    /// A set longer than an avcC can say.
-    #[error("a parameter set of {len} bytes is longer than the {limit} an avcC can hold")]
+    /// A set is longer than an avcC can state.
+    #[error("a parameter set has {len} bytes, an avcC can contain at most {limit}")]
     TooLong {
-        /// Its bytes.
+        /// Its size in bytes.
         len: usize,
         /// [`PARAMETER_SET_BYTES`](crate::codec::limits::PARAMETER_SET_BYTES).
         limit: usize,
     },
-    /// The access unit cannot be walked.
+    /// The access unit cannot be split into NAL units.
     #[error(transparent)]
     Nal(#[from] NalError),
     /// The sequence parameter set cannot be read.
     #[error(transparent)]
-    Sps(#[from] SpsError),
+    Sps(#[from] SyntaxError),
     /// The avcC cannot be read.
     #[error(transparent)]
     AvcC(#[from] AvcCError),
 }
 
 impl ParameterSets {
-    /// None yet.
+    /// Creates an empty collection.
     #[must_use]
     pub const fn new() -> Self {
         Self { sequence: Vec::new(), picture: Vec::new(), extension: Vec::new() }
     }
 
-    /// The sets of an Annex-B access unit (or of a bare "SPS, PPS" header); other NAL units are passed over.
+    /// Collects the sets of an Annex B access unit, or of a bare header of SPS and PPS; other NAL units are ignored.
     ///
     /// # Errors
-    /// [`NalError`] if it has no start codes.
+    /// [`NalError`] if the data has no start codes.
     pub fn from_annex_b(data: &Bytes) -> Result<Self, ParameterSetsError> {
         let mut sets = Self::new();
         sets.absorb(nal::annex_b(data)?);
         Ok(sets)
     }
 
-    /// The sets of an avcC, and the size its lengths have.
-    ///
-    /// Reserved bits may have any value, and the high-profile fields may be missing, as some writers have it.
+    /// Collects the sets of an avcC and returns them with the size of the lengths in the track's access units.
     ///
     /// # Errors
     /// [`AvcCError`].
     pub fn from_avcc(avcc: &[u8]) -> Result<(Self, LengthSize), ParameterSetsError> {
+        let AvcC { units, length_size } = AvcC::parse(avcc)?;
         let mut sets = Self::new();
-        let length_size = avcc::parse(avcc, |unit| {
-            sets.absorb([unit]);
-        })?;
+        sets.absorb(units);
         Ok((sets, length_size))
     }
 
-    /// Takes up the sets found among the NAL units of an access unit and says what they changed.
+    /// Collects the sets among the NAL units of an access unit and returns what they changed.
     ///
-    /// Each is copied (they are small), so nothing of the access unit is kept alive. A set with a number that is known
-    /// takes the old one's place. An SPS that cannot be read as far as its number is compared as a whole.
+    /// A set with a known number replaces the old one. Each set is copied, so that it does not keep the access unit in
+    /// memory. An SPS with an unreadable number is compared by content.
     pub fn absorb<'a>(&mut self, units: impl IntoIterator<Item = &'a [u8]>) -> SetChange {
         let mut change = SetChange::None;
         for unit in units {
@@ -109,63 +107,61 @@ impl ParameterSets {
                 Some(NalType::SPS_EXTENSION) => &mut self.extension,
                 _ => continue,
             };
-            change = change.and(sets::put(list, unit, number_of));
+            change = change.and(set_list::put(list, unit, number_of));
         }
         change
     }
 
-    /// Whether there is at least one of each kind that a decoder needs.
+    /// Returns whether there is at least one set of each kind that a decoder needs.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         !self.sequence.is_empty() && !self.picture.is_empty()
     }
 
-    /// The sequence parameter sets.
+    /// Returns the sequence parameter sets.
     #[must_use]
     pub fn sequence(&self) -> &[Bytes] {
         &self.sequence
     }
 
-    /// The picture parameter sets.
+    /// Returns the picture parameter sets.
     #[must_use]
     pub fn picture(&self) -> &[Bytes] {
         &self.picture
     }
 
-    /// The sequence parameter set extensions: rare, for alpha planes.
+    /// Returns the sequence parameter set extensions: rare, for alpha planes.
     #[must_use]
     pub fn extension(&self) -> &[Bytes] {
         &self.extension
     }
 
-    /// What the first sequence parameter set says.
+    /// Parses the first sequence parameter set.
     ///
     /// # Errors
-    /// [`ParameterSetsError::NoSps`], [`SpsError`].
+    /// [`ParameterSetsError::NoSps`] and [`ParameterSetsError::Sps`].
     pub fn sps(&self) -> Result<Sps, ParameterSetsError> {
         let unit = self.sequence.first().ok_or(ParameterSetsError::NoSps)?;
         Ok(Sps::parse(unit)?)
     }
 
-    /// The AVCDecoderConfigurationRecord of ISO/IEC 14496-15 §5.3.3.1.2, with all sets, lengths of four bytes and, for
-    /// the high profiles, chroma format and bit depths.
+    /// Builds an AVCDecoderConfigurationRecord (ISO/IEC 14496-15 §5.3.3.1.2) with all sets and lengths of four bytes.
     ///
     /// # Errors
-    /// A set is missing, too long or one too many; the first SPS cannot be read.
+    /// A set is missing or too long, there are too many of one kind, or the first SPS cannot be read.
     pub fn to_avcc(&self) -> Result<Bytes, ParameterSetsError> {
         avcc::build(self)
     }
 }
 
-/// Which set of its kind it is: the first Exp-Golomb code of a PPS, the one behind three bytes of an SPS.
+/// Reads the number of a set: the first Exp-Golomb code of a PPS (7.3.2.2), and of an SPS the one after three bytes (7.3.2.1.1).
 fn number_of(unit: &[u8]) -> Option<u32> {
     let skipped = if NalType::of(unit)? == NalType::SPS { 4 } else { 1 };
     let head: Vec<u8> = unit.iter().copied().take(skipped + NUMBER_BYTES).collect();
-    let bytes = crate::codec::bit_reader::without_emulation_prevention(&head);
-    crate::codec::bit_reader::BitReader::new(bytes.get(skipped..)?).ue()
+    BitReader::new(without_emulation_prevention(&head).get(skipped..)?).ue()
 }
 
-/// Enough for an Exp-Golomb code up to 255, with emulation prevention in front of it.
+/// Enough for an Exp-Golomb code of up to 255, with emulation prevention before it.
 const NUMBER_BYTES: usize = 4;
 
 #[cfg(test)]
@@ -182,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn an_avcc_has_the_fields_of_the_high_profiles() {
+    fn avcc_has_fields_of_high_profiles() {
         let sets = ParameterSets::from_annex_b(&annex_b(&[&hex!("09f0"), SPS, &hex!("060100"), PPS])).unwrap();
         let expected =
             hex!("01640034 ff e1 0017 67640034ac2b401e0078d808800001f40000ea6047a550 01 0004 68ee3cb0 fd f8 f8 00");
@@ -190,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn several_sets_survive_the_way_through_an_avcc() {
+    fn several_sets_round_trip_through_avcc() {
         let other = hex!("68 5e e3cb");
         let mut sets = ParameterSets::from_annex_b(&annex_b(&[SPS, PPS, &other])).unwrap();
         assert_eq!(sets.picture().len(), 2);
@@ -199,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn reserved_bits_of_an_avcc_may_have_any_value_and_the_high_fields_may_be_missing() {
+    fn accepts_avcc_with_any_reserved_bits_and_without_high_fields() {
         let bare = hex!("01640034 03 01 0017 67640034ac2b401e0078d808800001f40000ea6047a550 01 0004 68ee3cb0");
         let (sets, size) = ParameterSets::from_avcc(&bare).unwrap();
         assert_eq!((sets.sps().unwrap().width, size), (3840, LengthSize::FOUR));
@@ -210,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_content_for_a_known_number_is_a_replacement() {
+    fn new_content_for_known_number_replaces_set() {
         let mut sets = ParameterSets::from_annex_b(&annex_b(&[SPS, PPS])).unwrap();
         assert_eq!(sets.absorb([&hex!("68 5e e3cb")[..]]), SetChange::Added);
         assert_eq!(sets.absorb([&hex!("68 ee3cb1")[..]]), SetChange::Replaced);
@@ -219,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_set_is_named() {
+    fn reports_missing_set() {
         assert_eq!(ParameterSets::new().to_avcc(), Err(ParameterSetsError::NoSps));
         let mut sets = ParameterSets::new();
         sets.absorb([SPS]);

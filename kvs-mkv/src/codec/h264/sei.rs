@@ -1,13 +1,15 @@
-//! The one SEI message that matters for cutting a stream: the recovery point (H.264 D.1.8).
+//! The recovery point SEI message (H.264 D.1.8): it marks where decoding can start without an IDR picture.
 
 use crate::codec::bit_reader::{BitReader, without_emulation_prevention};
 
+/// `payloadType` of the recovery point (D.1.1).
 const RECOVERY_POINT: u32 = 6;
 
-/// `recovery_frame_cnt` of a recovery point message in this SEI NAL unit.
+/// Returns `recovery_frame_cnt` of the first recovery point message in this SEI NAL unit.
 pub(super) fn recovery_point(unit: &[u8]) -> Option<u32> {
     let bytes = without_emulation_prevention(unit.get(1..)?);
     let mut rest = bytes.as_slice();
+    // A message has at least two bytes in front of its payload; the last byte is rbsp_trailing_bits (7.3.2.3).
     while rest.len() > 2 {
         let (kind, after) = extended_number(rest)?;
         let (size, after) = extended_number(after)?;
@@ -20,7 +22,7 @@ pub(super) fn recovery_point(unit: &[u8]) -> Option<u32> {
     None
 }
 
-/// A number written as bytes of 255 and a last one below (H.264 7.3.2.3.1).
+/// Reads a number that is written as any number of bytes of 255 and a last byte below (7.3.2.3.1).
 fn extended_number(bytes: &[u8]) -> Option<(u32, &[u8])> {
     let mut number = 0u32;
     for (index, &byte) in bytes.iter().enumerate() {

@@ -1,5 +1,6 @@
-//! The beginning of a slice header (H.264 7.3.3): which picture it belongs to and when that is shown.
+//! The start of a slice header (H.264 7.3.3): which picture the slice belongs to, and its place in output order.
 
+use super::pps::Pps;
 use super::{NalType, PictureOrderType, Sps};
 use crate::codec::bit_reader::{BitReader, without_emulation_prevention};
 
@@ -7,71 +8,132 @@ use crate::codec::bit_reader::{BitReader, without_emulation_prevention};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SliceHeader {
-    /// `nal_ref_idc` is not zero: other pictures may be predicted from it.
+    /// `nal_ref_idc` is not zero: other pictures may be predicted from this one.
     pub reference: bool,
     /// The slice belongs to an IDR picture.
     pub idr: bool,
-    /// `first_mb_in_slice`; 0 begins a picture.
+    /// `first_mb_in_slice`; 0 in the first slice of a picture.
     pub first_macroblock: u32,
-    /// `slice_type` modulo 5: 0 P, 1 B, 2 I, 3 SP, 4 SI.
+    /// `slice_type` modulo 5: 0 is P, 1 B, 2 I, 3 SP, 4 SI.
     pub slice_type: u32,
     /// `pic_parameter_set_id`.
     pub parameter_set: u32,
     /// `frame_num`.
-    pub frame_num: u32,
-    /// Whether the picture is a field, and which.
+    pub frame_num: FrameNum,
+    /// Which field the picture is; `None` for a frame.
     pub field: Option<Field>,
     /// `idr_pic_id`, for IDR pictures.
     pub idr_id: Option<u32>,
-    /// `pic_order_cnt_lsb`, where the stream has it.
+    /// `pic_order_cnt_lsb`, if the picture order count is explicit.
     pub order_lsb: Option<u32>,
+    /// `delta_pic_order_cnt_bottom` if the picture order count is explicit, else `delta_pic_order_cnt[0]`; 0 if absent.
+    pub order_delta: i32,
 }
 
-/// Which half of the lines a picture has.
+/// Which lines of a frame a field has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "a frame has two fields")]
 pub enum Field {
     /// The first, third, ... line.
     Top,
-    /// The others.
+    /// The second, fourth, ... line.
     Bottom,
 }
 
-/// Bytes of a slice that hold the fields read here, with room for emulation prevention.
-const HEADER_BYTES: usize = 40;
+/// `frame_num` of a picture, with what is needed to compare it (H.264 7.4.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameNum {
+    value: u32,
+    bits: u8,
+    gaps_allowed: bool,
+}
+
+impl FrameNum {
+    /// Returns the number.
+    #[must_use]
+    pub const fn get(self) -> u32 {
+        self.value
+    }
+
+    /// Returns whether a reference picture is missing between the last reference picture, which has the number `last`,
+    /// and this picture.
+    ///
+    /// A repeated number is not a gap, since some encoders do not count correctly. Numbers that the stream may leave out
+    /// (`gaps_in_frame_num_value_allowed_flag`) are not a gap either. After memory management control operation 5, which
+    /// resets the count and is not followed here, a reference seems to be missing.
+    #[must_use]
+    pub const fn is_gap_after(self, last: u32) -> bool {
+        let next = last.wrapping_add(1) & ((1 << self.bits) - 1);
+        !self.gaps_allowed && self.value != next && self.value != last
+    }
+}
+
+/// Bytes of a slice that contain the fields read here: five Exp-Golomb codes of at most 63 bits and 36 other bits, with room
+/// for emulation prevention.
+const HEADER_BYTES: usize = 66;
 
 impl SliceHeader {
-    /// Reads the header of a slice NAL unit; `None` if it is none or ends early.
-    #[must_use]
-    pub fn parse(unit: &[u8], sps: &Sps) -> Option<Self> {
-        let kind =
-            NalType::of(unit).filter(|kind| matches!(*kind, NalType::SLICE | NalType::PARTITION_A | NalType::IDR))?;
-        let reference = unit.first()? & 0x60 != 0;
-        let head = unit.get(1..)?;
-        let bytes = without_emulation_prevention(head.get(..HEADER_BYTES).unwrap_or(head));
-        let mut bits = BitReader::new(&bytes);
+    pub(super) fn parse(unit: &[u8], sps: &Sps, pps: &Pps) -> Option<Self> {
+        let rbsp = Rbsp::of_slice(unit)?;
+        let mut bits = BitReader::new(&rbsp.bytes);
         let first_macroblock = bits.ue()?;
         let slice_type = bits.ue()? % 5;
         let parameter_set = bits.ue()?;
         if sps.separate_planes {
-            bits.skip(2)?;
+            bits.skip(2)?; // colour_plane_id
         }
-        let frame_num = bits.bits(sps.frame_num_bits.into())?;
+        let value = bits.bits(sps.frame_num_bits.into())?;
+        let frame_num = FrameNum { value, bits: sps.frame_num_bits, gaps_allowed: sps.frame_num_gaps };
         let field = if !sps.frames_only && bits.flag()? {
             Some(if bits.flag()? { Field::Bottom } else { Field::Top })
         } else {
             None
         };
-        let idr = kind == NalType::IDR;
+        let idr = rbsp.kind == NalType::IDR;
         let idr_id = if idr { Some(bits.ue()?) } else { None };
-        let order_lsb = match sps.picture_order {
-            PictureOrderType::Explicit { bits: count } => Some(bits.bits(count.into())?),
-            PictureOrderType::Cycle { .. } | PictureOrderType::DecodingOrder => None,
+        let (mut order_lsb, mut order_delta) = (None, 0);
+        match sps.picture_order {
+            PictureOrderType::Explicit { bits: count } => {
+                order_lsb = Some(bits.bits(count.into())?);
+                if pps.bottom_order && field.is_none() {
+                    order_delta = bits.se()?;
+                }
+            }
+            PictureOrderType::Cycle { always_zero: false, .. } => order_delta = bits.se()?,
+            PictureOrderType::Cycle { .. } | PictureOrderType::DecodingOrder => {}
+        }
+        let reference = rbsp.reference;
+        let header = Self {
+            reference,
+            idr,
+            first_macroblock,
+            slice_type,
+            parameter_set,
+            frame_num,
+            field,
+            idr_id,
+            order_lsb,
+            order_delta,
         };
-        Some(Self { reference, idr, first_macroblock, slice_type, parameter_set, frame_num, field, idr_id, order_lsb })
+        Some(header)
     }
 
-    /// Whether this slice begins another picture than the one `previous` belongs to (7.4.1.2.4).
+    /// Reads the number of the picture parameter set that a slice refers to.
+    pub(super) fn parameter_set_of(unit: &[u8]) -> Option<u8> {
+        let rbsp = Rbsp::of_slice(unit)?;
+        let mut bits = BitReader::new(&rbsp.bytes);
+        bits.ue()?; // first_mb_in_slice
+        bits.ue()?; // slice_type
+        u8::try_from(bits.ue()?).ok()
+    }
+
+    /// Returns whether the slice is intra-coded: an I or SI slice.
+    #[must_use]
+    pub const fn is_intra(&self) -> bool {
+        matches!(self.slice_type, 2 | 4)
+    }
+
+    /// Returns whether this slice belongs to another picture than the slice `previous` (7.4.1.2.4).
     #[must_use]
     pub fn begins_picture(&self, previous: &Self) -> bool {
         self.frame_num != previous.frame_num
@@ -81,55 +143,43 @@ impl SliceHeader {
             || self.idr != previous.idr
             || self.idr_id != previous.idr_id
             || self.order_lsb != previous.order_lsb
+            || self.order_delta != previous.order_delta
     }
 
-    /// Whether this picture is the second field of the frame whose first field `first` began.
+    /// Returns whether this picture is the second field of the frame that the field `first` began.
     #[must_use]
     pub fn completes_frame(&self, first: &Self) -> bool {
         let opposite = matches!((first.field, self.field), (Some(one), Some(other)) if one != other);
+        // The second field of an IDR picture may be a non-IDR P field (7.4.1.2.4), but never the other way round.
         opposite && self.frame_num == first.frame_num && (!self.idr || first.idr)
     }
 }
 
-/// Follows the picture order count over a stream, so that pictures in decoding order can be put in order of showing.
+/// Returns whether a slice is the first one of its picture; `None` if the NAL unit is not a slice or is cut.
 ///
-/// Streams that code it by a cycle (`pic_order_cnt_type` 1, hardly used) are taken as shown in decoding order.
-#[derive(Clone, Debug, Default)]
-pub struct PictureOrder {
-    /// Most significant part and lowest bits of the last reference picture (8.2.1.1).
-    previous: (i64, i64),
-    decoded: i64,
+/// Needs no parameter sets. With arbitrary slice order (Baseline profile only) the first slice may come later.
+#[must_use]
+pub fn starts_picture(unit: &[u8]) -> Option<bool> {
+    let rbsp = Rbsp::of_slice(unit)?;
+    BitReader::new(&rbsp.bytes).ue().map(|first_macroblock| first_macroblock == 0)
 }
 
-impl PictureOrder {
-    /// At the start of a stream.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
+/// The start of a slice without emulation prevention.
+struct Rbsp {
+    kind: NalType,
+    reference: bool,
+    bytes: Vec<u8>,
+}
 
-    /// The count of the picture that begins with this slice: larger is shown later, as long as no IDR lies between.
-    pub fn next(&mut self, slice: &SliceHeader, sps: &Sps) -> i64 {
-        if slice.idr {
-            *self = Self::default();
-        }
-        let (PictureOrderType::Explicit { bits }, Some(lsb)) = (sps.picture_order, slice.order_lsb) else {
-            self.decoded = self.decoded.saturating_add(2);
-            return self.decoded;
-        };
-        let (span, lsb) = (1i64 << bits.min(16), i64::from(lsb));
-        let (msb, previous) = self.previous;
-        let msb = if lsb < previous && previous - lsb >= span / 2 {
-            msb.saturating_add(span)
-        } else if lsb > previous && lsb - previous > span / 2 {
-            msb.saturating_sub(span)
-        } else {
-            msb
-        };
-        if slice.reference {
-            self.previous = (msb, lsb);
-        }
-        msb.saturating_add(lsb)
+impl Rbsp {
+    /// `None` if the NAL unit has no slice header. Slice data partitions B and C (types 3 and 4) have none.
+    fn of_slice(unit: &[u8]) -> Option<Self> {
+        let kind =
+            NalType::of(unit).filter(|kind| matches!(*kind, NalType::SLICE | NalType::PARTITION_A | NalType::IDR))?;
+        let reference = unit.first()? & 0x60 != 0; // nal_ref_idc
+        let body = unit.get(1..)?;
+        let bytes = without_emulation_prevention(body.get(..HEADER_BYTES).unwrap_or(body));
+        Some(Self { kind, reference, bytes })
     }
 }
 
@@ -137,36 +187,32 @@ impl PictureOrder {
 mod tests {
     use super::*;
 
-    fn slice(lsb: u32, idr: bool, reference: bool) -> SliceHeader {
+    #[test]
+    fn frame_num_has_a_gap_unless_it_follows_repeats_or_wraps() {
+        let frame_num = |value, gaps_allowed| FrameNum { value, bits: 4, gaps_allowed };
+        for (last, value, gap) in
+            [(4, 5, false), (4, 4, false), (15, 0, false), (4, 6, true), (4, 3, true), (15, 1, true)]
+        {
+            assert_eq!(frame_num(value, false).is_gap_after(last), gap, "{value} after {last}");
+            assert!(!frame_num(value, true).is_gap_after(last));
+        }
+    }
+
+    pub(in crate::codec::h264) fn slice(order_lsb: Option<u32>, idr: bool, reference: bool, value: u32) -> SliceHeader {
         SliceHeader {
             reference,
             idr,
             first_macroblock: 0,
             slice_type: 2,
             parameter_set: 0,
-            frame_num: 0,
+            frame_num: FrameNum { value, bits: 4, gaps_allowed: false },
             field: None,
             idr_id: idr.then_some(0),
-            order_lsb: Some(lsb),
+            order_lsb,
+            order_delta: 0,
         }
     }
-
-    #[test]
-    fn the_picture_order_count_goes_on_where_its_lowest_bits_wrap() {
-        let mut sps = Sps::parse(&hex_literal::hex!("67640034 ac2b401e0078d808800001f40000ea6047a550")).unwrap();
-        sps.picture_order = PictureOrderType::Explicit { bits: 6 };
-        let span = 64;
-        let mut order = PictureOrder::new();
-        let counts = [
-            slice(0, true, true),
-            slice(span / 2 - 1, false, true),
-            slice(span - 2, false, true),
-            slice(2, false, true),
-            slice(span - 1, false, false),
-            slice(0, true, true),
-        ]
-        .map(|slice| order.next(&slice, &sps));
-        let span = i64::from(span);
-        assert_eq!(counts, [0, span / 2 - 1, span - 2, span + 2, span - 1, 0]);
-    }
 }
+
+#[cfg(test)]
+pub(super) use tests::slice as test_slice;

@@ -1,20 +1,20 @@
-//! The sequence parameter set (H.264 7.3.2.1.1): picture size, profile, level, frame rate.
-
-use crate::codec::bit_reader::{BitReader, without_emulation_prevention};
-use crate::codec::limits;
-use crate::codec::sps::{Fields, FrameRate, SpsError, cropped};
+//! The sequence parameter set (H.264 7.3.2.1.1).
 
 use super::NalType;
+use crate::codec::bit_reader::{BitReader, without_emulation_prevention};
+use crate::codec::limits;
+use crate::codec::syntax::{Cropping, Fields, SyntaxError, check_side};
+use crate::codec::vui::{self, FrameRate, VideoSignal};
 
-/// What a sequence parameter set says, as far as a container or an application wants it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The fields of a sequence parameter set that containers, cutters and decoders need.
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Sps {
     /// `seq_parameter_set_id`, 0 to 31.
     pub id: u8,
     /// `profile_idc`: 66 Baseline, 77 Main, 100 High, ...
     pub profile: u8,
-    /// The constraint flags as they stand between profile and level.
+    /// The byte of constraint flags between profile and level.
     pub constraints: u8,
     /// `level_idc`: ten times the level.
     pub level: u8,
@@ -22,112 +22,145 @@ pub struct Sps {
     pub width: u32,
     /// Height of the shown picture in pixels, after cropping.
     pub height: u32,
-    /// `chroma_format_idc`: 0 grey, 1 is 4:2:0, 2 is 4:2:2, 3 is 4:4:4.
+    /// Width of the coded picture in pixels, a multiple of 16.
+    pub coded_width: u32,
+    /// Height of the coded picture in pixels, a multiple of 16.
+    pub coded_height: u32,
+    /// Luma samples that cropping removes on the left.
+    pub crop_left: u32,
+    /// Luma samples that cropping removes at the top.
+    pub crop_top: u32,
+    /// `chroma_format_idc`: 0 is grey, 1 is 4:2:0, 2 is 4:2:2, 3 is 4:4:4.
     pub chroma_format: u8,
-    /// Bits of a luma sample.
+    /// Bits per luma sample.
     pub luma_bits: u8,
-    /// Bits of a chroma sample.
+    /// Bits per chroma sample.
     pub chroma_bits: u8,
-    /// Frames a second as the VUI states them, if it does.
+    /// The frame rate, if the VUI states it.
     pub frame_rate: Option<FrameRate>,
-    /// Frames may reach back in showing order at most this far, if the VUI says (`max_num_reorder_frames`).
+    /// The colour description, if the VUI states it.
+    pub video_signal: Option<VideoSignal>,
+    /// `max_num_reorder_frames`, if the VUI states it: how many frames may precede a frame in decoding order and follow it
+    /// in output order.
     pub reorder_frames: Option<u32>,
-    /// How the order of showing is coded.
+    /// `max_num_ref_frames`: frames a decoder must keep as references.
+    pub reference_frames: u32,
+    /// How slices state the output order of their picture.
     pub picture_order: PictureOrderType,
     /// Bits of `frame_num`.
     pub frame_num_bits: u8,
-    /// Every picture is a whole frame, none a field.
+    /// `gaps_in_frame_num_value_allowed_flag`: the encoder may skip values of `frame_num` on purpose.
+    pub frame_num_gaps: bool,
+    /// `frame_mbs_only_flag`: no picture is a field.
     pub frames_only: bool,
-    /// The colour planes are coded apart, each slice naming its plane.
+    /// `mb_adaptive_frame_field_flag`: macroblocks may be coded as fields.
+    pub adaptive_fields: bool,
+    /// `separate_colour_plane_flag`: each slice belongs to one colour plane.
     pub separate_planes: bool,
 }
 
-/// `pic_order_cnt_type`: how slices say when their picture is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// `pic_order_cnt_type`: how slices state the output order of their picture (H.264 8.2.1).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PictureOrderType {
-    /// Each slice gives the lowest bits of the count.
+    /// Type 0: each slice has the low bits of the picture order count.
     Explicit {
-        /// How many bits.
+        /// The number of bits.
         bits: u8,
     },
-    /// From `frame_num` and offsets of the SPS.
+    /// Type 1: the picture order count follows from `frame_num` and a cycle of offsets.
     Cycle {
-        /// Slices give no difference to it (`delta_pic_order_always_zero_flag`).
+        /// `delta_pic_order_always_zero_flag`: slices have no difference to the cycle.
         always_zero: bool,
+        /// `offset_for_non_ref_pic`.
+        non_reference: i32,
+        /// `offset_for_ref_frame`.
+        offsets: Box<[i32]>,
     },
-    /// Shown as decoded.
+    /// Type 2: output order is decoding order.
     DecodingOrder,
 }
 
 impl Sps {
-    /// Reads an SPS NAL unit, its one-byte header included; emulation prevention is removed here.
+    /// Parses an SPS NAL unit, including its header of one byte and its emulation prevention bytes.
     ///
     /// # Errors
-    /// [`SpsError`]; a VUI that cannot be read only leaves the fields it would have filled empty.
-    pub fn parse(unit: &[u8]) -> Result<Self, SpsError> {
+    /// [`SyntaxError`]. A VUI that ends early is not an error: its fields stay `None`.
+    pub fn parse(unit: &[u8]) -> Result<Self, SyntaxError> {
         let kind = NalType::of(unit).unwrap_or(NalType(0));
         if kind != NalType::SPS {
-            return Err(SpsError::NotSps { found: kind.0 });
+            return Err(SyntaxError::WrongType { found: kind.0, expected: "sequence parameter set (type 7)" });
         }
         let bytes = without_emulation_prevention(unit.get(1..).unwrap_or_default());
-        Fields::new(&bytes, unit.len()).h264()
+        Fields::new(&bytes, unit.len()).h264_sps()
     }
 }
 
 impl Fields<'_> {
-    fn h264(&mut self) -> Result<Sps, SpsError> {
+    fn h264_sps(&mut self) -> Result<Sps, SyntaxError> {
         let (profile, constraints, level) = (self.byte(8)?, self.byte(8)?, self.byte(8)?);
         let id = self.small("seq_parameter_set_id", 31)?;
-        let chroma = if is_high(profile) { self.chroma()? } else { Chroma::EIGHT_BIT_420 };
+        let samples = if is_high(profile) { self.sample_format()? } else { SampleFormat::EIGHT_BIT_420 };
         let frame_num_bits = self.small("log2_max_frame_num_minus4", 12)?.saturating_add(4);
         let picture_order = self.picture_order()?;
-        self.ue("max_num_ref_frames", 32)?;
-        self.flag()?; // gaps_in_frame_num_value_allowed_flag
-        let (width, height, frames_only) = self.size_and_fields(chroma)?;
-        let vui = if self.flag()? { self.vui() } else { None };
+        let reference_frames = self.ue("max_num_ref_frames", 32)?;
+        let frame_num_gaps = self.flag()?;
+        let size = self.picture_size(samples)?;
+        let mut vui = Vui::default();
+        if self.flag()? {
+            // A VUI that ends early is common: FFmpeg warns about it and goes on, and so do we.
+            let _ = vui.read(&mut self.bits);
+        }
         Ok(Sps {
             id,
             profile,
             constraints,
             level,
-            width,
-            height,
-            chroma_format: chroma.format,
-            luma_bits: chroma.luma_bits,
-            chroma_bits: chroma.chroma_bits,
-            frame_rate: vui.and_then(|vui| vui.frame_rate),
-            reorder_frames: vui.and_then(|vui| vui.reorder_frames),
+            width: size.width,
+            height: size.height,
+            coded_width: size.coded_width,
+            coded_height: size.coded_height,
+            crop_left: size.cropping.left,
+            crop_top: size.cropping.top,
+            chroma_format: samples.chroma_format,
+            luma_bits: samples.luma_bits,
+            chroma_bits: samples.chroma_bits,
+            frame_rate: vui.frame_rate,
+            video_signal: vui.video_signal,
+            reorder_frames: vui.reorder_frames,
+            reference_frames,
             picture_order,
             frame_num_bits,
-            frames_only,
-            separate_planes: chroma.separate_planes,
+            frame_num_gaps,
+            frames_only: size.frames_only,
+            adaptive_fields: size.adaptive_fields,
+            separate_planes: samples.separate_planes,
         })
     }
 
-    fn chroma(&mut self) -> Result<Chroma, SpsError> {
-        let format = self.small("chroma_format_idc", 3)?;
-        let separate_planes = format == 3 && self.flag()?;
+    fn sample_format(&mut self) -> Result<SampleFormat, SyntaxError> {
+        let chroma_format = self.small("chroma_format_idc", 3)?;
+        let separate_planes = chroma_format == 3 && self.flag()?;
         let luma_bits = self.small("bit_depth_luma_minus8", 6)?.saturating_add(8);
         let chroma_bits = self.small("bit_depth_chroma_minus8", 6)?.saturating_add(8);
         self.flag()?; // qpprime_y_zero_transform_bypass_flag
         if self.flag()? {
-            let lists = if format == 3 { 12 } else { 8 };
+            let lists = if chroma_format == 3 { 12 } else { 8 };
             for list in 0..lists {
                 if self.flag()? {
                     self.scaling_list(if list < 6 { 16 } else { 64 })?;
                 }
             }
         }
-        Ok(Chroma { format, separate_planes, luma_bits, chroma_bits })
+        Ok(SampleFormat { chroma_format, separate_planes, luma_bits, chroma_bits })
     }
 
-    /// Passes over one scaling list (7.3.2.1.1.1).
-    fn scaling_list(&mut self, size: u32) -> Result<(), SpsError> {
+    /// Skips one scaling list.
+    fn scaling_list(&mut self, size: u32) -> Result<(), SyntaxError> {
         let mut last = 8i32;
         for _ in 0..size {
-            let delta = self.bits.se().ok_or_else(|| self.truncated())?;
-            let next = last.wrapping_add(delta).rem_euclid(256);
+            let next = last.wrapping_add(self.se()?).rem_euclid(256);
+            // After a scale of 0 the list has no more fields: the rest repeats the last value (7.3.2.1.1.1).
             if next == 0 {
                 break;
             }
@@ -136,7 +169,7 @@ impl Fields<'_> {
         Ok(())
     }
 
-    fn picture_order(&mut self) -> Result<PictureOrderType, SpsError> {
+    fn picture_order(&mut self) -> Result<PictureOrderType, SyntaxError> {
         match self.small("pic_order_cnt_type", 2)? {
             0 => {
                 let bits = self.small("log2_max_pic_order_cnt_lsb_minus4", 12)?.saturating_add(4);
@@ -144,126 +177,64 @@ impl Fields<'_> {
             }
             1 => {
                 let always_zero = self.flag()?;
-                self.bits.se().ok_or_else(|| self.truncated())?; // offset_for_non_ref_pic
-                self.bits.se().ok_or_else(|| self.truncated())?; // offset_for_top_to_bottom_field
-                for _ in 0..self.ue("num_ref_frames_in_pic_order_cnt_cycle", 255)? {
-                    self.bits.se().ok_or_else(|| self.truncated())?;
-                }
-                Ok(PictureOrderType::Cycle { always_zero })
+                let non_reference = self.se()?;
+                self.se()?; // offset_for_top_to_bottom_field
+                let count = self.ue("num_ref_frames_in_pic_order_cnt_cycle", 255)?;
+                let offsets = (0..count).map(|_| self.se()).collect::<Result<_, _>>()?;
+                Ok(PictureOrderType::Cycle { always_zero, non_reference, offsets })
             }
             _ => Ok(PictureOrderType::DecodingOrder),
         }
     }
 
-    /// Width and height after cropping, and whether all pictures are frames.
-    fn size_and_fields(&mut self, chroma: Chroma) -> Result<(u32, u32, bool), SpsError> {
-        const MACROBLOCKS: u32 = limits::PICTURE_SIDE / 16;
-        let columns = self.ue("pic_width_in_mbs_minus1", MACROBLOCKS)?.saturating_add(1);
-        let rows = self.ue("pic_height_in_map_units_minus1", MACROBLOCKS)?.saturating_add(1);
+    fn picture_size(&mut self, samples: SampleFormat) -> Result<PictureSize, SyntaxError> {
+        let columns = self.ue("pic_width_in_mbs_minus1", u32::MAX)?.saturating_add(1);
+        let map_units = self.ue("pic_height_in_map_units_minus1", u32::MAX)?.saturating_add(1);
         let frames_only = self.flag()?;
-        if !frames_only {
-            self.flag()?; // mb_adaptive_frame_field_flag
-        }
+        let adaptive_fields = !frames_only && self.flag()?;
         self.flag()?; // direct_8x8_inference_flag
+        // A map unit is two macroblocks high where fields are allowed (7.4.2.1.1).
         let fields = if frames_only { 1 } else { 2 };
-        let (width, height) = (columns.saturating_mul(16), rows.saturating_mul(16).saturating_mul(fields));
-        if !self.flag()? {
-            return Ok((width, height, frames_only));
+        let coded_width = columns.saturating_mul(16);
+        let coded_height = map_units.saturating_mul(16).saturating_mul(fields);
+        check_side(coded_width, coded_height)?;
+        let mut cropping = Cropping::default();
+        if self.flag()? {
+            let mut offset = || self.ue("frame_crop_offset", limits::PICTURE_SIDE);
+            let offsets = [offset()?, offset()?, offset()?, offset()?];
+            let (across, down) = samples.crop_unit();
+            cropping = Cropping::new(offsets, (across, down.saturating_mul(fields)));
         }
-        let (unit_x, unit_y) = chroma.crop_unit();
-        let mut crop = || self.ue("frame_crop_offset", limits::PICTURE_SIDE);
-        let away = [crop()?, crop()?, crop()?, crop()?];
-        let (width, height) = cropped((width, height), (unit_x, unit_y.saturating_mul(fields)), away)?;
-        Ok((width, height, frames_only))
-    }
-
-    /// The frame rate and the reordering of the VUI (E.1.1); `None` if it ends early.
-    fn vui(&mut self) -> Option<Vui> {
-        let bits = &mut self.bits;
-        if bits.flag()? && bits.bits(8)? == EXTENDED_SAR {
-            bits.skip(32)?;
-        }
-        if bits.flag()? {
-            bits.flag()?; // overscan_appropriate_flag
-        }
-        if bits.flag()? {
-            bits.skip(4)?; // video_format, video_full_range_flag
-            if bits.flag()? {
-                bits.skip(24)?; // colour description
-            }
-        }
-        if bits.flag()? {
-            bits.ue()?;
-            bits.ue()?; // chroma sample locations
-        }
-        let mut vui = Vui { frame_rate: None, reorder_frames: None };
-        if bits.flag()? {
-            let (tick, scale) = (bits.bits(32)?, bits.bits(32)?);
-            bits.flag()?; // fixed_frame_rate_flag
-            // A frame lasts two ticks, one a field (E.2.1, table E-6).
-            let seconds = u64::from(tick).saturating_mul(2);
-            vui.frame_rate = (tick > 0 && scale > 0).then_some(FrameRate { frames: scale.into(), seconds });
-        }
-        vui.reorder_frames = reorder_frames(bits);
-        Some(vui)
+        let (width, height) = cropping.apply(coded_width, coded_height)?;
+        Ok(PictureSize { coded_width, coded_height, width, height, cropping, frames_only, adaptive_fields })
     }
 }
 
-/// `max_num_reorder_frames` from what follows the timing of the VUI.
-fn reorder_frames(bits: &mut BitReader<'_>) -> Option<u32> {
-    let nal = bits.flag()?;
-    if nal {
-        skip_hrd(bits)?;
-    }
-    let vcl = bits.flag()?;
-    if vcl {
-        skip_hrd(bits)?;
-    }
-    if nal || vcl {
-        bits.flag()?; // low_delay_hrd_flag
-    }
-    bits.flag()?; // pic_struct_present_flag
-    if !bits.flag()? {
-        return None;
-    }
-    bits.flag()?; // motion_vectors_over_pic_boundaries_flag
-    for _ in 0..4 {
-        bits.ue()?;
-    }
-    bits.ue().filter(|&frames| frames <= 16)
-}
-
-fn skip_hrd(bits: &mut BitReader<'_>) -> Option<()> {
-    let count = bits.ue().filter(|&count| count < 32)?;
-    bits.skip(8)?;
-    for _ in 0..=count {
-        bits.ue()?;
-        bits.ue()?;
-        bits.flag()?;
-    }
-    bits.skip(20)
+struct PictureSize {
+    coded_width: u32,
+    coded_height: u32,
+    width: u32,
+    height: u32,
+    cropping: Cropping,
+    frames_only: bool,
+    adaptive_fields: bool,
 }
 
 #[derive(Clone, Copy)]
-struct Vui {
-    frame_rate: Option<FrameRate>,
-    reorder_frames: Option<u32>,
-}
-
-#[derive(Clone, Copy)]
-struct Chroma {
-    format: u8,
+struct SampleFormat {
+    chroma_format: u8,
     separate_planes: bool,
     luma_bits: u8,
     chroma_bits: u8,
 }
 
-impl Chroma {
-    const EIGHT_BIT_420: Self = Self { format: 1, separate_planes: false, luma_bits: 8, chroma_bits: 8 };
+impl SampleFormat {
+    /// What profiles below High have without saying so (7.4.2.1.1).
+    const EIGHT_BIT_420: Self = Self { chroma_format: 1, separate_planes: false, luma_bits: 8, chroma_bits: 8 };
 
-    /// What one step of cropping takes off, in pixels across and down (7.4.2.1.1, table 6-1).
+    /// Returns the luma samples per step of cropping, across and down (7.4.2.1.1, table 6-1).
     const fn crop_unit(self) -> (u32, u32) {
-        match self.format {
+        match self.chroma_format {
             1 => (2, 2),
             2 => (2, 1),
             _ => (1, 1),
@@ -271,12 +242,64 @@ impl Chroma {
     }
 }
 
-/// `aspect_ratio_idc` that is followed by a width and a height (table E-1).
-const EXTENDED_SAR: u32 = 255;
-
-/// Profiles whose SPS has the chroma fields (7.3.2.1.1).
+/// Profiles whose SPS has the sample format (7.3.2.1.1).
 const fn is_high(profile: u8) -> bool {
     matches!(profile, 44 | 83 | 86 | 100 | 110 | 118 | 122 | 128 | 134 | 135 | 138 | 139 | 144 | 244)
+}
+
+/// The video usability information (E.1.1), as far as it could be read.
+#[derive(Default)]
+struct Vui {
+    frame_rate: Option<FrameRate>,
+    video_signal: Option<VideoSignal>,
+    reorder_frames: Option<u32>,
+}
+
+impl Vui {
+    /// `None` if the VUI ends early.
+    fn read(&mut self, bits: &mut BitReader<'_>) -> Option<()> {
+        vui::read_head(bits, &mut self.video_signal)?;
+        if bits.flag()? {
+            let (tick, scale) = (bits.bits(32)?, bits.bits(32)?);
+            bits.flag()?; // fixed_frame_rate_flag
+            // A frame lasts two ticks, since a tick is the time of a field (E.2.1, table E-6).
+            let seconds = u64::from(tick).saturating_mul(2);
+            self.frame_rate = (tick > 0 && scale > 0).then_some(FrameRate { frames: scale.into(), seconds });
+        }
+        let has_nal_hrd = bits.flag()?;
+        if has_nal_hrd {
+            skip_hrd(bits)?;
+        }
+        let has_vcl_hrd = bits.flag()?;
+        if has_vcl_hrd {
+            skip_hrd(bits)?;
+        }
+        if has_nal_hrd || has_vcl_hrd {
+            bits.flag()?; // low_delay_hrd_flag
+        }
+        bits.flag()?; // pic_struct_present_flag
+        if bits.flag()? {
+            bits.flag()?; // motion_vectors_over_pic_boundaries_flag
+            for _ in 0..4 {
+                bits.ue()?; // sizes and motion vector ranges
+            }
+            // MaxDpbFrames is 16 at most (A.3.1), and no more frames than those can be reordered.
+            self.reorder_frames = bits.ue().filter(|&frames| frames <= 16);
+        }
+        Some(())
+    }
+}
+
+/// Skips hypothetical reference decoder parameters (E.1.2).
+fn skip_hrd(bits: &mut BitReader<'_>) -> Option<()> {
+    let count = bits.ue().filter(|&count| count < 32)?;
+    bits.skip(8)?; // bit_rate_scale, cpb_size_scale
+    for _ in 0..=count {
+        bits.ue()?;
+        bits.ue()?;
+        bits.flag()?;
+    }
+    bits.skip(20) // delay and time offset lengths
 }
 
 #[cfg(test)]
@@ -286,16 +309,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_high_profile_sps_gives_size_profile_and_level() {
+    fn parses_high_profile_sps() {
         let sps = Sps::parse(&hex!("67640034 ac2b401e0078d808800001f40000ea6047a550")).unwrap();
         assert_eq!((sps.width, sps.height, sps.profile, sps.level), (3840, 1920, 100, 52));
         assert_eq!((sps.chroma_format, sps.luma_bits, sps.chroma_bits), (1, 8, 8));
+        assert_eq!((sps.coded_width, sps.coded_height, sps.crop_left, sps.crop_top), (3840, 1920, 0, 0));
     }
 
     #[test]
-    fn an_sps_that_ends_early_says_where() {
-        assert_eq!(Sps::parse(&hex!("6764")), Err(SpsError::Truncated { len: 2, bit: 8 }));
-        assert_eq!(Sps::parse(&hex!("68ce")), Err(SpsError::NotSps { found: 8 }));
-        assert_eq!(Sps::parse(b""), Err(SpsError::NotSps { found: 0 }));
+    fn reports_where_sps_ends_early() {
+        assert_eq!(Sps::parse(&hex!("6764")), Err(SyntaxError::Truncated { len: 2, bit: 8 }));
+        let wrong = |found| Err(SyntaxError::WrongType { found, expected: "sequence parameter set (type 7)" });
+        assert_eq!(Sps::parse(&hex!("68ce")), wrong(8));
+        assert_eq!(Sps::parse(b""), wrong(0));
     }
 }

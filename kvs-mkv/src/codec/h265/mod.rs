@@ -1,30 +1,37 @@
-//! H.265: parameter sets, hvcC, picture size and where decoding can start.
+//! H.265: parameter sets, hvcC, slice headers, output order, and where decoding can start.
 
 mod hvcc;
 mod parameter_sets;
+mod picture_order;
+mod pps;
 mod slice;
+mod slice_reader;
 mod sps;
+mod sps_tail;
 
-pub use super::sets::SetChange;
-pub use super::sps::{FrameRate, SpsError};
-pub use hvcc::HvcCError;
+pub use super::set_list::SetChange;
+pub use super::syntax::SyntaxError;
+pub use super::vui::{FrameRate, VideoSignal};
+pub use hvcc::{HvcC, HvcCError};
 pub use parameter_sets::{ParameterSets, ParameterSetsError};
-pub use slice::{PictureOrder, SliceHeader};
+pub use picture_order::PictureOrder;
+pub use slice::{SliceHeader, starts_picture};
+pub use slice_reader::SliceReader;
 pub use sps::{ProfileTierLevel, Sps};
 
 use crate::{CodecId, Track, TrackKind, TrackNumber};
 
-/// What a NAL unit holds (H.265 table 7-1).
+/// The type of a NAL unit (H.265 table 7-1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "an open set around six bits")]
 pub struct NalType(pub u8);
 
 impl NalType {
-    /// The first of the broken-link pictures, 16 to 18.
+    /// The first type of broken-link access pictures, 16 to 18.
     pub const BLA: Self = Self(16);
-    /// An instantaneous decoding refresh that may have decodable leading pictures.
+    /// An IDR picture that may have decodable leading pictures.
     pub const IDR_WITH_LEADING: Self = Self(19);
-    /// An instantaneous decoding refresh without leading pictures.
+    /// An IDR picture without leading pictures.
     pub const IDR: Self = Self(20);
     /// A clean random access picture (open GOP).
     pub const CRA: Self = Self(21);
@@ -36,37 +43,55 @@ impl NalType {
     pub const PPS: Self = Self(34);
     /// An access unit delimiter.
     pub const DELIMITER: Self = Self(35);
-    /// Supplemental information in front of the slices.
+    /// Supplemental enhancement information before the slices.
     pub const PREFIX_SEI: Self = Self(39);
 
-    /// The type of a NAL unit; `None` for one shorter than its header of two bytes.
+    /// Reads the type of a NAL unit; `None` for one shorter than its header of two bytes.
     #[must_use]
     pub fn of(unit: &[u8]) -> Option<Self> {
         unit.first_chunk::<2>().map(|[header, _]| Self(header >> 1 & 0x3f))
     }
 
-    /// Whether it is a coded slice.
+    /// Returns whether it is a coded slice segment.
     #[must_use]
     pub const fn is_slice(self) -> bool {
         self.0 <= 31
     }
 
-    /// Whether it is a slice of a picture where decoding can start: IDR, CRA, BLA.
+    /// Returns whether it is a parameter set: VPS, SPS or PPS.
+    #[must_use]
+    pub const fn is_parameter_set(self) -> bool {
+        matches!(self, Self::VPS | Self::SPS | Self::PPS)
+    }
+
+    /// Returns whether it starts a new access unit when it follows a picture (7.4.2.4.4).
+    #[must_use]
+    pub const fn starts_access_unit(self) -> bool {
+        matches!(self.0, 32..=35 | 39 | 41..=44 | 48..=55)
+    }
+
+    /// Returns whether it is a slice of an IDR picture.
+    #[must_use]
+    pub const fn is_idr(self) -> bool {
+        matches!(self, Self::IDR_WITH_LEADING | Self::IDR)
+    }
+
+    /// Returns whether it is a slice of a picture where decoding can start: IDR, CRA or BLA.
     #[must_use]
     pub const fn is_random_access(self) -> bool {
         16 <= self.0 && self.0 <= 21
     }
 
-    /// Whether nothing behind it in decoding order reaches back over it: IDR and BLA, not CRA.
+    /// Returns whether nothing after it in decoding order refers to pictures before it: IDR and BLA, but not CRA.
     #[must_use]
     pub const fn restarts(self) -> bool {
         16 <= self.0 && self.0 <= 20
     }
 }
 
-/// Whether an access unit is a key frame: IDR, CRA or BLA.
+/// Returns whether an access unit is a key frame: IDR, CRA or BLA.
 ///
-/// Behind a CRA (open GOP) the pictures shown before it may need earlier ones; everything shown later does not.
+/// After a CRA picture (open GOP), pictures that are shown before it may refer to earlier ones; pictures shown later do not.
 ///
 /// ```
 /// use kvs_mkv::codec::{h265, nal};
@@ -76,13 +101,14 @@ impl NalType {
 /// # Ok::<(), nal::NalError>(())
 /// ```
 pub fn is_keyframe<'a>(units: impl IntoIterator<Item = &'a [u8]>) -> bool {
+    // All slices of a random access picture have the same type (7.4.2.2), so the first one decides.
     units.into_iter().filter_map(NalType::of).find(|kind| kind.is_slice()).is_some_and(NalType::is_random_access)
 }
 
-/// A video track ready for the writer: codec id, hvcC and picture size.
+/// Builds a video track for the writer: codec id, hvcC and picture size.
 ///
 /// # Errors
-/// Those of [`ParameterSets::sps`] and [`ParameterSets::to_hvcc`]: a set is missing or broken.
+/// The errors of [`ParameterSets::sps`] and [`ParameterSets::to_hvcc`]: a parameter set is missing or damaged.
 pub fn track(number: TrackNumber, sets: &ParameterSets) -> Result<Track, ParameterSetsError> {
     let sps = sets.sps()?;
     let track = Track::new(number, TrackKind::Video, CodecId::H265)

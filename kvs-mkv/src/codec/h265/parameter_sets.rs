@@ -1,13 +1,13 @@
-//! The parameter sets of a stream: taken from access units or an hvcC, watched for change.
+//! The parameter sets of a stream, collected from access units or an hvcC.
 
 use bytes::Bytes;
 
-use super::{HvcCError, NalType, SetChange, Sps, SpsError, hvcc};
+use super::{HvcC, HvcCError, NalType, SetChange, Sps, SyntaxError, hvcc};
 use crate::codec::bit_reader::{BitReader, without_emulation_prevention};
 use crate::codec::nal::{self, LengthSize, NalError};
-use crate::codec::sets;
+use crate::codec::set_list;
 
-/// Video, sequence and picture parameter sets in the order they came, each without start code or length.
+/// The video, sequence and picture parameter sets of a stream in order of arrival, without start codes or lengths.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ParameterSets {
     video: Vec<Bytes>,
@@ -15,68 +15,67 @@ pub struct ParameterSets {
     picture: Vec<Bytes>,
 }
 
-/// Parameter sets that are missing or that cannot be read.
+/// Parameter sets that are missing or cannot be read; the encoder's data or the record is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParameterSetsError {
-    /// No set of one kind.
+    /// There is no set of one kind.
     #[error("no parameter set of NAL unit type {kind} (32 is VPS, 33 SPS, 34 PPS)")]
     Missing {
         /// NAL unit type.
         kind: u8,
     },
-    /// A set longer than an hvcC can say.
-    #[error("a parameter set of {len} bytes is longer than the {limit} an hvcC can hold")]
+    /// A set is longer than an hvcC can state.
+    #[error("a parameter set has {len} bytes, an hvcC can contain at most {limit}")]
     TooLong {
-        /// Its bytes.
+        /// Its size in bytes.
         len: usize,
         /// [`PARAMETER_SET_BYTES`](crate::codec::limits::PARAMETER_SET_BYTES).
         limit: usize,
     },
-    /// The access unit cannot be walked.
+    /// The access unit cannot be split into NAL units.
     #[error(transparent)]
     Nal(#[from] NalError),
     /// The sequence parameter set cannot be read.
     #[error(transparent)]
-    Sps(#[from] SpsError),
+    Sps(#[from] SyntaxError),
     /// The hvcC cannot be read.
     #[error(transparent)]
     HvcC(#[from] HvcCError),
 }
 
 impl ParameterSets {
-    /// None yet.
+    /// Creates an empty collection.
     #[must_use]
     pub const fn new() -> Self {
         Self { video: Vec::new(), sequence: Vec::new(), picture: Vec::new() }
     }
 
-    /// The sets of an Annex-B access unit (or of a bare "VPS, SPS, PPS" header); other NAL units are passed over.
+    /// Collects the sets of an Annex B access unit, or of a bare header of VPS, SPS and PPS; other NAL units are ignored.
     ///
     /// # Errors
-    /// [`NalError`] if it has no start codes.
+    /// [`NalError`] if the data has no start codes.
     pub fn from_annex_b(data: &Bytes) -> Result<Self, ParameterSetsError> {
         let mut sets = Self::new();
         sets.absorb(nal::annex_b(data)?);
         Ok(sets)
     }
 
-    /// The sets of an hvcC, and the size its lengths have. Reserved bits may have any value.
+    /// Collects the sets of an hvcC and returns them with the size of the lengths in the track's access units.
     ///
     /// # Errors
     /// [`HvcCError`].
     pub fn from_hvcc(hvcc: &[u8]) -> Result<(Self, LengthSize), ParameterSetsError> {
+        let HvcC { units, length_size } = HvcC::parse(hvcc)?;
         let mut sets = Self::new();
-        let length_size = hvcc::parse(hvcc, |unit| {
-            sets.absorb([unit]);
-        })?;
+        sets.absorb(units);
         Ok((sets, length_size))
     }
 
-    /// Takes up the sets found among the NAL units of an access unit and says what they changed.
+    /// Collects the sets among the NAL units of an access unit and returns what they changed.
     ///
-    /// Each is copied (they are small), so nothing of the access unit is kept alive. A set with a number that is known
-    /// takes the old one's place.
+    /// A set with a known number replaces the old one. Each set is copied, so that it does not keep the access unit in
+    /// memory.
     pub fn absorb<'a>(&mut self, units: impl IntoIterator<Item = &'a [u8]>) -> SetChange {
         let mut change = SetChange::None;
         for unit in units {
@@ -86,54 +85,54 @@ impl ParameterSets {
                 Some(NalType::PPS) => &mut self.picture,
                 _ => continue,
             };
-            change = change.and(sets::put(list, unit, number_of));
+            change = change.and(set_list::put(list, unit, number_of));
         }
         change
     }
 
-    /// Whether there is at least one of each kind that a decoder needs.
+    /// Returns whether there is at least one set of each kind that a decoder needs.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         !self.video.is_empty() && !self.sequence.is_empty() && !self.picture.is_empty()
     }
 
-    /// The video parameter sets.
+    /// Returns the video parameter sets.
     #[must_use]
     pub fn video(&self) -> &[Bytes] {
         &self.video
     }
 
-    /// The sequence parameter sets.
+    /// Returns the sequence parameter sets.
     #[must_use]
     pub fn sequence(&self) -> &[Bytes] {
         &self.sequence
     }
 
-    /// The picture parameter sets.
+    /// Returns the picture parameter sets.
     #[must_use]
     pub fn picture(&self) -> &[Bytes] {
         &self.picture
     }
 
-    /// What the first sequence parameter set says.
+    /// Parses the first sequence parameter set.
     ///
     /// # Errors
-    /// [`ParameterSetsError::Missing`], [`SpsError`].
+    /// [`ParameterSetsError::Missing`] and [`ParameterSetsError::Sps`].
     pub fn sps(&self) -> Result<Sps, ParameterSetsError> {
         let unit = self.sequence.first().ok_or(ParameterSetsError::Missing { kind: NalType::SPS.0 })?;
         Ok(Sps::parse(unit)?)
     }
 
-    /// The HEVCDecoderConfigurationRecord of ISO/IEC 14496-15 §8.3.3.1.2, with all sets and lengths of four bytes.
+    /// Builds an HEVCDecoderConfigurationRecord (ISO/IEC 14496-15 §8.3.3.1.2) with all sets and lengths of four bytes.
     ///
     /// # Errors
-    /// A set is missing or too long; the first SPS cannot be read.
+    /// A set is missing or too long, or the first SPS cannot be read.
     pub fn to_hvcc(&self) -> Result<Bytes, ParameterSetsError> {
         hvcc::build(self)
     }
 }
 
-/// Which set of its kind it is.
+/// Reads the number of a set (7.3.2.1 to 7.3.2.3). That of an SPS comes after the profiles of all temporal layers.
 fn number_of(unit: &[u8]) -> Option<u32> {
     match NalType::of(unit)? {
         NalType::VPS => unit.get(2).map(|byte| u32::from(byte >> 4)),
@@ -145,7 +144,7 @@ fn number_of(unit: &[u8]) -> Option<u32> {
     }
 }
 
-/// Enough for an Exp-Golomb code up to 63.
+/// Enough for an Exp-Golomb code of up to 63.
 const NUMBER_BYTES: usize = 4;
 
 #[cfg(test)]
@@ -154,7 +153,7 @@ mod tests {
 
     use super::*;
 
-    // Made by x265: 178x142, 30000/1001 frames a second, Main profile, level 2.
+    // Written by x265: 178x142, 30000/1001 frames per second, Main profile, level 2.
     const VPS: &[u8] = &hex!("40010c01ffff016000000300900000030000 03003c959809");
     const SPS: &[u8] = &hex!("420101 016000000300900000030000 03003c a017202472565959a4932bc05a02000007d20000ea6010");
     const PPS: &[u8] = &hex!("4401c172b46240");
@@ -164,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn an_hvcc_is_byte_for_byte_what_ffmpeg_writes() {
+    fn hvcc_equals_that_of_ffmpeg() {
         let sets = ParameterSets::from_annex_b(&annex_b(&[&hex!("460150"), VPS, SPS, PPS, &hex!("4e0105")])).unwrap();
         let head = hex!("01 01 60000000 900000000000 3c f000 fc fd f8 f8 0000 0f 03");
         let arrays = [&hex!("20 0001 0018")[..], VPS, &hex!("21 0001 0029"), SPS, &hex!("22 0001 0007"), PPS].concat();
@@ -174,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sps_gives_size_rate_and_level() {
+    fn parses_size_rate_and_level_of_sps() {
         let sps = Sps::parse(SPS).unwrap();
         assert_eq!((sps.width, sps.height, sps.profile_tier_level.level), (178, 142, 60));
         let rate = sps.frame_rate.unwrap();
@@ -183,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn sets_come_in_any_order_and_keep_their_kind() {
+    fn sorts_sets_by_kind_in_any_order() {
         let sets = ParameterSets::from_annex_b(&annex_b(&[PPS, SPS, VPS])).unwrap();
         assert_eq!((&sets.video()[0][..], &sets.sequence()[0][..], &sets.picture()[0][..]), (VPS, SPS, PPS));
         let mut missing = ParameterSets::new();
@@ -193,19 +192,19 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_sps_or_hvcc_is_an_error_and_no_panic() {
+    fn rejects_truncated_sps_and_hvcc() {
         let hvcc = ParameterSets::from_annex_b(&annex_b(&[VPS, SPS, PPS])).unwrap().to_hvcc().unwrap();
         for cut in 0..hvcc.len() {
             let error = ParameterSets::from_hvcc(&hvcc[..cut]).unwrap_err();
             assert!(matches!(error, ParameterSetsError::HvcC(HvcCError::Truncated { .. })), "cut at {cut}: {error}");
         }
         for cut in 2..24 {
-            assert!(matches!(Sps::parse(&SPS[..cut]), Err(SpsError::Truncated { .. })), "cut at {cut}");
+            assert!(matches!(Sps::parse(&SPS[..cut]), Err(SyntaxError::Truncated { .. })), "cut at {cut}");
         }
     }
 
     #[test]
-    fn a_new_content_for_a_known_number_is_a_replacement() {
+    fn new_content_for_known_number_replaces_set() {
         let mut sets = ParameterSets::from_annex_b(&annex_b(&[VPS, SPS, PPS])).unwrap();
         assert_eq!(sets.absorb([VPS, SPS, PPS]), SetChange::None);
         assert_eq!(sets.absorb([&hex!("4401c172b46241")[..]]), SetChange::Replaced);

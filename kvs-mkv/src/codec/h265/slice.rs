@@ -1,116 +1,90 @@
-//! The beginning of a slice header (H.265 7.3.6.1): when its picture is shown.
+//! The start of a slice segment header (H.265 7.3.6.1): which picture the slice belongs to, and its place in output order.
 
-use super::{NalType, ParameterSets, Sps};
+use super::pps::Pps;
+use super::{NalType, Sps};
 use crate::codec::bit_reader::{BitReader, without_emulation_prevention};
 
-/// The fields of a slice header up to the picture order count.
+/// The fields of a slice segment header up to the picture order count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SliceHeader {
     /// NAL unit type.
     pub kind: NalType,
-    /// Temporal layer, 0 for the lowest.
+    /// Temporal layer; 0 is the lowest.
     pub temporal_id: u8,
-    /// Whether it is the first slice of its picture.
+    /// `first_slice_segment_in_pic_flag`: it is the first slice segment of its picture.
     pub first: bool,
-    /// `slice_pic_order_cnt_lsb`, for the first slice of a picture that is no IDR.
+    /// `slice_pic_order_cnt_lsb`; `None` for IDR pictures and for slice segments that are not the first of their picture.
     pub order_lsb: Option<u32>,
 }
 
-/// Bytes of a slice that hold the fields read here, with room for emulation prevention.
-const HEADER_BYTES: usize = 24;
+/// Bytes of a slice that contain the fields read here: two Exp-Golomb codes of at most 63 bits and 28 other bits, with room
+/// for emulation prevention.
+const HEADER_BYTES: usize = 32;
 
 impl SliceHeader {
-    /// Reads the header of a slice NAL unit; `None` if it is none, or if it ends early, or if its parameter set is not known.
-    #[must_use]
-    pub fn parse(unit: &[u8], sps: &Sps, sets: &ParameterSets) -> Option<Self> {
+    pub(super) fn parse(unit: &[u8], sps: &Sps, pps: &Pps) -> Option<Self> {
+        let rbsp = Rbsp::of_slice(unit)?;
+        let mut bits = BitReader::new(&rbsp.bytes);
+        let first = bits.flag()?;
+        let mut order_lsb = None;
+        if first && !rbsp.kind.is_idr() {
+            skip_to_parameter_set(&mut bits, rbsp.kind)?;
+            bits.ue()?; // slice_pic_parameter_set_id
+            bits.skip(pps.extra_bits.into())?;
+            bits.ue()?; // slice_type
+            if pps.output_flag {
+                bits.flag()?; // pic_output_flag
+            }
+            if sps.separate_planes {
+                bits.skip(2)?; // colour_plane_id
+            }
+            order_lsb = Some(bits.bits(sps.order_bits.into())?);
+        }
+        Some(Self { kind: rbsp.kind, temporal_id: rbsp.temporal_id, first, order_lsb })
+    }
+
+    /// Reads the number of the picture parameter set that a slice refers to.
+    pub(super) fn parameter_set_of(unit: &[u8]) -> Option<u8> {
+        let rbsp = Rbsp::of_slice(unit)?;
+        let mut bits = BitReader::new(&rbsp.bytes);
+        bits.flag()?; // first_slice_segment_in_pic_flag
+        skip_to_parameter_set(&mut bits, rbsp.kind)?;
+        u8::try_from(bits.ue()?).ok()
+    }
+}
+
+/// Returns whether a slice segment is the first one of its picture; `None` if the NAL unit is not a slice or is cut.
+///
+/// Needs no parameter sets.
+#[must_use]
+pub fn starts_picture(unit: &[u8]) -> Option<bool> {
+    let rbsp = Rbsp::of_slice(unit)?;
+    BitReader::new(&rbsp.bytes).flag()
+}
+
+fn skip_to_parameter_set(bits: &mut BitReader<'_>, kind: NalType) -> Option<()> {
+    // BLA_W_LP to RSV_IRAP_VCL23 have no_output_of_prior_pics_flag.
+    if (16..=23).contains(&kind.0) {
+        bits.flag()?;
+    }
+    Some(())
+}
+
+/// The start of a slice without emulation prevention.
+struct Rbsp {
+    kind: NalType,
+    temporal_id: u8,
+    bytes: Vec<u8>,
+}
+
+impl Rbsp {
+    fn of_slice(unit: &[u8]) -> Option<Self> {
         let kind = NalType::of(unit).filter(|kind| kind.is_slice())?;
+        // nuh_temporal_id_plus1 is never 0 (7.4.2.2); a damaged 0 counts as the lowest layer.
         let temporal_id = (unit.get(1)? & 7).saturating_sub(1);
         let body = unit.get(2..)?;
         let bytes = without_emulation_prevention(body.get(..HEADER_BYTES).unwrap_or(body));
-        let mut bits = BitReader::new(&bytes);
-        let first = bits.flag()?;
-        let mut order_lsb = None;
-        if first && !matches!(kind, NalType::IDR | NalType::IDR_WITH_LEADING) {
-            order_lsb = Some(order(&mut bits, kind, sps, sets)?);
-        }
-        Some(Self { kind, temporal_id, first, order_lsb })
+        Some(Self { kind, temporal_id, bytes })
     }
-}
-
-fn order(bits: &mut BitReader<'_>, kind: NalType, sps: &Sps, sets: &ParameterSets) -> Option<u32> {
-    if (16..=23).contains(&kind.0) {
-        bits.flag()?; // no_output_of_prior_pics_flag
-    }
-    let picture = bits.ue()?;
-    let picture = sets.picture().iter().find_map(|unit| PictureSet::parse(unit).filter(|set| set.id == picture))?;
-    bits.skip(picture.extra_bits)?;
-    bits.ue()?; // slice_type
-    if picture.output_flag {
-        bits.flag()?;
-    }
-    if sps.separate_planes {
-        bits.skip(2)?;
-    }
-    bits.bits(sps.order_bits.into())
-}
-
-/// What a picture parameter set says about slice headers (7.3.2.3.1).
-struct PictureSet {
-    id: u32,
-    output_flag: bool,
-    extra_bits: usize,
-}
-
-impl PictureSet {
-    fn parse(unit: &[u8]) -> Option<Self> {
-        let body = unit.get(2..)?;
-        let bytes = without_emulation_prevention(body.get(..HEADER_BYTES).unwrap_or(body));
-        let mut bits = BitReader::new(&bytes);
-        let id = bits.ue()?;
-        bits.ue()?; // pps_seq_parameter_set_id
-        bits.flag()?; // dependent_slice_segments_enabled_flag
-        let output_flag = bits.flag()?;
-        let extra_bits = usize::try_from(bits.bits(3)?).ok()?;
-        Some(Self { id, output_flag, extra_bits })
-    }
-}
-
-/// Follows the picture order count over a stream (8.3.1), so that pictures in decoding order can be put in order of showing.
-#[derive(Clone, Debug, Default)]
-pub struct PictureOrder {
-    /// Most significant part and lowest bits of the last picture that counts for the next.
-    previous: (i64, i64),
-}
-
-impl PictureOrder {
-    /// At the start of a stream.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// The count of the picture that begins with this slice: larger is shown later, as long as no IDR or BLA lies between.
-    pub fn next(&mut self, slice: &SliceHeader, sps: &Sps) -> i64 {
-        let (span, lsb) = (1i64 << sps.order_bits.min(16), i64::from(slice.order_lsb.unwrap_or(0)));
-        let (msb, previous) = self.previous;
-        let msb = if slice.kind.restarts() {
-            0
-        } else if lsb < previous && previous - lsb >= span / 2 {
-            msb.saturating_add(span)
-        } else if lsb > previous && lsb - previous > span / 2 {
-            msb.saturating_sub(span)
-        } else {
-            msb
-        };
-        if slice.temporal_id == 0 && !is_skipped(slice.kind) {
-            self.previous = (msb, lsb);
-        }
-        msb.saturating_add(lsb)
-    }
-}
-
-/// Leading pictures and pictures that nothing is predicted from in their layer do not count for the next one.
-const fn is_skipped(kind: NalType) -> bool {
-    matches!(kind.0, 0 | 2 | 4 | 6..=10 | 12 | 14)
 }

@@ -1,11 +1,13 @@
-//! The sequence parameter set (H.265 7.3.2.2): picture size, profile, level, frame rate.
+//! The sequence parameter set (H.265 7.3.2.2).
 
 use super::NalType;
-use crate::codec::bit_reader::{BitReader, without_emulation_prevention};
+use super::sps_tail::Tail;
+use crate::codec::bit_reader::without_emulation_prevention;
 use crate::codec::limits;
-use crate::codec::sps::{Fields, FrameRate, SpsError, cropped};
+use crate::codec::syntax::{Cropping, Fields, SyntaxError, check_side};
+use crate::codec::vui::{FrameRate, VideoSignal};
 
-/// What a sequence parameter set says, as far as a container or an application wants it.
+/// The fields of a sequence parameter set that containers, cutters and decoders need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Sps {
@@ -17,25 +19,34 @@ pub struct Sps {
     pub width: u32,
     /// Height of the shown picture in pixels, after the conformance window.
     pub height: u32,
-    /// `chroma_format_idc`: 0 grey, 1 is 4:2:0, 2 is 4:2:2, 3 is 4:4:4.
+    /// Width of the coded picture in pixels.
+    pub coded_width: u32,
+    /// Height of the coded picture in pixels.
+    pub coded_height: u32,
+    /// `chroma_format_idc`: 0 is grey, 1 is 4:2:0, 2 is 4:2:2, 3 is 4:4:4.
     pub chroma_format: u8,
-    /// Bits of a luma sample.
+    /// Bits per luma sample.
     pub luma_bits: u8,
-    /// Bits of a chroma sample.
+    /// Bits per chroma sample.
     pub chroma_bits: u8,
-    /// Temporal layers, 1 to 7.
+    /// Number of temporal layers, 1 to 7.
     pub temporal_layers: u8,
     /// `sps_temporal_id_nesting_flag`.
     pub temporal_nesting: bool,
     /// Bits of `slice_pic_order_cnt_lsb`.
     pub order_bits: u8,
-    /// The colour planes are coded apart, each slice naming its plane.
+    /// `separate_colour_plane_flag`: each slice belongs to one colour plane.
     pub separate_planes: bool,
-    /// Frames a second as the VUI states them, if it does.
+    /// `sps_max_dec_pic_buffering` of the layer that needs most: pictures a decoder must keep, the current one included.
+    /// `None` if the fields after the picture order count cannot be read.
+    pub buffered_pictures: Option<u32>,
+    /// The frame rate, if the VUI states it.
     pub frame_rate: Option<FrameRate>,
+    /// The colour description, if the VUI states it.
+    pub video_signal: Option<VideoSignal>,
 }
 
-/// The twelve bytes of the general profile, tier and level (H.265 7.3.3), as they stand in SPS and hvcC.
+/// The twelve bytes of general profile, tier and level (H.265 7.3.3), which SPS and hvcC contain alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ProfileTierLevel {
@@ -50,7 +61,7 @@ pub struct ProfileTierLevel {
 }
 
 impl ProfileTierLevel {
-    /// As in an hvcC.
+    /// Returns the bytes as in an hvcC.
     #[must_use]
     pub fn to_bytes(&self) -> [u8; 12] {
         let [_, _, constraints @ ..] = self.constraints.to_be_bytes();
@@ -64,22 +75,22 @@ impl ProfileTierLevel {
 }
 
 impl Sps {
-    /// Reads an SPS NAL unit, its header of two bytes included; emulation prevention is removed here.
+    /// Parses an SPS NAL unit, including its header of two bytes and its emulation prevention bytes.
     ///
     /// # Errors
-    /// [`SpsError`]; what stands behind the picture order count and cannot be read only leaves the frame rate empty.
-    pub fn parse(unit: &[u8]) -> Result<Self, SpsError> {
+    /// [`SyntaxError`]. Fields after the picture order count that cannot be read are not an error: they stay `None`.
+    pub fn parse(unit: &[u8]) -> Result<Self, SyntaxError> {
         let kind = NalType::of(unit).unwrap_or(NalType(0));
         if kind != NalType::SPS {
-            return Err(SpsError::NotSps { found: kind.0 });
+            return Err(SyntaxError::WrongType { found: kind.0, expected: "sequence parameter set (type 33)" });
         }
         let bytes = without_emulation_prevention(unit.get(2..).unwrap_or_default());
-        Fields::new(&bytes, unit.len()).h265()
+        Fields::new(&bytes, unit.len()).h265_sps()
     }
 }
 
 impl Fields<'_> {
-    fn h265(&mut self) -> Result<Sps, SpsError> {
+    fn h265_sps(&mut self) -> Result<Sps, SyntaxError> {
         self.bits(4)?; // sps_video_parameter_set_id
         let sub_layers = self.byte(3)?;
         let temporal_nesting = self.flag()?;
@@ -87,16 +98,21 @@ impl Fields<'_> {
         let id = self.small("sps_seq_parameter_set_id", 15)?;
         let chroma_format = self.small("chroma_format_idc", 3)?;
         let separate_planes = chroma_format == 3 && self.flag()?;
-        let (width, height) = self.size_in_window(chroma_format)?;
+        let coded_width = self.ue("pic_width_in_luma_samples", u32::MAX)?;
+        let coded_height = self.ue("pic_height_in_luma_samples", u32::MAX)?;
+        check_side(coded_width, coded_height)?;
+        let (width, height) = self.conformance_window(chroma_format)?.apply(coded_width, coded_height)?;
         let luma_bits = self.small("bit_depth_luma_minus8", 8)?.saturating_add(8);
         let chroma_bits = self.small("bit_depth_chroma_minus8", 8)?.saturating_add(8);
         let order_bits = self.small("log2_max_pic_order_cnt_lsb_minus4", 12)?.saturating_add(4);
-        let frame_rate = Tail { bits: &mut self.bits, order_bits }.frame_rate(sub_layers);
+        let tail = Tail::read(&mut self.bits, sub_layers, order_bits);
         Ok(Sps {
             id,
             profile_tier_level,
             width,
             height,
+            coded_width,
+            coded_height,
             chroma_format,
             luma_bits,
             chroma_bits,
@@ -104,11 +120,14 @@ impl Fields<'_> {
             temporal_nesting,
             order_bits,
             separate_planes,
-            frame_rate,
+            buffered_pictures: tail.buffered_pictures,
+            frame_rate: tail.frame_rate,
+            video_signal: tail.video_signal,
         })
     }
 
-    fn profile_tier_level(&mut self, sub_layers: u8) -> Result<ProfileTierLevel, SpsError> {
+    /// Reads `profile_tier_level` (7.3.3) and skips the entries of the temporal sub-layers.
+    fn profile_tier_level(&mut self, sub_layers: u8) -> Result<ProfileTierLevel, SyntaxError> {
         let profile = self.byte(8)?;
         let compatibility = self.bits(32)?;
         let constraints = u64::from(self.bits(16)?) << 32 | u64::from(self.bits(32)?);
@@ -117,6 +136,7 @@ impl Fields<'_> {
         for _ in 0..sub_layers {
             present.push((self.flag()?, self.flag()?));
         }
+        // The flags are padded to eight layers of two bits, but only if there is any layer.
         if sub_layers > 0 {
             self.bits(u32::from(8 - sub_layers).saturating_mul(2))?;
         }
@@ -127,144 +147,18 @@ impl Fields<'_> {
         Ok(ProfileTierLevel { profile, compatibility, constraints, level })
     }
 
-    /// Width and height after the conformance window.
-    fn size_in_window(&mut self, chroma_format: u8) -> Result<(u32, u32), SpsError> {
-        let width = self.ue("pic_width_in_luma_samples", limits::PICTURE_SIDE)?;
-        let height = self.ue("pic_height_in_luma_samples", limits::PICTURE_SIDE)?;
-        let mut window = [0; 4];
-        if self.flag()? {
-            let mut offset = || self.ue("conf_win_offset", limits::PICTURE_SIDE);
-            window = [offset()?, offset()?, offset()?, offset()?];
+    fn conformance_window(&mut self, chroma_format: u8) -> Result<Cropping, SyntaxError> {
+        if !self.flag()? {
+            return Ok(Cropping::default());
         }
+        let mut offset = || self.ue("conf_win_offset", limits::PICTURE_SIDE);
+        let offsets = [offset()?, offset()?, offset()?, offset()?];
+        // SubWidthC and SubHeightC (table 6-1).
         let unit = match chroma_format {
             1 => (2, 2),
             2 => (2, 1),
             _ => (1, 1),
         };
-        cropped((width, height), unit, window)
+        Ok(Cropping::new(offsets, unit))
     }
 }
-
-/// What stands between the picture order count and the VUI, and the VUI itself: read for the frame rate only.
-struct Tail<'a, 'b> {
-    bits: &'a mut BitReader<'b>,
-    order_bits: u8,
-}
-
-impl Tail<'_, '_> {
-    fn frame_rate(&mut self, sub_layers: u8) -> Option<FrameRate> {
-        let all = self.bits.flag()?;
-        for _ in 0..if all { sub_layers.saturating_add(1) } else { 1 } {
-            self.codes(3)?; // buffering, reordering, latency
-        }
-        self.codes(6)?; // block sizes and depths
-        if self.bits.flag()? && self.bits.flag()? {
-            self.scaling_lists()?;
-        }
-        self.bits.skip(2)?; // amp_enabled_flag, sample_adaptive_offset_enabled_flag
-        if self.bits.flag()? {
-            self.bits.skip(8)?; // PCM bit depths
-            self.codes(2)?;
-            self.bits.skip(1)?;
-        }
-        self.short_term_sets()?;
-        if self.bits.flag()? {
-            let pictures = self.bits.ue().filter(|&pictures| pictures <= 32)?;
-            for _ in 0..pictures {
-                self.bits.skip(usize::from(self.order_bits).saturating_add(1))?;
-            }
-        }
-        self.bits.skip(2)?; // temporal motion vectors, intra smoothing
-        if self.bits.flag()? { self.vui() } else { None }
-    }
-
-    fn codes(&mut self, count: u32) -> Option<()> {
-        for _ in 0..count {
-            self.bits.ue()?;
-        }
-        Some(())
-    }
-
-    /// `scaling_list_data` (7.3.4).
-    fn scaling_lists(&mut self) -> Option<()> {
-        for size in 0..4u32 {
-            let lists = if size == 3 { 2 } else { 6 };
-            for _ in 0..lists {
-                if !self.bits.flag()? {
-                    self.bits.ue()?;
-                    continue;
-                }
-                let coefficients = if size == 0 { 16 } else { 64 };
-                let first = u32::from(size > 1);
-                for _ in 0..first + coefficients {
-                    self.bits.se()?;
-                }
-            }
-        }
-        Some(())
-    }
-
-    /// The `st_ref_pic_set`s (7.3.7).
-    fn short_term_sets(&mut self) -> Option<()> {
-        let sets = self.bits.ue().filter(|&sets| sets <= 64)?;
-        let mut pictures = 0u32;
-        for set in 0..sets {
-            if set > 0 && self.bits.flag()? {
-                pictures = self.predicted_set(pictures)?;
-                continue;
-            }
-            let negative = self.bits.ue().filter(|&count| count <= 16)?;
-            let positive = self.bits.ue().filter(|&count| count <= 16)?;
-            pictures = negative.saturating_add(positive);
-            for _ in 0..pictures {
-                self.bits.ue()?;
-                self.bits.flag()?;
-            }
-        }
-        Some(())
-    }
-
-    /// A set predicted from the one before, which has `pictures`; how many this one has.
-    fn predicted_set(&mut self, pictures: u32) -> Option<u32> {
-        self.bits.flag()?; // delta_rps_sign
-        self.bits.ue()?; // abs_delta_rps_minus1
-        let mut kept = 0u32;
-        for _ in 0..=pictures {
-            let used = self.bits.flag()?;
-            let in_set = used || self.bits.flag()?;
-            kept = kept.saturating_add(u32::from(in_set));
-        }
-        Some(kept)
-    }
-
-    /// The frame rate of the VUI (E.2.1).
-    fn vui(&mut self) -> Option<FrameRate> {
-        if self.bits.flag()? && self.bits.bits(8)? == EXTENDED_SAR {
-            self.bits.skip(32)?;
-        }
-        if self.bits.flag()? {
-            self.bits.skip(1)?; // overscan_appropriate_flag
-        }
-        if self.bits.flag()? {
-            self.bits.skip(4)?; // video_format, video_full_range_flag
-            if self.bits.flag()? {
-                self.bits.skip(24)?; // colour description
-            }
-        }
-        if self.bits.flag()? {
-            self.codes(2)?; // chroma sample locations
-        }
-        self.bits.skip(3)?; // neutral chroma, field sequence, frame field info
-        if self.bits.flag()? {
-            self.codes(4)?; // default display window
-        }
-        if !self.bits.flag()? {
-            return None;
-        }
-        let (tick, scale) = (self.bits.bits(32)?, self.bits.bits(32)?);
-        (tick > 0 && scale > 0).then_some(FrameRate { frames: scale.into(), seconds: tick.into() })
-    }
-}
-
-/// `aspect_ratio_idc` that is followed by a width and a height (table E.1).
-const EXTENDED_SAR: u32 = 255;

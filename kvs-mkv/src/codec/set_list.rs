@@ -1,23 +1,23 @@
-//! A list of parameter sets of one kind, by number, and what a new one does to it.
+//! Lists of parameter sets of one kind, and the records (avcC, hvcC) that contain them.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::limits;
 
-/// What an access unit did to the parameter sets that are known.
+/// How the parameter sets of an access unit changed the known ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SetChange {
-    /// It had none, or the ones that are known.
+    /// The access unit had no sets, or only known ones.
     None,
-    /// It brought sets with new numbers; what was known stays valid.
+    /// It had sets with new numbers; the known ones stay valid.
     Added,
-    /// It gave a known number a new content: a decoder needs a new codec private data, a session a new start.
+    /// It had a known number with new content: the decoder needs new codec private data, and so the stream a new segment.
     Replaced,
 }
 
 impl SetChange {
-    /// The graver of two changes.
+    /// Returns the more serious of two changes.
     pub(super) const fn and(self, other: Self) -> Self {
         match (self, other) {
             (Self::Replaced, _) | (_, Self::Replaced) => Self::Replaced,
@@ -27,7 +27,7 @@ impl SetChange {
     }
 }
 
-/// Puts a set into the list of its kind; `number_of` reads its number, `None` for one that cannot be read.
+/// Adds a set to the list of its kind; `number_of` reads the number of a set, `None` if it cannot be read.
 pub(super) fn put(list: &mut Vec<Bytes>, unit: &[u8], number_of: impl Fn(&[u8]) -> Option<u32>) -> SetChange {
     if list.iter().any(|known| known == unit) {
         return SetChange::None;
@@ -38,14 +38,14 @@ pub(super) fn put(list: &mut Vec<Bytes>, unit: &[u8], number_of: impl Fn(&[u8]) 
         *known = unit;
         return SetChange::Replaced;
     }
-    // One more than may be: building a record then says so, and memory stays bounded.
+    // One more than a record can count: building the record then fails, and memory stays bounded.
     if list.len() <= limits::PICTURE_PARAMETER_SETS {
         list.push(unit);
     }
     SetChange::Added
 }
 
-/// Appends sets as both avcC and hvcC have them, each behind its length in 16 bits; the length that does not fit is the error.
+/// Appends sets as avcC and hvcC contain them, each after its length in 16 bits. The error is the length that does not fit.
 pub(super) fn put_lengths(record: &mut BytesMut, sets: &[Bytes]) -> Result<(), usize> {
     for set in sets {
         record.put_u16(u16::try_from(set.len()).map_err(|_| set.len())?);
@@ -54,7 +54,7 @@ pub(super) fn put_lengths(record: &mut BytesMut, sets: &[Bytes]) -> Result<(), u
     Ok(())
 }
 
-/// Reads the fields of an avcC or hvcC; the error is where the field that does not fit begins.
+/// Reads the fields of an avcC or hvcC. The error is the offset of the field that does not fit.
 #[derive(Debug)]
 pub(super) struct RecordReader<'a> {
     record: &'a [u8],
@@ -77,16 +77,16 @@ impl<'a> RecordReader<'a> {
         Ok(self.bytes(1)?.first().copied().unwrap_or_default())
     }
 
-    /// A big-endian number of 16 bits.
+    /// Reads a big-endian number of 16 bits.
     pub(super) fn short(&mut self) -> Result<usize, usize> {
         Ok(self.bytes(2)?.iter().fold(0, |value, &byte| value << 8 | usize::from(byte)))
     }
 
-    /// Hands `count` sets, each behind its length in 16 bits, to `take`.
-    pub(super) fn sets(&mut self, count: usize, take: &mut impl FnMut(&'a [u8])) -> Result<(), usize> {
+    /// Appends `count` sets to `units`, each read after its length in 16 bits.
+    pub(super) fn sets(&mut self, count: usize, units: &mut Vec<&'a [u8]>) -> Result<(), usize> {
         for _ in 0..count {
             let length = self.short()?;
-            take(self.bytes(length)?);
+            units.push(self.bytes(length)?);
         }
         Ok(())
     }
