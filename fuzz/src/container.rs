@@ -7,7 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use kvs_mkv::fragment::{Fragment, FragmentError, FragmentReader, Merger, Times};
 use kvs_mkv::{
-    Chunks, CodecId, Event, Frame, Limits, ParseError, Parser, SegmentInfo, Tag, Track, TrackKind, TrackNumber, Writer,
+    Chunks, CodecId, Event, Frame, Limits, ParseError, Parser, Position, SegmentInfo, Tag, Track, TrackKind,
+    TrackNumber, Writer,
 };
 
 /// Small ceilings, so that a fuzzer reaches them.
@@ -44,7 +45,7 @@ fn pieces(sizes: &[usize], stream: &Bytes) -> Vec<Bytes> {
     vec![rest]
 }
 
-type Events = (Vec<(Event, std::ops::Range<u64>)>, Result<(), ParseError>);
+type Events = (Vec<(Event, Position)>, Result<(), ParseError>);
 
 fn events(pieces: Vec<Bytes>) -> Events {
     let mut parser = Parser::new(limits());
@@ -52,8 +53,8 @@ fn events(pieces: Vec<Bytes>) -> Events {
     for piece in pieces {
         parser.push(piece);
         loop {
-            match parser.next_event() {
-                Ok(Some(event)) => events.push((event, parser.span())),
+            match parser.next_event_with_position() {
+                Ok(Some(event)) => events.push(event),
                 Ok(None) => break,
                 Err(error) => {
                     assert_eq!(parser.next_event(), Err(error), "an error stays");

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use kvs_mkv::codec::aac::{self, AudioSpecificConfig};
-use kvs_mkv::{CodecId, Event, Frame, Limits, ParseError, Parser, Problem, Track, TrackKind, TrackNumber};
+use kvs_mkv::{CodecId, Event, Frame, Limits, ParseError, Parser, Position, Problem, Track, TrackKind, TrackNumber};
 
 use super::form::Form;
 use super::input::Input;
@@ -21,8 +21,8 @@ pub(super) fn read(input: &Input) -> Result<Vec<Stream>, MediaError> {
         }
         at = at.saturating_add(piece.len() as u64);
         parser.push(piece);
-        while let Some(event) = parser.next_event().map_err(|error| broken(input, error))? {
-            reader.take(event, parser.payload_offset())?;
+        while let Some((event, position)) = parser.next_event_with_position().map_err(|error| broken(input, error))? {
+            reader.take(event, position)?;
         }
     }
     parser.finish().map_err(|error| broken(input, error))?;
@@ -59,7 +59,7 @@ struct Chosen {
 
 impl Reader<'_> {
     /// Takes what comes next; `at` is where the payload of a frame lies.
-    fn take(&mut self, event: Event, at: u64) -> Result<(), MediaError> {
+    fn take(&mut self, event: Event, position: Position) -> Result<(), MediaError> {
         match event {
             Event::Tracks(tracks) if self.tracks.is_empty() => self.choose(tracks),
             Event::Tracks(tracks) if tracks != self.tracks => {
@@ -69,7 +69,7 @@ impl Reader<'_> {
                 self.start.get_or_insert(i64::try_from(at.as_nanos()).unwrap_or(i64::MAX));
                 Ok(())
             }
-            Event::Frame(frame) => self.frame(frame, at),
+            Event::Frame(frame) => self.frame(frame, position.payload.unwrap_or(position.span.start)),
             _ => Ok(()),
         }
     }

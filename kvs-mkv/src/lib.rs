@@ -6,7 +6,7 @@
 
 pub mod codec;
 pub mod fragment;
-pub mod service;
+pub mod rules;
 
 mod chunks;
 mod document;
@@ -15,16 +15,16 @@ mod limits;
 mod parser;
 mod writer;
 
-pub use chunks::{Chunks, IntoIter};
+pub use chunks::{Chunks, ChunksIntoIter};
 pub use document::{
     AudioSettings, CodecId, Frame, InvalidTrackNumber, SegmentInfo, Tag, Track, TrackKind, TrackNumber, VideoSettings,
 };
 pub use ebml::ElementId;
 pub use limits::Limits;
-pub use parser::{Event, ParseError, Parser, Problem};
+pub use parser::{Event, ParseError, Parser, Position, Problem};
 pub use writer::{WriteError, Writer, WriterError};
 
-pub use kvs_types::{FragmentNumber, InvalidField};
+pub use kvs_types::{ErrorId, FragmentNumber, InvalidField};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

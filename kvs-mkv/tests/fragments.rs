@@ -6,8 +6,8 @@ mod common;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use kvs_mkv::ErrorId;
 use kvs_mkv::fragment::{Fragment, FragmentError, FragmentReader, Joined, MergeError, Merger, Times};
-use kvs_mkv::service::ErrorId;
 use kvs_mkv::{
     Chunks, CodecId, ElementId, Frame, Limits, Problem, SegmentInfo, Tag, Track, TrackKind, TrackNumber, WriteError,
     Writer,

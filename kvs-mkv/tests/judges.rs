@@ -38,10 +38,10 @@ fn by_us(file: &Path) -> (Vec<Track>, Vec<Packet>) {
     assert_eq!(end, Ok(()), "{}", file.display());
     let mut tracks = Vec::new();
     let mut packets = Vec::new();
-    for (event, _, payload) in events {
+    for (event, position) in events {
         match event {
             Event::Tracks(found) => tracks = found,
-            Event::Frame(frame) => packets.push(packet(&frame, Some(payload))),
+            Event::Frame(frame) => packets.push(packet(&frame, position.payload)),
             _ => {}
         }
     }

@@ -67,9 +67,9 @@ fn a_parsed_payload_is_the_very_bytes_that_were_pushed() {
         let mut parser = Parser::new(Limits::default());
         for from in (0..stream.len()).step_by(piece) {
             parser.push(stream.slice(from..stream.len().min(from + piece)));
-            while let Some(event) = parser.next_event().unwrap() {
+            while let Some((event, position)) = parser.next_event_with_position().unwrap() {
                 let Event::Frame(frame) = event else { continue };
-                let mut expected = usize::try_from(parser.payload_offset()).unwrap();
+                let mut expected = usize::try_from(position.payload.unwrap()).unwrap();
                 for slice in &frame.data {
                     // The last bytes of the stream may be a piece too short to keep as it is.
                     if frame.data.len() - 9000 + slice.len() >= 512 {

@@ -152,13 +152,15 @@ proptest! {
     }
 
     #[test]
-    fn spans_and_payload_offsets_point_at_the_bytes(info in info(), tracks in tracks(), acts in vec(act(), 0..30)) {
+    fn positions_point_at_elements_and_payloads(info in info(), tracks in tracks(), acts in vec(act(), 0..30)) {
         let (stream, _) = write(&info, &tracks, acts);
         let mut covered = 0;
-        for (event, span, payload) in parse_whole(&stream).0 {
+        for (event, position) in parse_whole(&stream).0 {
+            let span = position.span;
             let (from, to) = (usize::try_from(span.start).unwrap(), usize::try_from(span.end).unwrap());
             prop_assert_eq!(from, covered, "this layout has no gaps");
             covered = to;
+            prop_assert_eq!(position.payload.is_some(), matches!(event, Event::Frame(_)));
             let first = stream[from..to].first().copied();
             match event {
                 Event::Segment(_) => prop_assert_eq!(first, Some(0x1A)),
@@ -167,7 +169,7 @@ proptest! {
                 Event::Cluster { .. } => prop_assert_eq!(to - from, 18),
                 Event::ClusterEnd => prop_assert_eq!(from, to),
                 Event::Frame(frame) => {
-                    let at = usize::try_from(payload).unwrap();
+                    let at = usize::try_from(position.payload.unwrap()).unwrap();
                     prop_assert_eq!(at, from + 13);
                     prop_assert_eq!(frame.data.into_bytes(), &stream[at..to]);
                 }

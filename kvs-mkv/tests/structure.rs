@@ -83,9 +83,9 @@ fn the_id_alone_of_the_next_element_ends_a_cluster() {
     parser.push(Bytes::from_static(&[0x12, 0x54, 0xC3]));
     assert_eq!(parser.next_event(), Ok(None));
     parser.push(Bytes::from_static(&[0x67]));
-    assert_eq!(parser.next_event(), Ok(Some(Event::ClusterEnd)));
-    let end = parser.span();
-    assert_eq!((end.start, end.end), ((head().len() + cluster(1).len() + 7) as u64, end.start));
+    let (event, position) = parser.next_event_with_position().unwrap().unwrap();
+    let (end, at) = (position.span, (head().len() + cluster(1).len() + 7) as u64);
+    assert_eq!((event, end.start, end.end, position.payload), (Event::ClusterEnd, at, at, None));
 }
 
 #[test]

@@ -106,14 +106,14 @@ impl<W: Write> Dump<W> {
     }
 
     fn events(&mut self) -> Result<(), DumpError> {
-        while let Some(event) = self.parser.next_event()? {
-            let at = self.parser.span().start;
+        while let Some((event, position)) = self.parser.next_event_with_position()? {
+            let at = position.span.start;
             match event {
                 Event::Segment(info) => self.lines.segment(at, &info)?,
                 Event::Tracks(tracks) => tracks.iter().try_for_each(|track| self.lines.track(at, track))?,
                 Event::Tags(tags) => self.lines.tags(at, &tags)?,
                 Event::Cluster { at: time } => self.lines.cluster(at, time)?,
-                Event::Frame(frame) => self.lines.frame(self.parser.payload_offset(), &frame)?,
+                Event::Frame(frame) => self.lines.frame(position.payload.unwrap_or(at), &frame)?,
                 Event::ClusterEnd => self.lines.line("cluster_end", json!({ "offset": at }))?,
                 _ => {}
             }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use kvs_mkv::service::{FragmentCheck, Violation};
-use kvs_mkv::{Chunks, ElementId, Event, Frame, Limits, ParseError, Parser, Problem, Tag, Track};
+use kvs_mkv::rules::{FragmentCheck, Violation};
+use kvs_mkv::{Chunks, ElementId, Event, Frame, Limits, ParseError, Parser, Position, Problem, Tag, Track};
 use kvs_types::{ErrorId, tag_names};
 
 use super::body_buffer::Tape;
@@ -104,8 +104,8 @@ impl Body {
     /// The next thing that happened, `None` when more input is needed.
     pub(super) fn poll(&mut self, now: Now) -> Option<Happening> {
         while self.happenings.is_empty() && !matches!(self.stage, Stage::Over) {
-            let drained = match self.parser.next_event() {
-                Ok(Some(event)) => self.on_event(event, now).map(|()| false),
+            let drained = match self.parser.next_event_with_position() {
+                Ok(Some((event, position))) => self.on_event(event, &position, now).map(|()| false),
                 Ok(None) => self.on_drained().map(|()| true),
                 Err(error) => Err(log_parse_error(error)),
             };
@@ -148,15 +148,15 @@ impl Body {
         matches!(self.stage, Stage::Fragment { .. })
     }
 
-    fn on_event(&mut self, event: Event, now: Now) -> Result<(), ErrorId> {
-        let span = self.parser.span();
+    fn on_event(&mut self, event: Event, position: &Position, now: Now) -> Result<(), ErrorId> {
+        let span = &position.span;
         self.settle_mark(span.end)?;
         match event {
             Event::Segment(_) => self.on_segment(span.start),
             Event::Tracks(tracks) => self.on_tracks(&tracks),
             Event::Tags(tags) => self.on_tags(tags, span.end),
             Event::Cluster { at } => self.on_cluster(at, span.start, now),
-            Event::Frame(frame) => self.on_frame(&frame),
+            Event::Frame(frame) => self.on_frame(&frame, position.payload.unwrap_or(span.start)),
             Event::ClusterEnd => self.on_cluster_end(span.end),
             other => {
                 tracing::debug!(?other, "an element with no place in a PutMedia body");
@@ -271,9 +271,9 @@ impl Body {
         Ok(())
     }
 
-    fn on_frame(&mut self, frame: &Frame) -> Result<(), ErrorId> {
+    fn on_frame(&mut self, frame: &Frame, payload: u64) -> Result<(), ErrorId> {
         let Stage::Fragment { session, open } = &mut self.stage else { return Err(ErrorId::INVALID_MKV_DATA) };
-        let offset = self.parser.payload_offset().saturating_sub(open.start);
+        let offset = payload.saturating_sub(open.start);
         session.check.frame(frame.track, frame.pts, frame.data.len() as u64).map_err(log_violation)?;
         open.frames.push(frame, offset, self.longest)
     }

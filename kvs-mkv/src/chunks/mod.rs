@@ -1,15 +1,20 @@
-//! A payload that may lie in several places: the zero-copy currency of these crates.
+//! A payload in one or more pieces, which is never copied.
+
+mod buf;
+mod into_iter;
 
 use std::fmt;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 
-/// The bytes of one payload as a short list of [`Bytes`], never joined unless asked.
+pub use into_iter::ChunksIntoIter;
+
+/// The bytes of a payload as a short list of [`Bytes`], joined only by [`into_bytes`](Self::into_bytes).
 ///
-/// A block that leaves the writer is a few header bytes and then the very payload that came in; a frame that leaves the
-/// parser is a list of slices of what was pushed. Cloning copies no payload.
+/// A block from the writer is a few header bytes followed by the payload of the frame, not a copy of it. A frame from the
+/// parser is a list of slices of the pushed input. Cloning does not copy the payload either.
 ///
-/// Memory: one small list (up to two pieces are held without an allocation) plus what each [`Bytes`] keeps alive.
+/// Memory: a small list (up to two pieces need no allocation), and the buffers behind the [`Bytes`].
 ///
 /// ```
 /// use bytes::Bytes;
@@ -26,6 +31,7 @@ pub struct Chunks {
     len: usize,
 }
 
+/// Most payloads have one piece (as pushed) or two (a length or header, and the data): those live in the struct itself.
 #[derive(Clone, Default)]
 enum List {
     #[default]
@@ -36,19 +42,19 @@ enum List {
 }
 
 impl Chunks {
-    /// An empty payload.
+    /// Creates an empty payload.
     #[must_use]
     pub const fn new() -> Self {
         Self { list: List::Empty, len: 0 }
     }
 
-    /// An empty payload with room for this many pieces.
+    /// Creates an empty payload with capacity for this many pieces.
     pub(crate) fn with_capacity(pieces: usize) -> Self {
         let list = if pieces > 2 { List::Many(Vec::with_capacity(pieces)) } else { List::Empty };
         Self { list, len: 0 }
     }
 
-    /// Of pieces that have `len` bytes in all, none of them empty.
+    /// Creates a payload from pieces of `len` bytes in total, none of them empty.
     pub(crate) fn from_pieces(pieces: Vec<Bytes>, len: usize) -> Self {
         debug_assert!(pieces.iter().all(|piece| !piece.is_empty()), "pieces have bytes");
         debug_assert_eq!(pieces.iter().map(Bytes::len).sum::<usize>(), len, "the length is that of the pieces");
@@ -59,7 +65,7 @@ impl Chunks {
         Self { list, len }
     }
 
-    /// Appends a piece; empty pieces are dropped.
+    /// Appends a piece; empty pieces are ignored.
     #[inline]
     pub fn push(&mut self, piece: Bytes) {
         if piece.is_empty() {
@@ -77,13 +83,13 @@ impl Chunks {
         };
     }
 
-    /// Puts a piece in front of all others; an empty one is dropped.
+    /// Inserts a piece before all others; an empty piece is ignored.
     #[inline]
     pub fn prepend(&mut self, piece: Bytes) {
         *self = std::mem::take(self).behind(piece);
     }
 
-    /// The same payload with `piece` in front of it.
+    /// Returns the same payload with `piece` before it.
     #[inline]
     pub(crate) fn behind(self, piece: Bytes) -> Self {
         if piece.is_empty() {
@@ -102,7 +108,7 @@ impl Chunks {
         Self { list, len }
     }
 
-    /// Puts `piece` in the place of the first one.
+    /// Replaces the first piece.
     #[inline]
     pub(crate) fn replace_first(&mut self, piece: Bytes) {
         let first = match &mut self.list {
@@ -123,19 +129,19 @@ impl Chunks {
         }
     }
 
-    /// How many bytes there are in all.
+    /// Returns the number of bytes.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there is no byte at all.
+    /// Returns whether there are no bytes.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// The pieces in order, none of them empty.
+    /// Returns the pieces in order; none of them is empty.
     #[inline]
     #[must_use]
     pub fn pieces(&self) -> &[Bytes] {
@@ -147,12 +153,12 @@ impl Chunks {
         }
     }
 
-    /// The pieces in order, none of them empty.
+    /// Iterates over the pieces in order; none of them is empty.
     pub fn iter(&self) -> std::slice::Iter<'_, Bytes> {
         self.pieces().iter()
     }
 
-    /// Joins the pieces: free for up to one piece, one allocation and one copy for more.
+    /// Joins the pieces: no cost for up to one piece, one allocation and one copy for more.
     #[inline]
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
@@ -174,50 +180,6 @@ fn join(pieces: &[Bytes], len: usize) -> Bytes {
         joined.extend_from_slice(piece);
     }
     joined.freeze()
-}
-
-impl Buf for Chunks {
-    fn remaining(&self) -> usize {
-        self.len
-    }
-
-    fn chunk(&self) -> &[u8] {
-        self.pieces().first().map_or(&[], |piece| piece)
-    }
-
-    fn advance(&mut self, count: usize) {
-        assert!(count <= self.len, "cannot advance by {count} past {} remaining bytes", self.len);
-        self.len -= count;
-        let mut left = count;
-        match &mut self.list {
-            List::Empty => {}
-            List::One([piece]) => piece.advance(left),
-            List::Two([first, second]) => {
-                if left < first.len() {
-                    first.advance(left);
-                } else {
-                    second.advance(left - first.len());
-                    self.list = List::One([std::mem::take(second)]);
-                }
-            }
-            List::Many(list) => {
-                let mut spent = 0;
-                for piece in list.iter_mut() {
-                    let step = left.min(piece.len());
-                    piece.advance(step);
-                    left -= step;
-                    if !piece.is_empty() {
-                        break;
-                    }
-                    spent += 1;
-                }
-                list.drain(..spent);
-            }
-        }
-        if self.len == 0 {
-            self.list = List::Empty;
-        }
-    }
 }
 
 impl From<Bytes> for Chunks {
@@ -256,52 +218,7 @@ impl Extend<Bytes> for Chunks {
     }
 }
 
-impl IntoIterator for Chunks {
-    type Item = Bytes;
-    type IntoIter = IntoIter;
-
-    fn into_iter(self) -> IntoIter {
-        IntoIter(match self.list {
-            List::Empty => Pieces::Few([Bytes::new(), Bytes::new()].into_iter()),
-            List::One([first]) => Pieces::Few([first, Bytes::new()].into_iter()),
-            List::Two(two) => Pieces::Few(two.into_iter()),
-            List::Many(list) => Pieces::Many(list.into_iter()),
-        })
-    }
-}
-
-/// The pieces of a [`Chunks`] by value, in order, none of them empty.
-#[derive(Debug)]
-pub struct IntoIter(Pieces);
-
-#[derive(Debug)]
-enum Pieces {
-    /// Empty ones stand where there is none.
-    Few(std::array::IntoIter<Bytes, 2>),
-    Many(std::vec::IntoIter<Bytes>),
-}
-
-impl Iterator for IntoIter {
-    type Item = Bytes;
-
-    fn next(&mut self) -> Option<Bytes> {
-        match &mut self.0 {
-            Pieces::Few(few) => few.find(|piece| !piece.is_empty()),
-            Pieces::Many(many) => many.next(),
-        }
-    }
-}
-
-impl<'a> IntoIterator for &'a Chunks {
-    type Item = &'a Bytes;
-    type IntoIter = std::slice::Iter<'a, Bytes>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.iter()
-    }
-}
-
-/// Equal when the bytes are equal, however they are cut.
+/// Equal if the bytes are equal, however they are divided into pieces.
 impl PartialEq for Chunks {
     fn eq(&self, other: &Self) -> bool {
         self.len == other.len && self.iter().flatten().eq(other.iter().flatten())
@@ -310,7 +227,7 @@ impl PartialEq for Chunks {
 
 impl Eq for Chunks {}
 
-/// Shows the length and the first bytes only: a payload is media, not text.
+/// Shows the length and the first bytes: a payload is media, not text.
 impl fmt::Debug for Chunks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Chunks({} bytes:", self.len)?;
@@ -321,11 +238,13 @@ impl fmt::Debug for Chunks {
     }
 }
 
-/// How many payload bytes `Debug` shows.
+/// Payload bytes that `Debug` shows.
 const DEBUG_BYTES: usize = 16;
 
 #[cfg(test)]
 mod tests {
+    use bytes::Buf as _;
+
     use super::*;
 
     fn three() -> Chunks {
@@ -333,14 +252,14 @@ mod tests {
     }
 
     #[test]
-    fn equality_ignores_the_cuts() {
+    fn equality_ignores_division_into_pieces() {
         assert_eq!(three(), Chunks::from(&b"abcdef"[..]));
         assert_ne!(three(), Chunks::from(&b"abcdeF"[..]));
         assert_eq!(three().pieces().len(), 3);
     }
 
     #[test]
-    fn advancing_drops_whole_pieces() {
+    fn advance_drops_whole_pieces() {
         let mut chunks = three();
         chunks.advance(3);
         assert_eq!((chunks.remaining(), chunks.chunk()), (3, &b"de"[..]));
@@ -349,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn any_number_of_pieces_behaves_alike() {
+    fn any_number_of_pieces_behaves_the_same() {
         for pieces in 0..6 {
             let cut: Vec<Bytes> = (0..pieces).map(|n| Bytes::from(vec![n; usize::from(n) + 1])).collect();
             let flat: Vec<u8> = cut.iter().flatten().copied().collect();
@@ -368,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn joining_one_piece_copies_nothing() {
+    fn joining_one_piece_does_not_copy() {
         let piece = Bytes::from(vec![7; 64]);
         let joined = Chunks::from(piece.clone()).into_bytes();
         assert_eq!(joined.as_ptr(), piece.as_ptr());

@@ -1,4 +1,4 @@
-//! One frame of one track: what the parser yields and the writer accepts.
+//! A frame of a track: what the parser returns and the writer takes.
 
 use std::fmt;
 use std::num::NonZeroU64;
@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use crate::Chunks;
 
-/// The number a block names its track by: 1 or more.
+/// The number by which blocks refer to a track; at least 1.
 ///
-/// Kinesis Video Streams takes video as track 1 and at most three tracks; other Matroska files may use any number
+/// Kinesis Video Streams takes video as track 1, and at most three tracks. Other Matroska files may use any number
 /// (RFC 9559 §5.1.4.1.1).
 ///
 /// ```
@@ -21,17 +21,17 @@ use crate::Chunks;
 pub struct TrackNumber(NonZeroU64);
 
 impl TrackNumber {
-    /// Track 1: video, wherever there is video.
+    /// Track 1: the video track, if there is one.
     pub const ONE: Self = Self(NonZeroU64::MIN);
-    /// Track 2: audio, by custom.
+    /// Track 2: usually the audio track.
     pub const TWO: Self = Self(NonZeroU64::MIN.saturating_add(1));
-    /// Track 3: the last one the service takes.
+    /// Track 3: the last one that the service accepts.
     pub const THREE: Self = Self(NonZeroU64::MIN.saturating_add(2));
 
-    /// Checks a number that came from outside.
+    /// Checks a number that comes from outside.
     ///
     /// # Errors
-    /// Zero and numbers beyond the largest an EBML variable-size integer holds (2^56 − 2) are refused.
+    /// [`InvalidTrackNumber`] for 0 and for numbers above 2^56 − 2, the largest EBML variable-size integer.
     pub const fn new(number: u64) -> Result<Self, InvalidTrackNumber> {
         match NonZeroU64::new(number) {
             Some(valid) if number <= LARGEST => Ok(Self(valid)),
@@ -39,7 +39,7 @@ impl TrackNumber {
         }
     }
 
-    /// The number itself.
+    /// Returns the number.
     #[must_use]
     pub const fn get(self) -> u64 {
         self.0.get()
@@ -61,19 +61,19 @@ impl fmt::Debug for TrackNumber {
     }
 }
 
-/// A track number of zero, or one that no block header can hold.
+/// A track number of 0, or one that does not fit a block header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("track number {number} is not between 1 and 72057594037927934")]
+#[error("track number {number} is out of range, it must be 1 to 72057594037927934")]
 #[non_exhaustive]
 pub struct InvalidTrackNumber {
-    /// What was given.
+    /// The rejected number.
     pub number: u64,
 }
 
-/// One frame of one track, as the parser yields it and the writer accepts it.
+/// A frame of a track: an access unit of video, or a block of audio samples.
 ///
-/// `pts` counts from the origin the stream uses: the Unix epoch with absolute timecodes (what Kinesis Video Streams
-/// calls `ABSOLUTE`), the start of the stream with relative ones.
+/// `pts` counts from the origin of the stream: the Unix epoch with absolute timecodes (`ABSOLUTE` in Kinesis Video
+/// Streams), the start of the stream with relative ones.
 ///
 /// ```
 /// use std::time::Duration;
@@ -85,37 +85,37 @@ pub struct InvalidTrackNumber {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Frame {
-    /// The track it belongs to.
+    /// The track of the frame.
     pub track: TrackNumber,
-    /// When it is to be shown or heard.
+    /// Presentation time.
     pub pts: Duration,
-    /// Whether decoding can start here; [`h264::is_keyframe`](crate::codec::h264::is_keyframe) and
-    /// [`h265::is_keyframe`](crate::codec::h265::is_keyframe) tell it of an access unit.
+    /// Whether decoding can start here. [`h264::is_keyframe`](crate::codec::h264::is_keyframe) and
+    /// [`h265::is_keyframe`](crate::codec::h265::is_keyframe) find out for an access unit.
     pub keyframe: bool,
-    /// Decoded but not shown.
+    /// Whether the frame is decoded but not shown.
     pub invisible: bool,
-    /// May be dropped without harm to other frames.
+    /// Whether the frame may be dropped without damage to other frames.
     pub discardable: bool,
-    /// How long it lasts, where the container says so (`BlockDuration`); the service ignores it.
+    /// How long the frame lasts, if the container states it (`BlockDuration`). The service ignores it.
     pub duration: Option<Duration>,
-    /// The coded bytes: length-prefixed NAL units, raw AAC, G.711 samples, ...
+    /// The payload: length-prefixed NAL units, raw AAC, G.711 samples, ...
     pub data: Chunks,
 }
 
 impl Frame {
-    /// A frame that is neither a key frame nor marked in any way.
+    /// Creates a frame without any flag.
     pub fn new(track: TrackNumber, pts: Duration, data: impl Into<Chunks>) -> Self {
         Self { track, pts, keyframe: false, invisible: false, discardable: false, duration: None, data: data.into() }
     }
 
-    /// Says whether decoding can start here.
+    /// Sets whether decoding can start here. Default: no.
     #[must_use]
     pub const fn with_keyframe(mut self, keyframe: bool) -> Self {
         self.keyframe = keyframe;
         self
     }
 
-    /// Says how long the frame lasts.
+    /// Sets how long the frame lasts. Default: unknown.
     #[must_use]
     pub const fn with_duration(mut self, duration: Option<Duration>) -> Self {
         self.duration = duration;
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn track_numbers_hold_their_bounds() {
+    fn limits_track_numbers_to_ebml_range() {
         assert_eq!(TrackNumber::new(0), Err(InvalidTrackNumber { number: 0 }));
         assert_eq!(TrackNumber::new(LARGEST).map(TrackNumber::get), Ok(LARGEST));
         assert!(TrackNumber::new(LARGEST + 1).is_err());

@@ -1,8 +1,8 @@
-//! What a Segment says about itself.
+//! The header of a Segment.
 
 use std::time::Duration;
 
-/// The Info element (RFC 9559 §5.1.2): identity, time unit and the programs that wrote it.
+/// The Info element (RFC 9559 §5.1.2): identity, time unit and writing program of a segment.
 ///
 /// ```
 /// use std::time::Duration;
@@ -14,18 +14,19 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SegmentInfo {
-    /// `SegmentUUID`: 16 bytes, not all zero; all zero only where a file that was read has none.
+    /// `SegmentUUID`: 16 bytes, not all zero. All zero only for a parsed file that has none.
     pub uid: [u8; 16],
-    /// `TimestampScale`: how long one unit of a timecode lasts. Default 1 ms, so that a cluster may span 32 s.
+    /// `TimestampScale`: the duration of one timecode unit. Default: 1 ms, so that a cluster may span 32 s.
     pub timecode_scale: Duration,
-    /// `Title`. Default `Kinesis Video SDK`, as the service's own SDKs write it.
+    /// `Title`. Default: `Kinesis Video SDK`, as the producer SDK for C writes it.
     pub title: String,
-    /// The program: written as `MuxingApp` and `WritingApp`, read from `WritingApp`. Default `kvs-mkv` and its version.
+    /// The writing program: written as `MuxingApp` and `WritingApp`, read from `WritingApp`. Default: `kvs-mkv` and its
+    /// version.
     pub app: String,
 }
 
 impl SegmentInfo {
-    /// A Segment with this uid, in units of a millisecond.
+    /// Creates the header of a segment with this uid and timecodes in milliseconds.
     #[must_use]
     pub fn new(uid: [u8; 16]) -> Self {
         Self {
@@ -36,7 +37,7 @@ impl SegmentInfo {
         }
     }
 
-    /// Sets how long one unit of a timecode lasts, in whole nanoseconds.
+    /// Sets the duration of one timecode unit, in whole nanoseconds.
     #[must_use]
     pub const fn with_timecode_scale(mut self, timecode_scale: Duration) -> Self {
         self.timecode_scale = timecode_scale;
@@ -50,7 +51,7 @@ impl SegmentInfo {
         self
     }
 
-    /// Sets the name of the program that writes.
+    /// Sets the name of the writing program.
     #[must_use]
     pub fn with_app(mut self, app: impl Into<String>) -> Self {
         self.app = app.into();

@@ -1,9 +1,9 @@
-//! Fragment metadata as Matroska carries it: a name and a value.
+//! A tag: fragment metadata as Matroska carries it.
 
-/// One name and its value: a Matroska SimpleTag (RFC 9559 §5.1.8.1.2).
+/// A name and a value: a Matroska SimpleTag (RFC 9559 §5.1.8.1.2).
 ///
-/// The service calls these fragment metadata. Its limits are in [`kvs_types::limits`]; the
-/// container itself knows none.
+/// The service calls tags fragment metadata. The container does not limit them; the limits of the service are checked by
+/// [`FragmentCheck::tag`](crate::rules::FragmentCheck::tag).
 ///
 /// ```
 /// use kvs_mkv::Tag;
@@ -16,12 +16,12 @@
 pub struct Tag {
     /// `TagName`.
     pub name: String,
-    /// `TagString`; empty where a tag says all by its name.
+    /// `TagString`; may be empty.
     pub value: String,
 }
 
 impl Tag {
-    /// A tag of this name and value.
+    /// Creates a tag.
     pub fn new(name: impl Into<String>, value: impl Into<String>) -> Self {
         Self { name: name.into(), value: value.into() }
     }

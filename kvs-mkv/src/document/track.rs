@@ -1,4 +1,4 @@
-//! What a track is: its number, codec, codec private data and picture or sound settings.
+//! A track: its number, codec, codec private data and video or audio settings.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -19,31 +19,31 @@ use crate::TrackNumber;
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Track {
-    /// How blocks name it.
+    /// The number by which blocks refer to the track.
     pub number: TrackNumber,
-    /// A number that stays the same over remuxing; never zero. By default the track number.
+    /// A number that stays the same when the file is remuxed; never 0. Default: the track number.
     pub uid: u64,
-    /// Picture, sound or something else.
+    /// Video, audio or something else.
     pub kind: TrackKind,
-    /// A name for people, at most [`TRACK_NAME_BYTES`](kvs_types::limits::TRACK_NAME_BYTES) for the service.
+    /// A name for people. The service accepts at most 32 bytes.
     pub name: Option<String>,
     /// The codec.
     pub codec: CodecId,
-    /// What a decoder must know before the first frame: avcC, hvcC, AudioSpecificConfig, WAVEFORMATEX. Empty where there is none.
+    /// What a decoder needs before the first frame: avcC, hvcC, AudioSpecificConfig, WAVEFORMATEX. Empty if there is none.
     pub codec_private: Bytes,
     /// Picture size, for video.
     pub video: Option<VideoSettings>,
-    /// Sampling, for audio.
+    /// Sample format, for audio.
     pub audio: Option<AudioSettings>,
-    /// Time between frames where the container states one.
+    /// Time between frames, if the container states it.
     pub default_duration: Option<Duration>,
-    /// Whether the container compresses or encrypts the frames (RFC 9559 §5.1.4.1.31). The parser hands them out as they
-    /// stand, which is not what the codec wrote; the writer refuses such a track, and no camera makes one.
+    /// Whether the container compresses or encrypts the frames (RFC 9559 §5.1.4.1.31). The parser returns such frames as they
+    /// are stored, so they are not what the codec produced. The writer rejects such a track.
     pub encoded: bool,
 }
 
 impl Track {
-    /// A track with nothing set beyond what every track needs; its uid is its number.
+    /// Creates a track without name, codec private data and settings; its uid is its number.
     pub fn new(number: TrackNumber, kind: TrackKind, codec: impl Into<CodecId>) -> Self {
         Self {
             number,
@@ -59,7 +59,7 @@ impl Track {
         }
     }
 
-    /// Names the track for people.
+    /// Sets the name for people.
     #[must_use]
     pub fn with_name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
@@ -80,7 +80,7 @@ impl Track {
         self
     }
 
-    /// Sets the sampling frequency in Hz, the number of channels and the bits of a sample where they matter.
+    /// Sets the sampling frequency in Hz, the number of channels and the bits per sample, if the codec needs them.
     #[must_use]
     pub const fn with_audio(mut self, sampling_frequency: f64, channels: u64, bit_depth: Option<u64>) -> Self {
         self.audio = Some(AudioSettings { sampling_frequency, channels, bit_depth });
@@ -88,22 +88,22 @@ impl Track {
     }
 }
 
-/// Picture or sound (RFC 9559 §5.1.4.1.3).
+/// The kind of a track (RFC 9559 §5.1.4.1.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TrackKind {
-    /// Moving pictures.
+    /// Video.
     Video,
-    /// Sound.
+    /// Audio.
     Audio,
-    /// Text over the picture.
+    /// Subtitles.
     Subtitle,
     /// Any other kind, by its number.
     Other(u64),
 }
 
 impl TrackKind {
-    /// The kind that `TrackType` says.
+    /// Returns the kind for a value of `TrackType`.
     #[must_use]
     pub const fn from_number(number: u64) -> Self {
         match number {
@@ -114,7 +114,7 @@ impl TrackKind {
         }
     }
 
-    /// What `TrackType` says for this kind.
+    /// Returns the value of `TrackType` for this kind.
     #[must_use]
     pub const fn number(self) -> u64 {
         match self {
@@ -130,33 +130,33 @@ impl TrackKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "a picture has two sides")]
 pub struct VideoSettings {
-    /// Coded width after cropping.
+    /// Width after cropping.
     pub width: u64,
-    /// Coded height after cropping.
+    /// Height after cropping.
     pub height: u64,
 }
 
-/// How sound is sampled.
+/// Sample format of an audio track.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct AudioSettings {
-    /// Samples a second, in Hz.
+    /// Sampling frequency in Hz.
     pub sampling_frequency: f64,
-    /// Channels, 1 for mono.
+    /// Number of channels; 1 is mono.
     pub channels: u64,
-    /// Bits of a sample, where they matter (PCM, G.711).
+    /// Bits per sample, for codecs that need them (PCM, G.711).
     pub bit_depth: Option<u64>,
 }
 
 impl AudioSettings {
-    /// Sampling frequency in Hz, channels and bits of a sample where they matter.
+    /// Creates settings from the sampling frequency in Hz, the number of channels and the bits per sample, if needed.
     #[must_use]
     pub const fn new(sampling_frequency: f64, channels: u64, bit_depth: Option<u64>) -> Self {
         Self { sampling_frequency, channels, bit_depth }
     }
 }
 
-/// A Matroska codec id: an open set, since a container carries what it is given.
+/// A Matroska codec id. The set is open, because a container carries any codec.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct CodecId(Cow<'static, str>);
 
@@ -167,18 +167,18 @@ impl CodecId {
     pub const H265: Self = Self(Cow::Borrowed("V_MPEGH/ISO/HEVC"));
     /// Motion JPEG.
     pub const MJPEG: Self = Self(Cow::Borrowed("V_MJPEG"));
-    /// A Video for Windows codec named by a BITMAPINFOHEADER.
+    /// A Video for Windows codec described by a BITMAPINFOHEADER.
     pub const VFW: Self = Self(Cow::Borrowed("V_MS/VFW/FOURCC"));
     /// AAC with an AudioSpecificConfig and raw frames.
     pub const AAC: Self = Self(Cow::Borrowed("A_AAC"));
-    /// A codec named by a WAVEFORMATEX: G.711 A-law and mu-law.
+    /// A codec described by a WAVEFORMATEX: G.711 A-law and mu-law.
     pub const ACM: Self = Self(Cow::Borrowed("A_MS/ACM"));
     /// PCM, signed integers, little endian.
     pub const PCM_LITTLE_ENDIAN: Self = Self(Cow::Borrowed("A_PCM/INT/LIT"));
     /// PCM, signed integers, big endian.
     pub const PCM_BIG_ENDIAN: Self = Self(Cow::Borrowed("A_PCM/INT/BIG"));
 
-    /// The id as it stands in the file.
+    /// Returns the id as written in the file.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -214,7 +214,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn kinds_survive_the_way_there_and_back() {
+    fn track_kinds_round_trip() {
         for number in [1, 2, 3, 17, 18, 255] {
             assert_eq!(TrackKind::from_number(number).number(), number);
         }

@@ -1,32 +1,50 @@
-//! What a parser finds in a stream.
+//! The events of a parsed stream.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use crate::{Frame, SegmentInfo, Tag, Track};
 
-/// One thing that a [`Parser`](crate::Parser) found, in the order of the stream.
-///
-/// Where it stood is [`Parser::span`](crate::Parser::span).
+/// An event of a [`Parser`](crate::Parser), in the order of the stream.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-// A tag of its own in front: moving a frame out of its event is then a copy in the same steps as it was written.
+// An explicit tag in front of the payload: moving a frame out of its event then copies in the same steps as it was written.
 #[repr(u64)]
 pub enum Event {
     /// A document begins. GetMedia sends one for every fragment.
     Segment(SegmentInfo),
     /// The tracks of the segment.
     Tracks(Vec<Track>),
-    /// One Tag element: a group of names and values. A Tags element with several gives several of these.
+    /// One Tag element: a group of names and values. A Tags element with several groups gives several events.
     ///
-    /// After a cluster they belong to that cluster's fragment, before the first one to the segment.
+    /// Tags after a cluster belong to that cluster's fragment, tags before the first cluster to the segment.
     Tags(Vec<Tag>),
-    /// A cluster begins: to the service, a fragment. Told when its first block begins or, if it has none, when it ends.
+    /// A cluster begins: to the service, a fragment. The event comes with the cluster's first block, or with its end if it
+    /// has none.
     Cluster {
-        /// Its timecode.
+        /// The timecode of the cluster.
         at: Duration,
     },
-    /// A frame of the open cluster.
+    /// A frame of the current cluster.
     Frame(Frame),
-    /// The open cluster is complete. At the end of the stream there is none: whoever ends the stream knows.
+    /// The current cluster is complete. At the end of the stream, [`Parser::finish`](crate::Parser::finish) ends it without an
+    /// event.
     ClusterEnd,
+}
+
+/// Where the element of an event is, in bytes from the start of the stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Position {
+    /// The bytes of the element.
+    ///
+    /// - Segment: from its EBML head to the end of Info, or to the end of the Segment's own head if Info is not the first
+    ///   child;
+    /// - Tracks and Tags: the whole element; all Tag groups of one Tags element have the same span;
+    /// - Cluster: from its head to its first block;
+    /// - Frame: the whole SimpleBlock or BlockGroup; all frames of a laced block have the same span;
+    /// - ClusterEnd: empty, where the cluster ended.
+    pub span: Range<u64>,
+    /// Where the payload of a frame starts; `None` for other events.
+    pub payload: Option<u64>,
 }

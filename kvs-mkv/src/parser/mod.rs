@@ -9,7 +9,7 @@ mod level;
 mod masters;
 
 pub use error::{ParseError, Problem};
-pub use event::Event;
+pub use event::{Event, Position};
 
 /// What the flags of a block mean, for the writer too.
 pub(crate) mod block_flags {
@@ -139,6 +139,16 @@ impl Parser {
         if self.input.len() < self.need { Ok(None) } else { self.found() }
     }
 
+    /// Like [`next_event`](Self::next_event), and also returns where the event's element is in the stream.
+    ///
+    /// # Errors
+    /// The errors of [`next_event`](Self::next_event).
+    pub fn next_event_with_position(&mut self) -> Result<Option<(Event, Position)>, ParseError> {
+        let Some(event) = self.next_event()? else { return Ok(None) };
+        let payload = matches!(event, Event::Frame(_)).then_some(self.payload_offset);
+        Ok(Some((event, Position { span: self.span.clone(), payload })))
+    }
+
     // Not inlined: an event is built once in its place instead of being moved through those of the caller.
     #[inline(never)]
     fn found(&mut self) -> Result<Option<Event>, ParseError> {
@@ -204,24 +214,6 @@ impl Parser {
             Pending::Tags { body, .. } => body.len(),
         };
         self.input.held() + pending + self.default_durations.capacity() * size_of::<(u64, u64)>()
-    }
-
-    /// Where the last event's element stood in the stream, as absolute byte offsets.
-    ///
-    /// - Segment: from its EBML head to the end of Info (of the Segment's own head, where Info does not come first);
-    /// - Tracks, Tags: the whole element; each Tag group of one Tags element has the same span;
-    /// - Cluster: from its head to its first block;
-    /// - Frame: the whole SimpleBlock or BlockGroup, the same for all frames of a laced one;
-    /// - ClusterEnd: empty, at the place where the cluster ended.
-    #[must_use]
-    pub const fn span(&self) -> Range<u64> {
-        self.span.start..self.span.end
-    }
-
-    /// Where the payload of the last [`Event::Frame`] began in the stream, as an absolute byte offset.
-    #[must_use]
-    pub const fn payload_offset(&self) -> u64 {
-        self.payload_offset
     }
 
     /// Whether one document has ended and the Segment of the next was not announced yet.

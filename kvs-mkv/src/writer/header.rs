@@ -1,4 +1,4 @@
-//! The first bytes of every session: EBML head, Segment, Info and Tracks.
+//! The header of a stream: EBML head, Segment, Info and Tracks.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::WriterError;
 use crate::ebml::{put_id, put_size, put_size_in};
 use crate::{AudioSettings, ElementId, SegmentInfo, Track, VideoSettings};
 
-/// EBML head of a Matroska document of version 2, and the head of a Segment of unknown size.
+/// The EBML head of a Matroska document of version 2, and the head of a Segment of unknown size (RFC 8794 §11.2.4).
 const EBML_AND_SEGMENT: [u8; 45] = [
     0x1A, 0x45, 0xDF, 0xA3, 0xA3, // EBML
     0x42, 0x86, 0x81, 0x01, // EBMLVersion
@@ -21,7 +21,7 @@ const EBML_AND_SEGMENT: [u8; 45] = [
     0x18, 0x53, 0x80, 0x67, 0xFF, // Segment
 ];
 
-/// Everything in front of the first cluster.
+/// Builds everything before the first cluster.
 pub(super) fn header(info: &SegmentInfo, tracks: &[Track]) -> Result<Bytes, WriterError> {
     let mut out = EBML_AND_SEGMENT.to_vec();
     put_info(&mut out, info)?;
@@ -39,7 +39,7 @@ pub(super) fn header(info: &SegmentInfo, tracks: &[Track]) -> Result<Bytes, Writ
     Ok(out.into())
 }
 
-/// Nanoseconds of a timecode unit.
+/// Returns the nanoseconds per timecode unit.
 pub(super) fn scale(info: &SegmentInfo) -> Result<u64, WriterError> {
     let scale = info.timecode_scale;
     match u64::try_from(scale.as_nanos()) {
@@ -158,7 +158,7 @@ fn put_bytes(out: &mut Vec<u8>, id: ElementId, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
-/// A size of four bytes, as the service's SDKs write those of tracks.
+/// Appends a size of four bytes, as the producer SDK for C writes those of tracks.
 fn put_wide_size(out: &mut Vec<u8>, size: usize) -> Result<(), WriterError> {
     if size > LARGEST_WIDE_SIZE {
         return Err(WriterError::TracksTooLarge { size, limit: LARGEST_WIDE_SIZE });
@@ -167,11 +167,11 @@ fn put_wide_size(out: &mut Vec<u8>, size: usize) -> Result<(), WriterError> {
     Ok(())
 }
 
-/// The largest size of four bytes that is not the "unknown" mark.
+/// The largest size of four bytes that does not mean "unknown" (RFC 8794 §6.2).
 const LARGEST_WIDE_SIZE: usize = (1 << 28) - 2;
-/// The longest text whose size fits into one byte.
+/// The longest text whose size fits one byte.
 const TEXT_BYTES: usize = 126;
-/// The largest track number that fits into one byte of a block header.
+/// The largest track number that fits the one byte of a block header: 127 would mean "unknown" (RFC 8794 §6.2).
 const LARGEST_TRACK_NUMBER: u64 = 126;
-/// The longest timecode unit that the service's SDKs accept.
+/// The longest timecode unit that the producer SDK for C accepts.
 const LONGEST_UNIT: Duration = Duration::from_secs(1);

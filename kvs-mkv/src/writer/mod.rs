@@ -1,5 +1,6 @@
-//! The writer: frames in, the bytes of a live Matroska stream out, payloads untouched.
+//! The writer: takes frames and returns the bytes of a live Matroska stream, without copying payloads.
 
+mod error;
 mod header;
 
 use std::time::Duration;
@@ -11,10 +12,12 @@ use crate::ebml::put_size_in;
 use crate::parser::block_flags::{DISCARDABLE, INVISIBLE, KEYFRAME};
 use crate::{Chunks, Frame, SegmentInfo, Tag, Track, TrackNumber};
 
-/// Writes a live Matroska stream in the layout Kinesis Video Streams knows from its own SDKs, byte for byte.
+pub use error::{WriteError, WriterError};
+
+/// Writes a live Matroska stream, byte for byte in the layout of the producer SDK for C.
 ///
-/// Segments and clusters have unknown size, so that bytes can leave as they are made; a cluster ends where tags or the
-/// next cluster begin. A block leaves as a 13-byte header and the very payload that came in.
+/// Segments and clusters have unknown size, so that bytes can be sent as soon as they exist. A cluster ends where tags or
+/// the next cluster begin. A block is a 13-byte header followed by the payload, which is not copied.
 ///
 /// ```text
 ///            start_segment         start_cluster          block
@@ -24,9 +27,9 @@ use crate::{Chunks, Frame, SegmentInfo, Tag, Track, TrackNumber};
 ///                 start_segment     fragment          (start_cluster: the next one)
 /// ```
 ///
-/// Times are whole units of [`SegmentInfo::timecode_scale`]; what is finer is cut off. Cluster times rise, and a block lies
-/// −32,768 to 32,767 units from its cluster. What the service asks for beyond that is in
-/// [`service::FragmentCheck`](crate::service::FragmentCheck).
+/// Times are rounded down to units of [`SegmentInfo::timecode_scale`]. Cluster times must increase, and a block must be
+/// −32,768 to 32,767 units from its cluster (RFC 9559 §10.1). The service has more rules; they are in
+/// [`rules::FragmentCheck`](crate::rules::FragmentCheck).
 ///
 /// ```
 /// use std::time::Duration;
@@ -44,20 +47,20 @@ use crate::{Chunks, Frame, SegmentInfo, Tag, Track, TrackNumber};
 /// ```
 #[derive(Debug)]
 pub struct Writer {
-    /// EBML head to Tracks, made once.
+    /// The bytes from the EBML head to Tracks.
     header: Bytes,
-    /// Nanoseconds of a timecode unit.
+    /// Nanoseconds per timecode unit.
     scale: u64,
     tracks: Vec<TrackNumber>,
     state: State,
-    /// Room that block headers are cut from, so that a frame costs no allocation.
-    room: BytesMut,
+    /// Buffer from which block headers are split off, so that a frame costs no allocation.
+    headers: BytesMut,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum State {
     Nothing,
-    /// After the header, tags or an end-of-fragment mark; the units of the last cluster, if there was one.
+    /// After the header, tags or an end-of-fragment mark; the timecode of the last cluster, if there was one.
     Segment {
         last: Option<u64>,
     },
@@ -67,28 +70,32 @@ enum State {
 }
 
 impl Writer {
-    /// Prepares the header of a stream with these tracks.
+    /// Creates a writer for a stream with these tracks and builds its header.
     ///
     /// # Errors
-    /// What the layout cannot express: a uid of zeros, a time unit outside 1 ns to 1 s, texts of more than 126 bytes, no
-    /// track, a track number above 126 or used twice, an encoded track, a picture side above 65,535, more than 255 channels.
+    /// [`WriterError`] for what the layout cannot express: a uid of zeros, a timecode unit outside 1 ns to 1 s, a text of more
+    /// than 126 bytes, no track, a track number above 126 or used twice, an encoded track, a width or height above 65,535,
+    /// more than 255 channels.
     pub fn new(info: SegmentInfo, tracks: Vec<Track>) -> Result<Self, WriterError> {
         let header = header::header(&info, &tracks)?;
         let scale = header::scale(&info)?;
         let tracks = tracks.iter().map(|track| track.number).collect();
-        Ok(Self { header, scale, tracks, state: State::Nothing, room: BytesMut::new() })
+        Ok(Self { header, scale, tracks, state: State::Nothing, headers: BytesMut::new() })
     }
 
-    /// Begins a stream, or begins it anew: EBML head, Segment, Info and Tracks. Copies nothing.
+    /// Starts a segment and returns its header: EBML head, Segment, Info and Tracks. Copies nothing.
+    ///
+    /// A later call starts the next segment, whose cluster times may be lower.
     pub fn start_segment(&mut self) -> Bytes {
         self.state = State::Segment { last: None };
         self.header.clone()
     }
 
-    /// One Tags element with one Tag, the names and values as siblings in it. It ends the open cluster and belongs to it.
+    /// Returns a Tags element with one Tag that contains all names and values. The element ends the current cluster and belongs
+    /// to it.
     ///
     /// # Errors
-    /// Before the first [`start_segment`](Self::start_segment), and without any tag.
+    /// [`WriteError::NoSegment`] and [`WriteError::NoTags`].
     pub fn tags(&mut self, tags: &[Tag]) -> Result<Bytes, WriteError> {
         if matches!(self.state, State::Nothing) {
             return Err(WriteError::NoSegment);
@@ -100,11 +107,10 @@ impl Writer {
         Ok(tags_element(tags))
     }
 
-    /// Begins a cluster: to the service, a fragment.
+    /// Starts a cluster: to the service, a fragment.
     ///
     /// # Errors
-    /// Before the first [`start_segment`](Self::start_segment), and where the timecode is not above that of the cluster
-    /// before.
+    /// [`WriteError::NoSegment`], [`WriteError::ClusterNotLater`] and [`WriteError::TimeTooLarge`].
     pub fn start_cluster(&mut self, at: Duration) -> Result<Bytes, WriteError> {
         let units = self.units(at)?;
         let last = match self.state {
@@ -124,13 +130,14 @@ impl Writer {
         Ok(self.cut(&[&head]))
     }
 
-    /// One frame as a SimpleBlock: 13 bytes of header, then the pieces of the payload as they came. Where the first of several
-    /// pieces has no more than eight bytes, as the length of a NAL unit has, it leaves in one piece with the header.
+    /// Returns a frame as a SimpleBlock: 13 bytes of header, followed by the pieces of the payload. If the first of several
+    /// pieces has at most eight bytes, like the length of a NAL unit, it is copied into the piece of the header.
     ///
-    /// [`Frame::duration`] is not written, as the service's SDKs write none.
+    /// [`Frame::duration`] is not written; the producer SDKs do not write it either.
     ///
     /// # Errors
-    /// Outside a cluster, for a track that the header does not declare, and for a time too far from the cluster's.
+    /// [`WriteError::NoCluster`], [`WriteError::UnknownTrack`], [`WriteError::TooFarFromCluster`] and
+    /// [`WriteError::TimeTooLarge`].
     #[inline]
     pub fn block(&mut self, frame: Frame) -> Result<Chunks, WriteError> {
         let State::Cluster { units: cluster } = self.state else { return Err(WriteError::NoCluster) };
@@ -146,7 +153,7 @@ impl Writer {
         let header = block_header(frame.data.len(), frame.track, relative, flags)?;
         let mut block = frame.data;
         match block.pieces() {
-            // The length of a NAL unit in front of it: with the header it is one piece, and the list needs no more room.
+            // The length of a NAL unit: in one piece with the header, the list of pieces does not grow.
             [short, _, ..] if short.len() <= SHORT_PIECE => {
                 let header = self.cut(&[&header, short.as_ref()]);
                 block.replace_first(header);
@@ -156,7 +163,8 @@ impl Writer {
         }
     }
 
-    /// The mark that lets the service finish the fragment at once: a Tags element of 84 bytes. It ends the open cluster.
+    /// Returns the end-of-fragment mark, with which the service completes the fragment at once: a Tags element of 84 bytes. It
+    /// ends the current cluster.
     pub fn end_of_fragment(&mut self) -> Bytes {
         self.close_cluster();
         tags_element(&[Tag::new(END_OF_FRAGMENT, "")])
@@ -170,152 +178,37 @@ impl Writer {
 
     #[inline]
     fn units(&self, time: Duration) -> Result<u64, WriteError> {
-        // The usual unit first: dividing by a constant is several times faster than by a variable.
+        // The usual unit first: dividing by a constant is several times faster than by a variable (measured).
         if self.scale == NANOS_PER_MILLISECOND {
             let seconds = time.as_secs().checked_mul(1000);
             let millis = seconds.and_then(|millis| millis.checked_add(time.subsec_millis().into()));
             return millis.ok_or(WriteError::TimeTooLarge { time });
         }
-        // A duration of up to 584 years; longer ones are not times of any camera.
+        // 64 bits of nanoseconds are 584 years.
         let seconds = time.as_secs().checked_mul(NANOS_PER_SECOND);
         let nanos = seconds.and_then(|nanos| nanos.checked_add(time.subsec_nanos().into()));
         Ok(nanos.ok_or(WriteError::TimeTooLarge { time })? / self.scale)
     }
 
-    /// Puts a few bytes into the shared room and cuts them off.
+    /// Appends a few bytes to the shared buffer and splits them off.
     #[inline]
     fn cut(&mut self, parts: &[&[u8]]) -> Bytes {
-        if self.room.capacity() < parts.iter().map(|part| part.len()).sum() {
-            self.room = BytesMut::with_capacity(ROOM_BYTES);
+        if self.headers.capacity() < parts.iter().map(|part| part.len()).sum() {
+            self.headers = BytesMut::with_capacity(HEADERS_BYTES);
         }
         for part in parts {
-            self.room.put_slice(part);
+            self.headers.put_slice(part);
         }
-        self.room.split().freeze()
+        self.headers.split().freeze()
     }
 }
 
-/// Why a stream cannot begin: the caller described something the layout has no room for.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum WriterError {
-    /// A uid of zeros is no uid.
-    #[error("the segment uid is all zeros")]
-    ZeroUid,
-    /// The time unit is no whole number of nanoseconds between 1 ns and 1 s.
-    #[error("a timecode unit lasts {scale:?}, it must last 1 ns to 1 s")]
-    TimecodeScale {
-        /// What was given.
-        scale: Duration,
-    },
-    /// Title or program name too long for a size of one byte.
-    #[error("{field} has {length} bytes, at most {limit} allowed")]
-    Text {
-        /// `title` or `app`.
-        field: &'static str,
-        /// Bytes it has.
-        length: usize,
-        /// Bytes allowed.
-        limit: usize,
-    },
-    /// A stream without tracks has no frames.
-    #[error("no track")]
-    NoTracks,
-    /// A track number that does not fit into one byte of a block header.
-    #[error("track number {number} is not between 1 and 126")]
-    TrackNumber {
-        /// What was given.
-        number: TrackNumber,
-    },
-    /// Two tracks of one number or uid, or a uid of zero.
-    #[error("track {number} has a number or uid that is used twice, or a uid of zero")]
-    DuplicateTrack {
-        /// The later of the two.
-        number: TrackNumber,
-    },
-    /// A setting of a track that the layout has no room for.
-    #[error("{field} of track {number} is {value}, at most {limit} allowed")]
-    TrackSetting {
-        /// The track.
-        number: TrackNumber,
-        /// Which setting.
-        field: &'static str,
-        /// What was given.
-        value: u64,
-        /// The most there is room for.
-        limit: u64,
-    },
-    /// A sampling frequency that is no positive number.
-    #[error("the sampling frequency of track {number} is not a positive number")]
-    SamplingFrequency {
-        /// The track.
-        number: TrackNumber,
-    },
-    /// A track whose frames another container compressed or encrypted.
-    #[error("the frames of track {number} are compressed or encrypted, which the layout cannot say")]
-    Encoded {
-        /// The track.
-        number: TrackNumber,
-    },
-    /// All tracks together are larger than a size of four bytes can say.
-    #[error("the tracks have {size} bytes, at most {limit} allowed")]
-    TracksTooLarge {
-        /// Bytes they have.
-        size: usize,
-        /// Bytes allowed.
-        limit: usize,
-    },
-}
-
-/// Why something cannot be written here and now; the writer is as it was before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum WriteError {
-    /// Tags or a cluster before the first segment.
-    #[error("no segment was started")]
-    NoSegment,
-    /// A frame while no cluster is open: none was started, or tags ended it.
-    #[error("no cluster is open")]
-    NoCluster,
-    /// A Tags element without tags.
-    #[error("no tag to write")]
-    NoTags,
-    /// A cluster's time is not above that of the cluster before.
-    #[error("cluster timecode {units} is not above {previous}, that of the cluster before")]
-    ClusterNotLater {
-        /// Its time in timecode units.
-        units: u64,
-        /// The time of the cluster before.
-        previous: u64,
-    },
-    /// A frame's distance from its cluster is more than 16 signed bits hold.
-    #[error("timecode {units} is not within -32768 to 32767 of its cluster at {cluster}")]
-    TooFarFromCluster {
-        /// The frame's time in timecode units.
-        units: u64,
-        /// The cluster's.
-        cluster: u64,
-    },
-    /// A frame of a track that the header does not declare.
-    #[error("track {track} is not declared in the header")]
-    UnknownTrack {
-        /// The frame's track.
-        track: TrackNumber,
-    },
-    /// A time beyond 2^64 − 1 nanoseconds, or milliseconds where they are the unit.
-    #[error("time {time:?} is beyond 584 years")]
-    TimeTooLarge {
-        /// The time.
-        time: Duration,
-    },
-}
-
-/// Id and one byte of unknown size, Timestamp of eight bytes, Position 0.
+/// Id and unknown size of one byte, Timestamp of eight bytes, Position 0: what the producer SDK for C writes.
 const CLUSTER_HEAD: [u8; 18] = [0x1F, 0x43, 0xB6, 0x75, 0xFF, 0xE7, 0x88, 0, 0, 0, 0, 0, 0, 0, 0, 0xA7, 0x81, 0];
-/// Where the timecode stands in it.
+/// Position of the timecode in it.
 const CLUSTER_TIMECODE: std::ops::Range<usize> = 7..15;
 
-/// Id, size of eight bytes, track number of one, relative timecode, flags.
+/// Id, size of eight bytes, track number of one byte, relative timecode, flags (RFC 9559 §10.1).
 const BLOCK_HEAD_BYTES: usize = 13;
 
 #[inline]
@@ -333,7 +226,7 @@ fn block_header(
     Ok([0xA3, 0x01, s1, s2, s3, s4, s5, s6, s7, 0x80 | number, high, low, flags])
 }
 
-/// Sizes of eight bytes throughout, as the service's SDKs write tags.
+/// All sizes have eight bytes, as the producer SDK for C writes tags.
 fn tags_element(tags: &[Tag]) -> Bytes {
     let simple_tags: usize = tags.iter().map(|tag| TAG_HEADS + tag.name.len() + tag.value.len()).sum();
     let mut out = Vec::with_capacity(simple_tags + 22);
@@ -359,6 +252,6 @@ const TAG_HEADS: usize = 30;
 /// Largest first piece that is joined to the header rather than sent beside it.
 const SHORT_PIECE: usize = 8;
 /// Block headers that share an allocation: some 300.
-const ROOM_BYTES: usize = 4096;
+const HEADERS_BYTES: usize = 4096;
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
 const NANOS_PER_MILLISECOND: u64 = 1_000_000;

@@ -1,19 +1,16 @@
 //! What several tests share: streams to parse and ways to run a parser over them.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
-use std::ops::Range;
-
 use bytes::Bytes;
-use kvs_mkv::{Event, Limits, ParseError, Parser};
+use kvs_mkv::{Event, Limits, ParseError, Parser, Position};
 
-/// An event with the place it stood at and, for frames, that of the payload.
-pub(crate) type Placed = (Event, Range<u64>, u64);
+/// An event with its position.
+pub(crate) type Placed = (Event, Position);
 
 /// Takes all events there are.
 pub(crate) fn drain(parser: &mut Parser, events: &mut Vec<Placed>) -> Result<(), ParseError> {
-    while let Some(event) = parser.next_event()? {
-        let payload = if matches!(event, Event::Frame(_)) { parser.payload_offset() } else { 0 };
-        events.push((event, parser.span(), payload));
+    while let Some(placed) = parser.next_event_with_position()? {
+        events.push(placed);
     }
     Ok(())
 }

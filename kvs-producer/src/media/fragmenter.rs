@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kvs_mkv::service::FragmentCheck;
+use kvs_mkv::rules::FragmentCheck;
 use kvs_mkv::{Frame, Track, TrackKind, TrackNumber};
 use kvs_types::limits;
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use kvs_mkv::TrackNumber;
-use kvs_mkv::service::Violation;
+use kvs_mkv::rules::Violation;
 use kvs_types::FragmentNumber;
 
 use crate::ack::{Ack, AckError};

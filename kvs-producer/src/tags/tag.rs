@@ -1,7 +1,7 @@
 //! A tag of the user's, and why it or an event is not taken.
 
 use kvs_mkv::Tag;
-use kvs_mkv::service::{FragmentCheck, Violation};
+use kvs_mkv::rules::{FragmentCheck, Violation};
 use kvs_types::tag_names;
 
 /// A name and value for the fragment that is being filled, or for every fragment from it on.

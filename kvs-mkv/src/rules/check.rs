@@ -1,131 +1,23 @@
-//! The rules by which the service accepts a fragment: what is measured, what is allowed, which ack error breaks it.
+//! The check of fragments against the rules.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::time::Duration;
 
 use kvs_types::{limits, tag_names};
 
-use super::ErrorId;
+use super::{Rule, Violation};
 use crate::{Tag, Track, TrackNumber};
 
-/// One rule of acceptance.
+/// Checks the fragments of one session against the rules of the service.
 ///
-/// Each has one error id; [`Violation`] adds what was measured. Sources: the API reference of PutMedia and the quotas page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Rule {
-    /// At most [`limits::FRAGMENT_BYTES`] in a fragment.
-    FragmentBytes,
-    /// At most [`limits::FRAGMENT_DURATION_MAX`] from a fragment's first frame to its last.
-    FragmentDuration,
-    /// A fragment begins later than the last frame of the one before; in milliseconds.
-    RisingTimecodes,
-    /// At most [`limits::TRACKS`] tracks.
-    Tracks,
-    /// Each block's track is declared.
-    DeclaredTrack,
-    /// Each declared track has a frame in each fragment.
-    FrameForEachTrack,
-    /// At most [`limits::TAGS_PER_FRAGMENT`] tags on a fragment.
-    Tags,
-    /// A tag's name has 1 to [`limits::TAG_NAME_BYTES`] bytes.
-    TagName,
-    /// A tag's value has at most [`limits::TAG_VALUE_BYTES`] bytes.
-    TagValue,
-    /// A tag's name does not begin with `AWS`, unless it is one that producers may send.
-    ReservedTagName,
-}
-
-impl Rule {
-    /// The ack error that breaking the rule earns.
-    #[must_use]
-    pub const fn error_id(self) -> ErrorId {
-        match self {
-            Self::FragmentBytes => ErrorId::MAX_FRAGMENT_SIZE_REACHED,
-            Self::FragmentDuration => ErrorId::MAX_FRAGMENT_DURATION_REACHED,
-            Self::RisingTimecodes => ErrorId::FRAGMENT_TIMECODE_LESSER_THAN_PREVIOUS,
-            Self::Tracks => ErrorId::MORE_THAN_ALLOWED_TRACKS_FOUND,
-            Self::DeclaredTrack => ErrorId::TRACK_NUMBER_MISMATCH,
-            Self::FrameForEachTrack => ErrorId::FRAMES_MISSING_FOR_TRACK,
-            Self::Tags | Self::TagName | Self::TagValue => ErrorId::FRAGMENT_METADATA_LIMIT_REACHED,
-            Self::ReservedTagName => ErrorId::INVALID_FRAGMENT_METADATA,
-        }
-    }
-
-    /// What the two numbers of a [`Violation`] count.
-    const fn unit(self) -> &'static str {
-        match self {
-            Self::FragmentBytes => "bytes in a fragment",
-            Self::FragmentDuration => "ms from a fragment's first frame to its last",
-            Self::RisingTimecodes => "ms as the earliest time of a fragment",
-            Self::Tracks => "tracks",
-            Self::DeclaredTrack => "as a track number",
-            Self::FrameForEachTrack => "frames of a track in a fragment",
-            Self::Tags => "tags on a fragment",
-            Self::TagName => "bytes in a tag's name",
-            Self::TagValue => "bytes in a tag's value",
-            Self::ReservedTagName => "tags with a reserved name",
-        }
-    }
-
-    /// Whether `allowed` is the smallest value that passes instead of the largest.
-    const fn is_minimum(self) -> bool {
-        matches!(self, Self::RisingTimecodes | Self::FrameForEachTrack)
-    }
-}
-
-/// A rule that was broken, with what was measured and what is allowed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub struct Violation {
-    /// The rule.
-    pub rule: Rule,
-    /// What was found, in the unit of the rule.
-    pub measured: u64,
-    /// The most (or for times and frames the least) that passes.
-    pub allowed: u64,
-    /// The track it concerns, where it concerns one.
-    pub track: Option<TrackNumber>,
-}
-
-impl Violation {
-    /// The ack error this earns.
-    #[must_use]
-    pub const fn error_id(&self) -> ErrorId {
-        self.rule.error_id()
-    }
-
-    const fn new(rule: Rule, measured: u64, allowed: u64) -> Self {
-        Self { rule, measured, allowed, track: None }
-    }
-
-    const fn on(rule: Rule, measured: u64, allowed: u64, track: TrackNumber) -> Self {
-        Self { rule, measured, allowed, track: Some(track) }
-    }
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let bound = if self.rule.is_minimum() { "least" } else { "most" };
-        write!(f, "{} {}, at {bound} {} allowed", self.measured, self.rule.unit(), self.allowed)?;
-        if let Some(track) = self.track {
-            write!(f, " (track {track})")?;
-        }
-        write!(f, ": ack error {}", self.error_id())
-    }
-}
-
-/// Follows the fragments of one session and says which rule they break, if any.
+/// Call [`start`](Self::start), then [`frame`](Self::frame) and [`tags`](Self::tags) in the order of the stream, then
+/// [`finish`](Self::finish), for each fragment.
 ///
-/// Feed it what goes over the wire in order: [`start`](Self::start), [`frame`](Self::frame) and [`tags`](Self::tags),
-/// then [`finish`](Self::finish). The checks before sending and the local service both run this.
-///
-/// Memory: the declared track numbers, and those seen in the fragment that is open.
+/// Memory: the declared track numbers, and those seen in the current fragment.
 ///
 /// ```
 /// use std::time::Duration;
-/// use kvs_mkv::service::{FragmentCheck, Rule};
+/// use kvs_mkv::rules::{FragmentCheck, Rule};
 /// use kvs_mkv::{CodecId, Track, TrackKind, TrackNumber};
 ///
 /// let tracks = [Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::H264)];
@@ -136,17 +28,17 @@ impl fmt::Display for Violation {
 /// check.start();
 /// let broken = check.frame(TrackNumber::ONE, Duration::from_secs(1), 1000).unwrap_err();
 /// assert_eq!((broken.rule, broken.measured, broken.allowed), (Rule::RisingTimecodes, 1000, 1001));
-/// # Ok::<(), kvs_mkv::service::Violation>(())
+/// # Ok::<(), kvs_mkv::rules::Violation>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct FragmentCheck {
     declared: BTreeSet<TrackNumber>,
-    /// Latest frame of the fragments before, in milliseconds.
+    /// Time of the last frame of the earlier fragments, in milliseconds.
     previous_last: Option<u64>,
     fragment: Measured,
 }
 
-/// What has been measured of the fragment that is open.
+/// What was measured of the current fragment.
 #[derive(Clone, Debug, Default)]
 struct Measured {
     bytes: u64,
@@ -157,10 +49,10 @@ struct Measured {
 }
 
 impl FragmentCheck {
-    /// For a session with these tracks.
+    /// Starts a session with these tracks.
     ///
     /// # Errors
-    /// More tracks than [`limits::TRACKS`].
+    /// [`Rule::Tracks`] if there are more tracks than [`limits::TRACKS`].
     pub fn new(tracks: &[Track]) -> Result<Self, Violation> {
         if tracks.len() > limits::TRACKS {
             return Err(Violation::new(Rule::Tracks, tracks.len() as u64, limits::TRACKS as u64));
@@ -172,7 +64,7 @@ impl FragmentCheck {
         })
     }
 
-    /// A new fragment begins; what was measured of the one before is forgotten but for its last time.
+    /// Starts a new fragment. Of the fragment before, only the time of its last frame is kept.
     pub fn start(&mut self) {
         if self.fragment.first_ms.is_some() {
             self.previous_last = self.previous_last.max(Some(self.fragment.last_ms));
@@ -180,10 +72,10 @@ impl FragmentCheck {
         self.fragment = Measured::default();
     }
 
-    /// A frame of `bytes` payload bytes.
+    /// Checks a frame of `bytes` payload bytes.
     ///
     /// # Errors
-    /// The first rule that it breaks; the frame counts as part of the fragment all the same.
+    /// The first rule that the frame breaks. The frame still counts as part of the fragment.
     pub fn frame(&mut self, track: TrackNumber, pts: Duration, bytes: u64) -> Result<(), Violation> {
         let fragment = &mut self.fragment;
         let at = u64::try_from(pts.as_millis()).unwrap_or(u64::MAX);
@@ -206,22 +98,23 @@ impl FragmentCheck {
         check_most(Rule::FragmentDuration, fragment.last_ms.saturating_sub(first), longest)
     }
 
-    /// Tags that belong to the fragment.
+    /// Checks tags that belong to the fragment.
     ///
     /// # Errors
-    /// The first rule that they break.
+    /// The first rule that the tags break.
     pub fn tags(&mut self, tags: &[Tag]) -> Result<(), Violation> {
         self.fragment.tags = self.fragment.tags.saturating_add(tags.len());
         check_most(Rule::Tags, self.fragment.tags as u64, limits::TAGS_PER_FRAGMENT as u64)?;
         tags.iter().try_for_each(Self::tag)
     }
 
-    /// One tag by itself: its name and value.
+    /// Checks the name and value of one tag.
     ///
     /// # Errors
-    /// The first rule that it breaks.
+    /// The first rule that the tag breaks.
     pub fn tag(tag: &Tag) -> Result<(), Violation> {
         let name = tag.name.as_str();
+        // Compared in bytes: `get` is `None` for a shorter name and inside a character.
         let reserved = name.get(..tag_names::RESERVED_PREFIX.len()) == Some(tag_names::RESERVED_PREFIX);
         if reserved && !tag_names::FROM_PRODUCERS.contains(&name) {
             return Err(Violation::new(Rule::ReservedTagName, 1, 0));
@@ -233,10 +126,10 @@ impl FragmentCheck {
         check_most(Rule::TagValue, tag.value.len() as u64, limits::TAG_VALUE_BYTES as u64)
     }
 
-    /// The open fragment is complete.
+    /// Checks that the current fragment is complete.
     ///
     /// # Errors
-    /// A declared track without a frame in it.
+    /// [`Rule::FrameForEachTrack`] if a declared track has no frame.
     pub fn finish(&mut self) -> Result<(), Violation> {
         match self.declared.difference(&self.fragment.tracks).next() {
             Some(&missing) => Err(Violation::on(Rule::FrameForEachTrack, 0, 1, missing)),
@@ -251,6 +144,8 @@ const fn check_most(rule: Rule, measured: u64, allowed: u64) -> Result<(), Viola
 
 #[cfg(test)]
 mod tests {
+    use kvs_types::ErrorId;
+
     use super::*;
     use crate::{CodecId, TrackKind};
 
@@ -264,13 +159,13 @@ mod tests {
     }
 
     #[test]
-    fn a_fourth_track_is_one_too_many() {
+    fn rejects_fourth_track() {
         assert!(check(3).is_ok());
         assert_eq!(check(4).unwrap_err().error_id(), ErrorId::MORE_THAN_ALLOWED_TRACKS_FOUND);
     }
 
     #[test]
-    fn size_and_duration_hold_at_the_limit_and_break_past_it() {
+    fn accepts_size_and_duration_at_limit_and_rejects_more() {
         let mut at = check(1).unwrap();
         at.start();
         assert_eq!(at.frame(TrackNumber::ONE, MS(0), limits::FRAGMENT_BYTES), Ok(()));
@@ -280,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn each_track_needs_a_frame_and_no_other_may_have_one() {
+    fn rejects_missing_and_undeclared_tracks() {
         let mut two = check(2).unwrap();
         two.start();
         two.frame(TrackNumber::ONE, MS(0), 1).unwrap();
@@ -290,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_are_counted_and_measured_in_bytes() {
+    fn limits_number_and_byte_length_of_tags() {
         let mut check = check(1).unwrap();
         check.start();
         assert_eq!(check.tags(&vec![Tag::new("n", ""); 10]), Ok(()));
@@ -305,15 +200,5 @@ mod tests {
             ErrorId::INVALID_FRAGMENT_METADATA
         );
         assert_eq!(FragmentCheck::tag(&Tag::new(tag_names::NOTIFICATION, "")), Ok(()));
-    }
-
-    #[test]
-    fn a_violation_says_the_numbers() {
-        let text = Violation::new(Rule::FragmentDuration, 20_001, 20_000).to_string();
-        assert_eq!(
-            text,
-            "20001 ms from a fragment's first frame to its last, at most 20000 allowed: ack error 4002 \
-             MAX_FRAGMENT_DURATION_REACHED"
-        );
     }
 }
