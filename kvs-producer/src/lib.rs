@@ -82,14 +82,16 @@ pub mod blocking;
 mod buffer;
 mod config;
 mod connection;
+mod context;
 #[cfg(feature = "tokio")]
 mod driver;
 mod io;
-pub mod limits;
+mod limits;
 mod media;
 mod producer_core;
 mod report;
 mod tags;
+mod time;
 
 pub use ack::{Ack, AckError, AckKind};
 pub use buffer::budget::SharedBudget;
@@ -99,17 +101,32 @@ pub use config::{
 #[cfg(feature = "tokio")]
 pub use driver::{Events, OpenError, Producer, StopReport};
 pub use io::ack_parser::{AckParseError, AckParser};
-pub use io::control::{
-    ControlRequest, ControlRequestId, ControlResponse, Failure, FailureKind, Freshness, NewStream, SessionId,
-    StreamStatus,
-};
+pub use io::control::{ControlRequest, ControlRequestId, ControlResponse, Freshness, NewStream, StreamStatus};
+pub use io::failure::{Failure, FailureKind};
+pub use io::session_id::SessionId;
 pub use io::transmit::{OpenRequest, Timecodes, Transmit};
+pub use kvs_mkv::{Chunks, CodecId, Frame, Tag, Track, TrackKind, TrackNumber};
 pub use media::put_error::{PutFrameError, Refusal};
 pub use producer_core::ProducerCore;
 pub use report::diagnosis::{Diagnosis, RecoveryAction};
-pub use report::event::{CloseReason, Event, FragmentId, HaltReason, JumpHandling, Loss, LossReason, Persisted, Span};
+pub use report::event::Event;
+pub use report::outcome::{Loss, LossReason, Persisted};
+pub use report::reason::{CloseReason, HaltReason, JumpHandling};
+pub use report::span::{FragmentId, Span};
 pub use report::stats::{AckCounts, Amount, Histogram, LossCounts, Stats, Totals};
 pub use tags::{EventInterval, FragmentEvent, FragmentTag, ImageGeneration, Notification, PutTagError, TagScope};
+
+#[doc(hidden)]
+pub mod __internal {
+    //! What only the tests of this family need. Not covered by semantic versioning.
+
+    /// Most tags that a user may put on one fragment.
+    pub const USER_TAGS: usize = crate::limits::USER_TAGS;
+    /// What a buffered frame counts in addition to its payload.
+    pub const FRAME_OVERHEAD: usize = crate::limits::FRAME_OVERHEAD;
+    /// What a buffered fragment counts in addition to its frames.
+    pub const FRAGMENT_OVERHEAD: usize = crate::limits::FRAGMENT_OVERHEAD;
+}
 
 #[cfg(all(doctest, feature = "tokio"))]
 #[doc = include_str!("../README.md")]

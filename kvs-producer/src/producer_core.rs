@@ -1,321 +1,340 @@
-//! The producer: one stream's state machine, without I/O, clock or chance of its own.
+//! The core of a producer: the state machine of one stream, without I/O, without a clock and without ambient randomness.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime};
 
 use kvs_mkv::Frame;
 
-use crate::buffer::budget::Share;
-use crate::buffer::fragment_buffer::Buffer;
+use crate::buffer::budget::BudgetShare;
+use crate::buffer::fragment_buffer::FragmentBuffer;
 use crate::config::{ConfigError, ProducerConfig};
-use crate::connection::{Connection, Wish};
-use crate::io::control::{ControlRequestId, ControlResponse, Failure, SessionId};
+use crate::connection::{Connection, Intent};
+use crate::context::Context;
+use crate::io::control::{ControlRequestId, ControlResponse};
+use crate::io::failure::Failure;
+use crate::io::session_id::SessionId;
 use crate::io::transmit::Transmit;
-use crate::media::pipeline::Intake;
+use crate::media::pipeline::Pipeline;
 use crate::media::put_error::{PutFrameError, Refusal};
-use crate::report::event::{CloseReason, Event, FragmentId, HaltReason, LossReason};
-use crate::report::sink::Reports;
+use crate::report::event::Event;
+use crate::report::outcome::LossReason;
+use crate::report::reason::{CloseReason, HaltReason};
+use crate::report::span::FragmentId;
 use crate::report::stats::Stats;
 use crate::tags::{FragmentEvent, FragmentTag, PutTagError};
+use crate::time::since_epoch;
 
-/// One stream, from frames to acks.
+/// One stream, from frames to acknowledgements, without I/O. Most programs use `Producer`, which drives it on tokio.
 ///
-/// Four families of methods: *commands* ([`put_frame`](Self::put_frame), [`put_tag`](Self::put_tag),
-/// [`put_event`](Self::put_event), [`end_fragment`](Self::end_fragment), [`pause`](Self::pause), [`resume`](Self::resume),
-/// [`finish`](Self::finish)) come from the user and may be refused; *inputs* (`handle_*`) come from the wire and never fail,
-/// trouble turns into an event; *outputs* (`poll_*`) are polled until they give `None`; the rest are getters.
+/// The methods belong to four families:
 ///
-/// After any command or input: poll [`poll_transmit`](Self::poll_transmit) until `None` and do what it says, in order; poll
-/// [`poll_event`](Self::poll_event); then sleep until [`poll_timeout`](Self::poll_timeout) and call
-/// [`handle_timeout`](Self::handle_timeout). `now` never goes back.
+/// * *Commands* come from the user and may be rejected: [`put_frame`](Self::put_frame), [`put_tag`](Self::put_tag),
+///   [`clear_tag`](Self::clear_tag), [`put_event`](Self::put_event), [`end_fragment`](Self::end_fragment),
+///   [`pause`](Self::pause), [`resume`](Self::resume), [`finish`](Self::finish).
+/// * *Inputs* (`handle_*`) come from the network and never fail; errors become events.
+/// * *Outputs* (`poll_*`) are polled until they return `None`.
+/// * Getters: [`stats`](Self::stats), [`is_ready`](Self::is_ready), [`halted`](Self::halted) and others.
 ///
-/// The promise: **submitted = persisted + reported lost**, in frames and bytes, once [`Event::Finished`] came; what the buffer
-/// retains is delivered at least once; the buffer never holds more than [`ProducerConfig::buffer_bytes`].
+/// After each command or input, poll [`poll_transmit`](Self::poll_transmit) until it returns `None` and execute the actions
+/// in order, poll [`poll_event`](Self::poll_event), then sleep until [`poll_timeout`](Self::poll_timeout) and call
+/// [`handle_timeout`](Self::handle_timeout). `now` must never decrease.
 ///
-/// Memory: what is buffered, and about 16 KiB.
+/// **Submitted = persisted + reported lost**, in frames and bytes, when [`Event::Finished`] is returned. Media that the
+/// buffer retains is delivered at least once. The buffer never exceeds
+/// [`ProducerConfig::buffer_bytes`].
+///
+/// Memory: the buffered media and about 16 KiB.
 #[derive(Debug)]
 pub struct ProducerCore {
-    intake: Intake,
-    buffer: Buffer,
+    pipeline: Pipeline,
     connection: Connection,
-    reports: Reports,
+    cx: Context,
     phase: Phase,
-    /// From this fragment on nothing is sent: the stream is paused.
+    /// While paused, fragments from this one on are not sent.
     hold: Option<FragmentId>,
     pre_roll: Duration,
     idle_after: Duration,
     last_put: Option<Instant>,
 }
 
-/// How far the producer's life has come.
+/// The phase of a producer's life.
 ///
 /// ```text
-/// Taking --finish--> Finishing --all settled, or deadline--> Over
+/// Accepting --finish--> Finishing --everything settled, or deadline--> Finished
 /// ```
 #[derive(Clone, Copy, Debug)]
 enum Phase {
-    Taking,
+    Accepting,
     Finishing { deadline: Option<Instant> },
-    Over,
+    Finished,
 }
 
 impl ProducerCore {
-    /// A producer that begins to look up its stream at once. `wall` is what the clock on the wall says at `now`.
+    /// Creates a producer, which immediately starts to look up its stream. `wall` is the wall-clock time at `now`.
     ///
     /// # Errors
-    /// A configuration that cannot work.
+    /// Returns an error if the configuration is invalid.
     pub fn new(config: ProducerConfig, now: Instant, wall: SystemTime) -> Result<Self, ConfigError> {
         config.check()?;
-        let wall = wall.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let intake = Intake::new(&config, now, wall).expect("a checked configuration has a track");
+        let share = config.shared_budget.as_ref().map(BudgetShare::new);
         let mut producer = Self {
-            intake,
-            buffer: Buffer::new(config.buffer_bytes, config.buffer_time, config.shared_budget.as_ref().map(Share::new)),
+            pipeline: Pipeline::new(&config, now, since_epoch(wall)).expect("a checked configuration has a track"),
             connection: Connection::new(&config, now),
-            reports: Reports::default(),
-            phase: Phase::Taking,
+            cx: Context::new(FragmentBuffer::new(config.buffer_bytes, config.buffer_time, share), now),
+            phase: Phase::Accepting,
             hold: None,
             pre_roll: config.pre_roll,
             idle_after: config.idle_after,
             last_put: None,
         };
-        producer.advance(now);
+        producer.advance();
         Ok(producer)
     }
 
-    /// Takes a frame. Its payload is kept as it is, never copied.
+    /// Accepts a frame. Its payload is kept without a copy.
     ///
     /// # Errors
-    /// Hands the frame back with the reason; the stream goes on.
+    /// Returns the frame with the reason. The producer continues.
     pub fn put_frame(&mut self, frame: Frame, now: Instant) -> Result<(), PutFrameError> {
-        if !matches!(self.phase, Phase::Taking) {
+        self.cx.now = now;
+        if !self.is_accepting() {
             return Err(PutFrameError::new(Refusal::Finished, frame));
         }
-        let put = self.intake.put(frame, &mut self.buffer, now, &mut self.reports);
+        let put = self.pipeline.put(frame, &mut self.cx);
         if put.is_err() {
-            self.reports.stats.refused_frames += 1;
+            self.cx.sink.stats.refused_frames += 1;
             return put;
         }
         self.last_put = Some(now);
         if self.hold.is_some() {
             self.trim_pre_roll();
         }
-        if self.connection.is_resting() {
-            self.advance(now);
+        if self.connection.is_idle() {
+            self.advance();
         }
         Ok(())
     }
 
-    /// Puts a tag on the fragment of the last frame that was put, or on the next one where none is open.
+    /// Puts a tag on the fragment of the last frame, or on the next fragment if none is open.
     ///
     /// # Errors
-    /// Names and values the service would refuse, and tags beyond the fragment's budget of nine.
+    /// Returns an error if the service would reject the name or the value, or if the fragment already has nine tags.
     pub fn put_tag(&mut self, tag: FragmentTag) -> Result<(), PutTagError> {
-        if !matches!(self.phase, Phase::Taking) {
+        if !self.is_accepting() {
             return Err(PutTagError::Finished);
         }
-        self.intake.put_tag(tag, &mut self.buffer)
+        self.pipeline.put_tag(tag, &mut self.cx.buffer)
     }
 
-    /// Stops sending a persistent tag, from the next fragment on; says whether there was one.
+    /// Stops sending a persistent tag, from the next fragment on. Returns whether there was one with this name.
     pub fn clear_tag(&mut self, name: &str) -> bool {
-        self.intake.clear_tag(name)
+        self.pipeline.clear_tag(name)
     }
 
-    /// Asks the service for images or a notification of the fragment of the last frame that was put, or of the next one
-    /// where none is open.
+    /// Requests images or a notification for the fragment of the last frame, or for the next fragment if none is open.
     ///
     /// # Errors
-    /// The same event twice on one fragment, pairs the service would refuse, and tags beyond the fragment's budget of nine.
+    /// Returns an error if the fragment already has such an event, if the service would reject a pair, or if the fragment
+    /// would have more than nine tags.
     pub fn put_event(&mut self, event: impl Into<FragmentEvent>) -> Result<(), PutTagError> {
-        if !matches!(self.phase, Phase::Taking) {
+        if !self.is_accepting() {
             return Err(PutTagError::Finished);
         }
-        self.intake.put_event(event.into(), &mut self.buffer)
+        self.pipeline.put_event(event.into(), &mut self.cx.buffer)
     }
 
-    /// Ends the fragment after the last frame that was put, and has the service store it without waiting for the next.
+    /// Ends the fragment after the last frame, so that the service stores it without waiting for the next one.
     pub fn end_fragment(&mut self) {
-        self.intake.end_fragment(&mut self.buffer, &mut self.reports);
+        self.pipeline.end_fragment(&mut self.cx);
     }
 
-    /// Stops sending after the fragment that is open. Frames that are put from now on wait as pre-roll.
+    /// Stops sending after the open fragment. Frames put from now on are kept as pre-roll.
     pub fn pause(&mut self, now: Instant) {
-        if self.hold.is_none() && matches!(self.phase, Phase::Taking) {
-            self.intake.close(&mut self.buffer, &mut self.reports);
-            self.hold = Some(self.buffer.next_id());
-            self.advance(now);
+        self.cx.now = now;
+        if self.hold.is_none() && self.is_accepting() {
+            self.pipeline.close(&mut self.cx);
+            self.hold = Some(self.cx.buffer.next_id());
+            self.advance();
         }
     }
 
-    /// Goes on after [`pause`](Self::pause), beginning with the pre-roll, or tries again after [`Event::Halted`].
+    /// Continues after [`pause`](Self::pause), starting with the pre-roll, or tries again after [`Event::Halted`].
     pub fn resume(&mut self, now: Instant) {
+        self.cx.now = now;
         self.hold = None;
         self.connection.resume();
-        self.advance(now);
+        self.advance();
     }
 
-    /// Takes no more frames: sends what is buffered, waits for the acks, then gives [`Event::Finished`]. What is not
-    /// persisted at the deadline is reported lost.
+    /// Accepts no more frames, sends what is buffered, waits for the acknowledgements and then returns
+    /// [`Event::Finished`]. Media that is not persisted at the deadline is reported lost.
     pub fn finish(&mut self, deadline: Option<Instant>, now: Instant) {
-        if matches!(self.phase, Phase::Over) {
+        self.cx.now = now;
+        if self.is_finished() {
             return;
         }
-        self.intake.close(&mut self.buffer, &mut self.reports);
+        self.pipeline.close(&mut self.cx);
         self.hold = None;
         self.phase = Phase::Finishing { deadline };
-        self.settle(now);
+        self.settle();
     }
 
-    /// A call was answered.
-    pub fn handle_response(&mut self, call: ControlRequestId, answer: ControlResponse, now: Instant) {
-        self.connection.handle_response(call, answer, now, &mut self.reports);
-        self.settle(now);
+    /// Handles the result of a control request.
+    pub fn handle_response(&mut self, request: ControlRequestId, response: ControlResponse, now: Instant) {
+        self.cx.now = now;
+        self.connection.handle_response(request, response, &mut self.cx);
+        self.settle();
     }
 
-    /// The service accepted a connection (status 200).
+    /// Handles an accepted connection (status 200).
     pub fn handle_opened(&mut self, session: SessionId, now: Instant) {
-        self.connection.handle_opened(session, now, &mut self.reports);
+        self.cx.now = now;
+        self.connection.handle_opened(session, &mut self.cx);
     }
 
-    /// The transport took this many bytes of the body.
+    /// Handles that the transport accepted this many bytes of the body.
     pub fn handle_sent(&mut self, session: SessionId, bytes: usize, now: Instant) {
-        self.connection.handle_sent(session, bytes, now);
+        self.cx.now = now;
+        self.connection.handle_sent(session, bytes, &self.cx);
     }
 
-    /// Bytes of the answer, cut anywhere.
+    /// Handles bytes of the response, split at any position.
     pub fn handle_ack(&mut self, session: SessionId, bytes: &[u8], now: Instant) {
-        self.connection.handle_ack(session, bytes, &mut self.buffer, now, &mut self.reports);
-        self.settle(now);
+        self.cx.now = now;
+        self.connection.handle_ack(session, bytes, &mut self.cx);
+        self.settle();
     }
 
-    /// A connection ended, or could not be made ([`CloseReason::Failed`]).
+    /// Handles that a connection ended, or could not be established ([`CloseReason::Failed`]).
     pub fn handle_closed(&mut self, session: SessionId, reason: CloseReason, now: Instant) {
-        self.connection.handle_closed(session, reason, &mut self.buffer, now, &mut self.reports);
-        self.settle(now);
+        self.cx.now = now;
+        self.connection.handle_closed(session, reason, &mut self.cx);
+        self.settle();
     }
 
-    /// The clock on the wall was set, or measured against the service's.
+    /// Handles that the wall clock was set, or was compared with the service's.
     pub fn handle_clock(&mut self, wall: SystemTime, now: Instant) {
-        self.intake.timeline.set_wall(now, wall.duration_since(UNIX_EPOCH).unwrap_or_default());
+        self.pipeline.timeline.set_wall(now, since_epoch(wall));
     }
 
-    /// The time of [`poll_timeout`](Self::poll_timeout) came.
+    /// Handles that the time of [`poll_timeout`](Self::poll_timeout) has come.
     pub fn handle_timeout(&mut self, now: Instant) {
-        self.intake.release(&mut self.buffer, now, &mut self.reports);
+        self.cx.now = now;
+        self.pipeline.release(&mut self.cx);
         if self.idle_at().is_some_and(|at| at <= now) {
             self.last_put = None;
-            self.intake.close(&mut self.buffer, &mut self.reports);
+            self.pipeline.close(&mut self.cx);
         }
-        self.connection.handle_timeout(&mut self.buffer, now, &mut self.reports);
-        self.settle(now);
+        self.connection.handle_timeout(&mut self.cx);
+        self.settle();
     }
 
-    /// What to do next, in order; `None` when there is nothing to do now or the transport is full.
+    /// Returns the next action for the driver, or `None` if there is nothing to do now or the transport is full.
     pub fn poll_transmit(&mut self, now: Instant) -> Option<Transmit> {
-        let wish = self.wish();
-        let transmit = self.connection.poll_transmit(wish, &mut self.buffer, now, &mut self.reports);
-        if transmit.is_none() && self.connection.is_resting() {
-            self.settle(now);
-            return self.connection.poll_transmit(wish, &mut self.buffer, now, &mut self.reports);
+        self.cx.now = now;
+        let intent = self.intent();
+        let transmit = self.connection.poll_transmit(intent, &mut self.cx);
+        if transmit.is_none() && self.connection.is_idle() {
+            self.settle();
+            return self.connection.poll_transmit(intent, &mut self.cx);
         }
         transmit
     }
 
-    /// What happened, in order.
+    /// Returns the next event.
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.reports.poll()
+        self.cx.sink.poll()
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) is due, if ever.
+    /// Returns when [`handle_timeout`](Self::handle_timeout) is due, if ever.
     #[must_use]
     pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {
         let deadline = match self.phase {
             Phase::Finishing { deadline } => deadline,
-            Phase::Taking => None,
-            Phase::Over => return None,
+            Phase::Accepting => None,
+            Phase::Finished => return None,
         };
         let idle = self.idle_at().filter(|_| !self.connection.is_finished());
-        [self.connection.timeout(now), self.intake.timeout(), idle, deadline].into_iter().flatten().min()
+        [self.connection.timeout(now), self.pipeline.timeout(), idle, deadline].into_iter().flatten().min()
     }
 
-    /// Counts and sizes.
+    /// Returns a snapshot of the statistics.
     #[must_use]
     pub fn stats(&self) -> Stats {
+        let buffer = &self.cx.buffer;
         Stats {
-            buffered_bytes: self.buffer.bytes() + self.intake.bytes(),
-            buffered_fragments: self.buffer.len(),
-            buffered_time: self.buffer.span(),
-            buffered_bytes_peak: self.buffer.peak(),
-            ..self.reports.stats.clone()
+            buffered_bytes: buffer.bytes() + self.pipeline.bytes(),
+            buffered_fragments: buffer.len(),
+            buffered_time: buffer.duration(),
+            buffered_bytes_peak: buffer.peak(),
+            ..self.cx.sink.stats.clone()
         }
     }
 
-    /// Whether the stream and its endpoint were found once.
+    /// Returns whether the stream and its endpoint were found.
     #[must_use]
     pub const fn is_ready(&self) -> bool {
         self.connection.is_ready()
     }
 
-    /// Why nothing is tried any more, after [`Event::Halted`].
+    /// Returns why sending is halted, after [`Event::Halted`].
     #[must_use]
     pub const fn halted(&self) -> Option<&HaltReason> {
         self.connection.halted()
     }
 
-    /// Why the last call or connection failed, until a connection is open.
+    /// Returns why the last request or connection attempt failed, until a connection is open.
     #[must_use]
     pub const fn last_failure(&self) -> Option<&Failure> {
         self.connection.last_failure()
     }
 
-    /// Whether [`Event::Finished`] was given.
+    /// Returns whether [`Event::Finished`] was queued.
     #[must_use]
     pub const fn is_finished(&self) -> bool {
-        matches!(self.phase, Phase::Over)
+        matches!(self.phase, Phase::Finished)
     }
 
-    fn wish(&self) -> Wish {
-        Wish {
-            hold: self.hold,
-            rest: self.hold.is_some() || self.last_put.is_none(),
-            finish: !matches!(self.phase, Phase::Taking),
-        }
+    const fn is_accepting(&self) -> bool {
+        matches!(self.phase, Phase::Accepting)
+    }
+
+    const fn intent(&self) -> Intent {
+        Intent { hold: self.hold, pause: self.hold.is_some() || self.last_put.is_none(), finish: !self.is_accepting() }
     }
 
     fn idle_at(&self) -> Option<Instant> {
-        self.last_put.filter(|_| matches!(self.phase, Phase::Taking))?.checked_add(self.idle_after)
+        self.last_put.filter(|_| self.is_accepting())?.checked_add(self.idle_after)
     }
 
-    fn advance(&mut self, now: Instant) {
-        let wish = self.wish();
-        self.connection.advance(wish, &mut self.buffer, now);
+    fn advance(&mut self) {
+        self.connection.advance(self.intent(), &mut self.cx);
     }
 
     fn trim_pre_roll(&mut self) {
         if let Some(hold) = self.hold {
-            self.buffer.trim_from(hold, self.pre_roll, &mut self.reports);
+            self.cx.buffer.trim_from(hold, self.pre_roll, &mut self.cx.sink);
         }
     }
 
-    /// Takes the next step, and ends what is at its end.
-    fn settle(&mut self, now: Instant) {
-        self.advance(now);
+    /// Takes the next step, and completes the stop if everything is settled or the deadline has passed.
+    fn settle(&mut self) {
+        self.advance();
         let Phase::Finishing { deadline } = self.phase else { return };
-        let late = deadline.is_some_and(|deadline| deadline <= now);
+        let late = deadline.is_some_and(|deadline| deadline <= self.cx.now);
         if !self.connection.is_finished()
             && (late || self.connection.halted().is_some() || self.is_settled_while_waiting())
         {
-            self.connection.abandon(&mut self.buffer, now, &mut self.reports);
+            self.connection.abandon(&mut self.cx);
         }
         if self.connection.is_finished() {
-            self.buffer.lose_all(&LossReason::Stopped, &mut self.reports);
-            self.phase = Phase::Over;
-            self.reports.push(Event::Finished(self.reports.stats.totals));
+            self.cx.buffer.lose_all(&LossReason::Stopped, &mut self.cx.sink);
+            self.phase = Phase::Finished;
+            self.cx.sink.push(Event::Finished(self.cx.sink.stats.totals));
         }
     }
 
-    /// Whether nothing is left although a wait or a call is under way.
+    /// Whether nothing is left although a wait or a request is in progress.
     fn is_settled_while_waiting(&self) -> bool {
-        self.buffer.is_empty() && self.connection.is_between_sessions()
+        self.cx.buffer.is_empty() && self.connection.is_between_sessions()
     }
 }

@@ -14,7 +14,10 @@ use support::*;
 const SOON: Duration = Duration::from_secs(20);
 
 fn live() -> ProducerConfig {
-    config().timestamps(Timestamps::StartAt(EPOCH)).overflow(Overflow::Refuse).backoff_first(Duration::from_millis(10))
+    config()
+        .timestamps(Timestamps::StartAt(start()))
+        .overflow(Overflow::Refuse)
+        .initial_backoff(Duration::from_millis(10))
 }
 
 #[test]

@@ -24,7 +24,7 @@ fn cycles() -> usize {
 }
 
 fn live() -> ProducerConfig {
-    config().timestamps(Timestamps::StartAt(EPOCH))
+    config().timestamps(Timestamps::StartAt(start()))
 }
 
 /// All of it on this thread, where the heap is counted; the service has threads of its own.

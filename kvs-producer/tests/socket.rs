@@ -122,9 +122,9 @@ fn client(address: &str) -> Client {
 fn live() -> kvs_producer::ProducerConfig {
     config()
         .stream_lookup(StreamLookup::CreateIfMissing(NewStream::default()))
-        .timestamps(Timestamps::StartAt(EPOCH))
+        .timestamps(Timestamps::StartAt(start()))
         .overflow(Overflow::Refuse)
-        .backoff_first(Duration::from_millis(10))
+        .initial_backoff(Duration::from_millis(10))
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use super::events::Events;
 use crate::config::ProducerConfig;
 use crate::driver::{self, OpenError, StopReport};
 use crate::media::put_error::PutFrameError;
-use crate::report::event::HaltReason;
+use crate::report::reason::HaltReason;
 use crate::report::stats::Stats;
 use crate::tags::{FragmentEvent, FragmentTag, PutTagError};
 

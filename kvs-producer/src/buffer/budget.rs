@@ -1,17 +1,17 @@
-//! Memory that the streams of one process share.
+//! A memory budget that the streams of one process share.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A bound on the buffers of several streams together; clones are the same budget.
+/// A limit for the buffers of several streams together. Clones share the same budget.
 ///
-/// Half of it is divided evenly: so much each stream always gets. The other half goes to whoever needs it first, so one stream
-/// in an outage may use more than its part, and can never take what the others are sure of. A stream that finds nothing left
-/// drops its own oldest fragment or refuses the frame, as its [`Overflow`](crate::Overflow) says; nothing of other streams is
-/// ever dropped for it.
+/// Half of the budget is divided evenly: each stream always gets its part. The other half goes to the streams that need it
+/// first, so a stream in an outage may use more than its part, but never what other streams are guaranteed. A stream that
+/// finds nothing left drops its own oldest fragment or rejects the frame, as its [`Overflow`](crate::Overflow) policy says;
+/// it never affects the media of other streams.
 ///
-/// A stream that joins makes every part smaller; streams that hold more than their new part give it back as they send, or
-/// with their next frame.
+/// When a stream joins, the guaranteed parts shrink. Streams that hold more than their new part return the excess as they
+/// send, or with their next frame.
 ///
 /// ```
 /// use kvs_producer::{ProducerConfig, SharedBudget};
@@ -28,48 +28,48 @@ pub struct SharedBudget(Arc<Pool>);
 struct Pool {
     total: usize,
     members: AtomicUsize,
-    /// Bytes in use of the half that is not divided.
+    /// Bytes in use of the undivided half.
     common: AtomicUsize,
 }
 
 impl SharedBudget {
-    /// So many bytes for all streams that are given this.
+    /// Creates a budget of this many bytes.
     #[must_use]
     pub fn new(bytes: usize) -> Self {
         Self(Arc::new(Pool { total: bytes, members: AtomicUsize::new(0), common: AtomicUsize::new(0) }))
     }
 
-    /// The bytes it was made with.
+    /// Returns the size of the budget in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.0.total
     }
 
-    /// Streams that share it now.
+    /// Returns the number of streams that share the budget now.
     #[must_use]
     pub fn streams(&self) -> usize {
         self.0.members.load(Ordering::Relaxed)
     }
 }
 
-/// One stream's part of a budget.
+/// What one stream uses of a budget.
 #[derive(Debug)]
-pub(crate) struct Share {
+pub(crate) struct BudgetShare {
     pool: Arc<Pool>,
-    /// What it took of the common half.
+    /// Bytes taken from the undivided half.
     taken: usize,
 }
 
-impl Share {
+impl BudgetShare {
     pub(crate) fn new(budget: &SharedBudget) -> Self {
         budget.0.members.fetch_add(1, Ordering::Relaxed);
         Self { pool: Arc::clone(&budget.0), taken: 0 }
     }
 
-    /// Holds so many bytes in all, more or fewer than before; changes nothing and says no where the budget has not so many.
-    pub(crate) fn hold(&mut self, bytes: usize) -> bool {
-        let sure = self.pool.total / 2 / self.pool.members.load(Ordering::Relaxed).max(1);
-        let wanted = bytes.saturating_sub(sure);
+    /// Changes what the stream uses to `bytes` in total. Returns false and changes nothing if the budget has too few left.
+    pub(crate) fn resize(&mut self, bytes: usize) -> bool {
+        let guaranteed = self.pool.total / 2 / self.pool.members.load(Ordering::Relaxed).max(1);
+        let wanted = bytes.saturating_sub(guaranteed);
         if wanted <= self.taken {
             self.pool.common.fetch_sub(self.taken - wanted, Ordering::Relaxed);
             self.taken = wanted;
@@ -85,7 +85,7 @@ impl Share {
     }
 }
 
-impl Drop for Share {
+impl Drop for BudgetShare {
     fn drop(&mut self) {
         self.pool.common.fetch_sub(self.taken, Ordering::Relaxed);
         self.pool.members.fetch_sub(1, Ordering::Relaxed);
@@ -97,15 +97,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_stream_may_use_more_than_its_part_but_never_what_the_others_are_sure_of() {
+    fn a_stream_may_use_more_than_its_part_but_not_what_others_are_guaranteed() {
         let budget = SharedBudget::new(1000);
-        let (mut a, mut b) = (Share::new(&budget), Share::new(&budget));
-        assert!(a.hold(750) && !a.hold(751));
-        assert!(b.hold(250) && !b.hold(251));
-        assert!(a.hold(600) && b.hold(400) && !b.hold(401));
+        let (mut a, mut b) = (BudgetShare::new(&budget), BudgetShare::new(&budget));
+        assert!(a.resize(750) && !a.resize(751));
+        assert!(b.resize(250) && !b.resize(251));
+        assert!(a.resize(600) && b.resize(400) && !b.resize(401));
         drop(a);
         assert_eq!(budget.streams(), 1);
-        assert!(b.hold(1000) && !b.hold(1001));
+        assert!(b.resize(1000) && !b.resize(1001));
         drop(b);
         assert_eq!((budget.streams(), budget.0.common.load(Ordering::Relaxed)), (0, 0));
     }

@@ -1,150 +1,150 @@
-//! What the service says of what was sent.
+//! Handles the acknowledgements of a session.
 
 use std::time::Instant;
 
-use super::Connection;
-use super::link::{Link, Then};
+use kvs_types::ErrorId;
+
+use super::link::{AfterDrain, Link};
+use super::machine::Connection;
 use crate::ack::{Ack, AckError, AckKind};
-use crate::buffer::fragment_buffer::Buffer;
-use crate::io::control::SessionId;
+use crate::context::Context;
+use crate::io::session_id::SessionId;
 use crate::limits::{AFTER_ERROR, ATTEMPTS};
-use crate::report::diagnosis::{Diagnosis, RecoveryAction, remedy};
-use crate::report::event::{CloseReason, Event, FragmentId};
-use crate::report::sink::Reports;
+use crate::report::diagnosis::{Diagnosis, RecoveryAction, error_handling};
+use crate::report::event::Event;
+use crate::report::reason::CloseReason;
+use crate::report::span::FragmentId;
 
 impl Connection {
-    pub(crate) fn handle_ack(
-        &mut self,
-        id: SessionId,
-        bytes: &[u8],
-        buffer: &mut Buffer,
-        now: Instant,
-        reports: &mut Reports,
-    ) {
+    pub(crate) fn handle_ack(&mut self, id: SessionId, bytes: &[u8], cx: &mut Context) {
         let Some(session) = self.link.session_mut(id) else { return };
-        session.heard(now);
+        session.on_activity(cx.now);
         session.acks.push(bytes);
         while let Some(parsed) = self.link.session_mut(id).and_then(|session| session.acks.poll()) {
             match parsed {
-                Ok(ack) => self.on_ack(id, ack, buffer, now, reports),
+                Ok(ack) => self.on_ack(id, ack, cx),
                 Err(error) => {
-                    reports.stats.acks.other += 1;
-                    reports.push(Event::InvalidAck { session: id, error });
+                    cx.sink.stats.acks.other += 1;
+                    cx.sink.push(Event::InvalidAck { session: id, error });
                 }
             }
         }
-        self.settle_drain(buffer, now, reports);
+        self.end_settled_drain(cx);
     }
 
-    fn on_ack(&mut self, id: SessionId, ack: Ack, buffer: &mut Buffer, now: Instant, reports: &mut Reports) {
-        reports.push(Event::Ack { session: id, ack: ack.clone() });
-        if self.concerns_what_waits(id, &ack) {
-            self.prolong_drain(now);
+    fn on_ack(&mut self, id: SessionId, ack: Ack, cx: &mut Context) {
+        cx.sink.push(Event::Ack { session: id, ack: ack.clone() });
+        if self.is_for_unsettled_fragment(id, &ack) {
+            self.prolong_drain(cx.now);
         }
-        let acks = &mut reports.stats.acks;
+        let acks = &mut cx.sink.stats.acks;
         match ack.kind {
             AckKind::Idle => acks.idle += 1,
             AckKind::Buffering => acks.buffering += 1,
             AckKind::Other(_) => acks.other += 1,
             AckKind::Received => {
                 acks.received += 1;
-                if self.route.keeps_nothing() {
-                    self.on_stored(id, ack, buffer, now, reports);
+                // A stream without retention never acknowledges with PERSISTED.
+                if self.setup.has_no_retention() {
+                    self.on_stored(id, ack, cx);
                 }
             }
             AckKind::Persisted => {
                 acks.persisted += 1;
-                self.on_stored(id, ack, buffer, now, reports);
+                self.on_stored(id, ack, cx);
             }
             AckKind::Error => {
                 acks.error += 1;
-                self.on_error(id, ack, buffer, now, reports);
+                self.on_error(id, ack, cx);
             }
         }
     }
 
-    fn concerns_what_waits(&mut self, id: SessionId, ack: &Ack) -> bool {
+    fn is_for_unsettled_fragment(&mut self, id: SessionId, ack: &Ack) -> bool {
         let Some(session) = self.link.session_mut(id) else { return false };
         ack.timecode.is_some_and(|timecode| session.find(timecode).is_some())
     }
 
-    fn on_stored(&mut self, id: SessionId, ack: Ack, buffer: &mut Buffer, now: Instant, reports: &mut Reports) {
+    fn on_stored(&mut self, id: SessionId, ack: Ack, cx: &mut Context) {
         let Some(timecode) = ack.timecode else { return };
         let Some(session) = self.link.session_mut(id) else { return };
         let Some(fragment) = session.find(timecode) else { return };
-        if buffer.persist(fragment, ack.number, now, reports) {
-            session.settled(timecode);
+        if cx.buffer.persist(fragment, ack.number, cx.now, &mut cx.sink) {
+            session.on_settled(timecode);
             self.backoff.reset();
         }
     }
 
-    fn on_error(&mut self, id: SessionId, ack: Ack, buffer: &mut Buffer, now: Instant, reports: &mut Reports) {
+    fn on_error(&mut self, id: SessionId, ack: Ack, cx: &mut Context) {
         let Some(session) = self.link.session_mut(id) else { return };
-        let error = ack.error.unwrap_or_else(|| AckError::new(kvs_types::ErrorId(0), ""));
-        let remedy = remedy(error.id);
+        let error = ack.error.unwrap_or_else(|| AckError::new(ErrorId(0), ""));
+        let handling = error_handling(error.id);
         let named = ack.timecode.and_then(|timecode| session.find(timecode));
         let fragment = named.or_else(|| session.last_started());
-        let span = fragment.and_then(|fragment| buffer.get(fragment)).map(|fragment| fragment.span());
+        let span = fragment.and_then(|fragment| cx.buffer.get(fragment)).map(|fragment| fragment.span());
         session.stop_sending();
-        let action = remedy.action;
+        let action = handling.action;
         let diagnosis = Diagnosis {
             error: error.clone(),
             fragment,
             span,
             action,
-            likely_cause: remedy.likely_cause,
-            advice: remedy.advice,
+            likely_cause: handling.likely_cause,
+            advice: handling.advice,
         };
-        reports.push(Event::Rejected { session: id, diagnosis });
+        cx.sink.push(Event::Rejected { session: id, diagnosis });
         if let Some(fragment) = fragment {
-            judge(action, Refused { fragment, named: named.is_some(), session: id }, &error, buffer, reports);
+            let rejection = Rejection { fragment, named: named.is_some(), session: id };
+            resolve_rejection(action, rejection, &error, cx);
         }
-        if matches!(error.id, kvs_types::ErrorId::STREAM_NOT_ACTIVE) {
-            self.route.distrust();
+        if matches!(error.id, ErrorId::STREAM_NOT_ACTIVE) {
+            self.setup.invalidate();
         }
-        self.drain_after(error, action, now);
+        self.drain_after_error(error, action, cx.now);
     }
 
-    /// Acks that are already on their way are still heard.
-    fn drain_after(&mut self, error: AckError, action: RecoveryAction, now: Instant) {
-        let then = if action == RecoveryAction::Halt { Then::Halt(error) } else { Then::Retry(error) };
+    /// The service sends an error acknowledgement and closes the connection; acknowledgements that are already on their way
+    /// are still handled.
+    fn drain_after_error(&mut self, error: AckError, action: RecoveryAction, now: Instant) {
+        let then = if action == RecoveryAction::Halt { AfterDrain::Halt(error) } else { AfterDrain::Retry(error) };
         self.link = match self.link.take() {
             Link::Opening { session, .. } | Link::Streaming { session } => {
                 Link::Draining { session, deadline: now + AFTER_ERROR, then }
             }
-            Link::Draining { session, deadline, then: Then::Rest } => {
+            Link::Draining { session, deadline, then: AfterDrain::Idle } => {
                 Link::Draining { session, deadline: deadline.min(now + AFTER_ERROR), then }
             }
             other => other,
         };
     }
 
-    /// A drain is over as soon as nothing is waited for.
-    fn settle_drain(&mut self, buffer: &mut Buffer, now: Instant, reports: &mut Reports) {
-        if matches!(&self.link, Link::Draining { session, then: Then::Rest, .. } if session.is_settled()) {
-            self.close(CloseReason::Complete, buffer, now, reports);
+    /// A drain ends as soon as nothing is awaited.
+    fn end_settled_drain(&mut self, cx: &mut Context) {
+        if matches!(&self.link, Link::Draining { session, then: AfterDrain::Idle, .. } if session.is_settled()) {
+            self.close(CloseReason::Complete, cx);
         }
     }
 }
 
-/// The fragment an error ack speaks of, or seems to.
+/// The fragment of an error acknowledgement.
 #[derive(Clone, Copy, Debug)]
-struct Refused {
+struct Rejection {
     fragment: FragmentId,
+    /// The acknowledgement names the fragment. Otherwise it is the one that was being sent.
     named: bool,
     session: SessionId,
 }
 
-/// What becomes of the fragment an error ack speaks of.
-fn judge(action: RecoveryAction, refused: Refused, error: &AckError, buffer: &mut Buffer, reports: &mut Reports) {
-    let Refused { fragment, named, session } = refused;
-    let enough = match action {
+/// Decides whether the fragment of an error acknowledgement is sent again or lost.
+fn resolve_rejection(action: RecoveryAction, rejection: Rejection, error: &AckError, cx: &mut Context) {
+    let Rejection { fragment, named, session } = rejection;
+    let limit = match action {
         RecoveryAction::SkipFragment => 1,
         RecoveryAction::ResendOnce => 2,
         RecoveryAction::Resend if named => ATTEMPTS,
         RecoveryAction::Resend | RecoveryAction::Halt => return,
     };
-    if buffer.refuse(fragment, session) >= enough {
-        buffer.reject(fragment, error.clone(), reports);
+    if cx.buffer.count_rejection(fragment, session) >= limit {
+        cx.buffer.reject(fragment, error.clone(), &mut cx.sink);
     }
 }

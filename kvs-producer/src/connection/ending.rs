@@ -1,112 +1,106 @@
-//! How a connection ends, and what is done about it.
+//! How a session ends, and what follows.
 
-use std::time::Instant;
-
-use super::Connection;
-use super::link::{Link, Then};
-use crate::buffer::fragment_buffer::Buffer;
-use crate::connection::setup::Onward;
-use crate::io::control::{Failure, FailureKind, SessionId};
+use super::link::{AfterDrain, Link};
+use super::machine::Connection;
+use super::setup::NextAction;
+use crate::context::Context;
+use crate::io::failure::{Failure, FailureKind};
+use crate::io::session_id::SessionId;
 use crate::io::transmit::Transmit;
-use crate::media::timeline::millis;
-use crate::report::event::{CloseReason, Event, HaltReason};
-use crate::report::sink::Reports;
+use crate::report::event::Event;
+use crate::report::reason::{CloseReason, HaltReason};
+use crate::time::millis;
 
 impl Connection {
-    pub(crate) fn handle_closed(
-        &mut self,
-        id: SessionId,
-        reason: CloseReason,
-        buffer: &mut Buffer,
-        now: Instant,
-        reports: &mut Reports,
-    ) {
+    pub(crate) fn handle_closed(&mut self, id: SessionId, reason: CloseReason, cx: &mut Context) {
         if self.link.session_mut(id).is_none() {
             return;
         }
         let reason = match &self.link {
-            Link::Draining { session, then: Then::Rest, .. } if session.is_settled() => CloseReason::Complete,
+            Link::Draining { session, then: AfterDrain::Idle, .. } if session.is_settled() => CloseReason::Complete,
             _ => reason,
         };
-        self.close(reason, buffer, now, reports);
+        self.close(reason, cx);
     }
 
-    /// Leaves the connection: what it did not settle waits again, and what comes next is decided.
-    pub(super) fn close(&mut self, reason: CloseReason, buffer: &mut Buffer, now: Instant, reports: &mut Reports) {
+    /// Drops the session: what it did not settle waits again, and the next step is decided.
+    pub(super) fn close(&mut self, reason: CloseReason, cx: &mut Context) {
         let Some(id) = self.link.session().map(|session| session.id) else { return };
         let link = self.link.take();
-        // Whatever was still meant for this connection has no meaning any more.
-        self.control.retain(|transmit| matches!(transmit, Transmit::Control { .. }));
-        self.control.push_back(Transmit::Abort { session: id });
-        buffer.requeue(id, reports);
+        // Pending actions for this session are obsolete.
+        self.pending.retain(|transmit| matches!(transmit, Transmit::Control { .. }));
+        self.pending.push_back(Transmit::Abort { session: id });
+        cx.buffer.requeue(id, &mut cx.sink);
         let was_opening = matches!(link, Link::Opening { .. });
         let reason = match &link {
-            Link::Draining { then: Then::Retry(error) | Then::Halt(error), .. } => CloseReason::Error(error.clone()),
+            Link::Draining { then: AfterDrain::Retry(error) | AfterDrain::Halt(error), .. } => {
+                CloseReason::Error(error.clone())
+            }
             _ => reason,
         };
-        reports.push(Event::Closed { session: id, reason: reason.clone() });
-        if let Link::Draining { then: Then::Halt(error), .. } = link {
-            return self.halt(HaltReason::Rejected(error), reports);
+        cx.sink.push(Event::Closed { session: id, reason: reason.clone() });
+        if let Link::Draining { then: AfterDrain::Halt(error), .. } = link {
+            return self.halt(HaltReason::Rejected(error), cx);
         }
-        self.after(reason, was_opening, now, reports);
+        self.after_close(reason, was_opening, cx);
     }
 
-    fn after(&mut self, reason: CloseReason, was_opening: bool, now: Instant, reports: &mut Reports) {
+    fn after_close(&mut self, reason: CloseReason, was_opening: bool, cx: &mut Context) {
         let failure = match reason {
             CloseReason::Complete | CloseReason::Superseded => return,
             CloseReason::Deadline => return self.link = Link::Finished,
             CloseReason::Failed(failure) => {
-                let onward = self.route.failed(None, failure);
-                return self.go(onward, now, reports);
+                let next = self.setup.on_failure(None, failure);
+                return self.act(next, cx);
             }
             CloseReason::Broken(message) => Failure::new(FailureKind::Unreachable, message),
-            CloseReason::Silent { duration: since } => {
-                Failure::new(FailureKind::TimedOut, format!("nothing heard for {} ms", millis(since)))
+            CloseReason::Silent { duration } => {
+                Failure::new(FailureKind::TimedOut, format!("nothing received for {} ms", millis(duration)))
             }
             CloseReason::Error(error) => Failure::new(FailureKind::Service, error.to_string()),
         };
         if was_opening {
-            let onward = self.route.failed(None, failure);
-            return self.go(onward, now, reports);
+            let next = self.setup.on_failure(None, failure);
+            return self.act(next, cx);
         }
-        reports.stats.reconnects += 1;
-        self.wait(failure, now, reports);
+        cx.sink.stats.reconnects += 1;
+        self.wait(failure, cx);
     }
 
-    pub(super) fn go(&mut self, onward: Onward, now: Instant, reports: &mut Reports) {
-        match onward {
-            Onward::Go => {}
-            Onward::Wait(failure) => self.wait(failure, now, reports),
-            Onward::Halt(reason) => self.halt(reason, reports),
+    pub(super) fn act(&mut self, next: NextAction, cx: &mut Context) {
+        match next {
+            NextAction::Proceed => {}
+            NextAction::Retry(failure) => self.wait(failure, cx),
+            NextAction::Halt(reason) => self.halt(reason, cx),
         }
     }
 
-    fn wait(&mut self, failure: Failure, now: Instant, reports: &mut Reports) {
-        let wait = self.backoff.next(failure.retry_after, &mut self.chance);
-        reports.stats.failures += 1;
+    fn wait(&mut self, failure: Failure, cx: &mut Context) {
+        let wait = self.backoff.next(failure.retry_after, &mut self.rng);
+        cx.sink.stats.failures += 1;
         self.last_failure = Some(failure.clone());
-        reports.push(Event::Retrying { attempt: self.backoff.attempts(), wait, failure });
-        self.link = Link::Waiting { until: now + wait };
+        cx.sink.push(Event::Retrying { attempt: self.backoff.attempts(), wait, failure });
+        self.link = Link::Waiting { until: cx.now + wait };
     }
 
-    fn halt(&mut self, reason: HaltReason, reports: &mut Reports) {
-        reports.push(Event::Halted(reason.clone()));
+    fn halt(&mut self, reason: HaltReason, cx: &mut Context) {
+        cx.sink.push(Event::Halted(reason.clone()));
         self.link = Link::Halted { reason };
     }
 
     /// Tries again after a halt.
     pub(crate) fn resume(&mut self) {
         if self.halted().is_some() {
-            self.route.distrust();
+            self.setup.invalidate();
             self.backoff.reset();
-            self.link = Link::Resting;
+            self.link = Link::Idle;
         }
     }
 
-    /// Ends everything now.
-    pub(crate) fn abandon(&mut self, buffer: &mut Buffer, now: Instant, reports: &mut Reports) {
-        self.close(CloseReason::Deadline, buffer, now, reports);
-        self.control.retain(|transmit| matches!(transmit, Transmit::Abort { .. }));
+    /// Ends everything immediately.
+    pub(crate) fn abandon(&mut self, cx: &mut Context) {
+        self.close(CloseReason::Deadline, cx);
+        self.pending.retain(|transmit| matches!(transmit, Transmit::Abort { .. }));
         self.link = Link::Finished;
     }
 }

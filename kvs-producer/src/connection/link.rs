@@ -1,89 +1,89 @@
-//! Where a connection stands.
+//! The state of a connection.
 
 use std::time::Instant;
 
+use super::session::Session;
 use crate::ack::AckError;
-use crate::connection::session::Session;
-use crate::io::control::{ControlRequest, ControlRequestId, SessionId};
-use crate::report::event::HaltReason;
+use crate::io::control::{ControlRequest, ControlRequestId};
+use crate::io::session_id::SessionId;
+use crate::report::reason::HaltReason;
 
-/// Where the connection stands.
+/// The state of a connection.
 ///
 /// ```text
-/// Resting --a call is missing--> Calling --answered--> Resting
-///    |                              `------failed, late--------.
+/// Idle --a request is needed--> Requesting --response--> Idle
+///    |                              `------failure, timeout----.
 ///    |                                                         |
-///    +--media waits--> Opening --failed, late------------------+
+///    +--media waits--> Opening --failure, timeout--------------+
 ///    |                    |                                    |
-///    |                  opened                                 +--> Waiting --time--> Resting
+///    |                  opened                                 +--> Waiting --time--> Idle
 ///    |                    |                                    |
 ///    |                    v                                    |
 ///    |                Streaming --broken, silent---------------+
-///    |                 |      `---gone by, of no use--> Resting |
+///    |                 |      `--superseded, useless--> Idle   |
 ///    |        end of the body,                                 |
-///    |        error ack (also to Opening)                      |
+///    |        error ack (also in Opening)                      |
 ///    |                 |                                       |
 ///    |                 v                                       |
 ///    |              Draining --silent, broken, after an error--'
-///    |                        `--all persisted--> Resting
+///    |                        `--everything persisted--> Idle
 ///    |
 ///    `--finish, nothing left--> Finished
 ///
-/// Where a failure leaves no way on, Halted takes the place of Waiting: --resume--> Resting. Where another call mends it,
-/// Resting does.
-/// Any state --the stop's deadline--> Finished.
+/// If a retry would not help, Halted replaces Waiting: --resume--> Idle. If another request helps, Idle replaces Waiting.
+/// Any state --deadline of the stop--> Finished.
 /// ```
 #[derive(Debug)]
 pub(super) enum Link {
-    /// Nothing is under way.
-    Resting,
-    /// A call is out.
-    Calling { id: ControlRequestId, call: ControlRequest, deadline: Instant },
-    /// A connection is being made.
+    /// Nothing is in progress.
+    Idle,
+    /// A control request is in progress.
+    Requesting { id: ControlRequestId, request: ControlRequest, deadline: Instant },
+    /// A connection is being established.
     Opening { session: Session, deadline: Instant },
-    /// Media goes out, acks come in.
+    /// Media is sent, acknowledgements are received.
     Streaming { session: Session },
-    /// No more media goes out; the last acks are waited for.
-    Draining { session: Session, deadline: Instant, then: Then },
-    /// Until the next attempt.
+    /// No more media is sent; the last acknowledgements are awaited.
+    Draining { session: Session, deadline: Instant, then: AfterDrain },
+    /// Waits before the next attempt.
     Waiting { until: Instant },
-    /// Nothing more is tried.
+    /// Nothing is tried until a resume.
     Halted { reason: HaltReason },
-    /// Nothing more will come.
+    /// Nothing follows.
     Finished,
 }
 
 /// What follows a drain.
 #[derive(Debug)]
-pub(super) enum Then {
-    Rest,
+pub(super) enum AfterDrain {
+    Idle,
     Retry(AckError),
     Halt(AckError),
 }
 
 impl Link {
-    /// The connection that is there or being made.
+    /// The session that is open or being opened.
     pub(super) const fn session(&self) -> Option<&Session> {
         match self {
             Self::Opening { session, .. } | Self::Streaming { session } | Self::Draining { session, .. } => {
                 Some(session)
             }
-            Self::Resting | Self::Calling { .. } | Self::Waiting { .. } | Self::Halted { .. } | Self::Finished => None,
+            Self::Idle | Self::Requesting { .. } | Self::Waiting { .. } | Self::Halted { .. } | Self::Finished => None,
         }
     }
 
-    /// The connection of this id: what a dead one still says is for nobody.
+    /// The session with this id. Late data from an old session finds none.
     pub(super) fn session_mut(&mut self, id: SessionId) -> Option<&mut Session> {
         match self {
             Self::Opening { session, .. } | Self::Streaming { session } | Self::Draining { session, .. } => {
                 Some(session).filter(|session| session.id == id)
             }
-            Self::Resting | Self::Calling { .. } | Self::Waiting { .. } | Self::Halted { .. } | Self::Finished => None,
+            Self::Idle | Self::Requesting { .. } | Self::Waiting { .. } | Self::Halted { .. } | Self::Finished => None,
         }
     }
 
-    /// Takes the state out, to be replaced by the next.
+    /// Takes the state out; the caller sets the next one.
     pub(super) const fn take(&mut self) -> Self {
-        std::mem::replace(self, Self::Resting)
+        std::mem::replace(self, Self::Idle)
     }
 }

@@ -1,39 +1,41 @@
-//! One PutMedia connection: where in the buffer it stands and what it still waits to hear.
+//! One PutMedia session: its position in the buffer, and what it waits for.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use kvs_mkv::{Chunks, SegmentInfo, Writer};
+use kvs_mkv::{Chunks, Frame, SegmentInfo, WriteError, Writer};
 
-use crate::buffer::fragment::{Epoch, Filling, Fragment};
-use crate::buffer::fragment_buffer::Buffer;
+use super::intent::EndPolicy;
+use crate::buffer::epoch::Epoch;
+use crate::buffer::fragment::Fragment;
+use crate::buffer::fragment_buffer::FragmentBuffer;
+use crate::context::Context;
 use crate::io::ack_parser::AckParser;
-use crate::io::control::SessionId;
-use crate::limits::{LINE_IS_FULL, SEND_WINDOW};
-use crate::media::fragmenter::changed_under_way;
-use crate::report::event::FragmentId;
-use crate::report::sink::Reports;
+use crate::io::session_id::SessionId;
+use crate::limits::{SEND_WINDOW, TRANSPORT_IS_FULL};
+use crate::report::span::FragmentId;
 
-/// What one connection has sent and what it waits for. It carries fragments of one epoch, in rising time.
+/// What one session has sent and what it waits for. It carries fragments of one epoch, in rising time.
 #[derive(Debug)]
-pub(crate) struct Session {
-    pub(crate) id: SessionId,
+pub(super) struct Session {
+    pub(super) id: SessionId,
     epoch: Arc<Epoch>,
     writer: Writer,
     cursor: Cursor,
-    /// Fragments that were begun here and are not settled, by their timecode on the wire.
-    waiting: BTreeMap<u64, FragmentId>,
-    pub(crate) acks: AckParser,
+    /// Fragments that were started in this session and are not settled, by their timecode on the wire.
+    unsettled: BTreeMap<u64, FragmentId>,
+    pub(super) acks: AckParser,
+    /// Bytes that the transport has not accepted yet.
     in_flight: usize,
-    /// How many bytes the transport is still to take of what it had at some time, and that time.
+    /// A number of bytes that the transport had not accepted at some time, and that time.
     mark: Option<(usize, Instant)>,
-    /// When the other side last showed that it lives.
-    heard: Instant,
-    /// When to end it at the next boundary.
-    pub(crate) rotate_at: Instant,
-    /// The latest frame time that went out: what follows must be later.
+    /// When the peer last showed activity.
+    last_activity: Instant,
+    /// When to end the session at the next boundary.
+    pub(super) rotate_at: Instant,
+    /// The latest frame time that was sent: the next fragment must be later.
     latest: u64,
     last_started: Option<FragmentId>,
 }
@@ -42,7 +44,7 @@ pub(crate) struct Session {
 ///
 /// ```text
 /// Start --header--> Boundary --cluster--> Inside --last frame--> Trailer --tags, end mark--> Boundary
-///                      \--nothing more to come--> Ended
+///                      \--nothing follows--> Ended
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Cursor {
@@ -55,62 +57,51 @@ enum Cursor {
 
 /// What a session does next.
 #[derive(Debug)]
-pub(crate) enum Step {
+pub(super) enum Step {
     Send(Chunks),
     /// The body is complete.
     End,
-    /// The fragment on the wire is lost, or no longer fits the header it was begun under.
+    /// The fragment being sent is lost, or no longer fits the header of the session.
     Superseded,
-    /// Nothing to send, and nothing was ever sent: the connection is of no use.
+    /// There is nothing to send and nothing was sent: the connection is useless.
     Useless,
 }
 
-/// Whether more may follow when all that is buffered went out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outlook {
-    /// Wait for more.
-    More,
-    /// End as soon as what is buffered is sent.
-    EndWhenDrained,
-    /// End at the next boundary.
-    EndAtBoundary,
+/// What follows at a fragment boundary.
+enum AtBoundary {
+    Cluster,
+    Wait,
+    End,
 }
 
 impl Session {
-    pub(crate) fn new(
+    pub(super) fn new(
         id: SessionId,
         uid: [u8; 16],
-        app: &str,
+        writing_app: &str,
         first: &Fragment,
         rotate_at: Instant,
         now: Instant,
     ) -> Option<Self> {
-        let writer = Writer::new(SegmentInfo::new(uid).with_app(app), first.epoch.tracks.clone()).ok()?;
+        let writer = Writer::new(SegmentInfo::new(uid).with_app(writing_app), first.epoch.tracks.clone()).ok()?;
         Some(Self {
             id,
             epoch: Arc::clone(&first.epoch),
             writer,
             cursor: Cursor::Start,
-            waiting: BTreeMap::new(),
+            unsettled: BTreeMap::new(),
             acks: AckParser::new(),
             in_flight: 0,
             mark: None,
-            heard: now,
+            last_activity: now,
             rotate_at,
             latest: 0,
             last_started: None,
         })
     }
 
-    /// The next thing to do, if the transport has room for it.
-    pub(crate) fn poll(
-        &mut self,
-        outlook: Outlook,
-        hold: Option<FragmentId>,
-        buffer: &mut Buffer,
-        now: Instant,
-        reports: &mut Reports,
-    ) -> Option<Step> {
+    /// Returns the next step, or `None` if there is nothing to do or the transport is full.
+    pub(super) fn poll(&mut self, end_policy: EndPolicy, hold: Option<FragmentId>, cx: &mut Context) -> Option<Step> {
         if self.in_flight >= SEND_WINDOW {
             return None;
         }
@@ -118,17 +109,19 @@ impl Session {
         loop {
             match self.cursor {
                 Cursor::Ended => return None,
-                Cursor::Start | Cursor::Boundary => match self.follow(outlook, hold, buffer, &mut out, now) {
-                    Follow::Cluster => {}
-                    Follow::Wait => return None,
-                    Follow::End => return Some(self.end(out)),
+                Cursor::Start | Cursor::Boundary => match self.at_boundary(end_policy, hold, &mut out, cx) {
+                    AtBoundary::Cluster => {}
+                    AtBoundary::Wait => return None,
+                    AtBoundary::End => return Some(self.end(out)),
                 },
                 Cursor::Inside { fragment, next } => {
-                    let Some(held) = buffer.get(fragment).filter(|held| !changed_under_way(held, &self.epoch)) else {
+                    let current = cx.buffer.get(fragment).filter(|current| !current.is_superseded(&self.epoch));
+                    let Some(current) = current else {
                         self.cursor = Cursor::Ended;
                         return Some(Step::Superseded);
                     };
-                    if let Some(frame) = held.frames.get(next) {
+                    let resent = current.sent_before;
+                    if let Some(frame) = current.frames.get(next) {
                         let block = self.block(frame.clone());
                         if out.is_empty() {
                             out = block
@@ -136,25 +129,25 @@ impl Session {
                             out.append(block)
                         }
                         self.cursor = Cursor::Inside { fragment, next: next + 1 };
-                        self.count(&out, held.sent_before, now, reports);
+                        self.count(&out, resent, cx);
                         return Some(Step::Send(out));
                     }
-                    if held.is_open() {
-                        return self.partial(out, held.sent_before, now, reports);
+                    if current.is_open() {
+                        return self.partial(out, resent, cx);
                     }
-                    self.latest = self.latest.max(held.latest);
+                    self.latest = self.latest.max(current.latest);
                     self.cursor = Cursor::Trailer { fragment };
                 }
                 Cursor::Trailer { fragment } => {
-                    let held = buffer.get(fragment)?;
-                    let resent = held.sent_before;
-                    self.trailer(held, &mut out);
-                    // Before its last byte leaves: the ack may be quicker than the next poll.
-                    buffer.sent(fragment, self.id, now);
+                    let current = cx.buffer.get(fragment)?;
+                    let resent = current.sent_before;
+                    self.trailer(current, &mut out);
+                    // Before the last byte leaves: the acknowledgement may arrive before the next poll.
+                    cx.buffer.finish_sending(fragment, self.id, cx.now);
                     self.cursor = Cursor::Boundary;
-                    reports.stats.resent_fragments += u64::from(resent);
+                    cx.sink.stats.resent_fragments += u64::from(resent);
                     if !out.is_empty() {
-                        self.count(&out, resent, now, reports);
+                        self.count(&out, resent, cx);
                         return Some(Step::Send(out));
                     }
                 }
@@ -162,78 +155,77 @@ impl Session {
         }
     }
 
-    /// At a boundary: the next cluster, the end, or patience.
-    fn follow(
+    /// At a fragment boundary: starts the next cluster, waits for one, or ends.
+    fn at_boundary(
         &mut self,
-        outlook: Outlook,
+        end_policy: EndPolicy,
         hold: Option<FragmentId>,
-        buffer: &mut Buffer,
         out: &mut Chunks,
-        now: Instant,
-    ) -> Follow {
+        cx: &mut Context,
+    ) -> AtBoundary {
         let started = self.cursor == Cursor::Boundary;
-        if started && outlook == Outlook::EndAtBoundary {
-            return Follow::End;
+        if started && end_policy == EndPolicy::AtBoundary {
+            return AtBoundary::End;
         }
-        let next = buffer.next_unsent().filter(|next| hold.is_none_or(|hold| next.id < hold));
+        let next = cx.buffer.next_unsent().filter(|next| hold.is_none_or(|hold| next.id < hold));
         let Some(next) = next else {
-            return if outlook == Outlook::More { Follow::Wait } else { Follow::End };
+            return if end_policy == EndPolicy::KeepOpen { AtBoundary::Wait } else { AtBoundary::End };
         };
         let fits = next.epoch.id == self.epoch.id && (!started || next.earliest > self.latest);
         if !fits {
-            return Follow::End;
+            return AtBoundary::End;
         }
-        let (id, start) = (next.id, self.epoch.on_wire(next.start));
-        let Ok(cluster) = self.cluster(started, start, out) else { return Follow::End };
+        let (id, start) = (next.id, self.epoch.timecode(next.start));
+        let Ok(cluster) = self.cluster(started, start, out) else { return AtBoundary::End };
         out.push(cluster);
-        if self.waiting.is_empty() {
-            self.heard = now;
+        if self.unsettled.is_empty() {
+            self.last_activity = cx.now;
         }
-        self.waiting.insert(start, id);
+        self.unsettled.insert(start, id);
         self.last_started = Some(id);
-        buffer.sending(id, self.id);
+        cx.buffer.start_sending(id, self.id);
         self.cursor = Cursor::Inside { fragment: id, next: 0 };
-        Follow::Cluster
+        AtBoundary::Cluster
     }
 
-    fn cluster(&mut self, started: bool, start: u64, out: &mut Chunks) -> Result<Bytes, kvs_mkv::WriteError> {
+    fn cluster(&mut self, started: bool, start: u64, out: &mut Chunks) -> Result<Bytes, WriteError> {
         if !started {
             out.push(self.writer.start_segment());
         }
         self.writer.start_cluster(Duration::from_millis(start))
     }
 
-    /// The frame as it stands on the wire.
-    fn block(&mut self, mut frame: kvs_mkv::Frame) -> Chunks {
+    /// Writes a frame as a block.
+    fn block(&mut self, mut frame: Frame) -> Chunks {
         frame.pts = frame.pts.saturating_sub(Duration::from_millis(self.epoch.origin));
-        self.writer.block(frame).expect("the fragmenter keeps tracks declared and times within a cluster's reach")
+        self.writer.block(frame).expect("the fragmenter keeps tracks declared and times within the range of a cluster")
     }
 
-    /// What follows a fragment's frames: its groups of tags, then its end mark.
+    /// Writes what follows the frames of a fragment: its groups of tags, then its end mark.
     fn trailer(&mut self, fragment: &Fragment, out: &mut Chunks) {
         for group in fragment.tags.groups() {
             out.push(self.writer.tags(group).expect("tags follow a cluster and were checked when put"));
         }
-        if fragment.filling == Filling::Ended {
+        if fragment.has_end_mark() {
             out.push(self.writer.end_of_fragment());
         }
     }
 
-    /// The header of a fragment whose first frame is already there; an open fragment always has one.
-    fn partial(&mut self, out: Chunks, resent: bool, now: Instant, reports: &mut Reports) -> Option<Step> {
+    /// Sends the header of a fragment whose first frame was sent already; an open fragment always has a frame.
+    fn partial(&mut self, out: Chunks, resent: bool, cx: &mut Context) -> Option<Step> {
         if out.is_empty() {
             return None;
         }
-        self.count(&out, resent, now, reports);
+        self.count(&out, resent, cx);
         Some(Step::Send(out))
     }
 
-    fn count(&mut self, out: &Chunks, resent: bool, now: Instant, reports: &mut Reports) {
+    fn count(&mut self, out: &Chunks, resent: bool, cx: &mut Context) {
         self.in_flight += out.len();
-        self.mark.get_or_insert((self.in_flight, now));
-        reports.stats.sent_bytes += out.len() as u64;
+        self.mark.get_or_insert((self.in_flight, cx.now));
+        cx.sink.stats.sent_bytes += out.len() as u64;
         if resent {
-            reports.stats.resent_bytes += out.len() as u64;
+            cx.sink.stats.resent_bytes += out.len() as u64;
         }
     }
 
@@ -244,21 +236,23 @@ impl Session {
         if started { Step::End } else { Step::Useless }
     }
 
-    /// The last fragment's end mark, where the fragment itself did not carry one.
-    pub(crate) fn closing_mark(&mut self, buffer: &Buffer) -> Option<Bytes> {
+    /// Returns an end mark for the last fragment, if it was sent without one: without a next cluster, only a mark tells the
+    /// service that the fragment is complete.
+    pub(super) fn closing_mark(&mut self, buffer: &FragmentBuffer) -> Option<Bytes> {
         let last = buffer.get(self.last_started?)?;
-        (last.filling != Filling::Ended).then(|| self.writer.end_of_fragment())
+        (!last.has_end_mark()).then(|| self.writer.end_of_fragment())
     }
 
-    /// No byte goes out any more.
-    pub(crate) fn stop_sending(&mut self) {
+    /// Sends nothing more.
+    pub(super) fn stop_sending(&mut self) {
         self.cursor = Cursor::Ended;
     }
 
-    /// The transport took bytes; where they had to wait for that, the line moves, and that is a sign of life.
-    pub(crate) fn took(&mut self, bytes: usize, now: Instant) {
+    /// The transport accepted bytes. If they had to wait for room in its buffer, the peer is taking data, which counts as
+    /// activity.
+    pub(super) fn on_sent(&mut self, bytes: usize, now: Instant) {
         if self.in_flight >= SEND_WINDOW || self.have_waited(bytes, now) {
-            self.heard = now;
+            self.last_activity = now;
         }
         self.in_flight = self.in_flight.saturating_sub(bytes);
         if self.in_flight > 0 {
@@ -266,51 +260,45 @@ impl Session {
         }
     }
 
-    /// Whether bytes that are taken now lay with the transport for long: its buffer was full. An empty one takes them at once,
-    /// even where the line behind it is dead.
+    /// Whether bytes that are accepted now waited for long, because the buffer of the transport was full. An empty buffer
+    /// accepts bytes immediately, even if the network is dead.
     fn have_waited(&mut self, bytes: usize, now: Instant) -> bool {
         let Some((left, since)) = self.mark.take() else { return false };
         if left > bytes {
             self.mark = Some((left - bytes, since));
         }
-        now.saturating_duration_since(since) >= LINE_IS_FULL
+        now.saturating_duration_since(since) >= TRANSPORT_IS_FULL
     }
 
-    pub(crate) fn heard(&mut self, now: Instant) {
-        self.heard = now;
+    pub(super) fn on_activity(&mut self, now: Instant) {
+        self.last_activity = now;
     }
 
-    /// When silence becomes too long, if anything is waited for.
-    pub(crate) fn stale_at(&self, timeout: Duration) -> Option<Instant> {
-        (!self.waiting.is_empty()).then(|| self.heard.checked_add(timeout)).flatten()
+    /// When silence lasts too long, if acknowledgements are due.
+    pub(super) fn silent_at(&self, timeout: Duration) -> Option<Instant> {
+        (!self.unsettled.is_empty()).then(|| self.last_activity.checked_add(timeout)).flatten()
     }
 
-    pub(crate) fn silent_for(&self, now: Instant) -> Duration {
-        now.saturating_duration_since(self.heard)
+    pub(super) fn silent_for(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.last_activity)
     }
 
-    /// The fragment that was sent here with this timecode and is not settled.
-    pub(crate) fn find(&self, timecode: u64) -> Option<FragmentId> {
-        self.waiting.get(&timecode).copied()
+    /// The unsettled fragment that was sent in this session with this timecode.
+    pub(super) fn find(&self, timecode: u64) -> Option<FragmentId> {
+        self.unsettled.get(&timecode).copied()
     }
 
-    /// The fragment that was begun last: the one an error without a timecode most likely means.
-    pub(crate) const fn last_started(&self) -> Option<FragmentId> {
+    /// The fragment that was started last: most likely the one of an error without a timecode.
+    pub(super) const fn last_started(&self) -> Option<FragmentId> {
         self.last_started
     }
 
-    pub(crate) fn settled(&mut self, timecode: u64) {
-        self.waiting.remove(&timecode);
+    pub(super) fn on_settled(&mut self, timecode: u64) {
+        self.unsettled.remove(&timecode);
     }
 
-    /// Whether everything that was begun here is settled.
-    pub(crate) fn is_settled(&self) -> bool {
-        self.waiting.is_empty()
+    /// Whether everything that was started in this session is settled.
+    pub(super) fn is_settled(&self) -> bool {
+        self.unsettled.is_empty()
     }
-}
-
-enum Follow {
-    Cluster,
-    Wait,
-    End,
 }

@@ -1,13 +1,14 @@
-//! The way to a connection: credentials, the stream, its endpoint.
+//! The requests that precede a connection: credentials, the stream, its endpoint.
 
 use std::time::{Duration, Instant};
 
 use crate::config::StreamLookup;
-use crate::io::control::{ControlRequest, ControlResponse, Failure, FailureKind, Freshness, StreamStatus};
+use crate::io::control::{ControlRequest, ControlResponse, Freshness, StreamStatus};
+use crate::io::failure::{Failure, FailureKind};
 use crate::limits::{CREDENTIALS_MARGIN, ENDPOINT_LIFE};
-use crate::report::event::HaltReason;
+use crate::report::reason::HaltReason;
 
-/// What is known of the way, and so which call comes next.
+/// What is known so far, which determines the next request.
 ///
 /// ```text
 /// credentials -> DescribeStream -+-> GetDataEndpoint -> open
@@ -15,17 +16,17 @@ use crate::report::event::HaltReason;
 ///                   +-- CreateStream (if allowed)
 /// ```
 #[derive(Debug)]
-pub(crate) struct Route {
-    stream_lookup: StreamLookup,
+pub(super) struct StreamSetup {
+    lookup: StreamLookup,
     credentials: Credentials,
     stream: StreamState,
     endpoint: Option<(String, Instant)>,
     retention: Option<Duration>,
-    /// A connection was open once: a refusal may pass, so it is not the end.
+    /// A connection was open before, so a rejection may be temporary.
     established: bool,
 }
 
-/// Asked for before each connection.
+/// Requested before each connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Credentials {
     Needed(Freshness),
@@ -39,25 +40,25 @@ enum StreamState {
     Active,
 }
 
-/// What an answer leads to.
+/// What follows a response or a failure.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Onward {
-    /// The next step, at once.
-    Go,
-    /// The same again, after a while.
-    Wait(Failure),
-    /// No way.
+pub(super) enum NextAction {
+    /// Take the next step immediately.
+    Proceed,
+    /// Try again after a wait.
+    Retry(Failure),
+    /// Stop: a retry would not help.
     Halt(HaltReason),
 }
 
-impl Route {
-    pub(crate) fn new(stream_lookup: StreamLookup, now: Instant) -> Self {
-        let endpoint = match &stream_lookup {
+impl StreamSetup {
+    pub(super) fn new(lookup: StreamLookup, now: Instant) -> Self {
+        let endpoint = match &lookup {
             StreamLookup::FixedEndpoint(endpoint) => Some((endpoint.clone(), now)),
             _ => None,
         };
         Self {
-            stream_lookup,
+            lookup,
             credentials: Credentials::Needed(Freshness::Cached),
             stream: StreamState::Unknown,
             endpoint,
@@ -67,11 +68,11 @@ impl Route {
     }
 
     const fn is_fixed(&self) -> bool {
-        matches!(self.stream_lookup, StreamLookup::FixedEndpoint(_))
+        matches!(self.lookup, StreamLookup::FixedEndpoint(_))
     }
 
-    /// The call that is still needed before a connection can be opened.
-    pub(crate) fn next_call(&self, now: Instant) -> Option<ControlRequest> {
+    /// Returns the request that is still needed before a connection can be opened.
+    pub(super) fn next_request(&self, now: Instant) -> Option<ControlRequest> {
         if let Credentials::Needed(freshness) = self.credentials {
             return Some(ControlRequest::Credentials(freshness));
         }
@@ -82,111 +83,116 @@ impl Route {
         if asked.is_some_and(|asked| now.saturating_duration_since(asked) < ENDPOINT_LIFE) {
             return None;
         }
-        Some(match (self.stream, &self.stream_lookup) {
+        Some(match (self.stream, &self.lookup) {
             (StreamState::Active, _) => ControlRequest::GetDataEndpoint,
             (StreamState::Missing, StreamLookup::CreateIfMissing(new)) => ControlRequest::CreateStream(new.clone()),
             (StreamState::Unknown | StreamState::Missing, _) => ControlRequest::DescribeStream,
         })
     }
 
-    pub(crate) fn endpoint(&self) -> Option<&str> {
+    pub(super) fn endpoint(&self) -> Option<&str> {
         self.endpoint.as_ref().map(|(endpoint, _)| endpoint.as_str())
     }
 
-    /// When the credentials that the next connection is opened with end.
-    pub(crate) const fn credentials_until(&self) -> Option<Instant> {
+    /// When the credentials of the next connection expire.
+    pub(super) const fn credentials_until(&self) -> Option<Instant> {
         match self.credentials {
             Credentials::Known { until } => until,
             Credentials::Needed(_) => None,
         }
     }
 
-    /// Whether the service keeps nothing, so that it never says `PERSISTED`.
-    pub(crate) fn keeps_nothing(&self) -> bool {
+    /// Whether the stream has no retention. The service then never acknowledges with `PERSISTED`.
+    pub(super) fn has_no_retention(&self) -> bool {
         self.retention.is_some_and(|retention| retention.is_zero())
     }
 
-    /// A connection attempt begins: the next one asks for credentials anew.
-    pub(crate) const fn used(&mut self) {
+    /// A connection attempt starts. The next one requests credentials again.
+    pub(super) const fn on_attempt(&mut self) {
         self.credentials = Credentials::Needed(Freshness::Cached);
     }
 
     /// The connection is open.
-    pub(crate) const fn opened(&mut self) {
+    pub(super) const fn on_opened(&mut self) {
         self.established = true;
     }
 
-    pub(crate) fn answered(&mut self, call: &ControlRequest, answer: ControlResponse, now: Instant) -> Onward {
-        match answer {
-            ControlResponse::Credentials { lasts } => self.on_credentials(call, lasts, now),
+    pub(super) fn on_response(
+        &mut self,
+        request: &ControlRequest,
+        response: ControlResponse,
+        now: Instant,
+    ) -> NextAction {
+        match response {
+            ControlResponse::Credentials { lasts } => self.on_credentials(request, lasts, now),
             ControlResponse::Described { status, retention } => self.on_described(status, retention),
             ControlResponse::Created => {
                 self.stream = StreamState::Unknown;
-                Onward::Go
+                NextAction::Proceed
             }
             ControlResponse::Endpoint(endpoint) => {
                 self.endpoint = Some((endpoint, now));
-                Onward::Go
+                NextAction::Proceed
             }
-            ControlResponse::Failed(failure) => self.failed(Some(call), failure),
+            ControlResponse::Failed(failure) => self.on_failure(Some(request), failure),
         }
     }
 
-    fn on_credentials(&mut self, call: &ControlRequest, lasts: Option<Duration>, now: Instant) -> Onward {
+    fn on_credentials(&mut self, request: &ControlRequest, lasts: Option<Duration>, now: Instant) -> NextAction {
         match lasts {
-            Some(lasts) if lasts < CREDENTIALS_MARGIN && *call == ControlRequest::Credentials(Freshness::Cached) => {
+            Some(lasts) if lasts < CREDENTIALS_MARGIN && *request == ControlRequest::Credentials(Freshness::Cached) => {
                 self.credentials = Credentials::Needed(Freshness::Fresh);
-                Onward::Go
+                NextAction::Proceed
             }
             Some(lasts) if lasts.is_zero() => {
                 self.credentials = Credentials::Needed(Freshness::Fresh);
-                Onward::Wait(Failure::new(
+                NextAction::Retry(Failure::new(
                     FailureKind::CredentialsExpired,
-                    "the provider gave credentials that have ended",
+                    "the credentials provider returned expired credentials",
                 ))
             }
             lasts => {
                 self.credentials = Credentials::Known { until: lasts.and_then(|lasts| now.checked_add(lasts)) };
-                Onward::Go
+                NextAction::Proceed
             }
         }
     }
 
-    fn on_described(&mut self, status: StreamStatus, retention: Duration) -> Onward {
+    fn on_described(&mut self, status: StreamStatus, retention: Duration) -> NextAction {
         self.retention = Some(retention);
         match status {
             StreamStatus::Active => {
                 self.stream = StreamState::Active;
-                Onward::Go
+                NextAction::Proceed
             }
             StreamStatus::Pending => {
                 self.stream = StreamState::Unknown;
-                Onward::Wait(Failure::new(FailureKind::Service, "the stream is not active yet"))
+                NextAction::Retry(Failure::new(FailureKind::Service, "the stream is not active yet"))
             }
             StreamStatus::Deleting => {
                 self.stream = StreamState::Unknown;
-                Onward::Wait(Failure::new(FailureKind::Service, "the stream is being deleted"))
+                NextAction::Retry(Failure::new(FailureKind::Service, "the stream is being deleted"))
             }
         }
     }
 
-    /// A call or a connection attempt failed: what to forget, and whether trying again makes sense.
-    pub(crate) fn failed(&mut self, call: Option<&ControlRequest>, failure: Failure) -> Onward {
-        if matches!(call, None | Some(ControlRequest::GetDataEndpoint)) && !self.is_fixed() {
+    /// A request or a connection attempt failed: decides what to look up again, and whether a retry makes sense.
+    pub(super) fn on_failure(&mut self, request: Option<&ControlRequest>, failure: Failure) -> NextAction {
+        if matches!(request, None | Some(ControlRequest::GetDataEndpoint)) && !self.is_fixed() {
             self.endpoint = None;
         }
-        if matches!(call, Some(ControlRequest::CreateStream(_))) {
-            // Somebody else may have created it in between: look again before trying again.
+        if matches!(request, Some(ControlRequest::CreateStream(_))) {
+            // Another client may have created the stream in the meantime: describe it before trying again.
             self.stream = StreamState::Unknown;
         }
         match failure.kind {
-            FailureKind::NotFound => self.on_missing(call, failure),
+            FailureKind::NotFound => self.on_missing(request, failure),
             FailureKind::CredentialsExpired => {
                 self.credentials = Credentials::Needed(Freshness::Fresh);
-                Onward::Wait(failure)
+                NextAction::Retry(failure)
             }
             FailureKind::AccessDenied | FailureKind::InvalidRequest if !self.established => {
-                Onward::Halt(HaltReason::RequestRejected(failure))
+                NextAction::Halt(HaltReason::RequestRejected(failure))
             }
             FailureKind::AccessDenied
             | FailureKind::InvalidRequest
@@ -194,30 +200,30 @@ impl Route {
             | FailureKind::ClockSkew
             | FailureKind::Unreachable
             | FailureKind::TimedOut
-            | FailureKind::Service => Onward::Wait(failure),
+            | FailureKind::Service => NextAction::Retry(failure),
         }
     }
 
-    fn on_missing(&mut self, call: Option<&ControlRequest>, failure: Failure) -> Onward {
-        let described = call == Some(&ControlRequest::DescribeStream);
-        match (&self.stream_lookup, described) {
+    fn on_missing(&mut self, request: Option<&ControlRequest>, failure: Failure) -> NextAction {
+        let described = request == Some(&ControlRequest::DescribeStream);
+        match (&self.lookup, described) {
             (StreamLookup::CreateIfMissing(_), true) => {
                 self.stream = StreamState::Missing;
-                Onward::Go
+                NextAction::Proceed
             }
-            (StreamLookup::Existing, true) => Onward::Halt(HaltReason::StreamNotFound),
+            (StreamLookup::Existing, true) => NextAction::Halt(HaltReason::StreamNotFound),
             (StreamLookup::FixedEndpoint(_), _) if !self.established => {
-                Onward::Halt(HaltReason::RequestRejected(failure))
+                NextAction::Halt(HaltReason::RequestRejected(failure))
             }
             (_, _) => {
                 self.stream = StreamState::Unknown;
-                Onward::Wait(failure)
+                NextAction::Retry(failure)
             }
         }
     }
 
     /// The stream may have changed: describe it again before the next connection.
-    pub(crate) fn distrust(&mut self) {
+    pub(super) fn invalidate(&mut self) {
         self.stream = StreamState::Unknown;
         if !self.is_fixed() {
             self.endpoint = None;
@@ -238,17 +244,17 @@ mod tests {
         ControlResponse::Failed(Failure::new(kind, "because"))
     }
 
-    fn with_credentials(stream_lookup: StreamLookup) -> (Route, Instant) {
+    fn with_credentials(lookup: StreamLookup) -> (StreamSetup, Instant) {
         let now = Instant::now();
-        let mut route = Route::new(stream_lookup, now);
-        let call = route.next_call(now).unwrap();
-        assert_eq!(call, ControlRequest::Credentials(Freshness::Cached));
-        assert_eq!(route.answered(&call, ControlResponse::Credentials { lasts: None }, now), Onward::Go);
-        (route, now)
+        let mut setup = StreamSetup::new(lookup, now);
+        let request = setup.next_request(now).unwrap();
+        assert_eq!(request, ControlRequest::Credentials(Freshness::Cached));
+        assert_eq!(setup.on_response(&request, ControlResponse::Credentials { lasts: None }, now), NextAction::Proceed);
+        (setup, now)
     }
 
     #[test]
-    fn describe_denied_never_creates() {
+    fn only_not_found_creates_a_stream() {
         let kinds = [
             FailureKind::AccessDenied,
             FailureKind::InvalidRequest,
@@ -260,45 +266,49 @@ mod tests {
             FailureKind::ClockSkew,
         ];
         for kind in kinds {
-            let (mut route, now) = with_credentials(StreamLookup::CreateIfMissing(NewStream::default()));
-            assert_ne!(route.answered(&ControlRequest::DescribeStream, failed(kind), now), Onward::Go, "{kind}");
-            assert!(!matches!(route.next_call(now), Some(ControlRequest::CreateStream(_))), "{kind}");
+            let (mut setup, now) = with_credentials(StreamLookup::CreateIfMissing(NewStream::default()));
+            assert_ne!(
+                setup.on_response(&ControlRequest::DescribeStream, failed(kind), now),
+                NextAction::Proceed,
+                "{kind}"
+            );
+            assert!(!matches!(setup.next_request(now), Some(ControlRequest::CreateStream(_))), "{kind}");
         }
     }
 
     #[test]
-    fn a_missing_stream_is_created_then_described_then_asked_for_its_endpoint() {
-        let (mut route, now) = with_credentials(StreamLookup::CreateIfMissing(NewStream::default()));
-        route.answered(&ControlRequest::DescribeStream, failed(FailureKind::NotFound), now);
-        let create = route.next_call(now).unwrap();
+    fn a_missing_stream_is_created_then_described() {
+        let (mut setup, now) = with_credentials(StreamLookup::CreateIfMissing(NewStream::default()));
+        setup.on_response(&ControlRequest::DescribeStream, failed(FailureKind::NotFound), now);
+        let create = setup.next_request(now).unwrap();
         assert!(matches!(create, ControlRequest::CreateStream(_)));
-        route.answered(&create, ControlResponse::Created, now);
-        assert_eq!(route.next_call(now), Some(ControlRequest::DescribeStream));
-        route.answered(&ControlRequest::DescribeStream, active(), now);
-        assert_eq!(route.next_call(now), Some(ControlRequest::GetDataEndpoint));
-        route.answered(&ControlRequest::GetDataEndpoint, ControlResponse::Endpoint("https://x".to_owned()), now);
-        assert_eq!((route.next_call(now), route.endpoint()), (None, Some("https://x")));
+        setup.on_response(&create, ControlResponse::Created, now);
+        assert_eq!(setup.next_request(now), Some(ControlRequest::DescribeStream));
+        setup.on_response(&ControlRequest::DescribeStream, active(), now);
+        assert_eq!(setup.next_request(now), Some(ControlRequest::GetDataEndpoint));
+        setup.on_response(&ControlRequest::GetDataEndpoint, ControlResponse::Endpoint("https://x".to_owned()), now);
+        assert_eq!((setup.next_request(now), setup.endpoint()), (None, Some("https://x")));
     }
 
     #[test]
-    fn a_missing_stream_that_may_not_be_created_halts() {
-        let (mut route, now) = with_credentials(StreamLookup::Existing);
-        let onward = route.answered(&ControlRequest::DescribeStream, failed(FailureKind::NotFound), now);
-        assert_eq!(onward, Onward::Halt(HaltReason::StreamNotFound));
+    fn a_missing_stream_halts_if_creating_is_not_allowed() {
+        let (mut setup, now) = with_credentials(StreamLookup::Existing);
+        let next = setup.on_response(&ControlRequest::DescribeStream, failed(FailureKind::NotFound), now);
+        assert_eq!(next, NextAction::Halt(HaltReason::StreamNotFound));
     }
 
     #[test]
-    fn expired_credentials_are_asked_for_anew() {
-        let (mut route, now) = with_credentials(StreamLookup::Existing);
-        route.answered(&ControlRequest::DescribeStream, failed(FailureKind::CredentialsExpired), now);
-        assert_eq!(route.next_call(now), Some(ControlRequest::Credentials(Freshness::Fresh)));
+    fn expired_credentials_are_fetched_again() {
+        let (mut setup, now) = with_credentials(StreamLookup::Existing);
+        setup.on_response(&ControlRequest::DescribeStream, failed(FailureKind::CredentialsExpired), now);
+        assert_eq!(setup.next_request(now), Some(ControlRequest::Credentials(Freshness::Fresh)));
     }
 
     #[test]
-    fn a_refusal_ends_the_attempt_only_before_the_first_connection() {
-        let (mut route, _) = with_credentials(StreamLookup::Existing);
-        assert!(matches!(route.failed(None, Failure::new(FailureKind::AccessDenied, "")), Onward::Halt(_)));
-        route.opened();
-        assert!(matches!(route.failed(None, Failure::new(FailureKind::AccessDenied, "")), Onward::Wait(_)));
+    fn a_rejection_halts_only_before_the_first_connection() {
+        let (mut setup, _) = with_credentials(StreamLookup::Existing);
+        assert!(matches!(setup.on_failure(None, Failure::new(FailureKind::AccessDenied, "")), NextAction::Halt(_)));
+        setup.on_opened();
+        assert!(matches!(setup.on_failure(None, Failure::new(FailureKind::AccessDenied, "")), NextAction::Retry(_)));
     }
 }

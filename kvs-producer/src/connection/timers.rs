@@ -1,119 +1,96 @@
-//! The clocks of a connection: each has a name and a reason.
+//! The deadlines of a connection.
 
 use std::time::{Duration, Instant};
 
-use super::Connection;
-use super::link::{Link, Then};
-use crate::buffer::fragment_buffer::Buffer;
-use crate::config::ProducerConfig;
-use crate::io::control::{ControlResponse, Failure, FailureKind};
+use super::link::{AfterDrain, Link};
+use super::machine::Connection;
+use crate::context::Context;
+use crate::io::control::ControlResponse;
+use crate::io::failure::{Failure, FailureKind};
 use crate::limits::{CREDENTIALS_MARGIN, ROTATION_JITTER};
-use crate::report::event::CloseReason;
-use crate::report::sink::Reports;
-
-/// How long each thing may take.
-#[derive(Debug)]
-pub(super) struct Times {
-    /// A call, or the opening of a connection.
-    pub(super) call: Duration,
-    /// From the body's end to the last ack.
-    pub(super) drain: Duration,
-    /// Silence while acks are due.
-    stale: Duration,
-    /// A connection, whatever the credentials allow.
-    session: Duration,
-}
-
-impl Times {
-    pub(super) const fn new(config: &ProducerConfig) -> Self {
-        Self {
-            call: config.call_timeout,
-            drain: config.drain_timeout,
-            stale: config.ack_timeout,
-            session: config.session_max,
-        }
-    }
-}
+use crate::report::reason::CloseReason;
 
 impl Connection {
-    /// One of these at most has something to do: none leaves the connection where a later one would act.
-    pub(crate) fn handle_timeout(&mut self, buffer: &mut Buffer, now: Instant, reports: &mut Reports) {
-        self.leave_waiting(now);
-        self.give_up_call(now, reports);
-        self.give_up_opening(buffer, now, reports);
-        self.give_up_draining(buffer, now, reports);
-        self.notice_silence(buffer, now, reports);
+    /// At most one of these steps applies, because none leads to a state in which a later one would.
+    pub(crate) fn handle_timeout(&mut self, cx: &mut Context) {
+        self.end_wait(cx.now);
+        self.expire_request(cx);
+        self.expire_opening(cx);
+        self.expire_drain(cx);
+        self.expire_silence(cx);
     }
 
-    fn leave_waiting(&mut self, now: Instant) {
+    fn end_wait(&mut self, now: Instant) {
         if matches!(&self.link, Link::Waiting { until } if *until <= now) {
-            self.link = Link::Resting;
+            self.link = Link::Idle;
         }
     }
 
-    fn give_up_call(&mut self, now: Instant, reports: &mut Reports) {
-        let Link::Calling { id, call, deadline } = &self.link else { return };
-        if *deadline <= now {
-            let failure = Failure::new(FailureKind::TimedOut, format!("no answer to {}", call.name()));
-            self.handle_response(*id, ControlResponse::Failed(failure), now, reports);
+    fn expire_request(&mut self, cx: &mut Context) {
+        let Link::Requesting { id, request, deadline } = &self.link else { return };
+        if *deadline <= cx.now {
+            let failure = Failure::new(FailureKind::TimedOut, format!("no response to {}", request.name()));
+            self.handle_response(*id, ControlResponse::Failed(failure), cx);
         }
     }
 
-    fn give_up_opening(&mut self, buffer: &mut Buffer, now: Instant, reports: &mut Reports) {
-        if matches!(&self.link, Link::Opening { deadline, .. } if *deadline <= now) {
-            let failure = Failure::new(FailureKind::TimedOut, "no answer to PutMedia");
-            self.close(CloseReason::Failed(failure), buffer, now, reports);
+    fn expire_opening(&mut self, cx: &mut Context) {
+        if matches!(&self.link, Link::Opening { deadline, .. } if *deadline <= cx.now) {
+            let failure = Failure::new(FailureKind::TimedOut, "no response to PutMedia");
+            self.close(CloseReason::Failed(failure), cx);
         }
     }
 
-    fn give_up_draining(&mut self, buffer: &mut Buffer, now: Instant, reports: &mut Reports) {
+    fn expire_drain(&mut self, cx: &mut Context) {
         let Link::Draining { session, deadline, .. } = &self.link else { return };
-        if *deadline <= now {
-            let since = session.silent_for(now);
-            self.close(CloseReason::Silent { duration: since }, buffer, now, reports);
+        if *deadline <= cx.now {
+            let duration = session.silent_for(cx.now);
+            self.close(CloseReason::Silent { duration }, cx);
         }
     }
 
-    /// A drain ends by silence: on a slow line the last of the body and its acks take their time.
+    /// Silence ends a drain, not its length: on a slow link the rest of the body and its acknowledgements take time.
     pub(super) fn prolong_drain(&mut self, now: Instant) {
-        if let Link::Draining { deadline, then: Then::Rest, .. } = &mut self.link {
-            *deadline = now + self.times.drain;
+        if let Link::Draining { deadline, then: AfterDrain::Idle, .. } = &mut self.link {
+            *deadline = now + self.timeouts.drain;
         }
     }
 
-    fn notice_silence(&mut self, buffer: &mut Buffer, now: Instant, reports: &mut Reports) {
+    fn expire_silence(&mut self, cx: &mut Context) {
         let Link::Streaming { session } = &self.link else { return };
-        if session.stale_at(self.times.stale).is_some_and(|at| at <= now) {
-            let since = session.silent_for(now);
-            self.close(CloseReason::Silent { duration: since }, buffer, now, reports);
+        if session.silent_at(self.timeouts.silence).is_some_and(|at| at <= cx.now) {
+            let duration = session.silent_for(cx.now);
+            self.close(CloseReason::Silent { duration }, cx);
         }
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) has something to do, or a rotation is due.
+    /// When [`handle_timeout`](Self::handle_timeout) has something to do, or when a rotation is due.
     pub(crate) fn timeout(&self, now: Instant) -> Option<Instant> {
         match &self.link {
-            Link::Calling { deadline, .. } | Link::Opening { deadline, .. } | Link::Draining { deadline, .. } => {
+            Link::Requesting { deadline, .. } | Link::Opening { deadline, .. } | Link::Draining { deadline, .. } => {
                 Some(*deadline)
             }
             Link::Waiting { until } => Some(*until),
             Link::Streaming { session } => {
-                // Once due, a rotation waits for a boundary, not for the clock.
+                // A rotation that is due waits for a fragment boundary, not for a timer.
                 let rotate = Some(session.rotate_at).filter(|&at| at > now);
-                session.stale_at(self.times.stale).into_iter().chain(rotate).min()
+                session.silent_at(self.timeouts.silence).into_iter().chain(rotate).min()
             }
-            Link::Resting | Link::Halted { .. } | Link::Finished => None,
+            Link::Idle | Link::Halted { .. } | Link::Finished => None,
         }
     }
 
-    /// Before the credentials end and before the service's limit, each time a little earlier by chance.
+    /// When a session that is opened now is replaced: before the credentials expire and before the service's limit of 45
+    /// minutes, with jitter, so that many devices do not reconnect at the same time.
     pub(super) fn rotation(&mut self, now: Instant) -> Instant {
-        let credentials = self.route.credentials_until().map(|until| until.saturating_duration_since(now));
+        let credentials = self.setup.credentials_until().map(|until| until.saturating_duration_since(now));
         let usable = credentials.map(|lasts| lasts.saturating_sub(CREDENTIALS_MARGIN));
-        let lasts = usable.map_or(self.times.session, |usable| usable.min(self.times.session));
-        let jitter = (lasts / 10).min(ROTATION_JITTER).mul_f64(self.chance.f64());
-        now + lasts.saturating_sub(jitter).max(SESSION_LEAST)
+        let lasts = usable.map_or(self.timeouts.session, |usable| usable.min(self.timeouts.session));
+        let jitter = (lasts / 10).min(ROTATION_JITTER).mul_f64(self.rng.f64());
+        now + lasts.saturating_sub(jitter).max(SESSION_MIN)
     }
 }
 
-/// However short credentials last: opening connections more often than this would be refused anyway.
-const SESSION_LEAST: Duration = Duration::from_secs(5);
+/// The shortest session, however short the credentials are valid: the service limits PutMedia to five connections per
+/// second of a stream.
+const SESSION_MIN: Duration = Duration::from_secs(5);

@@ -2,7 +2,7 @@
 
 use kvs_aws::{Error, ServiceError, ServiceErrorKind, TransportError};
 
-use crate::io::control::{Failure, FailureKind};
+use crate::io::failure::{Failure, FailureKind};
 
 pub(super) fn failure(error: &Error) -> Failure {
     let retry_after = error.service().and_then(|error| error.retry_after);

@@ -10,10 +10,9 @@ use kvs_aws::{
 };
 
 use super::classify::failure;
-use crate::io::control::{
-    ControlRequest, ControlRequestId, ControlResponse, Failure, FailureKind, Freshness, NewStream, SessionId,
-    StreamStatus,
-};
+use crate::io::control::{ControlRequest, ControlRequestId, ControlResponse, Freshness, NewStream, StreamStatus};
+use crate::io::failure::{Failure, FailureKind};
+use crate::io::session_id::SessionId;
 use crate::io::transmit::{OpenRequest, Timecodes};
 
 pub(super) type Answering = Pin<Box<dyn Future<Output = (ControlRequestId, ControlResponse)> + Send>>;
@@ -92,8 +91,7 @@ async fn connect(client: &Client, stream: StreamId, request: OpenRequest) -> Res
         Timecodes::Absolute => TimecodeType::Absolute,
         Timecodes::Relative => TimecodeType::Relative,
     };
-    let start = std::time::UNIX_EPOCH.checked_add(request.producer_start).unwrap_or(std::time::UNIX_EPOCH);
-    let session = PutMedia::new(stream, timecodes).start_timestamp(start);
+    let session = PutMedia::new(stream, timecodes).start_timestamp(request.producer_start);
     client.put_media(session, &endpoint).await.map_err(|error| failure(&error))
 }
 

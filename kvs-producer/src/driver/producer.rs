@@ -10,10 +10,10 @@ use tokio::task::AbortHandle;
 use super::events::Events;
 use super::task::{Shared, Task, now};
 use crate::config::{ConfigError, Overflow, ProducerConfig};
-use crate::io::control::Failure;
+use crate::io::failure::Failure;
 use crate::media::put_error::{PutFrameError, Refusal};
 use crate::producer_core::ProducerCore;
-use crate::report::event::HaltReason;
+use crate::report::reason::HaltReason;
 use crate::report::stats::{Stats, Totals};
 use crate::tags::{FragmentEvent, FragmentTag, PutTagError};
 
@@ -125,7 +125,7 @@ impl Producer {
     /// # Errors
     /// A configuration that cannot work.
     pub fn start(mut config: ProducerConfig, client: Client) -> Result<Self, OpenError> {
-        let id: StreamId = config.stream().parse()?;
+        let id: StreamId = config.stream.parse()?;
         let overflow = config.overflow;
         config.seed.get_or_insert_with(|| fastrand::u64(..));
         let producer = ProducerCore::new(config, now(), SystemTime::now())?;

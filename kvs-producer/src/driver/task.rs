@@ -11,10 +11,11 @@ use tokio::sync::Notify;
 use super::classify::failure;
 use super::control_plane::{self, Answering, Opening};
 use super::transport::Wire;
-use crate::io::control::SessionId;
+use crate::io::failure::Failure;
+use crate::io::session_id::SessionId;
 use crate::io::transmit::Transmit;
 use crate::producer_core::ProducerCore;
-use crate::report::event::CloseReason;
+use crate::report::reason::CloseReason;
 
 /// What the handle and the task share. The lock is held for single steps of the core, never over an await.
 #[derive(Debug)]
@@ -142,11 +143,7 @@ impl Task {
         }
     }
 
-    fn on_opened(
-        &mut self,
-        session: SessionId,
-        exchange: Result<kvs_aws::PutMediaExchange, crate::io::control::Failure>,
-    ) {
+    fn on_opened(&mut self, session: SessionId, exchange: Result<kvs_aws::PutMediaExchange, Failure>) {
         match exchange {
             Ok(exchange) => {
                 tracing::info!(stream = %self.stream, %session, "session open");

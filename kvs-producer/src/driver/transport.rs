@@ -7,7 +7,7 @@ use bytes::Bytes;
 use kvs_aws::{Error, PutMediaAcks, PutMediaExchange, PutMediaSender, SendPermit, SessionEnded};
 use kvs_mkv::Chunks;
 
-use crate::io::control::SessionId;
+use crate::io::session_id::SessionId;
 
 /// The two halves of one exchange.
 #[derive(Debug, Default)]

@@ -1,60 +1,63 @@
-//! The one ordered tape of what the driver is to do.
+//! What the driver has to do, in order.
 
-use std::time::Duration;
+use std::time::SystemTime;
 
 use kvs_mkv::Chunks;
 
-use crate::io::control::{ControlRequest, ControlRequestId, SessionId};
+use super::control::{ControlRequest, ControlRequestId};
+use super::session_id::SessionId;
 
-/// One thing to do, in the order it comes.
+/// One action for the driver. Execute them in the order in which
+/// [`poll_transmit`](crate::ProducerCore::poll_transmit) returns them.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Transmit {
-    /// Make a call; [`handle_response`](crate::ProducerCore::handle_response) takes what it came to.
+    /// Send a control request and pass its result to [`handle_response`](crate::ProducerCore::handle_response).
     Control {
-        /// Goes back with the answer.
+        /// Identifies the request in `handle_response`.
         id: ControlRequestId,
-        /// What to ask.
+        /// The request.
         request: ControlRequest,
     },
-    /// Open a PutMedia connection; [`handle_opened`](crate::ProducerCore::handle_opened) or
-    /// [`handle_closed`](crate::ProducerCore::handle_closed) follows.
+    /// Open a PutMedia connection, then call [`handle_opened`](crate::ProducerCore::handle_opened) or
+    /// [`handle_closed`](crate::ProducerCore::handle_closed).
     Open {
-        /// Its name from now on.
+        /// Identifies the connection from now on.
         session: SessionId,
-        /// What to connect to and with.
+        /// Where to connect, and the headers of the request.
         request: OpenRequest,
     },
-    /// Send these bytes; [`handle_sent`](crate::ProducerCore::handle_sent) tells that the transport took them.
+    /// Send these bytes of the request body, then call [`handle_sent`](crate::ProducerCore::handle_sent) when the transport
+    /// has accepted them.
     Body {
-        /// On which connection.
+        /// The connection.
         session: SessionId,
-        /// Matroska, a few header bytes and then the very payload that was put.
+        /// Matroska data: a few header bytes, followed by the payload of the frame without a copy.
         chunks: Chunks,
     },
-    /// End the request body in order. The answer stays open: acks still come.
+    /// End the request body. The response stays open, because acknowledgements still arrive.
     End {
-        /// On which connection.
+        /// The connection.
         session: SessionId,
     },
-    /// Let go of the connection without another word; nothing more is expected from it.
+    /// Drop the connection immediately. The core expects nothing more from it.
     Abort {
-        /// Which connection.
+        /// The connection.
         session: SessionId,
     },
 }
 
-/// What a PutMedia request says in its head.
+/// The endpoint and the headers of a PutMedia request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OpenRequest {
-    /// The data endpoint, as GetDataEndpoint or the configuration gave it.
+    /// The data endpoint, from GetDataEndpoint or from the configuration.
     pub endpoint: String,
-    /// `x-amzn-fragment-timecode-type`.
+    /// The header `x-amzn-fragment-timecode-type`.
     pub timecodes: Timecodes,
-    /// `x-amzn-producer-start-timestamp`, since the Unix epoch: the time that relative timecodes count from; with absolute
-    /// ones the time of the first fragment, which the service does not use.
-    pub producer_start: Duration,
+    /// The header `x-amzn-producer-start-timestamp`: the time that relative timecodes count from. With absolute timecodes
+    /// it is the time of the first fragment, which the service ignores.
+    pub producer_start: SystemTime,
 }
 
 /// What cluster timecodes count from.

@@ -1,244 +1,232 @@
-//! One order for the frames of all tracks, with a bounded wait for the slow ones.
+//! One order for the frames of all tracks, with a bounded wait for slow tracks.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use kvs_mkv::{Frame, Tag, TrackNumber};
 
-use crate::media::timeline::millis;
+use super::cut_policy::Arrival;
 use crate::tags::FragmentEvent;
+use crate::time::millis;
 
-/// Reorders frames of several tracks by time; a single track passes through untouched.
+/// Reorders frames of several tracks by time. Frames of one track keep their order.
 ///
-/// Frames of one track keep their order. A frame is released once every other track has shown that nothing earlier comes, or
-/// when it has waited long enough: then the tracks that gave nothing count as silent until they do.
+/// A frame is released once every other track has a later frame, or once it has waited long enough: then the tracks without
+/// frames count as silent until they resume.
 ///
-/// A key frame of the leading track waits for the frame after it, because pictures shown before it may follow it (open
-/// groups, B-frames): the boundary then lies before the earliest of them, so that no sound between them and the key frame ends
-/// up in the fragment before.
+/// A frame that may begin a fragment waits for the next frame of its track, because pictures displayed before it may follow
+/// it (open GOP, B-frames). The boundary then lies before the earliest of them, so that no audio between them and the key
+/// frame ends up in the previous fragment.
 #[derive(Debug)]
 pub(crate) struct Interleaver {
-    lanes: Vec<Lane>,
+    queues: Vec<TrackQueue>,
     wait: Duration,
     span: u64,
     bytes: usize,
-    /// A fragment may soon be cut without a key frame: any picture shown after all before it may begin the next one.
-    cut_is_near: bool,
 }
 
 #[derive(Debug)]
-struct Lane {
+struct TrackQueue {
     track: TrackNumber,
     lead: bool,
-    queue: VecDeque<Held>,
-    /// The latest order given: frames shown out of order go out where they were decoded.
+    frames: VecDeque<QueuedFrame>,
+    /// The latest position so far: frames displayed out of order are sent in decoding order.
     newest: u64,
-    /// The latest time of a frame.
-    latest: u64,
-    /// Pictures come that are shown before one that came earlier.
+    /// The track reorders pictures.
     reorders: bool,
     silent: bool,
 }
 
-/// A frame that waits, with what was put right after it.
+/// A frame that waits, with the tags that were put right after it.
 #[derive(Debug)]
-pub(crate) struct Held {
+pub(crate) struct QueuedFrame {
     pub(crate) frame: Frame,
-    pub(crate) extras: Vec<Extra>,
-    /// Where it stands among all tracks, in ms.
+    pub(crate) attachments: Vec<Attachment>,
+    /// Its position among all tracks, in ms.
     order: u64,
-    /// A key frame whose leading pictures may still come.
     boundary: Boundary,
     arrived: Instant,
 }
 
+/// Whether a frame may begin a fragment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Boundary {
-    None,
-    Unsure,
-    Sure,
+    No,
+    /// It may, and pictures displayed before it may still follow.
+    Pending,
+    /// It may, and its position is final.
+    Final,
 }
 
-/// What belongs to the fragment of the frame it follows.
+/// What belongs to the fragment of the frame that it follows.
 #[derive(Debug)]
-pub(crate) enum Extra {
+pub(crate) enum Attachment {
     Tag(Tag),
     Event(FragmentEvent),
-    End,
+    EndOfFragment,
 }
 
-/// What the interleaver gives out.
+/// What the interleaver releases.
 #[derive(Debug)]
-pub(crate) enum Out {
-    Frame(Held),
+pub(crate) enum Released {
+    Frame(QueuedFrame),
+    /// This track is silent from now on.
     Silent(TrackNumber),
 }
 
 impl Interleaver {
     pub(crate) fn new(tracks: &[TrackNumber], lead: TrackNumber, wait: Duration, span: Duration) -> Self {
-        let lane = |&track: &TrackNumber| Lane {
+        let queue = |&track: &TrackNumber| TrackQueue {
             track,
             lead: track == lead,
-            queue: VecDeque::new(),
+            frames: VecDeque::new(),
             newest: 0,
-            latest: 0,
             reorders: false,
             silent: false,
         };
-        Self { lanes: tracks.iter().map(lane).collect(), wait, span: millis(span), bytes: 0, cut_is_near: false }
+        Self { queues: tracks.iter().map(queue).collect(), wait, span: millis(span), bytes: 0 }
     }
 
-    /// Whether frames need not be queued at all.
+    /// Whether there is a single track, whose frames need no queue.
     pub(crate) fn is_single(&self) -> bool {
-        self.lanes.len() == 1
+        self.queues.len() == 1
     }
 
-    /// Payload bytes that wait.
+    /// Payload bytes of the waiting frames.
     pub(crate) const fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// How many frames wait.
+    /// Number of waiting frames.
     pub(crate) fn len(&self) -> usize {
-        self.lanes.iter().map(|lane| lane.queue.len()).sum()
+        self.queues.iter().map(|queue| queue.frames.len()).sum()
     }
 
-    /// Whether a cut without a key frame is near.
-    pub(crate) const fn set_cut_is_near(&mut self, near: bool) {
-        self.cut_is_near = near;
-    }
-
-    /// Times begin anew: what comes has nothing to do with what came.
+    /// Forgets the positions so far: what arrives next is unrelated.
     pub(crate) fn restart(&mut self) {
-        for lane in &mut self.lanes {
-            (lane.newest, lane.latest) = (0, 0);
+        for queue in &mut self.queues {
+            queue.newest = 0;
         }
     }
 
-    /// Takes a frame whose time is on the common axis; says whether its track had been silent.
-    pub(crate) fn push(&mut self, frame: Frame, now: Instant) -> bool {
-        let Some(lane) = self.lanes.iter_mut().find(|lane| lane.track == frame.track) else { return false };
+    /// Queues a frame whose time is in ms since the Unix epoch. Returns whether its track had been silent.
+    pub(crate) fn push(&mut self, frame: Frame, arrival: Arrival, now: Instant) -> bool {
+        let Some(queue) = self.queues.iter_mut().find(|queue| queue.track == frame.track) else { return false };
         self.bytes += frame.data.len();
-        lane.push(frame, self.cut_is_near, now);
-        std::mem::take(&mut lane.silent)
+        queue.push(frame, arrival, now);
+        std::mem::take(&mut queue.silent)
     }
 
-    /// Attaches something to the last frame of the leading track that waits; hands it back when none does.
-    pub(crate) fn attach(&mut self, extra: Extra) -> Result<(), Extra> {
-        match self.lanes.iter_mut().find(|lane| lane.lead).and_then(|lane| lane.queue.back_mut()) {
-            Some(held) => {
-                held.extras.push(extra);
+    /// Attaches something to the last waiting frame of the leading track, or returns it if none waits.
+    pub(crate) fn attach(&mut self, attachment: Attachment) -> Result<(), Attachment> {
+        match self.queues.iter_mut().find(|queue| queue.lead).and_then(|queue| queue.frames.back_mut()) {
+            Some(last) => {
+                last.attachments.push(attachment);
                 Ok(())
             }
-            None => Err(extra),
+            None => Err(attachment),
         }
     }
 
-    /// The extras that wait behind the last key frame, and whether such a key frame waits.
-    pub(crate) fn waiting_extras(&self) -> (bool, impl Iterator<Item = &Extra>) {
-        let lead = self.lanes.iter().find(|lane| lane.lead);
-        let queue = lead.map(|lane| &lane.queue);
-        let from = queue.and_then(|queue| queue.iter().rposition(|held| held.frame.keyframe));
-        let extras = queue.into_iter().flat_map(move |queue| queue.iter().skip(from.unwrap_or(0)));
-        (from.is_some(), extras.flat_map(|held| &held.extras))
+    /// Returns whether a key frame of the leading track waits, and the attachments from the last such key frame on.
+    pub(crate) fn waiting_attachments(&self) -> (bool, impl Iterator<Item = &Attachment>) {
+        let frames = self.queues.iter().find(|queue| queue.lead).map(|queue| &queue.frames);
+        let from = frames.and_then(|frames| frames.iter().rposition(|queued| queued.frame.keyframe));
+        let attachments = frames.into_iter().flat_map(move |frames| frames.iter().skip(from.unwrap_or(0)));
+        (from.is_some(), attachments.flat_map(|queued| &queued.attachments))
     }
 
-    /// The next frame in order, if it may go.
-    pub(crate) fn pop(&mut self, now: Instant) -> Option<Out> {
-        let empty = self.lanes.iter().position(|lane| lane.queue.is_empty() && !lane.silent);
+    /// Returns the next frame in order, if it need not wait any longer.
+    pub(crate) fn pop(&mut self, now: Instant) -> Option<Released> {
+        let empty = self.queues.iter().position(|queue| queue.frames.is_empty() && !queue.silent);
         if let Some(empty) = empty {
             if !self.waited(now) {
                 return None;
             }
-            let lane = self.lanes.get_mut(empty)?;
-            lane.silent = true;
-            return Some(Out::Silent(lane.track));
+            let queue = self.queues.get_mut(empty)?;
+            queue.silent = true;
+            return Some(Released::Silent(queue.track));
         }
-        if self.is_unsure() && !self.waited(now) {
+        if self.may_change() && !self.waited(now) {
             return None;
         }
-        self.release().map(Out::Frame)
+        self.flush().map(Released::Frame)
     }
 
-    /// Whether the next frame in order might still change: pictures shown before it may follow, and with them the boundary moves
-    /// to before the sound that is next.
-    fn is_unsure(&self) -> bool {
-        let unsure = |held: &Held| held.boundary == Boundary::Unsure;
-        let moves = |lane: &Lane| lane.reorders && lane.queue.front().is_some_and(unsure);
-        self.first().is_some_and(unsure) || self.lanes.iter().any(moves)
-    }
-
-    /// The next frame in order, whether it should wait or not.
-    pub(crate) fn flush(&mut self) -> Option<Held> {
-        self.release()
+    /// Whether the next frame in order may still change: pictures displayed before a pending boundary may follow, and they
+    /// move the boundary to before the audio that is next.
+    fn may_change(&self) -> bool {
+        let pending = |queued: &QueuedFrame| queued.boundary == Boundary::Pending;
+        let moves = |queue: &TrackQueue| queue.reorders && queue.frames.front().is_some_and(pending);
+        self.first().is_some_and(pending) || self.queues.iter().any(moves)
     }
 
     /// When a frame has waited long enough.
     pub(crate) fn timeout(&self) -> Option<Instant> {
-        let oldest = self.lanes.iter().filter_map(|lane| lane.queue.front()).map(|held| held.arrived).min()?;
+        let oldest = self.queues.iter().filter_map(|queue| queue.frames.front()).map(|queued| queued.arrived).min()?;
         oldest.checked_add(self.wait)
     }
 
     fn waited(&self, now: Instant) -> bool {
-        self.timeout().is_some_and(|at| at <= now) || self.lanes.iter().any(|lane| lane.span() > self.span)
+        self.timeout().is_some_and(|at| at <= now) || self.queues.iter().any(|queue| queue.span() > self.span)
     }
 
-    fn first(&self) -> Option<&Held> {
-        self.first_lane().and_then(|at| self.lanes.get(at)?.queue.front())
+    fn first(&self) -> Option<&QueuedFrame> {
+        self.first_queue().and_then(|at| self.queues.get(at)?.frames.front())
     }
 
-    /// The lane with the earliest frame; at one time the leading track goes first, so that its key frame opens the fragment.
-    fn first_lane(&self) -> Option<usize> {
-        let heads = self.lanes.iter().enumerate();
-        let heads = heads.filter_map(|(at, lane)| lane.queue.front().map(|held| (held.order, !lane.lead, at)));
+    /// The queue with the earliest frame. At equal times the leading track is first, so that its key frame opens the
+    /// fragment.
+    fn first_queue(&self) -> Option<usize> {
+        let heads = self.queues.iter().enumerate();
+        let heads = heads.filter_map(|(at, queue)| queue.frames.front().map(|head| (head.order, !queue.lead, at)));
         heads.min().map(|(_, _, at)| at)
     }
 
-    fn release(&mut self) -> Option<Held> {
-        let at = self.first_lane()?;
-        let held = self.lanes.get_mut(at)?.queue.pop_front()?;
-        self.bytes -= held.frame.data.len();
-        Some(held)
+    /// Returns the next frame in order without waiting for other tracks.
+    pub(crate) fn flush(&mut self) -> Option<QueuedFrame> {
+        let at = self.first_queue()?;
+        let queued = self.queues.get_mut(at)?.frames.pop_front()?;
+        self.bytes -= queued.frame.data.len();
+        Some(queued)
     }
 }
 
-impl Lane {
-    fn push(&mut self, frame: Frame, cut_is_near: bool, now: Instant) {
+impl TrackQueue {
+    fn push(&mut self, frame: Frame, arrival: Arrival, now: Instant) {
         let at = millis(frame.pts);
-        self.reorders |= self.lead && at < self.latest;
-        let may_begin = frame.keyframe || cut_is_near && self.reorders && at > self.latest;
-        self.latest = self.latest.max(at);
-        let (order, boundary) = if self.lead && may_begin {
-            (at, Boundary::Unsure)
-        } else if let Some(key) = self.unsure_key() {
+        self.reorders = arrival.reorders;
+        let (order, boundary) = if arrival.may_begin {
+            (at, Boundary::Pending)
+        } else if let Some(key) = self.pending_boundary() {
             if at < millis(key.frame.pts) {
                 key.order = key.order.min(at);
-                (key.order, Boundary::None)
+                (key.order, Boundary::No)
             } else {
-                key.boundary = Boundary::Sure;
-                (at, Boundary::None)
+                key.boundary = Boundary::Final;
+                (at, Boundary::No)
             }
         } else {
-            (at.max(self.newest), Boundary::None)
+            (at.max(self.newest), Boundary::No)
         };
-        // The key frame before is as sure as it gets once another follows.
-        if let Some(key) = self.unsure_key().filter(|_| boundary == Boundary::Unsure) {
-            key.boundary = Boundary::Sure;
+        // The boundary before this one does not change any more.
+        if let Some(key) = self.pending_boundary().filter(|_| boundary == Boundary::Pending) {
+            key.boundary = Boundary::Final;
         }
         self.newest = self.newest.max(order);
-        self.queue.push_back(Held { frame, extras: Vec::new(), order, boundary, arrived: now });
+        self.frames.push_back(QueuedFrame { frame, attachments: Vec::new(), order, boundary, arrived: now });
     }
 
-    fn unsure_key(&mut self) -> Option<&mut Held> {
-        self.queue
+    fn pending_boundary(&mut self) -> Option<&mut QueuedFrame> {
+        self.frames
             .iter_mut()
             .rev()
-            .find(|held| held.boundary != Boundary::None)
-            .filter(|held| held.boundary == Boundary::Unsure)
+            .find(|queued| queued.boundary != Boundary::No)
+            .filter(|queued| queued.boundary == Boundary::Pending)
     }
 
     fn span(&self) -> u64 {
-        match (self.queue.front(), self.queue.back()) {
+        match (self.frames.front(), self.frames.back()) {
             (Some(first), Some(last)) => last.order.saturating_sub(first.order),
             _ => 0,
         }
@@ -247,115 +235,150 @@ impl Lane {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use kvs_mkv::{CodecId, Track, TrackKind};
+
     use super::*;
+    use crate::buffer::epoch::Epoch;
+    use crate::buffer::fragment::Fragment;
+    use crate::config::ProducerConfig;
+    use crate::media::cut_policy::CutPolicy;
+    use crate::report::span::FragmentId;
+    use crate::tags::TagSet;
 
     const V: TrackNumber = TrackNumber::ONE;
     const A: TrackNumber = TrackNumber::TWO;
 
-    fn av() -> Interleaver {
-        Interleaver::new(&[V, A], V, Duration::from_secs(2), Duration::from_secs(5))
+    /// Audio and video with the policy that says which frames may begin a fragment.
+    struct Tracks {
+        interleaver: Interleaver,
+        cuts: CutPolicy,
+    }
+
+    impl Tracks {
+        fn push(&mut self, frame: Frame, now: Instant) -> bool {
+            let arrival = self.cuts.on_arrival(&frame, millis(frame.pts));
+            self.interleaver.push(frame, arrival, now)
+        }
+
+        /// The open fragment is so long that a cut without a key frame is near.
+        fn near_a_cut(&mut self) {
+            let epoch = Epoch { id: 1, tracks: Vec::new(), origin: 0 };
+            let mut open = Fragment::new(FragmentId(1), Arc::new(epoch), 0, TagSet::default(), 0);
+            open.push(frame(V, 19_000, false), 19_000);
+            self.cuts.observe(Some(&open));
+        }
+    }
+
+    fn av() -> Tracks {
+        let video = Track::new(V, TrackKind::Video, CodecId::H264);
+        Tracks {
+            interleaver: Interleaver::new(&[V, A], V, Duration::from_secs(2), Duration::from_secs(5)),
+            cuts: CutPolicy::new(&ProducerConfig::new("cam", vec![video])).unwrap(),
+        }
     }
 
     fn frame(track: TrackNumber, ms: u64, keyframe: bool) -> Frame {
         Frame::new(track, Duration::from_millis(ms), vec![0; 10]).with_keyframe(keyframe)
     }
 
-    fn order(lanes: &mut Interleaver, now: Instant) -> Vec<(u64, u64)> {
+    fn order(tracks: &mut Tracks, now: Instant) -> Vec<(u64, u64)> {
         let mut order = Vec::new();
-        while let Some(Out::Frame(held)) = lanes.pop(now) {
-            order.push((held.frame.track.get(), millis(held.frame.pts)));
+        while let Some(Released::Frame(queued)) = tracks.interleaver.pop(now) {
+            order.push((queued.frame.track.get(), millis(queued.frame.pts)));
         }
         order
     }
 
     #[test]
-    fn at_one_time_the_key_frame_goes_before_the_sound() {
-        let (mut lanes, now) = (av(), Instant::now());
-        lanes.push(frame(A, 1000, false), now);
-        lanes.push(frame(V, 1000, true), now);
-        lanes.push(frame(V, 1040, false), now);
-        lanes.push(frame(A, 1020, false), now);
-        lanes.push(frame(A, 1041, false), now);
-        assert_eq!(order(&mut lanes, now), [(1, 1000), (2, 1000), (2, 1020), (1, 1040)]);
-        assert_eq!(lanes.bytes(), 10);
+    fn key_frame_precedes_audio_of_equal_time() {
+        let (mut tracks, now) = (av(), Instant::now());
+        tracks.push(frame(A, 1000, false), now);
+        tracks.push(frame(V, 1000, true), now);
+        tracks.push(frame(V, 1040, false), now);
+        tracks.push(frame(A, 1020, false), now);
+        tracks.push(frame(A, 1041, false), now);
+        assert_eq!(order(&mut tracks, now), [(1, 1000), (2, 1000), (2, 1020), (1, 1040)]);
+        assert_eq!(tracks.interleaver.bytes(), 10);
     }
 
     #[test]
-    fn sound_between_leading_pictures_and_their_key_frame_follows_the_key_frame() {
-        let (mut lanes, now) = (av(), Instant::now());
+    fn audio_between_leading_pictures_and_their_key_frame_follows_the_key_frame() {
+        let (mut tracks, now) = (av(), Instant::now());
         for ms in [900, 930, 970, 1010, 1050, 1090] {
-            lanes.push(frame(A, ms, false), now);
+            tracks.push(frame(A, ms, false), now);
         }
-        lanes.push(frame(V, 1000, true), now);
-        assert_eq!(order(&mut lanes, now), [(2, 900), (2, 930), (2, 970)]);
-        let (mut lanes, now) = (av(), Instant::now());
+        tracks.push(frame(V, 1000, true), now);
+        assert_eq!(order(&mut tracks, now), [(2, 900), (2, 930), (2, 970)]);
+        let (mut tracks, now) = (av(), Instant::now());
         for ms in [900, 930, 970, 1010, 1050, 1090] {
-            lanes.push(frame(A, ms, false), now);
+            tracks.push(frame(A, ms, false), now);
         }
         for (ms, key) in [(1000, true), (920, false), (960, false), (1080, false)] {
-            lanes.push(frame(V, ms, key), now);
+            tracks.push(frame(V, ms, key), now);
         }
         let expected = [(2, 900), (1, 1000), (1, 920), (1, 960), (2, 930), (2, 970), (2, 1010), (2, 1050), (1, 1080)];
-        assert_eq!(order(&mut lanes, now), expected);
+        assert_eq!(order(&mut tracks, now), expected);
     }
 
-    /// As a camera gives them: the sound is there before the pictures it belongs to.
+    /// As cameras deliver them: audio arrives before the pictures of the same time.
     #[test]
-    fn sound_waits_for_leading_pictures_where_there_were_some_before() {
-        let (mut lanes, now) = (av(), Instant::now());
+    fn audio_waits_for_leading_pictures_if_the_track_reorders() {
+        let (mut tracks, now) = (av(), Instant::now());
         for (ms, key) in [(0, true), (80, false), (40, false), (120, false)] {
-            lanes.push(frame(V, ms, key), now);
+            tracks.push(frame(V, ms, key), now);
         }
         for ms in [10, 60, 130, 170, 210, 250, 290] {
-            lanes.push(frame(A, ms, false), now);
+            tracks.push(frame(A, ms, false), now);
         }
-        order(&mut lanes, now);
-        lanes.push(frame(V, 200, true), now);
-        assert_eq!(order(&mut lanes, now), [], "the key frame's leading pictures may be shown before 130");
-        lanes.push(frame(V, 160, false), now);
-        lanes.push(frame(V, 240, false), now);
-        assert_eq!(order(&mut lanes, now), [(2, 130), (1, 200), (1, 160), (2, 170), (2, 210), (1, 240)]);
+        order(&mut tracks, now);
+        tracks.push(frame(V, 200, true), now);
+        assert_eq!(order(&mut tracks, now), [], "the key frame's leading pictures may be displayed before 130");
+        tracks.push(frame(V, 160, false), now);
+        tracks.push(frame(V, 240, false), now);
+        assert_eq!(order(&mut tracks, now), [(2, 130), (1, 200), (1, 160), (2, 170), (2, 210), (1, 240)]);
     }
 
     #[test]
-    fn near_a_cut_any_picture_after_all_before_it_may_be_the_boundary() {
-        let (mut lanes, now) = (av(), Instant::now());
+    fn near_a_cut_any_picture_displayed_last_may_be_the_boundary() {
+        let (mut tracks, now) = (av(), Instant::now());
         for (ms, key) in [(0, true), (80, false), (40, false)] {
-            lanes.push(frame(V, ms, key), now);
+            tracks.push(frame(V, ms, key), now);
         }
-        lanes.set_cut_is_near(true);
-        lanes.push(frame(V, 160, false), now);
+        tracks.near_a_cut();
+        tracks.push(frame(V, 160, false), now);
         for ms in [10, 60, 90, 130, 170] {
-            lanes.push(frame(A, ms, false), now);
+            tracks.push(frame(A, ms, false), now);
         }
-        lanes.push(frame(V, 120, false), now);
-        lanes.push(frame(V, 240, false), now);
+        tracks.push(frame(V, 120, false), now);
+        tracks.push(frame(V, 240, false), now);
         let expected = [(1, 0), (2, 10), (2, 60), (1, 80), (1, 40), (2, 90), (1, 160), (1, 120)];
-        assert_eq!(order(&mut lanes, now), expected, "and the next one may be it as well");
+        assert_eq!(order(&mut tracks, now), expected, "the next one may be the boundary too");
     }
 
     #[test]
-    fn a_stalled_track_holds_the_others_no_longer_than_the_wait() {
-        let (mut lanes, now) = (av(), Instant::now());
-        lanes.push(frame(V, 0, true), now);
-        lanes.push(frame(V, 40, false), now);
-        assert!(lanes.pop(now).is_none());
-        assert_eq!(lanes.timeout(), Some(now + Duration::from_secs(2)));
+    fn a_stalled_track_delays_others_at_most_for_the_wait() {
+        let (mut tracks, now) = (av(), Instant::now());
+        tracks.push(frame(V, 0, true), now);
+        tracks.push(frame(V, 40, false), now);
+        assert!(tracks.interleaver.pop(now).is_none());
+        assert_eq!(tracks.interleaver.timeout(), Some(now + Duration::from_secs(2)));
         let later = now + Duration::from_secs(2);
-        assert!(matches!(lanes.pop(later), Some(Out::Silent(A))));
-        assert_eq!(order(&mut lanes, later), [(1, 0), (1, 40)]);
-        assert!(lanes.push(frame(A, 60, false), later), "the track is back");
-        assert!(!lanes.push(frame(A, 80, false), later));
+        assert!(matches!(tracks.interleaver.pop(later), Some(Released::Silent(A))));
+        assert_eq!(order(&mut tracks, later), [(1, 0), (1, 40)]);
+        assert!(tracks.push(frame(A, 60, false), later), "the track resumed");
+        assert!(!tracks.push(frame(A, 80, false), later));
     }
 
     #[test]
-    fn a_source_faster_than_real_time_is_bounded_by_its_own_time() {
-        let (mut lanes, now) = (av(), Instant::now());
+    fn a_source_faster_than_real_time_is_bounded_by_media_time() {
+        let (mut tracks, now) = (av(), Instant::now());
         for n in 0..=125 {
-            lanes.push(frame(V, n * 40, n == 0), now);
+            tracks.push(frame(V, n * 40, n == 0), now);
         }
-        assert!(lanes.pop(now).is_none());
-        lanes.push(frame(V, 5040, false), now);
-        assert!(matches!(lanes.pop(now), Some(Out::Silent(A))));
+        assert!(tracks.interleaver.pop(now).is_none());
+        tracks.push(frame(V, 5040, false), now);
+        assert!(matches!(tracks.interleaver.pop(now), Some(Released::Silent(A))));
     }
 }

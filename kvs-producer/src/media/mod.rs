@@ -1,6 +1,7 @@
-//! From a frame to its place in a fragment: bitstream, time, order, fragments.
+//! The way of a frame into a fragment: bitstream conversion, time axis, order among tracks, cuts.
 
 pub(crate) mod bitstream;
+pub(crate) mod cut_policy;
 pub(crate) mod fragmenter;
 pub(crate) mod interleaver;
 pub(crate) mod pipeline;

@@ -1,61 +1,59 @@
-//! From a frame that is put to its place in a fragment.
+//! The way of a frame from `put_frame` into a fragment.
 
 use std::time::{Duration, Instant};
 
 use kvs_mkv::{Frame, TrackNumber};
 
-use crate::buffer::fragment::Filling;
-use crate::buffer::fragment_buffer::{Buffer, Evict};
+use super::bitstream::{BitstreamFilter, CodecConfig};
+use super::fragmenter::Fragmenter;
+use super::interleaver::{Attachment, Interleaver, QueuedFrame, Released};
+use super::put_error::{PutFrameError, Refusal};
+use super::timeline::{Placement, TimeError, Timeline, TrackRole};
+use crate::buffer::fragment::FragmentEnd;
+use crate::buffer::fragment_buffer::{Evict, FragmentBuffer};
 use crate::config::{Overflow, ProducerConfig};
-use crate::limits::{FRAME_BYTES, FRAME_OVERHEAD};
-use crate::media::bitstream::{Adapter, SetUp};
-use crate::media::fragmenter::Fragmenter;
-use crate::media::interleaver::{Extra, Held, Interleaver, Out};
-use crate::media::put_error::{PutFrameError, Refusal};
-use crate::media::timeline::{Placed, Role, TimeError, Timeline};
-use crate::report::event::{Event, JumpHandling};
-use crate::report::sink::Reports;
+use crate::context::Context;
+use crate::limits::{AHEAD_OF_CLOCK, FRAME_BYTES, FRAME_OVERHEAD, TRACKS_APART};
+use crate::report::event::Event;
+use crate::report::reason::JumpHandling;
 use crate::tags::{FragmentEvent, FragmentTag, PutTagError, TagScope, TagSet, WaitingTags};
+use crate::time::{millis, system_time};
 
-/// Times, order, fragments and tags: all that happens before the buffer.
+/// Converts payloads and timestamps, orders the tracks, cuts fragments and attaches tags.
 #[derive(Debug)]
-pub(crate) struct Intake {
+pub(crate) struct Pipeline {
     pub(crate) timeline: Timeline,
+    filters: Vec<BitstreamFilter>,
     interleaver: Interleaver,
     fragmenter: Fragmenter,
     tags: WaitingTags,
     overflow: Overflow,
-    adapters: Vec<Adapter>,
 }
 
-impl Intake {
+impl Pipeline {
+    /// Returns `None` for a configuration without tracks.
     pub(crate) fn new(config: &ProducerConfig, now: Instant, wall: Duration) -> Option<Self> {
         let fragmenter = Fragmenter::new(config)?;
         let tracks: Vec<_> = config.tracks.iter().map(|track| track.number).collect();
+        let lead = fragmenter.cuts.lead();
         Some(Self {
             timeline: Timeline::new(config.timestamps, config.time_jump, now, wall),
-            interleaver: Interleaver::new(&tracks, fragmenter.lead(), config.interleave_wait, config.interleave_span),
+            filters: config.tracks.iter().map(|track| BitstreamFilter::new(track, config.bitstream_mode)).collect(),
+            interleaver: Interleaver::new(&tracks, lead, config.interleave_wait, config.interleave_span),
             fragmenter,
-            tags: WaitingTags::new(&config.regular_events),
+            tags: WaitingTags::new(&config.periodic_events),
             overflow: config.overflow,
-            adapters: config.tracks.iter().map(|track| Adapter::new(track, config.bitstream_mode)).collect(),
         })
     }
 
-    /// Bytes that wait for their turn among the tracks.
+    /// Payload bytes that wait in the interleaver.
     pub(crate) const fn bytes(&self) -> usize {
         self.interleaver.bytes()
     }
 
-    /// Takes a frame, or hands it back with what is wrong.
-    pub(crate) fn put(
-        &mut self,
-        mut frame: Frame,
-        buffer: &mut Buffer,
-        now: Instant,
-        reports: &mut Reports,
-    ) -> Result<(), PutFrameError> {
-        if let Some(refusal) = self.refusal(&frame, buffer) {
+    /// Accepts a frame, or returns it with the reason.
+    pub(crate) fn put(&mut self, mut frame: Frame, cx: &mut Context) -> Result<(), PutFrameError> {
+        if let Some(refusal) = self.refusal(&frame, &cx.buffer) {
             return Err(PutFrameError::new(refusal, frame));
         }
         let elsewhere = self.interleaver.bytes() + self.interleaver.len() * FRAME_OVERHEAD;
@@ -63,32 +61,32 @@ impl Intake {
             Overflow::DropOldest => Evict::Oldest,
             Overflow::Refuse => Evict::Nothing,
         };
-        if !buffer.make_room(frame.data.len(), elsewhere, evict, reports) {
-            let (buffered, limit, bytes) = (buffer.bytes() + elsewhere, buffer.limit(), frame.data.len());
+        if !cx.buffer.make_room(frame.data.len(), elsewhere, evict, &mut cx.sink) {
+            let (buffered, limit, bytes) = (cx.buffer.bytes() + elsewhere, cx.buffer.limit(), frame.data.len());
             return Err(PutFrameError::new(Refusal::BufferFull { buffered, limit, bytes }, frame));
         }
-        let role = if frame.track == self.fragmenter.lead() { Role::Lead } else { Role::Other };
-        let placed = match self.timeline.place(frame.pts, role, now) {
-            Ok(placed) => placed,
+        let role = if frame.track == self.fragmenter.cuts.lead() { TrackRole::Lead } else { TrackRole::Other };
+        let placement = match self.timeline.place(frame.pts, role, cx.now) {
+            Ok(placement) => placement,
             Err(error) => return Err(PutFrameError::new(time_refusal(error), frame)),
         };
-        let set_up = match self.adapt(&mut frame) {
-            Ok(set_up) => set_up,
+        let codec_config = match self.convert(&mut frame) {
+            Ok(codec_config) => codec_config,
             Err(refusal) => return Err(PutFrameError::new(refusal, frame)),
         };
-        frame.pts = Duration::from_millis(placed.at);
-        reports.stats.totals.submitted.add(1, frame.data.len() as u64);
-        self.on_jump(placed, buffer, reports);
-        self.on_set_up(set_up, frame.track, buffer, reports);
+        frame.pts = Duration::from_millis(placement.at);
+        cx.sink.stats.totals.submitted.add(1, frame.data.len() as u64);
+        self.on_jump(placement, cx);
+        self.on_codec_config(codec_config, frame.track, cx);
         if self.interleaver.is_single() {
-            self.fragmenter.place(frame, buffer, &mut self.tags, reports);
+            self.fragmenter.place(frame, &mut self.tags, cx);
         } else {
-            self.interleave(frame, buffer, now, reports);
+            self.interleave(frame, cx);
         }
         Ok(())
     }
 
-    fn refusal(&self, frame: &Frame, buffer: &Buffer) -> Option<Refusal> {
+    fn refusal(&self, frame: &Frame, buffer: &FragmentBuffer) -> Option<Refusal> {
         let bytes = frame.data.len();
         if !self.fragmenter.knows(frame.track) {
             return Some(Refusal::UnknownTrack { track: frame.track });
@@ -100,94 +98,97 @@ impl Intake {
         (bytes > limit).then_some(Refusal::TooLarge { bytes, limit })
     }
 
-    fn adapt(&mut self, frame: &mut Frame) -> Result<SetUp, Refusal> {
-        match self.adapters.iter_mut().find(|adapter| adapter.track().number == frame.track) {
-            Some(adapter) => adapter.adapt(frame),
-            None => Ok(SetUp::Same),
+    fn convert(&mut self, frame: &mut Frame) -> Result<CodecConfig, Refusal> {
+        match self.filters.iter_mut().find(|filter| filter.track().number == frame.track) {
+            Some(filter) => filter.convert(frame),
+            None => Ok(CodecConfig::Unchanged),
         }
     }
 
-    /// Frames before the change keep the header they had.
-    fn on_set_up(&mut self, set_up: SetUp, track: TrackNumber, buffer: &mut Buffer, reports: &mut Reports) {
-        let adapter = self.adapters.iter().position(|adapter| adapter.track().number == track);
-        let Some(adapter) = adapter.filter(|_| set_up == SetUp::Changed) else { return };
-        if track == self.fragmenter.lead() {
-            self.flush(buffer, reports);
+    /// Frames before a change of the codec configuration keep the header they had.
+    fn on_codec_config(&mut self, codec_config: CodecConfig, track: TrackNumber, cx: &mut Context) {
+        if codec_config == CodecConfig::Unchanged {
+            return;
         }
-        if let Some(adapter) = self.adapters.get(adapter) {
-            self.fragmenter.set_track(adapter.track(), buffer, reports);
+        if track == self.fragmenter.cuts.lead() {
+            self.flush(cx);
+        }
+        if let Some(filter) = self.filters.iter().find(|filter| filter.track().number == track) {
+            self.fragmenter.set_track(filter.track(), cx);
         }
     }
 
-    fn on_jump(&mut self, placed: Placed, buffer: &mut Buffer, reports: &mut Reports) {
-        let Some(jump) = placed.jump else { return };
-        let (from, to) = (Duration::from_millis(jump.from), Duration::from_millis(jump.to));
-        reports.push(Event::TimeJump { from, to, handling: jump.handling });
+    fn on_jump(&mut self, placement: Placement, cx: &mut Context) {
+        let Some(jump) = placement.jump else { return };
+        let (from, to) = (system_time(jump.from), system_time(jump.to));
+        cx.sink.push(Event::TimeJump { from, to, handling: jump.handling });
         if jump.handling == JumpHandling::NewSession {
-            self.flush(buffer, reports);
-            self.fragmenter.break_epoch(buffer, reports);
+            self.flush(cx);
+            self.fragmenter.break_epoch(cx);
+            self.fragmenter.cuts.restart();
             self.interleaver.restart();
         }
     }
 
-    fn interleave(&mut self, frame: Frame, buffer: &mut Buffer, now: Instant, reports: &mut Reports) {
+    fn interleave(&mut self, frame: Frame, cx: &mut Context) {
         let track = frame.track;
-        if self.interleaver.push(frame, now) {
+        let arrival = self.fragmenter.cuts.on_arrival(&frame, millis(frame.pts));
+        if self.interleaver.push(frame, arrival, cx.now) {
             self.fragmenter.set_silent(track, false);
-            reports.push(Event::TrackResumed { track });
+            cx.sink.push(Event::TrackResumed { track });
         }
-        self.release(buffer, now, reports);
+        self.release(cx);
     }
 
-    /// Lets go what has waited long enough for other tracks.
-    pub(crate) fn release(&mut self, buffer: &mut Buffer, now: Instant, reports: &mut Reports) {
-        while let Some(out) = self.interleaver.pop(now) {
-            match out {
-                Out::Frame(held) => self.place(held, buffer, reports),
-                Out::Silent(track) => {
+    /// Places the frames that have waited long enough for other tracks.
+    pub(crate) fn release(&mut self, cx: &mut Context) {
+        while let Some(released) = self.interleaver.pop(cx.now) {
+            match released {
+                Released::Frame(queued) => self.place(queued, cx),
+                Released::Silent(track) => {
                     self.fragmenter.set_silent(track, true);
-                    reports.push(Event::TrackSilent { track });
+                    cx.sink.push(Event::TrackSilent { track });
                 }
             }
         }
     }
 
-    fn flush(&mut self, buffer: &mut Buffer, reports: &mut Reports) {
-        while let Some(held) = self.interleaver.flush() {
-            self.place(held, buffer, reports);
+    fn flush(&mut self, cx: &mut Context) {
+        while let Some(queued) = self.interleaver.flush() {
+            self.place(queued, cx);
         }
     }
 
-    fn place(&mut self, held: Held, buffer: &mut Buffer, reports: &mut Reports) {
-        self.fragmenter.place(held.frame, buffer, &mut self.tags, reports);
-        self.interleaver.set_cut_is_near(self.fragmenter.nears_the_limit(buffer));
-        for extra in held.extras {
-            self.apply(extra, buffer, reports);
+    fn place(&mut self, queued: QueuedFrame, cx: &mut Context) {
+        self.fragmenter.place(queued.frame, &mut self.tags, cx);
+        self.fragmenter.cuts.observe(cx.buffer.open());
+        for attachment in queued.attachments {
+            self.apply(attachment, cx);
         }
     }
 
-    /// Puts what waited with a frame on that frame's fragment; what does not fit goes with the next one.
-    fn apply(&mut self, extra: Extra, buffer: &mut Buffer, reports: &mut Reports) {
-        match extra {
-            Extra::End => self.fragmenter.seal(Filling::Ended, buffer, reports),
-            Extra::Tag(tag) => {
+    /// Applies what waited with a frame to the fragment of that frame. What does not fit is put on the next fragment.
+    fn apply(&mut self, attachment: Attachment, cx: &mut Context) {
+        match attachment {
+            Attachment::EndOfFragment => self.fragmenter.seal(FragmentEnd::Mark, cx),
+            Attachment::Tag(tag) => {
                 let name = tag.name.clone();
-                if self.with_tags(buffer, |set| set.add_tag(tag.clone())).is_err() {
-                    reports.push(Event::TagDeferred { name });
+                if self.with_tags(&mut cx.buffer, |set| set.add_tag(tag.clone())).is_err() {
+                    cx.sink.push(Event::TagDeferred { name });
                     let _ = self.tags.next().add_tag(tag);
                 }
             }
-            Extra::Event(event) => {
-                if self.with_tags(buffer, |set| set.add_event(&event)).is_err() {
-                    reports.push(Event::TagDeferred { name: event.name().to_owned() });
+            Attachment::Event(event) => {
+                if self.with_tags(&mut cx.buffer, |set| set.add_event(&event)).is_err() {
+                    cx.sink.push(Event::TagDeferred { name: event.name().to_owned() });
                     let _ = self.tags.next().add_event(&event);
                 }
             }
         }
     }
 
-    /// Changes the tags of the open fragment, or of the next one where none is open.
-    fn with_tags<T>(&mut self, buffer: &mut Buffer, change: impl FnOnce(&mut TagSet) -> T) -> T {
+    /// Changes the tags of the open fragment, or of the next one if none is open.
+    fn with_tags<T>(&mut self, buffer: &mut FragmentBuffer, change: impl FnOnce(&mut TagSet) -> T) -> T {
         let Some(open) = buffer.open_mut() else { return change(self.tags.next()) };
         let before = open.cost();
         let result = change(&mut open.tags);
@@ -196,13 +197,13 @@ impl Intake {
         result
     }
 
-    pub(crate) fn put_tag(&mut self, tag: FragmentTag, buffer: &mut Buffer) -> Result<(), PutTagError> {
+    pub(crate) fn put_tag(&mut self, tag: FragmentTag, buffer: &mut FragmentBuffer) -> Result<(), PutTagError> {
         tag.check()?;
         match tag.scope {
             TagScope::Once => {
-                self.fits(buffer, |set| set.add_tag(tag.tag.clone()))?;
-                match self.interleaver.attach(Extra::Tag(tag.tag)) {
-                    Err(Extra::Tag(tag)) => self.with_tags(buffer, |set| set.add_tag(tag)),
+                self.check_room(buffer, |set| set.add_tag(tag.tag.clone()))?;
+                match self.interleaver.attach(Attachment::Tag(tag.tag)) {
+                    Err(Attachment::Tag(tag)) => self.with_tags(buffer, |set| set.add_tag(tag)),
                     _ => Ok(()),
                 }
             }
@@ -217,59 +218,65 @@ impl Intake {
         self.tags.clear(name)
     }
 
-    pub(crate) fn put_event(&mut self, event: FragmentEvent, buffer: &mut Buffer) -> Result<(), PutTagError> {
+    pub(crate) fn put_event(&mut self, event: FragmentEvent, buffer: &mut FragmentBuffer) -> Result<(), PutTagError> {
         event.check()?;
-        self.fits(buffer, |set| set.add_event(&event))?;
-        match self.interleaver.attach(Extra::Event(event)) {
-            Err(Extra::Event(event)) => self.with_tags(buffer, |set| set.add_event(&event)),
+        self.check_room(buffer, |set| set.add_event(&event))?;
+        match self.interleaver.attach(Attachment::Event(event)) {
+            Err(Attachment::Event(event)) => self.with_tags(buffer, |set| set.add_event(&event)),
             _ => Ok(()),
         }
     }
 
-    /// Tries a change on what the fragment's tags will be once all that waits has reached it.
-    fn fits(
-        &mut self,
-        buffer: &Buffer,
+    /// Tries a change on the tags that the fragment will have once everything that waits has reached it.
+    fn check_room(
+        &self,
+        buffer: &FragmentBuffer,
         change: impl FnOnce(&mut TagSet) -> Result<(), PutTagError>,
     ) -> Result<(), PutTagError> {
-        let (opens_new, extras) = self.interleaver.waiting_extras();
+        let (opens_new, attachments) = self.interleaver.waiting_attachments();
         let mut set = match buffer.open() {
             Some(open) if !opens_new => open.tags.clone(),
             _ => self.tags.preview(),
         };
-        for extra in extras {
-            let _ = match extra {
-                Extra::Tag(tag) => set.add_tag(tag.clone()),
-                Extra::Event(event) => set.add_event(event),
-                Extra::End => Ok(()),
+        for attachment in attachments {
+            let _ = match attachment {
+                Attachment::Tag(tag) => set.add_tag(tag.clone()),
+                Attachment::Event(event) => set.add_event(event),
+                Attachment::EndOfFragment => Ok(()),
             };
         }
         change(&mut set)
     }
 
     /// Ends the open fragment after the last frame that was put.
-    pub(crate) fn end_fragment(&mut self, buffer: &mut Buffer, reports: &mut Reports) {
-        if self.interleaver.attach(Extra::End).is_err() {
-            self.fragmenter.seal(Filling::Ended, buffer, reports);
+    pub(crate) fn end_fragment(&mut self, cx: &mut Context) {
+        if self.interleaver.attach(Attachment::EndOfFragment).is_err() {
+            self.fragmenter.seal(FragmentEnd::Mark, cx);
         }
     }
 
-    /// Nothing comes for a while, or any more: all that waits goes out, and the fragment is ended.
-    pub(crate) fn close(&mut self, buffer: &mut Buffer, reports: &mut Reports) {
-        self.flush(buffer, reports);
-        self.fragmenter.seal(Filling::Ended, buffer, reports);
+    /// Places all waiting frames and ends the open fragment, because no frame follows soon or at all.
+    pub(crate) fn close(&mut self, cx: &mut Context) {
+        self.flush(cx);
+        self.fragmenter.seal(FragmentEnd::Mark, cx);
     }
 
+    /// When [`release`](Self::release) has something to do.
     pub(crate) fn timeout(&self) -> Option<Instant> {
         if self.interleaver.is_single() { None } else { self.interleaver.timeout() }
     }
 }
 
 fn time_refusal(error: TimeError) -> Refusal {
-    let ms = Duration::from_millis;
     match error {
-        TimeError::Regression { from, to } => Refusal::TimestampRegression { from: ms(from), to: ms(to) },
-        TimeError::Drift { from, to } => Refusal::TrackDrift { lead: ms(from), to: ms(to) },
-        TimeError::InFuture { to, now } => Refusal::TimestampInFuture { to: ms(to), now: ms(now) },
+        TimeError::Regression { from, to } => {
+            Refusal::TimestampRegression { from: system_time(from), to: system_time(to) }
+        }
+        TimeError::Drift { from, to } => {
+            Refusal::TrackDrift { lead: system_time(from), to: system_time(to), limit: TRACKS_APART }
+        }
+        TimeError::InFuture { to, now } => {
+            Refusal::TimestampInFuture { to: system_time(to), now: system_time(now), limit: AHEAD_OF_CLOCK }
+        }
     }
 }

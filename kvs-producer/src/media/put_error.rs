@@ -1,15 +1,17 @@
-//! Why a frame was not taken.
+//! Why a frame was not accepted.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use kvs_mkv::{Frame, TrackNumber};
 
-/// A frame that was not taken, and why. The stream goes on.
+use crate::time::{millis, since_epoch};
+
+/// A frame that was not accepted, with the reason. The producer continues; the frame can be put again.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{refusal}")]
 #[non_exhaustive]
 pub struct PutFrameError {
-    /// Why.
+    /// Why the frame was not accepted.
     pub refusal: Refusal,
     frame: Box<Frame>,
 }
@@ -19,79 +21,87 @@ impl PutFrameError {
         Self { refusal, frame: Box::new(frame) }
     }
 
-    /// The frame, as it was put.
+    /// Returns the frame as it was put.
     #[must_use]
     pub fn into_frame(self) -> Frame {
         *self.frame
     }
 }
 
-/// Why a frame is not taken.
+/// Why a frame was not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// The buffer is full and nothing in it may go. Try again when acks have come, or drop the frame.
-    #[error("buffer full: {buffered} of {limit} bytes in use, frame of {bytes} bytes")]
+    /// The buffer is full, and nothing in it may be dropped. Put the frame again after acknowledgements arrived, or drop it.
+    #[error("buffer full: {buffered} of {limit} bytes in use, no room for a frame of {bytes} bytes")]
     BufferFull {
         /// Bytes in use.
         buffered: usize,
         /// The configured limit.
         limit: usize,
-        /// The frame's payload.
+        /// Size of the frame's payload.
         bytes: usize,
     },
-    /// The frame alone is larger than the buffer, or than a fragment may be.
-    #[error("frame of {bytes} bytes, at most {limit} allowed")]
+    /// The frame alone is larger than the buffer or than a fragment may be.
+    #[error("frame of {bytes} bytes is too large, at most {limit} bytes fit")]
     TooLarge {
-        /// The frame's payload.
+        /// Size of the frame's payload.
         bytes: usize,
-        /// The most there is room for.
+        /// The largest payload that fits.
         limit: usize,
     },
     /// The configuration has no such track.
-    #[error("track {track} is not in the configuration")]
+    #[error("unknown track {track}: add it to the configuration")]
     UnknownTrack {
-        /// The frame's.
+        /// The track of the frame.
         track: TrackNumber,
     },
-    /// There is no payload.
-    #[error("the frame has no payload")]
+    /// The frame has no payload.
+    #[error("frame without payload")]
     EmptyPayload,
-    /// The payload is neither NAL units behind start codes nor behind lengths, or an ADTS header that cannot be.
-    #[error("the payload is not of the track's codec: neither start codes nor lengths, or a broken ADTS header")]
+    /// The payload has neither start codes nor NAL unit lengths, or its ADTS header is invalid.
+    #[error("payload does not match the track's codec: expected start codes, NAL unit lengths or a valid ADTS header")]
     UnknownFraming,
-    /// A decoder could not be set up: the configuration gives no codec private data, and the stream brought none so far
-    /// (SPS and PPS before a key frame, an ADTS header).
-    #[error("no codec private data for track {track} yet: give it in the configuration, or begin with parameter sets")]
+    /// A decoder cannot be set up: the configuration has no codec private data, and the stream has not carried any yet (SPS
+    /// and PPS before a key frame, or an ADTS header).
+    #[error("no codec private data for track {track}: set it in the configuration, or start with parameter sets")]
     MissingCodecPrivate {
-        /// The track.
+        /// The track of the frame.
         track: TrackNumber,
     },
-    /// Its time lies before the last one, and the policy is to refuse that.
-    #[error("time goes back from {} to {} ms since the epoch", from.as_millis(), to.as_millis())]
+    /// The timestamp is earlier than the previous ones, and the policy is [`TimeJump::Refuse`](crate::TimeJump::Refuse).
+    #[error("timestamp went back from {} ms to {} ms since the epoch", ms(*from), ms(*to))]
     TimestampRegression {
-        /// The latest time so far, since the epoch.
-        from: Duration,
-        /// The frame's.
-        to: Duration,
+        /// The latest time so far.
+        from: SystemTime,
+        /// The time of the frame.
+        to: SystemTime,
     },
-    /// Its time lies too far from the leading track's.
-    #[error("time {} ms is more than 10 s from the leading track's {} ms", to.as_millis(), lead.as_millis())]
+    /// The timestamp is too far from that of the leading track.
+    #[error("timestamp {} ms is more than {} s from the leading track's {} ms", ms(*to), limit.as_secs(), ms(*lead))]
     TrackDrift {
-        /// The leading track's latest time, since the epoch.
-        lead: Duration,
-        /// The frame's.
-        to: Duration,
+        /// The latest time of the leading track.
+        lead: SystemTime,
+        /// The time of the frame.
+        to: SystemTime,
+        /// The largest accepted difference.
+        limit: Duration,
     },
-    /// Its time lies more than a day ahead of the clock.
-    #[error("time {} ms is more than a day ahead of the clock's {} ms", to.as_millis(), now.as_millis())]
+    /// The timestamp is too far ahead of the wall clock.
+    #[error("timestamp {} ms is more than {} h ahead of the wall clock's {} ms", ms(*to), limit.as_secs() / 3600, ms(*now))]
     TimestampInFuture {
-        /// The frame's time, since the epoch.
-        to: Duration,
-        /// The clock's.
-        now: Duration,
+        /// The time of the frame.
+        to: SystemTime,
+        /// The wall clock.
+        now: SystemTime,
+        /// The largest accepted difference.
+        limit: Duration,
     },
-    /// The producer was told to finish.
-    #[error("the stream is finished: no frames are taken any more")]
+    /// [`finish`](crate::ProducerCore::finish) or `stop` was called.
+    #[error("producer finished: it accepts no more frames")]
     Finished,
+}
+
+fn ms(time: SystemTime) -> u64 {
+    millis(since_epoch(time))
 }

@@ -1,25 +1,26 @@
-//! What an error ack means, why it likely came, and what is done about it.
+//! What an error acknowledgement means, its likely cause, and what to do about it.
 
 use std::fmt;
 
 use kvs_types::ErrorId;
 
+use super::span::{FragmentId, Span};
 use crate::ack::AckError;
-use crate::report::event::{FragmentId, Span};
+use crate::time::{millis, since_epoch};
 
-/// An error ack, explained for the session it came in.
+/// An explained error acknowledgement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Diagnosis {
-    /// What the service said.
+    /// The error that the service reported.
     pub error: AckError,
-    /// The fragment it concerns, where the ack names one that was sent, or the one being sent.
+    /// The fragment that the acknowledgement names or, if it names none, the fragment that was being sent.
     pub fragment: Option<FragmentId>,
-    /// What that fragment holds.
+    /// The time range and size of the fragment.
     pub span: Option<Span>,
     /// What the producer does.
     pub action: RecoveryAction,
-    /// Why it likely came.
+    /// The likely cause.
     pub likely_cause: &'static str,
     /// What a person can do.
     pub advice: &'static str,
@@ -30,104 +31,122 @@ impl fmt::Display for Diagnosis {
         write!(f, "{}", self.error)?;
         if let (Some(fragment), Some(span)) = (self.fragment, self.span) {
             let Span { start, frames, bytes, .. } = span;
-            write!(f, "; fragment {fragment} at {} ms, {frames} frames, {bytes} bytes", start.as_millis())?;
+            write!(f, "; fragment {fragment} at {} ms, {frames} frames, {bytes} bytes", millis(since_epoch(start)))?;
         }
-        write!(f, "; likely: {}; {}; {}", self.likely_cause, self.action, self.advice)
+        write!(f, "; likely cause: {}; {}; {}", self.likely_cause, self.action, self.advice)
     }
 }
 
-/// What the producer does about an error ack.
+/// What the producer does after an error acknowledgement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RecoveryAction {
-    /// A new session sends the fragment again, up to [`ATTEMPTS`](crate::limits::ATTEMPTS) times.
+    /// A new session sends the fragment again, at most 5 times if the acknowledgement names it.
     Resend,
-    /// The fragment is reported lost; a new session goes on after it.
+    /// The fragment is reported lost. A new session continues after it.
     SkipFragment,
-    /// A new session sends it once more; refused again, it is skipped.
+    /// A new session sends the fragment once more. If it is rejected again, it is skipped.
     ResendOnce,
-    /// Sending stops and what is buffered is kept.
+    /// Sending stops. The buffer is kept.
     Halt,
 }
 
 impl fmt::Display for RecoveryAction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Resend => "sent again in a new session",
-            Self::SkipFragment => "the fragment is skipped",
-            Self::ResendOnce => "sent once more in a new session",
-            Self::Halt => "sending stops, the buffer is kept",
+            Self::Resend => "resending in a new session",
+            Self::SkipFragment => "skipping the fragment",
+            Self::ResendOnce => "resending once in a new session",
+            Self::Halt => "sending stopped, buffer kept",
         })
     }
 }
 
-/// One line of the table below.
+/// How the producer handles one error id.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Remedy {
+pub(crate) struct ErrorHandling {
     pub(crate) action: RecoveryAction,
     pub(crate) likely_cause: &'static str,
     pub(crate) advice: &'static str,
 }
 
-/// What is done about an error id, documented or not.
-pub(crate) fn remedy(id: ErrorId) -> Remedy {
+/// Returns how the producer handles an error id, documented or not.
+pub(crate) fn error_handling(id: ErrorId) -> ErrorHandling {
     let (action, likely_cause, advice) = row(id);
-    Remedy { action, likely_cause, advice }
+    ErrorHandling { action, likely_cause, advice }
 }
 
-/// The table: what is done, why it likely came, what a person can do.
+/// The table: what the producer does, the likely cause, what a person can do.
 const fn row(id: ErrorId) -> (RecoveryAction, &'static str, &'static str) {
     use RecoveryAction::{Halt, Resend, ResendOnce, SkipFragment};
-    const NOTHING: &str = "nothing to do unless it comes often";
-    const REPORT: &str = "report it: it should have been prevented before sending";
-    const KEY: &str = "the stream's KMS key was disabled, deleted or is of another kind";
+    const NOTHING: &str = "no action needed unless it occurs often";
+    const REPORT: &str = "report a bug: the producer should have prevented it";
+    const KEY: &str = "the KMS key of the stream is disabled, deleted or has an unsuitable type";
     match id {
+        // 4xxx ids are caused by the media or the account, 5xxx by the service
+        // (https://docs.aws.amazon.com/kinesisvideostreams/latest/dg/API_dataplane_PutMedia.html).
         ErrorId::STREAM_READ_ERROR => (Resend, "the network stalled or cut the connection", NOTHING),
-        ErrorId::MAX_FRAGMENT_SIZE_REACHED => {
-            (SkipFragment, "too many bytes between two key frames", "lower the bit rate or the key frame interval")
-        }
+        ErrorId::MAX_FRAGMENT_SIZE_REACHED => (
+            SkipFragment,
+            "too many bytes between two key frames",
+            "lower the bit rate or shorten the key frame interval",
+        ),
         ErrorId::MAX_FRAGMENT_DURATION_REACHED => (
             SkipFragment,
             "the key frame interval is longer than a fragment may last",
             "shorten the encoder's key frame interval",
         ),
         ErrorId::MAX_CONNECTION_DURATION_REACHED => {
-            (Resend, "no key frame came in time for the planned rotation", "shorten the key frame interval")
+            (Resend, "no key frame arrived in time for the scheduled reconnection", "shorten the key frame interval")
         }
         ErrorId::FRAGMENT_TIMECODE_LESSER_THAN_PREVIOUS => {
-            (SkipFragment, "times went back over a fragment's boundary", REPORT)
+            (SkipFragment, "timestamps decreased across a fragment boundary", REPORT)
         }
-        ErrorId::MORE_THAN_ALLOWED_TRACKS_FOUND => (Halt, "more tracks than the service takes", "remove a track"),
-        ErrorId::INVALID_MKV_DATA => {
-            (ResendOnce, "the connection broke inside an element, or idled past the service's limit", NOTHING)
-        }
+        ErrorId::MORE_THAN_ALLOWED_TRACKS_FOUND => (Halt, "more tracks than the service accepts", "remove a track"),
+        ErrorId::INVALID_MKV_DATA => (
+            ResendOnce,
+            "the connection broke inside an element, or was idle for longer than the service allows",
+            NOTHING,
+        ),
         ErrorId::INVALID_PRODUCER_TIMESTAMP => (
             Halt,
-            "the start time of relative timecodes is not a time the service takes",
+            "the service does not accept the start time of the relative timecodes",
             "set the clock or the start time",
         ),
         ErrorId::STREAM_NOT_ACTIVE => {
-            (Resend, "the stream is being changed or was deleted", "wait, or create it again")
+            (Resend, "the stream is being updated or was deleted", "wait, or create the stream again")
         }
         ErrorId::FRAGMENT_METADATA_LIMIT_REACHED => (SkipFragment, "too many tags on the fragment", REPORT),
-        ErrorId::TRACK_NUMBER_MISMATCH => (SkipFragment, "a frame of a track that the header lacks", REPORT),
+        ErrorId::TRACK_NUMBER_MISMATCH => {
+            (SkipFragment, "a frame belongs to a track that the header does not declare", REPORT)
+        }
         ErrorId::FRAMES_MISSING_FOR_TRACK => {
-            (SkipFragment, "one track stalled while another went on", "look at the source of the silent track")
+            (SkipFragment, "one track stalled while another continued", "check the source of the silent track")
         }
-        ErrorId::INVALID_FRAGMENT_METADATA => (SkipFragment, "a tag with a reserved name", REPORT),
-        ErrorId::KMS_KEY_UNAVAILABLE => (Resend, "the key service is out of reach for a while", NOTHING),
-        ErrorId::KMS_KEY_ACCESS_DENIED => {
-            (Halt, "the policy of the key or of the role changed", "allow kms:GenerateDataKey to the role, then resume")
-        }
+        ErrorId::INVALID_FRAGMENT_METADATA => (SkipFragment, "a tag has a reserved name", REPORT),
+        // 4503 is the only key error that passes without a change by a person; 4500 and the others halt, so that the
+        // buffer is not emptied fragment by fragment.
+        ErrorId::KMS_KEY_UNAVAILABLE => (Resend, "KMS is temporarily unavailable", NOTHING),
+        ErrorId::KMS_KEY_ACCESS_DENIED => (
+            Halt,
+            "the policy of the key or of the role changed",
+            "allow kms:GenerateDataKey for the role, then resume",
+        ),
         ErrorId::KMS_KEY_DISABLED
         | ErrorId::KMS_KEY_VALIDATION_ERROR
         | ErrorId::KMS_KEY_INVALID_USAGE
         | ErrorId::KMS_KEY_INVALID_STATE
-        | ErrorId::KMS_KEY_NOT_FOUND => (Halt, KEY, "mend the key, then resume"),
-        ErrorId::STREAM_DELETED => (Halt, "somebody deleted the stream", "create it again, then resume"),
-        ErrorId::INTERNAL_ERROR | ErrorId::ARCHIVAL_ERROR => (Resend, "a fault of the service", NOTHING),
-        ErrorId(5000..) => (Resend, "a fault of the service that this version does not know", "look the id up"),
-        ErrorId(_) => (ResendOnce, "a fault of the media that this version does not know", "look the id up"),
+        | ErrorId::KMS_KEY_NOT_FOUND => (Halt, KEY, "fix the key, then resume"),
+        ErrorId::STREAM_DELETED => (Halt, "the stream was deleted", "create the stream again, then resume"),
+        ErrorId::INTERNAL_ERROR | ErrorId::ARCHIVAL_ERROR => (Resend, "an internal error of the service", NOTHING),
+        ErrorId(5000..) => {
+            (Resend, "a service error that this version does not know", "look up the error id in the AWS documentation")
+        }
+        ErrorId(_) => (
+            ResendOnce,
+            "a media error that this version does not know",
+            "look up the error id in the AWS documentation",
+        ),
     }
 }
 
@@ -136,26 +155,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_documented_id_has_a_meaning_a_cause_and_advice() {
+    fn every_documented_id_has_meaning_cause_and_advice() {
         for &id in ErrorId::ALL {
-            let remedy = remedy(id);
-            assert!(id.meaning().is_some() && !remedy.likely_cause.is_empty() && !remedy.advice.is_empty());
-            assert!(!remedy.likely_cause.contains("this version"), "{id} fell through the table");
+            let handling = error_handling(id);
+            assert!(id.meaning().is_some() && !handling.likely_cause.is_empty() && !handling.advice.is_empty());
+            assert!(!handling.likely_cause.contains("this version"), "{id} is missing in the table");
         }
     }
 
     #[test]
-    fn keys_and_deleted_streams_halt_instead_of_eating_fragments() {
+    fn key_errors_and_deleted_streams_halt() {
         for id in (4500..=4507).filter(|&id| id != 4503) {
-            assert_eq!(remedy(ErrorId(id)).action, RecoveryAction::Halt, "{id}");
+            assert_eq!(error_handling(ErrorId(id)).action, RecoveryAction::Halt, "{id}");
         }
-        assert_eq!(remedy(ErrorId::KMS_KEY_UNAVAILABLE).action, RecoveryAction::Resend);
+        assert_eq!(error_handling(ErrorId::KMS_KEY_UNAVAILABLE).action, RecoveryAction::Resend);
     }
 
     #[test]
-    fn unknown_ids_have_an_answer_by_their_class() {
-        assert_eq!(remedy(ErrorId(4999)).action, RecoveryAction::ResendOnce);
-        assert_eq!(remedy(ErrorId(5999)).action, RecoveryAction::Resend);
-        assert_eq!(remedy(ErrorId(0)).action, RecoveryAction::ResendOnce);
+    fn unknown_ids_are_handled_by_class() {
+        assert_eq!(error_handling(ErrorId(4999)).action, RecoveryAction::ResendOnce);
+        assert_eq!(error_handling(ErrorId(5999)).action, RecoveryAction::Resend);
+        assert_eq!(error_handling(ErrorId(0)).action, RecoveryAction::ResendOnce);
     }
 }

@@ -1,33 +1,35 @@
-//! Where every part of the producer leaves what it has to tell.
+//! Collects the events and statistics that all parts of the producer report.
 
 use std::collections::VecDeque;
 
+use super::event::Event;
+use super::outcome::{Loss, LossReason, Persisted};
+use super::span::{FragmentId, Span};
+use super::stats::Stats;
 use crate::limits::WAITING_EVENTS;
-use crate::report::event::{Event, FragmentId, Loss, LossReason, Persisted, Span};
-use crate::report::stats::Stats;
 
-/// The waiting events and the counts that go with them.
+/// The events that wait to be polled, and the statistics.
 #[derive(Debug, Default)]
-pub(crate) struct Reports {
+pub(crate) struct ReportSink {
     events: VecDeque<Event>,
-    missed: u64,
+    dropped: u64,
     pub(crate) stats: Stats,
 }
 
-impl Reports {
-    /// Queues an event; when nobody polls, the oldest make room and are counted.
+impl ReportSink {
+    /// Queues an event. If the queue is full, drops and counts the oldest event.
     pub(crate) fn push(&mut self, event: Event) {
         if self.events.len() >= WAITING_EVENTS {
             self.events.pop_front();
-            self.missed += 1;
+            self.dropped += 1;
             self.stats.dropped_events += 1;
         }
         self.events.push_back(event);
     }
 
     pub(crate) fn poll(&mut self) -> Option<Event> {
-        if self.missed > 0 {
-            return Some(Event::EventsDropped { count: std::mem::take(&mut self.missed) });
+        if self.dropped > 0 {
+            return Some(Event::EventsDropped { count: std::mem::take(&mut self.dropped) });
         }
         self.events.pop_front()
     }
@@ -35,7 +37,7 @@ impl Reports {
     pub(crate) fn lost(&mut self, fragment: Option<FragmentId>, span: Span, reason: LossReason) {
         self.stats.totals.lose(&span, &reason);
         if let Some(Event::Lost(last)) = self.events.back_mut() {
-            // Single frames of one stretch make one event.
+            // Consecutive single frames with the same reason become one event.
             if fragment.is_none() && last.fragment.is_none() && last.reason == reason {
                 last.span.extend(&span);
                 return;
@@ -57,13 +59,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn events_nobody_polls_are_bounded_and_counted() {
-        let mut reports = Reports::default();
+    fn unread_events_are_bounded_and_counted() {
+        let mut sink = ReportSink::default();
         for _ in 0..WAITING_EVENTS + 3 {
-            reports.push(Event::Idle);
+            sink.push(Event::Idle);
         }
-        assert!(matches!(reports.poll(), Some(Event::EventsDropped { count: 3 })));
-        assert_eq!(std::iter::from_fn(|| reports.poll()).count(), WAITING_EVENTS);
-        assert_eq!(reports.stats.dropped_events, 3);
+        assert!(matches!(sink.poll(), Some(Event::EventsDropped { count: 3 })));
+        assert_eq!(std::iter::from_fn(|| sink.poll()).count(), WAITING_EVENTS);
+        assert_eq!(sink.stats.dropped_events, 3);
     }
 }

@@ -1,65 +1,66 @@
-//! Counts and sizes of one producer.
+//! Statistics of one producer.
 
 use std::time::Duration;
 
-use crate::report::event::{LossReason, Span};
+use super::outcome::LossReason;
+use super::span::Span;
 
-/// A snapshot out of [`stats`](crate::ProducerCore::stats): plain numbers, read at no cost.
+/// A snapshot of the statistics of a producer. Reading it copies numbers and does no I/O.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// What became of all media so far.
+    /// All submitted media by outcome.
     pub totals: Totals,
-    /// Bytes of the buffer in use, overhead included.
+    /// Bytes of the buffer in use, including overhead.
     pub buffered_bytes: usize,
-    /// Fragments in the buffer.
+    /// Number of fragments in the buffer.
     pub buffered_fragments: usize,
-    /// From the oldest buffered frame's time to the newest.
+    /// Time from the oldest to the newest buffered frame.
     pub buffered_time: Duration,
-    /// The most bytes the buffer ever held.
+    /// The largest number of bytes that the buffer has held.
     pub buffered_bytes_peak: usize,
-    /// Connections that were opened.
+    /// Number of connections that were opened.
     pub sessions: u64,
-    /// Connections that ended other than in order.
+    /// Number of connections that ended with an error.
     pub reconnects: u64,
-    /// Attempts that failed, calls and connections.
+    /// Number of failed requests and connection attempts.
     pub failures: u64,
-    /// Body bytes handed to the transport.
+    /// Body bytes passed to the transport.
     pub sent_bytes: u64,
-    /// Those of them that had been sent before.
+    /// Body bytes that were sent again.
     pub resent_bytes: u64,
-    /// Fragments that were sent more than once.
+    /// Number of fragments that were sent again.
     pub resent_fragments: u64,
-    /// Acks by kind.
+    /// Acknowledgements by type.
     pub acks: AckCounts,
-    /// From a fragment's last byte sent to its last ack.
+    /// Time from sending the last byte of a fragment to its last acknowledgement.
     pub ack_latency: Histogram,
-    /// Frames whose time was moved to keep fragments rising.
+    /// Number of frames whose timestamp was increased to rise across a fragment boundary.
     pub adjusted_frames: u64,
-    /// Frames refused at the call.
+    /// Number of frames that `put_frame` rejected.
     pub refused_frames: u64,
-    /// Events nobody polled in time.
+    /// Number of events that were dropped because they were not read in time.
     pub dropped_events: u64,
 }
 
-/// What became of all media: `submitted = persisted + lost + held`, in frames and in bytes, at any time.
+/// All submitted media by outcome. `submitted = persisted + lost + held()` holds at any time, in frames and in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Totals {
-    /// Frames and bytes that were taken.
+    /// Media that `put_frame` accepted.
     pub submitted: Amount,
-    /// Those the service stored.
+    /// Media that the service stored.
     pub persisted: Amount,
-    /// Those reported lost, whatever the reason.
+    /// Media that was reported lost, for any reason.
     pub lost: Amount,
-    /// Fragments that were persisted.
+    /// Number of fragments that the service stored.
     pub persisted_fragments: u64,
-    /// The lost ones by reason.
+    /// Lost frames by reason.
     pub lost_by: LossCounts,
 }
 
 impl Totals {
-    /// What is neither persisted nor lost yet.
+    /// Returns the media that is neither persisted nor lost yet.
     #[must_use]
     pub const fn held(&self) -> Amount {
         Amount {
@@ -69,11 +70,11 @@ impl Totals {
     }
 }
 
-/// Frames and their payload bytes.
+/// An amount of media.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Amount {
-    /// Frames.
+    /// Number of frames.
     pub frames: u64,
     /// Payload bytes.
     pub bytes: u64,
@@ -86,7 +87,7 @@ impl Amount {
     }
 }
 
-/// Lost frames by reason.
+/// Numbers of lost frames by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LossCounts {
@@ -128,7 +129,7 @@ impl Totals {
     }
 }
 
-/// Acks by kind.
+/// Numbers of acknowledgements by type.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AckCounts {
@@ -142,21 +143,21 @@ pub struct AckCounts {
     pub error: u64,
     /// `IDLE`.
     pub idle: u64,
-    /// Kinds this version does not know, and what could not be read.
+    /// Types that this version does not know, and acknowledgements that could not be parsed.
     pub other: u64,
 }
 
-/// Durations counted in buckets that double: below 1 ms, 2 ms, 4 ms and so on, the last one open.
+/// A histogram of durations. The upper bounds of the buckets are 1 ms, 2 ms, 4 ms and so on; the last bucket is unbounded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Histogram {
-    /// `buckets[n]` counts durations below 2ⁿ ms and not below the one before.
+    /// `buckets[n]` counts the durations below 2ⁿ ms that are not in an earlier bucket.
     pub buckets: [u64; 20],
-    /// How many durations.
+    /// Number of durations.
     pub count: u64,
-    /// Their sum.
+    /// Sum of the durations.
     pub sum: Duration,
-    /// The longest.
+    /// The longest duration.
     pub max: Duration,
 }
 
@@ -172,7 +173,7 @@ impl Histogram {
         self.max = self.max.max(value);
     }
 
-    /// The upper bound of the bucket in which the given part (0 to 1) of all durations ends; zero when there are none.
+    /// Returns an upper bound of the quantile `part` (0 to 1), with the resolution of the buckets; zero if there are no durations.
     #[must_use]
     pub fn quantile(&self, part: f64) -> Duration {
         let wanted = part.clamp(0.0, 1.0) * self.count as f64;
@@ -192,7 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quantiles_come_from_doubling_buckets() {
+    fn quantile_has_bucket_resolution() {
         let mut histogram = Histogram::default();
         assert_eq!(histogram.quantile(0.5), Duration::ZERO);
         for ms in [0, 1, 3, 100, 90_000_000] {

@@ -33,6 +33,11 @@ pub fn config() -> ProducerConfig {
     ProducerConfig::new("cam", vec![video()]).seed(7).bitstream_mode(BitstreamMode::Passthrough)
 }
 
+/// [`EPOCH`] as a point in time.
+pub fn start() -> SystemTime {
+    SystemTime::UNIX_EPOCH + EPOCH
+}
+
 pub fn at(ms: u64) -> Duration {
     EPOCH + Duration::from_millis(ms)
 }

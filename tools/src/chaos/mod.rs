@@ -166,7 +166,7 @@ fn config(endpoint: &str) -> ProducerConfig {
         .overflow(Overflow::DropOldest)
         .buffer_bytes(1 << 20)
         .ack_timeout(Duration::from_secs(4))
-        .backoff_cap(Duration::from_secs(2))
+        .max_backoff(Duration::from_secs(2))
         .session_max(Duration::from_secs(20))
 }
 

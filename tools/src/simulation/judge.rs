@@ -2,9 +2,9 @@
 //! the producer holds; nothing here is the producer's code.
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use kvs_producer::limits::{FRAGMENT_OVERHEAD, FRAME_OVERHEAD, USER_TAGS};
+use kvs_producer::__internal::{FRAGMENT_OVERHEAD, FRAME_OVERHEAD, USER_TAGS};
 use kvs_producer::{Loss, LossReason, MissingTrack, Refusal};
 use kvs_types::ErrorId;
 
@@ -259,7 +259,7 @@ impl Judge {
             LossReason::Rejected(error) => self.lost_by_service(error.id),
             LossReason::NoKeyframe => {
                 // What waits for other tracks is told of later; its time says what it lacked.
-                let early = !self.groups.settled_at(loss.span.end);
+                let early = !self.groups.settled_at(since_epoch(loss.span.end));
                 hold!(early, "{} key frames came, and still frames lack one: {loss:?}", self.groups.keys);
                 Ok(())
             }
@@ -275,7 +275,7 @@ impl Judge {
                 Ok(())
             }
             LossReason::Paused => {
-                let young = loss.span.end + self.pre_roll > Duration::from_millis(self.newest);
+                let young = since_epoch(loss.span.end) + self.pre_roll > Duration::from_millis(self.newest);
                 hold!(self.paused && (self.jumped || !young), "lost for a pause: {loss:?}");
                 Ok(())
             }
@@ -290,7 +290,7 @@ impl Judge {
 
     /// Whether tracks came and went about the time of this loss. A jump that was taken out of the times leaves none to compare.
     fn is_upset(&self, loss: &Loss) -> bool {
-        self.jumped || !self.declared.settled_at(loss.span.end)
+        self.jumped || !self.declared.settled_at(since_epoch(loss.span.end))
     }
 
     /// Once a fragment is gone, the next needs a reason of its own.
@@ -364,6 +364,10 @@ fn errors_that_cost_a_fragment(id: ErrorId) -> Option<usize> {
         | ErrorId::ARCHIVAL_ERROR => Some(5),
         _ => None,
     }
+}
+
+fn since_epoch(time: SystemTime) -> Duration {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 fn ms(time: Duration) -> u64 {

@@ -156,7 +156,7 @@ impl Scenario {
             .buffer_bytes(buffer_bytes)
             .buffer_time(buffer_time)
             .overflow(if rng.u8(..3) == 0 { Overflow::Refuse } else { Overflow::DropOldest })
-            .backoff_cap(backoff_cap)
+            .max_backoff(backoff_cap)
             .ack_timeout(ms(rng, 3_000, 30_000))
             .drain_timeout(ms(rng, 2_000, 10_000))
             .idle_after(idle_after)

@@ -46,7 +46,7 @@ impl Service {
             Timecodes::Relative => TimecodeType::Relative,
         };
         // As it would stand in the request's head.
-        let millis = request.producer_start.as_millis();
+        let millis = kvs_types::__internal::epoch_millis(request.producer_start);
         let start = ProducerStart::parse(&format!("{}.{:03}", millis / 1000, millis % 1000));
         self.next_sequence += 1000;
         let config = IngestConfig::new(timecodes).producer_start(start).first_sequence(self.next_sequence).seed(seed);

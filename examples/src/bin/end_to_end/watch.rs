@@ -52,7 +52,7 @@ impl Watch {
             }
             Event::Lost(loss) => {
                 let (frames, name) = (loss.span.frames, loss.reason.name());
-                self.remark(format!("lost {frames} frames from {} on: {name}", millis(loss.span.start)));
+                self.remark(format!("lost {frames} frames from {} on: {name}", epoch_ms(loss.span.start)));
             }
             Event::Rejected { diagnosis, .. } => self.remark(format!("the service refused media: {diagnosis}")),
             Event::RuleViolated { violation, .. } => {
@@ -88,10 +88,10 @@ impl Watch {
     fn persisted(&self, persisted: &Persisted) {
         let span = &persisted.span;
         let mut journal = self.open();
-        let fragment = journal.fragment(millis(span.start));
+        let fragment = journal.fragment(epoch_ms(span.start));
         fragment.frames = span.frames;
         fragment.bytes = span.bytes;
-        fragment.span_ms = millis(span.end.saturating_sub(span.start));
+        fragment.span_ms = millis(span.end.duration_since(span.start).unwrap_or_default());
     }
 
     /// The producer has finished: what it says in the end, and which fragments were tagged.

@@ -95,7 +95,7 @@ fn timestamps(options: &Options, source: &Source) -> Timestamps {
         }
         (None, _) => return Timestamps::Live,
     };
-    Timestamps::StartAt(start.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default())
+    Timestamps::StartAt(start)
 }
 
 /// Sends frame by frame, at the speed of the recording or as fast as possible.

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use kvs_producer::{AckKind, Event, StopReport};
+use kvs_types::__internal::epoch_millis;
 use serde_json::{Value, json};
 
 use crate::output::{Output, print_line};
@@ -141,7 +142,7 @@ fn object_of(event: &Event) -> Option<Value> {
         }),
         Event::Lost(loss) => json!({
             "event": "loss", "reason": loss.reason.name(), "frames": loss.span.frames, "bytes": loss.span.bytes,
-            "from": millis(loss.span.start), "to": millis(loss.span.end),
+            "from": epoch_millis(loss.span.start), "to": epoch_millis(loss.span.end),
         }),
         Event::Retrying { wait, failure, attempt } => {
             json!({"event": "retry", "attempt": attempt, "wait_ms": millis(*wait), "reason": failure.to_string()})
@@ -162,7 +163,12 @@ fn line_of(event: &Event) -> Option<String> {
             format!("fragment {} PERSISTED as {number}", ack.timecode.unwrap_or_default())
         }
         Event::Lost(loss) => {
-            format!("lost {} frames from {} on: {}", loss.span.frames, millis(loss.span.start), loss.reason.name())
+            format!(
+                "lost {} frames from {} on: {}",
+                loss.span.frames,
+                epoch_millis(loss.span.start),
+                loss.reason.name()
+            )
         }
         Event::Retrying { wait, failure, .. } => format!("retrying in {} ms: {failure}", wait.as_millis()),
         Event::Halted(reason) => format!("sending stopped: {reason}"),
