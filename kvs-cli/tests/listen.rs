@@ -42,7 +42,7 @@ fn fragment() -> PersistedFragment {
             server_timestamp: Duration::from_secs(1_700_000_001),
             duration: Duration::from_secs(2),
         }],
-        place: 0,
+        index: 0,
         tags: vec![vec![Tag::new("AWS_KINESISVIDEO_NOTIFICATION", ""), Tag::new("door", "open")]],
     }
 }
@@ -94,7 +94,8 @@ async fn serve(listener: TcpListener, delivery: Arc<OnceCell<Arc<Delivery>>>) {
         let service = service_fn(move |request: Request<hyper::body::Incoming>| {
             let delivery = Arc::clone(&delivery);
             async move {
-                let page = delivery.get().unwrap().page(request.uri().path(), request.uri().query()).await;
+                let page =
+                    delivery.get().unwrap().handle_sns_request(request.uri().path(), request.uri().query()).await;
                 let response = Response::builder().status(page.status).body(Full::<Bytes>::from(page.body)).unwrap();
                 Ok::<_, Infallible>(response)
             }

@@ -145,7 +145,7 @@ impl Arguments {
             Signatures::Two => SignatureVersion::V2,
         };
         for subscription in self.subscribe.into_iter().chain(self.subscribe_raw.into_iter().map(Subscription::raw)) {
-            builder = builder.subscription(subscription.signature(version.clone()));
+            builder = builder.subscription(subscription.signature_version(version.clone()));
         }
         if self.quotas {
             builder = builder.quotas(Quotas::Service);

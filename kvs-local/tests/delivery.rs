@@ -60,7 +60,7 @@ impl Stand {
             let cell = Arc::clone(&served);
             async move {
                 assert!(request.uri().path().starts_with(SNS_PATH));
-                let page = cell.get().unwrap().page(request.uri().path(), request.uri().query()).await;
+                let page = cell.get().unwrap().handle_sns_request(request.uri().path(), request.uri().query()).await;
                 Response::builder().status(page.status).body(Full::from(page.body)).unwrap()
             }
         });
@@ -201,7 +201,7 @@ fn fragment(fragments: Option<Fragments>, tags: &[(&str, &str)]) -> PersistedFra
             None => Arc::new(NoFootage),
         },
         spans,
-        place: 0,
+        index: 0,
         tags: vec![tags.iter().map(|(name, value)| Tag::new(*name, *value)).collect()],
     }
 }
@@ -284,8 +284,8 @@ async fn posts_are_repeated_while_that_may_help() {
     let delivered = stand.until(|event| matches!(event, DeliveryEvent::MessageDelivered { .. })).await;
     assert!(matches!(delivered, DeliveryEvent::MessageDelivered { attempts: 4, .. }), "{delivered:?}");
     stand.delivery.fragment_persisted(&fragment, None, Some(&topic())).await;
-    let refused = stand.until(|event| matches!(event, DeliveryEvent::MessageUndelivered { .. })).await;
-    assert!(matches!(refused, DeliveryEvent::MessageUndelivered { reason, .. } if reason.contains("404")));
+    let refused = stand.until(|event| matches!(event, DeliveryEvent::MessageFailed { .. })).await;
+    assert!(matches!(refused, DeliveryEvent::MessageFailed { reason, .. } if reason.contains("404")));
     assert_eq!(endpoint.posts.lock().unwrap().len(), 6);
 }
 
@@ -295,8 +295,8 @@ async fn a_subscriber_that_is_not_there_is_given_up_and_reported() {
     let url = format!("http://{}/", closed.local_addr().unwrap());
     drop(closed);
     let mut stand = Stand::start(vec![Subscription::new(TOPIC, &url).unwrap()]).await;
-    let event = stand.until(|event| matches!(event, DeliveryEvent::SubscriberUnreachable { .. })).await;
-    assert!(matches!(event, DeliveryEvent::SubscriberUnreachable { url: at, .. } if at == url));
+    let event = stand.until(|event| matches!(event, DeliveryEvent::ConfirmationFailed { .. })).await;
+    assert!(matches!(event, DeliveryEvent::ConfirmationFailed { url: at, .. } if at == url));
 }
 
 #[tokio::test]
@@ -410,7 +410,7 @@ async fn finishing_lets_what_is_queued_go_out() {
 async fn in_both_versions() -> (Stand, Vec<String>) {
     let (one, two) = (Endpoint::start(&[]).await, Endpoint::start(&[]).await);
     let subscription = |endpoint: &Endpoint| Subscription::new(TOPIC, &endpoint.url).unwrap();
-    let versions = vec![subscription(&one), subscription(&two).signature(kvs_notify::SignatureVersion::V2)];
+    let versions = vec![subscription(&one), subscription(&two).signature_version(kvs_notify::SignatureVersion::V2)];
     let stand = Stand::start(versions).await;
     let mut bodies = Vec::new();
     let fragment = fragment(None, &[(NOTIFICATION, ""), ("Tür", "öffen")]);

@@ -1,4 +1,4 @@
-//! What the tags of a fragment ask for: images, a notification, and what goes with them.
+//! The tags of a fragment that trigger images or a notification.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,67 +9,68 @@ use kvs_types::tag_names::{IMAGE_GENERATION, IMAGE_PREFIX, NOTIFICATION, RESERVE
 use super::limits::IMAGES_PER_FRAGMENT;
 use crate::images::{Axis, FragmentSpan};
 
-/// A fragment's tags ask for images.
+/// The tags of a fragment ask for images.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct ImageOrder {
-    /// What keys begin with; empty without the tag.
+pub struct ImageTrigger {
+    /// The prefix of object keys (`AWS_KINESISVIDEO_IMAGE_PREFIX`), empty without that tag.
     pub prefix: String,
-    /// Custom pairs for the metadata of the objects.
+    /// The custom tags, which become metadata of the objects.
     pub pairs: BTreeMap<String, String>,
 }
 
-impl ImageOrder {
-    /// Looks for `AWS_KINESISVIDEO_IMAGE_GENERATION` in the groups of tags of a fragment (one group for each Matroska `Tag`).
+impl ImageTrigger {
+    /// Looks for `AWS_KINESISVIDEO_IMAGE_GENERATION` in the tags of a fragment, one list per Matroska `Tag` element.
     ///
-    /// Custom pairs are those in the trigger's own group and those in groups without any trigger, as producers write
-    /// them either way; a pair beside the trigger wins.
+    /// Custom tags are taken from the element of the trigger and from elements without a trigger, because producers do
+    /// both. If a name occurs in both, the element of the trigger wins.
     #[must_use]
-    pub fn of(groups: &[Vec<Tag>]) -> Option<Self> {
-        let pairs = pairs_for(groups, IMAGE_GENERATION, NOTIFICATION)?;
+    pub fn find(groups: &[Vec<Tag>]) -> Option<Self> {
+        let pairs = custom_tags(groups, IMAGE_GENERATION, NOTIFICATION)?;
         let prefix = groups.iter().flatten().find(|tag| tag.name == IMAGE_PREFIX);
         Some(Self { prefix: prefix.map_or_else(String::new, |tag| tag.value.clone()), pairs })
     }
 }
 
-/// A fragment's tags ask for a notification.
+/// The tags of a fragment ask for a notification.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct NotificationOrder {
-    /// Custom pairs for the payload.
+pub struct NotificationTrigger {
+    /// The custom tags, which become the payload.
     pub pairs: BTreeMap<String, String>,
 }
 
-impl NotificationOrder {
-    /// Looks for `AWS_KINESISVIDEO_NOTIFICATION`; pairs as with [`ImageOrder::of`].
+impl NotificationTrigger {
+    /// Looks for `AWS_KINESISVIDEO_NOTIFICATION`. Custom tags are taken as in [`ImageTrigger::find`].
     #[must_use]
-    pub fn of(groups: &[Vec<Tag>]) -> Option<Self> {
-        pairs_for(groups, NOTIFICATION, IMAGE_GENERATION).map(|pairs| Self { pairs })
+    pub fn find(groups: &[Vec<Tag>]) -> Option<Self> {
+        custom_tags(groups, NOTIFICATION, IMAGE_GENERATION).map(|pairs| Self { pairs })
     }
 }
 
-fn pairs_for(groups: &[Vec<Tag>], trigger: &str, other: &str) -> Option<BTreeMap<String, String>> {
+fn custom_tags(groups: &[Vec<Tag>], trigger: &str, other: &str) -> Option<BTreeMap<String, String>> {
     let has = |group: &[Tag], name: &str| group.iter().any(|tag| tag.name == name);
     if !groups.iter().any(|group| has(group, trigger)) {
         return None;
     }
     let own = groups.iter().filter(|group| has(group, trigger));
-    let loose = groups.iter().filter(|group| !has(group, trigger) && !has(group, other));
+    let untriggered = groups.iter().filter(|group| !has(group, trigger) && !has(group, other));
     let custom = |tag: &&Tag| !tag.name.starts_with(RESERVED_PREFIX);
-    let pairs = loose.chain(own).flatten().filter(custom);
+    let pairs = untriggered.chain(own).flatten().filter(custom);
     Some(pairs.map(|tag| (tag.name.clone(), tag.value.clone())).collect())
 }
 
-/// When a tagged fragment is sampled, from its start on while inside it; every fragment begins anew.
+/// Returns the instants at which a tagged fragment is sampled: its start, and every `interval` after it within the
+/// fragment. Sampling restarts at every fragment.
 ///
-/// At most [`IMAGES_PER_FRAGMENT`]; a fragment shorter than the interval gives the image at its start.
+/// Returns at most [`IMAGES_PER_FRAGMENT`] instants. A fragment shorter than the interval is sampled at its start.
 #[must_use]
 pub fn sampling_instants(span: &FragmentSpan, axis: Axis, interval: Duration) -> Vec<Duration> {
     let start = span.start(axis);
     let instants = (0..u32::try_from(IMAGES_PER_FRAGMENT).unwrap_or(u32::MAX))
         .map_while(|number| interval.checked_mul(number).and_then(|offset| start.checked_add(offset)))
         .take_while(|instant| span.covers(*instant, axis));
-    // An interval of nothing would give the same instant again and again.
+    // With an interval of zero all instants would be equal.
     instants.take(if interval.is_zero() { 1 } else { IMAGES_PER_FRAGMENT }).collect()
 }
 
@@ -82,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn an_order_takes_its_own_pairs_and_loose_ones() {
+    fn trigger_takes_tags_of_its_element_and_of_elements_without_a_trigger() {
         let groups = [
             group(&[(NOTIFICATION, ""), ("who", "notification")]),
             group(&[(IMAGE_GENERATION, ""), (IMAGE_PREFIX, "gate"), ("who", "image")]),
@@ -90,19 +91,19 @@ mod tests {
         ];
         let pairs =
             |who: &str| BTreeMap::from([("door", "open"), ("who", who)].map(|(n, v)| (n.to_owned(), v.to_owned())));
-        let image = ImageOrder::of(&groups).unwrap();
+        let image = ImageTrigger::find(&groups).unwrap();
         assert_eq!((image.prefix.as_str(), image.pairs), ("gate", pairs("image")));
-        assert_eq!(NotificationOrder::of(&groups).unwrap().pairs, pairs("notification"));
+        assert_eq!(NotificationTrigger::find(&groups).unwrap().pairs, pairs("notification"));
     }
 
     #[test]
-    fn without_a_trigger_nothing_is_asked_for() {
+    fn no_trigger_without_its_tag() {
         let groups = [group(&[("door", "open"), (IMAGE_PREFIX, "gate")])];
-        assert_eq!((ImageOrder::of(&groups), NotificationOrder::of(&groups)), (None, None));
+        assert_eq!((ImageTrigger::find(&groups), NotificationTrigger::find(&groups)), (None, None));
     }
 
     #[test]
-    fn samples_lie_inside_the_fragment_from_its_start_on() {
+    fn samples_from_the_start_within_the_fragment() {
         let ms = Duration::from_millis;
         let span = |duration| FragmentSpan {
             number: "1".parse().unwrap(),

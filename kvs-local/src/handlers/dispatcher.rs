@@ -151,7 +151,7 @@ impl Dispatcher {
     }
 
     async fn sns_page(&self, parts: &Parts) -> Response {
-        let page = self.handlers.delivery.page(parts.uri.path(), parts.uri.query()).await;
+        let page = self.handlers.delivery.handle_sns_request(parts.uri.path(), parts.uri.query()).await;
         wire::with_body(page.status, HeaderValue::from_static(page.content_type), page.body.into())
     }
 }

@@ -1,5 +1,5 @@
-//! Images as objects of S3: made, kept in a folder, announced.
+//! Images as S3 objects: made, stored in a local folder and announced with an event.
 
-pub(in crate::deliver) mod event;
-pub(in crate::deliver) mod images;
-pub(in crate::deliver) mod object_store;
+pub(super) mod images;
+mod object_created;
+pub(super) mod object_store;

@@ -1,24 +1,24 @@
-//! The folder that stands for S3: an object is a file, its metadata another one beside it.
+//! Objects in a local folder: each object is a file, with its metadata in a second file.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::deliver::path::{UnsafeName, directly_inside, inside};
+use crate::deliver::files::{UnsafeName, directly_inside, inside, write_whole};
 
-/// `<data-dir>/s3`: one folder for each bucket.
+/// The folder `<data-dir>/s3`, with one folder per bucket.
 #[derive(Debug)]
-pub struct ObjectFolder {
+pub struct ObjectStore {
     root: PathBuf,
     temporary: AtomicU64,
 }
 
-/// An object to be put.
+/// An object to store.
 #[derive(Clone, Debug)]
-#[expect(clippy::exhaustive_structs, reason = "what PutObject takes")]
+#[expect(clippy::exhaustive_structs, reason = "the parameters of PutObject")]
 pub struct NewObject<'a> {
     /// The bucket.
     pub bucket: &'a str,
@@ -26,49 +26,49 @@ pub struct NewObject<'a> {
     pub key: &'a str,
     /// The media type.
     pub content_type: &'a str,
-    /// User metadata: names without `x-amz-meta-`, values.
+    /// User-defined metadata: names without `x-amz-meta-`, and values.
     pub metadata: &'a [(String, String)],
     /// The content.
     pub content: &'a [u8],
 }
 
-/// Why an object was not put.
+/// Why an object was not stored.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PutObjectError {
-    /// Bucket or key cannot be a path.
+    /// The bucket or the key is not a valid path.
     #[error(transparent)]
     Name(#[from] UnsafeName),
-    /// The disk refused.
-    #[error("'{key}' cannot be written: {source}")]
+    /// The file could not be written.
+    #[error("failed to write object '{key}'")]
     Disk {
         /// The object's key.
         key: String,
-        /// What the system says.
+        /// The cause.
         source: io::Error,
     },
 }
 
-impl ObjectFolder {
-    /// The folder `root`, made when the first object is put.
+impl ObjectStore {
+    /// Creates a store in the folder `root`, which is created with the first object.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into(), temporary: AtomicU64::new(0) }
     }
 
-    /// Where an object lies, there or not.
+    /// Returns the path of an object, whether it exists or not.
     ///
     /// # Errors
-    /// A bucket or key that could lead out of the folder.
+    /// The bucket or the key could lead out of the folder.
     pub fn path(&self, bucket: &str, key: &str) -> Result<PathBuf, UnsafeName> {
         inside(&directly_inside(&self.root, bucket)?, key)
     }
 
-    /// Puts an object: `<bucket>/<key>` and `<bucket>/<key>.metadata.json`. Blocks.
+    /// Stores an object as `<bucket>/<key>` and `<bucket>/<key>.metadata.json`. Blocks.
     ///
-    /// Each file appears whole, under its name or not at all, and the object after its metadata; neither is synced to the disk.
+    /// Each file is written to a temporary file and renamed, the object after its metadata. Neither is synced to disk.
     ///
     /// # Errors
-    /// A bucket or key that could lead out of the folder, or a disk that refuses.
+    /// The bucket or the key could lead out of the folder, or a file cannot be written.
     pub fn put(&self, object: &NewObject<'_>) -> Result<PathBuf, PutObjectError> {
         let path = self.path(object.bucket, object.key)?;
         let failed = |source| PutObjectError::Disk { key: object.key.to_owned(), source };
@@ -80,29 +80,22 @@ impl ObjectFolder {
         Ok(path)
     }
 
-    /// Writes beside all buckets, whose names cannot begin with a dot, and renames.
+    /// Writes to the folder `.tmp` and renames. The name of a bucket cannot start with a dot.
     fn write(&self, path: &Path, content: &[u8]) -> io::Result<()> {
         let folder = self.root.join(".tmp");
         fs::create_dir_all(&folder)?;
         let number = self.temporary.fetch_add(1, Ordering::Relaxed);
         let temporary = folder.join(format!("{}-{number}", std::process::id()));
-        let written = write_new(&temporary, content).and_then(|()| fs::rename(&temporary, path));
+        let written = write_whole(path, &temporary, content);
         if written.is_err() {
-            // What cannot be removed is overwritten by the next process of this number; nobody lists this folder.
+            // If this fails, a later process with the same ID overwrites the file. Nothing lists this folder.
             let _ = fs::remove_file(&temporary);
         }
         written
     }
 }
 
-/// Writes a whole file.
-pub(in crate::deliver) fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file = fs::File::create(path)?;
-    file.write_all(content)?;
-    file.flush()
-}
-
-/// `<path>.metadata.json`
+/// Returns `<path>.metadata.json`.
 fn metadata_path(path: &Path) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(".metadata.json");
@@ -122,9 +115,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_object_has_its_metadata_beside_it() {
+    fn stores_metadata_next_to_the_object() {
         let dir = tempfile::tempdir().unwrap();
-        let folder = ObjectFolder::new(dir.path());
+        let folder = ObjectStore::new(dir.path());
         let metadata = [("camera".to_owned(), "Tür".to_owned())];
         let object = NewObject {
             bucket: "pics",
@@ -143,9 +136,9 @@ mod tests {
     }
 
     #[test]
-    fn a_hostile_key_writes_nothing() {
+    fn hostile_key_writes_nothing() {
         let dir = tempfile::tempdir().unwrap();
-        let folder = ObjectFolder::new(dir.path().join("s3"));
+        let folder = ObjectStore::new(dir.path().join("s3"));
         for (bucket, key) in [("..", "x"), ("pics", "../../x"), ("pics", "/x"), ("a/b", "x"), (".tmp", "x")] {
             let object = NewObject { bucket, key, content_type: "", metadata: &[], content: b"" };
             assert!(matches!(folder.put(&object), Err(PutObjectError::Name(_))), "{bucket} {key}");

@@ -1,7 +1,17 @@
-//! Messages as SNS sends them: signed, kept in a folder, posted to subscribers.
+//! Messages in the format of SNS: signed, stored in a folder and posted to subscribers.
+//!
+//! ```text
+//! Publisher ──> Subscriber task ──> Poster
+//!     │               │
+//!     └──> Envelope <─┘──> Signer
+//! SnsEndpoint: certificate, ConfirmSubscription, Unsubscribe
+//! ```
 
-pub(in crate::deliver) mod post;
-pub(in crate::deliver) mod publisher;
-pub(in crate::deliver) mod signer;
-pub(in crate::deliver) mod subscriber;
-pub(in crate::deliver) mod topic;
+pub(super) mod endpoint;
+mod envelope;
+mod post;
+pub(super) mod publisher;
+pub(super) mod signer;
+mod subscriber;
+pub(super) mod subscription;
+pub(super) mod topic;

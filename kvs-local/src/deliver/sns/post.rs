@@ -1,4 +1,4 @@
-//! Posting messages to subscribers, with repeats.
+//! Posts messages to subscribers, with retries.
 
 use std::time::Duration;
 
@@ -10,42 +10,40 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use kvs_notify::SnsType;
 
-use crate::deliver::limits::{ANSWER_WITHIN, RETRY_PAUSES};
+use crate::deliver::error_chain::error_chain;
+use crate::deliver::limits::{RESPONSE_TIMEOUT, RETRY_DELAYS};
 
-/// One message on its way to one subscriber.
+/// One message for one subscriber.
 #[derive(Clone, Debug)]
-pub(in crate::deliver) struct Post {
-    pub(in crate::deliver) kind: SnsType,
-    pub(in crate::deliver) message_id: String,
-    pub(in crate::deliver) topic_arn: String,
-    /// Not on the question whether to subscribe.
-    pub(in crate::deliver) subscription_arn: Option<String>,
-    pub(in crate::deliver) raw: bool,
-    pub(in crate::deliver) body: Bytes,
+pub(super) struct Post {
+    pub(super) kind: SnsType,
+    pub(super) message_id: String,
+    pub(super) topic_arn: String,
+    /// `None` for a subscription confirmation.
+    pub(super) subscription_arn: Option<String>,
+    pub(super) raw: bool,
+    pub(super) body: Bytes,
 }
 
-/// Why a post did not arrive.
+/// Why a post failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub(in crate::deliver) enum PostError {
-    /// The subscriber could not be reached, or broke off.
-    #[error("{0}")]
+pub(super) enum PostError {
+    /// The subscriber could not be reached, or the connection broke.
+    #[error("connection failed: {0}")]
     Connection(String),
-    /// It did not answer in time.
-    #[error("no answer within {} s", .0.as_secs())]
+    #[error("no response within {} s", .0.as_secs())]
     Timeout(Duration),
-    /// It answered with something else than a success.
-    #[error("answered with status {0}")]
+    #[error("subscriber responded with status {0}")]
     Status(u16),
-    /// The message has something that headers cannot.
-    #[error("the message cannot be posted: {0}")]
+    /// A value cannot be sent in a header.
+    #[error("invalid request: {0}")]
     Request(String),
 }
 
 impl PostError {
-    /// As SNS does: what the subscriber calls the sender's fault is not repeated.
+    /// Returns whether SNS would retry: not after a client error other than 429.
     /// <https://docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html>
-    const fn is_worth_repeating(&self) -> bool {
+    const fn is_retryable(&self) -> bool {
         match self {
             Self::Connection(_) | Self::Timeout(_) => true,
             Self::Status(status) => *status == 429 || *status >= 500,
@@ -54,43 +52,43 @@ impl PostError {
     }
 }
 
-/// Posts messages; one pool of connections for all subscribers.
+/// Posts messages. All subscribers share one connection pool.
 #[derive(Clone, Debug)]
-pub(in crate::deliver) struct Poster(Client<HttpConnector, Full<Bytes>>);
+pub(super) struct Poster(Client<HttpConnector, Full<Bytes>>);
 
 impl Poster {
-    pub(in crate::deliver) fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(Client::builder(TokioExecutor::new()).build_http())
     }
 
-    /// Posts until it arrived or is not worth repeating, and says how many times that took.
-    pub(in crate::deliver) async fn post(&self, url: &Uri, post: &Post) -> (usize, Result<(), PostError>) {
+    /// Posts a message until the subscriber accepts it or a retry is useless. Returns the number of attempts.
+    pub(super) async fn post(&self, url: &Uri, post: &Post) -> (usize, Result<(), PostError>) {
         let mut attempts = 1;
-        let mut outcome = self.post_once(url, post).await;
-        for pause in RETRY_PAUSES {
-            match &outcome {
-                Err(error) if error.is_worth_repeating() => tracing::debug!(%url, %error, ?pause, "a post is repeated"),
+        let mut result = self.post_once(url, post).await;
+        for delay in RETRY_DELAYS {
+            match &result {
+                Err(error) if error.is_retryable() => tracing::debug!(%url, %error, ?delay, "retrying post"),
                 _ => break,
             }
-            tokio::time::sleep(pause).await;
+            tokio::time::sleep(delay).await;
             attempts += 1;
-            outcome = self.post_once(url, post).await;
+            result = self.post_once(url, post).await;
         }
-        (attempts, outcome)
+        (attempts, result)
     }
 
     async fn post_once(&self, url: &Uri, post: &Post) -> Result<(), PostError> {
         let request = post.request(url).map_err(|error| PostError::Request(error.to_string()))?;
-        let answer = tokio::time::timeout(ANSWER_WITHIN, self.0.request(request)).await;
-        let answer = answer.map_err(|_| PostError::Timeout(ANSWER_WITHIN))?;
-        let answer = answer.map_err(|error| PostError::Connection(chain(&error)))?;
-        let status: StatusCode = answer.status();
+        let response = tokio::time::timeout(RESPONSE_TIMEOUT, self.0.request(request)).await;
+        let response = response.map_err(|_| PostError::Timeout(RESPONSE_TIMEOUT))?;
+        let response = response.map_err(|error| PostError::Connection(error_chain(&error)))?;
+        let status: StatusCode = response.status();
         if status.is_success() { Ok(()) } else { Err(PostError::Status(status.as_u16())) }
     }
 }
 
 impl Post {
-    /// Headers as SNS sends them.
+    /// Returns the request, with the headers of SNS.
     /// <https://docs.aws.amazon.com/sns/latest/dg/http-header.html>
     fn request(&self, url: &Uri) -> http::Result<Request<Full<Bytes>>> {
         let mut request = Request::post(url.clone())
@@ -107,14 +105,4 @@ impl Post {
         }
         request.body(Full::new(self.body.clone()))
     }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

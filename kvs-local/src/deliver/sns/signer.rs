@@ -1,9 +1,9 @@
-//! The key that signs messages as SNS does, and the certificate that proves it.
+//! The RSA key that signs messages, and its certificate.
 //!
-//! A receiver that checks signatures needs an RSA key, since SNS has no other, and SHA-1 with it, since signature version 1
-//! is what topics use unless told otherwise. The key is made on first use, kept in the data folder and never leaves it. Its
-//! certificate names `sns.amazonaws.com`, as receivers check that; it is signed by an authority of its own, whose key is
-//! thrown away once it has signed, so that whoever trusts it for tests trusts nothing else.
+//! SNS signs with RSA only, and its default signature version 1 uses SHA-1. The key is created on first use and stored in
+//! the data folder. The certificate is issued to `sns.amazonaws.com`, because message validators check that name. Its
+//! authority is created for this one certificate and its key is discarded, so a test that trusts the authority trusts
+//! nothing else.
 
 use std::fs;
 use std::io;
@@ -17,41 +17,40 @@ use rcgen::{
 use rsa::RsaPrivateKey;
 use rsa::pkcs1v15::SigningKey;
 use rsa::pkcs8::{DecodePrivateKey, EncodePrivateKey, LineEnding};
-
 use rsa::sha2::Sha256;
 use rsa::signature::{SignatureEncoding, Signer as _};
 use sha1::Sha1;
 use tokio::sync::OnceCell;
 
+use crate::deliver::files::write_whole;
 use crate::deliver::limits::KEY_BITS;
-use crate::deliver::s3::object_store::write_new;
 
-/// Signs messages. `Debug` shows nothing of the key.
-pub(in crate::deliver) struct Signer {
+/// Signs messages. `Debug` does not show the key.
+pub(super) struct Signer {
     sha1: SigningKey<Sha1>,
     sha256: SigningKey<Sha256>,
     certificate: String,
     authority: String,
 }
 
-/// The signer, made when it is first needed: finding a key takes up to a second, which no start should.
+/// A signer that is opened on first use: generating a key takes up to 1 s and would delay the start of the service.
 #[derive(Debug)]
-pub(in crate::deliver) struct Keyring {
+pub(super) struct LazySigner {
     folder: PathBuf,
     signer: OnceCell<Arc<Signer>>,
 }
 
-impl Keyring {
-    pub(in crate::deliver) fn new(folder: PathBuf) -> Self {
+impl LazySigner {
+    pub(super) fn new(folder: PathBuf) -> Self {
         Self { folder, signer: OnceCell::new() }
     }
 
-    /// The signer; an error is tried again the next time.
-    pub(in crate::deliver) async fn signer(&self) -> Result<Arc<Signer>, SignerError> {
+    /// Returns the signer. After an error, the next call tries again.
+    pub(super) async fn get(&self) -> Result<Arc<Signer>, SignerError> {
         let open = || async {
             let folder = self.folder.clone();
             let opened = tokio::task::spawn_blocking(move || Signer::open(&folder)).await;
-            let stopped = |_| SignerError::Key { reason: "the service shuts down".to_owned() };
+            let stopped = |_| SignerError::Key { reason: "service is shutting down".to_owned() };
             opened.map_err(stopped).flatten().map(Arc::new)
         };
         self.signer.get_or_try_init(open).await.map(Arc::clone)
@@ -62,54 +61,49 @@ impl Keyring {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SignerError {
-    /// The disk refused.
-    #[error("the signing key in {} cannot be kept: {source}", path.display())]
+    /// A file of the key could not be read or written.
+    #[error("failed to access signing key {}", path.display())]
     Disk {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The cause.
         source: io::Error,
     },
-    /// What was kept is no key, or one could not be made.
-    #[error("the signing key cannot be used: {reason}")]
+    /// The file does not contain an RSA key, or a key could not be generated.
+    #[error("invalid signing key: {reason}")]
     Key {
-        /// What is wrong.
+        /// The cause.
         reason: String,
     },
 }
 
 impl Signer {
-    /// The key in `folder`, made and kept there if there is none: that takes up to a second. Blocks.
-    pub(in crate::deliver) fn open(folder: &Path) -> Result<Self, SignerError> {
+    /// Opens the key in `folder`. If there is none, generates and stores one, which takes up to 1 s. Blocks.
+    pub(super) fn open(folder: &Path) -> Result<Self, SignerError> {
         let path = folder.join("sns-key.pem");
-        let kept = ["sns-key.pem", "sns-certificate.pem", "sns-authority.pem"].map(|name| read(&folder.join(name)));
-        let [key, certificate, authority] = kept;
+        let stored = ["sns-key.pem", "sns-certificate.pem", "sns-authority.pem"].map(|name| read(&folder.join(name)));
+        let [key, certificate, authority] = stored;
         match (key?, certificate?, authority?) {
             (Some(key), Some(certificate), Some(authority)) => {
-                let key = RsaPrivateKey::from_pkcs8_pem(&key).map_err(|error| unusable(&path, error))?;
-                Ok(Self::assemble(key, certificate, authority))
+                let key = RsaPrivateKey::from_pkcs8_pem(&key).map_err(|error| invalid(&path, error))?;
+                Ok(Self::new(key, certificate, authority))
             }
-            _ => Self::make(folder),
+            _ => Self::generate(folder),
         }
     }
 
-    /// The certificate behind `SigningCertURL`: its own, then its authority's.
-    pub(in crate::deliver) fn certificate(&self) -> &str {
+    /// Returns the certificate chain for `SigningCertURL`: the certificate of the key, then that of its authority.
+    pub(super) fn certificate(&self) -> &str {
         &self.certificate
     }
 
-    /// The certificate of the authority, to be trusted by receivers in tests.
-    pub(in crate::deliver) fn authority(&self) -> &str {
+    /// Returns the certificate of the authority. Receivers in tests trust it.
+    pub(super) fn authority(&self) -> &str {
         &self.authority
     }
 
-    /// Signs a message in this version; an unknown one is signed as version 2.
-    pub(in crate::deliver) fn sign(
-        &self,
-        message: SnsMessage,
-        version: &SignatureVersion,
-        cert_url: &str,
-    ) -> SnsMessage {
+    /// Signs a message with this signature version, or with version 2 if the version is unknown.
+    pub(super) fn sign(&self, message: SnsMessage, version: &SignatureVersion, cert_url: &str) -> SnsMessage {
         let text = message.string_to_sign();
         let (version, signature) = match version {
             SignatureVersion::V1 => (SignatureVersion::V1, self.sha1.sign(text.as_bytes()).to_vec()),
@@ -119,20 +113,20 @@ impl Signer {
         message.signed(SnsSignature::new(version, value, cert_url))
     }
 
-    fn assemble(key: RsaPrivateKey, certificate: String, authority: String) -> Self {
+    fn new(key: RsaPrivateKey, certificate: String, authority: String) -> Self {
         Self { sha1: SigningKey::new(key.clone()), sha256: SigningKey::new(key), certificate, authority }
     }
 
-    fn make(folder: &Path) -> Result<Self, SignerError> {
+    fn generate(folder: &Path) -> Result<Self, SignerError> {
         let failed = |error: rsa::Error| SignerError::Key { reason: error.to_string() };
         let key = RsaPrivateKey::new(&mut rsa::rand_core::OsRng, KEY_BITS).map_err(failed)?;
         let pem = key.to_pkcs8_pem(LineEnding::LF).map_err(|error| SignerError::Key { reason: error.to_string() })?;
         let (certificate, authority) = certify(&pem).map_err(|error| SignerError::Key { reason: error.to_string() })?;
-        keep(folder, "sns-certificate.pem", &certificate)?;
-        keep(folder, "sns-authority.pem", &authority)?;
-        // Last: without a key all three are made anew.
-        keep(folder, "sns-key.pem", &pem)?;
-        Ok(Self::assemble(key, certificate, authority))
+        store(folder, "sns-certificate.pem", &certificate)?;
+        store(folder, "sns-authority.pem", &authority)?;
+        // Written last: if the key is missing, all three files are created again.
+        store(folder, "sns-key.pem", &pem)?;
+        Ok(Self::new(key, certificate, authority))
     }
 }
 
@@ -142,7 +136,7 @@ impl std::fmt::Debug for Signer {
     }
 }
 
-/// A certificate for this key and the one of the authority that signed it.
+/// Returns the certificate chain of a key, and the certificate of the authority.
 fn certify(key: &str) -> Result<(String, String), rcgen::Error> {
     let mut authority = CertificateParams::default();
     authority.distinguished_name.push(DnType::CommonName, "kvs-local test authority for SNS messages");
@@ -168,18 +162,17 @@ fn read(path: &Path) -> Result<Option<String>, SignerError> {
     }
 }
 
-fn keep(folder: &Path, name: &str, text: &str) -> Result<(), SignerError> {
+fn store(folder: &Path, name: &str, text: &str) -> Result<(), SignerError> {
     let path = folder.join(name);
-    let written = make_private(folder).and_then(|()| {
+    let written = create_private(folder).and_then(|()| {
         let temporary = folder.join(format!("{name}.tmp"));
-        write_new(&temporary, text.as_bytes())?;
-        fs::rename(&temporary, &path)
+        write_whole(&path, &temporary, text.as_bytes())
     });
     written.map_err(|source| SignerError::Disk { path, source })
 }
 
-/// Makes the folder for its owner alone, where the system knows owners.
-fn make_private(folder: &Path) -> io::Result<()> {
+/// Creates the folder. On Unix, only its owner can access it.
+fn create_private(folder: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -187,11 +180,11 @@ fn make_private(folder: &Path) -> io::Result<()> {
     builder.create(folder)
 }
 
-fn unusable(path: &Path, error: impl std::fmt::Display) -> SignerError {
+fn invalid(path: &Path, error: impl std::fmt::Display) -> SignerError {
     SignerError::Key { reason: format!("{}: {error}", path.display()) }
 }
 
-/// Whom receivers expect. <https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html>
+/// The subject that message validators expect. <https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html>
 const SUBJECT: &str = "sns.amazonaws.com";
 
 #[cfg(test)]
@@ -205,7 +198,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_key_stays_the_same_over_restarts_and_out_of_sight() {
+    fn key_is_stored_and_not_shown_by_debug() {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("keys");
         let first = Signer::open(&folder).unwrap();
@@ -230,7 +223,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn the_folder_of_the_key_is_its_owners_alone() {
+    fn only_the_owner_can_access_the_key_folder() {
         use std::os::unix::fs::PermissionsExt;
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("keys");

@@ -1,227 +1,210 @@
-//! One subscriber: asked first, then sent every message of its topic.
+//! One subscriber: it must confirm first, and then receives every message of its topic.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bytes::Bytes;
-use kvs_notify::{SecretText, SignatureVersion, SnsMessage, SnsNotification, SnsType};
+use kvs_notify::{SecretText, SnsMessage, SnsNotification, SnsType};
 use tokio::sync::{broadcast, mpsc, watch};
 
+use super::envelope::{SealError, Sealer};
 use super::post::{Post, Poster};
-use super::publisher::PublishError;
-use super::signer::Keyring;
-use super::topic::{Shape, Subscription, Topic};
-use crate::deliver::DeliveryEvent;
+use super::subscription::Subscription;
+use super::topic::Topic;
+use crate::deliver::error_chain::error_chain;
+use crate::deliver::event::DeliveryEvent;
 use crate::deliver::limits::SUBSCRIBER_QUEUE;
 
-/// Where a subscription stands.
+/// The state of a subscription.
 ///
 /// ```text
-/// Pending ──visits the URL──> Confirmed ──visits the other URL──> Ended
+/// Pending ──ConfirmSubscription──> Confirmed
+///    └──────────── Unsubscribe ────────┴──> Unsubscribed
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::deliver) enum Standing {
+pub(super) enum SubscriptionState {
     Pending,
     Confirmed,
-    Ended,
+    Unsubscribed,
 }
 
 /// One subscriber.
 #[derive(Debug)]
-pub(in crate::deliver) struct Subscriber {
-    pub(in crate::deliver) subscription: Subscription,
-    pub(in crate::deliver) topic: Topic,
-    /// The topic's ARN, a colon and a GUID.
-    pub(in crate::deliver) arn: String,
-    pub(in crate::deliver) token: SecretText,
-    standing: watch::Sender<Standing>,
-    /// Messages queued or being posted.
+pub(super) struct Subscriber {
+    pub(super) subscription: Subscription,
+    pub(super) topic: Topic,
+    /// The ARN of the topic, a colon and a UUID.
+    pub(super) arn: String,
+    /// The token of the subscription confirmation.
+    pub(super) token: SecretText,
+    state: watch::Sender<SubscriptionState>,
+    /// Number of messages that are queued or being posted.
     unposted: watch::Sender<usize>,
 }
 
-/// The queue of a subscriber; once it is dropped the subscriber's task ends when the queue is empty.
+/// The queue of a subscriber. The task of the subscriber ends when the queue is dropped and empty.
 #[derive(Debug)]
-pub(in crate::deliver) struct Inbox {
-    pub(in crate::deliver) subscriber: Arc<Subscriber>,
+pub(super) struct SubscriberQueue {
+    pub(super) subscriber: Arc<Subscriber>,
     queue: mpsc::Sender<Arc<SnsNotification>>,
     full: AtomicBool,
 }
 
-/// The receiving end, taken by [`run`].
+/// Posts the messages in the queue of a subscriber.
 #[derive(Debug)]
-pub(in crate::deliver) struct Work {
+pub(super) struct SubscriberTask {
     subscriber: Arc<Subscriber>,
     queue: mpsc::Receiver<Arc<SnsNotification>>,
-    standing: watch::Receiver<Standing>,
+    state: watch::Receiver<SubscriptionState>,
+    context: SubscriberContext,
 }
 
-/// What every subscriber's task needs.
+/// What the tasks of all subscribers share.
 #[derive(Clone, Debug)]
-pub(in crate::deliver) struct Tools {
-    pub(in crate::deliver) poster: Poster,
-    pub(in crate::deliver) keyring: Arc<Keyring>,
-    /// Where the certificate is served.
-    pub(in crate::deliver) cert_url: String,
-    /// Where subscriptions end: `ARN` is put behind.
-    pub(in crate::deliver) unsubscribe_url: String,
-    pub(in crate::deliver) events: broadcast::Sender<DeliveryEvent>,
+pub(super) struct SubscriberContext {
+    pub(super) poster: Poster,
+    pub(super) sealer: Sealer,
+    /// The `UnsubscribeURL` of messages, without the subscription ARN at its end.
+    pub(super) unsubscribe_url: String,
+    pub(super) events: broadcast::Sender<DeliveryEvent>,
 }
 
-impl Inbox {
-    pub(in crate::deliver) fn new(
+impl Subscriber {
+    /// Creates a subscriber with its queue and its task.
+    pub(super) fn create(
         subscription: Subscription,
         topic: Topic,
-        guid: &str,
+        id: &str,
         token: SecretText,
-    ) -> (Self, Work) {
-        let (standing, watched) = watch::channel(Standing::Pending);
-        let (queue, receiver) = mpsc::channel(SUBSCRIBER_QUEUE);
-        let arn = format!("{topic}:{guid}");
-        let subscriber =
-            Arc::new(Subscriber { subscription, topic, arn, token, standing, unposted: watch::Sender::new(0) });
-        let work = Work { subscriber: Arc::clone(&subscriber), queue: receiver, standing: watched };
-        (Self { subscriber, queue, full: AtomicBool::new(false) }, work)
+        context: SubscriberContext,
+    ) -> (SubscriberQueue, SubscriberTask) {
+        let (state, watched) = watch::channel(SubscriptionState::Pending);
+        let (sender, receiver) = mpsc::channel(SUBSCRIBER_QUEUE);
+        let arn = format!("{topic}:{id}");
+        let subscriber = Arc::new(Self { subscription, topic, arn, token, state, unposted: watch::Sender::new(0) });
+        let task = SubscriberTask { subscriber: Arc::clone(&subscriber), queue: receiver, state: watched, context };
+        (SubscriberQueue { subscriber, queue: sender, full: AtomicBool::new(false) }, task)
     }
 
-    /// Puts a message into the queue; `false` if that is full.
-    pub(in crate::deliver) fn offer(&self, message: &Arc<SnsNotification>) -> bool {
-        if self.subscriber.standing() == Standing::Ended {
+    pub(super) fn state(&self) -> SubscriptionState {
+        *self.state.borrow()
+    }
+
+    /// Confirms the subscription. Messages that were queued before are posted first. A subscription that was cancelled
+    /// cannot be confirmed. Returns the new state.
+    pub(super) fn confirm(&self) -> SubscriptionState {
+        self.state.send_if_modified(|state| {
+            let pending = *state == SubscriptionState::Pending;
+            if pending {
+                *state = SubscriptionState::Confirmed;
+            }
+            pending
+        });
+        self.state()
+    }
+
+    /// Cancels the subscription.
+    pub(super) fn unsubscribe(&self) {
+        self.state.send_replace(SubscriptionState::Unsubscribed);
+    }
+
+    /// Waits until all queued messages are posted. Returns at once if the subscription is not confirmed.
+    pub(super) async fn idle(&self) {
+        if self.state() == SubscriptionState::Confirmed {
+            // Fails only if the sender was dropped, and `self` holds it.
+            let _ = self.unposted.subscribe().wait_for(|count| *count == 0).await;
+        }
+    }
+}
+
+impl SubscriberQueue {
+    /// Queues a message. Returns `false` if the queue is full.
+    pub(super) fn offer(&self, message: &Arc<SnsNotification>) -> bool {
+        if self.subscriber.state() == SubscriptionState::Unsubscribed {
             return true;
         }
         let unposted = &self.subscriber.unposted;
         unposted.send_modify(|count| *count += 1);
-        let taken = self.queue.try_send(Arc::clone(message)).is_ok();
-        if !taken {
+        let queued = self.queue.try_send(Arc::clone(message)).is_ok();
+        if !queued {
             unposted.send_modify(|count| *count -= 1);
         }
-        if !self.full.swap(!taken, Ordering::Relaxed) && !taken {
+        if !self.full.swap(!queued, Ordering::Relaxed) && !queued {
             let url = &self.subscriber.subscription.url;
-            tracing::warn!(%url, limit = SUBSCRIBER_QUEUE, "a subscriber lags, messages are dropped");
+            tracing::warn!(%url, limit = SUBSCRIBER_QUEUE, "subscriber is too slow, messages are dropped");
         }
-        taken
+        queued
     }
 }
 
-impl Subscriber {
-    pub(in crate::deliver) fn standing(&self) -> Standing {
-        *self.standing.borrow()
-    }
-
-    /// Lets the subscriber have its messages, those that waited first. Whoever ended cannot begin again.
-    pub(in crate::deliver) fn confirm(&self) -> Standing {
-        self.standing.send_if_modified(|standing| {
-            let pending = *standing == Standing::Pending;
-            if pending {
-                *standing = Standing::Confirmed;
+impl SubscriberTask {
+    /// Posts the subscription confirmation, waits until the subscriber has confirmed, and posts the messages in order.
+    pub(super) async fn run(mut self, confirmation: SnsMessage) {
+        self.post_confirmation(confirmation).await;
+        // Fails only if the sender was dropped, and `self.subscriber` holds it.
+        let _ = self.state.wait_for(|state| *state != SubscriptionState::Pending).await;
+        while let Some(message) = self.queue.recv().await {
+            if self.subscriber.state() != SubscriptionState::Unsubscribed {
+                self.deliver(&message).await;
             }
-            pending
-        });
-        self.standing()
-    }
-
-    /// Waits until whoever agreed has everything that was queued for it.
-    pub(in crate::deliver) async fn idle(&self) {
-        if self.standing() == Standing::Confirmed {
-            // Fails only without a sender, and this is one.
-            let _ = self.unposted.subscribe().wait_for(|count| *count == 0).await;
+            self.subscriber.unposted.send_modify(|count| *count -= 1);
         }
     }
 
-    pub(in crate::deliver) fn end(&self) {
-        self.standing.send_replace(Standing::Ended);
-    }
-}
-
-/// Asks the subscriber, waits for its consent and posts messages one after the other until it ends.
-pub(in crate::deliver) async fn run(mut work: Work, question: SnsMessage, tools: Tools) {
-    let subscriber = Arc::clone(&work.subscriber);
-    ask(&subscriber, question, &tools).await;
-    // Fails only if the subscriber is gone, and this task holds it.
-    let _ = work.standing.wait_for(|standing| *standing != Standing::Pending).await;
-    while let Some(message) = work.queue.recv().await {
-        if subscriber.standing() != Standing::Ended {
-            deliver(&subscriber, &message, &tools).await;
-        }
-        subscriber.unposted.send_modify(|count| *count -= 1);
-    }
-}
-
-async fn ask(subscriber: &Subscriber, question: SnsMessage, tools: &Tools) {
-    let version = subscriber.subscription.signature.clone();
-    let sealed = seal(question, version, tools).await;
-    let (id, body) = match sealed {
-        Ok(sealed) => sealed,
-        Err(error) => return tracing::error!(%error, "the question to a subscriber cannot be signed"),
-    };
-    let post = Post {
-        kind: SnsType::SubscriptionConfirmation,
-        message_id: id,
-        topic_arn: subscriber.topic.arn().to_owned(),
-        subscription_arn: None,
-        raw: false,
-        body,
-    };
-    let url = &subscriber.subscription.url;
-    if let (attempts, Err(error)) = tools.poster.post(url, &post).await {
-        tracing::warn!(%url, %error, attempts, "a subscriber could not be asked");
-        let event = DeliveryEvent::SubscriberUnreachable {
-            topic_arn: subscriber.topic.arn().to_owned(),
-            url: url.to_string(),
-            reason: error.to_string(),
+    async fn post_confirmation(&self, confirmation: SnsMessage) {
+        let Subscriber { subscription, topic, .. } = &*self.subscriber;
+        let (message_id, topic_arn) = (confirmation.message_id().to_owned(), topic.arn().to_owned());
+        let body = match self.context.sealer.seal(confirmation, subscription.signature_version.clone()).await {
+            Ok(body) => body,
+            Err(error) => {
+                let error = error_chain(&error);
+                return tracing::error!(error, "failed to sign subscription confirmation");
+            }
         };
-        // Nobody inspects: fine.
-        let _ = tools.events.send(event);
-    }
-}
-
-async fn deliver(subscriber: &Subscriber, message: &SnsNotification, tools: &Tools) {
-    let post = match envelope(subscriber, message, tools).await {
-        Ok(post) => post,
-        Err(error) => return tracing::error!(%error, "a message cannot be signed"),
-    };
-    let url = &subscriber.subscription.url;
-    let (attempts, outcome) = tools.poster.post(url, &post).await;
-    let (topic_arn, message_id, url) = (post.topic_arn, post.message_id, url.to_string());
-    let event = match outcome {
-        Ok(()) => DeliveryEvent::MessageDelivered { topic_arn, message_id, url, attempts },
-        Err(error) => {
-            tracing::warn!(%url, %error, attempts, message_id, "a message was not delivered");
-            DeliveryEvent::MessageUndelivered { topic_arn, message_id, url, reason: error.to_string() }
+        let kind = SnsType::SubscriptionConfirmation;
+        let post = Post { kind, message_id, topic_arn: topic_arn.clone(), subscription_arn: None, raw: false, body };
+        let url = &subscription.url;
+        if let (attempts, Err(error)) = self.context.poster.post(url, &post).await {
+            tracing::warn!(%url, %error, attempts, "failed to post subscription confirmation");
+            let (url, reason) = (url.to_string(), error.to_string());
+            // Fails if there is no receiver.
+            let _ = self.context.events.send(DeliveryEvent::ConfirmationFailed { topic_arn, url, reason });
         }
-    };
-    let _ = tools.events.send(event);
-}
+    }
 
-async fn envelope(subscriber: &Subscriber, message: &SnsNotification, tools: &Tools) -> Result<Post, PublishError> {
-    let raw = subscriber.subscription.shape == Shape::Raw;
-    let body = if raw {
-        Bytes::from(message.message.clone())
-    } else {
-        let url = format!("{}{}", tools.unsubscribe_url, subscriber.arn);
-        let message = SnsMessage::Notification(message.clone().unsubscribe_url(url));
-        seal(message, subscriber.subscription.signature.clone(), tools).await?.1
-    };
-    Ok(Post {
-        kind: SnsType::Notification,
-        message_id: message.message_id.clone(),
-        topic_arn: message.topic_arn.clone(),
-        subscription_arn: Some(subscriber.arn.clone()),
-        raw,
-        body,
-    })
-}
+    async fn deliver(&self, message: &SnsNotification) {
+        let post = match self.notification(message).await {
+            Ok(post) => post,
+            Err(error) => return tracing::error!(error = error_chain(&error), "failed to sign message"),
+        };
+        let url = &self.subscriber.subscription.url;
+        let (attempts, result) = self.context.poster.post(url, &post).await;
+        let (topic_arn, message_id, url) = (post.topic_arn, post.message_id, url.to_string());
+        let event = match result {
+            Ok(()) => DeliveryEvent::MessageDelivered { topic_arn, message_id, url, attempts },
+            Err(error) => {
+                tracing::warn!(%url, %error, attempts, message_id, "failed to deliver message");
+                DeliveryEvent::MessageFailed { topic_arn, message_id, url, reason: error.to_string() }
+            }
+        };
+        let _ = self.context.events.send(event);
+    }
 
-/// Signs a message on a thread that may be busy for milliseconds, and gives its id and its JSON.
-pub(in crate::deliver) async fn seal(
-    message: SnsMessage,
-    version: SignatureVersion,
-    tools: &Tools,
-) -> Result<(String, Bytes), PublishError> {
-    let (signer, cert_url) = (tools.keyring.signer().await?, tools.cert_url.clone());
-    let signed = tokio::task::spawn_blocking(move || {
-        let signed = signer.sign(message, &version, &cert_url);
-        let body = serde_json::to_vec(&signed).expect("a message of texts is JSON");
-        (signed.message_id().to_owned(), Bytes::from(body))
-    });
-    signed.await.map_err(|_| PublishError::Stopped)
+    async fn notification(&self, message: &SnsNotification) -> Result<Post, SealError> {
+        let Subscriber { subscription, arn, .. } = &*self.subscriber;
+        let body = if subscription.raw {
+            message.message.clone().into()
+        } else {
+            let url = format!("{}{arn}", self.context.unsubscribe_url);
+            let message = SnsMessage::Notification(message.clone().unsubscribe_url(url));
+            self.context.sealer.seal(message, subscription.signature_version.clone()).await?
+        };
+        Ok(Post {
+            kind: SnsType::Notification,
+            message_id: message.message_id.clone(),
+            topic_arn: message.topic_arn.clone(),
+            subscription_arn: Some(arn.clone()),
+            raw: subscription.raw,
+            body,
+        })
+    }
 }

@@ -68,13 +68,13 @@ impl PostPersist {
         since: SystemTime,
     ) -> Option<PersistedFragment> {
         let media = StoreMediaSource { store: Arc::clone(self.hub.store()), key: stream.media_key(), since };
-        let (spans, place) = media.up_to(&fragment.number).ok()??;
+        let (spans, index) = media.up_to(&fragment.number).ok()??;
         Some(PersistedFragment {
             stream: stream.name.clone(),
             stream_arn: stream.arn.parse::<StreamArn>().ok()?,
             source: Arc::new(media),
             spans,
-            place,
+            index,
             tags: fragment.tags.clone(),
         })
     }

@@ -1,4 +1,4 @@
-//! The document that S3 sends about a new object.
+//! The event that S3 publishes for a new object.
 
 use std::time::SystemTime;
 
@@ -6,25 +6,25 @@ use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
-/// A new object, as its event tells of it.
+/// The values of an `ObjectCreated` event.
 #[derive(Clone, Debug)]
-pub(in crate::deliver) struct ObjectCreated<'a> {
-    pub(in crate::deliver) bucket: &'a str,
-    pub(in crate::deliver) key: &'a str,
-    pub(in crate::deliver) size: usize,
-    pub(in crate::deliver) etag: &'a str,
-    pub(in crate::deliver) region: &'a str,
-    pub(in crate::deliver) account: &'a str,
-    pub(in crate::deliver) at: SystemTime,
-    /// Rises with every object: 16 hexadecimal digits on the wire.
-    pub(in crate::deliver) sequencer: u64,
-    pub(in crate::deliver) request_id: &'a str,
+pub(super) struct ObjectCreated<'a> {
+    pub(super) bucket: &'a str,
+    pub(super) key: &'a str,
+    pub(super) size: usize,
+    pub(super) etag: &'a str,
+    pub(super) region: &'a str,
+    pub(super) account: &'a str,
+    pub(super) at: SystemTime,
+    /// Increases with every object. 16 hexadecimal digits on the wire.
+    pub(super) sequencer: u64,
+    pub(super) request_id: &'a str,
 }
 
 impl ObjectCreated<'_> {
-    /// The event with its one record.
+    /// Returns the event, with one record.
     /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html>
-    pub(in crate::deliver) fn document(&self) -> Value {
+    pub(super) fn document(&self) -> Value {
         let principal = json!({ "principalId": format!("AWS:{}", self.account) });
         json!({ "Records": [{
             "eventVersion": "2.1",
@@ -54,12 +54,12 @@ impl ObjectCreated<'_> {
     }
 }
 
-/// RFC 3339 with three decimals.
+/// Formats a time as RFC 3339 with milliseconds.
 fn time(at: SystemTime) -> String {
     Timestamp::try_from(at).map_or_else(|_| String::from("1970-01-01T00:00:00.000Z"), |at| format!("{at:.3}"))
 }
 
-/// As keys stand in events: blanks as `+`, others as `%XX`, `/` as it is.
+/// Encodes a key as S3 events do: a space as `+`, other special characters as `%XX`, `/` unchanged.
 fn form_encode(key: &str) -> String {
     utf8_percent_encode(key, KEPT).to_string().replace("%20", "+")
 }
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_document_has_the_members_of_s3() {
+    fn event_has_the_members_of_s3() {
         let event = ObjectCreated {
             bucket: "pics",
             key: "a b/c+d_Tür.jpg",

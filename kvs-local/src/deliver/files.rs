@@ -1,39 +1,43 @@
-//! Where an object or a message lies on disk: never outside its folder.
+//! Files of objects and messages: their paths, which never leave the folder, and writing them.
 
+use std::fs;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::limits::{KEY_BYTES, KEY_PART_BYTES};
+use kvs_types::limits::S3_KEY_BYTES;
 
-/// A name that could lead out of the folder, or that some system does not take.
+use super::limits::KEY_PART_BYTES;
+
+/// A name that could lead out of its folder, or that is not a file name on every system.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UnsafeName {
-    /// The name as a whole is too long.
-    #[error("a key of {size} bytes is longer than the limit of {limit}")]
+    /// The key is too long.
+    #[error("object key too long: {size} bytes, limit {limit}")]
     TooLong {
-        /// Bytes given.
+        /// Length in bytes.
         size: usize,
-        /// Bytes allowed.
+        /// Largest length in bytes.
         limit: usize,
     },
-    /// One part of it cannot be the name of a file or folder.
-    #[error("'{}' cannot be the name of a file or folder: {reason}", part.escape_debug())]
+    /// A part of the key is not a valid file name.
+    #[error("'{}' is not a valid file name: {reason}", part.escape_debug())]
     Part {
         /// The part between two `/`.
         part: String,
-        /// Why not.
+        /// The cause.
         reason: &'static str,
     },
 }
 
-/// The path of `key` inside `folder`, one folder for each `/`.
+/// Returns the path of `key` inside `folder`, with one folder level per `/`.
 pub(super) fn inside(folder: &Path, key: &str) -> Result<PathBuf, UnsafeName> {
-    if key.len() > KEY_BYTES {
-        return Err(UnsafeName::TooLong { size: key.len(), limit: KEY_BYTES });
+    if key.len() > S3_KEY_BYTES {
+        return Err(UnsafeName::TooLong { size: key.len(), limit: S3_KEY_BYTES });
     }
     let mut path = folder.to_owned();
     for part in key.split('/') {
-        if let Some(reason) = fault(part) {
+        if let Some(reason) = problem(part) {
             return Err(UnsafeName::Part { part: part.to_owned(), reason });
         }
         path.push(part);
@@ -41,16 +45,16 @@ pub(super) fn inside(folder: &Path, key: &str) -> Result<PathBuf, UnsafeName> {
     Ok(path)
 }
 
-/// The path of a single name inside `folder`.
+/// Returns the path of a name without `/` inside `folder`.
 pub(super) fn directly_inside(folder: &Path, name: &str) -> Result<PathBuf, UnsafeName> {
     if name.contains('/') {
-        return Err(UnsafeName::Part { part: name.to_owned(), reason: "it has a separator" });
+        return Err(UnsafeName::Part { part: name.to_owned(), reason: "it contains a separator" });
     }
     inside(folder, name)
 }
 
-/// What is wrong with a name, on any system: the same keys must do everywhere.
-fn fault(part: &str) -> Option<&'static str> {
+/// Returns why a name is not a valid file name on Linux, macOS or Windows: keys must work on all of them.
+fn problem(part: &str) -> Option<&'static str> {
     if part.is_empty() {
         return Some("it is empty");
     }
@@ -58,21 +62,21 @@ fn fault(part: &str) -> Option<&'static str> {
         return Some("it is longer than 200 bytes");
     }
     if part.bytes().all(|byte| byte == b'.') {
-        return Some("it is made of dots");
+        return Some("it consists of dots");
     }
     if part.starts_with('.') {
-        return Some("it begins with a dot");
+        return Some("it starts with a dot");
     }
     if part.ends_with(['.', ' ']) {
-        return Some("it ends with a dot or a blank");
+        return Some("it ends with a dot or a space");
     }
     if part.chars().any(|letter| letter.is_control() || r#"\:<>"|?*"#.contains(letter)) {
-        return Some("it has a character that names cannot have");
+        return Some("it contains a character that file names must not contain");
     }
-    is_device(part).then_some("Windows keeps it for a device")
+    is_device(part).then_some("it is a device name on Windows")
 }
 
-/// `CON`, `nul.txt`, `COM1`, ...
+/// Returns whether Windows reserves the name, with or without an extension: `CON`, `nul.txt`, `COM1`, ...
 /// <https://learn.microsoft.com/en-us/windows/win32/fileio/naming-a-file>
 fn is_device(part: &str) -> bool {
     let stem = part.split('.').next().unwrap_or_default().trim_end().to_ascii_uppercase();
@@ -83,6 +87,19 @@ fn is_device(part: &str) -> bool {
     number.is_some_and(|number| matches!(number, "0" | "1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9"))
 }
 
+/// Creates or replaces a file.
+fn write(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = fs::File::create(path)?;
+    file.write_all(content)?;
+    file.flush()
+}
+
+/// Writes a file under a temporary name and renames it, so that a reader sees the whole file or none.
+pub(super) fn write_whole(path: &Path, temporary: &Path, content: &[u8]) -> io::Result<()> {
+    write(temporary, content)?;
+    fs::rename(temporary, path)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -90,10 +107,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tricks_in_names_are_refused() {
+    fn rejects_names_that_leave_the_folder() {
         let folder = Path::new("/data/s3/bucket");
         let long = "x".repeat(KEY_PART_BYTES + 1);
-        for trick in [
+        for name in [
             "",
             ".",
             "..",
@@ -123,14 +140,14 @@ mod tests {
             "\u{7f}",
             &long,
         ] {
-            assert!(inside(folder, trick).is_err(), "{trick:?}");
+            assert!(inside(folder, name).is_err(), "{name:?}");
         }
         assert!(inside(folder, &"a/".repeat(600)).is_err());
         assert!(directly_inside(folder, "a/b").is_err());
     }
 
     #[test]
-    fn honest_keys_keep_their_folders() {
+    fn accepts_keys_with_folders() {
         let folder = Path::new("/data/s3/bucket");
         let key = "gate/6_111122223333_demo.stream-1_1690707290324_f20f9add-7e57-4399-a30f-fc7aefb1bab7.jpg";
         assert_eq!(inside(folder, key).unwrap(), folder.join(key));
@@ -139,7 +156,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_name_leads_out_of_the_folder(key in "\\PC{0,40}|[./\\\\a:\\x00]{0,20}") {
+        fn every_accepted_path_is_inside_the_folder(key in "\\PC{0,40}|[./\\\\a:\\x00]{0,20}") {
             let folder = Path::new("/data/s3/bucket");
             if let Ok(path) = inside(folder, &key) {
                 prop_assert!(path.starts_with(folder) && path != folder);

@@ -1,0 +1,239 @@
+//! Queues and tasks: from persisted fragments to images and notifications.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use kvs_notify::{FragmentNotification, SUBJECT};
+use kvs_types::FragmentNumber;
+use tokio::sync::{Mutex, broadcast, mpsc, watch};
+use tokio::task::JoinSet;
+
+use super::error_chain::error_chain;
+use super::event::DeliveryEvent;
+use super::limits;
+use super::s3::images::{ImageResult, ImageWriter};
+use super::settings::{DeliverySettings, ImageSettings, PersistedFragment};
+use super::sns::endpoint::{SnsEndpoint, SnsResponse};
+use super::sns::publisher::{Publisher, StartDeliveryError};
+use super::sns::signer::SignerError;
+use super::sns::topic::Topic;
+use super::triggers::{ImageTrigger, NotificationTrigger};
+use crate::clock::Clock;
+use crate::images::DecodeOptions;
+
+/// Makes the images and publishes the notifications that the tags of persisted fragments ask for.
+#[derive(Debug)]
+pub struct Delivery {
+    images: mpsc::Sender<ImageJob>,
+    notifications: mpsc::Sender<NotificationJob>,
+    /// Number of jobs that are queued or in progress.
+    outstanding: Arc<watch::Sender<usize>>,
+    events: broadcast::Sender<DeliveryEvent>,
+    publisher: Arc<Publisher>,
+    endpoint: SnsEndpoint,
+    /// Aborted on drop.
+    _workers: JoinSet<()>,
+}
+
+type ImageJob = (PersistedFragment, ImageSettings);
+type NotificationJob = (Topic, FragmentNotification);
+
+impl Delivery {
+    /// Starts the tasks on the current tokio runtime and posts the subscription confirmations. `now` is the wall clock.
+    ///
+    /// # Errors
+    /// The name of a bucket cannot be part of an ARN, or the clock is out of range.
+    pub fn start(
+        settings: &DeliverySettings,
+        now: impl Fn() -> SystemTime + Send + Sync + 'static,
+    ) -> Result<Self, StartDeliveryError> {
+        let clock = Clock::new(now);
+        let (events, _) = broadcast::channel(limits::EVENT_QUEUE);
+        let publisher = Arc::new(Publisher::start(settings, clock.clone(), events.clone())?);
+        let writer = Arc::new(ImageWriter::new(settings, clock));
+        let outstanding = Arc::new(watch::Sender::new(0));
+        let worker = Worker {
+            writer,
+            publisher: Arc::clone(&publisher),
+            events: events.clone(),
+            outstanding: Arc::clone(&outstanding),
+        };
+
+        let (images, image_queue) = mpsc::channel(limits::IMAGE_QUEUE);
+        let (notifications, notification_queue) = mpsc::channel(limits::IMAGE_QUEUE);
+        let image_queue = Arc::new(Mutex::new(image_queue));
+        let mut workers = JoinSet::new();
+        for _ in 0..cores() {
+            workers.spawn(worker.clone().run_images(Arc::clone(&image_queue)));
+        }
+        // A task of their own: notifications must not wait for images.
+        workers.spawn(worker.run_notifications(notification_queue));
+        let endpoint = publisher.endpoint();
+        Ok(Self { images, notifications, outstanding, events, publisher, endpoint, _workers: workers })
+    }
+
+    /// Queues the images and the notification that the tags of a fragment ask for: images if `images` is set, a
+    /// notification if `topic` is set. Waits while a queue is full ([`limits::IMAGE_QUEUE`]).
+    pub async fn fragment_persisted(
+        &self,
+        fragment: &PersistedFragment,
+        images: Option<&ImageSettings>,
+        topic: Option<&Topic>,
+    ) {
+        if let (Some(topic), Some(trigger)) = (topic, NotificationTrigger::find(&fragment.tags))
+            && let Some(notification) = notification(fragment, trigger)
+        {
+            self.queue(&self.notifications, (topic.clone(), notification)).await;
+        }
+        if let (Some(settings), Some(_)) = (images, ImageTrigger::find(&fragment.tags)) {
+            self.queue(&self.images, (fragment.clone(), settings.clone())).await;
+        }
+    }
+
+    async fn queue<T>(&self, queue: &mpsc::Sender<T>, job: T) {
+        self.outstanding.send_modify(|count| *count += 1);
+        if queue.send(job).await.is_err() {
+            // All workers have panicked. tokio has reported the panics.
+            self.outstanding.send_modify(|count| *count -= 1);
+        }
+    }
+
+    /// Returns a receiver of all further events. A receiver that lags more than [`limits::EVENT_QUEUE`] events behind
+    /// loses the oldest ones.
+    #[must_use]
+    pub fn events(&self) -> broadcast::Receiver<DeliveryEvent> {
+        self.events.subscribe()
+    }
+
+    /// Waits until all queued images are stored and all queued messages are published. Posts may still be in progress.
+    pub async fn settled(&self) {
+        // Fails only if the sender was dropped, and `self` holds it.
+        let _ = self.outstanding.subscribe().wait_for(|count| *count == 0).await;
+    }
+
+    /// Answers a GET request whose path starts with [`SNS_PATH`](super::SNS_PATH): the certificate, `ConfirmSubscription`
+    /// and `Unsubscribe`.
+    pub async fn handle_sns_request(&self, path: &str, query: Option<&str>) -> SnsResponse {
+        self.endpoint.handle(path, query).await
+    }
+
+    /// Returns the certificate of the authority behind the signing key, as PEM. Receivers in tests trust it.
+    ///
+    /// # Errors
+    /// The key could not be read or created.
+    pub async fn authority(&self) -> Result<String, SignerError> {
+        self.publisher.authority().await
+    }
+
+    /// Waits until all images are stored and all messages are published and posted to the confirmed subscribers, for at
+    /// most `timeout`. Work that is not finished by then is aborted on drop.
+    pub async fn finish(&self, timeout: Duration) {
+        let work = async {
+            self.settled().await;
+            self.publisher.idle().await;
+        };
+        if tokio::time::timeout(timeout, work).await.is_err() {
+            tracing::warn!(?timeout, "stopped before all images and messages were delivered");
+        }
+    }
+}
+
+/// What the tasks share.
+#[derive(Clone)]
+struct Worker {
+    writer: Arc<ImageWriter>,
+    publisher: Arc<Publisher>,
+    events: broadcast::Sender<DeliveryEvent>,
+    outstanding: Arc<watch::Sender<usize>>,
+}
+
+impl Worker {
+    async fn run_images(self, queue: Arc<Mutex<mpsc::Receiver<ImageJob>>>) {
+        loop {
+            let job = queue.lock().await.recv().await;
+            let Some((fragment, settings)) = job else { return };
+            self.write_images(fragment, settings).await;
+            self.outstanding.send_modify(|count| *count -= 1);
+        }
+    }
+
+    async fn run_notifications(self, mut queue: mpsc::Receiver<NotificationJob>) {
+        while let Some((topic, notification)) = queue.recv().await {
+            let text = serde_json::to_string(&notification).expect("a notification of texts and numbers is JSON");
+            self.publish(&topic, SUBJECT, text).await;
+            self.outstanding.send_modify(|count| *count -= 1);
+        }
+    }
+
+    async fn write_images(&self, fragment: PersistedFragment, settings: ImageSettings) {
+        let writer = Arc::clone(&self.writer);
+        let (stream, bucket) = (fragment.stream.clone(), settings.bucket.clone());
+        let number = fragment.span().map(|span| span.number.clone());
+        let written = tokio::task::spawn_blocking(move || {
+            // One thread per job: there are as many image tasks as cores.
+            writer.write(&fragment, &settings, DecodeOptions { threads: NonZeroUsize::MIN, cancelled: &|| false })
+        });
+        // Fails only if the runtime shuts down, or after a panic, which tokio has reported.
+        let (Ok(results), Some(number)) = (written.await, number) else { return };
+        for result in results {
+            self.report_image(&stream, &bucket, &number, result).await;
+        }
+    }
+
+    async fn report_image(&self, stream: &str, bucket: &str, number: &FragmentNumber, result: ImageResult) {
+        let event = match result {
+            Ok(image) => {
+                self.publish_object_created(bucket, image.event).await;
+                let object = Box::new(image.object);
+                DeliveryEvent::ImageStored { stream: stream.to_owned(), object, path: image.path }
+            }
+            Err(error) => {
+                let reason = error_chain(&*error.source);
+                let timestamp = UNIX_EPOCH.checked_add(error.at).unwrap_or(UNIX_EPOCH);
+                tracing::warn!(stream, %number, at = ?error.at, reason, "failed to generate image");
+                DeliveryEvent::ImageFailed {
+                    stream: stream.to_owned(),
+                    fragment_number: number.clone(),
+                    timestamp,
+                    reason,
+                }
+            }
+        };
+        // Fails if there is no receiver.
+        let _ = self.events.send(event);
+    }
+
+    /// Publishes the S3 event of a new object if the bucket has a subscriber.
+    async fn publish_object_created(&self, bucket: &str, event: String) {
+        if let Ok(topic) = Topic::of_bucket(bucket, &self.writer.region, &self.writer.account)
+            && self.publisher.has_subscribers(&topic)
+        {
+            self.publish(&topic, S3_SUBJECT, event).await;
+        }
+    }
+
+    async fn publish(&self, topic: &Topic, subject: &str, text: String) {
+        if let Err(error) = self.publisher.publish(topic, subject, text).await {
+            let reason = error_chain(&error);
+            tracing::error!(%topic, reason, "failed to publish message");
+            let _ = self.events.send(DeliveryEvent::PublishFailed { topic_arn: topic.arn().to_owned(), reason });
+        }
+    }
+}
+
+fn notification(fragment: &PersistedFragment, trigger: NotificationTrigger) -> Option<FragmentNotification> {
+    let span = fragment.span()?;
+    let time = |since: Duration| UNIX_EPOCH.checked_add(since);
+    let (producer, server) = (time(span.producer_timestamp)?, time(span.server_timestamp)?);
+    let notification =
+        FragmentNotification::persisted(fragment.stream_arn.clone(), span.number.clone(), producer, server);
+    Some(notification.payload(trigger.pairs))
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
+}
+
+/// The subject of the messages that S3 publishes.
+const S3_SUBJECT: &str = "Amazon S3 Notification";
