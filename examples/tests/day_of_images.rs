@@ -5,6 +5,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test panics")]
 
+mod support;
+
 use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
@@ -20,7 +22,6 @@ use hyper_util::rt::TokioExecutor;
 use kvs_aws::{
     Client, ClientConfig, Credentials, HttpSend, Region, ResponseBody, SendFuture, StreamId, TransportError,
 };
-use kvs_examples::cli::client_of;
 use kvs_images::{ImagesExt, Pace};
 use kvs_local::LocalKvs;
 use kvs_media::Recording;
@@ -62,7 +63,7 @@ async fn film(local: &LocalKvs, start: Duration, fragments: u32) {
         .buffer_time(HOUR * 48)
         .buffer_bytes(256 << 20)
         .stream_lookup(StreamLookup::CreateIfMissing(NewStream::new(Duration::from_secs(48 * 3600))));
-    let producer = Producer::open(config, client_of(local).unwrap()).await.unwrap();
+    let producer = Producer::open(config, support::client_of(local)).await.unwrap();
     for (number, sample) in (0..fragments).zip(key_frames.iter().cycle()) {
         let frame = Frame::new(sample.track, start + EVERY * number, sample.data.clone()).with_keyframe(true);
         producer.put_frame(frame).await.unwrap();

@@ -1,4 +1,4 @@
-//! The whole journey, run as a user runs it, judged by what the pictures show.
+//! The whole journey, run as a user runs it, judged by what the images show.
 
 #![expect(clippy::unwrap_used, reason = "a test may unwrap")]
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::bytestream::ZCursor;
 
-/// Size of the bundled recording, whose picture has a strip of squares that tell the frame's number in binary.
+/// Size of the bundled recording, in which a strip of squares shows the number of each frame in binary.
 const RECORDING: (usize, usize) = (640, 360);
 /// Milliseconds of one frame of it.
 const FRAME_MS: u64 = 40;
@@ -28,7 +28,7 @@ fn report(out: &Path) -> Value {
     serde_json::from_slice(&std::fs::read(out.join("report.json")).unwrap()).unwrap()
 }
 
-/// The frame number that a picture shows, whatever size it was stretched to.
+/// The frame number that an image shows, whatever its size is.
 fn shown_frame(jpeg: &[u8]) -> u64 {
     let mut decoder = JpegDecoder::new(ZCursor::new(jpeg));
     let pixels = decoder.decode().unwrap();
@@ -52,21 +52,21 @@ fn text(value: &Value) -> &str {
 }
 
 #[test]
-fn every_picture_shows_the_time_it_is_stamped_with() {
+fn every_image_shows_the_time_of_its_timestamp() {
     let folder = tempfile::tempdir().unwrap();
     let output = run(folder.path(), &[]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let report = report(folder.path());
     let start_ms = report["start_ms"].as_u64().unwrap();
 
-    let pictures = report["pictures"].as_array().unwrap();
-    assert_eq!(pictures.len(), 20);
-    for picture in pictures {
-        assert_shows(&folder.path().join(text(&picture["path"])), picture["timestamp"].as_u64().unwrap(), start_ms);
-    }
     let images = report["images"].as_array().unwrap();
-    assert!(images.len() >= 10);
+    assert_eq!(images.len(), 20);
     for image in images {
+        assert_shows(&folder.path().join(text(&image["path"])), image["timestamp"].as_u64().unwrap(), start_ms);
+    }
+    let objects = report["image_objects"].as_array().unwrap();
+    assert!(objects.len() >= 10);
+    for image in objects {
         assert_shows(&folder.path().join(text(&image["path"])), image["timecode"].as_u64().unwrap(), start_ms);
     }
     assert!(std::fs::metadata(folder.path().join("timelapse.mp4")).unwrap().len() > 1000);
@@ -84,7 +84,7 @@ fn images_and_notifications_name_fragments_that_were_acknowledged() {
         fragments.iter().filter(|(_, one)| one["image_tag"] == true).map(|(&number, _)| number).collect();
     assert_eq!((fragments.len(), tagged.len()), (10, 4));
 
-    for image in report["images"].as_array().unwrap() {
+    for image in report["image_objects"].as_array().unwrap() {
         let (key, metadata) = (text(&image["key"]), &image["metadata"]);
         assert!(tagged.contains(text(&metadata["aws_kinesisvideo_fragment_number"])));
         // [prefix_]account_stream_epoch-ms_guid.jpg
@@ -102,7 +102,7 @@ fn images_and_notifications_name_fragments_that_were_acknowledged() {
 }
 
 #[test]
-fn bad_input_is_one_line_and_exit_code_2() {
+fn rejects_bad_input_with_one_line_and_exit_code_2() {
     let folder = tempfile::tempdir().unwrap();
     let whole = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/media/clock.mp4")).unwrap();
     let file = |name: &str, bytes: &[u8]| -> PathBuf {
@@ -126,7 +126,7 @@ fn bad_input_is_one_line_and_exit_code_2() {
 }
 
 #[test]
-fn an_endpoint_where_nobody_answers_is_named() {
+fn names_an_endpoint_that_does_not_answer() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_end_to_end"));
     // A port that was free a moment ago.

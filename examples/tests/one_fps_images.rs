@@ -1,12 +1,13 @@
 //! A camera of one picture a second loses none of them.
 
+mod support;
+
 use std::collections::HashSet;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use futures_util::StreamExt;
 use kvs_aws::StreamId;
-use kvs_examples::cli::client_of;
 use kvs_images::{ImagesExt, Pace};
 use kvs_local::LocalKvs;
 use kvs_media::Recording;
@@ -20,15 +21,16 @@ const SECOND: Duration = Duration::from_secs(1);
 async fn one_fps_images() {
     let dir = tempfile::tempdir().unwrap();
     let local = LocalKvs::builder().data_dir(dir.path()).start().await.unwrap();
-    let client = client_of(&local).unwrap();
+    let client = support::client_of(&local);
     let recording = Recording::open(Path::new(env!("CARGO_MANIFEST_DIR")).join("media/clock.mp4")).unwrap();
     let recording = recording.starting_with_video();
     let video = recording.video().unwrap().clone();
     let config = ProducerConfig::new("slow", vec![video])
         .stream_lookup(StreamLookup::CreateIfMissing(NewStream::new(Duration::from_secs(24 * 3600))));
     let producer = Producer::open(config, client.clone()).await.unwrap();
-    let a_minute_ago = kvs_types::__internal::epoch_millis(SystemTime::now() - Duration::from_secs(60)) / 1000;
-    let start = SystemTime::UNIX_EPOCH + Duration::from_secs(a_minute_ago);
+    let a_minute_ago = SystemTime::now() - Duration::from_secs(60);
+    let whole_seconds = a_minute_ago.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+    let start = SystemTime::UNIX_EPOCH + Duration::from_secs(whole_seconds);
 
     // Its key frames, each two seconds from the next, shown twice as fast.
     let keys = recording.samples().iter().filter(|sample| sample.track == TrackNumber::ONE && sample.keyframe);

@@ -1,4 +1,4 @@
-//! The image objects that a local service keeps as files.
+//! The image objects that kvs-local stores as files.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -6,14 +6,13 @@ use std::path::{Path, PathBuf};
 
 use kvs_notify::{ImageObjectKey, KeyHints};
 
-use crate::journal::Image;
+use crate::journal::ImageObject;
 
-/// Ends the name of the file that holds an object's metadata.
+/// Suffix of the file with an object's metadata.
 const METADATA: &str = ".metadata.json";
 
-/// All images of `stream` in the bucket's folder, in the order of their times; paths are relative to `out` where they
-/// lie in it.
-pub(crate) fn images(bucket: &Path, out: &Path, stream: &str) -> io::Result<Vec<Image>> {
+/// Returns all images of `stream` in the bucket's directory, by time; paths inside `out` are relative to it.
+pub(crate) fn images(bucket: &Path, out: &Path, stream: &str) -> io::Result<Vec<ImageObject>> {
     let mut found = Vec::new();
     for metadata in metadata_files(bucket)? {
         if let Some(image) = image(bucket, out, stream, &metadata)? {
@@ -41,8 +40,8 @@ fn metadata_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// The image beside a metadata file, if it is of this stream.
-fn image(bucket: &Path, out: &Path, stream: &str, metadata: &Path) -> io::Result<Option<Image>> {
+/// The image next to a metadata file, if it is of this stream.
+fn image(bucket: &Path, out: &Path, stream: &str, metadata: &Path) -> io::Result<Option<ImageObject>> {
     let text = metadata.to_string_lossy();
     let object = PathBuf::from(text.strip_suffix(METADATA).unwrap_or(&text));
     let key = object.strip_prefix(bucket).unwrap_or(&object).to_string_lossy().into_owned();
@@ -52,5 +51,5 @@ fn image(bucket: &Path, out: &Path, stream: &str, metadata: &Path) -> io::Result
     }
     let metadata: BTreeMap<String, String> = serde_json::from_slice(&std::fs::read(metadata)?)?;
     let path = object.strip_prefix(out).unwrap_or(&object).to_string_lossy().into_owned();
-    Ok(Some(Image { key, timecode: crate::journal::epoch_ms(parsed.timecode()), path, metadata }))
+    Ok(Some(ImageObject { key, timecode: crate::journal::epoch_ms(parsed.timecode()), path, metadata }))
 }

@@ -1,8 +1,7 @@
-//! The camera: plays the recording into the stream and tags fragments as they begin.
+//! The camera: sends the recording and tags fragments as they start.
 
 use std::time::{Duration, SystemTime};
 
-use kvs_examples::cli::Failure;
 use kvs_media::__internal::FragmentCounter;
 use kvs_media::Recording;
 use kvs_mkv::{Frame, TrackNumber};
@@ -10,33 +9,34 @@ use kvs_producer::{ImageGeneration, Notification, Producer};
 use tokio::time::Instant;
 
 use crate::console::Console;
+use crate::failure::Failure;
 use crate::options::{Options, Speed};
 
-/// Begins the keys of the images.
+/// Prefix of the image object keys.
 const PREFIX: &str = "end-to-end";
 
-/// The recording on its way.
+/// Sends one recording.
 #[derive(Debug)]
 pub(crate) struct Camera<'a> {
     options: &'a Options,
     console: &'a Console,
-    /// When time 0 of the recording is, on the wall clock.
+    /// Wall-clock time of time 0 of the recording.
     start: SystemTime,
-    /// The same on the clock that paces.
+    /// Monotonic time of time 0 of the recording.
     pace: Instant,
     fragments: FragmentCounter,
 }
 
-/// A fragment that was tagged, by its timecode in milliseconds.
+/// The tagged fragments, by their timecodes in milliseconds since 1970.
 pub(crate) type Tagged = Vec<u64>;
 
 impl<'a> Camera<'a> {
-    /// Begins now.
+    /// Starts now.
     pub(crate) fn new(options: &'a Options, console: &'a Console, start: SystemTime) -> Self {
         Self { options, console, start, pace: Instant::now(), fragments: FragmentCounter::default() }
     }
 
-    /// Sends everything; gives the timecodes of the fragments that were tagged.
+    /// Sends every frame and returns the fragments that were tagged.
     pub(crate) async fn play(mut self, recording: Recording, stream: &Producer) -> Result<Tagged, Failure> {
         let lead = recording.tracks().first().map(|track| track.number);
         let mut tagged = Tagged::new();
@@ -68,7 +68,7 @@ impl<'a> Camera<'a> {
         lead == Some(track) && keyframe && self.fragments.starts_at(pts)
     }
 
-    /// Tags the fragment that is open: the one of the last frame.
+    /// Tags the open fragment, which contains the last frame.
     fn tag(&self, stream: &Producer) -> Result<(), Failure> {
         let number = self.fragments.count().to_string();
         if self.options.event.notifications() {

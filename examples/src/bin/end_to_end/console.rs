@@ -1,45 +1,71 @@
-//! What a person sees while it runs: a progress bar, and a line for each thing that happens.
+//! What a person sees while it runs: a line for each thing that happens, and a progress bar below them.
 
 use std::fmt::Display;
+use std::io::{IsTerminal, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+/// Characters of the bar.
+const WIDTH: usize = 40;
+/// Returns to the start of the line and clears it.
+const CLEAR: &str = "\r\x1b[K";
 
-/// The terminal. Without one there is no bar, and the lines come all the same.
+/// The terminal. Without one there are lines and no bar.
 #[derive(Debug)]
 pub(crate) struct Console {
-    bar: ProgressBar,
+    has_bar: bool,
+    /// Length of the recording in milliseconds.
+    length: u64,
+    /// Milliseconds of it that were sent.
+    position: AtomicU64,
 }
 
 impl Console {
-    /// With a bar as long as the recording.
-    pub(crate) fn new(duration: Duration) -> Self {
-        let bar = ProgressBar::new(crate::journal::millis(duration));
-        let style = ProgressStyle::with_template("{bar:40} {percent:>3}%  {msg}").expect("the template is well formed");
-        bar.set_style(style);
-        Self { bar }
+    /// A console with a bar for a recording of this length.
+    pub(crate) fn new(length: Duration) -> Self {
+        let length = crate::journal::millis(length).max(1);
+        Self { has_bar: std::io::stderr().is_terminal(), length, position: AtomicU64::new(0) }
     }
 
-    /// One line about something that happened.
+    /// Prints one line about something that happened.
     pub(crate) fn say(&self, line: impl Display) {
-        if self.bar.is_hidden() {
-            println!("{line}");
-        } else {
-            self.bar.println(line.to_string());
-        }
+        self.clear();
+        println!("{line}");
+        self.draw();
     }
 
-    /// The recording was sent up to here.
+    /// Shows that the recording was sent up to here.
     pub(crate) fn sent(&self, position: Duration) {
-        let ms = crate::journal::millis(position);
-        if ms > self.bar.position() {
-            self.bar.set_position(ms);
-            self.bar.set_message(format!("{:.1} s sent", position.as_secs_f64()));
+        let position = crate::journal::millis(position);
+        let before = self.position.fetch_max(position, Ordering::Relaxed);
+        // A tenth of a second is as fine as the bar and its number are.
+        if position / 100 > before / 100 {
+            self.draw();
         }
     }
 
-    /// The bar has done its work.
+    /// Removes the bar.
     pub(crate) fn done(&self) {
-        self.bar.finish_and_clear();
+        self.position.store(0, Ordering::Relaxed);
+        self.clear();
+    }
+
+    fn clear(&self) {
+        if self.has_bar {
+            eprint!("{CLEAR}");
+        }
+    }
+
+    fn draw(&self) {
+        let position = self.position.load(Ordering::Relaxed).min(self.length);
+        if !self.has_bar || position == 0 {
+            return;
+        }
+        let part = position as f64 / self.length as f64;
+        let filled = (part * WIDTH as f64) as usize;
+        let bar = format!("{}{}", "#".repeat(filled), "-".repeat(WIDTH.saturating_sub(filled)));
+        let line = format!("{CLEAR}[{bar}] {:>3.0}%  {:.1} s sent", part * 100.0, position as f64 / 1000.0);
+        // A terminal that was closed is not an error of the journey.
+        let _ = std::io::stderr().write_all(line.as_bytes());
     }
 }

@@ -1,4 +1,4 @@
-//! What the service delivers by itself: images to S3, notifications through SNS.
+//! What the service delivers: images to S3, notifications through SNS.
 
 use std::path::Path;
 use std::time::Duration;
@@ -13,12 +13,12 @@ use crate::watch::Watch;
 
 /// How long deliveries may take after the last fragment was persisted.
 const WITHIN: Duration = Duration::from_secs(20);
-/// How often the bucket is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// How long to wait for more than is expected, once all that is expected is there.
+/// Time between two looks at the bucket.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
+/// How long to wait for unexpected deliveries once everything expected has arrived.
 const SETTLE: Duration = Duration::from_millis(300);
 
-/// Waits until all that is expected has arrived, or for as long as deliveries may take.
+/// Waits until everything expected has arrived, or for as long as deliveries may take.
 pub(crate) async fn wait(service: &mut Service, options: &Options, watch: &Watch) {
     let deadline = Instant::now() + WITHIN;
     let mut last_look = false;
@@ -28,11 +28,11 @@ pub(crate) async fn wait(service: &mut Service, options: &Options, watch: &Watch
             return;
         }
         last_look = verdict::undelivered(&watch.open(), options.interval.into()).is_empty();
-        pause(service, watch, if last_look { SETTLE } else { LOOK_EVERY }).await;
+        pause(service, watch, if last_look { SETTLE } else { POLL_INTERVAL }).await;
     }
 }
 
-/// Takes notifications as they come, for a while.
+/// Records notifications for some time.
 async fn pause(service: &mut Service, watch: &Watch, time: Duration) {
     let end = Instant::now() + time;
     while let Some(inbox) = &mut service.inbox {
@@ -47,7 +47,7 @@ async fn pause(service: &mut Service, watch: &Watch, time: Duration) {
 fn look(service: &Service, options: &Options, watch: &Watch) {
     if let Some(folder) = service.bucket() {
         match bucket::images(&folder, &options.out, &options.stream) {
-            Ok(images) => watch.images(images),
+            Ok(objects) => watch.image_objects(objects),
             Err(error) => watch.remark(format!("{}: {error}", folder.display())),
         }
     }
@@ -56,7 +56,7 @@ fn look(service: &Service, options: &Options, watch: &Watch) {
     }
 }
 
-/// The messages that a local service keeps of the topic.
+/// Reads the messages that kvs-local stores for the topic.
 fn read_topic(folder: &Path, watch: &Watch) {
     watch.open().notifications.clear();
     let Ok(entries) = std::fs::read_dir(folder) else { return };
@@ -68,12 +68,12 @@ fn read_topic(folder: &Path, watch: &Watch) {
     }
 }
 
-/// Says so if deliveries were asked for and cannot be seen from here.
+/// Says so if deliveries were requested and cannot be seen from this machine.
 pub(crate) fn unseen(service: &Service, options: &Options) -> Option<String> {
     let asked = options.event.images() || options.event.notifications();
     (asked && service.bucket().is_none()).then(|| {
-        "images and notifications go to the S3 and SNS of the service and cannot be seen from here: give the data folder of a \
-         kvs-local with --service-data, or ask for none with --event none"
+        "images and notifications go to the S3 and SNS of the service and cannot be seen from this machine: give the data \
+         directory of a kvs-local with --service-data, or request none with --event none"
             .to_owned()
     })
 }

@@ -1,4 +1,4 @@
-//! What happened on the way, in the order it became known.
+//! What happened on the way.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -8,30 +8,30 @@ use serde::Serialize;
 /// Everything that was seen: the source of the verdict, of `report.json` and of `index.html`.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Journal {
-    /// The recording, as text for people.
+    /// Description of the recording.
     pub(crate) recording: String,
-    /// The stream that was written.
+    /// Name of the stream.
     pub(crate) stream: String,
-    /// The epoch milliseconds at which the recording's time 0 lies.
+    /// Time 0 of the recording, in milliseconds since 1970.
     pub(crate) start_ms: u64,
-    /// Milliseconds of media.
+    /// Length of the recording in milliseconds.
     pub(crate) duration_ms: u64,
     /// Fragments by their timecode.
     pub(crate) fragments: BTreeMap<u64, Fragment>,
     /// Image objects in S3.
-    pub(crate) images: Vec<Image>,
+    pub(crate) image_objects: Vec<ImageObject>,
     /// Notifications that were delivered and verified.
     pub(crate) notifications: Vec<Notification>,
-    /// Pictures that GetImages gave.
-    pub(crate) pictures: Vec<Picture>,
-    /// Other things worth knowing, such as reconnections and losses.
+    /// What GetImages returned, one per timestamp.
+    pub(crate) images: Vec<Image>,
+    /// Other events, such as reconnects and losses.
     pub(crate) remarks: Vec<String>,
 }
 
 /// One fragment.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Fragment {
-    /// Epoch milliseconds of its cluster.
+    /// Its timecode, in milliseconds since 1970.
     pub(crate) timecode: u64,
     /// Milliseconds from its first frame to its last.
     pub(crate) span_ms: u64,
@@ -39,13 +39,13 @@ pub(crate) struct Fragment {
     pub(crate) frames: u64,
     /// Payload bytes in it.
     pub(crate) bytes: u64,
-    /// Whether images were asked for.
+    /// Whether it requests images.
     pub(crate) image_tag: bool,
-    /// Whether a notification was asked for.
+    /// Whether it requests a notification.
     pub(crate) notification_tag: bool,
-    /// The number the service gave it.
+    /// Its fragment number, assigned by the service.
     pub(crate) number: Option<String>,
-    /// Its acks: kind and milliseconds since the connection began.
+    /// Its acks.
     pub(crate) acks: Vec<Ack>,
 }
 
@@ -54,18 +54,18 @@ pub(crate) struct Fragment {
 pub(crate) struct Ack {
     /// BUFFERING, RECEIVED, PERSISTED or ERROR with its id.
     pub(crate) kind: String,
-    /// Milliseconds since streaming began.
+    /// Milliseconds since the start of streaming.
     pub(crate) after_ms: u64,
 }
 
-/// One image object.
+/// One image object in S3.
 #[derive(Debug, Serialize)]
-pub(crate) struct Image {
+pub(crate) struct ImageObject {
     /// Its key in the bucket.
     pub(crate) key: String,
-    /// Epoch milliseconds of the picture, as the key says.
+    /// Time of the image according to the key, in milliseconds since 1970.
     pub(crate) timecode: u64,
-    /// Where the file lies, relative to the output folder.
+    /// The file, relative to the output directory.
     pub(crate) path: String,
     /// The object's metadata.
     pub(crate) metadata: BTreeMap<String, String>,
@@ -74,51 +74,51 @@ pub(crate) struct Image {
 /// One notification.
 #[derive(Debug, Serialize)]
 pub(crate) struct Notification {
-    /// The fragment it tells of.
+    /// Number of the fragment it is about.
     pub(crate) fragment_number: String,
-    /// When the producer stamped the fragment, in epoch milliseconds.
+    /// Producer timestamp of the fragment, in milliseconds since 1970.
     pub(crate) producer_timestamp: u64,
     /// PERSISTED.
     pub(crate) kind: String,
-    /// The custom pairs of the tag.
+    /// The custom pairs of the fragment's tag.
     pub(crate) payload: BTreeMap<String, String>,
-    /// Milliseconds since streaming began.
+    /// Milliseconds since the start of streaming.
     pub(crate) after_ms: u64,
 }
 
-/// One picture of GetImages.
+/// One timestamp of GetImages.
 #[derive(Debug, Serialize)]
-pub(crate) struct Picture {
-    /// Epoch milliseconds it was asked for.
+pub(crate) struct Image {
+    /// The timestamp, in milliseconds since 1970.
     pub(crate) timestamp: u64,
-    /// Its file, relative to the output folder.
+    /// The file of the image, relative to the output directory.
     pub(crate) path: Option<String>,
-    /// Why there is none.
+    /// Why there is no image.
     pub(crate) error: Option<String>,
 }
 
 impl Journal {
-    /// The fragment of this timecode, new if it was not known.
+    /// Returns the fragment of this timecode, a new one if it was not known.
     pub(crate) fn fragment(&mut self, timecode: u64) -> &mut Fragment {
         let fragment = self.fragments.entry(timecode).or_default();
         fragment.timecode = timecode;
         fragment
     }
 
-    /// The number of fragments that the service has persisted.
+    /// Returns the number of fragments that were persisted.
     pub(crate) fn persisted(&self) -> usize {
         self.fragments.values().filter(|fragment| fragment.is_persisted()).count()
     }
 }
 
 impl Fragment {
-    /// Whether the service acknowledged that it is stored.
+    /// Whether the service acknowledged it as persisted.
     pub(crate) fn is_persisted(&self) -> bool {
         self.acks.iter().any(|ack| ack.kind == "PERSISTED")
     }
 }
 
-/// Epoch milliseconds of a time; times before the epoch do not occur here.
+/// Milliseconds since 1970; no earlier time occurs here.
 pub(crate) fn epoch_ms(at: SystemTime) -> u64 {
     millis(at.duration_since(UNIX_EPOCH).unwrap_or_default())
 }

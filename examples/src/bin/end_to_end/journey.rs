@@ -5,7 +5,6 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use kvs_aws::StreamId;
-use kvs_examples::cli::Failure;
 use kvs_media::__internal::FRAGMENT_MIN;
 use kvs_media::Recording;
 use kvs_mkv::CodecId;
@@ -14,19 +13,20 @@ use kvs_producer::{Producer, ProducerConfig};
 use crate::camera::Camera;
 use crate::console::Console;
 use crate::deliveries;
+use crate::failure::Failure;
+use crate::images;
 use crate::journal::{Journal, epoch_ms, millis};
 use crate::options::{Options, Speed};
-use crate::pictures;
 use crate::report;
 use crate::service::Service;
 use crate::setup;
 use crate::verdict;
 use crate::watch::Watch;
 
-/// How long the service may take to persist what is still buffered at the end.
+/// How long the service may take to persist what is buffered at the end.
 const DRAIN: Duration = Duration::from_secs(30);
 
-/// Goes all the way; gives what is missing in the end.
+/// Runs the whole journey and returns what is missing at the end.
 pub(crate) async fn run(options: &Options) -> Result<Vec<String>, Failure> {
     let recording = open(&options.input)?;
     make_room(&options.out).map_err(|error| Failure::input(format!("{}: {error}", options.out.display())))?;
@@ -51,21 +51,21 @@ pub(crate) async fn run(options: &Options) -> Result<Vec<String>, Failure> {
     Ok(missing)
 }
 
-/// The recording, beginning with its first picture.
+/// Opens the recording and starts it with its first video frame.
 fn open(input: &Path) -> Result<Recording, Failure> {
     let recording = Recording::open(input).map_err(Failure::of_input)?.starting_with_video();
     match recording.video() {
         Some(video) if [CodecId::H264, CodecId::H265].contains(&video.codec) => Ok(recording),
         Some(video) => Err(Failure::input(format!(
-            "{}: images are made of H.264 and H.265, and this video is {}; convert it with: ffmpeg -i IN -c:v libx264 OUT.mp4",
+            "{}: images need H.264 or H.265 video, and this video is {}; convert it with: ffmpeg -i IN -c:v libx264 OUT.mp4",
             input.display(),
             video.codec
         ))),
-        None => Err(Failure::input(format!("{}: there is no video in it, and images need some", input.display()))),
+        None => Err(Failure::input(format!("{}: no video track; images need one", input.display()))),
     }
 }
 
-/// Empties what an earlier run left in the output folder, and nothing else of it.
+/// Removes the results of an earlier run from the output directory, and nothing else.
 fn make_room(out: &Path) -> io::Result<()> {
     std::fs::create_dir_all(out)?;
     for folder in ["images", "service"] {
@@ -84,18 +84,18 @@ fn ignore_missing(result: io::Result<()>) -> io::Result<()> {
     }
 }
 
-/// When time 0 of the recording is: now, or as if it had just been recorded.
+/// Wall-clock time of time 0 of the recording: now, or so that the recording ends now.
 fn start_of(speed: Speed, duration: Duration) -> SystemTime {
     let now = SystemTime::now();
     let start = match speed {
         Speed::Realtime => now,
         Speed::Max => now.checked_sub(duration).unwrap_or(now),
     };
-    // Whole milliseconds, as timecodes are.
+    // Timecodes are whole milliseconds.
     SystemTime::UNIX_EPOCH + Duration::from_millis(epoch_ms(start))
 }
 
-/// Camera, producer and watcher at work until everything is persisted or given up.
+/// Streams the recording until everything is persisted or reported lost.
 async fn stream(
     options: &Options,
     service: &Service,
@@ -124,22 +124,22 @@ async fn stream(
     sent
 }
 
-/// What GetImages says, the film, the report and the verdict.
+/// Gets the images, writes the time-lapse and the report, and returns what is missing.
 async fn finish(options: &Options, service: &Service, watch: &Watch, id: &StreamId) -> Result<Vec<String>, Failure> {
-    let pictures = pictures::fetch(options, service, watch, id).await?;
-    let timelapse = pictures::timelapse(&options.out, &pictures).map_err(Failure::of_run)?;
+    let images = images::fetch(options, service, watch, id).await?;
+    let timelapse = images::timelapse(&options.out, &images).map_err(Failure::of_run)?;
     let mut journal = watch.journal();
-    journal.pictures = pictures.into_iter().map(|picture| picture.record).collect();
+    journal.images = images.into_iter().map(|image| image.record).collect();
     let mut missing = verdict::missing(&journal, options.interval.into());
     missing.extend(deliveries::unseen(service, options));
     let wrote = report::write(&options.out, &journal, &missing, timelapse);
     wrote.map_err(|error| Failure::run(format!("{}: {error}", options.out.display())))?;
     watch.console().say(format!(
-        "{} fragments persisted, {} images, {} notifications, {} pictures from GetImages; see {}",
+        "{} fragments persisted, {} image objects, {} notifications, {} images from GetImages; see {}",
         journal.persisted(),
-        journal.images.len(),
+        journal.image_objects.len(),
         journal.notifications.len(),
-        journal.pictures.iter().filter(|picture| picture.path.is_some()).count(),
+        journal.images.iter().filter(|image| image.path.is_some()).count(),
         options.out.join("index.html").display()
     ));
     Ok(missing)

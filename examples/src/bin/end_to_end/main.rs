@@ -1,14 +1,16 @@
-//! `end_to_end`: from camera to picture on one machine, with real parts.
+//! `end_to_end`: from camera to image on one machine, with real parts.
 
 mod bucket;
 mod camera;
 mod console;
 mod deliveries;
+mod failure;
+mod images;
 mod inbox;
 mod journal;
 mod journey;
 mod options;
-mod pictures;
+mod page;
 mod report;
 mod service;
 mod setup;
@@ -17,22 +19,36 @@ mod watch;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use kvs_examples::cli::{self, Failure};
-use tracing_subscriber::EnvFilter;
+use failure::Failure;
+use options::Options;
 
 fn main() -> ExitCode {
-    let options = options::Options::parse();
-    let quiet = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("off"));
-    tracing_subscriber::fmt().with_env_filter(quiet).with_writer(std::io::stderr).init();
-    cli::run(async {
-        let missing = journey::run(&options).await?;
-        for line in &missing {
-            eprintln!("missing: {line}");
-        }
-        match missing.len() {
-            0 => Ok(()),
-            count => Err(Failure::run(format!("{count} of what was expected did not arrive"))),
-        }
-    })
+    let options = match Options::from_args() {
+        Ok(options) => options,
+        Err(Ok(code)) => return code,
+        Err(Err(failure)) => return end(&failure),
+    };
+    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(run(&options)).map_or_else(|failure| end(&failure), |()| ExitCode::SUCCESS),
+        Err(error) => end(&Failure::of_run(error)),
+    }
+}
+
+async fn run(options: &Options) -> Result<(), Failure> {
+    let missing = tokio::select! {
+        missing = journey::run(options) => missing?,
+        _ = tokio::signal::ctrl_c() => return Err(Failure::run("interrupted")),
+    };
+    for line in &missing {
+        eprintln!("missing: {line}");
+    }
+    match missing.len() {
+        0 => Ok(()),
+        count => Err(Failure::run(format!("{count} expected results did not arrive"))),
+    }
+}
+
+fn end(failure: &Failure) -> ExitCode {
+    eprintln!("error: {failure}");
+    ExitCode::from(failure.code)
 }

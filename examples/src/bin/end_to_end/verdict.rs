@@ -1,18 +1,18 @@
-//! Whether all that was expected arrived, worked out from what was sent and not from what the service says of itself.
+//! Whether everything expected arrived, judged by what was sent and not by what the service reports about itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::journal::{Fragment, Journal};
 
-/// What is missing, one sentence each; none if the journey went well.
+/// Returns what is missing, one sentence each.
 pub(crate) fn missing(journal: &Journal, interval_ms: u64) -> Vec<String> {
     let mut missing = fragments_not_persisted(journal);
     missing.extend(undelivered(journal, interval_ms));
-    missing.extend(pictures_not_given(journal));
+    missing.extend(images_not_returned(journal));
     missing
 }
 
-/// Images and notifications that tagged fragments asked for and that did not arrive.
+/// Returns the images and notifications that tagged fragments requested and that did not arrive.
 pub(crate) fn undelivered(journal: &Journal, interval_ms: u64) -> Vec<String> {
     let mut undelivered = images_not_arrived(journal, interval_ms);
     undelivered.extend(notifications_not_arrived(journal));
@@ -27,10 +27,10 @@ fn fragments_not_persisted(journal: &Journal) -> Vec<String> {
     lost.map(|fragment| format!("fragment {} was not persisted", fragment.timecode)).collect()
 }
 
-/// Each tagged fragment gives an image at its start and one each interval up to its last frame.
+/// Each tagged fragment has an image at its start and one per interval up to its last frame.
 fn images_not_arrived(journal: &Journal, interval_ms: u64) -> Vec<String> {
     let mut arrived: BTreeMap<&str, usize> = BTreeMap::new();
-    for image in &journal.images {
+    for image in &journal.image_objects {
         if let Some(number) = image.metadata.get("aws_kinesisvideo_fragment_number") {
             *arrived.entry(number).or_default() += 1;
         }
@@ -51,17 +51,17 @@ fn expected_images(fragment: &Fragment, interval_ms: u64) -> usize {
 fn notifications_not_arrived(journal: &Journal) -> Vec<String> {
     let arrived: BTreeSet<&str> = journal.notifications.iter().map(|one| one.fragment_number.as_str()).collect();
     let tagged = journal.fragments.values().filter(|fragment| fragment.notification_tag);
-    let silent = tagged.filter(|fragment| fragment.number.as_deref().is_none_or(|number| !arrived.contains(number)));
-    silent.map(|fragment| format!("fragment {}: its notification did not arrive", fragment.timecode)).collect()
+    let missing = tagged.filter(|fragment| fragment.number.as_deref().is_none_or(|number| !arrived.contains(number)));
+    missing.map(|fragment| format!("fragment {}: its notification did not arrive", fragment.timecode)).collect()
 }
 
-fn pictures_not_given(journal: &Journal) -> Vec<String> {
-    if journal.pictures.is_empty() {
-        return vec!["GetImages gave no picture".to_owned()];
+fn images_not_returned(journal: &Journal) -> Vec<String> {
+    if journal.images.is_empty() {
+        return vec!["GetImages returned no image".to_owned()];
     }
-    let gaps = journal.pictures.iter().filter_map(|picture| {
-        let error = picture.error.as_deref()?;
-        Some(format!("GetImages has no picture for {}: {error}", picture.timestamp))
+    let gaps = journal.images.iter().filter_map(|image| {
+        let error = image.error.as_deref()?;
+        Some(format!("GetImages has no image at {}: {error}", image.timestamp))
     });
     gaps.collect()
 }
@@ -69,7 +69,7 @@ fn pictures_not_given(journal: &Journal) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::{Ack, Image, Notification, Picture};
+    use crate::journal::{Ack, Image, ImageObject, Notification};
 
     fn complete() -> Journal {
         let mut journal = Journal::default();
@@ -81,7 +81,7 @@ mod tests {
         fragment.acks.push(Ack { kind: "PERSISTED".to_owned(), after_ms: 1 });
         for timecode in [1000, 2000] {
             let metadata = [("aws_kinesisvideo_fragment_number".to_owned(), "7".to_owned())].into();
-            journal.images.push(Image { key: String::new(), timecode, path: String::new(), metadata });
+            journal.image_objects.push(ImageObject { key: String::new(), timecode, path: String::new(), metadata });
         }
         journal.notifications.push(Notification {
             fragment_number: "7".to_owned(),
@@ -90,23 +90,23 @@ mod tests {
             payload: BTreeMap::new(),
             after_ms: 2,
         });
-        journal.pictures.push(Picture { timestamp: 1000, path: Some("x".to_owned()), error: None });
+        journal.images.push(Image { timestamp: 1000, path: Some("x".to_owned()), error: None });
         journal
     }
 
     #[test]
-    fn a_complete_journey_misses_nothing() {
+    fn complete_journey_has_nothing_missing() {
         assert_eq!(missing(&complete(), 1000), Vec::<String>::new());
     }
 
     #[test]
-    fn each_kind_of_absence_is_named() {
+    fn names_each_kind_of_missing_result() {
         let mut journal = complete();
-        journal.images.pop();
+        journal.image_objects.pop();
         assert_eq!(missing(&journal, 1000), ["fragment 1000: 1 of 2 images arrived"]);
         journal.notifications.clear();
         journal.fragment(1000).acks.clear();
-        journal.pictures[0].error = Some("NO_MEDIA".to_owned());
+        journal.images[0].error = Some("NO_MEDIA".to_owned());
         assert_eq!(missing(&journal, 1000).len(), 4);
         assert_eq!(missing(&Journal::default(), 1000).len(), 2);
     }

@@ -1,4 +1,4 @@
-//! Writes down and shows what happens while it happens.
+//! Records and shows what happens while it happens.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -8,39 +8,39 @@ use kvs_producer::{Ack, AckKind, Event, Persisted, StopReport};
 
 use crate::camera::Tagged;
 use crate::console::Console;
-use crate::journal::{self, Image, Journal, Notification, epoch_ms, millis};
+use crate::journal::{self, ImageObject, Journal, Notification, epoch_ms, millis};
 use crate::options::Options;
 
-/// The journal in the making.
+/// The journal while it grows.
 #[derive(Debug)]
 pub(crate) struct Watch {
     journal: Mutex<Journal>,
     console: Console,
-    began: Instant,
+    started: Instant,
 }
 
 impl Watch {
-    /// Begins now.
+    /// Starts now.
     pub(crate) fn new(journal: Journal, console: Console) -> Self {
-        Self { journal: Mutex::new(journal), console, began: Instant::now() }
+        Self { journal: Mutex::new(journal), console, started: Instant::now() }
     }
 
-    /// Where lines go.
+    /// The console that lines are printed on.
     pub(crate) const fn console(&self) -> &Console {
         &self.console
     }
 
-    /// A part of the journal, or all of it, to look at or to change.
+    /// Locks the journal.
     pub(crate) fn open(&self) -> MutexGuard<'_, Journal> {
         self.journal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// All of the journal, taken out.
+    /// Takes the journal.
     pub(crate) fn journal(&self) -> Journal {
         std::mem::take(&mut self.open())
     }
 
-    /// Something happened in the producer.
+    /// Records an event of the producer.
     pub(crate) fn event(&self, event: Event) {
         match event {
             Event::Ack { ack, .. } => self.ack(&ack),
@@ -48,15 +48,15 @@ impl Watch {
             Event::Opened { session } => self.console.say(format!("connected: session {session}")),
             Event::Closed { session, reason } => self.console.say(format!("session {session} ended: {reason:?}")),
             Event::Retrying { wait, failure, .. } => {
-                self.remark(format!("trying again in {} ms: {failure}", wait.as_millis()));
+                self.remark(format!("retrying in {} ms: {failure}", wait.as_millis()));
             }
             Event::Lost(loss) => {
                 let (frames, name) = (loss.span.frames, loss.reason.name());
                 self.remark(format!("lost {frames} frames from {} on: {name}", epoch_ms(loss.span.start)));
             }
-            Event::Rejected { diagnosis, .. } => self.remark(format!("the service refused media: {diagnosis}")),
+            Event::Rejected { diagnosis, .. } => self.remark(format!("the service rejected media: {diagnosis}")),
             Event::RuleViolated { violation, .. } => {
-                self.remark(format!("adapted to the service's rules: {violation}"))
+                self.remark(format!("adapted to the rules of the service: {violation}"))
             }
             Event::Halted(reason) => self.remark(format!("sending stopped: {reason}")),
             Event::Ready { endpoint } => self.console.say(format!("data endpoint: {endpoint}")),
@@ -94,7 +94,7 @@ impl Watch {
         fragment.span_ms = millis(span.end.duration_since(span.start).unwrap_or_default());
     }
 
-    /// The producer has finished: what it says in the end, and which fragments were tagged.
+    /// Records the end of streaming: the totals, and which fragments were tagged.
     pub(crate) fn streamed(&self, options: &Options, tagged: &Tagged, report: &StopReport) {
         if !report.is_complete() {
             let (submitted, persisted) = (report.totals.submitted.frames, report.totals.persisted.frames);
@@ -108,11 +108,11 @@ impl Watch {
         }
     }
 
-    /// A message arrived from SNS, and was verified where it came over the wire.
+    /// Records a message from SNS.
     pub(crate) fn content(&self, content: &Content) {
         match content {
             Content::Fragment(notification) => self.notification(notification),
-            Content::Refused(error) => self.remark(format!("a notification that cannot be read: {error}")),
+            Content::Refused(error) => self.remark(format!("a notification could not be decoded: {error}")),
             _ => {}
         }
     }
@@ -130,24 +130,24 @@ impl Watch {
         self.open().notifications.push(record);
     }
 
-    /// All image objects that are there now; shows those that are new.
-    pub(crate) fn images(&self, images: Vec<Image>) {
+    /// Records the image objects in the bucket; shows the new ones.
+    pub(crate) fn image_objects(&self, objects: Vec<ImageObject>) {
         let mut journal = self.open();
-        for image in &images {
-            if !journal.images.iter().any(|known| known.key == image.key) {
-                self.console.say(format!("image: {}", image.key));
+        for object in &objects {
+            if !journal.image_objects.iter().any(|known| known.key == object.key) {
+                self.console.say(format!("image: {}", object.key));
             }
         }
-        journal.images = images;
+        journal.image_objects = objects;
     }
 
-    /// Something worth a line in the report too.
+    /// Prints a line and keeps it for the report.
     pub(crate) fn remark(&self, line: String) {
         self.console.say(&line);
         self.open().remarks.push(line);
     }
 
     fn after_ms(&self) -> u64 {
-        millis(self.began.elapsed())
+        millis(self.started.elapsed())
     }
 }

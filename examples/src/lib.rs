@@ -1,3 +1,0 @@
-//! Shared by the example programs.
-
-pub mod cli;
