@@ -1,29 +1,91 @@
-//! What every Kinesis Video Streams call shares: signing, endpoints, retry decisions, typed errors and a lean hyper client.
+//! A client for the Amazon Kinesis Video Streams API.
+//!
+//! It has all operations of the control plane, of archived media and of live media, and PutMedia as a full-duplex exchange.
+//! WebRTC signaling is not included. To send video from a camera, use `kvs-producer`; to get the images of a time range, use
+//! `kvs-images`. Both are built on this crate.
 //!
 //! ```no_run
-//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! use kvs_aws::{Client, ClientConfig, ListStreams};
+//! use kvs_aws::{Client, ClientConfig, CreateStream, DescribeStream, ListStreams};
 //!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! // AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, …
 //! let client = Client::new(ClientConfig::from_env()?)?;
-//! for stream in client.send(ListStreams::new()).await?.streams {
-//!     println!("{}", stream.stream_name.unwrap_or_default());
+//!
+//! client.send(CreateStream::new("front-door".parse()?).data_retention_in_hours(24)).await?;
+//! let stream = client.send(DescribeStream::new("front-door".parse()?)).await?;
+//! println!("front-door is {:?}", stream.status);
+//!
+//! let mut list = ListStreams::new();
+//! loop {
+//!     let page = client.send(list.clone()).await?;
+//!     for stream in page.streams {
+//!         println!("{}", stream.stream_name.unwrap_or_default());
+//!     }
+//!     let Some(token) = page.next_token else { break };
+//!     list = list.next_token(token);
 //! }
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! # The contract
+//! # How it works
 //!
-//! * An [`Operation`] is a small struct: made with what it needs, refined with consuming setters, checked against the
-//!   service model before anything is sent, serialized as the request's body. [`Client::send`] finds the endpoint,
-//!   signs, sends, repeats what is worth repeating and gives the typed output or a typed [`Error`].
-//! * [`Client::put_media`] is the one call of another kind: media goes up and acknowledgements come down at the same
-//!   time. Nothing in it is repeated here.
-//! * A core has no clock: [`sign()`] takes the time, [`retry::Retry`] takes the instant and gives one back.
-//! * Credentials come from any provider; they are renewed ahead of their end, by one caller for all, and used to their end
-//!   while they cannot be. `IotCredentials` (feature `iot`) gets them for a device's certificate.
-//! * Connections go through the [`Proxy`] that is set, those of PutMedia too, and trust the [`TlsRoots`] that are set.
-//! * Dropping a future gives its exchange up; nothing goes on behind your back.
+//! * An operation is a struct such as [`DescribeStream`], built with setters. [`Client::send`] checks it against the service
+//!   model, signs it, sends it and returns its result. Dropping the future cancels the call.
+//! * Attempts that failed temporarily are repeated ([`RetryConfig`]). A wrong clock is corrected with the service's time.
+//! * Data-plane operations go to the stream's data endpoint, which the client looks up and caches for 40 minutes.
+//! * [`Client::put_media`] opens a PutMedia session: media is sent and acknowledgements are received at the same time. It is
+//!   never repeated by this crate.
+//! * [`GetMedia`] and the other operations that return media give a [`MediaBody`], which is read piece by piece.
+//!   [`MediaTail`] follows live media over many GetMedia calls.
+//! * Credentials come from any provider of the AWS SDK for Rust. They are refreshed before they expire, by one caller for all,
+//!   and used until they expire if the provider fails.
+//! * All connections use the configured [`Proxy`] and [`TlsRoots`].
+//!
+//! A tokio runtime with I/O and time enabled is required.
+//!
+//! # Features
+//!
+//! | Feature | Default | Meaning |
+//! |---|---|---|
+//! | `ring` | yes | TLS by `ring` |
+//! | `aws-lc-rs` | no | TLS by `aws-lc-rs`; takes precedence over `ring` if both are enabled |
+//! | `webpki-roots` | yes | TLS trust roots: Mozilla's list, compiled in |
+//! | `native-roots` | no | TLS trust roots: those of the operating system |
+//! | `aws-config` | no | `ClientConfig::try_from(&SdkConfig)`, for profiles, SSO and IMDS with the crate `aws-config` |
+//! | `iot` | no | `IotCredentials`: credentials for a device with an X.509 certificate, from AWS IoT |
+//!
+//! Features only add. For FIPS-validated cryptography, enable `aws-lc-rs` here and the feature `fips` of `rustls` in your
+//! crate, and set [`ClientConfig::fips`] for the endpoints. With neither `ring` nor `aws-lc-rs`, the process-wide default
+//! provider of rustls is used.
+//!
+//! # Limits
+//!
+//! The limits of the service are in [`limits`]. This crate itself reads at most 16 MiB of an ordinary response, 157 MB of a
+//! page of images and 64 KiB of an error response; media is not limited. It caches at most 10,000 data endpoints.
+//!
+//! # Errors
+//!
+//! A call returns [`Error`], with one variant for each party that has to act:
+//!
+//! | Variant | Who must act |
+//! |---|---|
+//! | [`Error::Invalid`] | the caller: the service does not accept a value; nothing was sent |
+//! | [`Error::Credentials`] | whoever manages the credentials |
+//! | [`Error::Transport`] | nobody, if it does not last: the network, a proxy, TLS |
+//! | [`Error::Service`] | see [`ServiceErrorKind`]: the caller, whoever grants permissions, or nobody (throttling, internal errors) |
+//! | [`Error::Response`] | the service, or something in its place, sent an unexpected response |
+//!
+//! [`Error::is_transient`] tells whether the same request may succeed later. Error messages do not contain their cause; print
+//! the chain of [`source`](std::error::Error::source)s.
+//!
+//! # Types of other crates
+//!
+//! The public API has types of these crates, whose breaking releases are breaking for this one: `bytes` 1,
+//! `aws-credential-types` 1 ([`Credentials`], [`ProvideCredentials`]), `http` 1 and `http-body` 1 (only in [`HttpSend`] and
+//! [`ResponseBody`]), `rustls` 0.23 (only in [`TlsRoots::Custom`]), `serde` 1 (traits), and with the feature `aws-config`
+//! `aws-types` 1 (`SdkConfig`).
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 pub mod limits;
@@ -79,7 +141,7 @@ pub use put_media::{
     Acks, PutMedia, PutMediaAcks, PutMediaExchange, PutMediaSender, SendPermit, SessionEnded, TimecodeType,
 };
 
-/// Where credentials come from: any provider of the AWS SDK for Rust, or fixed [`Credentials`].
+/// Credentials and credentials providers of the AWS SDK for Rust.
 pub use aws_credential_types::{Credentials, provider::ProvideCredentials};
 
 /// What only the tests and crates of this family need. Not covered by semantic versioning.
