@@ -62,10 +62,10 @@ fn what_is_no_matroska_ends_with_two_and_one_line_that_says_where() {
     let mut cut = saved();
     cut.truncate(cut.len() - 1);
     let cases = [
-        (b"GIF89a, no Matroska".to_vec(), "at byte 0: no EBML head, so this is not Matroska".to_owned()),
+        (b"GIF89a, no Matroska".to_vec(), "at byte 0: not Matroska: no EBML head".to_owned()),
         (Vec::new(), "at byte 0: the file is empty".to_owned()),
-        (broken, format!("Cluster at byte {tags}: the bytes there are no element id and size")),
-        (cut, format!("Tags at byte {tags}: the input ends in the middle of it")),
+        (broken, format!("Cluster at byte {tags}: invalid element id or size")),
+        (cut, format!("Tags at byte {tags}: input ends inside it")),
     ];
     for (bytes, message) in cases {
         let file = folder.path().join("garbage");

@@ -1,14 +1,14 @@
-//! How much a parser may hold: every ceiling in one place.
+//! The limits of the parser and the fragment reader.
 
 use bytes::Bytes;
 use kvs_types::limits::{CODEC_PRIVATE_BYTES, FRAGMENT_BYTES, TRACKS};
 
 use crate::Frame;
 
-/// Ceilings of what a [`Parser`](crate::Parser) accepts, all finite.
+/// The largest elements and lists that a [`Parser`](crate::Parser) accepts; all limits are finite.
 ///
-/// A declared size is compared with its ceiling as soon as it is read; nothing is ever allocated from it. What is merely
-/// skipped (Cues, Attachments, unknown elements) is not held and so has no ceiling but its parent's end.
+/// A declared size is compared with its limit as soon as it is read, and memory is never allocated from it. Elements that are
+/// skipped (Cues, Attachments, unknown elements) are not stored, so only the end of their parent limits them.
 ///
 /// ```
 /// use kvs_mkv::Limits;
@@ -19,25 +19,25 @@ use crate::Frame;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Bytes of a SimpleBlock or BlockGroup. Default: 50 MB, the service's largest fragment.
+    /// Bytes of a SimpleBlock or BlockGroup. Default: 50 MB, the largest fragment of the service.
     pub block_bytes: usize,
     /// Bytes of an EBML head and of an Info element. Default: 64 KiB.
     pub header_bytes: usize,
-    /// Bytes of a Tracks element. Default: 1 MiB of codec private data for each track the service takes, and 64 KiB.
+    /// Bytes of a Tracks element. Default: 64 KiB, and 1 MiB of codec private data for each of the three tracks that the
+    /// service accepts.
     pub tracks_bytes: usize,
     /// Bytes of a Tags element. Default: 1 MiB.
     pub tags_bytes: usize,
-    /// Entries of a Tracks element. Default: 126, as many as have a track number of one byte.
+    /// Entries of a Tracks element. Default: 126, the number of track numbers with one byte.
     pub tracks: usize,
-    /// Names and values in one Tag element, nested ones included. Default: 1,000.
+    /// Names and values in one Tag element, including nested ones. Default: 1,000.
     pub tags: usize,
-    /// Bytes that the frames of one fragment may have in all, for a
-    /// [`FragmentReader`](crate::fragment::FragmentReader). Default: 50 MB.
+    /// Payload bytes of all frames of one fragment, for a [`FragmentReader`](crate::fragment::FragmentReader).
+    /// Default: 50 MB.
     pub fragment_bytes: usize,
     /// Frames of one fragment, for a [`FragmentReader`](crate::fragment::FragmentReader). Default: 65,536.
     pub fragment_frames: usize,
-    /// Names and values that belong to one fragment, for a [`FragmentReader`](crate::fragment::FragmentReader).
-    /// Default: 1,000.
+    /// Names and values of one fragment, for a [`FragmentReader`](crate::fragment::FragmentReader). Default: 1,000.
     pub fragment_tags: usize,
 }
 
@@ -58,7 +58,7 @@ impl Default for Limits {
     }
 }
 
-/// Writes one consuming setter for each ceiling.
+/// Defines one consuming setter for each limit.
 macro_rules! setters {
     ($($setter:ident $field:ident)*) => {
         impl Limits {
@@ -85,16 +85,16 @@ setters! {
 }
 
 impl Limits {
-    /// The most bytes a parser with these limits holds while it waits for more input, its book-keeping included.
+    /// Returns the most memory in bytes that a parser with these limits uses while it waits for more input.
     ///
-    /// It is the largest element that is read whole, what lists of small pieces cost, and the frames of one laced block.
-    /// A piece of input counts with its length, not with what its [`Bytes`] keeps alive besides.
+    /// It is the largest element that is read whole, the lists of small pieces, and the frames of one laced block. A piece of
+    /// input counts with its length, not with the whole buffer that its [`Bytes`] keeps alive.
     #[must_use]
     pub fn worst_case(&self) -> usize {
         let element = self.block_bytes.max(self.header_bytes).max(self.tracks_bytes).max(self.tags_bytes);
         let waiting = element.saturating_add(LARGEST_PIECE_BEHIND);
-        // Pieces below SMALL_PIECE are gathered, so that of any three neighbours one is at least as long; a growing list
-        // has up to twice the room it uses.
+        // Pieces below SMALL_PIECE are gathered, so that of any three neighbours at least one is that long. A growing list
+        // has up to twice the capacity it needs.
         let pieces = (waiting / SMALL_PIECE).saturating_mul(3).saturating_add(SPARE_PIECES);
         waiting
             .saturating_add(GATHER_BYTES)
@@ -103,8 +103,8 @@ impl Limits {
             .saturating_add(self.tracks.saturating_mul(2 * size_of::<(u64, u64)>()))
     }
 
-    /// The most bytes a [`FragmentReader`](crate::fragment::FragmentReader) with these limits holds while it waits for more
-    /// input: an open fragment besides what its parser holds.
+    /// Returns the most memory in bytes that a [`FragmentReader`](crate::fragment::FragmentReader) with these limits uses while
+    /// it waits for more input: [`worst_case`](Self::worst_case) and the current fragment.
     #[must_use]
     pub fn fragment_worst_case(&self) -> usize {
         let frames = self.fragment_frames.saturating_mul(2 * size_of::<Frame>());
@@ -113,15 +113,15 @@ impl Limits {
     }
 }
 
-/// Pieces of input shorter than this are gathered when they have to wait: many of them would cost more to list than to copy.
+/// Waiting pieces of input below this size are gathered: a list entry per piece would cost more than the copy.
 pub(crate) const SMALL_PIECE: usize = 512;
-/// Room of the buffers that gather small pieces.
+/// Capacity of the buffers that gather small pieces.
 pub(crate) const GATHER_BYTES: usize = 4096;
-/// Room for pieces that a list keeps although it does not use it.
+/// List capacity for pieces that is kept without being used.
 pub(crate) const SPARE_PIECES: usize = 64;
-/// The largest element head that may wait in front of the body it announces.
+/// The largest element head that may wait before its body.
 pub(crate) const LARGEST_PIECE_BEHIND: usize = 32;
 /// Frames of one laced block: a count of one byte, plus one (RFC 9559 §10.3).
 pub(crate) const LACED_FRAMES: usize = 256;
-/// How deep SimpleTag elements may nest.
+/// How deep SimpleTag elements may nest; RFC 9559 §5.1.8.1.2 sets no limit.
 pub(crate) const TAG_DEPTH: usize = 8;

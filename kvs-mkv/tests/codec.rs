@@ -1,4 +1,4 @@
-//! What holds for any NAL units, any bytes and any configuration.
+//! Properties of the codec modules for any NAL units, bytes and configurations.
 
 use bytes::Bytes;
 use kvs_mkv::codec::aac::{AdtsFrames, AudioSpecificConfig, Replication};
@@ -7,7 +7,7 @@ use kvs_mkv::codec::{g711, h264, h265, mjpeg};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-/// A NAL unit as an encoder makes it: no start code in it and no zero at its end.
+/// A NAL unit as an encoder writes it: without a start code inside and without a zero at its end.
 fn nal_unit() -> impl Strategy<Value = Vec<u8>> {
     vec(prop_oneof![3 => any::<u8>(), 1 => Just(0u8), 1 => Just(1u8)], 1..60).prop_map(|bytes| {
         let mut unit = vec![0x41];
@@ -23,7 +23,7 @@ fn nal_unit() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// Units behind start codes of three bytes and any number of zeros in front.
+/// NAL units after start codes of three bytes, with any number of zeros before these.
 fn stuffed(units: &[(Vec<u8>, usize)]) -> Vec<u8> {
     let mut stream = Vec::new();
     for (unit, zeros) in units {
@@ -44,7 +44,7 @@ fn length_prefixed(units: &[Vec<u8>]) -> Vec<u8> {
 
 proptest! {
     #[test]
-    fn any_units_come_out_as_they_went_in(units in vec((nal_unit(), 0usize..5), 1..12), trailing in 0usize..4) {
+    fn nal_units_round_trip_through_both_framings(units in vec((nal_unit(), 0usize..5), 1..12), trailing in 0usize..4) {
         let mut stream = stuffed(&units);
         stream.resize(stream.len() + trailing, 0);
         let units: Vec<Vec<u8>> = units.into_iter().map(|(unit, _)| unit).collect();
@@ -63,7 +63,7 @@ proptest! {
     }
 
     #[test]
-    fn the_framing_of_any_access_unit_is_told(units in vec(nal_unit(), 1..6)) {
+    fn detects_framing_of_any_access_unit(units in vec(nal_unit(), 1..6)) {
         let framed = length_prefixed(&units);
         prop_assert_eq!(Framing::detect(&framed), Some(Framing::LengthPrefixed(LengthSize::FOUR)));
         let codes = stuffed(&units.iter().map(|unit| (unit.clone(), 1)).collect::<Vec<_>>());
@@ -72,7 +72,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_make_a_parser_panic(bytes in vec(any::<u8>(), 0..300)) {
+    fn parsers_do_not_panic_on_any_bytes(bytes in vec(any::<u8>(), 0..300)) {
         let data = Bytes::from(bytes.clone());
         for size in [1, 2, 4].map(|size| LengthSize::new(size).unwrap()) {
             let walked: usize = nal::length_prefixed(&bytes, size).flatten().map(<[u8]>::len).sum();
@@ -93,7 +93,7 @@ proptest! {
     }
 
     #[test]
-    fn any_audio_config_survives_the_way_through_its_bytes(
+    fn audio_configs_round_trip(
         frequency in 1u32..1 << 24,
         channels in prop_oneof![1u8..=6, Just(8)],
         output in prop_oneof![Just(None), (1u32..1 << 24, any::<bool>()).prop_map(Some)],
@@ -107,7 +107,7 @@ proptest! {
     }
 
     #[test]
-    fn parameter_sets_survive_the_way_through_an_avcc(pictures in vec((0u8..255, nal_unit()), 1..20)) {
+    fn parameter_sets_round_trip_through_avcc(pictures in vec((0u8..255, nal_unit()), 1..20)) {
         let sps = b"\x67\x64\x00\x34\xac\x2b\x40\x1e\x00\x78\xd8\x08\x80\x00\x01\xf4\x00\x00\xea\x60\x47\xa5\x50";
         let pictures: Vec<Vec<u8>> = pictures.into_iter().map(|(id, body)| [&[0x68, id | 1][..], &body].concat()).collect();
         let mut sets = h264::ParameterSets::new();

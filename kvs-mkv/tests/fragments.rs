@@ -1,4 +1,4 @@
-//! Fragments out of streams, and one file out of fragments.
+//! Reading fragments from streams, and writing fragments as one file.
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 mod common;
@@ -20,7 +20,7 @@ use common::{cluster, head, simple_block, tags};
 const MS: fn(u64) -> Duration = Duration::from_millis;
 const MARK: &str = "AWS_KINESISVIDEO_END_OF_FRAGMENT";
 
-/// All fragments of a stream pushed in pieces of this size, and how it ended.
+/// Reads all fragments of a stream pushed in pieces of this size, and returns how it ended.
 fn read(stream: &[u8], piece: usize) -> (Vec<Fragment>, Result<(), FragmentError>) {
     let limits = Limits::default();
     let stream = Bytes::copy_from_slice(stream);
@@ -52,7 +52,7 @@ fn read(stream: &[u8], piece: usize) -> (Vec<Fragment>, Result<(), FragmentError
     }
 }
 
-/// All fragments of a stream that must be right, the same for any pieces.
+/// Reads all fragments of a valid stream; the size of the pieces must not matter.
 fn fragments(stream: &[&[u8]]) -> Vec<Fragment> {
     let stream = stream.concat();
     let (whole, end) = read(&stream, usize::MAX);
@@ -67,7 +67,7 @@ fn service_tags(list: &[(&str, &str)]) -> Vec<u8> {
     list.iter().flat_map(|(name, value)| tags(&format!("AWS_KINESISVIDEO_{name}"), value)).collect()
 }
 
-/// One fragment as GetMedia sends it, with a producer's tag before and behind.
+/// A fragment as GetMedia sends it, with a producer's tag before and after it.
 fn from_get_media(number: &str) -> Vec<u8> {
     [
         head(),
@@ -86,8 +86,8 @@ fn from_get_media(number: &str) -> Vec<u8> {
     .concat()
 }
 
-/// How many bytes of `stream` a reader needs before it gives the first fragment out.
-fn told_after(stream: &[u8]) -> usize {
+/// Returns how many bytes of `stream` a reader needs to return the first fragment.
+fn complete_after(stream: &[u8]) -> usize {
     let mut reader = FragmentReader::new(Limits::default());
     for (at, &byte) in stream.iter().enumerate() {
         reader.push(Bytes::from(vec![byte]));
@@ -99,7 +99,7 @@ fn told_after(stream: &[u8]) -> usize {
 }
 
 #[test]
-fn what_get_media_sends_comes_out_as_fragments() {
+fn reads_fragments_from_get_media() {
     let found = fragments(&[&from_get_media("11"), &from_get_media("22")]);
     assert_eq!(found.len(), 2);
     for (fragment, number) in found.iter().zip(["11", "22"]) {
@@ -117,25 +117,25 @@ fn what_get_media_sends_comes_out_as_fragments() {
 }
 
 #[test]
-fn the_continuation_token_completes_a_fragment_at_once() {
+fn continuation_token_completes_fragment() {
     let one = from_get_media("11");
-    assert_eq!(told_after(&[one.clone(), head()].concat()), one.len());
+    assert_eq!(complete_after(&[one.clone(), head()].concat()), one.len());
 }
 
 #[test]
-fn the_end_of_fragment_mark_completes_a_producer_s_fragment_at_once() {
+fn end_of_fragment_mark_completes_fragment_of_producer() {
     let one = [head(), cluster(1), simple_block(0, b"a"), tags("t", "v"), tags(MARK, "")].concat();
-    assert_eq!(told_after(&[one.clone(), cluster(2)].concat()), one.len());
+    assert_eq!(complete_after(&[one.clone(), cluster(2)].concat()), one.len());
 }
 
 #[test]
-fn the_next_document_s_first_bytes_complete_a_fragment() {
+fn first_bytes_of_next_document_complete_fragment() {
     let one = [head(), cluster(1), simple_block(0, b"a"), tags("t", "v")].concat();
-    assert_eq!(told_after(&[one.clone(), head()].concat()), one.len() + 4);
+    assert_eq!(complete_after(&[one.clone(), head()].concat()), one.len() + 4);
 }
 
 #[test]
-fn the_next_cluster_completes_a_fragment_and_tags_between_belong_to_the_first() {
+fn next_cluster_completes_fragment_and_tags_before_it_belong_to_the_first() {
     let found = fragments(&[
         &head(),
         &tags("all", "s"),
@@ -146,14 +146,14 @@ fn the_next_cluster_completes_a_fragment_and_tags_between_belong_to_the_first() 
         &cluster(5),
         &simple_block(0, b"b"),
     ]);
-    assert_eq!(found.len(), 2, "the last one is not lost");
+    assert_eq!(found.len(), 2, "the last fragment is returned too");
     assert_eq!(found[0].tags, [Tag::new("one", "1"), Tag::new("two", "2")]);
     assert_eq!((found[1].at, found[1].tags.len(), found[1].frames.len()), (MS(5), 0, 1));
     assert!(found.iter().all(|fragment| fragment.segment_tags == [Tag::new("all", "s")]));
 }
 
 #[test]
-fn tags_behind_the_end_of_fragment_mark_belong_to_the_next_fragment() {
+fn tags_after_end_of_fragment_mark_belong_to_next_fragment() {
     let found = fragments(&[
         &head(),
         &cluster(1),
@@ -168,10 +168,10 @@ fn tags_behind_the_end_of_fragment_mark_belong_to_the_next_fragment() {
 }
 
 #[test]
-fn an_error_in_the_body_comes_out_with_or_without_media() {
+fn returns_service_error_with_or_without_media() {
     let fault = service_tags(&[("ERROR_ID", "4000")]);
     let bare = [head(), fault.clone()].concat();
-    assert_eq!(told_after(&bare), bare.len());
+    assert_eq!(complete_after(&bare), bare.len());
     let found = fragments(&[&from_get_media("11"), &head(), &fault]);
     assert_eq!((found.len(), found[1].frames.len()), (2, 0));
     assert_eq!(found[1].metadata.fault.as_ref().unwrap().id, Some(ErrorId(4000)));
@@ -180,7 +180,7 @@ fn an_error_in_the_body_comes_out_with_or_without_media() {
 }
 
 #[test]
-fn a_fragment_cut_short_is_handed_out_with_the_error() {
+fn returns_truncated_fragment_with_the_error() {
     let mut stream = [head(), cluster(1), simple_block(0, b"whole"), simple_block(1, b"cut short")].concat();
     stream.truncate(stream.len() - 3);
     let (found, end) = read(&stream, 50);
@@ -191,7 +191,7 @@ fn a_fragment_cut_short_is_handed_out_with_the_error() {
 }
 
 #[test]
-fn a_document_that_ended_is_handed_out_before_the_error_behind_it() {
+fn returns_complete_document_before_the_error_after_it() {
     let broken_head = [0x1A, 0x45, 0xDF, 0xA3, 0x82, 0x88, 0x8B];
     let stream = [&head()[..], &cluster(1), &simple_block(0, b"whole"), &broken_head].concat();
     for piece in [1, 7, stream.len()] {
@@ -202,7 +202,7 @@ fn a_document_that_ended_is_handed_out_before_the_error_behind_it() {
 }
 
 #[test]
-fn fragments_are_limited_in_bytes_frames_and_tags() {
+fn limits_bytes_frames_and_tags_of_fragments() {
     let run = |limits: Limits, stream: &[&[u8]]| {
         let mut reader = FragmentReader::new(limits);
         reader.push(Bytes::from([&head()[..], &stream.concat()].concat()));
@@ -238,7 +238,7 @@ fn fragment(at: u64, times: &[u64]) -> Fragment {
     fragment
 }
 
-/// Merges, and gives how each joined and the times read back from each file.
+/// Merges fragments; returns how each joined, and the times read back from each file.
 fn merge(times: Times, fragments: Vec<Fragment>) -> (Vec<Joined>, Vec<Vec<u64>>) {
     let mut merger = Merger::new(times);
     let mut joined = Vec::new();
@@ -261,7 +261,7 @@ fn merge(times: Times, fragments: Vec<Fragment>) -> (Vec<Joined>, Vec<Vec<u64>>)
 }
 
 #[test]
-fn fragments_of_one_session_become_one_segment() {
+fn merges_fragments_of_one_session_into_one_segment() {
     let list = vec![fragment(1000, &[1000, 1080, 1040]), fragment(3000, &[3000]), fragment(9000, &[9000])];
     let (joined, times) = merge(Times::FromZero, list.clone());
     assert_eq!(joined, [Joined::First, Joined::Continued, Joined::Continued]);
@@ -270,14 +270,14 @@ fn fragments_of_one_session_become_one_segment() {
 }
 
 #[test]
-fn frames_shown_before_their_cluster_keep_their_distance() {
+fn frames_before_their_cluster_keep_their_distance() {
     let (joined, times) = merge(Times::FromZero, vec![fragment(1000, &[1000, 960]), fragment(2000, &[2000, 1990])]);
     assert_eq!(joined, [Joined::First, Joined::Continued]);
     assert_eq!(times, [[40, 0, 1040, 1030]]);
 }
 
 #[test]
-fn other_tracks_and_time_going_back_begin_a_new_segment() {
+fn changed_tracks_and_earlier_times_start_a_segment() {
     let mut other = fragment(2000, &[2000]);
     other.tracks = vec![track().with_video(640, 480)].into();
     let mut finer = fragment(2500, &[2500]);
@@ -291,7 +291,7 @@ fn other_tracks_and_time_going_back_begin_a_new_segment() {
 }
 
 #[test]
-fn a_producer_s_tags_stay_and_the_service_s_go() {
+fn merger_keeps_tags_of_producer_and_drops_those_of_service() {
     let stream = [from_get_media("11"), from_get_media("22")].concat();
     let mut source = read(&stream, 1000).0;
     source[1].at = MS(2003);
@@ -311,7 +311,7 @@ fn a_producer_s_tags_stay_and_the_service_s_go() {
 }
 
 #[test]
-fn what_cannot_be_merged_is_refused_and_the_next_begins_anew() {
+fn fragment_after_a_rejected_one_starts_a_segment() {
     let mut merger = Merger::new(Times::FromZero);
     assert_eq!(merger.fragment(fragment(5, &[])), Err(MergeError::NoFrames { at: MS(5) }));
     assert_eq!(merger.fragment(fragment(10, &[10])).unwrap().joined, Joined::First);
@@ -321,7 +321,7 @@ fn what_cannot_be_merged_is_refused_and_the_next_begins_anew() {
 }
 
 #[test]
-fn merging_copies_no_payload() {
+fn merging_does_not_copy_payload() {
     let payload = Bytes::from(vec![7; 5000]);
     let mut one = fragment(10, &[]);
     one.frames.push(Frame::new(TrackNumber::ONE, MS(10), payload.clone()));
@@ -329,7 +329,7 @@ fn merging_copies_no_payload() {
     assert!(merged.bytes.iter().any(|piece| piece.as_ptr() == payload.as_ptr() && piece.len() == 5000));
 }
 
-/// A session as a producer writes it: per fragment the frame offsets, the tags and whether the mark follows.
+/// A session of a producer: for each fragment the offsets of its frames, its tags and whether it has an end-of-fragment mark.
 fn session() -> impl Strategy<Value = Vec<(Vec<u64>, u8, bool)>> {
     vec((vec(0..900u64, 1..6), 0..3u8, any::<bool>()), 1..6)
 }
@@ -338,7 +338,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
-    fn any_session_comes_out_as_it_went_in_for_any_pieces(session in session(), piece in 1..400usize) {
+    fn sessions_round_trip_in_any_pieces(session in session(), piece in 1..400usize) {
         let mut writer = Writer::new(SegmentInfo::new([1; 16]), vec![track()]).unwrap();
         let mut stream = Chunks::from(writer.start_segment());
         let mut expected = Vec::new();
@@ -364,7 +364,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_at_all_make_the_reader_panic_or_hold_too_much(
+    fn reader_does_not_panic_or_exceed_its_memory_on_any_bytes(
         noise in vec(prop_oneof![
             vec(any::<u8>(), 0..40),
             Just(head()),

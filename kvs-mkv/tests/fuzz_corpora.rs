@@ -1,4 +1,4 @@
-//! What the fuzz targets check, checked for the committed inputs and for each of them damaged in many places.
+//! Runs the checks of the fuzz targets on the committed inputs, and on each of them damaged in many places.
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 #![expect(unreachable_pub, reason = "the fuzz targets share the module")]
 

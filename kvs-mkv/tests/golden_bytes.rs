@@ -1,4 +1,4 @@
-//! The writer against bytes that the service's own C SDK (PIC 1.2.0) was seen to write.
+//! Compares the writer with bytes captured from the producer SDK for C (PIC 1.2.0).
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 use std::time::Duration;
@@ -38,7 +38,7 @@ fn two_tracks() -> Writer {
     Writer::new(info, vec![video(), audio()]).unwrap()
 }
 
-/// A writer whose cluster at zero is open.
+/// A writer with an open cluster at time zero.
 fn in_cluster() -> Writer {
     let mut writer = two_tracks();
     writer.start_segment();
@@ -47,7 +47,7 @@ fn in_cluster() -> Writer {
 }
 
 #[test]
-fn the_header_of_two_tracks_is_the_sdk_s() {
+fn header_of_two_tracks_equals_sdk() {
     let mut expected = hex!(
         "1A45DFA3 A3 4286 81 01 42F7 81 01 42F2 81 04 42F3 81 08 4282 88 6D6174726F736B61 4287 81 02 4285 81 02"
         "18538067 FF"
@@ -71,7 +71,7 @@ fn the_header_of_two_tracks_is_the_sdk_s() {
 }
 
 #[test]
-fn the_header_of_g711_alone_is_the_sdk_s() {
+fn header_of_g711_equals_sdk() {
     let mut track = Track::new(TrackNumber::ONE, TrackKind::Audio, CodecId::ACM)
         .with_name("kvs_audio_track")
         .with_audio(8000.0, 1, None)
@@ -90,7 +90,7 @@ fn the_header_of_g711_alone_is_the_sdk_s() {
 }
 
 #[test]
-fn picture_size_and_bit_depth_stand_where_the_sdk_puts_them() {
+fn picture_size_and_bit_depth_equal_sdk() {
     let video = Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::H264).with_video(1280, 720);
     let audio = Track::new(TrackNumber::TWO, TrackKind::Audio, CodecId::ACM).with_audio(8000.0, 1, Some(16));
     let header = Writer::new(SegmentInfo::new([1; 16]), vec![video, audio]).unwrap().start_segment();
@@ -100,7 +100,7 @@ fn picture_size_and_bit_depth_stand_where_the_sdk_puts_them() {
 }
 
 #[test]
-fn clusters_and_blocks_are_the_sdk_s() {
+fn clusters_and_blocks_equal_sdk() {
     let mut writer = two_tracks();
     writer.start_segment();
     let payload = hex!("0000000165 0102030405");
@@ -112,11 +112,11 @@ fn clusters_and_blocks_are_the_sdk_s() {
     let block = writer.block(frame(TrackNumber::ONE, MS(0)).with_keyframe(true)).unwrap();
     assert_eq!(block.into_bytes(), hex!("A3 010000000000000E 81 0000 80 00000001650102030405")[..]);
 
-    // B.2: 40.1234 ms is cut to 40.
+    // B.2: 40.1234 ms is rounded down to 40.
     let block = writer.block(frame(TrackNumber::ONE, Duration::from_nanos(40_123_400))).unwrap();
     assert_eq!(block.into_bytes()[..13], hex!("A3 010000000000000E 81 0028 00"));
 
-    // B.3: sound, invisible and discardable.
+    // B.3: audio, invisible and discardable.
     let mut sound = frame(TrackNumber::TWO, MS(40));
     (sound.invisible, sound.discardable) = (true, true);
     let block = writer.block(sound).unwrap();
@@ -130,7 +130,7 @@ fn clusters_and_blocks_are_the_sdk_s() {
 }
 
 #[test]
-fn one_tag_is_the_sdk_s() {
+fn one_tag_equals_sdk() {
     let expected = hex!(
         "1254C367 0100000000000031 7373 0100000000000027 67C8 010000000000001D"
         "45A3 0100000000000004 6E616D65 4487 0100000000000005 76616C7565"
@@ -149,7 +149,7 @@ fn several_tags_are_siblings_in_one_tag() {
 }
 
 #[test]
-fn the_end_of_fragment_mark_is_the_sdk_s() {
+fn end_of_fragment_mark_equals_sdk() {
     let expected = hex!(
         "1254C367 0100000000000048 7373 010000000000003E 67C8 0100000000000034"
         "45A3 0100000000000020 4157535F4B494E45534953564944454F5F454E445F4F465F465241474D454E54"
@@ -160,7 +160,7 @@ fn the_end_of_fragment_mark_is_the_sdk_s() {
 }
 
 #[test]
-fn nothing_can_be_written_before_its_parent_is_open() {
+fn rejects_elements_before_their_parent() {
     let mut writer = two_tracks();
     let frame = Frame::new(TrackNumber::ONE, MS(0), vec![1]);
     assert_eq!(writer.tags(&[Tag::new("n", "v")]), Err(WriteError::NoSegment));
@@ -178,7 +178,7 @@ fn nothing_can_be_written_before_its_parent_is_open() {
 }
 
 #[test]
-fn blocks_span_the_whole_signed_range_of_relative_timecodes() {
+fn accepts_whole_signed_range_of_relative_timecodes() {
     let mut writer = two_tracks();
     writer.start_segment();
     writer.start_cluster(MS(100_000)).unwrap();
@@ -194,7 +194,7 @@ fn blocks_span_the_whole_signed_range_of_relative_timecodes() {
 }
 
 #[test]
-fn cluster_times_rise_and_a_new_segment_begins_anew() {
+fn cluster_times_must_increase_within_a_segment() {
     let mut writer = in_cluster();
     assert_eq!(writer.start_cluster(MS(0)), Err(WriteError::ClusterNotLater { units: 0, previous: 0 }));
     writer.start_cluster(MS(7)).unwrap();
@@ -207,13 +207,13 @@ fn cluster_times_rise_and_a_new_segment_begins_anew() {
 }
 
 #[test]
-fn frames_of_undeclared_tracks_are_refused() {
+fn rejects_frames_of_undeclared_tracks() {
     let frame = Frame::new(TrackNumber::THREE, MS(0), vec![1]);
     assert_eq!(in_cluster().block(frame), Err(WriteError::UnknownTrack { track: TrackNumber::THREE }));
 }
 
 #[test]
-fn what_the_layout_cannot_say_is_refused_at_once() {
+fn rejects_what_the_layout_cannot_express() {
     let info = || SegmentInfo::new([1; 16]);
     let new = |info, track| Writer::new(info, vec![track]).map(|_| ()).unwrap_err();
     let track = || Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::H264);
@@ -238,7 +238,7 @@ fn what_the_layout_cannot_say_is_refused_at_once() {
 }
 
 #[test]
-fn the_parser_reads_the_sdk_s_own_padded_strings() {
+fn parses_padded_strings_of_embedded_sdk() {
     // The embedded C SDK writes texts of fixed width, padded with NULs.
     let mut stream = hex!(
         "1A45DFA3 8C 4282 89 6D6174726F736B6100" "18538067 01FFFFFFFFFFFFFF"

@@ -1,5 +1,5 @@
-//! What foreign programs say: ffmpeg and mkvmerge make files that we read, ffprobe, mkvinfo and mkvmerge read what we make,
-//! and two other parsers read the same.
+//! Compares with other programs: this crate parses files of FFmpeg, mkvmerge and GStreamer; ffprobe, mkvinfo and mkvmerge
+//! read files of this crate; and two other parsers read the same frames.
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 mod common;
@@ -21,7 +21,7 @@ use common::parse_whole;
 use judge::{run, text};
 use test_judges::available;
 
-/// One frame as every judge can tell of it.
+/// A frame with the fields that every program reports.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Packet {
     track: u64,
@@ -31,7 +31,7 @@ struct Packet {
     offset: Option<u64>,
 }
 
-/// The frames of a file by us.
+/// Reads the frames of a file with this crate.
 fn by_us(file: &Path) -> (Vec<Track>, Vec<Packet>) {
     let stream = Bytes::from(std::fs::read(file).unwrap());
     let (events, end) = parse_whole(&stream);
@@ -53,7 +53,7 @@ fn packet(frame: &Frame, offset: Option<u64>) -> Packet {
     Packet { track: frame.track.get(), millis, size: frame.data.len(), key: frame.keyframe, offset }
 }
 
-/// The frames of a file by ffprobe; it counts tracks from 0, and says where an unlaced frame begins.
+/// Reads the frames of a file with ffprobe, which counts tracks from 0 and reports the position of unlaced frames.
 fn by_ffprobe(file: &Path, laced: bool) -> Vec<Packet> {
     let entries = "packet=stream_index,pts_time,size,flags,pos";
     let list = run("ffprobe", &["-v", "error", "-show_entries", entries, "-of", "csv=nk=0:p=0", text(file)]);
@@ -75,8 +75,8 @@ fn by_ffprobe(file: &Path, laced: bool) -> Vec<Packet> {
     packets.collect()
 }
 
-/// Compares our reading with ffprobe's, per track. ffprobe marks every audio packet as key, which the container need not,
-/// and names the block, not the payload, in files that mkvmerge wrote with lacing.
+/// Compares with ffprobe, per track. ffprobe marks every audio packet as key, which the container need not, and reports the
+/// block instead of the payload in files that mkvmerge wrote with lacing.
 fn same_as_ffprobe(file: &Path, laced: bool) {
     let (tracks, ours) = by_us(file);
     let theirs = by_ffprobe(file, laced);
@@ -91,7 +91,7 @@ fn same_as_ffprobe(file: &Path, laced: bool) {
     if laced {
         return;
     }
-    // The position that ffprobe names is that of the block: its payload lies a few bytes behind.
+    // ffprobe reports the position of the block; its payload starts a few bytes later.
     for packet in &theirs {
         let ours =
             ours.iter().find(|our| (our.track, our.millis, our.size) == (packet.track, packet.millis, packet.size));
@@ -100,7 +100,7 @@ fn same_as_ffprobe(file: &Path, laced: bool) {
     }
 }
 
-/// Three seconds of a test picture with B-frames and of a tone.
+/// Writes three seconds of a test picture with B-frames and of a tone.
 fn source(folder: &Path, name: &str, more: &[&str]) -> std::path::PathBuf {
     let file = folder.join(name);
     let inputs = ["-v", "error", "-y", "-f", "lavfi", "-i", "testsrc=size=160x120:rate=25:duration=3", "-f", "lavfi"];
@@ -112,7 +112,7 @@ fn source(folder: &Path, name: &str, more: &[&str]) -> std::path::PathBuf {
 const H264_AAC: [&str; 10] = ["-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-g", "25", "-c:a", "aac"];
 
 #[test]
-fn files_of_ffmpeg_parse_to_ffprobe_s_packets() {
+fn ffmpeg_files_have_the_packets_of_ffprobe() {
     if !available("files_of_ffmpeg_parse_to_ffprobe_s_packets", &["ffmpeg", "ffprobe"]) {
         return;
     }
@@ -135,7 +135,7 @@ fn files_of_ffmpeg_parse_to_ffprobe_s_packets() {
 }
 
 #[test]
-fn files_of_mkvmerge_parse_to_ffprobe_s_packets() {
+fn mkvmerge_files_have_the_packets_of_ffprobe() {
     if !available("files_of_mkvmerge_parse_to_ffprobe_s_packets", &["ffmpeg", "ffprobe", "mkvmerge"]) {
         return;
     }
@@ -156,7 +156,7 @@ fn files_of_mkvmerge_parse_to_ffprobe_s_packets() {
 }
 
 #[test]
-fn files_of_gstreamer_parse_to_ffprobe_s_packets() {
+fn gstreamer_files_have_the_packets_of_ffprobe() {
     if !available("files_of_gstreamer_parse_to_ffprobe_s_packets", &["ffmpeg", "ffprobe", "gst-launch-1.0"]) {
         return;
     }
@@ -174,7 +174,7 @@ fn files_of_gstreamer_parse_to_ffprobe_s_packets() {
 }
 
 #[test]
-fn a_track_that_the_container_compresses_is_told_and_not_written() {
+fn reports_compressed_track_and_rejects_writing_it() {
     if !available("a_track_that_the_container_compresses_is_told_and_not_written", &["ffmpeg", "mkvmerge"]) {
         return;
     }
@@ -188,7 +188,7 @@ fn a_track_that_the_container_compresses_is_told_and_not_written() {
     assert!(matches!(refused, WriterError::Encoded { number } if number.get() == 2), "{refused}");
 }
 
-/// The frames of a file by `matroska-demuxer`.
+/// Reads the frames of a file with `matroska-demuxer`.
 fn by_demuxer(file: &Bytes) -> Vec<Packet> {
     let mut file = MatroskaFile::open(Cursor::new(file)).unwrap();
     let scale = i128::from(file.info().timestamp_scale().get());
@@ -202,7 +202,7 @@ fn by_demuxer(file: &Bytes) -> Vec<Packet> {
     packets
 }
 
-/// The frames of a file by `webm-iterable`, which leaves times and lacing of groups to its user.
+/// Reads the frames of a file with `webm-iterable`, which leaves times and lacing of groups to its user.
 fn by_webm_iterable(file: &Bytes) -> Vec<Packet> {
     let mut source = &file[..];
     let mut cluster = 0;
@@ -239,13 +239,13 @@ fn by_webm_iterable(file: &Bytes) -> Vec<Packet> {
     packets
 }
 
-/// Frames without what the others do not tell: places, and the times inside a laced block.
+/// Removes what the other parsers do not report: positions, and the times inside a laced block.
 fn without_places(packets: Vec<Packet>, laced: bool) -> Vec<Packet> {
     packets.into_iter().map(|p| Packet { offset: None, millis: if laced { 0 } else { p.millis }, ..p }).collect()
 }
 
 #[test]
-fn two_other_parsers_read_the_same() {
+fn two_other_parsers_read_the_same_frames() {
     if !available("two_other_parsers_read_the_same", &["ffmpeg", "mkvmerge"]) {
         return;
     }
@@ -266,7 +266,7 @@ fn two_other_parsers_read_the_same() {
         assert!(ours.len() > 90, "{}", file.display());
         let mut demuxed = without_places(by_demuxer(&bytes), lacing);
         if file.ends_with("groups.mkv") {
-            // It does not say of a BlockGroup whether it is a key frame.
+            // It does not report whether a BlockGroup is a key frame.
             demuxed.iter_mut().zip(&ours).for_each(|(theirs, ours)| theirs.key = ours.key);
         }
         assert_eq!(ours, demuxed, "matroska-demuxer on {}", file.display());
@@ -274,7 +274,7 @@ fn two_other_parsers_read_the_same() {
     }
 }
 
-/// A file's frames as our writer writes them, a fragment at each key frame of the picture, with tags between.
+/// Writes the frames of a file with this crate: a fragment at each key frame, with tags between fragments.
 fn rewrite(file: &Path) -> Bytes {
     let stream = Bytes::from(std::fs::read(file).unwrap());
     let mut out = Chunks::new();
@@ -307,7 +307,7 @@ fn rewrite(file: &Path) -> Bytes {
 }
 
 #[test]
-fn mkvinfo_mkvmerge_and_ffmpeg_take_what_we_write_without_a_word() {
+fn mkvinfo_mkvmerge_and_ffmpeg_read_our_files_without_warnings() {
     let judges = ["ffmpeg", "ffprobe", "mkvmerge", "mkvinfo"];
     if !available("mkvinfo_mkvmerge_and_ffmpeg_take_what_we_write_without_a_word", &judges) {
         return;
@@ -326,14 +326,14 @@ fn mkvinfo_mkvmerge_and_ffmpeg_take_what_we_write_without_a_word() {
     }
 }
 
-/// Checksums of the decoded pictures.
+/// Returns the checksums of the decoded pictures.
 fn decoded(file: &Path) -> String {
     let list = run("ffmpeg", &["-v", "error", "-i", text(file), "-map", "0:v", "-f", "framemd5", "-"]);
     let sums = list.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.rsplit(',').next());
     sums.collect::<Vec<_>>().join("\n")
 }
 
-/// Three programs read all of a file and none of them warns.
+/// Checks that three programs read all of a file without a warning.
 fn no_complaint(file: &Path) {
     let dump = run("mkvinfo", &["--all", text(file)]);
     assert!(!dump.contains("(Unknown") && !dump.to_lowercase().contains("error"), "{dump}");
@@ -346,7 +346,7 @@ fn no_complaint(file: &Path) {
 }
 
 #[test]
-fn what_get_media_sent_becomes_one_file_that_plays() {
+fn merged_fragments_of_get_media_play() {
     let judges = ["ffmpeg", "ffprobe", "mkvmerge", "mkvinfo"];
     if !available("what_get_media_sent_becomes_one_file_that_plays", &judges) {
         return;
@@ -359,7 +359,7 @@ fn what_get_media_sent_becomes_one_file_that_plays() {
     );
     let fragments = fragments_of(&source);
     assert_eq!(fragments.len(), 3);
-    // As GetMedia sends them: a whole document for each fragment, absolute times.
+    // GetMedia sends a whole document for each fragment, with absolute times.
     let mut sent = Chunks::new();
     for mut fragment in fragments {
         let mut alone = Merger::new(Times::Kept);
@@ -383,7 +383,7 @@ fn what_get_media_sent_becomes_one_file_that_plays() {
     assert_eq!((from_zero.first(), from_zero.last()), (Some(&0), Some(&2960)));
 }
 
-/// A file's frames cut into fragments at the key frames.
+/// Divides the frames of a file into fragments at the key frames.
 fn fragments_of(file: &Path) -> Vec<Fragment> {
     let mut reader = FragmentReader::new(Limits::default());
     reader.push(rewrite(file));

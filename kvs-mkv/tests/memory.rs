@@ -1,4 +1,4 @@
-//! What a frame costs: no copy of its payload, hardly an allocation, and never more memory than was promised.
+//! The cost of a frame: no copy of its payload, almost no allocation, and bounded memory.
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 mod common;
@@ -21,7 +21,7 @@ fn writer() -> Writer {
     Writer::new(SegmentInfo::new([1; 16]), vec![track]).unwrap()
 }
 
-/// A stream of many frames of this size, 100 a cluster.
+/// A stream of many frames of this size, 100 per cluster.
 fn stream(size: usize) -> Bytes {
     let mut writer = writer();
     let payload = Bytes::from(vec![0x5A; size]);
@@ -45,7 +45,7 @@ fn frames(parser: &mut Parser) -> u64 {
 }
 
 #[test]
-fn a_written_block_is_a_small_header_and_the_very_payload() {
+fn written_block_is_a_header_and_the_same_payload_bytes() {
     let mut writer = writer();
     writer.start_segment();
     writer.start_cluster(Duration::ZERO).unwrap();
@@ -61,7 +61,7 @@ fn a_written_block_is_a_small_header_and_the_very_payload() {
 }
 
 #[test]
-fn a_parsed_payload_is_the_very_bytes_that_were_pushed() {
+fn parsed_payload_is_slices_of_the_pushed_bytes() {
     let stream = stream(9000);
     for piece in [stream.len(), 1400, 64 << 10] {
         let mut parser = Parser::new(Limits::default());
@@ -71,7 +71,7 @@ fn a_parsed_payload_is_the_very_bytes_that_were_pushed() {
                 let Event::Frame(frame) = event else { continue };
                 let mut expected = usize::try_from(position.payload.unwrap()).unwrap();
                 for slice in &frame.data {
-                    // The last bytes of the stream may be a piece too short to keep as it is.
+                    // The last piece of the stream may be so short that it is copied.
                     if frame.data.len() - 9000 + slice.len() >= 512 {
                         assert_eq!(slice.as_ptr(), stream[expected..].as_ptr());
                     }
@@ -89,7 +89,7 @@ fn writing_costs_less_than_one_allocation_in_fifty_frames() {
     writer.start_segment();
     writer.start_cluster(Duration::ZERO).unwrap();
     let payload = Bytes::from(vec![1; 9000]);
-    // A Bytes that was never shared allocates when it first is.
+    // A Bytes allocates when it is shared for the first time.
     drop(payload.clone());
     let allocations = measure(|| {
         for nth in 0..FRAMES {
@@ -116,7 +116,7 @@ fn parsing_costs_less_than_one_allocation_in_fifty_frames() {
 }
 
 #[test]
-fn a_frame_in_pieces_costs_one_allocation() {
+fn frame_in_pieces_costs_one_allocation() {
     let stream = stream(9000);
     drop(stream.clone());
     let allocations = measure(|| {
@@ -130,7 +130,7 @@ fn a_frame_in_pieces_costs_one_allocation() {
 }
 
 #[test]
-fn a_byte_at_a_time_costs_the_same_for_each_byte_however_large_the_element() {
+fn cost_per_byte_does_not_depend_on_size_of_element() {
     let time = |size: usize| {
         let stream = Bytes::from([head(), cluster(0), simple_block(0, &vec![7; size])].concat());
         let runs = (0..5).map(|_| {
@@ -149,7 +149,7 @@ fn a_byte_at_a_time_costs_the_same_for_each_byte_however_large_the_element() {
 }
 
 #[test]
-fn what_the_allocator_gives_stays_within_the_worst_case_for_single_bytes() {
+fn allocated_memory_stays_within_worst_case_for_single_bytes() {
     let limits = Limits::default().with_block_bytes(100_000).with_tracks_bytes(1000).with_tags_bytes(1000);
     let blocks: Vec<u8> = (0..5).flat_map(|nth| simple_block(nth, &vec![7; 99_000])).collect();
     let stream: &'static [u8] = Vec::leak([head(), cluster(0), blocks].concat());
@@ -163,12 +163,12 @@ fn what_the_allocator_gives_stays_within_the_worst_case_for_single_bytes() {
         }
     });
     let (used, worst) = (usize::try_from(used.bytes_max).unwrap(), limits.worst_case());
-    // While a frame is handed out its list exists besides what waits; it is the caller's then.
+    // A returned frame has a list of its own beside the waiting input; from then on it belongs to the caller.
     assert!(used <= worst && held <= worst, "allocated {used}, held {held}, at most {worst}");
     assert!(used <= held + held / 4 + 10_000, "allocated {used}, owned up to {held}");
 }
 
-/// Elements that make a parser wait, be it for ever.
+/// Elements that make a parser wait for more input.
 fn waiting() -> impl Strategy<Value = Vec<u8>> {
     let size = |id: Vec<u8>, size: u64| [id, (1u64 << 56 | size).to_be_bytes().to_vec()].concat();
     let ids = prop_oneof![
@@ -196,7 +196,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn no_more_is_held_than_promised_whatever_comes_in_whatever_pieces(
+    fn memory_stays_within_worst_case_for_any_input(
         parts in vec(waiting(), 0..20),
         sizes in vec(1..2000usize, 1..30),
     ) {

@@ -1,4 +1,4 @@
-//! What was written is what is read, in whatever pieces it arrives.
+//! What is written is parsed back, in any pieces.
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 mod common;
@@ -12,7 +12,7 @@ use proptest::prelude::*;
 
 use common::{parse_cut, parse_whole};
 
-/// One thing to write after the header.
+/// A call of the writer after the header.
 #[derive(Clone, Debug)]
 enum Act {
     Cluster { later: u64 },
@@ -60,7 +60,7 @@ fn tracks() -> impl Strategy<Value = Vec<Track>> {
     )
 }
 
-/// Writes all acts that are legal and returns the stream with the events that a parser must find.
+/// Performs all legal calls and returns the stream with the events that a parser must return.
 fn write(info: &SegmentInfo, tracks: &[Track], acts: Vec<Act>) -> (Bytes, Vec<Event>) {
     let mut writer = Writer::new(info.clone(), tracks.to_vec()).unwrap();
     let header = [Event::Segment(info.clone()), Event::Tracks(tracks.to_vec())];
@@ -111,7 +111,7 @@ fn write(info: &SegmentInfo, tracks: &[Track], acts: Vec<Act>) -> (Bytes, Vec<Ev
             }
         }
     }
-    // A cluster is told of at its first block or its end: the parser has not seen one that just began.
+    // The event of a cluster comes with its first block or its end, so the parser does not report one that just started.
     if matches!(events.last(), Some(Event::Cluster { .. })) {
         events.pop();
     }
@@ -122,7 +122,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(150))]
 
     #[test]
-    fn what_was_written_is_what_is_read(info in info(), tracks in tracks(), acts in vec(act(), 0..40)) {
+    fn written_streams_parse_back(info in info(), tracks in tracks(), acts in vec(act(), 0..40)) {
         let (stream, expected) = write(&info, &tracks, acts);
         let (found, end) = parse_whole(&stream);
         prop_assert_eq!(end, Ok(()));
@@ -130,7 +130,7 @@ proptest! {
     }
 
     #[test]
-    fn any_cut_of_the_stream_gives_the_same_events_and_places(
+    fn pieces_do_not_change_events_and_positions(
         info in info(),
         tracks in tracks(),
         acts in vec(act(), 0..20),
@@ -176,7 +176,7 @@ proptest! {
                 other => prop_assert!(false, "unexpected {other:?}"),
             }
         }
-        let untold = stream.len() - covered;
-        prop_assert!(untold == 0 || untold == 18, "{untold} bytes: at most a cluster that just began");
+        let unreported = stream.len() - covered;
+        prop_assert!(unreported == 0 || unreported == 18, "{unreported} bytes: at most a cluster that just started");
     }
 }

@@ -1,4 +1,4 @@
-//! What a stream may look like, and what is said of one that may not.
+//! Which streams are valid, and which errors invalid ones give.
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 mod common;
@@ -13,7 +13,7 @@ use common::{Placed, cluster, element, head, parse_cut, parse_whole, simple_bloc
 const MS: fn(u64) -> Duration = Duration::from_millis;
 const CLUSTER: [u8; 4] = [0x1F, 0x43, 0xB6, 0x75];
 
-/// Events of a stream that must be right, in one piece and byte by byte.
+/// Parses a valid stream in one piece and byte by byte.
 fn events(stream: Vec<u8>) -> Vec<Event> {
     let stream = Bytes::from(stream);
     let (found, end) = parse_whole(&stream);
@@ -23,12 +23,12 @@ fn events(stream: Vec<u8>) -> Vec<Event> {
     found.into_iter().map(|(event, ..)| event).collect()
 }
 
-/// The events behind segment and tracks.
+/// Parses a valid stream and returns the events after segment and tracks.
 fn body(stream: &[&[u8]]) -> Vec<Event> {
     events([head(), stream.concat()].concat()).split_off(2)
 }
 
-/// How a stream that must be wrong ends, the same in one piece and byte by byte.
+/// Parses an invalid stream in one piece and byte by byte, and returns its error and the number of events before it.
 fn error(stream: Vec<u8>) -> (ParseError, usize) {
     let stream = Bytes::from(stream);
     let (found, end) = parse_whole(&stream);
@@ -37,7 +37,7 @@ fn error(stream: Vec<u8>) -> (ParseError, usize) {
     (end.unwrap_err(), found.len())
 }
 
-/// What is wrong with these bytes behind the header, with the offset counted from the header's end.
+/// Returns the error of these bytes after a header, with the offset from the end of the header.
 fn wrong(stream: &[&[u8]]) -> (u64, ElementId, Problem) {
     let (error, _) = error([head(), stream.concat()].concat());
     (error.offset - head().len() as u64, error.element, error.problem)
@@ -60,7 +60,7 @@ fn block(relative: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn clusters_of_unknown_size_end_at_the_next_element_of_the_segment() {
+fn cluster_of_unknown_size_ends_at_next_child_of_segment() {
     for level_1 in ["1C53BB6B", "114D9B74", "1043A770", "1941A469"] {
         let id = u32::from_str_radix(level_1, 16).unwrap().to_be_bytes();
         let found =
@@ -70,13 +70,13 @@ fn clusters_of_unknown_size_end_at_the_next_element_of_the_segment() {
 }
 
 #[test]
-fn clusters_of_known_size_end_with_their_last_byte() {
+fn cluster_of_known_size_ends_with_its_last_byte() {
     let inside = [element(&[0xE7], &[3]), simple_block(4, b"abc")].concat();
     assert_eq!(body(&[&element(&CLUSTER, &inside)]), [at(3), frame(7, b"abc"), Event::ClusterEnd]);
 }
 
 #[test]
-fn the_id_alone_of_the_next_element_ends_a_cluster() {
+fn id_of_next_element_ends_cluster() {
     let mut parser = Parser::new(Limits::default());
     parser.push(Bytes::from([head(), cluster(1), simple_block(1, b"a")].concat()));
     while parser.next_event().unwrap().is_some() {}
@@ -89,7 +89,7 @@ fn the_id_alone_of_the_next_element_ends_a_cluster() {
 }
 
 #[test]
-fn documents_may_follow_one_another_without_an_end_between_them() {
+fn accepts_several_documents_in_a_row() {
     let one = [head(), tags("before", "1"), cluster(1), simple_block(1, b"a"), tags("after", "2")].concat();
     let found = events([one.clone(), one].concat());
     assert_eq!(found.len(), 14);
@@ -99,7 +99,7 @@ fn documents_may_follow_one_another_without_an_end_between_them() {
 }
 
 #[test]
-fn a_segment_of_known_size_may_be_followed_by_a_document() {
+fn accepts_document_after_segment_of_known_size() {
     let info = element(&[0x15, 0x49, 0xA9, 0x66], &element(&[0x7B, 0xA9], b"t"));
     let inside = [info, element(&CLUSTER, &[element(&[0xE7], &[0]), simple_block(0, b"k")].concat())].concat();
     let document = [
@@ -113,7 +113,7 @@ fn a_segment_of_known_size_may_be_followed_by_a_document() {
 }
 
 #[test]
-fn what_is_unknown_or_not_needed_is_skipped() {
+fn skips_unknown_and_unneeded_elements() {
     let void = element(&[0xEC], &[0; 300]);
     let crc = element(&[0xBF], &[1, 2, 3, 4]);
     let unknown = element(&[0x4F, 0x4F], b"new in 2040");
@@ -124,7 +124,7 @@ fn what_is_unknown_or_not_needed_is_skipped() {
 }
 
 #[test]
-fn what_is_skipped_is_not_held() {
+fn does_not_store_skipped_elements() {
     let mut parser = Parser::new(Limits::default());
     let length = 40 << 20;
     parser.push(Bytes::from(head()));
@@ -139,7 +139,7 @@ fn what_is_skipped_is_not_held() {
 }
 
 #[test]
-fn block_groups_say_key_and_duration() {
+fn block_groups_state_key_frame_and_duration() {
     let key = group(&[&block(1, 0, b"key"), &element(&[0x9B], &[40])]);
     let other = group(&[&element(&[0xFB], &[0xFF]), &block(2, 8, b"delta")]);
     let found = body(&[&cluster(1), &key, &other]);
@@ -150,10 +150,10 @@ fn block_groups_say_key_and_duration() {
 }
 
 #[test]
-fn all_kinds_of_lacing_come_apart() {
+fn separates_all_kinds_of_lacing() {
     let long = vec![7; 300];
     let payload = |sizes: &[u8]| [&[2], sizes, b"ab", &long, b"cdef"].concat();
-    // RFC 9559 section 10.3: Xiph sums bytes, EBML gives a size and differences to it.
+    // RFC 9559 §10.3: Xiph lacing sums bytes, EBML lacing states a size and differences to it.
     let xiph = payload(&[2, 255, 45]);
     let ebml = payload(&ebml_sizes(2, 300));
     let frames = |found: &[Event]| -> Vec<Bytes> {
@@ -176,14 +176,14 @@ fn all_kinds_of_lacing_come_apart() {
     assert_eq!(frames(&body(&[&cluster(0), &fixed])), ["aa", "bb", "cc"]);
 }
 
-/// The first size in one byte, the difference to the second in two.
+/// Writes the first size in one byte and the difference to the second in two.
 fn ebml_sizes(first: u8, second: u16) -> Vec<u8> {
     let difference = 0x4000 | (second - u16::from(first) + 0x1FFF);
     [&[0x80 | first][..], &difference.to_be_bytes()].concat()
 }
 
 #[test]
-fn laced_frames_follow_at_the_track_s_default_duration() {
+fn laced_frames_follow_at_default_duration_of_track() {
     let entry =
         [element(&[0xD7], &[1]), element(&[0x83], &[2]), element(&[0x23, 0xE3, 0x83], &20_000_000u32.to_be_bytes())];
     let tracks = element(&[0x16, 0x54, 0xAE, 0x6B], &element(&[0xAE], &entry.concat()));
@@ -195,7 +195,7 @@ fn laced_frames_follow_at_the_track_s_default_duration() {
 }
 
 #[test]
-fn lacing_that_does_not_fit_is_refused() {
+fn rejects_lacing_that_does_not_fit() {
     let refused = |flags: u8, payload: &[u8]| {
         let block = element(&[0xA3], &[&[0x81, 0, 0, flags], payload].concat());
         assert_eq!(wrong(&[&cluster(0), &block]), (cluster(0).len() as u64, ElementId::SIMPLE_BLOCK, Problem::Lacing));
@@ -210,7 +210,7 @@ fn lacing_that_does_not_fit_is_refused() {
 }
 
 #[test]
-fn negative_relative_timecodes_reach_back_to_zero_and_no_further() {
+fn accepts_negative_relative_timecodes_down_to_time_zero() {
     let block = |relative: i16| {
         let [high, low] = relative.to_be_bytes();
         element(&[0xA3], &[0x81, high, low, 0x80, b'x'])
@@ -221,7 +221,7 @@ fn negative_relative_timecodes_reach_back_to_zero_and_no_further() {
 }
 
 #[test]
-fn nested_tags_come_flat_and_one_group_a_tag() {
+fn returns_nested_tags_flat_and_one_group_per_tag() {
     let name = |name: &str| element(&[0x45, 0xA3], name.as_bytes());
     let inner = element(&[0x67, 0xC8], &name("inner"));
     let outer = element(&[0x67, 0xC8], &[name("outer"), inner, element(&[0x44, 0x87], b"v\0pad")].concat());
@@ -234,18 +234,18 @@ fn nested_tags_come_flat_and_one_group_a_tag() {
 }
 
 #[test]
-fn garbage_is_refused_at_its_first_bytes() {
+fn rejects_garbage_at_its_first_bytes() {
     for garbage in [&b"GIF89a, which is no Matroska"[..], &[0; 64], &[0xFF; 64], b"RIFF", b"\x00\x00\x01\xba"] {
         let (error, before) = error(garbage.to_vec());
         assert_eq!((error.offset, error.problem, before), (0, Problem::NotMatroska, 0), "{garbage:?}");
     }
     let (later, _) = error([head(), vec![0; 20]].concat());
-    let text = format!("Segment at byte {}: the bytes there are no element id and size", head().len());
+    let text = format!("Segment at byte {}: invalid element id or size", head().len());
     assert_eq!(later.to_string(), text);
 }
 
 #[test]
-fn elements_out_of_place_are_refused() {
+fn rejects_elements_out_of_place() {
     let unexpected = |within| Problem::Unexpected { within };
     let segment = [0x18, 0x53, 0x80, 0x67, 0xFF];
     assert_eq!(wrong(&[&segment]), (0, ElementId::SEGMENT, unexpected(ElementId::SEGMENT)));
@@ -259,7 +259,7 @@ fn elements_out_of_place_are_refused() {
 }
 
 #[test]
-fn what_must_be_there_is_missed() {
+fn rejects_missing_mandatory_children() {
     let missing = |child| Problem::Missing { child };
     let no_time = [&CLUSTER[..], &[0xFF]].concat();
     assert_eq!(wrong(&[&no_time, &simple_block(0, b"x")]), (0, ElementId::CLUSTER, missing(ElementId::TIMESTAMP)));
@@ -269,7 +269,7 @@ fn what_must_be_there_is_missed() {
 }
 
 #[test]
-fn sizes_are_compared_before_anything_is_held() {
+fn checks_sizes_before_storing_anything() {
     let size = |id: &[u8], size: u64| [id, &(1u64 << 56 | size).to_be_bytes()].concat();
     let too_large = |stream: &[&[u8]], limit: u64| {
         assert_eq!(wrong(stream).2, Problem::TooLarge { size: limit + 1, limit });
@@ -286,7 +286,7 @@ fn sizes_are_compared_before_anything_is_held() {
 }
 
 #[test]
-fn a_block_at_its_limit_is_read_and_one_past_is_not() {
+fn accepts_block_at_limit_and_rejects_larger_one() {
     let limits = Limits::default().with_block_bytes(1000);
     let run = |payload: usize| {
         let stream = [head(), cluster(0), simple_block(0, &vec![1; payload])].concat();
@@ -297,7 +297,7 @@ fn a_block_at_its_limit_is_read_and_one_past_is_not() {
 }
 
 #[test]
-fn counts_and_depth_are_limited() {
+fn limits_counts_and_depth() {
     let simple = |inside: &[u8]| element(&[0x67, 0xC8], inside);
     let in_tags = |tag: &[u8]| element(&[0x12, 0x54, 0xC3, 0x67], &element(&[0x73, 0x73], tag));
     let deep = |levels: usize| (0..levels).fold(Vec::new(), |inside, _| simple(&inside));
@@ -312,7 +312,7 @@ fn counts_and_depth_are_limited() {
 }
 
 #[test]
-fn children_stay_inside_their_parents() {
+fn rejects_children_past_their_parent() {
     let long = element(&CLUSTER, &[&element(&[0xE7], &[0])[..], &[0xA3, 0x90, 0x81]].concat());
     assert!(matches!(wrong(&[&long]).2, Problem::PastParent { parent: ElementId::CLUSTER, .. }));
     let entry = element(&[0x16, 0x54, 0xAE, 0x6B], &element(&[0xAE], &[0xD7, 0x84, 1]));
@@ -322,7 +322,7 @@ fn children_stay_inside_their_parents() {
 }
 
 #[test]
-fn other_documents_and_versions_are_refused() {
+fn rejects_other_document_types_and_versions() {
     let start = |child: Vec<u8>| error(element(&[0x1A, 0x45, 0xDF, 0xA3], &child)).0;
     assert_eq!(start(element(&[0x42, 0x82], b"divx")).problem, Problem::DocType);
     let version = start(element(&[0x42, 0xF7], &[2])).problem;
@@ -330,7 +330,7 @@ fn other_documents_and_versions_are_refused() {
 }
 
 #[test]
-fn an_end_inside_an_element_is_told_and_one_between_elements_is_none() {
+fn reports_end_inside_an_element_but_not_between_elements() {
     let stream = Bytes::from([head(), cluster(1), simple_block(1, b"abc"), tags("n", "v")].concat());
     let (whole, _) = parse_whole(&stream);
     let body = head().len();
@@ -348,7 +348,7 @@ fn an_end_inside_an_element_is_told_and_one_between_elements_is_none() {
 }
 
 #[test]
-fn nothing_is_held_after_an_error() {
+fn stores_nothing_after_an_error() {
     let mut parser = Parser::new(Limits::default());
     parser.push(Bytes::from(vec![0; 100_000]));
     let error = parser.next_event().unwrap_err();
@@ -358,7 +358,7 @@ fn nothing_is_held_after_an_error() {
 }
 
 #[test]
-fn a_block_of_unknown_size_is_refused_even_when_as_many_bytes_follow() {
+fn rejects_block_of_unknown_size_with_any_input_after_it() {
     let stream = [head(), cluster(0), simple_block(0, b"x"), [&[0xA3, 0xFF, 0x81, 0, 0, 0][..], &[1; 300]].concat()];
     let (error, before) = error(stream.concat());
     assert_eq!((error.element, error.problem, before), (ElementId::SIMPLE_BLOCK, Problem::UnknownSize, 4));

@@ -1,6 +1,6 @@
-//! A bounded reader of bits and Exp-Golomb codes, and the removal of emulation prevention.
+//! Reading and writing bits and Exp-Golomb codes, and removing emulation prevention bytes.
 
-/// Reads bits, highest first; every read past the end is `None`.
+/// Reads bits, the highest first; a read past the end returns `None`.
 #[derive(Clone, Debug)]
 pub(crate) struct BitReader<'a> {
     data: &'a [u8],
@@ -12,22 +12,22 @@ impl<'a> BitReader<'a> {
         Self { data, at: 0 }
     }
 
-    /// Bits read so far.
+    /// Returns the number of bits read so far.
     pub(crate) const fn position(&self) -> usize {
         self.at
     }
 
-    /// Bits that are left.
+    /// Returns the number of unread bits.
     pub(crate) const fn left(&self) -> usize {
         self.data.len().saturating_mul(8).saturating_sub(self.at)
     }
 
-    /// One bit.
+    /// Reads one bit.
     pub(crate) fn flag(&mut self) -> Option<bool> {
         self.bits(1).map(|bit| bit == 1)
     }
 
-    /// The next `count` bits, at most 32.
+    /// Reads `count` bits, at most 32, as a number.
     pub(crate) fn bits(&mut self, count: u32) -> Option<u32> {
         debug_assert!(count <= 32, "a read is at most 32 bits");
         let mut value = 0u64;
@@ -39,7 +39,7 @@ impl<'a> BitReader<'a> {
         u32::try_from(value).ok()
     }
 
-    /// Passes over `count` bits.
+    /// Skips `count` bits.
     pub(crate) fn skip(&mut self, count: usize) -> Option<()> {
         if count > self.left() {
             return None;
@@ -48,11 +48,12 @@ impl<'a> BitReader<'a> {
         Some(())
     }
 
-    /// An unsigned Exp-Golomb code (H.264 9.1).
+    /// Reads an unsigned Exp-Golomb code (H.264 9.1).
     pub(crate) fn ue(&mut self) -> Option<u32> {
         let mut zeros = 0;
         while !self.flag()? {
             zeros += 1;
+            // The largest value, 2^32 − 2, has 31 leading zeros; more are damage.
             if zeros > 31 {
                 return None;
             }
@@ -61,20 +62,20 @@ impl<'a> BitReader<'a> {
         (1u32 << zeros).wrapping_sub(1).checked_add(suffix)
     }
 
-    /// A signed Exp-Golomb code (H.264 9.1.1).
+    /// Reads a signed Exp-Golomb code (H.264 9.1.1).
     pub(crate) fn se(&mut self) -> Option<i32> {
         let code = i64::from(self.ue()?);
         let magnitude = (code + 1) / 2;
         i32::try_from(if code % 2 == 1 { magnitude } else { -magnitude }).ok()
     }
 
-    /// Moves to the next byte border.
+    /// Skips to the next byte boundary.
     pub(crate) fn align(&mut self) -> Option<()> {
         self.skip((8 - self.at % 8) % 8)
     }
 }
 
-/// The bytes of a NAL unit without its emulation prevention: `00 00 03` stands for `00 00` (H.264 7.4.1, H.265 7.4.2).
+/// Returns the bytes of a NAL unit without emulation prevention: `00 00 03` becomes `00 00` (H.264 7.4.1, H.265 7.4.2).
 pub(crate) fn without_emulation_prevention(nal: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(nal.len());
     let mut zeros = 0;
@@ -89,7 +90,7 @@ pub(crate) fn without_emulation_prevention(nal: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Writes bits, highest first.
+/// Writes bits, the highest first.
 #[derive(Debug, Default)]
 pub(crate) struct BitWriter {
     bytes: Vec<u8>,
@@ -101,7 +102,7 @@ impl BitWriter {
     pub(crate) fn bits(&mut self, value: u32, count: u32) {
         for shift in (0..count).rev() {
             let bit = u8::try_from(value >> shift & 1).unwrap_or_default();
-            if self.used.is_multiple_of(8) {
+            if self.used % 8 == 0 {
                 self.bytes.push(0);
             }
             if let Some(last) = self.bytes.last_mut() {
@@ -121,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn exp_golomb_codes_match_the_table_of_the_standard() {
+    fn reads_exp_golomb_codes_of_the_standard() {
         // 1 010 011 00100 00101 -> 0 1 2 3 4
         let data = [0b1010_0110, 0b0100_0010, 0b1000_0000];
         let mut reader = BitReader::new(&data);
@@ -133,19 +134,19 @@ mod tests {
     }
 
     #[test]
-    fn reading_past_the_end_is_refused() {
+    fn rejects_reads_past_end() {
         let mut reader = BitReader::new(&[0xff]);
         assert_eq!((reader.bits(8), reader.bits(1), reader.skip(1)), (Some(0xff), None, None));
         assert_eq!(BitReader::new(&[0; 8]).ue(), None);
     }
 
     #[test]
-    fn emulation_prevention_goes_even_when_it_repeats() {
+    fn removes_repeated_emulation_prevention() {
         assert_eq!(without_emulation_prevention(&[0, 0, 3, 0, 0, 3, 1, 0, 3]), [0, 0, 0, 0, 1, 0, 3]);
     }
 
     #[test]
-    fn written_bits_read_back() {
+    fn written_bits_round_trip() {
         let mut writer = BitWriter::default();
         writer.bits(0b10, 2);
         writer.bits(0x1234, 16);

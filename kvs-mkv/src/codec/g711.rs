@@ -1,20 +1,20 @@
-//! G.711: A-law and mu-law, carried as `A_MS/ACM` with a WAVEFORMATEX.
+//! G.711: A-law and mu-law, stored as `A_MS/ACM` with a WAVEFORMATEX.
 
 pub use super::wave_format::{WaveFormat, WaveFormatError};
 use crate::{CodecId, Track, TrackKind, TrackNumber};
 
-/// Which of the two laws.
+/// The companding law.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "G.711 has two")]
 pub enum Law {
-    /// A-law: Europe and most of the world.
+    /// A-law: most of the world.
     A,
     /// Mu-law: North America and Japan.
     Mu,
 }
 
 impl Law {
-    /// `wFormatTag` of the WAVEFORMATEX.
+    /// Returns `wFormatTag` of the WAVEFORMATEX.
     #[must_use]
     pub const fn format_tag(self) -> u16 {
         match self {
@@ -23,7 +23,7 @@ impl Law {
         }
     }
 
-    /// The law that a format tag stands for.
+    /// Returns the law of a format tag; `None` for other codecs.
     #[must_use]
     pub const fn from_format_tag(tag: u16) -> Option<Self> {
         match tag {
@@ -34,15 +34,15 @@ impl Law {
     }
 }
 
-/// The WAVEFORMATEX of G.711: eight bits a sample, a block of one byte a channel.
+/// Builds the WAVEFORMATEX of G.711: eight bits per sample, a block of one byte per channel.
 #[must_use]
 pub const fn wave_format(law: Law, sampling_frequency: u32, channels: u16) -> WaveFormat {
     WaveFormat::new(law.format_tag(), channels, sampling_frequency, 8)
 }
 
-/// An audio track ready for the writer: one codec id, one WAVEFORMATEX and one sampling that say the same.
+/// Builds an audio track for the writer: codec id, WAVEFORMATEX and sample format.
 ///
-/// The service's own producers take one or two channels and 8,000 to 192,000 Hz; 8,000 Hz mono is what everything plays.
+/// The producer SDK for C accepts one or two channels and 8,000 to 192,000 Hz; 8,000 Hz mono plays everywhere.
 ///
 /// ```
 /// use kvs_mkv::TrackNumber;
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn formats_survive_the_way_there_and_back() {
+    fn wave_formats_round_trip() {
         for law in [Law::A, Law::Mu] {
             let format = wave_format(law, 16_000, 2);
             assert_eq!(WaveFormat::parse(&format.to_bytes()), Ok(format));
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_sdks_in_c_write_is_read() {
+    fn parses_formats_of_the_c_sdks() {
         let mono = |bits| WaveFormat::new(6, 1, 8000, bits);
         let c = hex!("0600 0100 401f0000 e8030000 0100 0000 0000");
         let embedded = hex!("0600 0100 401f0000 401f0000 0000 0800");

@@ -1,18 +1,18 @@
-//! PCM: samples as they are, interleaved. Browsers and so the service's console do not play it; GetMedia gives it back.
+//! PCM: interleaved samples without compression. GetMedia returns it, but browsers, and so the console, do not play it.
 
 use crate::{CodecId, Track, TrackKind, TrackNumber};
 
-/// The order of the bytes of a sample.
+/// Byte order of samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "bytes have two orders")]
 pub enum ByteOrder {
-    /// The lowest first: what nearly everything gives.
+    /// Little endian: what almost every source produces.
     Little,
-    /// The highest first.
+    /// Big endian.
     Big,
 }
 
-/// An audio track of signed integers (unsigned for eight bits, by Matroska's rule), ready for the writer.
+/// Builds an audio track for the writer: signed integers, or unsigned ones for eight bits (Matroska codec mappings).
 ///
 /// ```
 /// use kvs_mkv::TrackNumber;

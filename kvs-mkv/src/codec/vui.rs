@@ -12,7 +12,7 @@ pub struct FrameRate {
     pub seconds: u64,
 }
 
-/// How samples become colours.
+/// How samples become colors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct VideoSignal {

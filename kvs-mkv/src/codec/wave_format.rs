@@ -1,4 +1,4 @@
-//! WAVEFORMATEX: 18 bytes, little endian, the codec private data of `A_MS/ACM`.
+//! WAVEFORMATEX, the codec private data of `A_MS/ACM`: 18 bytes, little endian.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -12,22 +12,22 @@ pub struct WaveFormat {
     pub channels: u16,
     /// `nSamplesPerSec` in Hz.
     pub sampling_frequency: u32,
-    /// `wBitsPerSample`; 0 where the writer did not say.
+    /// `wBitsPerSample`; 0 if the writer did not state it.
     pub bits: u16,
 }
 
-/// A WAVEFORMATEX too short to hold its fields.
+/// A WAVEFORMATEX that is too short.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a WAVEFORMATEX has at least {needed} bytes, not {len}")]
+#[error("WAVEFORMATEX has {len} bytes, at least {needed} are needed")]
 #[non_exhaustive]
 pub struct WaveFormatError {
-    /// What there is.
+    /// Its size in bytes.
     pub len: usize,
-    /// What is needed.
+    /// Smallest size in bytes.
     pub needed: usize,
 }
 
-/// Up to the bits of a sample; `cbSize` and what it counts may be missing.
+/// Bytes up to `wBitsPerSample`; `cbSize` and the extension may be missing.
 const NEEDED: usize = 16;
 
 impl WaveFormat {
@@ -35,7 +35,10 @@ impl WaveFormat {
         Self { tag, channels, sampling_frequency, bits }
     }
 
-    /// Reads the format, without a check of the fields that follow from others: the SDKs in C fill them differently.
+    /// Parses a WAVEFORMATEX.
+    ///
+    /// Fields that follow from others (`nAvgBytesPerSec`, `nBlockAlign`) are not checked: the producer SDK for C and the
+    /// embedded one fill them differently.
     ///
     /// # Errors
     /// [`WaveFormatError`] for fewer than 16 bytes.
@@ -51,7 +54,7 @@ impl WaveFormat {
         })
     }
 
-    /// The 18 bytes, with block and rate as they follow from the fields and no extension.
+    /// Returns the 18 bytes, with `nAvgBytesPerSec` and `nBlockAlign` computed and no extension.
     #[must_use]
     pub fn to_bytes(&self) -> Bytes {
         let block = self.channels.saturating_mul(self.bits.div_ceil(8));

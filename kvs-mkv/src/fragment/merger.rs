@@ -1,4 +1,4 @@
-//! From fragments to one file that plays.
+//! Writing fragments as one playable file.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,12 +8,12 @@ use crate::{Chunks, SegmentInfo, Track, WriteError, Writer, WriterError};
 
 /// Writes the fragments of a session as one playable Matroska segment.
 ///
-/// GetMedia repeats the header in front of every fragment, and few players go on at the second one. The merger writes it
-/// once, as long as a fragment continues the one before: the same tracks, the same time unit, and a time after the start
-/// of the fragment before. A fragment that does not begins a new segment, and [`Merged::joined`] says why: a caller that
-/// wants files that play everywhere then begins a new file, since the bytes are a complete document from there on.
+/// GetMedia repeats the header before every fragment, and few players continue at the second header. The merger writes the
+/// header once, as long as each fragment continues the one before: same tracks, same timecode unit, and a later time.
+/// Otherwise the fragment starts a new segment, and [`Merged::joined`] states why. From there on the bytes are a complete
+/// document, so a caller that wants files for every player can start a new file.
 ///
-/// Tags of the producer stay with their fragment; those of the service are left out. Payloads are not copied.
+/// Tags of the producer stay with their fragment; tags of the service are left out. Payloads are not copied.
 ///
 /// ```
 /// use std::time::Duration;
@@ -38,35 +38,35 @@ pub struct Merger {
     failed: bool,
 }
 
-/// What becomes of times.
+/// How the merger treats times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Times {
-    /// Each segment begins at zero, so that players show a sensible position.
+    /// Each segment starts at zero, so that players show a useful position.
     FromZero,
-    /// As they are in the fragments: with absolute timecodes, since the epoch.
+    /// Times stay as in the fragments; with absolute timecodes they count from the Unix epoch.
     Kept,
 }
 
-/// The segment that is being written.
+/// The current segment.
 #[derive(Debug)]
 struct Current {
     writer: Writer,
     tracks: Arc<[Track]>,
     unit: Duration,
-    /// What is taken off every time.
+    /// Subtracted from every time.
     origin: Duration,
     /// Timecode of the last fragment.
     last: Duration,
 }
 
-/// The bytes of one more fragment, and how it follows the one before.
+/// The bytes of a fragment, and how it follows the one before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Merged {
-    /// Whether it went on or began a new segment.
+    /// Whether it continues the segment or starts a new one.
     pub joined: Joined,
-    /// What to append to the file; where a new segment began, what a new file begins with.
+    /// The bytes to append to the file. If a segment starts, a new file can start with them.
     pub bytes: Chunks,
 }
 
@@ -74,30 +74,30 @@ pub struct Merged {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Joined {
-    /// It is the first one, and begins a segment.
+    /// It is the first one and starts a segment.
     First,
-    /// It goes on in the same segment.
+    /// It continues the segment.
     Continued,
-    /// A new segment: its tracks or its time unit are others.
+    /// It starts a segment, because its tracks or its timecode unit are different.
     OtherTracks,
-    /// A new segment: it is not later than the fragment before.
+    /// It starts a segment, because it is not later than the fragment before.
     NotLater,
-    /// A new segment: the fragment before could not be written.
+    /// It starts a segment, because the fragment before could not be written.
     AfterError,
 }
 
 impl Merger {
-    /// A merger before the first fragment.
+    /// Creates a merger before the first fragment.
     #[must_use]
     pub const fn new(times: Times) -> Self {
         Self { times, current: None, failed: false }
     }
 
-    /// The bytes of one more fragment.
+    /// Returns the bytes of the next fragment.
     ///
     /// # Errors
-    /// A fragment without frames, and what [`Writer`] refuses: track settings outside its layout, a frame too far from its
-    /// cluster or of a track that is not declared. The next fragment then begins a new segment.
+    /// [`MergeError`] for a fragment without frames and for what [`Writer`] rejects: track settings outside its layout, a frame
+    /// too far from its cluster, a frame of an undeclared track. The next fragment then starts a new segment.
     pub fn fragment(&mut self, fragment: Fragment) -> Result<Merged, MergeError> {
         if fragment.frames.is_empty() {
             return Err(MergeError::NoFrames { at: fragment.at });
@@ -146,7 +146,7 @@ impl Current {
         self.last = fragment.at;
         bytes.push(self.writer.start_cluster(fragment.at.saturating_sub(self.origin))?);
         for mut frame in fragment.frames {
-            // Never below the origin: no later fragment reaches back before the first one.
+            // Saturating: a damaged fragment may have a frame before the origin.
             frame.pts = frame.pts.saturating_sub(self.origin);
             bytes.append(self.writer.block(frame)?);
         }
@@ -157,7 +157,7 @@ impl Current {
     }
 }
 
-/// The header of the merged segment: identity and unit of the source, named as ours.
+/// Returns the header of the merged segment: identity and timecode unit of the source, written by this crate.
 fn info(source: &SegmentInfo) -> SegmentInfo {
     let uid = if source.uid == [0; 16] { UID_OF_NAMELESS } else { source.uid };
     let mut info = SegmentInfo::new(uid).with_timecode_scale(source.timecode_scale);
@@ -167,25 +167,25 @@ fn info(source: &SegmentInfo) -> SegmentInfo {
     info
 }
 
-/// For sources without a uid: a Segment of ours has one, and a merger has no chance to draw one from.
+/// For sources without a uid: the writer requires one, and the merger has no source of randomness.
 const UID_OF_NAMELESS: [u8; 16] = *b"kvs-mkv merged\0\x01";
-/// The longest title the writer takes.
+/// The longest title that the writer accepts.
 const TITLE_BYTES: usize = 126;
 
-/// Why a fragment cannot be written.
+/// A fragment that cannot be written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MergeError {
-    /// There is nothing to write: the service reported an error instead of media.
-    #[error("the fragment at {at:?} has no frames")]
+    /// The fragment has no frames: the service reported an error instead of media.
+    #[error("fragment at {at:?} has no frames")]
     NoFrames {
-        /// Its timecode.
+        /// Timecode of the fragment.
         at: Duration,
     },
     /// The tracks cannot be written.
-    #[error("the tracks cannot be written: {0}")]
+    #[error("failed to write the header of a new segment")]
     Header(#[from] WriterError),
     /// A frame or the cluster cannot be written.
-    #[error("the fragment cannot be written: {0}")]
+    #[error("failed to write the fragment")]
     Write(#[from] WriteError),
 }

@@ -1,4 +1,4 @@
-//! What the service says about a fragment, read from its tags.
+//! What the service states about a fragment, read from its tags.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -7,10 +7,10 @@ use kvs_types::{ErrorId, tag_names};
 
 use crate::{FragmentNumber, Tag};
 
-/// What the service says about a fragment in the tags around it.
+/// What the service states about a fragment in the tags around it.
 ///
-/// GetMedia and GetMediaForFragmentList write them; the API references spell two of the names differently, and both
-/// spellings are read: <https://docs.aws.amazon.com/kinesisvideostreams/latest/dg/API_dataplane_GetMedia.html>.
+/// GetMedia and GetMediaForFragmentList write these tags. The API references spell two of the names differently, so both
+/// spellings are accepted: <https://docs.aws.amazon.com/kinesisvideostreams/latest/dg/API_dataplane_GetMedia.html>.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
@@ -25,37 +25,37 @@ use crate::{FragmentNumber, Tag};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FragmentMetadata {
-    /// The number the service gave it.
+    /// The fragment number.
     pub number: Option<FragmentNumber>,
-    /// When the service began to receive it.
+    /// When the service received the start of the fragment.
     pub server_timestamp: Option<SystemTime>,
-    /// When the producer stamped it. Fragments sent with relative timecodes have their absolute time here only.
+    /// The producer's time of the fragment. For fragments with relative timecodes this is the only absolute time.
     pub producer_timestamp: Option<SystemTime>,
-    /// How far behind the live edge it is; zero at the edge.
+    /// How far the fragment is behind the live edge; zero at the edge.
     pub behind_now: Option<Duration>,
-    /// Where the next GetMedia has to go on to continue after this fragment.
+    /// With this token the next GetMedia continues after this fragment.
     pub continuation_token: Option<String>,
-    /// Why the stream ends here, where the service says so inside a successful response.
+    /// Why the stream ends here, if the service states it inside a successful response.
     pub fault: Option<ServiceFault>,
-    /// Service tags that this crate does not know or whose value it cannot read.
+    /// Service tags with an unknown name or an unreadable value.
     pub unread: Vec<Tag>,
 }
 
-/// An error that the service reports inside a response that began as a success.
+/// An error that the service reports inside a response that started successfully.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ServiceFault {
-    /// The number of the error: 3002, 4000, 4500 to 4506, 5000, ...
+    /// The error id: 3002, 4000, 4500 to 4506, 5000, ...
     pub id: Option<ErrorId>,
-    /// Its name, where one was sent.
+    /// The error code, if there is one.
     pub code: Option<String>,
-    /// A text for people, where one was sent.
+    /// The message for people, if there is one.
     pub message: Option<String>,
 }
 
 impl fmt::Display for ServiceFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the service reports an error")?;
+        f.write_str("service reported an error")?;
         if let Some(id) = self.id {
             write!(f, " {}", id.0)?;
         }
@@ -67,9 +67,9 @@ impl fmt::Display for ServiceFault {
 }
 
 impl FragmentMetadata {
-    /// Takes in a tag and says whether it is one of the service's own.
+    /// Reads a tag of the service; returns `false` for a tag of the producer.
     ///
-    /// Names that begin with `AWS_KINESISVIDEO` are the service's, but for those a producer sends.
+    /// Names that start with `AWS_KINESISVIDEO` belong to the service, except for the ones that producers send.
     pub fn read(&mut self, tag: &Tag) -> bool {
         let name = tag.name.as_str();
         if !name.starts_with(tag_names::SERVICE_PREFIX) || tag_names::FROM_PRODUCERS.contains(&name) {
@@ -81,7 +81,7 @@ impl FragmentMetadata {
         true
     }
 
-    /// `None` where name or value is not understood.
+    /// Returns `None` if the name is unknown or the value cannot be read.
     fn take(&mut self, name: &str, value: &str) -> Option<()> {
         match name {
             tag_names::FRAGMENT_NUMBER => self.number = Some(value.parse().ok()?),
@@ -95,7 +95,7 @@ impl FragmentMetadata {
             tag_names::CONTINUATION_TOKEN => self.continuation_token = Some(value.to_owned()),
             tag_names::ERROR_ID => {
                 let id = value.parse().ok().map(ErrorId);
-                // An id that is no number is still an error.
+                // An id that is not a number still means that the stream failed.
                 self.fault.get_or_insert_default().id = id;
                 id?;
             }
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn both_spellings_of_the_timestamps_are_read() {
+    fn accepts_both_spellings_of_timestamps() {
         let one = read(&[("SERVER_TIMESTAMP", "1.126"), ("PRODUCER_TIMESTAMP", "2.5")]);
         let two = read(&[("SERVER_SIDE_TIMESTAMP", "1.126"), ("PRODUCER_SIDE_TIMESTAMP", "2.5")]);
         assert_eq!((one.server_timestamp, one.producer_timestamp), (epoch(1126), epoch(2500)));
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn what_getmedia_was_seen_to_send_is_read() {
+    fn reads_tags_captured_from_getmedia() {
         let number = "91343852333181432392682062607743920146159169392";
         let metadata = read(&[
             ("FRAGMENT_NUMBER", number),
@@ -164,11 +164,11 @@ mod tests {
     }
 
     #[test]
-    fn errors_in_the_body_are_seen_in_both_spellings() {
+    fn accepts_both_spellings_of_errors() {
         let fault = read(&[("ERROR_ID", "4000"), ("ERROR_CODE", "gone")]).fault.unwrap();
         assert_eq!(
             (fault.id, fault.to_string().as_str()),
-            (Some(ErrorId(4000)), "the service reports an error 4000 gone")
+            (Some(ErrorId(4000)), "service reported an error 4000 gone")
         );
         let fault = read(&[("EXCEPTION_ERROR_CODE", "c"), ("EXCEPTION_MESSAGE", "m")]).fault.unwrap();
         assert_eq!((fault.code.as_deref(), fault.message.as_deref()), (Some("c"), Some("m")));
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_kept() {
+    fn keeps_unreadable_tags() {
         let odd = [
             ("SERVER_TIMESTAMP", "yesterday"),
             ("SERVER_TIMESTAMP", "-1"),
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_producer_s_marks_are_not_the_service_s_words() {
+    fn ignores_reserved_tags_of_producers() {
         for name in tag_names::FROM_PRODUCERS {
             assert!(!FragmentMetadata::default().read(&Tag::new(name, "")));
         }

@@ -1,8 +1,9 @@
-//! Fragments: what the service stores and hands out, one cluster with the tags that belong to it.
+//! Fragments: what the service stores and returns. A fragment is one cluster with its tags.
 //!
-//! [`FragmentReader`] turns the bytes of GetMedia, GetMediaForFragmentList or a saved file into [`Fragment`]s,
-//! [`FragmentMetadata`] is what the service says about one, and [`Merger`] makes one playable file of many.
+//! [`FragmentReader`] reads [`Fragment`]s from the bytes of GetMedia, GetMediaForFragmentList or a saved file.
+//! [`FragmentMetadata`] is what the service states about a fragment. [`Merger`] writes many fragments as one playable file.
 
+mod error;
 mod merger;
 mod metadata;
 mod reader;
@@ -11,36 +12,37 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use error::FragmentError;
 pub use merger::{Joined, MergeError, Merged, Merger, Times};
 pub use metadata::{FragmentMetadata, ServiceFault};
-pub use reader::{FragmentError, FragmentReader};
+pub use reader::FragmentReader;
 
 use crate::{Frame, SegmentInfo, Tag, Track};
 
-/// One fragment: a cluster's frames, its tags and what the service says about it.
+/// A fragment: the frames of a cluster, its tags and what the service states about it.
 ///
-/// Cloning copies no payload.
+/// Cloning does not copy the payload.
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Fragment {
-    /// The segment it came in.
+    /// The header of its segment.
     pub segment: SegmentInfo,
-    /// The tracks of that segment; shared by all fragments of one segment.
+    /// The tracks of its segment; all fragments of a segment share them.
     pub tracks: Arc<[Track]>,
-    /// The producer's tags in front of the segment's first cluster.
+    /// The producer's tags before the first cluster of the segment.
     pub segment_tags: Vec<Tag>,
-    /// What the service says: number, timestamps, where to go on, what went wrong.
+    /// What the service states: number, timestamps, continuation token, error.
     pub metadata: FragmentMetadata,
-    /// The producer's own tags, in the order they came; its marks for the service among them.
+    /// The producer's tags in the order of the stream, including those that control the service.
     pub tags: Vec<Tag>,
-    /// The cluster's timecode: since the epoch where the producer sent absolute ones, else since its own start.
+    /// The timecode of the cluster: since the Unix epoch if the producer sent absolute timecodes, else since its start.
     pub at: Duration,
-    /// The frames in the order of the stream. None where the service reports an error instead of media.
+    /// The frames in the order of the stream; empty if the service reports an error instead of media.
     pub frames: Vec<Frame>,
 }
 
 impl Fragment {
-    /// An empty fragment of this segment that begins at `at`.
+    /// Creates a fragment without frames that starts at `at`.
     #[must_use]
     pub fn new(segment: SegmentInfo, tracks: impl Into<Arc<[Track]>>, at: Duration) -> Self {
         Self {
@@ -54,19 +56,19 @@ impl Fragment {
         }
     }
 
-    /// Payload bytes of all frames.
+    /// Returns the number of payload bytes of all frames.
     #[must_use]
     pub fn payload_bytes(&self) -> usize {
         self.frames.iter().map(|frame| frame.data.len()).sum()
     }
 
-    /// The earliest time in it.
+    /// Returns the earliest time of the cluster and its frames.
     fn earliest(&self) -> Duration {
         self.frames.iter().map(|frame| frame.pts).fold(self.at, Duration::min)
     }
 }
 
-/// Shows how many frames there are, not the frames.
+/// Shows the number of frames instead of the frames.
 impl fmt::Debug for Fragment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Fragment")

@@ -1,4 +1,4 @@
-//! From bytes to fragments.
+//! Reading fragments from a stream.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,24 +6,24 @@ use std::time::Duration;
 use bytes::Bytes;
 use kvs_types::tag_names;
 
-use super::{Fragment, FragmentMetadata};
-use crate::{Event, Frame, Limits, ParseError, Parser, SegmentInfo, Tag, Track};
+use super::{Fragment, FragmentError, FragmentMetadata};
+use crate::{Event, Frame, Limits, Parser, SegmentInfo, Tag, Track};
 
-/// Reads a stream of fragments that arrives piece by piece.
+/// Reads fragments from a stream that arrives in pieces.
 ///
-/// Tags after a cluster belong to it, tags in front of the first cluster to the segment. A fragment is complete, and
-/// given out, as early as the bytes allow:
+/// Tags after a cluster belong to it, tags before the first cluster to the segment. A fragment is returned as soon as it is
+/// complete:
 ///
-/// - at the service's continuation token, which GetMedia writes last;
-/// - at the producer's end-of-fragment mark, in a stream that did not come from the service;
-/// - at the next cluster or the next document's first bytes;
-/// - at the end of the stream, by [`finish`](Self::finish).
+/// - at the continuation token of the service, which GetMedia writes last;
+/// - at the end-of-fragment mark of the producer, in a stream that does not come from the service;
+/// - at the next cluster, or the first bytes of the next document;
+/// - at the end of the stream, from [`finish`](Self::finish).
 ///
-/// An error that the service reports inside the stream comes out as a fragment with
-/// [`metadata.fault`](FragmentMetadata::fault), without frames if there were none.
+/// An error that the service reports inside the stream is returned as a fragment with
+/// [`metadata.fault`](FragmentMetadata::fault), which may have no frames.
 ///
-/// Memory: the frames of one open fragment, as slices of what was pushed, within [`Limits::fragment_bytes`],
-/// [`Limits::fragment_frames`] and [`Limits::fragment_tags`], and what its [`Parser`] holds.
+/// Memory: the frames of the current fragment, as slices of the pushed pieces, within [`Limits::fragment_bytes`],
+/// [`Limits::fragment_frames`] and [`Limits::fragment_tags`], and the memory of its [`Parser`].
 ///
 /// ```
 /// use std::time::Duration;
@@ -50,13 +50,13 @@ pub struct FragmentReader {
     segment: SegmentInfo,
     tracks: Arc<[Track]>,
     segment_tags: Vec<Tag>,
-    /// Service tags in front of a cluster.
+    /// Service tags before a cluster.
     ahead: FragmentMetadata,
-    /// Producer tags behind an end-of-fragment mark, which belong to the next cluster.
+    /// Producer tags after an end-of-fragment mark, which belong to the next cluster.
     tags_ahead: Vec<Tag>,
-    /// Bytes of all tags that are kept.
+    /// Bytes of all kept tags.
     tag_bytes: usize,
-    /// Whether the segment had a cluster.
+    /// Whether the segment has had a cluster.
     clusters: bool,
     open: Option<Open>,
     phase: Phase,
@@ -80,7 +80,7 @@ enum Phase {
 }
 
 impl FragmentReader {
-    /// A reader at the start of a stream.
+    /// Creates a reader at the start of a stream.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         Self {
@@ -98,17 +98,17 @@ impl FragmentReader {
         }
     }
 
-    /// Takes the next piece of the stream, of any length; ignored after an error and after [`finish`](Self::finish).
+    /// Appends the next piece of the stream, of any length; ignored after an error and after [`finish`](Self::finish).
     pub fn push(&mut self, bytes: Bytes) {
         if matches!(self.phase, Phase::Reading) {
             self.parser.push(bytes);
         }
     }
 
-    /// The next complete fragment, or `None` when more bytes are needed.
+    /// Returns the next complete fragment, or `None` if more bytes are needed.
     ///
     /// # Errors
-    /// The first thing in the stream that is not Matroska or passes a limit; from then on always the same.
+    /// [`FragmentError`] if the stream is not Matroska or exceeds a limit; every later call returns the same error.
     pub fn next_fragment(&mut self) -> Result<Option<Fragment>, FragmentError> {
         match &self.phase {
             Phase::Reading => {}
@@ -125,11 +125,11 @@ impl FragmentReader {
         }
     }
 
-    /// Says that the stream ends here; gives out what is still there, one fragment a call, and then `None`.
+    /// Ends the stream and returns the remaining fragments, one per call, and then `None`.
     ///
     /// # Errors
-    /// As [`next_fragment`](Self::next_fragment), and [`FragmentError::Unfinished`] with what there is of the last
-    /// fragment where the stream ends inside an element.
+    /// The errors of [`next_fragment`](Self::next_fragment), and [`FragmentError::Unfinished`] if the stream ends inside an
+    /// element.
     pub fn finish(&mut self) -> Result<Option<Fragment>, FragmentError> {
         if let Some(fragment) = self.next_fragment()? {
             return Ok(Some(fragment));
@@ -145,7 +145,7 @@ impl FragmentReader {
         }
     }
 
-    /// Bytes kept in memory right now: the open fragment and input that waits.
+    /// Returns the memory in use, in bytes: the current fragment and waiting input.
     #[must_use]
     pub fn held(&self) -> usize {
         let open = self.open.as_ref().map_or(0, |open| {
@@ -157,12 +157,11 @@ impl FragmentReader {
     fn read(&mut self) -> Result<Option<Fragment>, FragmentError> {
         loop {
             let next = self.parser.next_event();
-            // A document that ended is complete, whatever stands behind it.
-            if !matches!(next, Ok(Some(_)))
-                && self.parser.is_between_documents()
-                && let Some(complete) = self.close()
-            {
-                return Ok(Some(complete));
+            // A fragment whose document has ended is complete, even if what follows is damaged.
+            if !matches!(next, Ok(Some(_))) && self.parser.is_between_documents() {
+                if let Some(complete) = self.close() {
+                    return Ok(Some(complete));
+                }
             }
             let Some(event) = next? else { return Ok(None) };
             if let Some(fragment) = self.on_event(event)? {
@@ -255,60 +254,11 @@ impl FragmentReader {
         }
         let ends = metadata.continuation_token.is_some() && !token_before;
         let failed = metadata.fault.is_some() && !fault_before;
-        // Between the mark and the next document the service still writes its own tags.
+        // In a stream of the service the mark is not the end: the service writes its own tags after it.
         let marked = marked && metadata.number.is_none();
         if failed && self.open.is_none() {
             self.open(Duration::ZERO);
         }
         Ok(if ends || failed || marked { self.close() } else { None })
     }
-}
-
-/// Why a stream of fragments cannot be read on.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum FragmentError {
-    /// The bytes are not the Matroska they should be.
-    #[error(transparent)]
-    Parse(#[from] ParseError),
-    /// A fragment has more payload than [`Limits::fragment_bytes`].
-    #[error("the fragment at {at:?} has {bytes} bytes or more, at most {limit} allowed")]
-    TooLarge {
-        /// Its timecode.
-        at: Duration,
-        /// Bytes so far.
-        bytes: usize,
-        /// Bytes allowed.
-        limit: usize,
-    },
-    /// A fragment has more frames than [`Limits::fragment_frames`].
-    #[error("the fragment at {at:?} has more than {limit} frames")]
-    TooManyFrames {
-        /// Its timecode.
-        at: Duration,
-        /// Frames allowed.
-        limit: usize,
-    },
-    /// A fragment or a segment has more tags than [`Limits::fragment_tags`].
-    #[error("more than {limit} tags belong to one fragment")]
-    TooManyTags {
-        /// Tags allowed.
-        limit: usize,
-    },
-    /// The tags of a fragment or a segment are longer than [`Limits::tags_bytes`].
-    #[error("the tags of one fragment have {bytes} bytes, at most {limit} allowed")]
-    TagsTooLarge {
-        /// Bytes so far.
-        bytes: usize,
-        /// Bytes allowed.
-        limit: usize,
-    },
-    /// The stream ended inside an element.
-    #[error("the last fragment is not complete: {error}")]
-    Unfinished {
-        /// Where it ended.
-        error: ParseError,
-        /// The frames and tags that were complete.
-        fragment: Option<Box<Fragment>>,
-    },
 }

@@ -1,62 +1,61 @@
-//! Blocks: their header, their lacing, and the group around a Block (RFC 9559 §10).
+//! Blocks: their header, and the BlockGroup around a Block (RFC 9559 §10).
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::level::Blocks;
 use super::{Parser, Pending, Step};
 use crate::ebml::{HEAD_BYTES, Head, Unread, read_head, read_vint};
-use crate::limits::LACED_FRAMES;
 use crate::{Chunks, ElementId, Event, Frame, ParseError, Problem, TrackNumber};
 
-/// Bits of a block's flags (RFC 9559 §10.2).
+/// Flags of a block (RFC 9559 §10.2).
 pub(crate) const KEYFRAME: u8 = 0x80;
 pub(crate) const INVISIBLE: u8 = 0x08;
 pub(crate) const DISCARDABLE: u8 = 0x01;
-const LACING: u8 = 0x06;
-const XIPH: u8 = 0x02;
-const FIXED: u8 = 0x04;
+/// The two bits that state the kind of lacing.
+pub(super) const LACING: u8 = 0x06;
 
-/// What a block says in front of its payload.
+/// The header of a block.
 #[derive(Clone, Copy)]
-struct BlockHeader {
+pub(super) struct BlockHeader {
     track: TrackNumber,
     pts: Duration,
-    flags: u8,
+    pub(super) flags: u8,
     len: usize,
 }
 
-/// A block that stands in the input, its header read.
-struct Block {
-    /// Absolute offset and id of the element, for errors.
+/// A block whose header was read; its payload is next in the input.
+pub(super) struct Block {
+    /// Offset and id of the element, for errors.
     offset: u64,
     id: ElementId,
-    header: BlockHeader,
-    /// Bytes behind the header.
-    size: usize,
+    pub(super) header: BlockHeader,
+    /// Bytes after the header.
+    pub(super) size: usize,
 }
 
-/// A SimpleBlock of one frame that is all there.
+/// A SimpleBlock with one frame, whose header is in the first piece of the input.
 pub(super) struct PlainBlock {
     track: TrackNumber,
-    /// When it is to be shown, in nanoseconds.
+    /// Presentation time in nanoseconds.
     nanos: u64,
     flags: u8,
-    /// Bytes in front of the payload.
+    /// Bytes before the payload.
     header: usize,
-    /// Bytes in all.
+    /// Size of the element in bytes.
     pub(super) total: usize,
 }
 
 impl Block {
-    const fn wrong(&self, problem: Problem) -> ParseError {
+    pub(super) const fn wrong(&self, problem: Problem) -> ParseError {
         ParseError::new(self.offset, self.id, problem)
     }
 }
 
 impl Parser {
-    /// Looks for a SimpleBlock of one frame whose header lies in the first piece of the input; `None` is no judgement but
-    /// leaves it to the general way.
+    /// Recognizes a SimpleBlock with one frame whose header is in the first piece of the input. `None` does not mean an error:
+    /// the general path decides.
+    ///
+    /// This fast path exists because almost every event of a live stream is such a block.
     #[inline]
     pub(super) fn plain_block(&self) -> Option<PlainBlock> {
         let Blocks { timecode, end } = self.blocks?;
@@ -80,7 +79,7 @@ impl Parser {
         Some(PlainBlock { track, nanos, flags, header: head + 4, total })
     }
 
-    /// Reads what [`plain_block`](Self::plain_block) found, which must be all there.
+    /// Reads the block that [`plain_block`](Self::plain_block) found, all of which must be there.
     #[inline]
     pub(super) fn plain_frame(&mut self, block: PlainBlock) -> Frame {
         let start = self.input.position();
@@ -98,7 +97,7 @@ impl Parser {
         }
     }
 
-    /// Reads a SimpleBlock or BlockGroup that is all there, in a cluster of this timecode.
+    /// Reads a SimpleBlock or BlockGroup, all of which must be there, in a cluster of this timecode.
     #[inline]
     pub(super) fn block(&mut self, at: u64, head: Head, timecode: u64) -> Result<Step, ParseError> {
         let body = self.consume_head(head);
@@ -122,7 +121,7 @@ impl Parser {
         Ok(Step::Again)
     }
 
-    /// Reads the header of the block whose element head `head`, at `offset`, was read already.
+    /// Reads the header of a block whose element head, at `offset`, was already read.
     #[inline]
     fn block_header(&mut self, offset: u64, head: Head, timecode: u64) -> Result<Block, ParseError> {
         let size = usize::try_from(head.size.unwrap_or_default()).unwrap_or(usize::MAX);
@@ -135,7 +134,7 @@ impl Parser {
         Ok(Block { offset, id: head.id, header, size: size - header.len })
     }
 
-    /// Reads the children of a BlockGroup that ends at `end` and is all there (RFC 9559 §5.1.3.5).
+    /// Reads the children of a BlockGroup that ends at `end` (RFC 9559 §5.1.3.5).
     fn block_group(&mut self, at: u64, end: u64, timecode: u64) -> Result<Step, ParseError> {
         let mut laces = None;
         let mut keyframe = true;
@@ -155,6 +154,7 @@ impl Parser {
                     let twice = Problem::Unexpected { within: ElementId::BLOCK_GROUP };
                     return Err(ParseError::new(child_at, child.id, twice));
                 }
+                // A Block has no key frame flag: it is a key frame if it refers to no other (RFC 9559 §10.2).
                 ElementId::REFERENCE_BLOCK => keyframe = false,
                 ElementId::BLOCK_DURATION => duration = Some(self.block_duration(child_at, size)?),
                 _ => {}
@@ -172,7 +172,7 @@ impl Parser {
         Ok(Step::Again)
     }
 
-    /// The head of the next child of a BlockGroup that ends at `end`.
+    /// Reads the head of the next child of a BlockGroup that ends at `end`.
     fn group_child(&self, at: u64, end: u64) -> Result<Head, ParseError> {
         let child_at = self.input.position();
         let left = end - child_at;
@@ -204,91 +204,8 @@ impl Parser {
         Ok(Duration::from_nanos(nanos))
     }
 
-    /// Queues the payloads of one block as frames like `first`, each later than the one before by what is known of their
-    /// duration: the block's, else the track's default, else nothing.
-    fn put_laces(&mut self, laces: Laces, first: &Frame) {
-        let track = first.track.get();
-        let default = self.default_durations.iter().find(|(number, _)| *number == track);
-        let step = first.duration.or(default.map(|&(_, nanos)| Duration::from_nanos(nanos))).unwrap_or_default();
-        let mut pts = first.pts;
-        let frames = laces.into_iter().map(|(offset, data)| {
-            let frame = Frame { data, pts, ..first.clone() };
-            pts = pts.saturating_add(step);
-            (offset, frame)
-        });
-        self.pending = Pending::Frames(frames.collect());
-    }
-
-    /// Takes the payloads of a block apart (RFC 9559 §10.3).
-    fn laces(&mut self, block: &Block) -> Result<Laces, ParseError> {
-        let lacing = block.header.flags & LACING;
-        if lacing == 0 {
-            return Ok([(self.input.position(), self.input.take(block.size))].into());
-        }
-        let mut left = block.size;
-        let count = usize::from(self.lace_byte(block, &mut left)?) + 1;
-        debug_assert!(count <= LACED_FRAMES, "a byte and one is at most 256");
-        let sizes = match lacing {
-            XIPH => self.xiph_sizes(block, count, &mut left)?,
-            FIXED if left.is_multiple_of(count) => vec![left / count; count],
-            FIXED => return Err(block.wrong(Problem::Lacing)),
-            _ => self.ebml_sizes(block, count, &mut left)?,
-        };
-        Ok(sizes.into_iter().map(|size| (self.input.position(), self.input.take(size))).collect())
-    }
-
-    /// Sizes of all frames but the last as sums of bytes, a byte below 255 ending each (RFC 9559 §10.3.2).
-    fn xiph_sizes(&mut self, block: &Block, count: usize, left: &mut usize) -> Result<Vec<usize>, ParseError> {
-        let mut sizes = Vec::with_capacity(count);
-        for _ in 1..count {
-            let mut size = 0;
-            loop {
-                let byte = self.lace_byte(block, left)?;
-                // Cannot overflow: at most 255 for each byte of a block in memory.
-                size += usize::from(byte);
-                if byte < 255 {
-                    break;
-                }
-            }
-            sizes.push(size);
-        }
-        last_size(sizes, *left).ok_or(block.wrong(Problem::Lacing))
-    }
-
-    /// The first size as it is, the others as differences (RFC 9559 §10.3.3).
-    fn ebml_sizes(&mut self, block: &Block, count: usize, left: &mut usize) -> Result<Vec<usize>, ParseError> {
-        let mut sizes = Vec::with_capacity(count);
-        let mut size = 0i64;
-        for nth in 1..count {
-            let (value, bits) = self.lace_vint(block, left)?;
-            // All-ones is no "unknown" in a difference of sizes; half the range is negative.
-            let middle = if nth == 1 { 0 } else { (1i64 << (bits - 1)) - 1 };
-            size = size.checked_add(value - middle).ok_or(block.wrong(Problem::Lacing))?;
-            sizes.push(usize::try_from(size).map_err(|_| block.wrong(Problem::Lacing))?);
-        }
-        last_size(sizes, *left).ok_or(block.wrong(Problem::Lacing))
-    }
-
-    fn lace_byte(&mut self, block: &Block, left: &mut usize) -> Result<u8, ParseError> {
-        *left = left.checked_sub(1).ok_or(block.wrong(Problem::Lacing))?;
-        Ok(self.next_byte())
-    }
-
-    /// A variable-size integer of the lacing, and how many value bits it has.
-    fn lace_vint(&mut self, block: &Block, left: &mut usize) -> Result<(i64, u32), ParseError> {
-        let mut scratch = [0; HEAD_BYTES];
-        let seen = self.input.peek(&mut scratch);
-        let seen = seen.get(..*left).unwrap_or(seen);
-        let (value, len) = read_vint(seen).map_err(|_| block.wrong(Problem::Lacing))?;
-        let bits = 7 * u32::try_from(len).unwrap_or(8);
-        let value = value.map_or((1i64 << bits) - 1, |value| i64::try_from(value).unwrap_or(i64::MAX));
-        self.input.skip(len as u64);
-        *left -= len;
-        Ok((value, bits))
-    }
-
-    /// The next byte, which must be there.
-    fn next_byte(&mut self) -> u8 {
+    /// Reads the next byte, which must be there.
+    pub(super) fn next_byte(&mut self) -> u8 {
         let mut scratch = [0; HEAD_BYTES];
         let byte = self.input.peek(&mut scratch).first().copied().unwrap_or_default();
         self.input.skip(1);
@@ -296,7 +213,7 @@ impl Parser {
     }
 }
 
-/// How long the head of a SimpleBlock and its body are.
+/// Returns the sizes of the head and the body of a SimpleBlock; `None` for other elements and unknown sizes.
 #[inline]
 fn plain_head(bytes: &[u8]) -> Option<(usize, usize)> {
     let &[id, s0, s1, s2, s3, s4, s5, s6, s7] = bytes.first_chunk()?;
@@ -307,21 +224,11 @@ fn plain_head(bytes: &[u8]) -> Option<(usize, usize)> {
     let value = u64::from_be_bytes([s0, s1, s2, s3, s4, s5, s6, s7]) >> (56 - 8 * len);
     let ones = (1 << (7 * len + 7)) - 1;
     let size = value & ones;
-    // All ones is "unknown".
+    // All ones means "unknown" (RFC 8794 §6.2).
     if size == ones {
         return None;
     }
     Some((len as usize + 2, usize::try_from(size).ok()?))
-}
-
-/// Payloads of one block, with their absolute offsets.
-type Laces = VecDeque<(u64, Chunks)>;
-
-/// Adds the size of the last frame, which is what the others leave of `left`.
-fn last_size(mut sizes: Vec<usize>, left: usize) -> Option<Vec<usize>> {
-    let used = sizes.iter().try_fold(0usize, |sum, &size| sum.checked_add(size))?;
-    sizes.push(left.checked_sub(used)?);
-    Some(sizes)
 }
 
 /// Reads track number, relative timecode and flags (RFC 9559 §10.1) of a block of `size` bytes.

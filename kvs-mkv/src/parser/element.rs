@@ -1,4 +1,4 @@
-//! One element of the input: checked against its parent and its limit, then read or skipped.
+//! One element of the input: it is checked against its parent and its limit, then read or skipped.
 
 use bytes::Bytes;
 
@@ -33,7 +33,7 @@ impl Parser {
         Ok(size)
     }
 
-    /// Checks an element that is read whole against its limit, and whether it is all there.
+    /// Checks an element that is read whole against its limit, and returns whether all of it is there.
     #[inline]
     pub(super) fn is_there(
         &self,
@@ -49,7 +49,7 @@ impl Parser {
         Ok(self.input.len() as u64 >= size + head.len as u64)
     }
 
-    /// Reads the body of a small element that is read whole, once it is all there.
+    /// Reads the body of a small element that is read whole; `None` until all of it is there.
     pub(super) fn whole(
         &mut self,
         at: u64,
@@ -65,13 +65,13 @@ impl Parser {
         Ok(Some(self.input.take(size).into_bytes()))
     }
 
-    /// All of an element that [`is_there`](Self::is_there) found to fit its limit.
+    /// Waits for all of an element; [`is_there`](Self::is_there) has checked its size.
     pub(super) fn needs(&self, head: Head) -> Step {
         let body = usize::try_from(head.size.unwrap_or_default()).unwrap_or(usize::MAX);
         Step::Needs(head.len.saturating_add(body))
     }
 
-    /// Reads an element's head and says where its body begins.
+    /// Reads an element head and returns the offset of the body.
     #[inline]
     pub(super) fn consume_head(&mut self, head: Head) -> u64 {
         self.input.skip(head.len as u64);

@@ -1,19 +1,20 @@
-//! Why bytes are not the Matroska they should be, and where.
+//! The errors of the parser.
 
 use crate::ElementId;
 
-/// What is wrong with the input: at which byte, in which element, and what.
+/// An error in the input: at which byte, in which element, and what is wrong.
 ///
-/// The sender of the bytes is at fault, never the caller; a parser that returned one returns it again for ever.
+/// The sender of the bytes is at fault, not the caller. A parser that returned an error returns the same one on every later
+/// call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{element} at byte {offset}: {problem}")]
 #[non_exhaustive]
 pub struct ParseError {
-    /// Absolute offset of the element in the bytes pushed.
+    /// Offset of the element from the start of the stream, in bytes.
     pub offset: u64,
-    /// The element; where its id could not be read, the one around it.
+    /// The element; if its id cannot be read, the element around it.
     pub element: ElementId,
-    /// What is wrong with it.
+    /// What is wrong.
     pub problem: Problem,
 }
 
@@ -27,93 +28,93 @@ impl ParseError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Problem {
-    /// The bytes there are no element: the id or size has a form that EBML does not allow.
-    #[error("the bytes there are no element id and size")]
+    /// The bytes are not an element: EBML does not allow this form of id or size.
+    #[error("invalid element id or size")]
     NotAnElement,
-    /// The input does not begin with an EBML head.
-    #[error("no EBML head, so this is not Matroska")]
+    /// The input does not start with an EBML head.
+    #[error("not Matroska: no EBML head")]
     NotMatroska,
-    /// The EBML head names a document type other than `matroska` and `webm`.
-    #[error("the document type is neither matroska nor webm")]
+    /// The EBML head states a document type other than `matroska` and `webm`.
+    #[error("document type is neither matroska nor webm")]
     DocType,
-    /// The EBML head asks for more than EBML version 1 with ids of four and sizes of eight bytes.
-    #[error("needs {needed}, at most {limit} is understood")]
+    /// The EBML head requires more than EBML version 1 with ids of four bytes and sizes of eight bytes.
+    #[error("requires {needed}, at most {limit} is supported")]
     Version {
-        /// What the document needs.
+        /// The required value.
         needed: u64,
-        /// What this parser offers.
+        /// The largest supported value.
         limit: u64,
     },
-    /// Only Segments and Clusters may leave their size open.
-    #[error("its size is marked unknown, which only Segment and Cluster may")]
+    /// The size is unknown, which is allowed for Segments and Clusters only (RFC 9559 §5.1).
+    #[error("size is unknown, which is allowed for Segment and Cluster only")]
     UnknownSize,
-    /// An element that does not belong where it stands.
-    #[error("does not belong in {within}")]
+    /// The element is not allowed here.
+    #[error("not allowed inside {within}")]
     Unexpected {
-        /// The element it stands in; `EBML` for the outermost level.
+        /// The element around it; `EBML` for the outermost level.
         within: ElementId,
     },
-    /// Larger than a ceiling of [`Limits`](crate::Limits).
-    #[error("{size} bytes, at most {limit} allowed")]
+    /// The element is larger than a limit of [`Limits`](crate::Limits).
+    #[error("{size} bytes, at most {limit} are allowed")]
     TooLarge {
-        /// Bytes it declares.
+        /// Declared size in bytes.
         size: u64,
-        /// Bytes allowed.
+        /// Largest allowed size in bytes.
         limit: u64,
     },
-    /// It reaches beyond the element it stands in.
+    /// The element ends after its parent.
     #[error("ends at byte {end}, past the end of {parent} at byte {parent_end}")]
     PastParent {
-        /// Where it would end.
+        /// Offset of its end.
         end: u64,
-        /// The element around it.
+        /// The parent.
         parent: ElementId,
-        /// Where that ends.
+        /// Offset of the parent's end.
         parent_end: u64,
     },
-    /// A child that must be there is not.
-    #[error("has no {child}")]
+    /// A mandatory child is missing.
+    #[error("mandatory {child} is missing")]
     Missing {
-        /// The child.
+        /// The missing child.
         child: ElementId,
     },
-    /// A number in a number of bytes that no number has.
-    #[error("a value of {length} bytes")]
+    /// A value has a size that its type cannot have.
+    #[error("value of {length} bytes, which its type cannot have")]
     WrongLength {
-        /// Bytes of the value.
+        /// Size of the value in bytes.
         length: u64,
     },
-    /// A value that means nothing there.
-    #[error("the value {value} is not allowed")]
+    /// A value has no meaning here.
+    #[error("value {value} is not allowed")]
     Value {
         /// The value.
         value: u64,
     },
-    /// More children than a ceiling of [`Limits`](crate::Limits).
-    #[error("more than {limit} entries")]
+    /// There are more children than a limit of [`Limits`](crate::Limits).
+    #[error("more than {limit} entries, which is the limit")]
     TooMany {
-        /// Entries allowed.
+        /// Largest allowed number.
         limit: u64,
     },
-    /// Elements nested deeper than any sensible file has them.
+    /// Elements are nested too deep.
     #[error("nested deeper than {limit} levels")]
     TooDeep {
-        /// Levels allowed.
+        /// Largest allowed number of levels.
         limit: u64,
     },
-    /// A block too short for its own header.
-    #[error("{length} bytes are too few for a block")]
+    /// A block is too short for its header.
+    #[error("{length} bytes are too few for a block header")]
     ShortBlock {
-        /// Bytes it has.
+        /// Its size in bytes.
         length: u64,
     },
-    /// Frame sizes of a laced block that do not fit into it.
-    #[error("the frame sizes of the lacing do not fit into the block")]
+    /// The frame sizes of a laced block do not fit the block.
+    #[error("frame sizes of the lacing do not fit the block")]
     Lacing,
-    /// A time before zero or beyond 2^64 − 1 nanoseconds.
-    #[error("the time is before zero or past the year 2554")]
+    /// A time is negative, or does not fit 64 bits of nanoseconds.
+    #[error("time is negative or larger than 584 years")]
     TimeOutOfRange,
-    /// The input ended inside the element.
-    #[error("the input ends in the middle of it")]
+    /// The input ends inside the element.
+    #[error("input ends inside it")]
     Truncated,
 }

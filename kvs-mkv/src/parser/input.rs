@@ -1,4 +1,4 @@
-//! The bytes that were pushed and not yet read, as the pieces they came in.
+//! The pushed bytes that are not read yet, in their pieces.
 
 use std::collections::VecDeque;
 
@@ -8,13 +8,13 @@ use crate::Chunks;
 use crate::ebml::HEAD_BYTES;
 use crate::limits::{GATHER_BYTES, SMALL_PIECE, SPARE_PIECES};
 
-/// A queue of pieces that is read from the front without joining them.
+/// A queue of pieces, read from the front without joining them.
 ///
 /// ```text
 ///   front ── rest[0] ── rest[1] ── … ── gathered
 /// ```
-/// A piece that must wait behind others and is short is copied into `gathered`: neither a list of one-byte pieces nor
-/// the buffers they were cut from may cost many times what they hold.
+/// A short piece that waits behind others is copied into `gathered`. Otherwise a list of one-byte pieces, or the buffers that
+/// they were cut from, would use many times the memory of their bytes.
 #[derive(Debug, Default)]
 pub(crate) struct Input {
     front: Bytes,
@@ -55,37 +55,37 @@ impl Input {
         }
     }
 
-    /// Bytes not yet read.
+    /// Returns the number of unread bytes.
     #[inline]
     pub(crate) const fn len(&self) -> usize {
         self.len
     }
 
-    /// Absolute offset of the next byte.
+    /// Returns the offset of the next byte from the start of the stream.
     #[inline]
     pub(crate) const fn position(&self) -> u64 {
         self.position
     }
 
-    /// What is kept in memory for them.
+    /// Returns the memory used, in bytes.
     pub(crate) fn held(&self) -> usize {
         let gathering = self.gathered.capacity() - self.gathered.len();
         self.len.saturating_add(gathering).saturating_add(self.rest.capacity().saturating_mul(size_of::<Bytes>()))
     }
 
-    /// Gives back the room of a list that was long once.
+    /// Releases the capacity of a list that was once long.
     pub(crate) fn settle(&mut self) {
         if self.rest.capacity() > 2 * self.rest.len() + SPARE_PIECES {
             self.rest.shrink_to(2 * self.rest.len());
         }
     }
 
-    /// Lets go of everything.
+    /// Drops all bytes.
     pub(crate) fn clear(&mut self) {
         *self = Self { position: self.position, ..Self::default() };
     }
 
-    /// The next bytes: at least [`HEAD_BYTES`] of them, or all there are.
+    /// Returns the next bytes: at least [`HEAD_BYTES`], or all that are there.
     #[inline]
     pub(crate) fn peek<'a>(&'a self, scratch: &'a mut [u8; HEAD_BYTES]) -> &'a [u8] {
         if self.front.len() >= HEAD_BYTES || self.front.len() == self.len {
@@ -105,13 +105,13 @@ impl Input {
         scratch.get(..found).unwrap_or_default()
     }
 
-    /// The first piece.
+    /// Returns the first piece.
     #[inline]
     pub(crate) fn front(&self) -> &[u8] {
         &self.front
     }
 
-    /// Reads `count` bytes, which must be there, and gives those behind the first `skip`, which must lie in the first piece.
+    /// Reads `count` bytes, which must be there, and returns those after the first `skip`, which must be in the first piece.
     #[inline]
     pub(crate) fn take_behind(&mut self, skip: usize, count: usize) -> Chunks {
         if count <= self.front.len() {
@@ -123,7 +123,7 @@ impl Input {
         self.take(count - skip)
     }
 
-    /// Reads `count` bytes, which must be there, as slices of what was pushed.
+    /// Reads `count` bytes, which must be there, as slices of the pushed pieces.
     #[inline]
     pub(crate) fn take(&mut self, count: usize) -> Chunks {
         debug_assert!(count <= self.len, "{count} of {} bytes", self.len);
@@ -137,7 +137,8 @@ impl Input {
         let mut pieces = Vec::with_capacity(self.pieces_of(count));
         let mut left = count - self.front.len();
         pieces.push(std::mem::take(&mut self.front));
-        while let Some(piece) = self.rest.pop_front_if(|piece| piece.len() <= left) {
+        while self.rest.front().is_some_and(|piece| piece.len() <= left) {
+            let Some(piece) = self.rest.pop_front() else { break };
             left -= piece.len();
             pieces.push(piece);
         }
@@ -153,7 +154,7 @@ impl Input {
         Chunks::from_pieces(pieces, count)
     }
 
-    /// In how many pieces the next `count` bytes lie, at most.
+    /// Returns the number of pieces with the next `count` bytes, or one more.
     fn pieces_of(&self, count: usize) -> usize {
         let mut covered = self.front.len();
         let mut pieces = 1;
@@ -167,7 +168,7 @@ impl Input {
         pieces + 1
     }
 
-    /// Reads and drops up to `count` bytes and says how many.
+    /// Drops up to `count` bytes and returns how many.
     pub(crate) fn skip(&mut self, count: u64) -> u64 {
         let all = usize::try_from(count).unwrap_or(usize::MAX).min(self.len);
         let mut left = all;

@@ -1,4 +1,4 @@
-//! Where in a document the next element stands, and what it does there (RFC 9559 §5).
+//! The level of the next element in the document, and how it is handled there (RFC 9559 §5).
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use super::{Parser, Pending, Step, masters};
 use crate::ebml::{Children, Head};
 use crate::{ElementId, Event, ParseError, Problem, SegmentInfo};
 
-/// Where in the structure the next element stands.
+/// The level of the next element.
 ///
 /// ```text
 ///            EBML           Segment            Cluster
@@ -25,21 +25,21 @@ pub(super) enum Level {
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Segment {
-    /// Where its EBML head began, until the segment was announced by an event.
+    /// Offset of its EBML head, until the event of the segment was returned.
     pub(super) unannounced: Option<u64>,
-    /// Where its own head ended.
+    /// Offset of its body.
     pub(super) body: u64,
     pub(super) end: Option<u64>,
-    /// Whether a cluster was seen, after which the time unit stands.
+    /// Whether it has had a cluster; from then on the timecode unit is fixed.
     pub(super) clusters: bool,
 }
 
-/// What reading a block of the open cluster takes to know.
+/// What the parser needs to read blocks of the current cluster.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Blocks {
-    /// The cluster's timecode in units.
+    /// The timecode of the cluster in units.
     pub(super) timecode: u64,
-    /// Where the cluster or segment ends, `u64::MAX` where that is open.
+    /// Offset of the end of the cluster or segment; `u64::MAX` if its size is unknown.
     pub(super) end: u64,
 }
 
@@ -91,7 +91,7 @@ impl Parser {
         }
     }
 
-    /// Reads the element whose head is `head`, if enough of it is there.
+    /// Handles the element with this head, if enough of it is there.
     #[inline]
     pub(super) fn element(&mut self, at: u64, head: Head) -> Result<Step, ParseError> {
         match self.level {
@@ -112,6 +112,7 @@ impl Parser {
                 self.level = Level::Headed { start: at };
                 Ok(Step::Again)
             }
+            // A Void element may be at any level (RFC 8794 §11.3.2).
             ElementId::VOID => self.skip(at, head, None),
             id if at == 0 => Err(ParseError::new(at, id, Problem::NotMatroska)),
             id => Err(ParseError::new(at, id, Problem::Unexpected { within: ElementId::EBML })),
@@ -123,6 +124,7 @@ impl Parser {
             ElementId::SEGMENT => {
                 let body = self.consume_head(head);
                 let end = head.size.map(|size| body.saturating_add(size));
+                // Each document has its own timecode unit and tracks.
                 self.scale = DEFAULT_SCALE;
                 self.default_durations.clear();
                 self.level = Level::Segment(Segment { unannounced: Some(start), body, end, clusters: false });
@@ -143,6 +145,7 @@ impl Parser {
             id if id.is_level_0() || is_cluster_child(id) => {
                 Err(ParseError::new(at, id, Problem::Unexpected { within: ElementId::SEGMENT }))
             }
+            // Cues, Attachments, Chapters and unknown elements: an EBML reader ignores what it does not know (RFC 8794 §3).
             _ => self.skip(at, head, parent),
         }
     }
@@ -159,7 +162,7 @@ impl Parser {
         Ok(self.announce_segment(Some(info)).unwrap_or(Step::Again))
     }
 
-    /// The event of the Segment, unless it was told before.
+    /// Returns the event of the Segment, once.
     fn announce_segment(&mut self, info: Option<SegmentInfo>) -> Option<Step> {
         let Level::Segment(segment) = &mut self.level else { return None };
         let start = segment.unannounced.take()?;
@@ -213,7 +216,7 @@ impl Parser {
         Ok(Step::Again)
     }
 
-    /// Ends the open cluster at `at`, telling of it first if that was not done yet.
+    /// Ends the current cluster at `at`; its own event comes first, if it was not returned yet.
     fn leave_cluster(&mut self, at: u64) -> Result<Step, ParseError> {
         if let Some(step) = self.announce_cluster(at)? {
             return Ok(step);
@@ -226,7 +229,7 @@ impl Parser {
         Ok(Step::Event(Event::ClusterEnd))
     }
 
-    /// The event of the open cluster, whose first block or end is at `at`, unless it was told before.
+    /// Returns the event of the current cluster, once; its first block or its end is at `at`.
     fn announce_cluster(&mut self, at: u64) -> Result<Option<Step>, ParseError> {
         let Level::Cluster(segment, cluster) = &mut self.level else { return Ok(None) };
         if cluster.announced {
@@ -282,10 +285,10 @@ impl Parser {
     }
 }
 
-/// Elements that only a cluster has: met elsewhere, the cluster's head is missing (RFC 9559 §5.1.3).
+/// Returns whether the element occurs in clusters only (RFC 9559 §5.1.3): elsewhere, the head of its cluster is missing.
 const fn is_cluster_child(id: ElementId) -> bool {
     matches!(id, ElementId::SIMPLE_BLOCK | ElementId::BLOCK_GROUP | ElementId::TIMESTAMP)
 }
 
-/// One millisecond (RFC 9559 §5.1.2.9).
+/// Default of TimestampScale in nanoseconds: one millisecond (RFC 9559 §5.1.2.9).
 pub(super) const DEFAULT_SCALE: u64 = 1_000_000;

@@ -1,4 +1,4 @@
-//! The small master elements that are read whole: EBML head, Info, Tracks, Tag.
+//! The small master elements, which are read whole: EBML head, Info, Tracks, Tag.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ pub(super) fn check_ebml_head(mut children: Children<'_>) -> Result<(), ParseErr
     Ok(())
 }
 
-/// What a Segment without an Info element says.
+/// The header of a Segment without an Info element.
 pub(super) fn no_info() -> SegmentInfo {
     SegmentInfo::new([0; 16]).with_title("").with_app("")
 }
@@ -56,7 +56,7 @@ pub(super) fn info(mut children: Children<'_>) -> Result<SegmentInfo, ParseError
         }
     }
     info.app = if writer.is_empty() { muxer } else { writer };
-    debug_assert_ne!(DEFAULT_SCALE, 0, "a timecode unit lasts");
+    debug_assert_ne!(DEFAULT_SCALE, 0, "a timecode unit is longer than zero");
     Ok(info)
 }
 
@@ -87,7 +87,7 @@ fn track(entry: &Child<'_>) -> Result<Track, ParseError> {
             ElementId::TRACK_TYPE => kind = Some(TrackKind::from_number(child.uint()?)),
             ElementId::TRACK_NAME => track.name = Some(child.text()).filter(|name| !name.is_empty()),
             ElementId::CODEC_ID => track.codec = CodecId::from(child.text()),
-            // Copied, so that it keeps no more alive than itself.
+            // Copied, so that it does not keep the whole input buffer in memory.
             ElementId::CODEC_PRIVATE => track.codec_private = Bytes::copy_from_slice(child.body),
             ElementId::DEFAULT_DURATION => track.default_duration = Some(Duration::from_nanos(not_zero(&child)?)),
             ElementId::CONTENT_ENCODINGS => track.encoded = true,
@@ -126,7 +126,7 @@ fn video(mut children: Children<'_>) -> Result<VideoSettings, ParseError> {
     Ok(video)
 }
 
-/// Reads an Audio element with the defaults of RFC 9559 §5.1.4.1.29; a frequency that is no positive number is none.
+/// Reads an Audio element with the defaults of RFC 9559 §5.1.4.1.29. A frequency that is not a positive number is ignored.
 fn audio(mut children: Children<'_>) -> Result<AudioSettings, ParseError> {
     let mut audio = AudioSettings::new(8000.0, 1, None);
     while let Some(child) = children.next()? {
@@ -146,6 +146,8 @@ fn audio(mut children: Children<'_>) -> Result<AudioSettings, ParseError> {
 }
 
 /// Reads one Tag element: its SimpleTags in order, nested ones after the one around them (RFC 9559 §5.1.8.1).
+///
+/// The walk has its own stack, so that hostile nesting cannot overflow the call stack.
 pub(super) fn tag(tag: &Child<'_>, limits: &Limits) -> Result<Vec<Tag>, ParseError> {
     let mut tags = Vec::new();
     let mut open = vec![tag.children()];

@@ -1,17 +1,18 @@
-//! The push parser: bytes in, in any pieces; events out.
+//! The push parser: takes bytes in any pieces and returns events.
 
 mod block;
 mod element;
 mod error;
 mod event;
 mod input;
+mod lacing;
 mod level;
 mod masters;
 
 pub use error::{ParseError, Problem};
 pub use event::{Event, Position};
 
-/// What the flags of a block mean, for the writer too.
+/// The flags of a block, which the writer needs too.
 pub(crate) mod block_flags {
     pub(crate) use super::block::{DISCARDABLE, INVISIBLE, KEYFRAME};
 }
@@ -26,17 +27,17 @@ use self::level::{Blocks, DEFAULT_SCALE, Level};
 use crate::ebml::{Children, HEAD_BYTES, Unread, read_head, read_id};
 use crate::{ElementId, Frame, Limits};
 
-/// Reads a Matroska stream that arrives piece by piece.
+/// Parses a Matroska stream that arrives in pieces.
 ///
-/// Push what arrived, then take events until there is none; any cut of the input gives the same events. A frame's
-/// payload is a list of slices of what was pushed. Several documents in a row, as GetMedia sends them, are one input.
+/// Push each piece, then take events until there are none. The division into pieces does not change the events. The payload
+/// of a frame is a list of slices of the pushed pieces. Several documents in a row, as GetMedia sends them, are one stream.
 ///
-/// Held in memory is the one element that is not complete yet, never more than [`Limits::worst_case`] once
-/// [`next_event`](Self::next_event) has returned `Ok(None)`. After an error the input is let go and every call gives the
-/// same error again.
+/// Memory: the element that is not complete yet, and never more than [`Limits::worst_case`] after
+/// [`next_event`](Self::next_event) has returned `Ok(None)`. After an error the input is dropped, and every call returns the
+/// same error.
 ///
-/// Sizes marked unknown are closed by what follows: a Cluster by the next element of the Segment, a Segment by the next
-/// EBML head (RFC 8794 §6.2).
+/// Elements of unknown size end where the next element cannot be their child: a Cluster at the next child of the Segment, a
+/// Segment at the next EBML head (RFC 8794 §6.2).
 ///
 /// ```
 /// use std::time::Duration;
@@ -64,44 +65,45 @@ pub struct Parser {
     limits: Limits,
     input: Input,
     level: Level,
-    /// Set while blocks of the open cluster may follow.
+    /// Set while blocks of the current cluster may follow.
     blocks: Option<Blocks>,
-    /// Bytes of the element being skipped that have not come yet.
+    /// Bytes of a skipped element that have not arrived yet.
     skipping: u64,
-    /// How many bytes must wait before it is worth looking at them again.
+    /// Bytes that must be there before the next element can be read.
     need: usize,
-    /// Nanoseconds of a timecode unit.
+    /// Nanoseconds per timecode unit.
     scale: u64,
     /// Default durations in nanoseconds, by track number.
     default_durations: Vec<(u64, u64)>,
     pending: Pending,
+    /// Position of the last event.
     span: Range<u64>,
     payload_offset: u64,
     failed: Option<ParseError>,
 }
 
-/// What one element gave besides the event that was returned.
+/// Events of an element that were not returned yet.
 #[derive(Debug, Default)]
 enum Pending {
     #[default]
     Nothing,
     /// The frames of a laced block, with their payload offsets.
     Frames(VecDeque<(u64, Frame)>),
-    /// A Tags element whose Tag children are still to be told from `next` on; its body began at `offset`.
+    /// A Tags element whose Tag children from `next` on were not returned yet; its body starts at `offset` of the stream.
     Tags { body: Bytes, offset: u64, next: usize },
 }
 
-/// What looking at the next element came to.
+/// The result of handling the next element.
 enum Step {
     Event(Event),
-    /// Something was read, look again.
+    /// Something was read; continue with the next element.
     Again,
-    /// Nothing can be done before so many bytes wait.
+    /// This many bytes must be there to continue.
     Needs(usize),
 }
 
 impl Parser {
-    /// A parser at the start of a stream.
+    /// Creates a parser at the start of a stream.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         Self {
@@ -120,9 +122,9 @@ impl Parser {
         }
     }
 
-    /// Takes the next piece of the stream, of any length, without looking at it; ignored after an error.
+    /// Appends the next piece of the stream, of any length, without parsing it; ignored after an error.
     ///
-    /// Pieces of 512 bytes and more are kept as they are; shorter ones that have to wait are copied together.
+    /// Pieces of at least 512 bytes are kept without copying; shorter ones that have to wait are copied together.
     #[inline]
     pub fn push(&mut self, bytes: Bytes) {
         if self.failed.is_none() {
@@ -130,10 +132,10 @@ impl Parser {
         }
     }
 
-    /// The next event, or `None` when more bytes are needed.
+    /// Returns the next event, or `None` if more bytes are needed.
     ///
     /// # Errors
-    /// The first thing in the stream that is not Matroska or passes a limit; from then on always the same.
+    /// [`ParseError`] if the stream is not Matroska or exceeds a limit; every later call returns the same error.
     #[inline]
     pub fn next_event(&mut self) -> Result<Option<Event>, ParseError> {
         if self.input.len() < self.need { Ok(None) } else { self.found() }
@@ -149,10 +151,10 @@ impl Parser {
         Ok(Some((event, Position { span: self.span.clone(), payload })))
     }
 
-    // Not inlined: an event is built once in its place instead of being moved through those of the caller.
+    // Not inlined: the event is built in its final place instead of being moved through the caller's frames.
     #[inline(never)]
     fn found(&mut self) -> Result<Option<Event>, ParseError> {
-        // Nearly every event is a plain frame: no need to look at all that might be there instead.
+        // Almost every event is a plain frame, so it is tried first.
         match self.plain_block() {
             Some(block) if block.total > self.input.len() => Ok(self.wait_for(block.total)),
             Some(block) => Ok(Some(Event::Frame(self.plain_frame(block)))),
@@ -175,19 +177,19 @@ impl Parser {
         }
     }
 
-    /// No event before so many bytes wait.
+    /// Waits for this many bytes.
     fn wait_for(&mut self, bytes: usize) -> Option<Event> {
         self.need = bytes;
         self.input.settle();
         None
     }
 
-    /// Says that the stream ends here.
+    /// Ends the stream.
     ///
-    /// Events that were not taken are dropped. An open cluster or segment of unknown size ends without a further event.
+    /// Remaining events are dropped. An open cluster or segment of unknown size ends without an event.
     ///
     /// # Errors
-    /// What [`next_event`](Self::next_event) would still find, or that the input ends inside an element.
+    /// The errors of [`next_event`](Self::next_event), and [`Problem::Truncated`] if the input ends inside an element.
     pub fn finish(mut self) -> Result<(), ParseError> {
         while self.next_event()?.is_some() {}
         let (around, end) = match self.level {
@@ -205,7 +207,7 @@ impl Parser {
         Err(ParseError::new(at, element, Problem::Truncated))
     }
 
-    /// Bytes kept in memory right now: input that waits and the lists that hold it.
+    /// Returns the memory in use, in bytes: waiting input and its lists.
     #[must_use]
     pub fn held(&self) -> usize {
         let pending = match &self.pending {
@@ -216,7 +218,7 @@ impl Parser {
         self.input.held() + pending + self.default_durations.capacity() * size_of::<(u64, u64)>()
     }
 
-    /// Whether one document has ended and the Segment of the next was not announced yet.
+    /// Returns whether one document has ended and the event of the next Segment was not returned yet.
     pub(crate) const fn is_between_documents(&self) -> bool {
         match &self.level {
             Level::Outside | Level::Headed { .. } => true,
@@ -254,11 +256,11 @@ impl Parser {
         let mut scratch = [0; HEAD_BYTES];
         let seen = self.input.peek(&mut scratch);
         let (id, head) = (read_id(seen), read_head(seen));
-        // The id alone ends what has no size: whoever waits for its end need not wait for more.
-        if let Ok((id, _)) = id
-            && let Some(step) = self.end_unsized(at, id)?
-        {
-            return Ok(step);
+        // The id is enough to end an element of unknown size, so its end is reported without waiting for the size.
+        if let Ok((id, _)) = id {
+            if let Some(step) = self.end_unsized(at, id)? {
+                return Ok(step);
+            }
         }
         match head {
             Ok(head) => self.element(at, head),

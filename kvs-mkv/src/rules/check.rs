@@ -88,9 +88,7 @@ impl FragmentCheck {
             return Err(Violation::on(Rule::DeclaredTrack, track.get(), largest, track));
         }
         fragment.tracks.insert(track);
-        if let Some(previous) = self.previous_last
-            && at <= previous
-        {
+        if let Some(previous) = self.previous_last.filter(|&previous| at <= previous) {
             return Err(Violation::on(Rule::RisingTimecodes, at, previous.saturating_add(1), track));
         }
         check_most(Rule::FragmentBytes, fragment.bytes, limits::FRAGMENT_BYTES)?;

@@ -146,7 +146,7 @@ impl Writer {
         }
         let units = self.units(frame.pts)?;
         let apart = WriteError::TooFarFromCluster { units, cluster };
-        let Some(Ok(relative)) = units.checked_signed_diff(cluster).map(i16::try_from) else { return Err(apart) };
+        let Ok(relative) = i16::try_from(i128::from(units) - i128::from(cluster)) else { return Err(apart) };
         let flag = |set: bool, bit: u8| u8::from(set) * bit;
         let flags =
             flag(frame.keyframe, KEYFRAME) | flag(frame.invisible, INVISIBLE) | flag(frame.discardable, DISCARDABLE);
@@ -178,7 +178,7 @@ impl Writer {
 
     #[inline]
     fn units(&self, time: Duration) -> Result<u64, WriteError> {
-        // The usual unit first: dividing by a constant is several times faster than by a variable (measured).
+        // The usual unit first: dividing by a constant is several times faster than by a variable.
         if self.scale == NANOS_PER_MILLISECOND {
             let seconds = time.as_secs().checked_mul(1000);
             let millis = seconds.and_then(|millis| millis.checked_add(time.subsec_millis().into()));

@@ -1,4 +1,4 @@
-//! Runs the foreign programs that judge our work.
+//! Runs the programs that check the results of this crate.
 
 use std::path::Path;
 use std::process::Command;

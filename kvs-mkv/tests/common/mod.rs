@@ -1,4 +1,4 @@
-//! What several tests share: streams to parse and ways to run a parser over them.
+//! Shared by the tests: streams to parse, and ways to run a parser over them.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 use bytes::Bytes;
@@ -7,7 +7,7 @@ use kvs_mkv::{Event, Limits, ParseError, Parser, Position};
 /// An event with its position.
 pub(crate) type Placed = (Event, Position);
 
-/// Takes all events there are.
+/// Takes all available events.
 pub(crate) fn drain(parser: &mut Parser, events: &mut Vec<Placed>) -> Result<(), ParseError> {
     while let Some(placed) = parser.next_event_with_position()? {
         events.push(placed);
@@ -15,7 +15,7 @@ pub(crate) fn drain(parser: &mut Parser, events: &mut Vec<Placed>) -> Result<(),
     Ok(())
 }
 
-/// Pushes the stream in pieces that end at the given places and returns all events and how it ended.
+/// Pushes the stream in pieces that end at the given offsets and returns all events and the result.
 pub(crate) fn parse_cut(stream: &Bytes, cuts: &[usize], limits: Limits) -> (Vec<Placed>, Result<(), ParseError>) {
     let mut parser = Parser::new(limits);
     let mut events = Vec::new();
@@ -25,7 +25,7 @@ pub(crate) fn parse_cut(stream: &Bytes, cuts: &[usize], limits: Limits) -> (Vec<
         parser.push(stream.slice(from..to));
         from = to;
         if let Err(error) = drain(&mut parser, &mut events) {
-            assert_eq!(parser.next_event(), Err(error), "the same error for ever");
+            assert_eq!(parser.next_event(), Err(error), "every later call returns the same error");
             return (events, Err(error));
         }
         assert!(parser.held() <= limits.worst_case(), "{} of {}", parser.held(), limits.worst_case());
@@ -38,7 +38,7 @@ pub(crate) fn parse_whole(stream: &Bytes) -> (Vec<Placed>, Result<(), ParseError
     parse_cut(stream, &[], Limits::default())
 }
 
-/// An element: id, size in as few bytes as hold it, body.
+/// Writes an element: id, size in as few bytes as possible, body.
 pub(crate) fn element(id: &[u8], body: &[u8]) -> Vec<u8> {
     let size = match body.len() {
         0..127 => vec![0x80 | u8::try_from(body.len()).unwrap()],

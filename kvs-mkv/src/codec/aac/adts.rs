@@ -1,11 +1,11 @@
-//! ADTS: the header that each frame of a `.aac` file carries, and that a container must not (ISO/IEC 13818-7 §6.2).
+//! ADTS: the header of each frame in an `.aac` file, which a container must not contain (ISO/IEC 13818-7 §6.2).
 
 use bytes::Bytes;
 
 use super::{AudioSpecificConfig, CHANNELS, ConfigError, FREQUENCIES};
 use crate::codec::bit_reader::BitReader;
 
-/// What an ADTS header says.
+/// The fields of an ADTS header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AdtsHeader {
@@ -13,55 +13,55 @@ pub struct AdtsHeader {
     pub object_type: u8,
     /// Sampling frequency of the core in Hz.
     pub sampling_frequency: u32,
-    /// Channels; 0 where a program config element in the stream says it.
+    /// Number of channels; 0 if a program config element in the stream states it.
     pub channels: u8,
-    /// Bytes of the header with its checksum: 7 or 9.
+    /// Size of the header in bytes: 7, or 9 with a checksum.
     pub header_len: usize,
-    /// Bytes of the frame with its header.
+    /// Size of the frame in bytes, including the header.
     pub frame_len: usize,
 }
 
-/// An ADTS stream that cannot be read.
+/// An ADTS stream that cannot be read; the encoder or the framing setting is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AdtsError {
-    /// No sync word where a frame should begin.
-    #[error("no ADTS frame begins at offset {at}")]
+    /// There is no sync word where a frame should start.
+    #[error("no ADTS sync word at offset {at}")]
     NoSync {
-        /// Where one should.
+        /// Offset of the expected frame.
         at: usize,
     },
-    /// The header or the frame ends early.
-    #[error("the ADTS frame at offset {at} needs {needed} bytes but {left} are left")]
+    /// A header or frame ends early.
+    #[error("ADTS frame at offset {at} has {needed} bytes, but only {left} are left")]
     Truncated {
-        /// Where it begins.
+        /// Offset of the frame.
         at: usize,
-        /// What it needs.
+        /// Size of the frame, or of its header, in bytes.
         needed: usize,
-        /// What there is.
+        /// Bytes from the offset to the end of the data.
         left: usize,
     },
-    /// A reserved sampling frequency, or a frame shorter than its header.
-    #[error("the header of the ADTS frame at offset {at} contradicts itself")]
+    /// The sampling frequency is reserved, or the frame is shorter than its header.
+    #[error("header of the ADTS frame at offset {at} has a reserved frequency or a length below its own")]
     Header {
-        /// Where it begins.
+        /// Offset of the frame.
         at: usize,
     },
-    /// Several raw data blocks in one frame: they cannot be told apart without decoding.
-    #[error("the ADTS frame at offset {at} holds {blocks} raw data blocks; one is supported")]
+    /// A frame has several raw data blocks, which cannot be separated without decoding.
+    #[error("ADTS frame at offset {at} has {blocks} raw data blocks, only 1 is supported")]
     SeveralBlocks {
-        /// Where it begins.
+        /// Offset of the frame.
         at: usize,
-        /// How many it holds.
+        /// Number of raw data blocks.
         blocks: u32,
     },
 }
 
 impl AdtsHeader {
-    /// Reads the header at the beginning of `data`.
+    /// Parses the header at the start of `data`, which need not contain the whole frame.
     ///
     /// # Errors
-    /// [`AdtsError`], its offsets counted from the beginning of `data`. The frame may go on behind `data`.
+    /// [`AdtsError`], with offsets from the start of `data`.
     pub fn parse(data: &[u8]) -> Result<Self, AdtsError> {
         let mut bits = BitReader::new(data.get(..SHORT_HEADER).unwrap_or(data));
         if bits.bits(12).is_some_and(|sync| sync != 0xfff) || data.is_empty() {
@@ -71,7 +71,7 @@ impl AdtsHeader {
     }
 
     fn fields(bits: &mut BitReader<'_>) -> Option<Result<Self, AdtsError>> {
-        bits.flag()?; // MPEG-4 or MPEG-2
+        bits.flag()?; // ID: MPEG-4 or MPEG-2
         let layer = bits.bits(2)?;
         let header_len = if bits.flag()? { SHORT_HEADER } else { LONG_HEADER };
         let object_type = u8::try_from(bits.bits(2)?).ok()?.saturating_add(1);
@@ -96,30 +96,31 @@ impl AdtsHeader {
         Some(Ok(Self { object_type, sampling_frequency, channels, header_len, frame_len }))
     }
 
-    /// The AudioSpecificConfig of the stream that this header belongs to.
+    /// Builds the AudioSpecificConfig of the stream.
     ///
     /// # Errors
-    /// [`ConfigError::Channels`] where the channels stand in the stream only.
+    /// [`ConfigError::Channels`] if only the stream states the channels.
     pub fn config(&self) -> Result<AudioSpecificConfig, ConfigError> {
         AudioSpecificConfig::new(self.object_type, self.sampling_frequency, self.channels)
     }
 }
 
+/// Size of a header without checksum.
 const SHORT_HEADER: usize = 7;
-/// With a checksum of two bytes.
+/// Size of a header with a checksum of two bytes.
 const LONG_HEADER: usize = 9;
 
 /// One frame of an ADTS stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AdtsFrame {
-    /// What its header says.
+    /// Its header.
     pub header: AdtsHeader,
-    /// The raw AAC frame behind the header, as a slice of the stream.
+    /// The raw AAC frame after the header, as a slice of the stream.
     pub data: Bytes,
 }
 
-/// Walks an ADTS stream frame by frame, removing the headers; no payload is copied. Ends after the first error.
+/// Iterates over the frames of an ADTS stream without their headers; no payload is copied. Ends after the first error.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -137,7 +138,7 @@ pub struct AdtsFrames {
 }
 
 impl AdtsFrames {
-    /// Walks `stream` from its beginning.
+    /// Iterates over `stream` from its start.
     #[must_use]
     pub const fn new(stream: Bytes) -> Self {
         Self { data: stream, at: 0 }
@@ -189,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_go_and_frames_stay_in_place() {
+    fn removes_headers_without_copying_frames() {
         let stream = Bytes::from_static(&hex!("fff15080013ffc 2110 fff05080017ffc abcd 2111"));
         let frames: Result<Vec<_>, _> = AdtsFrames::new(stream.clone()).collect();
         let frames = frames.unwrap();
@@ -199,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_streams_say_where() {
+    fn reports_offset_of_damage() {
         assert_eq!(errors(&hex!("fff15080013ffc 2110 00000000000000")), AdtsError::NoSync { at: 9 });
         assert_eq!(errors(&hex!("fff15080013ffc 21")), AdtsError::Truncated { at: 0, needed: 9, left: 8 });
         assert_eq!(errors(&hex!("fff150")), AdtsError::Truncated { at: 0, needed: 7, left: 3 });

@@ -1,14 +1,15 @@
-//! AAC: the AudioSpecificConfig both ways, and ADTS headers read and removed.
+//! AAC: building and parsing the AudioSpecificConfig, and removing ADTS headers.
 
 mod adts;
 mod config;
+mod config_fields;
 
 pub use adts::{AdtsError, AdtsFrame, AdtsFrames, AdtsHeader};
 pub use config::{AudioSpecificConfig, ConfigError, Replication};
 
 use crate::{CodecId, Track, TrackKind, TrackNumber};
 
-/// An audio track ready for the writer: codec id, AudioSpecificConfig, sampling.
+/// Builds an audio track for the writer: codec id, AudioSpecificConfig and sample format.
 ///
 /// ```
 /// use kvs_mkv::TrackNumber;
@@ -32,5 +33,5 @@ pub fn track(number: TrackNumber, config: &AudioSpecificConfig) -> Track {
 const FREQUENCIES: [u32; 13] =
     [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350];
 
-/// Channels by `channelConfiguration` (ISO/IEC 14496-3 table 1.19); 0 leaves it to a program config element.
+/// Channels by `channelConfiguration` (ISO/IEC 14496-3 table 1.19); with 0, a program config element states them.
 const CHANNELS: [u8; 15] = [0, 1, 2, 3, 4, 5, 6, 8, 0, 0, 0, 7, 8, 24, 8];

@@ -38,7 +38,7 @@ pub struct Sps {
     pub chroma_bits: u8,
     /// The frame rate, if the VUI states it.
     pub frame_rate: Option<FrameRate>,
-    /// The colour description, if the VUI states it.
+    /// The color description, if the VUI states it.
     pub video_signal: Option<VideoSignal>,
     /// `max_num_reorder_frames`, if the VUI states it: how many frames may precede a frame in decoding order and follow it
     /// in output order.
@@ -55,7 +55,7 @@ pub struct Sps {
     pub frames_only: bool,
     /// `mb_adaptive_frame_field_flag`: macroblocks may be coded as fields.
     pub adaptive_fields: bool,
-    /// `separate_colour_plane_flag`: each slice belongs to one colour plane.
+    /// `separate_colour_plane_flag`: each slice belongs to one color plane.
     pub separate_planes: bool,
 }
 

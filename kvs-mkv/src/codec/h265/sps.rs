@@ -35,14 +35,14 @@ pub struct Sps {
     pub temporal_nesting: bool,
     /// Bits of `slice_pic_order_cnt_lsb`.
     pub order_bits: u8,
-    /// `separate_colour_plane_flag`: each slice belongs to one colour plane.
+    /// `separate_colour_plane_flag`: each slice belongs to one color plane.
     pub separate_planes: bool,
     /// `sps_max_dec_pic_buffering` of the layer that needs most: pictures a decoder must keep, the current one included.
     /// `None` if the fields after the picture order count cannot be read.
     pub buffered_pictures: Option<u32>,
     /// The frame rate, if the VUI states it.
     pub frame_rate: Option<FrameRate>,
-    /// The colour description, if the VUI states it.
+    /// The color description, if the VUI states it.
     pub video_signal: Option<VideoSignal>,
 }
 

@@ -77,9 +77,8 @@ impl<'a> Cursor<'a> {
 
     #[inline]
     fn enter_next_piece(&mut self) {
-        while self.rest.is_empty()
-            && let Some((next, later)) = self.later.split_first()
-        {
+        while self.rest.is_empty() {
+            let Some((next, later)) = self.later.split_first() else { return };
             (self.rest, self.later) = (next, later);
         }
     }
