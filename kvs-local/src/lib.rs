@@ -16,10 +16,6 @@
 #[cfg(feature = "store")]
 #[doc(hidden)]
 pub mod __fuzz;
-#[cfg(feature = "server")]
-pub mod deliver;
-#[cfg(feature = "server")]
-pub mod images;
 pub mod ingest;
 #[cfg(feature = "server")]
 pub mod limits;
@@ -35,11 +31,15 @@ mod clock;
 #[cfg(feature = "server")]
 mod data_dir;
 #[cfg(feature = "server")]
+mod deliver;
+#[cfg(feature = "server")]
 mod faults;
 #[cfg(feature = "server")]
 mod handlers;
 #[cfg(feature = "server")]
 mod http;
+#[cfg(feature = "server")]
+mod images;
 #[cfg(feature = "server")]
 mod inspect;
 #[cfg(feature = "server")]
@@ -56,6 +56,8 @@ mod stream;
 #[cfg(feature = "server")]
 pub use builder::Builder;
 #[cfg(feature = "server")]
+pub use deliver::{DeliveryEvent, InvalidSubscription, InvalidTopic, SignerError, Subscription};
+#[cfg(feature = "server")]
 pub use faults::{Fault, FaultKind, Faults, InvalidFaults};
 #[cfg(feature = "server")]
 pub use inspect::DeliveredImage;
@@ -65,6 +67,18 @@ pub use local::LocalKvs;
 pub use quotas::Quotas;
 #[cfg(feature = "server")]
 pub use start::StartError;
+
+/// What only the tests of this crate and its siblings need. Not covered by semantic versioning.
+#[cfg(feature = "server")]
+#[doc(hidden)]
+pub mod __internal {
+    pub mod deliver {
+        pub use crate::deliver::*;
+    }
+    pub mod images {
+        pub use crate::images::*;
+    }
+}
 
 /// The access key the service takes when none was set up.
 #[cfg(feature = "server")]

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use kvs_local::deliver::Subscription;
+use kvs_local::Subscription;
 use kvs_local::ingest::Profile;
 use kvs_local::{Builder, Fault, LocalKvs, Quotas};
 use kvs_notify::SignatureVersion;

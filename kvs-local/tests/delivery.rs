@@ -18,15 +18,15 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use kvs_local::deliver::{
+use kvs_local::__internal::deliver::{
     Delivery, DeliveryEvent, DeliverySettings, ImageSettings, PersistedFragment, SNS_PATH, Subscription, Topic,
 };
-use kvs_local::images::{Axis, FragmentMedia, ImageEncoding, ImageSize, MediaSource, RenderOptions};
+use kvs_local::__internal::images::{FragmentMedia, ImageEncoding, ImageSize, MediaSource, RenderOptions};
 use kvs_mkv::Tag;
 use kvs_notify::{
     FragmentNotification, ImageObjectKey, SigningCertificate, SnsMessage, TrustRoots, UrlPolicy, Verifier, VerifyError,
 };
-use kvs_types::FragmentNumber;
+use kvs_types::{FragmentNumber, TimestampOrigin};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, OnceCell, broadcast};
 
@@ -186,7 +186,7 @@ impl MediaSource for NoFootage {
 }
 
 fn fragment(fragments: Option<Fragments>, tags: &[(&str, &str)]) -> PersistedFragment {
-    let empty = kvs_local::images::FragmentSpan {
+    let empty = kvs_local::__internal::images::FragmentSpan {
         number: "91343852333181432392682062607743920146159169392".parse().unwrap(),
         producer_timestamp: EPOCH,
         server_timestamp: EPOCH + Duration::from_secs(100),
@@ -208,7 +208,7 @@ fn fragment(fragments: Option<Fragments>, tags: &[(&str, &str)]) -> PersistedFra
 
 fn image_settings() -> ImageSettings {
     ImageSettings {
-        axis: Axis::Producer,
+        origin: TimestampOrigin::Producer,
         interval: Duration::from_millis(500),
         rendering: RenderOptions { format: ImageEncoding::default(), size: ImageSize::new(64, 48) },
         bucket: "my-pics".to_owned(),

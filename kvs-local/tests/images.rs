@@ -1,4 +1,4 @@
-//! Pictures against ffmpeg's: the right frame at every instant, in the right colours.
+//! Pictures against ffmpeg's: the right frame at every instant, in the right colors.
 #![cfg(feature = "server")]
 #![expect(clippy::unwrap_used, reason = "tests only")]
 
@@ -7,17 +7,18 @@ mod judge;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use judge::{EPOCH, Fragments, Recording, difference, grey, ssim};
-use kvs_local::images::{
-    Axis, DecodeError, DecodeOptions, ExtractError, ExtractedImages, ImageEncoding, ImageRequest, ImageSize,
-    RenderOptions, extract_images,
+use judge::{EPOCH, Fragments, Recording, difference, gray, ssim};
+use kvs_local::__internal::images::{
+    DecodeError, DecodeOptions, ExtractError, ExtractedImages, ImageEncoding, ImageRequest, ImageSize, RenderOptions,
+    extract_images,
 };
+use kvs_types::TimestampOrigin;
 use test_judges::available;
 
 const OPTIONS: DecodeOptions<'static> = DecodeOptions { threads: NonZeroUsize::new(2).unwrap(), cancelled: &|| false };
 
 fn request(instants: Vec<Duration>, format: ImageEncoding) -> ImageRequest {
-    ImageRequest { instants, axis: Axis::Producer, rendering: RenderOptions { format, size: None } }
+    ImageRequest { instants, origin: TimestampOrigin::Producer, rendering: RenderOptions { format, size: None } }
 }
 
 fn take(fragments: &Fragments, request: &ImageRequest) -> ExtractedImages {
@@ -98,10 +99,9 @@ fn h265_shows_the_right_frame() {
     let odd = "testsrc2=size=318x182:rate=25:duration=0.4";
     every_frame_is_the_right_one(&Recording::make(odd, &x265("log-level=error")), (318, 182));
     let bars = "smptehdbars=size=320x192:rate=25:duration=0.2";
-    let colours = ["-colorspace", "bt709", "-vf", "scale=out_color_matrix=bt709:out_range=pc", "-color_range", "pc"];
-    let coloured =
-        Recording::make(bars, &[&x265("log-level=error:range=full:colormatrix=bt709"), &colours[..]].concat());
-    every_frame_is_the_right_one(&coloured, (320, 192));
+    let colors = ["-colorspace", "bt709", "-vf", "scale=out_color_matrix=bt709:out_range=pc", "-color_range", "pc"];
+    let colored = Recording::make(bars, &[&x265("log-level=error:range=full:colormatrix=bt709"), &colors[..]].concat());
+    every_frame_is_the_right_one(&colored, (320, 192));
 }
 
 #[test]
@@ -142,8 +142,8 @@ fn cropped_and_oddly_placed_sizes_are_the_videos_own() {
 }
 
 #[test]
-fn colours_follow_what_the_stream_says() {
-    if !available("colours_follow_what_the_stream_says", &["ffmpeg"]) {
+fn colors_follow_what_the_stream_says() {
+    if !available("colors_follow_what_the_stream_says", &["ffmpeg"]) {
         return;
     }
     let bars = "smptehdbars=size=320x192:rate=25:duration=0.2";
@@ -185,12 +185,13 @@ fn a_drawn_clock_shows_the_instant_that_was_asked_for() {
     let instants: Vec<Duration> = (0..25).map(|n| EPOCH + Duration::from_millis(317 * n)).collect();
     let size = ImageSize::new(320, 240);
     let rendering = RenderOptions { format: ImageEncoding::default(), size };
-    let taken = take(&fragments, &ImageRequest { instants: instants.clone(), axis: Axis::Producer, rendering });
+    let taken =
+        take(&fragments, &ImageRequest { instants: instants.clone(), origin: TimestampOrigin::Producer, rendering });
     let frames = recording.frames("gray", &["-vf", "scale=320:240:flags=bicubic"], (320, 240));
     let times = fragments.times();
     let jpegs: Vec<u8> = taken.results.iter().flat_map(|result| result.as_ref().unwrap().to_vec()).collect();
     let shown = judge::ffmpeg(&["-f", "mjpeg", "-i", "-", "-pix_fmt", "rgb24", "-f", "rawvideo", "-"], &jpegs);
-    let shown: Vec<Vec<u8>> = shown.chunks_exact(320 * 240 * 3).map(grey).collect();
+    let shown: Vec<Vec<u8>> = shown.chunks_exact(320 * 240 * 3).map(gray).collect();
     assert_eq!(shown.len(), instants.len());
     for (instant, shown) in instants.iter().zip(&shown) {
         let due = times.iter().rposition(|time| time <= instant).unwrap();
@@ -215,7 +216,8 @@ fn instants_outside_all_fragments_have_no_media() {
     let found: Vec<bool> = taken.results.iter().map(Result::is_ok).collect();
     assert_eq!(found, [false, true, true, false, true, false]);
     assert_eq!(taken.results[3], Err(ExtractError::NoMedia));
-    let server = ImageRequest { axis: Axis::Server, ..request(vec![at(100_000), at(0)], ImageEncoding::Png) };
+    let server =
+        ImageRequest { origin: TimestampOrigin::Server, ..request(vec![at(100_000), at(0)], ImageEncoding::Png) };
     let taken = take(&fragments, &server);
     assert!(taken.results[0].is_ok() && taken.results[1] == Err(ExtractError::NoMedia));
 }
@@ -232,7 +234,7 @@ fn a_fragment_without_a_key_frame_is_decoded_from_the_one_before() {
     let (first, second) = media.frames.split_at(30);
     let part = |frames: &[kvs_mkv::Frame]| {
         let start = frames.iter().map(|frame| frame.pts).min().unwrap();
-        kvs_local::images::FragmentMedia { tracks: media.tracks.clone(), start, frames: frames.to_vec() }
+        kvs_local::__internal::images::FragmentMedia { tracks: media.tracks.clone(), start, frames: frames.to_vec() }
     };
     let mut fragments = Fragments::of(vec![part(first), part(second)]);
     let instant = EPOCH + Duration::from_millis(2000);
@@ -265,7 +267,7 @@ fn a_gop_cut_before_its_b_frames_has_a_picture_at_every_instant() {
     // As producers do: a cluster starts at the frame it is sent with first.
     let part = |frames: &[kvs_mkv::Frame]| {
         let start = frames[0].pts;
-        kvs_local::images::FragmentMedia { tracks: media.tracks.clone(), start, frames: frames.to_vec() }
+        kvs_local::__internal::images::FragmentMedia { tracks: media.tracks.clone(), start, frames: frames.to_vec() }
     };
     let mut fragments = Fragments::of(vec![part(first), part(second)]);
     // The service counts a fragment's length to the end of its last frame.

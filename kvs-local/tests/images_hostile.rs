@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hex_literal::hex;
-use kvs_local::images::{
-    Axis, DecodeError, DecodeOptions, ExtractError, FragmentMedia, FragmentSpan, ImageRequest, ImageResult,
-    MediaSource, RenderOptions, extract_images, limits,
+use kvs_local::__internal::images::{
+    DecodeError, DecodeOptions, ExtractError, FragmentMedia, FragmentSpan, ImageRequest, ImageResult, MediaSource,
+    RenderOptions, extract_images, limits,
 };
 use kvs_mkv::{CodecId, Frame, Track, TrackKind, TrackNumber};
-use kvs_types::FragmentNumber;
+use kvs_types::{FragmentNumber, TimestampOrigin};
 use proptest::prelude::*;
 
 /// 48x32, high profile with B-frames, made by x264 from ffmpeg's test picture.
@@ -129,7 +129,7 @@ fn take(sample: &Sample, private: Vec<u8>, frames: Vec<(u64, Vec<u8>)>) -> Vec<I
         duration: Duration::from_millis(240),
     };
     let instants = (0..6).map(|number| Duration::from_millis(number * 40)).collect();
-    let request = ImageRequest { instants, axis: Axis::Producer, rendering: RenderOptions::default() };
+    let request = ImageRequest { instants, origin: TimestampOrigin::Producer, rendering: RenderOptions::default() };
     let options = DecodeOptions { threads: NonZeroUsize::MIN, cancelled: &|| false };
     let start = Instant::now();
     let taken = extract_images(&One(media), &[span], &request, options);

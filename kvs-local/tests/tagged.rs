@@ -6,7 +6,7 @@ mod support;
 
 use std::time::Duration;
 
-use kvs_local::deliver::{DeliveryEvent, Subscription};
+use kvs_local::{DeliveryEvent, Subscription};
 use kvs_mkv::Tag;
 use kvs_types::tag_names;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

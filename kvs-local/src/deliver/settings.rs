@@ -7,7 +7,8 @@ use std::time::Duration;
 use kvs_notify::StreamArn;
 
 use super::sns::subscription::Subscription;
-use crate::images::{Axis, FragmentSpan, MediaSource, RenderOptions};
+use crate::images::{FragmentSpan, MediaSource, RenderOptions};
+use kvs_types::TimestampOrigin;
 
 /// The settings of [`Delivery`](super::Delivery).
 #[derive(Clone, Debug)]
@@ -30,7 +31,7 @@ pub struct DeliverySettings {
 #[expect(clippy::exhaustive_structs, reason = "filled in by the service")]
 pub struct ImageSettings {
     /// The clock of the samples (`ImageSelectorType`).
-    pub axis: Axis,
+    pub origin: TimestampOrigin,
     /// The time between two images (`SamplingInterval`).
     pub interval: Duration,
     /// Format and size of the images.

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use kvs_mkv::Tag;
+use kvs_types::TimestampOrigin;
 use kvs_types::tag_names::{IMAGE_GENERATION, IMAGE_PREFIX, NOTIFICATION, RESERVED_PREFIX};
 
 use super::limits::IMAGES_PER_FRAGMENT;
-use crate::images::{Axis, FragmentSpan};
+use crate::images::FragmentSpan;
 
 /// The tags of a fragment ask for images.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -65,11 +66,11 @@ fn custom_tags(groups: &[Vec<Tag>], trigger: &str, other: &str) -> Option<BTreeM
 ///
 /// Returns at most [`IMAGES_PER_FRAGMENT`] instants. A fragment shorter than the interval is sampled at its start.
 #[must_use]
-pub fn sampling_instants(span: &FragmentSpan, axis: Axis, interval: Duration) -> Vec<Duration> {
-    let start = span.start(axis);
+pub fn sampling_instants(span: &FragmentSpan, origin: TimestampOrigin, interval: Duration) -> Vec<Duration> {
+    let start = span.start(origin);
     let instants = (0..u32::try_from(IMAGES_PER_FRAGMENT).unwrap_or(u32::MAX))
         .map_while(|number| interval.checked_mul(number).and_then(|offset| start.checked_add(offset)))
-        .take_while(|instant| span.covers(*instant, axis));
+        .take_while(|instant| span.covers(*instant, origin));
     // With an interval of zero all instants would be equal.
     instants.take(if interval.is_zero() { 1 } else { IMAGES_PER_FRAGMENT }).collect()
 }
@@ -111,13 +112,13 @@ mod tests {
             server_timestamp: ms(90_000),
             duration: ms(duration),
         };
-        let taken = |duration, interval| sampling_instants(&span(duration), Axis::Producer, ms(interval));
+        let taken = |duration, interval| sampling_instants(&span(duration), TimestampOrigin::Producer, ms(interval));
         assert_eq!(taken(2000, 1000), [ms(5000), ms(6000)]);
         assert_eq!(taken(2001, 1000), [ms(5000), ms(6000), ms(7000)]);
         assert_eq!(taken(900, 3000), [ms(5000)]);
         assert_eq!(taken(0, 3000), [ms(5000)]);
         assert_eq!(taken(20_000, 0).len(), 1);
         assert_eq!(taken(3_600_000, 200).len(), IMAGES_PER_FRAGMENT);
-        assert_eq!(sampling_instants(&span(1500), Axis::Server, ms(1000)), [ms(90_000), ms(91_000)]);
+        assert_eq!(sampling_instants(&span(1500), TimestampOrigin::Server, ms(1000)), [ms(90_000), ms(91_000)]);
     }
 }

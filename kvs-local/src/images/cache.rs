@@ -7,7 +7,8 @@ use std::time::Duration;
 use super::error::DecodeError;
 use super::index::PictureIndex;
 use super::limits::{CONTIGUOUS_WITHIN, GAP_AT_A_CUT, KEPT_BYTES};
-use super::source::{Axis, FragmentMedia, FragmentSpan, MediaSource};
+use super::source::{FragmentMedia, FragmentSpan, MediaSource};
+use kvs_types::TimestampOrigin;
 
 /// Fragments in ingestion order, with the media and the picture index of those that were read.
 pub(super) struct FragmentCache<'a> {
@@ -42,14 +43,14 @@ impl<'a> FragmentCache<'a> {
     /// If several fragments do, it is the latest: after a fast upload, long fragments overlap on the server's clock. If
     /// none does, but the instant is in the short gap before a contiguous fragment, it is the fragment before the gap:
     /// a GOP that was cut among its B-frames leaves such a gap.
-    pub(super) fn covering(&self, instant: Duration, axis: Axis) -> Option<usize> {
+    pub(super) fn covering(&self, instant: Duration, origin: TimestampOrigin) -> Option<usize> {
         let spans = || self.spans.iter().enumerate();
-        let last = |(fragment, span): &(usize, &FragmentSpan)| (span.start(axis), *fragment);
-        let covering = spans().filter(|(_, span)| span.covers(instant, axis)).max_by_key(last);
+        let last = |(fragment, span): &(usize, &FragmentSpan)| (span.start(origin), *fragment);
+        let covering = spans().filter(|(_, span)| span.covers(instant, origin)).max_by_key(last);
         let before_gap = |(fragment, span): &(usize, &FragmentSpan)| {
-            let end = span.start(axis).saturating_add(span.duration);
+            let end = span.start(origin).saturating_add(span.duration);
             let next = self.span(fragment + 1).filter(|_| self.is_followed(*fragment));
-            let gap = end..next.map_or(end, |next| next.start(axis));
+            let gap = end..next.map_or(end, |next| next.start(origin));
             gap.contains(&instant) && gap.end - gap.start <= GAP_AT_A_CUT
         };
         let (fragment, _) = covering.or_else(|| spans().filter(before_gap).max_by_key(last))?;

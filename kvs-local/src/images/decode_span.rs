@@ -6,7 +6,7 @@ use super::cache::FragmentCache;
 use super::error::{DecodeError, ExtractError};
 use super::extract::ImageResult;
 use super::limits::LOOK_BACK_FRAGMENTS;
-use super::source::Axis;
+use kvs_types::TimestampOrigin;
 
 /// A coded picture: the index of its fragment in the cache, and its index within the fragment in decoding order.
 pub(super) type Position = (usize, usize);
@@ -32,12 +32,12 @@ pub(super) struct Target {
 pub(super) fn plan(
     cache: &mut FragmentCache<'_>,
     instants: &[Duration],
-    axis: Axis,
+    origin: TimestampOrigin,
     results: &mut [Option<ImageResult>],
 ) -> Vec<DecodeSpan> {
     let mut found: Vec<(Position, Position, usize)> = Vec::new();
     for ((index, instant), result) in instants.iter().enumerate().zip(results) {
-        match find(cache, *instant, axis) {
+        match find(cache, *instant, origin) {
             Ok((position, start)) => found.push((position, start, index)),
             Err(error) => *result = Some(Err(error)),
         }
@@ -75,9 +75,13 @@ impl DecodeSpan {
 }
 
 /// Returns the picture displayed at an instant and the picture its decoding starts from.
-fn find(cache: &mut FragmentCache<'_>, instant: Duration, axis: Axis) -> Result<(Position, Position), ExtractError> {
-    let fragment = cache.covering(instant, axis).ok_or(ExtractError::NoMedia)?;
-    let position = displayed_at(cache, fragment, instant, axis)?;
+fn find(
+    cache: &mut FragmentCache<'_>,
+    instant: Duration,
+    origin: TimestampOrigin,
+) -> Result<(Position, Position), ExtractError> {
+    let fragment = cache.covering(instant, origin).ok_or(ExtractError::NoMedia)?;
+    let position = displayed_at(cache, fragment, instant, origin)?;
     Ok((position, decode_start(cache, position)?))
 }
 
@@ -85,9 +89,9 @@ fn displayed_at(
     cache: &mut FragmentCache<'_>,
     fragment: usize,
     instant: Duration,
-    axis: Axis,
+    origin: TimestampOrigin,
 ) -> Result<Position, DecodeError> {
-    let span_start = cache.span(fragment).ok_or(DecodeError::NoPicture)?.start(axis);
+    let span_start = cache.span(fragment).ok_or(DecodeError::NoPicture)?.start(origin);
     let cached = cache.get(fragment)?;
     let offset = instant.saturating_sub(span_start);
     let pts = cached.start.saturating_add(offset);

@@ -10,7 +10,8 @@ use super::decode_span;
 use super::error::{DecodeError, ExtractError};
 use super::render::RenderPool;
 use super::render::encode::RenderOptions;
-use super::source::{Axis, FragmentSpan, MediaSource};
+use super::source::{FragmentSpan, MediaSource};
+use kvs_types::TimestampOrigin;
 
 /// An encoded image, or the reason why there is none.
 pub type ImageResult = Result<Bytes, ExtractError>;
@@ -19,10 +20,10 @@ pub type ImageResult = Result<Bytes, ExtractError>;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "instants, their clock and the output format are the whole request")]
 pub struct ImageRequest {
-    /// Instants since the Unix epoch on the clock `axis`, in any order.
+    /// Instants since the Unix epoch on the clock `origin`, in any order.
     pub instants: Vec<Duration>,
     /// The clock of `instants`.
-    pub axis: Axis,
+    pub origin: TimestampOrigin,
     /// Format and size of the images.
     pub rendering: RenderOptions,
 }
@@ -70,7 +71,7 @@ pub fn extract_images(
 ) -> ExtractedImages {
     let mut results: Vec<Option<ImageResult>> = vec![None; request.instants.len()];
     let mut cache = FragmentCache::new(spans, source);
-    let decode_spans = decode_span::plan(&mut cache, &request.instants, request.axis, &mut results);
+    let decode_spans = decode_span::plan(&mut cache, &request.instants, request.origin, &mut results);
     let pool = RenderPool::new(cache, request.rendering, options);
     let frames_decoded = pool.run(&decode_spans, &mut results);
     let missing = || Err(DecodeError::Cancelled.into());

@@ -28,4 +28,4 @@ mod source;
 pub use error::{DecodeError, ExtractError};
 pub use extract::{DecodeOptions, ExtractedImages, ImageRequest, ImageResult, extract_images};
 pub use render::encode::{ImageEncoding, ImageSize, JpegQuality, RenderOptions};
-pub use source::{Axis, FragmentMedia, FragmentSpan, MediaSource};
+pub use source::{FragmentMedia, FragmentSpan, MediaSource};

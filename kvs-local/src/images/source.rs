@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kvs_mkv::{Frame, Track};
-use kvs_types::FragmentNumber;
+use kvs_types::{FragmentNumber, TimestampOrigin};
 
 /// The position of a fragment in time, without its media.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,30 +21,20 @@ pub struct FragmentSpan {
     pub duration: Duration,
 }
 
-/// The clock that instants refer to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(clippy::exhaustive_enums, reason = "the service has two clocks")]
-pub enum Axis {
-    /// The clock of the producer: `PRODUCER_TIMESTAMP`.
-    Producer,
-    /// The clock of the service: `SERVER_TIMESTAMP`.
-    Server,
-}
-
 impl FragmentSpan {
     /// Returns the start of the fragment on this clock, since the Unix epoch.
     #[must_use]
-    pub const fn start(&self, axis: Axis) -> Duration {
-        match axis {
-            Axis::Producer => self.producer_timestamp,
-            Axis::Server => self.server_timestamp,
+    pub const fn start(&self, origin: TimestampOrigin) -> Duration {
+        match origin {
+            TimestampOrigin::Producer => self.producer_timestamp,
+            TimestampOrigin::Server => self.server_timestamp,
         }
     }
 
     /// Returns whether the fragment covers an instant. The end is exclusive.
     #[must_use]
-    pub fn covers(&self, instant: Duration, axis: Axis) -> bool {
-        let start = self.start(axis);
+    pub fn covers(&self, instant: Duration, origin: TimestampOrigin) -> bool {
+        let start = self.start(origin);
         start <= instant && instant < start.saturating_add(self.duration.max(Duration::from_millis(1)))
     }
 }
@@ -55,7 +45,7 @@ impl FragmentSpan {
 pub struct FragmentMedia {
     /// The tracks of the session.
     pub tracks: Arc<[Track]>,
-    /// The timecode of the cluster, on the same axis as the presentation times of the frames.
+    /// The timecode of the cluster, on the same time axis as the presentation times of the frames.
     pub start: Duration,
     /// The frames of all tracks in the order they arrived, which is decoding order.
     pub frames: Vec<Frame>,

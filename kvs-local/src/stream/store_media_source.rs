@@ -4,11 +4,11 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use kvs_types::FragmentNumber;
+use kvs_types::{FragmentNumber, TimestampOrigin};
 
 use crate::clock::from_epoch_ms;
 use crate::images::limits::LOOK_BACK_FRAGMENTS;
-use crate::images::{Axis, FragmentMedia, FragmentSpan, MediaSource};
+use crate::images::{FragmentMedia, FragmentSpan, MediaSource};
 use crate::ingest::NumberParts;
 use crate::store::{FragmentInfo, Selection, Store, StoreError, TimestampKind};
 
@@ -24,12 +24,17 @@ pub(crate) struct StoreMediaSource {
 
 impl StoreMediaSource {
     /// Returns the fragments that cover any instant from `first` to `last`, with the neighbours that decoding may need.
-    pub(crate) fn spans(&self, axis: Axis, first: Duration, last: Duration) -> Result<Vec<FragmentSpan>, StoreError> {
+    pub(crate) fn spans(
+        &self,
+        origin: TimestampOrigin,
+        first: Duration,
+        last: Duration,
+    ) -> Result<Vec<FragmentSpan>, StoreError> {
         let covers = |span: &FragmentSpan| {
-            let start = span.start(axis);
+            let start = span.start(origin);
             start <= last && first < start.saturating_add(span.duration.max(Duration::from_millis(1)))
         };
-        let spans = self.near(axis, first, last)?;
+        let spans = self.near(origin, first, last)?;
         let Some(from) = spans.iter().position(covers) else { return Ok(Vec::new()) };
         let to = spans.iter().rposition(covers).unwrap_or(from);
         Ok(with_neighbours(spans, from, to))
@@ -49,10 +54,10 @@ impl StoreMediaSource {
 
     /// Returns the fragments that may cover any instant from `first` to `last`, and those received shortly before and
     /// after. The other fragments of a stream with years of retention are not read.
-    fn near(&self, axis: Axis, first: Duration, last: Duration) -> Result<Vec<FragmentSpan>, StoreError> {
-        let kind = match axis {
-            Axis::Producer => TimestampKind::Producer,
-            Axis::Server => TimestampKind::Server,
+    fn near(&self, origin: TimestampOrigin, first: Duration, last: Duration) -> Result<Vec<FragmentSpan>, StoreError> {
+        let kind = match origin {
+            TimestampOrigin::Producer => TimestampKind::Producer,
+            TimestampOrigin::Server => TimestampKind::Server,
         };
         // A fragment of duration zero covers its start, but `Selection::Overlaps` does not include it.
         let early = first.saturating_sub(Duration::from_millis(1));

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use kvs_local::images::{FragmentMedia, FragmentSpan, MediaSource};
+use kvs_local::__internal::images::{FragmentMedia, FragmentSpan, MediaSource};
 use kvs_mkv::{Frame, Track, TrackKind, TrackNumber};
 use kvs_types::FragmentNumber;
 use matroska_demuxer::{MatroskaFile, TrackType};
@@ -137,7 +137,7 @@ pub(crate) fn demux(path: &Path) -> (Track, Vec<Frame>) {
     (track, frames)
 }
 
-/// Structural similarity of two grey pictures over windows of 8x8 in steps of 4, 1 for equal ones
+/// Structural similarity of two gray pictures over windows of 8x8 in steps of 4, 1 for equal ones
 /// (Wang, Bovik, Sheikh, Simoncelli: Image quality assessment, 2004, equation 13).
 pub(crate) fn ssim(a: &[u8], b: &[u8], width: usize) -> f64 {
     assert_eq!(a.len(), b.len());
@@ -170,8 +170,8 @@ fn window(a: &[u8], b: &[u8], width: usize, left: usize, top: usize) -> f64 {
     (2.0 * ma * mb + c1) * (2.0 * cov + c2) / ((ma * ma + mb * mb + c1) * (va + vb + c2))
 }
 
-/// Red, green, blue to grey.
-pub(crate) fn grey(rgb: &[u8]) -> Vec<u8> {
+/// Red, green, blue to gray.
+pub(crate) fn gray(rgb: &[u8]) -> Vec<u8> {
     let weigh = |p: &[u8]| (u32::from(p[0]) * 77 + u32::from(p[1]) * 150 + u32::from(p[2]) * 29) >> 8;
     rgb.chunks_exact(3).map(|pixel| u8::try_from(weigh(pixel)).unwrap()).collect()
 }

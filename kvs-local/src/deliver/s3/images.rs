@@ -67,8 +67,8 @@ impl ImageWriter {
     ) -> Vec<ImageResult> {
         let Some(trigger) = ImageTrigger::find(&fragment.tags) else { return Vec::new() };
         let Some(span) = fragment.span() else { return Vec::new() };
-        let instants = sampling_instants(span, settings.axis, settings.interval);
-        let request = ImageRequest { instants, axis: settings.axis, rendering: settings.rendering };
+        let instants = sampling_instants(span, settings.origin, settings.interval);
+        let request = ImageRequest { instants, origin: settings.origin, rendering: settings.rendering };
         let extracted = extract_images(&*fragment.source, &fragment.spans, &request, options);
         let store = |(at, image): (&Duration, Result<Bytes, ExtractError>)| {
             let failed = |source| ImageError { at: *at, source };
@@ -87,7 +87,7 @@ impl ImageWriter {
         image: &Bytes,
     ) -> Result<StoredImage, Box<dyn std::error::Error + Send + Sync>> {
         let span = fragment.span().ok_or("the index of the fragment is out of range")?;
-        let offset = at.saturating_sub(span.start(settings.axis));
+        let offset = at.saturating_sub(span.start(settings.origin));
         let time = |start: Duration| UNIX_EPOCH.checked_add(start.saturating_add(offset)).unwrap_or(UNIX_EPOCH);
         let mut metadata =
             ImageMetadata::new(span.number.clone(), time(span.producer_timestamp), time(span.server_timestamp));

@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use base64_simd::STANDARD;
+use kvs_types::TimestampOrigin;
 use ring::digest;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 use crate::api::{ApiError, StreamRef, required, within};
 use crate::clock::{from_json_seconds, json_seconds};
 use crate::images::{
-    Axis, DecodeOptions, ExtractError, ImageEncoding, ImageRequest, ImageResult, ImageSize, JpegQuality, RenderOptions,
+    DecodeOptions, ExtractError, ImageEncoding, ImageRequest, ImageResult, ImageSize, JpegQuality, RenderOptions,
     extract_images,
 };
 use crate::ingest::Profile;
@@ -40,7 +41,7 @@ pub(super) struct Request {
 /// A checked request: all its sampling instants, and those of this page.
 #[derive(Debug)]
 pub(super) struct ImagesPage {
-    axis: Axis,
+    origin: TimestampOrigin,
     start_ms: u64,
     end_ms: u64,
     interval_ms: u64,
@@ -64,15 +65,15 @@ struct Token {
 impl ImagesPage {
     /// Checks a request against the limits of `profile`.
     pub(super) fn new(request: &Request, profile: Profile) -> Result<Self, ApiError> {
-        let axis = match required("imageSelectorType", request.image_selector_type)? {
-            ImageSelector::ServerTimestamp => Axis::Server,
-            ImageSelector::ProducerTimestamp => Axis::Producer,
+        let origin = match required("imageSelectorType", request.image_selector_type)? {
+            ImageSelector::ServerTimestamp => TimestampOrigin::Server,
+            ImageSelector::ProducerTimestamp => TimestampOrigin::Producer,
         };
         let start_ms = from_json_seconds("StartTimestamp", required("startTimestamp", request.start_timestamp)?)?;
         let end_ms = from_json_seconds("EndTimestamp", required("endTimestamp", request.end_timestamp)?)?;
         let (interval_ms, size) = check_ranges(request, profile, start_ms, end_ms)?;
         let mut page = Self {
-            axis,
+            origin,
             start_ms,
             end_ms,
             interval_ms,
@@ -90,8 +91,8 @@ impl ImagesPage {
 
     /// Hashes what must be equal in the request for the next page. The page size may change.
     fn fingerprint_for(&self, stream: &StreamRef) -> String {
-        let Self { axis, start_ms, end_ms, interval_ms, rendering, .. } = self;
-        let all = format!("{stream:?} {axis:?} {start_ms} {end_ms} {interval_ms} {rendering:?}");
+        let Self { origin, start_ms, end_ms, interval_ms, rendering, .. } = self;
+        let all = format!("{stream:?} {origin:?} {start_ms} {end_ms} {interval_ms} {rendering:?}");
         let digest = digest::digest(&digest::SHA256, all.as_bytes());
         STANDARD.encode_to_string(digest.as_ref().get(..12).unwrap_or_default())
     }
@@ -139,12 +140,12 @@ impl ImagesPage {
     fn images(&self, instants: &[u64], job: &ImageJob<'_>) -> Result<Vec<ImageResult>, ApiError> {
         let instants: Vec<Duration> = instants.iter().copied().map(Duration::from_millis).collect();
         let (Some(&first), Some(&last)) = (instants.first(), instants.last()) else { return Ok(Vec::new()) };
-        let spans = job.media.spans(self.axis, first, last).map_err(|error| {
+        let spans = job.media.spans(self.origin, first, last).map_err(|error| {
             tracing::error!(%error, "failed to list fragments");
             ApiError::internal()
         })?;
         let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        let request = ImageRequest { instants, axis: self.axis, rendering: self.rendering };
+        let request = ImageRequest { instants, origin: self.origin, rendering: self.rendering };
         Ok(extract_images(job.media, &spans, &request, DecodeOptions { threads, cancelled: job.cancelled }).results)
     }
 }

@@ -5,10 +5,11 @@ use std::time::{Duration, SystemTime};
 
 use kvs_mkv::{Track, TrackKind};
 use kvs_notify::StreamArn;
+use kvs_types::TimestampOrigin;
 
 use crate::api::StreamRef;
 use crate::deliver::{Delivery, ImageSettings, PersistedFragment, Topic};
-use crate::images::{Axis, ImageEncoding, ImageSize, JpegQuality, RenderOptions};
+use crate::images::{ImageEncoding, ImageSize, JpegQuality, RenderOptions};
 use crate::ingest::IngestedFragment;
 use crate::stream::registry::{
     ImageGeneration, ImageSelector, PictureFormat, Registry, StreamRecord, Switch, check_quality,
@@ -97,12 +98,12 @@ fn image_settings(configuration: &ImageGeneration, tracks: &[Track]) -> Option<I
         PictureFormat::Png => ImageEncoding::Png,
         PictureFormat::Jpeg => ImageEncoding::Jpeg(quality.and_then(JpegQuality::new).unwrap_or_default()),
     };
-    let axis = match configuration.image_selector_type {
-        ImageSelector::ServerTimestamp => Axis::Server,
-        ImageSelector::ProducerTimestamp => Axis::Producer,
+    let origin = match configuration.image_selector_type {
+        ImageSelector::ServerTimestamp => TimestampOrigin::Server,
+        ImageSelector::ProducerTimestamp => TimestampOrigin::Producer,
     };
     Some(ImageSettings {
-        axis,
+        origin,
         interval: Duration::from_millis(configuration.sampling_interval),
         rendering: RenderOptions { format, size: size(configuration, tracks) },
         bucket: bucket.to_owned(),

@@ -6,7 +6,7 @@ use super::header::{PictureHeader, RandomAccess, check_format, check_size, param
 use super::picture::DisplayInfo;
 use crate::images::error::DecodeError;
 use crate::images::limits::HEADER_BYTES;
-use crate::images::render::colour::Colour;
+use crate::images::render::color::Color;
 
 /// Reads picture headers in decoding order.
 #[derive(Debug, Default)]
@@ -75,6 +75,6 @@ fn check(sps: &Sps) -> Result<(), DecodeError> {
 }
 
 fn display(sps: &Sps) -> DisplayInfo {
-    let colour = sps.video_signal.map(|signal| Colour::new(signal.matrix_coefficients.into(), signal.full_range));
-    DisplayInfo { colour: colour.unwrap_or_default(), ..DisplayInfo::default() }
+    let color = sps.video_signal.map(|signal| Color::new(signal.matrix_coefficients.into(), signal.full_range));
+    DisplayInfo { color: color.unwrap_or_default(), ..DisplayInfo::default() }
 }

@@ -64,7 +64,7 @@ impl AccessUnitDecoder for H265 {
             Ok(()) | Err(Error::Again) => {}
             Err(error) => return Err(error.to_string()),
         }
-        // The decoder generates grey pictures for unavailable references (H.265 §8.3.3). Images must not show them.
+        // The decoder generates gray pictures for unavailable references (H.265 §8.3.3). Images must not show them.
         if self.0.stats.generated_refs > generated {
             return Err("a reference picture is missing".to_owned());
         }

@@ -1,6 +1,6 @@
 //! A decoded picture.
 
-use crate::images::render::colour::Colour;
+use crate::images::render::color::Color;
 
 /// A decoded picture: three planes, 8 bits per sample, 4:2:0.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub(in crate::images) struct Picture {
 /// How to display a decoded picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(in crate::images) struct DisplayInfo {
-    pub(in crate::images) colour: Colour,
+    pub(in crate::images) color: Color,
     /// Luma columns to crop at the left. The decoder for H.264 crops at the right and the bottom only.
     pub(in crate::images) left: u32,
     /// Luma rows to crop at the top.

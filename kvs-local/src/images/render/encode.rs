@@ -6,7 +6,7 @@ use fast_image_resize::pixels::U8;
 use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use jpeg_encoder::{Encoder, ImageBuffer, JpegColorType, SamplingFactor};
 
-use super::colour::{Colour, JfifCoefficients};
+use super::color::{Color, JfifCoefficients};
 use crate::images::decoder::picture::Picture;
 use crate::images::error::DecodeError;
 use crate::images::limits::{HEIGHT_PIXELS, JPEG_QUALITY, WIDTH_PIXELS};
@@ -102,20 +102,20 @@ pub struct RenderOptions {
 }
 
 impl RenderOptions {
-    /// Scales a picture, converts its colours and encodes it.
-    pub(in crate::images) fn render(&self, picture: Picture, colour: Colour) -> Result<Bytes, DecodeError> {
+    /// Scales a picture, converts its colors and encodes it.
+    pub(in crate::images) fn render(&self, picture: Picture, color: Color) -> Result<Bytes, DecodeError> {
         let picture = match self.size {
             Some(size) => scale(picture, size)?,
             None => picture,
         };
         match self.format {
-            ImageEncoding::Jpeg(quality) => encode_jpeg(&picture, colour, quality),
-            ImageEncoding::Png => encode_png(&picture, colour),
+            ImageEncoding::Jpeg(quality) => encode_jpeg(&picture, color, quality),
+            ImageEncoding::Png => encode_png(&picture, color),
         }
     }
 }
 
-/// Scales each plane before the colours are converted: 4:2:0 has half as many samples as RGB.
+/// Scales each plane before the colors are converted: 4:2:0 has half as many samples as RGB.
 fn scale(picture: Picture, size: ImageSize) -> Result<Picture, DecodeError> {
     let (width, height) = (usize::from(size.width), usize::from(size.height));
     if (picture.width, picture.height) == (width, height) {
@@ -151,13 +151,13 @@ fn scale_plane(
     Ok(samples)
 }
 
-fn encode_jpeg(picture: &Picture, colour: Colour, quality: JpegQuality) -> Result<Bytes, DecodeError> {
+fn encode_jpeg(picture: &Picture, color: Color, quality: JpegQuality) -> Result<Bytes, DecodeError> {
     let (width, height) =
         (u16::try_from(picture.width).map_err(failed)?, u16::try_from(picture.height).map_err(failed)?);
     let mut file = Vec::new();
     let mut encoder = Encoder::new(&mut file, quality.get());
     encoder.set_sampling_factor(SamplingFactor::F_2_2);
-    let rows = JfifRows { picture, coefficients: colour.to_jfif(), width, height };
+    let rows = JfifRows { picture, coefficients: color.to_jfif(), width, height };
     encoder.encode_image(rows).map_err(failed)?;
     Ok(file.into())
 }
@@ -196,8 +196,8 @@ impl ImageBuffer for JfifRows<'_> {
     }
 }
 
-fn encode_png(picture: &Picture, colour: Colour) -> Result<Bytes, DecodeError> {
-    let coefficients = colour.to_rgb();
+fn encode_png(picture: &Picture, color: Color) -> Result<Bytes, DecodeError> {
+    let coefficients = color.to_rgb();
     let mut pixels = vec![0; picture.width * picture.height * 3];
     for (y, row) in pixels.chunks_exact_mut(picture.width * 3).enumerate() {
         coefficients.convert_row(picture.row(y), row);
@@ -222,7 +222,7 @@ fn failed(error: impl std::fmt::Display) -> DecodeError {
 mod tests {
     use super::*;
 
-    fn grey(width: usize, height: usize) -> Picture {
+    fn gray(width: usize, height: usize) -> Picture {
         let chroma = width.div_ceil(2) * height.div_ceil(2);
         Picture { width, height, planes: [vec![126; width * height], vec![128; chroma], vec![128; chroma]] }
     }
@@ -232,7 +232,7 @@ mod tests {
         for (width, height) in [(1, 1), (3, 5), (16, 1), (639, 361)] {
             for format in [ImageEncoding::default(), ImageEncoding::Png] {
                 for size in [None, ImageSize::new(1, 1), ImageSize::new(7, 3)] {
-                    let file = RenderOptions { format, size }.render(grey(width, height), Colour::default()).unwrap();
+                    let file = RenderOptions { format, size }.render(gray(width, height), Color::default()).unwrap();
                     let magic: &[u8] = if format == ImageEncoding::Png { b"\x89PNG" } else { b"\xff\xd8\xff" };
                     assert!(file.starts_with(magic));
                 }
@@ -250,9 +250,9 @@ mod tests {
     }
 
     #[test]
-    fn png_has_the_colour_of_the_video() {
+    fn png_has_the_color_of_the_video() {
         let file =
-            RenderOptions { format: ImageEncoding::Png, size: None }.render(grey(3, 2), Colour::default()).unwrap();
+            RenderOptions { format: ImageEncoding::Png, size: None }.render(gray(3, 2), Color::default()).unwrap();
         let mut reader = png::Decoder::new(std::io::Cursor::new(&file)).read_info().unwrap();
         let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
         reader.next_frame(&mut pixels).unwrap();

@@ -1,6 +1,6 @@
 //! From decoded pictures to image files, on several threads.
 
-pub(in crate::images) mod colour;
+pub(in crate::images) mod color;
 pub(in crate::images) mod encode;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -59,7 +59,7 @@ impl<'a> RenderPool<'a> {
         // The decoders are third-party code that reads untrusted bytes. A panic fails the images of this span only.
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             decoder.run(span, self.options.cancelled, &mut |target, picture, display| {
-                let image = picture.and_then(|picture| self.rendering.render(picture, display.colour));
+                let image = picture.and_then(|picture| self.rendering.render(picture, display.color));
                 let result: ImageResult = image.map_err(ExtractError::from);
                 rendered.extend(target.instants.iter().map(|instant| (*instant, result.clone())));
             })

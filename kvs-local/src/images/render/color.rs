@@ -1,10 +1,10 @@
-//! Colour conversion: from the Y'CbCr of the stream to the full-range BT.601 of JPEG and the RGB of PNG.
+//! Color conversion: from the Y'CbCr of the stream to the full-range BT.601 of JPEG and the RGB of PNG.
 
-/// The colour encoding of a stream.
+/// The color encoding of a stream.
 ///
 /// A stream without this information is read as limited-range BT.601, as ffmpeg does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub(in crate::images) struct Colour {
+pub(in crate::images) struct Color {
     /// Weights of red, green and blue in luma.
     pub(in crate::images) matrix: Matrix,
     /// Sample values of black and white.
@@ -37,7 +37,7 @@ pub(in crate::images) enum Range {
     Full,
 }
 
-impl Colour {
+impl Color {
     /// Converts `matrix_coefficients` and `video_full_range_flag` of the VUI (H.264 §E.2.1, H.265 §E.3.1). Matrices that
     /// 4:2:0 video does not use are read as BT.601.
     pub(in crate::images) const fn new(matrix: u32, full: bool) -> Self {
@@ -193,24 +193,24 @@ const CENTRE: i32 = (128 << 16) + HALF;
 mod tests {
     use super::*;
 
-    fn rgb(colour: Colour, y: u8, cb: u8, cr: u8) -> [u8; 3] {
+    fn rgb(color: Color, y: u8, cb: u8, cr: u8) -> [u8; 3] {
         let mut pixel = [0; 3];
-        colour.to_rgb().convert_row([&[y], &[cb], &[cr]], &mut pixel);
+        color.to_rgb().convert_row([&[y], &[cb], &[cr]], &mut pixel);
         pixel
     }
 
-    fn jfif(colour: Colour, y: u8, cb: u8, cr: u8) -> [u8; 3] {
+    fn jfif(color: Color, y: u8, cb: u8, cr: u8) -> [u8; 3] {
         let (mut a, mut b, mut c) = ([0], [0], [0]);
-        colour.to_jfif().convert_row([&[y], &[cb], &[cr]], [&mut a, &mut b, &mut c]);
+        color.to_jfif().convert_row([&[y], &[cb], &[cr]], [&mut a, &mut b, &mut c]);
         [a[0], b[0], c[0]]
     }
 
     #[test]
     fn black_white_and_red_match_the_standards() {
-        let (sd, hd) = (Colour::default(), Colour::new(1, false));
+        let (sd, hd) = (Color::default(), Color::new(1, false));
         assert_eq!([rgb(sd, 16, 128, 128), rgb(sd, 235, 128, 128)], [[0; 3], [255; 3]]);
-        assert_eq!(rgb(Colour::new(5, true), 255, 128, 128), [255; 3]);
-        // The red of 75 % colour bars: (65, 100, 212) in BT.601, (51, 109, 212) in BT.709.
+        assert_eq!(rgb(Color::new(5, true), 255, 128, 128), [255; 3]);
+        // The red of 75 % color bars: (65, 100, 212) in BT.601, (51, 109, 212) in BT.709.
         for [r, g, b] in [rgb(sd, 65, 100, 212), rgb(hd, 51, 109, 212)] {
             assert!(r.abs_diff(191) <= 2 && g <= 2 && b <= 2, "{r} {g} {b}");
         }
@@ -218,20 +218,20 @@ mod tests {
 
     #[test]
     fn full_range_bt601_equals_jfif() {
-        let colour = Colour::new(6, true);
+        let color = Color::new(6, true);
         for triple in [[0, 128, 128], [255, 1, 254], [76, 85, 255]] {
-            assert_eq!(jfif(colour, triple[0], triple[1], triple[2]), triple);
+            assert_eq!(jfif(color, triple[0], triple[1], triple[2]), triple);
         }
     }
 
     #[test]
     fn direct_rgb_equals_rgb_by_way_of_jfif() {
-        let from_jfif = Colour::new(6, true);
+        let from_jfif = Color::new(6, true);
         for matrix in [1, 5, 7, 9] {
-            let colour = Colour::new(matrix, false);
+            let color = Color::new(matrix, false);
             for (y, cb, cr) in [(81, 90, 200), (145, 54, 80), (41, 200, 110), (120, 128, 140)] {
-                let [jy, jcb, jcr] = jfif(colour, y, cb, cr);
-                let (direct, through) = (rgb(colour, y, cb, cr), rgb(from_jfif, jy, jcb, jcr));
+                let [jy, jcb, jcr] = jfif(color, y, cb, cr);
+                let (direct, through) = (rgb(color, y, cb, cr), rgb(from_jfif, jy, jcb, jcr));
                 assert!(direct.iter().zip(through).all(|(a, b)| a.abs_diff(b) <= 3), "{direct:?} {through:?}");
             }
         }
