@@ -1,17 +1,23 @@
-//! The Kinesis Video Streams producer that loses nothing in silence: a sans-IO PutMedia state machine and a tokio driver.
+//! A producer for Amazon Kinesis Video Streams: it sends H.264, H.265, AAC and G.711 with PutMedia, survives bad networks in
+//! bounded memory, and never drops media silently.
 //!
 //! ```no_run
-//! # async fn example(frames: Vec<kvs_mkv::Frame>) -> Result<(), Box<dyn std::error::Error>> {
+//! # #[cfg(feature = "tokio")]
+//! # async fn example(frames: Vec<kvs_producer::Frame>) -> Result<(), Box<dyn std::error::Error>> {
 //! use std::time::Duration;
-//! use kvs_aws::Client;
-//! use kvs_mkv::{CodecId, Track, TrackKind, TrackNumber};
-//! use kvs_producer::{StreamLookup, ProducerConfig, Event, ImageGeneration, NewStream, Producer};
+//! use kvs_producer::{
+//!     Client, ClientConfig, CodecId, Event, ImageGeneration, NewStream, Producer, ProducerConfig, StreamLookup, Track,
+//!     TrackKind, TrackNumber,
+//! };
 //!
-//! let video = Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::H264); // with_codec_private(avcC)
+//! // Region and credentials from the environment variables of the AWS CLI.
+//! let client = Client::new(ClientConfig::from_env()?)?;
+//! let video = Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::H264);
 //! let config = ProducerConfig::new("front-door", vec![video])
 //!     .stream_lookup(StreamLookup::CreateIfMissing(NewStream::new(Duration::from_secs(24 * 60 * 60))));
-//! let stream = Producer::open(config, Client::new(kvs_aws::ClientConfig::from_env()?)?).await?;
-//! let mut events = stream.events();
+//! let producer = Producer::open(config, client).await?;
+//!
+//! let mut events = producer.events();
 //! tokio::spawn(async move {
 //!     while let Some(event) = events.next().await {
 //!         if let Event::Lost(loss) = event {
@@ -19,61 +25,97 @@
 //!         }
 //!     }
 //! });
+//!
 //! for frame in frames {
 //!     let motion = frame.keyframe;
-//!     stream.put_frame(frame).await?;
+//!     producer.put_frame(frame).await?;
 //!     if motion {
-//!         stream.put_event(ImageGeneration::new().with_prefix("motion").with_pair("zone", "door"))?;
+//!         producer.put_event(ImageGeneration::new().with_prefix("motion").with_pair("zone", "door"))?;
 //!     }
 //! }
-//! let report = stream.stop(Duration::from_secs(10)).await;
+//!
+//! let report = producer.stop(Duration::from_secs(10)).await;
 //! println!("{} of {} frames persisted", report.totals.persisted.frames, report.totals.submitted.frames);
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! # The contract
+//! A [`Frame`] is an access unit as encoders and depacketizers deliver it, with its presentation time and whether it is a key
+//! frame. Start codes become NAL unit lengths, ADTS headers are removed, and codec private data is taken from the stream
+//! ([`BitstreamMode`]). [`codec`] helps to find key frames. The README shows how to get frames from an encoder.
 //!
-//! * **Submitted = persisted + reported lost.** Every frame that [`put_frame`](ProducerCore::put_frame) takes is later part of an
-//!   [`Event::Persisted`] or of an [`Event::Lost`] that names its time range, bytes and reason.
-//! * What the buffer retains is delivered at least once: after a broken connection sending goes on from the first fragment
-//!   that is not persisted, whole fragments only, each session with its own header and from a key frame (unless
-//!   [`LongGop::Split`] had to cut a fragment without one).
-//! * The buffer never holds more than [`ProducerConfig::buffer_bytes`]; beside it a stream costs about 16 KiB and what its connection
-//!   takes.
+//! # Guarantees
+//!
+//! * **Submitted = persisted + reported lost.** Every frame that `put_frame` accepts is later part of an
+//!   [`Event::Persisted`] or of an [`Event::Lost`] with time range, size and reason.
+//! * Media that the buffer retains is delivered at least once: after a broken connection, sending continues with the first
+//!   fragment that is not persisted. Each session has its own header and starts with a key frame, unless
+//!   [`LongGop::Split`] had to cut a fragment without one.
+//! * The buffer never exceeds [`ProducerConfig::buffer_bytes`] and [`ProducerConfig::buffer_time`]. In addition, a stream uses
+//!   about 16 KiB and the buffers of its connection.
 //! * A stop returns within its deadline, with a report.
-//! * [`ProducerCore`], the core, has no I/O, no clock and no chance of its own: time and bytes are arguments, the seed is in the
-//!   configuration. [`Producer`] (feature `tokio`) puts it on a socket; `blocking::Producer` (feature `blocking`) is the same for
-//!   programs without a runtime.
 //!
-//! # The loop around the core
+//! # Features
+//!
+//! * `tokio` (default): `Producer`, which drives the core with one tokio task per stream, and the client set-up
+//!   (`Client`, `ClientConfig`, `Credentials`).
+//! * `blocking`: the module `blocking`, for programs without an async runtime. Includes `tokio`.
+//!
+//! * `ring` (default), `aws-lc-rs`: the TLS provider. If both are enabled, `aws-lc-rs` is used.
+//! * `webpki-roots` (default), `native-roots`: the TLS trust roots, Mozilla's list or those of the operating system.
+//!
+//! Without `tokio` the crate is [`ProducerCore`]: no runtime, no sockets. Proxies and device certificates are settings and
+//! features of `kvs-aws`.
+//!
+//! # Limits
+//!
+//! 1 to 3 tracks; fragments of 250 ms to 20 s and 50 MB; nine tags per fragment, including events and their pairs; tag names of
+//! 1 to 128 bytes, values of up to 256 bytes. The service closes connections after 45 minutes and when their credentials expire;
+//! the producer replaces them before that.
+//!
+//! # Errors and events, by who must act
+//!
+//! | Who | What |
+//! |---|---|
+//! | The programmer | [`ConfigError`], [`PutTagError`], and [`PutFrameError`] except `BufferFull` |
+//! | The program, now | [`PutFrameError`] with [`Refusal::BufferFull`]: it returns the frame, put it again or drop it. [`Event::KeyframeNeeded`]: request a key frame from the encoder |
+//! | The owner of the AWS account | `OpenError::Halted` and [`Event::Halted`]: missing stream, permissions, KMS key. [`Event::Rejected`] says what to do |
+//! | Nobody | [`Event::Retrying`], [`Event::Closed`]: the producer reconnects. [`Event::Lost`] reports the consequences |
+//!
+//! # The core without a driver
+//!
+//! [`ProducerCore`] has no I/O, no clock and no ambient randomness: bytes and times are arguments, and the seed is in the
+//! configuration. This is the loop of a driver:
 //!
 //! ```
 //! use std::time::{Instant, SystemTime};
-//! use kvs_mkv::{CodecId, Frame, Track, TrackKind, TrackNumber};
-//! use kvs_producer::{StreamLookup, ProducerConfig, ProducerCore, Transmit};
+//! use kvs_producer::{
+//!     CodecId, Frame, ProducerConfig, ProducerCore, StreamLookup, Track, TrackKind, TrackNumber, Transmit,
+//! };
 //!
 //! let audio = Track::new(TrackNumber::ONE, TrackKind::Audio, CodecId::ACM).with_audio(8_000.0, 1, Some(16));
-//! let config = ProducerConfig::new("door-bell", vec![audio]).stream_lookup(StreamLookup::FixedEndpoint("https://data".into()));
+//! let config = ProducerConfig::new("door-bell", vec![audio])
+//!     .stream_lookup(StreamLookup::FixedEndpoint("https://data".into()));
 //! let now = Instant::now();
-//! let mut producer = ProducerCore::new(config, now, SystemTime::now())?;
-//! # let now_pts = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
-//! producer.put_frame(Frame::new(TrackNumber::ONE, now_pts, vec![0x21, 0x10]), now)?;
-//! while let Some(transmit) = producer.poll_transmit(now) {
+//! let mut core = ProducerCore::new(config, now, SystemTime::now())?;
+//! # let pts = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
+//! core.put_frame(Frame::new(TrackNumber::ONE, pts, vec![0x21, 0x10]), now)?;
+//! while let Some(transmit) = core.poll_transmit(now) {
 //!     match transmit {
-//!         Transmit::Control { .. } => { /* make the call, then handle_response */ }
-//!         Transmit::Open { .. } => { /* connect, then handle_opened or handle_closed */ }
-//!         Transmit::Body { .. } => { /* send, then handle_sent */ }
+//!         Transmit::Control { .. } => { /* send the request, then call handle_response */ }
+//!         Transmit::Open { .. } => { /* connect, then call handle_opened or handle_closed */ }
+//!         Transmit::Body { .. } => { /* send, then call handle_sent */ }
 //!         Transmit::End { .. } | Transmit::Abort { .. } => { /* end the body, or drop the connection */ }
 //!         _ => {}
 //!     }
 //! }
-//! while let Some(event) = producer.poll_event() {
+//! while let Some(event) = core.poll_event() {
 //!     println!("{event:?}");
 //! }
-//! let _sleep_until = producer.poll_timeout(now); // then handle_timeout
+//! let _sleep_until = core.poll_timeout(now); // then call handle_timeout
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
 mod ack;
@@ -105,7 +147,11 @@ pub use io::control::{ControlRequest, ControlRequestId, ControlResponse, Freshne
 pub use io::failure::{Failure, FailureKind};
 pub use io::session_id::SessionId;
 pub use io::transmit::{OpenRequest, Timecodes, Transmit};
-pub use kvs_mkv::{Chunks, CodecId, Frame, Tag, Track, TrackKind, TrackNumber};
+#[cfg(feature = "tokio")]
+pub use kvs_aws::{Client, ClientConfig, Credentials, InvalidField, ProvideCredentials, Region};
+pub use kvs_mkv::rules::{Rule, Violation};
+pub use kvs_mkv::{Chunks, CodecId, Frame, Tag, Track, TrackKind, TrackNumber, WriterError, codec};
+pub use kvs_types::{ErrorId, FragmentNumber};
 pub use media::put_error::{PutFrameError, Refusal};
 pub use producer_core::ProducerCore;
 pub use report::diagnosis::{Diagnosis, RecoveryAction};

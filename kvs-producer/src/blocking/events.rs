@@ -1,4 +1,4 @@
-//! Events, waited for.
+//! The events of a producer as a blocking iterator.
 
 use std::time::Duration;
 
@@ -6,14 +6,14 @@ use super::driver_thread::DriverThread;
 use crate::driver;
 use crate::report::event::Event;
 
-/// What happens on a stream, out of [`Producer::events`](super::Producer::events): an iterator that waits for each and ends after
-/// [`Event::Finished`], or when the stream is dropped.
+/// The events of a producer, returned by [`Producer::events`](super::Producer::events): an iterator that waits for each event.
+/// It ends after [`Event::Finished`], or when the producer is dropped.
 ///
 /// ```no_run
-/// # fn example(stream: &kvs_producer::blocking::Producer) {
+/// # fn example(producer: &kvs_producer::blocking::Producer) {
 /// use kvs_producer::Event;
 ///
-/// let events = stream.events();
+/// let events = producer.events();
 /// std::thread::spawn(move || {
 ///     for event in events {
 ///         if let Event::Lost(loss) = event {
@@ -26,23 +26,23 @@ use crate::report::event::Event;
 #[derive(Debug)]
 pub struct Events {
     events: driver::Events,
-    driver_thread: DriverThread,
+    thread: DriverThread,
 }
 
 impl Events {
-    pub(super) const fn new(events: driver::Events, driver_thread: DriverThread) -> Self {
-        Self { events, driver_thread }
+    pub(super) const fn new(events: driver::Events, thread: DriverThread) -> Self {
+        Self { events, thread }
     }
 
-    /// An event that has already happened, if there is one. Never waits: for a loop that also has frames to put.
+    /// Returns an event that has already happened, without waiting: for loops that also put frames.
     pub fn try_next(&mut self) -> Option<Event> {
         self.events.try_next()
     }
 
-    /// The next event, waited for at most so long; `None` when none came, and at once when there will be none.
+    /// Waits at most `within` for the next event. Returns `None` at the timeout, and immediately at the end.
     pub fn next_within(&mut self, within: Duration) -> Option<Event> {
         let events = &mut self.events;
-        self.driver_thread.block_on(async { tokio::time::timeout(within, events.next()).await.ok().flatten() })
+        self.thread.block_on(async { tokio::time::timeout(within, events.next()).await.ok().flatten() })
     }
 }
 
@@ -50,6 +50,6 @@ impl Iterator for Events {
     type Item = Event;
 
     fn next(&mut self) -> Option<Event> {
-        self.driver_thread.block_on(self.events.next())
+        self.thread.block_on(self.events.next())
     }
 }

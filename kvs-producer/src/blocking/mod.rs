@@ -1,7 +1,7 @@
-//! The producer for programs without a runtime: the methods of [`crate::Producer`], blocking.
+//! The producer for programs without an async runtime: the methods of [`crate::Producer`], blocking.
 //!
-//! One driver_thread thread, named `kvs-producer`, drives the connection; several streams may share one
-//! ([`DriverThread`]). Calling from inside a tokio runtime panics, as blocking there would stop it: use [`crate::Producer`].
+//! A background thread drives the connections; several producers can share one [`DriverThread`]. Calling a blocking method
+//! inside a tokio runtime panics, because it would stop the runtime: use [`crate::Producer`] there.
 
 mod driver_thread;
 mod events;

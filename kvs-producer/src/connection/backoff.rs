@@ -5,7 +5,7 @@ use std::time::Duration;
 /// The waits of one stream between attempts.
 ///
 /// The n-th wait is between half and all of `first` × 2ⁿ and never above `cap`, so a stream recovers at most `cap` after the
-/// network. A wait that the service asks for is honoured up to the cap.
+/// network. A wait that the service asks for is honored up to the cap.
 #[derive(Debug)]
 pub(super) struct Backoff {
     first: Duration,
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn a_requested_wait_is_honoured_up_to_the_cap() {
+    fn a_requested_wait_is_honored_up_to_the_cap() {
         let mut rng = fastrand::Rng::with_seed(1);
         let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
         assert_eq!(backoff.next(Some(Duration::from_secs(3)), &mut rng), Duration::from_secs(3));

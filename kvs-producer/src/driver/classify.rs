@@ -1,4 +1,4 @@
-//! What the core is told of an error of the client.
+//! Classifies errors of the client by what the core does about them.
 
 use kvs_aws::{Error, ServiceError, ServiceErrorKind, TransportError};
 
@@ -6,7 +6,7 @@ use crate::io::failure::{Failure, FailureKind};
 
 pub(super) fn failure(error: &Error) -> Failure {
     let retry_after = error.service().and_then(|error| error.retry_after);
-    Failure::new(kind(error), with_sources(error)).with_retry_after(retry_after)
+    Failure::new(kind(error), with_causes(error)).with_retry_after(retry_after)
 }
 
 fn kind(error: &Error) -> FailureKind {
@@ -15,7 +15,7 @@ fn kind(error: &Error) -> FailureKind {
         Error::Service(error) => service(error),
         Error::Transport(TransportError::Timeout { .. }) => FailureKind::TimedOut,
         Error::Response { .. } => FailureKind::Service,
-        // A provider that has none now may have some later: the network may be down for it too.
+        // A credentials provider that fails now may succeed later: its network may be down too.
         _ => FailureKind::Unreachable,
     }
 }
@@ -37,7 +37,7 @@ fn service(error: &ServiceError) -> FailureKind {
         | Kind::InvalidSignature
         | Kind::IncompleteSignature => FailureKind::AccessDenied,
         Kind::RequestTimeout => FailureKind::TimedOut,
-        // The stream is busy with another change, or somebody created it meanwhile: look again.
+        // The stream is being changed, or another client created it in the meantime: describe it again.
         Kind::InternalFailure | Kind::ResourceInUse | Kind::InvalidEndpoint => FailureKind::Service,
         _ => by_status(error.status),
     }
@@ -54,15 +54,12 @@ const fn by_status(status: u16) -> FailureKind {
     }
 }
 
-/// The message with those of its causes that it does not contain already.
-fn with_sources(error: &Error) -> String {
+/// Returns the messages of an error and of its causes, because a [`Failure`] has no source.
+fn with_causes(error: &Error) -> String {
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
+        text = format!("{text}: {cause}");
         source = cause.source();
     }
     text
@@ -73,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn throttles_are_told_from_refusals() {
+    fn service_errors_are_classified() {
         let of = |kind, status| failure(&ServiceError::new(kind, status).into()).kind;
         assert_eq!(of(ServiceErrorKind::ClientLimitExceeded, 400), FailureKind::Throttled);
         assert_eq!(of(ServiceErrorKind::Other("Odd".to_owned()), 429), FailureKind::Throttled);

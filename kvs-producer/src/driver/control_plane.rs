@@ -1,4 +1,4 @@
-//! The core's calls, made with the client.
+//! Executes control requests and opens connections with the client.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -15,18 +15,18 @@ use crate::io::failure::{Failure, FailureKind};
 use crate::io::session_id::SessionId;
 use crate::io::transmit::{OpenRequest, Timecodes};
 
-pub(super) type Answering = Pin<Box<dyn Future<Output = (ControlRequestId, ControlResponse)> + Send>>;
-pub(super) type Opening = Pin<Box<dyn Future<Output = (SessionId, Result<PutMediaExchange, Failure>)> + Send>>;
+pub(super) type ResponseFuture = Pin<Box<dyn Future<Output = (ControlRequestId, ControlResponse)> + Send>>;
+pub(super) type OpenFuture = Pin<Box<dyn Future<Output = (SessionId, Result<PutMediaExchange, Failure>)> + Send>>;
 
-pub(super) fn call(client: Client, stream: StreamId, id: ControlRequestId, call: ControlRequest) -> Answering {
+pub(super) fn send(client: Client, stream: StreamId, id: ControlRequestId, request: ControlRequest) -> ResponseFuture {
     Box::pin(async move {
-        let answer = answer(&client, &stream, call).await;
-        (id, answer.unwrap_or_else(|error| ControlResponse::Failed(failure(&error))))
+        let response = execute(&client, &stream, request).await;
+        (id, response.unwrap_or_else(|error| ControlResponse::Failed(failure(&error))))
     })
 }
 
-async fn answer(client: &Client, stream: &StreamId, call: ControlRequest) -> Result<ControlResponse, Error> {
-    match call {
+async fn execute(client: &Client, stream: &StreamId, request: ControlRequest) -> Result<ControlResponse, Error> {
+    match request {
         ControlRequest::Credentials(freshness) => {
             if freshness == Freshness::Fresh {
                 client.forget_credentials();
@@ -54,7 +54,7 @@ async fn answer(client: &Client, stream: &StreamId, call: ControlRequest) -> Res
 
 async fn create(client: &Client, stream: &StreamId, new: NewStream) -> Result<ControlResponse, Error> {
     let StreamId::Name(name) = stream else {
-        let text = "a stream that is named by its ARN cannot be created: give its name";
+        let text = "cannot create a stream by its ARN: use its name";
         return Ok(ControlResponse::Failed(Failure::new(FailureKind::InvalidRequest, text)));
     };
     let hours = u32::try_from(new.retention.as_secs().div_ceil(3600)).unwrap_or(u32::MAX);
@@ -69,7 +69,7 @@ async fn create(client: &Client, stream: &StreamId, new: NewStream) -> Result<Co
     Ok(ControlResponse::Created)
 }
 
-/// A status that is missing or unknown is taken as active: the service says otherwise when media comes.
+/// A missing or unknown status counts as active: if the stream is not, the service rejects the media.
 fn status(status: Option<&Status>) -> StreamStatus {
     match status {
         Some(Status::Creating | Status::Updating) => StreamStatus::Pending,
@@ -78,7 +78,7 @@ fn status(status: Option<&Status>) -> StreamStatus {
     }
 }
 
-pub(super) fn open(client: Client, stream: StreamId, session: SessionId, request: OpenRequest) -> Opening {
+pub(super) fn open(client: Client, stream: StreamId, session: SessionId, request: OpenRequest) -> OpenFuture {
     Box::pin(async move { (session, connect(&client, stream, request).await) })
 }
 
@@ -95,5 +95,5 @@ async fn connect(client: &Client, stream: StreamId, request: OpenRequest) -> Res
     client.put_media(session, &endpoint).await.map_err(|error| failure(&error))
 }
 
-/// Where the service does not say, it keeps something: only then does it say `PERSISTED`.
+/// If the response does not say, assume retention: only then the service acknowledges with `PERSISTED`.
 const UNKNOWN_RETENTION_HOURS: u64 = 1;

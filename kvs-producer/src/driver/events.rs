@@ -1,17 +1,19 @@
-//! The events of a stream, as they happen.
+//! The events of a producer as a stream.
 
+use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
 
-use super::task::Shared;
+use super::shared::Shared;
 use crate::report::event::Event;
 
-/// What happens on a stream, out of [`Producer::events`](super::Producer::events); ends after [`Event::Finished`].
+/// The events of a [`Producer`](super::Producer), returned by [`Producer::events`](super::Producer::events). Ends after
+/// [`Event::Finished`], or when the producer is dropped.
 ///
-/// Of several of these for one stream, each event goes to one.
+/// If there are several for one producer, each event is delivered to one of them.
 pub struct Events {
     waiting: Pin<Box<dyn Future<Output = Option<Event>> + Send>>,
     shared: Arc<Shared>,
@@ -22,32 +24,32 @@ impl Events {
         Self { waiting: Box::pin(next(Arc::clone(&shared))), shared }
     }
 
-    /// The next event; `None` when there will be none. Cancel-safe.
+    /// Waits for the next event. Returns `None` at the end. Cancel-safe.
     pub async fn next(&mut self) -> Option<Event> {
         std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 
-    /// An event that has already happened, if there is one.
+    /// Returns an event that has already happened, without waiting.
     pub fn try_next(&mut self) -> Option<Event> {
-        self.shared.producer().poll_event()
+        self.shared.core().poll_event()
     }
 }
 
 async fn next(shared: Arc<Shared>) -> Option<Event> {
     loop {
-        let news = shared.news.notified();
-        let mut news = std::pin::pin!(news);
-        news.as_mut().enable();
+        let changed = shared.changed.notified();
+        let mut changed = std::pin::pin!(changed);
+        changed.as_mut().enable();
         {
-            let mut producer = shared.producer();
-            if let Some(event) = producer.poll_event() {
+            let mut core = shared.core();
+            if let Some(event) = core.poll_event() {
                 return Some(event);
             }
-            if producer.is_finished() || shared.is_closed() {
+            if core.is_finished() || shared.is_closed() {
                 return None;
             }
         }
-        news.await;
+        changed.await;
     }
 }
 
@@ -61,8 +63,8 @@ impl Stream for Events {
     }
 }
 
-impl std::fmt::Debug for Events {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Events").finish_non_exhaustive()
     }
 }

@@ -3,9 +3,14 @@
 mod classify;
 mod control_plane;
 mod events;
+mod open_error;
 mod producer;
+mod shared;
+mod stop_report;
 mod task;
 mod transport;
 
 pub use events::Events;
-pub use producer::{OpenError, Producer, StopReport};
+pub use open_error::OpenError;
+pub use producer::Producer;
+pub use stop_report::StopReport;

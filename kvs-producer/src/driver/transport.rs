@@ -1,4 +1,4 @@
-//! The connection in use, and what waits for it.
+//! The connection in use, and the data that waits to be sent on it.
 
 use std::collections::VecDeque;
 use std::future::pending;
@@ -9,15 +9,15 @@ use kvs_mkv::Chunks;
 
 use crate::io::session_id::SessionId;
 
-/// The two halves of one exchange.
+/// The two halves of one PutMedia exchange.
 #[derive(Debug, Default)]
-pub(super) struct Wire {
+pub(super) struct Transport {
     open: Option<SessionId>,
     sender: Sender,
     acks: Option<PutMediaAcks>,
 }
 
-/// The half that media goes into, with what waits for it.
+/// The half that sends media, with the data that waits.
 #[derive(Debug, Default)]
 pub(super) struct Sender {
     half: Option<PutMediaSender>,
@@ -30,8 +30,8 @@ enum Piece {
     End,
 }
 
-impl Wire {
-    pub(super) fn opened(&mut self, session: SessionId, exchange: PutMediaExchange) {
+impl Transport {
+    pub(super) fn open(&mut self, session: SessionId, exchange: PutMediaExchange) {
         let (sender, acks) = exchange.split();
         self.sender = Sender { half: Some(sender), queue: VecDeque::new() };
         self.acks = Some(acks);
@@ -42,15 +42,15 @@ impl Wire {
         self.open
     }
 
-    /// Drops the connection at once.
+    /// Drops the connection immediately.
     pub(super) fn abort(&mut self, session: SessionId) {
         if self.open == Some(session) {
             *self = Self::default();
         }
     }
 
-    /// Sends nothing of what waits. The half is kept: dropping it would close the connection with acks unread.
-    pub(super) fn mute(&mut self) {
+    /// Drops the data that waits. The half is kept: dropping it would close the connection with acknowledgements unread.
+    pub(super) fn stop_sending(&mut self) {
         self.sender.queue.clear();
     }
 
@@ -62,17 +62,17 @@ impl Wire {
         self.sender.queue.push_back(Piece::End);
     }
 
-    /// Both halves, to be waited for side by side.
+    /// Returns both halves, to be awaited concurrently.
     pub(super) fn halves(&mut self) -> (&mut Sender, Acks<'_>) {
         (&mut self.sender, Acks(self.acks.as_mut()))
     }
 }
 
-/// The half that acks come out of.
+/// The half that receives acknowledgements.
 pub(super) struct Acks<'a>(Option<&'a mut PutMediaAcks>);
 
 impl Acks<'_> {
-    /// The next bytes; never, where there is no connection.
+    /// Returns the next bytes of the response. Pending forever without a connection.
     pub(super) async fn next(self) -> Result<Option<Bytes>, Error> {
         match self.0 {
             Some(acks) => acks.next().await,
@@ -82,7 +82,7 @@ impl Acks<'_> {
 }
 
 impl Sender {
-    /// Sends what waits, as soon as there is room; says how many bytes. Cancel-safe.
+    /// Sends waiting data as soon as there is room and returns the number of bytes. Cancel-safe.
     pub(super) async fn send(&mut self) -> Result<usize, SessionEnded> {
         let Some(half) = self.half.as_mut().filter(|_| !self.queue.is_empty()) else { return pending().await };
         let permit = half.reserve().await?;
@@ -90,7 +90,7 @@ impl Sender {
     }
 }
 
-/// One HTTP chunk takes as many small blocks as fit: sound would otherwise cost a chunk each.
+/// Combines small blocks into one HTTP chunk: audio frames would otherwise need a chunk each.
 fn fill(permit: SendPermit<'_>, queue: &mut VecDeque<Piece>) -> usize {
     let mut chunk = Vec::new();
     let mut bytes = 0;
@@ -112,5 +112,5 @@ fn fill(permit: SendPermit<'_>, queue: &mut VecDeque<Piece>) -> usize {
     bytes
 }
 
-/// About what one TLS record and one write to the socket carry well.
+/// The largest TLS record (RFC 8446, section 5.1).
 const CHUNK_BYTES: usize = 16 << 10;

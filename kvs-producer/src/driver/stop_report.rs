@@ -1,0 +1,24 @@
+//! The result of a stop.
+
+use crate::report::reason::HaltReason;
+use crate::report::stats::{Stats, Totals};
+
+/// The outcome of all submitted media, returned by [`Producer::stop`](super::Producer::stop).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StopReport {
+    /// All submitted media by outcome. `submitted = persisted + lost`, in frames and bytes.
+    pub totals: Totals,
+    /// All statistics.
+    pub stats: Stats,
+    /// Why sending had been halted before the stop, if it had.
+    pub halted: Option<HaltReason>,
+}
+
+impl StopReport {
+    /// Returns whether all submitted media is persisted.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.totals.submitted == self.totals.persisted
+    }
+}
