@@ -1,4 +1,4 @@
-//! Acks out of a byte stream: any split, concatenated or newline-separated, bounded.
+//! Parses acknowledgements from the bytes of a response, in bounded memory.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -12,12 +12,12 @@ use serde_json::Value;
 
 use crate::ack::{Ack, AckError, AckKind};
 
-/// Finds JSON objects in what the service answers and reads them as acks.
+/// Parses the response of PutMedia into acknowledgements, for programs that send media with their own client.
 ///
-/// The service documents one object a line, mocks and older parsers know plain concatenation; both work, as do white space,
-/// unknown keys, nesting and escapes. One bad object costs itself only.
+/// The service sends one JSON object per line; mocks and older parsers use plain concatenation. Both are accepted, with white
+/// space, unknown members, nesting and escapes. An invalid object does not affect the ones around it.
 ///
-/// Memory: at most [`limits::ACK_BYTES`] of an unfinished object; what was parsed waits for [`poll`](Self::poll).
+/// Memory: at most 4 KiB of an unfinished object, and the parsed acknowledgements until [`poll`](Self::poll).
 #[derive(Debug, Default)]
 pub struct AckParser {
     scan: Scan,
@@ -25,7 +25,7 @@ pub struct AckParser {
     parsed: VecDeque<Result<Ack, AckParseError>>,
 }
 
-/// Where the scanner stands.
+/// The state of the scanner.
 ///
 /// ```text
 /// Outside --'{'--> Inside --matching '}'--> Outside
@@ -55,52 +55,52 @@ enum Text {
     Escaped,
 }
 
-/// Why a piece of the answer is not an ack. The acks after it are not harmed.
+/// Why a part of the response is not an acknowledgement. The acknowledgements after it are not affected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AckParseError {
-    /// Not a JSON object, or one without `EventType`.
-    #[error("not an ack ({reason}): {text}")]
+    /// Invalid JSON, or an object without `EventType`.
+    #[error("invalid acknowledgement {text:?}: {reason}")]
     Malformed {
         /// What is wrong.
         reason: String,
-        /// The beginning of the text.
+        /// The first 120 characters of the object.
         text: String,
     },
-    /// An object that does not end within the limit.
-    #[error("an ack of more than {limit} bytes")]
+    /// The object is larger than the limit.
+    #[error("acknowledgement exceeds {limit} bytes")]
     TooLong {
-        /// [`limits::ACK_BYTES`].
+        /// The limit: 4,096 bytes.
         limit: usize,
     },
 }
 
 impl AckParser {
-    /// A parser at the start of an answer.
+    /// Creates a parser at the start of a response.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes the next bytes of the answer, cut anywhere.
+    /// Takes the next bytes of the response, split at any position.
     pub fn push(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             bytes = self.step(bytes);
         }
     }
 
-    /// The next ack, or what stood in place of one.
+    /// Returns the next acknowledgement, or why a part of the response is not one.
     pub fn poll(&mut self) -> Option<Result<Ack, AckParseError>> {
         self.parsed.pop_front()
     }
 
-    /// Bytes of an unfinished object that are held: at most [`limits::ACK_BYTES`].
+    /// Returns the number of held bytes of an unfinished object, at most 4,096.
     #[must_use]
     pub fn held(&self) -> usize {
         self.object.len()
     }
 
-    /// Takes the bytes up to the next change of state; gives what follows them.
+    /// Takes the bytes up to the next change of state and returns the rest.
     fn step<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         match &mut self.scan {
             Scan::Outside => {
@@ -132,7 +132,7 @@ impl AckParser {
         }
     }
 
-    /// The object is complete with these bytes; most come in one piece and are read where they lie.
+    /// Completes an object. Most arrive in one piece and are parsed without a copy.
     fn finish(&mut self, last: &[u8]) {
         let parsed = if self.object.is_empty() {
             read(last)
@@ -147,12 +147,12 @@ impl AckParser {
 }
 
 impl Nesting {
-    /// Takes bytes of the object; where it ended, if it did.
+    /// Takes bytes of the object and returns where it ends, if it does.
     fn find_end(&mut self, bytes: &[u8]) -> Option<usize> {
         let mut rest = bytes;
         loop {
             if self.text == Text::Inside {
-                // Most of an ack is text.
+                // Most of an acknowledgement is inside strings.
                 let skipped = memchr2(b'"', b'\\', rest)?;
                 rest = rest.get(skipped..)?;
             }
@@ -164,7 +164,7 @@ impl Nesting {
         }
     }
 
-    /// Takes one byte; says whether the outermost object ended with it.
+    /// Takes one byte and returns whether it ends the outermost object.
     fn step(&mut self, byte: u8) -> bool {
         match (self.text, byte) {
             (Text::Escaped, _) => self.text = Text::Inside,
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn acks_survive_a_cut_at_every_byte() {
+    fn acks_are_parsed_at_any_split() {
         let mut whole = AckParser::new();
         whole.push(THREE.as_bytes());
         let expected = all(&mut whole);
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_are_read_and_absent_ones_stay_absent() {
+    fn members_are_read_and_may_be_absent() {
         let mut parser = AckParser::new();
         parser.push(THREE.as_bytes());
         let acks: Vec<_> = all(&mut parser).into_iter().map(Result::unwrap).collect();
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn one_bad_object_does_not_cost_the_ones_around_it() {
+    fn an_invalid_object_does_not_affect_others() {
         let mut parser = AckParser::new();
         parser.push(br#"{"EventType":"IDLE"}{"a":tru}{"b":{}}x]{"EventType":"IDLE"}"#);
         let acks = all(&mut parser);
@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endless_object_is_bounded_and_the_next_one_is_read() {
+    fn an_endless_object_is_bounded() {
         let mut parser = AckParser::new();
         parser.push(br#"{"EventType":""#);
         for _ in 0..100_000 {
@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_kinds_keys_and_ids_survive() {
+    fn unknown_types_members_and_ids_are_kept() {
         let mut parser = AckParser::new();
         parser.push(br#"{"EventType":"NEWS","Extra":{"a":["}"]},"FragmentTimecode":"7"}"#);
         parser.push(br#"{"EventType":"ERROR","ErrorId":4999,"ErrorCode":"NEW"}"#);

@@ -1,11 +1,11 @@
-//! What the service is asked to do with a fragment: image generation, notifications.
+//! Requests to the service about a fragment: image generation and notifications.
 
 use kvs_mkv::Tag;
 use kvs_types::{limits, tag_names};
 
 use super::tag::{PutTagError, check};
 
-/// Asks the service for images of a fragment
+/// Requests images of a fragment
 /// (<https://docs.aws.amazon.com/kinesisvideostreams/latest/dg/images.html>).
 ///
 /// ```
@@ -17,27 +17,27 @@ use super::tag::{PutTagError, check};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ImageGeneration {
-    /// Begins the keys of the images; up to 256 bytes.
+    /// Prefix of the S3 keys of the images, up to 256 bytes.
     pub prefix: Option<String>,
-    /// Goes into the images' metadata; each pair counts as a tag of the fragment.
+    /// Metadata of the images. Each pair counts as a tag of the fragment.
     pub pairs: Vec<Tag>,
 }
 
 impl ImageGeneration {
-    /// Images without a prefix and without pairs.
+    /// Creates a request without prefix and pairs.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Begins the images' keys with this.
+    /// Sets the prefix of the S3 keys of the images.
     #[must_use]
     pub fn with_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = Some(prefix.into());
         self
     }
 
-    /// Adds a pair to the images' metadata.
+    /// Adds a pair to the metadata of the images.
     #[must_use]
     pub fn with_pair(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.pairs.push(Tag::new(name, value));
@@ -51,23 +51,23 @@ impl ImageGeneration {
     }
 }
 
-/// Asks the service for a notification when the fragment is persisted
+/// Requests a notification when the fragment is persisted
 /// (<https://docs.aws.amazon.com/kinesisvideostreams/latest/dg/notifications.html>).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Notification {
-    /// Goes into the notification's payload; each pair counts as a tag of the fragment.
+    /// Payload of the notification. Each pair counts as a tag of the fragment.
     pub pairs: Vec<Tag>,
 }
 
 impl Notification {
-    /// A notification without pairs.
+    /// Creates a request without pairs.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds a pair to the notification's payload.
+    /// Adds a pair to the payload of the notification.
     #[must_use]
     pub fn with_pair(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.pairs.push(Tag::new(name, value));
@@ -79,13 +79,13 @@ impl Notification {
     }
 }
 
-/// What the service is asked to do with a fragment.
+/// A request to the service about a fragment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FragmentEvent {
-    /// Take images of it.
+    /// Generate images.
     ImageGeneration(ImageGeneration),
-    /// Tell when it is persisted.
+    /// Notify when it is persisted.
     Notification(Notification),
 }
 
@@ -109,7 +109,7 @@ impl FragmentEvent {
         }
     }
 
-    /// The tag that stands for it.
+    /// The name of the tag that carries the request.
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::ImageGeneration(_) => tag_names::IMAGE_GENERATION,
@@ -126,7 +126,7 @@ impl FragmentEvent {
 }
 
 impl FragmentEvent {
-    /// Checks prefix and pairs before anything is kept.
+    /// Checks the prefix and the pairs.
     pub(crate) fn check(&self) -> Result<(), PutTagError> {
         if let Self::ImageGeneration(ImageGeneration { prefix: Some(prefix), .. }) = self {
             if prefix.len() > limits::IMAGE_PREFIX_BYTES {

@@ -1,4 +1,4 @@
-//! What goes with a fragment beside its frames: tags, image generation, notifications.
+//! The tags of a fragment, and the requests for images and notifications, which are tags too.
 
 mod event;
 mod set;

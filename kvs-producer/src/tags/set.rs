@@ -7,7 +7,8 @@ use super::event::FragmentEvent;
 use super::tag::PutTagError;
 use crate::limits::USER_TAGS;
 
-/// The tags of one fragment, in the groups and the order they go out: notification, image generation, then the user's.
+/// The tags of one fragment, in the groups and in the order in which they are sent: notification, image generation, then
+/// the user's tags.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct TagSet {
     groups: Vec<Vec<Tag>>,
@@ -15,17 +16,17 @@ pub(crate) struct TagSet {
 }
 
 impl TagSet {
-    /// These tags of the user's, which fit.
+    /// Creates a set of the user's tags, which must fit.
     pub(super) fn of(tags: &[Tag]) -> Self {
         Self { groups: tags.iter().map(|tag| vec![tag.clone()]).collect(), count: tags.len() }
     }
 
-    /// One Tags element each.
+    /// The groups; each becomes one Matroska Tags element.
     pub(crate) fn groups(&self) -> &[Vec<Tag>] {
         &self.groups
     }
 
-    /// Bytes of all names and values, for the memory account.
+    /// Size of all names and values, for the size of the buffer.
     pub(crate) fn bytes(&self) -> usize {
         self.groups.iter().flatten().map(|tag| tag.name.len() + tag.value.len() + size_of::<Tag>()).sum()
     }
@@ -37,7 +38,7 @@ impl TagSet {
         Ok(())
     }
 
-    /// Adds a tag or gives the one of the same name its value.
+    /// Adds a tag, or replaces the value of the tag with the same name.
     pub(crate) fn set_tag(&mut self, tag: &Tag) -> Result<(), PutTagError> {
         match self.groups.iter_mut().find(|group| matches!(group.as_slice(), [one] if one.name == tag.name)) {
             Some(group) => {
@@ -48,7 +49,7 @@ impl TagSet {
         }
     }
 
-    /// Takes a tag of the user's off again.
+    /// Removes a tag of the user.
     pub(super) fn remove_tag(&mut self, name: &str) {
         self.groups.retain(|group| !matches!(group.as_slice(), [one] if one.name == name));
         self.count = self.groups.iter().map(Vec::len).sum();
@@ -63,7 +64,7 @@ impl TagSet {
         let group = event.group();
         self.room_for(group.len())?;
         self.count += group.len();
-        // The service's samples send NOTIFICATION first; readers that take the first group they know depend on it.
+        // AWS's samples send the notification first, and readers that use the first group they know depend on that order.
         let at = match event {
             FragmentEvent::Notification(_) => 0,
             FragmentEvent::ImageGeneration(_) => {
@@ -90,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn notification_goes_before_image_generation_and_both_before_the_users_tags() {
+    fn notification_precedes_image_generation_and_both_precede_user_tags() {
         let mut set = TagSet::default();
         set.add_tag(Tag::new("a", "1")).unwrap();
         set.add_event(&ImageGeneration::new().with_prefix("p").with_pair("k", "v").into()).unwrap();
@@ -105,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn eleventh_tag_rejected_counting_reserved() {
+    fn rejects_tenth_tag_counting_reserved_ones() {
         let mut set = TagSet::default();
         set.add_event(&ImageGeneration::new().with_prefix("p").into()).unwrap();
         for n in 0..7 {
@@ -117,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_is_asked_for_once_a_fragment() {
+    fn rejects_second_event_of_a_kind() {
         let mut set = TagSet::default();
         set.add_event(&Notification::new().into()).unwrap();
         assert!(matches!(set.add_event(&Notification::new().into()), Err(PutTagError::Duplicate { .. })));

@@ -1,10 +1,10 @@
-//! A tag of the user's, and why it or an event is not taken.
+//! A tag of the user, and why a tag or an event was not accepted.
 
 use kvs_mkv::Tag;
 use kvs_mkv::rules::{FragmentCheck, Violation};
 use kvs_types::tag_names;
 
-/// A name and value for the fragment that is being filled, or for every fragment from it on.
+/// A name and a value for one fragment, or for every fragment from that one on.
 ///
 /// ```
 /// use kvs_producer::FragmentTag;
@@ -16,42 +16,43 @@ use kvs_types::tag_names;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FragmentTag {
-    /// What the service stores.
+    /// Name and value.
     pub tag: Tag,
-    /// On which fragments.
+    /// The fragments that carry it.
     pub scope: TagScope,
 }
 
-/// Which fragments a tag goes with.
+/// The fragments that carry a tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "the service's own two kinds of fragment metadata")]
 pub enum TagScope {
-    /// The fragment of the last frame that was put; the next one where none is open.
+    /// The fragment of the last frame, or the next fragment if none is open.
     Once,
     /// That fragment and all after it, until [`clear_tag`](crate::ProducerCore::clear_tag).
     Persistent,
 }
 
 impl FragmentTag {
-    /// A tag for one fragment: a name of 1 to 128 bytes, a value of up to 256.
+    /// Creates a tag for one fragment. The name has 1 to 128 bytes, the value up to 256.
     pub fn once(name: impl Into<String>, value: impl Into<String>) -> Self {
         Self { tag: Tag::new(name, value), scope: TagScope::Once }
     }
 
-    /// A tag for this fragment and all that follow; one of the same name is replaced.
+    /// Creates a tag for this fragment and all that follow. It replaces a persistent tag with the same name. The name has 1 to
+    /// 128 bytes, the value up to 256.
     pub fn persistent(name: impl Into<String>, value: impl Into<String>) -> Self {
         Self { tag: Tag::new(name, value), scope: TagScope::Persistent }
     }
 }
 
 impl FragmentTag {
-    /// Checks name and value before anything is kept.
+    /// Checks the name and the value.
     pub(crate) fn check(&self) -> Result<(), PutTagError> {
         check(&self.tag)
     }
 }
 
-/// What holds for tags and for the pairs of events alike.
+/// Checks a tag or a pair of an event.
 pub(super) fn check(tag: &Tag) -> Result<(), PutTagError> {
     if tag.name.starts_with(tag_names::RESERVED_PREFIX) {
         let instead = match tag.name.as_str() {
@@ -65,52 +66,52 @@ pub(super) fn check(tag: &Tag) -> Result<(), PutTagError> {
     FragmentCheck::tag(tag).map_err(|violation| PutTagError::Refused { name: tag.name.clone(), violation })
 }
 
-/// Why a tag or event was not taken; nothing of it was kept.
+/// Why a tag or an event was not accepted. The caller must change it, or put it on a later fragment.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PutTagError {
-    /// The fragment has no room for it.
+    /// The fragment would have too many tags.
     #[error(
-        "{count} tags on the fragment with this, at most {limit} allowed (the service's 10 less the end-of-fragment mark)"
+        "fragment would have {count} tags, at most {limit} allowed: the service's limit without the end-of-fragment mark"
     )]
     TooMany {
-        /// Tags the fragment would have, those with reserved names included.
+        /// Number of tags that the fragment would have, including those with reserved names.
         count: usize,
-        /// [`limits::USER_TAGS`](crate::limits::USER_TAGS).
+        /// The largest number: 9.
         limit: usize,
     },
-    /// A name or value that the service would refuse.
+    /// The service would reject the name or the value.
     #[error("tag {name:?}: {violation}")]
     Refused {
-        /// The tag's name.
+        /// The name of the tag.
         name: String,
-        /// The rule, what was measured and what is allowed.
+        /// The rule with the measured and the allowed value.
         violation: Violation,
     },
-    /// A name the service keeps for itself.
+    /// The name is reserved for the service.
     #[error("tag name {name:?} is reserved: use {instead}")]
     Reserved {
         /// The name.
         name: String,
-        /// The method that does what the name asks for.
+        /// What to use instead.
         instead: &'static str,
     },
-    /// The event is already on this fragment.
-    #[error("the fragment already has {name}")]
+    /// The fragment already has this event.
+    #[error("duplicate event {name} on the fragment")]
     Duplicate {
-        /// The event's tag name.
+        /// The name of the event's tag.
         name: &'static str,
     },
     /// The prefix of image keys is too long.
-    #[error("image prefix of {bytes} bytes, at most {limit} allowed")]
+    #[error("image prefix of {bytes} bytes is too long, at most {limit} allowed")]
     PrefixTooLong {
         /// Its length.
         bytes: usize,
-        /// [`IMAGE_PREFIX_BYTES`](kvs_types::limits::IMAGE_PREFIX_BYTES).
+        /// The largest length: 256.
         limit: usize,
     },
-    /// The producer was told to finish.
-    #[error("the stream is finished: no tags are taken any more")]
+    /// [`finish`](crate::ProducerCore::finish) or `stop` was called.
+    #[error("producer finished: it accepts no more tags")]
     Finished,
 }
 
@@ -120,7 +121,7 @@ mod tests {
     use crate::tags::{FragmentEvent, ImageGeneration, Notification};
 
     #[test]
-    fn image_tag_not_via_fragment_metadata() {
+    fn rejects_reserved_names() {
         let refused = FragmentTag::once(tag_names::IMAGE_GENERATION, "").check().unwrap_err();
         assert_eq!(
             refused.to_string(),
@@ -130,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn lengths_are_checked_in_bytes_at_the_call() {
+    fn lengths_are_checked_in_bytes() {
         assert!(FragmentTag::once("é".repeat(64), "v".repeat(256)).check().is_ok());
         assert!(FragmentTag::once("é".repeat(65), "").check().is_err());
         assert!(FragmentTag::once("n", "v".repeat(257)).check().is_err());

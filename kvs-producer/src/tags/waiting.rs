@@ -1,4 +1,4 @@
-//! Tags and events that wait for their fragment.
+//! Tags and events that wait for the next fragment.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -10,27 +10,27 @@ use super::set::TagSet;
 use super::tag::PutTagError;
 use crate::limits::PERSISTENT_TAGS;
 
-/// How often an event is put on a fragment by itself.
+/// How often the producer adds a periodic event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EventInterval {
-    /// On the first fragment and then on every n-th.
+    /// On the first fragment and then on every n-th fragment.
     Fragments(NonZeroU32),
-    /// On the first fragment and then on the first one that begins at least so much later.
+    /// On the first fragment and then on the first fragment that starts at least this much later.
     Time(Duration),
 }
 
-/// An event that comes by itself.
+/// An event that the producer adds by itself.
 #[derive(Debug)]
-struct Regular {
+struct PeriodicEvent {
     cadence: EventInterval,
     event: FragmentEvent,
-    /// Fragments since the last one that had it, and that one's beginning in ms.
+    /// Number of fragments since the last one that carried it, and the start of that one in ms.
     last: Option<(u32, u64)>,
 }
 
-impl Regular {
-    /// Whether the fragment that begins now has it.
+impl PeriodicEvent {
+    /// Returns whether the fragment that starts at `at` ms carries it.
     fn is_due(&mut self, at: u64) -> bool {
         let due = match (self.cadence, self.last) {
             (_, None) => true,
@@ -45,44 +45,44 @@ impl Regular {
     }
 }
 
-/// Tags that wait for a fragment: those for the next one, and those for all.
+/// The tags for the next fragment, and those for all fragments.
 #[derive(Debug, Default)]
 pub(crate) struct WaitingTags {
     persistent: Vec<Tag>,
     next: TagSet,
-    regular: Vec<Regular>,
+    periodic: Vec<PeriodicEvent>,
 }
 
 impl WaitingTags {
-    pub(crate) fn new(regular: &[(EventInterval, FragmentEvent)]) -> Self {
-        let regular = regular.iter().cloned().map(|(cadence, event)| Regular { cadence, event, last: None });
-        Self { regular: regular.collect(), ..Self::default() }
+    pub(crate) fn new(periodic: &[(EventInterval, FragmentEvent)]) -> Self {
+        let periodic = periodic.iter().cloned().map(|(cadence, event)| PeriodicEvent { cadence, event, last: None });
+        Self { periodic: periodic.collect(), ..Self::default() }
     }
 
-    /// The tags of a fragment that begins at this time, in ms since the epoch.
+    /// Takes the tags of a fragment that starts at `at` ms since the Unix epoch.
     pub(crate) fn open(&mut self, at: u64) -> TagSet {
         let fresh = TagSet::of(&self.persistent);
         let mut set = std::mem::replace(&mut self.next, fresh);
-        for regular in &mut self.regular {
-            if regular.is_due(at) {
-                // One that the user asked for himself, or that has no room, is not worth an error here.
-                let _ = set.add_event(&regular.event);
+        for periodic in &mut self.periodic {
+            if periodic.is_due(at) {
+                // If the user already put such an event, or there is no room, the periodic event is skipped.
+                let _ = set.add_event(&periodic.event);
             }
         }
         set
     }
 
-    /// What the next fragment's tags are so far.
+    /// The tags of the next fragment so far.
     pub(crate) fn preview(&self) -> TagSet {
         self.next.clone()
     }
 
-    /// The set for the next fragment, where none is open.
+    /// The tags of the next fragment, to change.
     pub(crate) fn next(&mut self) -> &mut TagSet {
         &mut self.next
     }
 
-    /// Remembers a persistent tag and puts it on the next fragment's set.
+    /// Adds a persistent tag, or replaces its value.
     pub(crate) fn persist(&mut self, tag: &Tag) -> Result<(), PutTagError> {
         let known = self.persistent.iter().position(|known| known.name == tag.name);
         if known.is_none() && self.persistent.len() >= PERSISTENT_TAGS {
@@ -96,7 +96,7 @@ impl WaitingTags {
         Ok(())
     }
 
-    /// Stops sending a persistent tag; says whether there was one.
+    /// Removes a persistent tag. Returns whether there was one with this name.
     pub(crate) fn clear(&mut self, name: &str) -> bool {
         let before = self.persistent.len();
         self.persistent.retain(|tag| tag.name != name);
@@ -114,7 +114,7 @@ mod tests {
     use crate::tags::{ImageGeneration, Notification};
 
     #[test]
-    fn regular_events_come_by_count_or_by_time() {
+    fn periodic_events_are_due_by_count_or_by_time() {
         let images: FragmentEvent = ImageGeneration::new().into();
         let third = EventInterval::Fragments(NonZeroU32::new(3).unwrap());
         let minute = EventInterval::Time(Duration::from_secs(60));
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn persistent_tags_go_with_every_fragment_until_cleared() {
+    fn persistent_tags_are_on_every_fragment_until_cleared() {
         let mut waiting = WaitingTags::default();
         waiting.persist(&Tag::new("cam", "1")).unwrap();
         waiting.next().add_tag(Tag::new("once", "")).unwrap();
