@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use futures_util::StreamExt;
 use kvs_aws::{Client, ClientConfig, StreamId};
-use kvs_images::{ImageError, ImagesExt};
+use kvs_images::{ImageError, ImageFailure, ImagesExt};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -34,7 +34,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                 println!("{}: {} bytes", path.display(), jpeg.len());
             }
             // Nothing was recorded at that time: a gap, not a failure.
-            Err(ImageError::NoMedia) => println!("{millis}: no media"),
+            Err(ImageFailure::Service(ImageError::NoMedia)) => println!("{millis}: no media"),
             Err(error) => return Err(error.into()),
         }
     }

@@ -2,7 +2,7 @@
 #![no_main]
 
 use kvs_aws::__internal::parse_page;
-use kvs_aws::ImageError;
+use kvs_aws::ImageFailure;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 
@@ -15,7 +15,7 @@ fuzz_target!(|body: &[u8]| {
         match (&image.content, given["ImageContent"].as_str()) {
             (Ok(bytes), Some(text)) => assert_eq!(bytes.len(), decoded_length(text), "{text}"),
             (Ok(_), None) => panic!("a picture out of nothing: {given}"),
-            (Err(ImageError::NotBase64 { chars }), Some(text)) => assert_eq!(*chars, text.len()),
+            (Err(ImageFailure::NotBase64 { chars }), Some(text)) => assert_eq!(*chars, text.len()),
             (Err(_), _) => {}
         }
     }

@@ -105,7 +105,12 @@ pub use client::Client;
 pub use client::config::{ClientConfig, ConfigError};
 pub use client::media_tail::{MediaTail, TailEvent};
 pub use client::retry::RetryConfig;
-pub use kvs_types::{FieldProblem, InvalidField, StreamArn, StreamId, StreamName};
+pub use kvs_types::{
+    ConfigurationStatus, FieldProblem, FormatConfig, FragmentInfo, FragmentNumber, FragmentTimecodeType, ImageError,
+    ImageFormat, ImageGenerationConfiguration, ImageGenerationDestinationConfig, InvalidField,
+    NotificationConfiguration, NotificationDestinationConfig, SamplingProfile, StartSelector, StreamArn, StreamId,
+    StreamName, StreamStatus, TimestampOrigin,
+};
 pub use net::dial::{InvalidProxy, Proxy, ProxyError};
 pub use net::endpoint::{Endpoint, Fips, InvalidEndpoint, IpFamilies};
 pub use net::error::{Phase, TransportError};
@@ -114,32 +119,26 @@ pub use net::region::Region;
 pub use net::timeouts::Timeouts;
 pub use net::tls::{TlsError, TlsRoots};
 pub use ops::archived::{
-    ContainerFormat, Discontinuities, Display, FragmentInfo, FragmentPage, GetClip, GetDashStreamingSessionUrl,
-    GetHlsStreamingSessionUrl, GetMediaForFragmentList, ListFragments, PlaybackMode, TimestampOrigin,
+    ContainerFormat, Discontinuities, Display, FragmentPage, GetClip, GetDashStreamingSessionUrl,
+    GetHlsStreamingSessionUrl, GetMediaForFragmentList, ListFragments, PlaybackMode,
 };
-pub use ops::configuration::image_generation::{ImageGenerationConfiguration, ImageGenerationDestination};
 pub use ops::configuration::json_file::JsonFileError;
-pub use ops::configuration::notification::{NotificationConfiguration, NotificationDestination};
-pub use ops::configuration::status::ConfigurationStatus;
 pub use ops::configuration::{
     DescribeConfiguration, DescribeImageGenerationConfiguration, DescribeNotificationConfiguration,
     StreamConfiguration, UpdateConfiguration, UpdateImageGenerationConfiguration, UpdateNotificationConfiguration,
 };
 pub use ops::control::{
     CreateStream, DeleteStream, DescribeStream, DescribeStreamStorageConfiguration, GetDataEndpoint, ListStreams,
-    ListTagsForStream, StorageTier, StreamInfo, StreamPage, StreamStatus, TagPage, TagStream, UntagStream,
-    UpdateDataRetention, UpdateStream, UpdateStreamStorageConfiguration,
+    ListTagsForStream, StorageTier, StreamInfo, StreamPage, TagPage, TagStream, UntagStream, UpdateDataRetention,
+    UpdateStream, UpdateStreamStorageConfiguration,
 };
-pub use ops::images::error::ImageError;
-pub use ops::images::format::{FormatConfig, ImageFormat, SamplingProfile};
+pub use ops::images::error::ImageFailure;
 pub use ops::images::get_images::{GetImages, Image, ImagePage};
-pub use ops::media::{GetMedia, MediaBody, StartSelector};
+pub use ops::media::{GetMedia, MediaBody};
 pub use protocol::error::{Error, ResponseProblem};
 pub use protocol::operation::{ApiName, Operation};
 pub use protocol::service_error::{ServiceError, ServiceErrorKind};
-pub use put_media::{
-    Acks, PutMedia, PutMediaAcks, PutMediaExchange, PutMediaSender, SendPermit, SessionEnded, TimecodeType,
-};
+pub use put_media::{Acks, PutMedia, PutMediaAcks, PutMediaExchange, PutMediaSender, SendPermit, SessionEnded};
 
 /// Credentials and credentials providers of the AWS SDK for Rust.
 pub use aws_credential_types::{Credentials, provider::ProvideCredentials};

@@ -21,9 +21,8 @@ use kvs_aws::{
     UpdateStreamStorageConfiguration,
 };
 use kvs_types::__internal::from_epoch_millis;
-use test_judges::python;
-
 use support::{SECRET, Scripted, Seen, client, ok};
+use test_judges::python;
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/judge/boto3_judge.py");
 
@@ -74,7 +73,7 @@ async fn our_calls(url: &str, only: Option<&str>) -> Answers {
     }
     let version = "v1";
     let images = ImageGenerationConfiguration::new("s3://my-bucket/door", "eu-west-1");
-    let images = images.sampling_interval(Duration::from_millis(200)).jpeg_quality(80).size(320, 240);
+    let images = images.with_sampling_interval(Duration::from_millis(200)).with_jpeg_quality(80).with_size(320, 240);
     let notify = NotificationConfiguration::new("arn:aws:sns:eu-west-1:111122223333:cameras");
     calls! {
         CreateStream = CreateStream::new("front-door".parse().unwrap()).device_name("cam-1")
@@ -94,13 +93,13 @@ async fn our_calls(url: &str, only: Option<&str>) -> Answers {
         UpdateImageGenerationConfiguration = UpdateImageGenerationConfiguration::new(stream(), images);
         DescribeImageGenerationConfiguration = DescribeImageGenerationConfiguration::new(stream());
         UpdateNotificationConfiguration =
-            UpdateNotificationConfiguration::new(stream(), notify.status(ConfigurationStatus::Disabled));
+            UpdateNotificationConfiguration::new(stream(), notify.with_status(ConfigurationStatus::Disabled));
         DescribeNotificationConfiguration = DescribeNotificationConfiguration::new(stream());
         GetImages = GetImages::new(stream(), range()).selector(TimestampOrigin::Server).every(Duration::from_secs(3))
             .jpeg(70).size(640, 360).max_results(25).next_token("abc");
         ListFragments = ListFragments::new(stream(), TimestampOrigin::Producer, range()).max_results(100);
         GetMediaForFragmentList =
-            GetMediaForFragmentList::new(stream(), ["91343852333181432392682062607743920146159169392"]);
+            GetMediaForFragmentList::new(stream(), ["91343852333181432392682062607743920146159169392".parse().unwrap()]);
         GetClip = GetClip::new(stream(), TimestampOrigin::Server, range());
         GetHlsStreamingSessionUrl =
             GetHlsStreamingSessionUrl::on_demand(stream(), TimestampOrigin::Producer, range()).expires(600)
@@ -109,7 +108,7 @@ async fn our_calls(url: &str, only: Option<&str>) -> Answers {
         GetDashStreamingSessionUrl =
             GetDashStreamingSessionUrl::live_replay(stream(), TimestampOrigin::Server, range().start).expires(600)
             .max_fragments(50).display_fragment_timestamp(Display::Always).display_fragment_number(Display::Never);
-        GetMedia = GetMedia::new(stream(), StartSelector::AfterFragment("91343852333181432392".into()));
+        GetMedia = GetMedia::new(stream(), StartSelector::AfterFragment("91343852333181432392".parse().unwrap()));
     }
     answers
 }

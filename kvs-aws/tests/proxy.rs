@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use kvs_aws::{
-    Client, DescribeStream, Endpoint, Error, Proxy, ProxyError, PutMedia, StreamId, TimecodeType, TlsRoots,
+    Client, DescribeStream, Endpoint, Error, FragmentTimecodeType, Proxy, ProxyError, PutMedia, StreamId, TlsRoots,
     TransportError,
 };
 use kvs_types::__internal::ErrorChain;
@@ -126,7 +126,7 @@ fn client(service: &str, proxy: Proxy) -> Client {
 /// One session of PutMedia with a service that speaks as little as can be.
 async fn session(client: &Client, endpoint: &Endpoint, service: impl Future<Output: AsyncRead + AsyncWrite + Unpin>) {
     let camera = async {
-        let session = PutMedia::new(stream(), TimecodeType::Absolute);
+        let session = PutMedia::new(stream(), FragmentTimecodeType::Absolute);
         let (mut sender, mut acks) = client.put_media(session, endpoint).await.unwrap().split();
         sender.send([Bytes::from_static(b"frame")]).await.unwrap();
         let ack = acks.next().await.unwrap().unwrap();
@@ -235,7 +235,7 @@ async fn what_stands_between_is_told_apart_in_one_line() {
         let proxy = ProxyServer::start(manner, None).await;
         let client = client(&format!("http://{target}"), Proxy::new(&proxy.address).unwrap());
         let call = client.send(DescribeStream::new(stream())).await.unwrap_err();
-        let session = PutMedia::new(stream(), TimecodeType::Absolute);
+        let session = PutMedia::new(stream(), FragmentTimecodeType::Absolute);
         let session = client.put_media(session, client.control_endpoint()).await.unwrap_err();
         for error in [call, session] {
             assert!(matches!(error, Error::Transport(TransportError::Connect { .. })), "{error:?}");
@@ -255,7 +255,7 @@ async fn a_proxy_that_never_answers_costs_the_time_to_connect_and_no_more() {
     let config = config("https://kvs.example").proxy(Proxy::new(&proxy.address).unwrap());
     let client = Client::new(config.retry(kvs_aws::RetryConfig::disabled())).unwrap();
     let call = client.send(DescribeStream::new(stream())).await.unwrap_err();
-    let session = PutMedia::new(stream(), TimecodeType::Absolute);
+    let session = PutMedia::new(stream(), FragmentTimecodeType::Absolute);
     let session = client.put_media(session, client.control_endpoint()).await.unwrap_err();
     for error in [call, session] {
         assert_eq!(error.to_string(), "connecting took longer than 5000 ms");

@@ -8,7 +8,9 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use bytes::Bytes;
-use kvs_aws::{Endpoint, Error, PutMedia, PutMediaExchange, ServiceErrorKind, TimecodeType, Timeouts, TransportError};
+use kvs_aws::{
+    Endpoint, Error, FragmentTimecodeType, PutMedia, PutMediaExchange, ServiceErrorKind, Timeouts, TransportError,
+};
 use support::{Seen, config, read_head};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -34,7 +36,7 @@ impl Server {
 async fn open(endpoint: &Endpoint, timeouts: Timeouts) -> Result<PutMediaExchange, Error> {
     let client = kvs_aws::Client::new(config(&endpoint.to_string()).timeouts(timeouts)).unwrap();
     let start = kvs_types::__internal::from_epoch_millis(1_699_332_285_007);
-    let session = PutMedia::new("front-door".parse().unwrap(), TimecodeType::Relative).start_timestamp(start);
+    let session = PutMedia::new("front-door".parse().unwrap(), FragmentTimecodeType::Relative).start_timestamp(start);
     client.put_media(session, endpoint).await
 }
 

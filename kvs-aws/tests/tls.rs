@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use kvs_aws::{
-    Client, ClientConfig, Credentials, DescribeStream, Error, PutMedia, Region, StreamId, TimecodeType, TlsRoots,
-    TransportError,
+    Client, ClientConfig, Credentials, DescribeStream, Error, FragmentTimecodeType, PutMedia, Region, StreamId,
+    TlsRoots, TransportError,
 };
 use kvs_types::__internal::ErrorChain;
 use rustls::pki_types::PrivateKeyDer;
@@ -72,7 +72,7 @@ async fn a_given_root_is_trusted_by_calls_and_by_put_media() {
 
     let endpoint = client.control_endpoint().clone();
     let camera = async {
-        let session = PutMedia::new(stream(), TimecodeType::Absolute);
+        let session = PutMedia::new(stream(), FragmentTimecodeType::Absolute);
         let (mut sender, mut acks) = client.put_media(session, &endpoint).await.unwrap().split();
         sender.send([Bytes::from_static(b"frame")]).await.unwrap();
         let ack = acks.next().await.unwrap().unwrap();
@@ -103,7 +103,7 @@ async fn a_certificate_nobody_vouches_for_is_refused() {
     assert!(ErrorChain(&error).to_string().contains("certificate"), "{error:?}");
     assert!(accepted.is_none());
     let endpoint = client.control_endpoint().clone();
-    let session = PutMedia::new(stream(), TimecodeType::Absolute);
+    let session = PutMedia::new(stream(), FragmentTimecodeType::Absolute);
     let (session, _) = tokio::join!(client.put_media(session, &endpoint), server.accept());
     let error = session.unwrap_err();
     assert!(ErrorChain(&error).to_string().contains("certificate"), "{error:?}");

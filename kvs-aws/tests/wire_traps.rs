@@ -182,7 +182,7 @@ async fn data_endpoints_are_kept_and_stale_ones_asked_for_anew() {
     let client = client(&server.url);
     let list = || ListFragments::new(stream(), TimestampOrigin::Producer, from_epoch_millis(0)..from_epoch_millis(1));
     let page = client.send(list()).await.unwrap();
-    assert_eq!(page.fragments[0].start(&TimestampOrigin::Server).map(epoch_millis), Some(1_700_000_001_000));
+    assert_eq!(page.fragments[0].start(TimestampOrigin::Server).map(epoch_millis), Some(1_700_000_001_000));
     client.send(list()).await.unwrap();
     *stale.lock().unwrap() = true;
     client.send(list()).await.unwrap();

@@ -133,8 +133,8 @@ impl Fetcher {
         const PAGE: u32 = 500;
         /// 24 h of one-second fragments, and a bound for a token that leads nowhere.
         const PAGES: usize = 180;
-        let origin = self.images.origin.clone();
-        let first = ListFragments::new(self.images.stream.clone(), origin.clone(), range).max_results(PAGE);
+        let origin = self.images.origin;
+        let first = ListFragments::new(self.images.stream.clone(), origin, range).max_results(PAGE);
         let (mut spans, mut token) = (Vec::new(), None);
         for _ in 0..PAGES {
             let call = match token {
@@ -145,7 +145,7 @@ impl Fetcher {
             spans.extend(
                 page.fragments
                     .iter()
-                    .filter_map(|fragment| Some(Span { start: fragment.start(&origin)?, length: fragment.length() })),
+                    .filter_map(|fragment| Some(Span { start: fragment.start(origin)?, length: fragment.length() })),
             );
             let Some(next) = page.next_token else { break };
             token = Some(next);

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use kvs_aws::{Error, Image, ImageError};
+use kvs_aws::{Error, Image, ImageError, ImageFailure};
 use kvs_types::__internal::{epoch_millis, from_epoch_millis};
 
 use crate::images::ImageAt;
 use crate::plan::Window;
 
-type Found = Result<bytes::Bytes, ImageError>;
+type Found = Result<bytes::Bytes, ImageFailure>;
 
 /// What has come for a window so far, in the service's order.
 #[derive(Debug)]
@@ -85,7 +85,11 @@ impl Gathered {
 
     /// How many instants at the beginning have no media.
     pub(crate) fn leading_gap(&self) -> u64 {
-        let gap = self.found.iter().take_while(|found| matches!(found, Some(Err(ImageError::NoMedia)))).count();
+        let gap = self
+            .found
+            .iter()
+            .take_while(|found| matches!(found, Some(Err(ImageFailure::Service(ImageError::NoMedia)))))
+            .count();
         u64::try_from(gap).unwrap_or(u64::MAX)
     }
 
@@ -93,14 +97,14 @@ impl Gathered {
     pub(crate) fn fail_leading_gap(&mut self, error: &Arc<Error>) {
         let gap = usize::try_from(self.leading_gap()).unwrap_or(usize::MAX);
         for found in self.found.iter_mut().take(gap) {
-            *found = Some(Err(ImageError::Call(Arc::clone(error))));
+            *found = Some(Err(ImageFailure::Call(Arc::clone(error))));
         }
     }
 
     /// One item for each instant; what was not answered has the error, or none of its own.
     pub(crate) fn into_items(self, error: Option<&Arc<Error>>) -> Vec<ImageAt> {
         let Self { window, found } = self;
-        let missing = || Err(error.map_or(ImageError::NotAnswered, |error| ImageError::Call(Arc::clone(error))));
+        let missing = || Err(error.map_or(ImageFailure::NotAnswered, |error| ImageFailure::Call(Arc::clone(error))));
         let items = (0_u64..).zip(found).map(|(index, found)| ImageAt {
             at: from_epoch_millis(window.instant(index)),
             content: found.unwrap_or_else(missing),

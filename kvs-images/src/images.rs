@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 use futures_util::{StreamExt, stream};
 use kvs_aws::{
-    Client, Error, GetImages, ImageError, InvalidField, Operation, SamplingProfile, StreamId, TimestampOrigin, limits,
+    Client, Error, GetImages, ImageFailure, InvalidField, Operation, SamplingProfile, StreamId, TimestampOrigin, limits,
 };
 use kvs_types::__internal::{epoch_millis, from_epoch_millis};
 
@@ -35,7 +35,7 @@ pub struct ImageAt {
     /// The instant that was asked for.
     pub at: SystemTime,
     /// The file's bytes, JPEG or PNG.
-    pub content: Result<Bytes, ImageError>,
+    pub content: Result<Bytes, ImageFailure>,
 }
 
 /// Pictures of a range, every so often.
@@ -257,7 +257,7 @@ impl Images {
 
     /// The first page of a window.
     pub(crate) fn call(&self, window: Window) -> GetImages {
-        let call = GetImages::new(self.stream.clone(), window.range()).selector(self.origin.clone());
+        let call = GetImages::new(self.stream.clone(), window.range()).selector(self.origin);
         let call =
             call.every(Duration::from_millis(window.step)).profile(self.profile).max_results(limits::PAGE_IMAGES);
         let call = match self.look.size {

@@ -36,10 +36,10 @@ pub use pace::Pace;
 
 pub use kvs_aws::{
     ConfigurationStatus, DescribeConfiguration, DescribeImageGenerationConfiguration,
-    DescribeNotificationConfiguration, FormatConfig, GetImages, Image, ImageError, ImageFormat,
-    ImageGenerationConfiguration, ImageGenerationDestination, ImagePage, JsonFileError, NotificationConfiguration,
-    NotificationDestination, SamplingProfile, StreamConfiguration, TimestampOrigin, UpdateConfiguration,
-    UpdateImageGenerationConfiguration, UpdateNotificationConfiguration,
+    DescribeNotificationConfiguration, FormatConfig, GetImages, Image, ImageError, ImageFailure, ImageFormat,
+    ImageGenerationConfiguration, ImageGenerationDestinationConfig, ImagePage, JsonFileError,
+    NotificationConfiguration, NotificationDestinationConfig, SamplingProfile, StreamConfiguration, TimestampOrigin,
+    UpdateConfiguration, UpdateImageGenerationConfiguration, UpdateNotificationConfiguration,
 };
 
 #[cfg(doctest)]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use kvs_images::{ImageAt, ImageError, ImagesExt, Pace};
+use kvs_images::{ImageAt, ImageError, ImageFailure, ImagesExt, Pace};
 use kvs_types::__internal::{epoch_millis, from_epoch_millis};
 use proptest::prelude::*;
 use support::{Model, Oddities};
@@ -31,7 +31,7 @@ fn expected(model: &Model, length: u64, step: u64) -> Vec<(u64, Option<String>)>
 fn seen(items: Vec<ImageAt>) -> Vec<(u64, Option<String>)> {
     let text = |item: ImageAt| match item.content {
         Ok(bytes) => Some(String::from_utf8(bytes.to_vec()).unwrap()),
-        Err(ImageError::NoMedia) => None,
+        Err(ImageFailure::Service(ImageError::NoMedia)) => None,
         Err(other) => panic!("{other}"),
     };
     items.into_iter().map(|item| (epoch_millis(item.at), text(item))).collect()
@@ -119,7 +119,7 @@ fn a_page_that_fails_in_the_middle_costs_its_own_instants_only() {
     let items: Vec<ImageAt> = run(images.stream().unwrap().collect());
     assert_eq!(items.len(), 200);
     assert!(items[..25].iter().all(|item| item.content.is_ok()));
-    assert!(items[25..].iter().all(|item| matches!(item.content, Err(ImageError::Call(_)))));
+    assert!(items[25..].iter().all(|item| matches!(item.content, Err(ImageFailure::Call(_)))));
     assert_eq!(model.count("/getImages"), 2, "what would fail again is not asked again");
 }
 
@@ -135,11 +135,11 @@ fn reasons_and_broken_pictures_stay_with_their_instants() {
     assert_eq!(
         contents,
         [
-            Err(ImageError::MediaError),
-            Err(ImageError::NotBase64 { chars: 2 }),
-            Err(ImageError::Other("BRAND_NEW".into())),
+            Err(ImageFailure::Service(ImageError::MediaError)),
+            Err(ImageFailure::NotBase64 { chars: 2 }),
+            Err(ImageFailure::Service(ImageError::Other("BRAND_NEW".into()))),
             Ok("hi".into()),
-            Err(ImageError::NotAnswered),
+            Err(ImageFailure::NotAnswered),
         ]
     );
 }
@@ -150,7 +150,7 @@ fn a_wrong_endpoint_is_an_error_not_an_empty_range() {
     let unknown = r#"{"Output":{"__type":"com.amazon.coral.service#UnknownOperationException"},"Version":"1.0"}"#;
     model.script.lock().unwrap().extend([None, Some((200, unknown))]);
     let items = run(collect(&model, 200, 200));
-    let Err(ImageError::Call(error)) = &items[0].content else { panic!("{items:?}") };
+    let Err(ImageFailure::Call(error)) = &items[0].content else { panic!("{items:?}") };
     assert_eq!(error.service().unwrap().kind, kvs_aws::ServiceErrorKind::UnknownOperation);
 }
 

@@ -14,7 +14,7 @@ use bytes::{Bytes, BytesMut};
 use kvs_mkv::{CodecId, Frame, SegmentInfo, Track, TrackKind, TrackNumber, Writer};
 use kvs_types::ErrorId;
 
-use crate::ingest::{Ack, Ingest, IngestConfig, IngestedFragment, Now, ProducerStart, TimecodeType};
+use crate::ingest::{Ack, FragmentTimecodeType, Ingest, IngestConfig, IngestedFragment, Now, ProducerStart};
 use crate::store::{Disk, Durability, Selection, Store, StoreError, StorePolicy};
 
 #[cfg(feature = "server")]
@@ -23,7 +23,7 @@ pub use requests::requests;
 /// A PutMedia body. The first three bytes say how the session is set up, how the body is cut and how fast time goes.
 pub fn ingest(data: &[u8]) {
     let Some((&[setup, cut, pace], body)) = data.split_first_chunk::<3>() else { return };
-    let timecode_type = if setup & 1 == 0 { TimecodeType::Absolute } else { TimecodeType::Relative };
+    let timecode_type = if setup & 1 == 0 { FragmentTimecodeType::Absolute } else { FragmentTimecodeType::Relative };
     let start = ProducerStart::At(Duration::from_secs(u64::from(setup) << 25));
     let mut now = Now { at: Instant::now(), wall: SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000) };
     let config = IngestConfig::new(timecode_type).producer_start(start).in_flight_bytes(u64::from(setup) * 100 + 1);
@@ -53,7 +53,7 @@ struct Session {
 
 impl Session {
     fn new(now: Now) -> Self {
-        let ingest = Ingest::new(IngestConfig::new(TimecodeType::Absolute), now);
+        let ingest = Ingest::new(IngestConfig::new(FragmentTimecodeType::Absolute), now);
         Self { ingest, fails: false, acks: Vec::new(), fragments: Vec::new() }
     }
 
@@ -141,7 +141,7 @@ fn fragment() -> IngestedFragment {
     let frame = Frame::new(TrackNumber::ONE, Duration::from_secs(1), vec![1, 2, 3]);
     writer.block(frame).expect("a block in the cluster").iter().for_each(|piece| body.extend_from_slice(piece));
     body.extend_from_slice(&writer.end_of_fragment());
-    let mut ingest = Ingest::new(IngestConfig::new(TimecodeType::Absolute), now);
+    let mut ingest = Ingest::new(IngestConfig::new(FragmentTimecodeType::Absolute), now);
     ingest.handle_body(body.freeze(), now);
     ingest.poll_fragment().expect("the mark ends a fragment")
 }

@@ -13,7 +13,9 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
-use kvs_local::ingest::{Ingest, IngestConfig, IngestedFragment, Now, NumberParts, TimecodeType, first_sequence_after};
+use kvs_local::ingest::{
+    FragmentTimecodeType, Ingest, IngestConfig, IngestedFragment, Now, NumberParts, first_sequence_after,
+};
 use kvs_local::store::{Durability, Keep, Selection, Store, StorePolicy};
 use kvs_mkv::{CodecId, Frame, SegmentInfo, Tag, Track, TrackKind, TrackNumber, Writer};
 
@@ -199,7 +201,7 @@ fn fragment(stream: &str, sequence: u64) -> IngestedFragment {
     let mut writer = Writer::new(SegmentInfo::new([9; 16]), vec![track]).unwrap();
     let time = START + Duration::from_secs(sequence);
     let now = Now { at: Instant::now(), wall: SystemTime::UNIX_EPOCH + time };
-    let config = IngestConfig::new(TimecodeType::Absolute).first_sequence(sequence).seed(sequence);
+    let config = IngestConfig::new(FragmentTimecodeType::Absolute).first_sequence(sequence).seed(sequence);
     let mut ingest = Ingest::new(config, now);
     ingest.handle_body(writer.start_segment(), now);
     ingest.handle_body(writer.start_cluster(time).unwrap(), now);

@@ -146,12 +146,12 @@ pub use io::ack_parser::{AckParseError, AckParser};
 pub use io::control::{ControlRequest, ControlRequestId, ControlResponse, Freshness, NewStream, StreamStatus};
 pub use io::failure::{Failure, FailureKind};
 pub use io::session_id::SessionId;
-pub use io::transmit::{OpenRequest, Timecodes, Transmit};
+pub use io::transmit::{OpenRequest, Transmit};
 #[cfg(feature = "tokio")]
 pub use kvs_aws::{Client, ClientConfig, Credentials, InvalidField, ProvideCredentials, Region};
 pub use kvs_mkv::rules::{Rule, Violation};
 pub use kvs_mkv::{Chunks, CodecId, Frame, Tag, Track, TrackKind, TrackNumber, WriterError, codec};
-pub use kvs_types::{ErrorId, FragmentNumber};
+pub use kvs_types::{ErrorId, FragmentNumber, FragmentTimecodeType};
 pub use media::put_error::{PutFrameError, Refusal};
 pub use producer_core::ProducerCore;
 pub use report::diagnosis::{Diagnosis, RecoveryAction};

@@ -9,12 +9,11 @@ use std::time::{Duration, Instant, SystemTime};
 use kvs_mkv::codec::g711::{self, Law};
 use kvs_mkv::{CodecId, Frame, Track, TrackKind};
 use kvs_producer::{
-    BitstreamMode, CloseReason, ControlResponse, Event, Failure, FailureKind, FragmentTag, HaltReason, ImageGeneration,
-    LongGop, LossReason, MissingTrack, Overflow, ProducerCore, RecoveryAction, Refusal, TimeJump, Timecodes,
-    Timestamps, Transmit,
+    BitstreamMode, CloseReason, ControlResponse, Event, Failure, FailureKind, FragmentTag, FragmentTimecodeType,
+    HaltReason, ImageGeneration, LongGop, LossReason, MissingTrack, Overflow, ProducerCore, RecoveryAction, Refusal,
+    TimeJump, Timestamps, Transmit,
 };
 use kvs_types::ErrorId;
-
 use support::*;
 
 const S: fn(u64) -> Duration = Duration::from_secs;
@@ -448,7 +447,7 @@ fn first_image_present() {
 #[test]
 fn file_at_recorded_time() {
     let recorded = SystemTime::UNIX_EPOCH + Duration::from_secs(1_500_000_000);
-    for timecodes in [Timecodes::Absolute, Timecodes::Relative] {
+    for timecodes in [FragmentTimecodeType::Absolute, FragmentTimecodeType::Relative] {
         let config = config().timestamps(Timestamps::StartAt(recorded)).timecodes(timecodes);
         let mut service = Service::new(config);
         service.producer.put_frame(Frame::new(V, MS(80), vec![1; 10]).with_keyframe(true), service.now).unwrap();
@@ -456,7 +455,7 @@ fn file_at_recorded_time() {
         let start = service.requests[0].producer_start;
         service.finish(S(10));
         let timecode = MS(service.stored[0].timecode);
-        let origin = if timecodes == Timecodes::Relative { start } else { SystemTime::UNIX_EPOCH };
+        let origin = if timecodes == FragmentTimecodeType::Relative { start } else { SystemTime::UNIX_EPOCH };
         let stored_at = origin + timecode;
         assert_eq!(stored_at, recorded);
     }

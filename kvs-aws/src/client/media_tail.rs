@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use kvs_types::StreamId;
+use kvs_types::{FragmentNumber, StartSelector, StreamId};
 
 use crate::client::Client;
 use crate::net::error::TransportError;
-use crate::ops::media::{GetMedia, MediaBody, StartSelector};
+use crate::ops::media::{GetMedia, MediaBody};
 use crate::protocol::error::Error;
 
 /// Pause before the next call: the service accepts five GetMedia calls per second of a stream (quotas), and right after an end
@@ -73,8 +73,8 @@ impl MediaTail {
     }
 
     /// Records that a fragment was read completely. The next GetMedia call starts after it.
-    pub fn fragment_complete(&mut self, fragment_number: impl Into<String>) {
-        self.start = StartSelector::AfterFragment(fragment_number.into());
+    pub fn fragment_complete(&mut self, fragment_number: FragmentNumber) {
+        self.start = StartSelector::AfterFragment(fragment_number);
     }
 
     /// Returns the next event. Cancel-safe: if the future is dropped, no data is lost.

@@ -3,14 +3,13 @@
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use kvs_types::__internal::{NAME_CHARACTERS, check_text, epoch_seconds, is_name_character};
-use kvs_types::{FieldProblem, InvalidField, StreamId};
+use kvs_types::__internal::{NAME_CHARACTERS, check_text, is_name_character};
+use kvs_types::{FieldProblem, InvalidField, StartSelector, StreamId};
 use serde::Serialize;
 
 use crate::limits;
 use crate::net::error::TransportError;
 use crate::net::http_send::ResponseBody;
-use crate::ops::archived::check_fragment_number;
 use crate::protocol::error::Error;
 use crate::protocol::operation::{ApiName, Operation, Target};
 use crate::protocol::response::Response;
@@ -73,78 +72,14 @@ pub struct GetMedia {
     #[serde(flatten)]
     stream: StreamId,
     #[serde(rename = "StartSelector")]
-    start: WireSelector,
-    #[serde(skip)]
-    selector: StartSelector,
-}
-
-/// Where media starts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum StartSelector {
-    /// At the latest fragment.
-    Now,
-    /// At the oldest fragment that is kept.
-    Earliest,
-    /// After the fragment of this number.
-    AfterFragment(String),
-    /// At the fragment that holds this time by the service's clock.
-    ServerTimestamp(SystemTime),
-    /// At the fragment that holds this time by the producer's clock.
-    ProducerTimestamp(SystemTime),
-    /// After the fragment that carried this continuation token.
-    ContinuationToken(String),
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct WireSelector {
-    start_selector_type: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    after_fragment_number: Option<String>,
-    #[serde(with = "epoch_seconds::option", skip_serializing_if = "Option::is_none")]
-    start_timestamp: Option<SystemTime>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    continuation_token: Option<String>,
-}
-
-impl From<StartSelector> for WireSelector {
-    fn from(selector: StartSelector) -> Self {
-        let mut wire = Self {
-            start_selector_type: "NOW",
-            after_fragment_number: None,
-            start_timestamp: None,
-            continuation_token: None,
-        };
-        wire.start_selector_type = match selector {
-            StartSelector::Now => "NOW",
-            StartSelector::Earliest => "EARLIEST",
-            StartSelector::AfterFragment(number) => {
-                wire.after_fragment_number = Some(number);
-                "FRAGMENT_NUMBER"
-            }
-            StartSelector::ServerTimestamp(time) => {
-                wire.start_timestamp = Some(time);
-                "SERVER_TIMESTAMP"
-            }
-            StartSelector::ProducerTimestamp(time) => {
-                wire.start_timestamp = Some(time);
-                "PRODUCER_TIMESTAMP"
-            }
-            StartSelector::ContinuationToken(token) => {
-                wire.continuation_token = Some(token);
-                "CONTINUATION_TOKEN"
-            }
-        };
-        wire
-    }
+    start: StartSelector,
 }
 
 impl GetMedia {
     /// Media of `stream` from `start` on.
     #[must_use]
-    pub fn new(stream: StreamId, start: StartSelector) -> Self {
-        Self { stream, start: start.clone().into(), selector: start }
+    pub const fn new(stream: StreamId, start: StartSelector) -> Self {
+        Self { stream, start }
     }
 }
 
@@ -158,9 +93,7 @@ impl Operation for GetMedia {
     }
 
     fn check(&self) -> Result<(), InvalidField> {
-        match &self.selector {
-            StartSelector::Now | StartSelector::Earliest => Ok(()),
-            StartSelector::AfterFragment(number) => check_fragment_number("AfterFragmentNumber", number),
+        match &self.start {
             StartSelector::ServerTimestamp(time) | StartSelector::ProducerTimestamp(time) => {
                 let before = *time < SystemTime::UNIX_EPOCH;
                 before.then(|| InvalidField::new("StartTimestamp", FieldProblem::BeforeEpoch)).map_or(Ok(()), Err)
@@ -169,6 +102,7 @@ impl Operation for GetMedia {
                 let length = (1, limits::CONTINUATION_TOKEN_CHARS);
                 check_text("ContinuationToken", token, length, NAME_CHARACTERS, is_name_character)
             }
+            _ => Ok(()),
         }
     }
 

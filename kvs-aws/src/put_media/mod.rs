@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use http::header::{CONNECTION, HOST, HeaderName, USER_AGENT};
 use http::{HeaderValue, Method};
 use kvs_types::__internal::epoch_millis;
-use kvs_types::StreamId;
+use kvs_types::{FragmentTimecodeType, StreamId};
 
 pub use exchange::{PutMediaAcks, PutMediaExchange, PutMediaSender, SendPermit, SessionEnded};
 
@@ -22,11 +22,11 @@ use body::PutBody;
 ///
 /// ```no_run
 /// # async fn example(client: kvs_aws::Client, media: bytes::Bytes) -> Result<(), Box<dyn std::error::Error>> {
-/// use kvs_aws::{ApiName, PutMedia, TimecodeType};
+/// use kvs_aws::{ApiName, PutMedia, FragmentTimecodeType};
 ///
 /// let stream: kvs_aws::StreamId = "front-door".parse()?;
 /// let endpoint = client.data_endpoint(&stream, &ApiName::PutMedia).await?;
-/// let exchange = client.put_media(PutMedia::new(stream, TimecodeType::Absolute), &endpoint).await?;
+/// let exchange = client.put_media(PutMedia::new(stream, FragmentTimecodeType::Absolute), &endpoint).await?;
 /// let (mut sender, mut acks) = exchange.split();
 /// sender.send([media]).await?;
 /// sender.finish().await?;
@@ -39,19 +39,9 @@ use body::PutBody;
 #[derive(Debug, Clone, PartialEq)]
 pub struct PutMedia {
     stream: StreamId,
-    timecode_type: TimecodeType,
+    timecode_type: FragmentTimecodeType,
     start_timestamp: Option<SystemTime>,
     acks: Acks,
-}
-
-/// How the service interprets cluster timecodes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum TimecodeType {
-    /// As time since 1970.
-    Absolute,
-    /// As time since the session's start timestamp.
-    Relative,
 }
 
 /// Whether the service acknowledges fragments.
@@ -68,7 +58,7 @@ pub enum Acks {
 impl PutMedia {
     /// Creates a request that sends media to `stream`.
     #[must_use]
-    pub const fn new(stream: StreamId, timecode_type: TimecodeType) -> Self {
+    pub const fn new(stream: StreamId, timecode_type: FragmentTimecodeType) -> Self {
         Self { stream, timecode_type, start_timestamp: None, acks: Acks::Required }
     }
 
@@ -91,10 +81,7 @@ impl PutMedia {
             StreamId::Name(name) => (Some(name.to_string()), None),
             StreamId::Arn(arn) => (None, Some(arn.to_string())),
         };
-        let timecodes = match self.timecode_type {
-            TimecodeType::Absolute => "ABSOLUTE",
-            TimecodeType::Relative => "RELATIVE",
-        };
+        let timecodes = self.timecode_type.as_str();
         let acks = match self.acks {
             Acks::Required => "1",
             Acks::NotRequired => "0",

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Buf;
 use clap::Args;
-use kvs_aws::{MediaTail, StartSelector, StreamId, TailEvent};
+use kvs_aws::{InvalidField, MediaTail, StartSelector, StreamId, TailEvent};
 use kvs_mkv::fragment::{Fragment, FragmentError, FragmentReader, Joined, Merger, Times};
 use serde_json::json;
 
@@ -80,7 +80,11 @@ fn start(text: &str) -> Result<StartSelector, Failure> {
         "earliest" => Ok(StartSelector::Earliest),
         "now" => Ok(StartSelector::Now),
         text => match text.strip_prefix("after=") {
-            Some(number) => Ok(StartSelector::AfterFragment(number.to_owned())),
+            Some(number) => {
+                let invalid = |error: InvalidField| InvalidField::new("AfterFragmentNumber", error.problem);
+                let number = number.parse().map_err(|error| Failure::input(invalid(error)).about("--from"))?;
+                Ok(StartSelector::AfterFragment(number))
+            }
             None => {
                 let time =
                     parse_time(text, SystemTime::now()).map_err(|error| Failure::input(error).about("--from"))?;
@@ -122,7 +126,7 @@ impl Saved {
         }
         self.write(merged.bytes)?;
         if let Some(number) = number {
-            media.fragment_complete(number.to_string());
+            media.fragment_complete(number);
         }
         self.fragments += 1;
         self.length += length;

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use clap::{Args, ValueEnum};
 use futures_util::StreamExt;
 use kvs_aws::StreamId;
-use kvs_images::{ImageAt, ImageError, Images, ImagesExt, Pace};
+use kvs_images::{ImageAt, ImageFailure, Images, ImagesExt, Pace};
 use serde_json::json;
 
 use crate::failure::Failure;
@@ -128,7 +128,7 @@ struct Gap {
     from: SystemTime,
     to: SystemTime,
     images: u64,
-    reason: ImageError,
+    reason: ImageFailure,
     open: bool,
 }
 
@@ -145,8 +145,8 @@ impl Tally {
         }
     }
 
-    fn count_gap(&mut self, at: SystemTime, reason: &ImageError) {
-        if let ImageError::Call(error) = reason {
+    fn count_gap(&mut self, at: SystemTime, reason: &ImageFailure) {
+        if let ImageFailure::Call(error) = reason {
             self.failed.get_or_insert_with(|| Failure::from(&**error));
         }
         match self.gaps.last_mut().filter(|gap| gap.open && gap.reason == *reason) {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use clap::{Args, ValueEnum};
 use futures_util::StreamExt;
 use kvs_aws::StreamId;
-use kvs_images::{ImageError, Images, ImagesExt, Pace};
+use kvs_images::{ImageFailure, Images, ImagesExt, Pace};
 use kvs_media::timelapse::{TimelapseError, TimelapseWriter};
 use serde_json::json;
 
@@ -113,7 +113,7 @@ async fn encode(
         bar.inc(1);
         let shown = match image.content {
             Ok(content) => Some(content),
-            Err(ImageError::Call(error)) => return Err(Failure::from(&*error).about(show_time(image.at))),
+            Err(ImageFailure::Call(error)) => return Err(Failure::from(&*error).about(show_time(image.at))),
             Err(_) => {
                 gaps += 1;
                 last.clone().filter(|_| options.gaps == Gaps::Hold)

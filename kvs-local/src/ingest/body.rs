@@ -7,10 +7,10 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use kvs_mkv::rules::{FragmentCheck, Violation};
 use kvs_mkv::{Chunks, ElementId, Event, Frame, Limits, ParseError, Parser, Position, Problem, Tag, Track};
-use kvs_types::{ErrorId, tag_names};
+use kvs_types::{ErrorId, FragmentTimecodeType, tag_names};
 
 use super::body_buffer::Tape;
-use super::config::{IngestConfig, ProducerStart, Profile, TimecodeType};
+use super::config::{IngestConfig, ProducerStart, Profile};
 use super::number::Mint;
 use super::open::{Frames, Open, Part};
 use super::{AckedFragment, IngestedFragment, Now, limits};
@@ -82,7 +82,7 @@ impl Body {
             tape: Tape::default(),
             mint: Mint::new(config.first_sequence, config.seed),
             origin: match (config.timecode_type, config.producer_start) {
-                (TimecodeType::Relative, ProducerStart::At(start)) => start,
+                (FragmentTimecodeType::Relative, ProducerStart::At(start)) => start,
                 _ => Duration::ZERO,
             },
             longest: match config.profile {

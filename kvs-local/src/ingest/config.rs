@@ -1,7 +1,8 @@
 //! What a PutMedia request says before its body begins, and what the stream adds to it.
 
-use std::str::FromStr;
 use std::time::{Duration, Instant, SystemTime};
+
+use kvs_types::FragmentTimecodeType;
 
 use super::limits;
 
@@ -13,37 +14,6 @@ pub struct Now {
     pub at: Instant,
     /// The date; may jump.
     pub wall: SystemTime,
-}
-
-/// What the timecodes of clusters count from (`x-amzn-fragment-timecode-type`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(clippy::exhaustive_enums, reason = "the header knows these two")]
-pub enum TimecodeType {
-    /// From the Unix epoch.
-    Absolute,
-    /// From the producer's start timestamp.
-    Relative,
-}
-
-/// A value other than `ABSOLUTE` and `RELATIVE`.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("timecode type is ABSOLUTE or RELATIVE, not {given:?}")]
-#[non_exhaustive]
-pub struct InvalidTimecodeType {
-    /// What was given.
-    pub given: String,
-}
-
-impl FromStr for TimecodeType {
-    type Err = InvalidTimecodeType;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "ABSOLUTE" => Ok(Self::Absolute),
-            "RELATIVE" => Ok(Self::Relative),
-            _ => Err(InvalidTimecodeType { given: text.chars().take(32).collect() }),
-        }
-    }
 }
 
 /// When relative timecodes began (`x-amzn-producer-start-timestamp`).
@@ -123,7 +93,7 @@ pub enum AckMode {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct IngestConfig {
-    pub(super) timecode_type: TimecodeType,
+    pub(super) timecode_type: FragmentTimecodeType,
     pub(super) producer_start: ProducerStart,
     pub(super) retention: Retention,
     pub(super) acks: AckMode,
@@ -139,7 +109,7 @@ pub struct IngestConfig {
 impl IngestConfig {
     /// A session whose timecodes count so; everything else at its default.
     #[must_use]
-    pub const fn new(timecode_type: TimecodeType) -> Self {
+    pub const fn new(timecode_type: FragmentTimecodeType) -> Self {
         Self {
             timecode_type,
             producer_start: ProducerStart::Absent,
@@ -245,8 +215,8 @@ mod tests {
 
     #[test]
     fn timecode_types_are_exact() {
-        assert_eq!("ABSOLUTE".parse(), Ok(TimecodeType::Absolute));
-        assert_eq!("RELATIVE".parse(), Ok(TimecodeType::Relative));
-        assert!("relative".parse::<TimecodeType>().is_err());
+        assert_eq!("ABSOLUTE".parse(), Ok(FragmentTimecodeType::Absolute));
+        assert_eq!("RELATIVE".parse(), Ok(FragmentTimecodeType::Relative));
+        assert!("relative".parse::<FragmentTimecodeType>().is_err());
     }
 }

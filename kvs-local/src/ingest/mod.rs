@@ -15,8 +15,9 @@ mod open;
 mod session;
 
 pub use ack::{Ack, AckedFragment};
-pub use config::{AckMode, IngestConfig, InvalidTimecodeType, Now, ProducerStart, Profile, Retention, TimecodeType};
+pub use config::{AckMode, IngestConfig, Now, ProducerStart, Profile, Retention};
 pub use fragment::IngestedFragment;
+pub use kvs_types::FragmentTimecodeType;
 pub use number::{NumberParts, first_sequence_after};
 pub use session::Ingest;
 

@@ -30,10 +30,10 @@ use super::fragment::IngestedFragment;
 ///
 /// ```
 /// use std::time::{Instant, SystemTime};
-/// use kvs_local::ingest::{Ingest, IngestConfig, Now, TimecodeType};
+/// use kvs_local::ingest::{Ingest, IngestConfig, Now, FragmentTimecodeType};
 ///
 /// let now = Now { at: Instant::now(), wall: SystemTime::now() };
-/// let mut ingest = Ingest::new(IngestConfig::new(TimecodeType::Absolute), now);
+/// let mut ingest = Ingest::new(IngestConfig::new(FragmentTimecodeType::Absolute), now);
 /// ingest.handle_body("this is no Matroska".into(), now);
 /// let ack = ingest.poll_ack().unwrap();
 /// assert_eq!(ack.line(), "{\"EventType\":\"ERROR\",\"ErrorCode\":\"INVALID_MKV_DATA\",\"ErrorId\":4006}\n");

@@ -87,7 +87,7 @@ impl Camera {
 }
 
 fn absolute() -> IngestConfig {
-    IngestConfig::new(TimecodeType::Absolute)
+    IngestConfig::new(FragmentTimecodeType::Absolute)
 }
 
 fn acks(ingest: &mut Ingest) -> Vec<Ack> {
@@ -250,12 +250,12 @@ fn timestamps_count_from_the_start_only_when_relative() {
         ingest.handle_body(Camera::new(1).fragment(1000).mark().body(), clock.now());
         ingest.poll_fragment().unwrap()
     };
-    let relative = one(IngestConfig::new(TimecodeType::Relative).producer_start(start));
+    let relative = one(IngestConfig::new(FragmentTimecodeType::Relative).producer_start(start));
     assert_eq!(relative.producer_timestamp, SystemTime::UNIX_EPOCH + SECONDS(1_600_000_001));
     assert_eq!((relative.timecode, relative.server_timestamp), (SECONDS(1), SystemTime::UNIX_EPOCH + NOON));
     let absolute = one(absolute().producer_start(start));
     assert_eq!(absolute.producer_timestamp, SystemTime::UNIX_EPOCH + SECONDS(1));
-    let without = one(IngestConfig::new(TimecodeType::Relative));
+    let without = one(IngestConfig::new(FragmentTimecodeType::Relative));
     assert_eq!(without.producer_timestamp, SystemTime::UNIX_EPOCH + SECONDS(1));
 }
 
@@ -366,11 +366,11 @@ fn the_rules_of_2022_takes_ten_seconds() {
 #[test]
 fn a_start_that_is_no_time_is_4007_at_once() {
     let clock = Clock::new();
-    let config = IngestConfig::new(TimecodeType::Relative).producer_start(ProducerStart::parse("soon"));
+    let config = IngestConfig::new(FragmentTimecodeType::Relative).producer_start(ProducerStart::parse("soon"));
     let mut ingest = Ingest::new(config, clock.now());
     assert_eq!(words(&acks(&mut ingest)), ["ERROR 4007 None"]);
     assert!(ingest.is_finished() && !ingest.takes_body());
-    let latest = IngestConfig::new(TimecodeType::Relative).producer_start(ProducerStart::parse("253402300799"));
+    let latest = IngestConfig::new(FragmentTimecodeType::Relative).producer_start(ProducerStart::parse("253402300799"));
     assert_eq!(words_of(latest, Camera::new(1).fragment(1).body()), ["ERROR 4007 None"]);
 }
 

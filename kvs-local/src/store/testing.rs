@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 use kvs_mkv::{CodecId, Frame, SegmentInfo, Tag, Track, TrackKind, TrackNumber, Writer};
 
-use crate::ingest::{Ingest, IngestConfig, IngestedFragment, Now, TimecodeType};
+use crate::ingest::{FragmentTimecodeType, Ingest, IngestConfig, IngestedFragment, Now};
 
 pub(crate) const MS: fn(u64) -> Duration = Duration::from_millis;
 pub(crate) const START_MS: u64 = 1_700_000_000_000;
@@ -19,7 +19,7 @@ pub(crate) fn fragment(sequence: u64, ms: u64, payload: usize) -> IngestedFragme
     let track = Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::H264);
     let mut writer = Writer::new(SegmentInfo::new([7; 16]), vec![track]).unwrap();
     let now = Now { at: Instant::now(), wall: at(ms + 500) };
-    let config = IngestConfig::new(TimecodeType::Absolute).first_sequence(sequence).seed(ms);
+    let config = IngestConfig::new(FragmentTimecodeType::Absolute).first_sequence(sequence).seed(ms);
     let mut ingest = Ingest::new(config, now);
     ingest.handle_body(writer.start_segment(), now);
     ingest.handle_body(writer.start_cluster(MS(START_MS + ms)).unwrap(), now);

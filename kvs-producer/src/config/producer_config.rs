@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use kvs_mkv::{SegmentInfo, Track, TrackKind, Writer};
-use kvs_types::limits as service;
+use kvs_types::{FragmentTimecodeType, limits as service};
 
 use super::error::ConfigError;
 use super::policy::{BitstreamMode, LongGop, MissingTrack, Overflow, StreamLookup, TimeJump, Timestamps};
 use crate::buffer::budget::SharedBudget;
-use crate::io::transmit::Timecodes;
 use crate::limits;
 use crate::tags::{EventInterval, FragmentEvent};
 
@@ -30,7 +29,7 @@ pub struct ProducerConfig {
     pub(crate) tracks: Vec<Track>,
     pub(crate) seed: Option<u64>,
     pub(crate) stream_lookup: StreamLookup,
-    pub(crate) timecodes: Timecodes,
+    pub(crate) timecodes: FragmentTimecodeType,
     pub(crate) timestamps: Timestamps,
     pub(crate) bitstream_mode: BitstreamMode,
     pub(crate) time_jump: TimeJump,
@@ -77,7 +76,7 @@ impl ProducerConfig {
             tracks,
             seed: None,
             stream_lookup: StreamLookup::default(),
-            timecodes: Timecodes::default(),
+            timecodes: FragmentTimecodeType::Absolute,
             timestamps: Timestamps::default(),
             bitstream_mode: BitstreamMode::default(),
             time_jump: TimeJump::default(),
@@ -143,7 +142,7 @@ impl ProducerConfig {
         /// Sets how the stream and its endpoint are found. Default: [`StreamLookup::Existing`].
         stream_lookup: StreamLookup;
         /// Sets what cluster timecodes count from. Default: the Unix epoch.
-        timecodes: Timecodes;
+        timecodes: FragmentTimecodeType;
         /// Sets what the timestamps of the frames count from. Default: the Unix epoch.
         timestamps: Timestamps;
         /// Sets whether payloads are read and converted. Default: [`BitstreamMode::Detect`].

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use kvs_mkv::Chunks;
+use kvs_types::FragmentTimecodeType;
 
 use super::backoff::Backoff;
 use super::intent::Intent;
@@ -15,7 +16,7 @@ use crate::context::Context;
 use crate::io::control::{ControlRequest, ControlRequestId, ControlResponse};
 use crate::io::failure::Failure;
 use crate::io::session_id::SessionId;
-use crate::io::transmit::{OpenRequest, Timecodes, Transmit};
+use crate::io::transmit::{OpenRequest, Transmit};
 use crate::report::event::Event;
 use crate::report::reason::{CloseReason, HaltReason};
 use crate::time::system_time;
@@ -28,7 +29,7 @@ pub(crate) struct Connection {
     pub(super) backoff: Backoff,
     pub(super) rng: fastrand::Rng,
     pub(super) timeouts: Timeouts,
-    timecodes: Timecodes,
+    timecodes: FragmentTimecodeType,
     writing_app: String,
     /// What the driver has to do before it sends more media.
     pub(super) pending: VecDeque<Transmit>,
@@ -118,8 +119,8 @@ impl Connection {
         let rotate_at = self.rotation(cx.now);
         let (Some(first), Some(endpoint)) = (cx.buffer.next_unsent(), self.setup.endpoint()) else { return };
         let producer_start = match self.timecodes {
-            Timecodes::Absolute => system_time(first.start),
-            Timecodes::Relative => system_time(first.epoch.origin),
+            FragmentTimecodeType::Absolute => system_time(first.start),
+            FragmentTimecodeType::Relative => system_time(first.epoch.origin),
         };
         let request = OpenRequest { endpoint: endpoint.to_owned(), timecodes: self.timecodes, producer_start };
         self.sessions += 1;

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use kvs_aws::{
     ApiName, Client, CreateStream, DescribeStream, Endpoint, Error, PutMedia, PutMediaExchange, StreamId,
-    StreamStatus as Status, TimecodeType,
+    StreamStatus as Status,
 };
 
 use super::classify::failure;
 use crate::io::control::{ControlRequest, ControlRequestId, ControlResponse, Freshness, NewStream, StreamStatus};
 use crate::io::failure::{Failure, FailureKind};
 use crate::io::session_id::SessionId;
-use crate::io::transmit::{OpenRequest, Timecodes};
+use crate::io::transmit::OpenRequest;
 
 pub(super) type ResponseFuture = Pin<Box<dyn Future<Output = (ControlRequestId, ControlResponse)> + Send>>;
 pub(super) type OpenFuture = Pin<Box<dyn Future<Output = (SessionId, Result<PutMediaExchange, Failure>)> + Send>>;
@@ -87,10 +87,7 @@ async fn connect(client: &Client, stream: StreamId, request: OpenRequest) -> Res
         .endpoint
         .parse()
         .map_err(|error: kvs_aws::InvalidEndpoint| Failure::new(FailureKind::InvalidRequest, error.to_string()))?;
-    let timecodes = match request.timecodes {
-        Timecodes::Absolute => TimecodeType::Absolute,
-        Timecodes::Relative => TimecodeType::Relative,
-    };
+    let timecodes = request.timecodes;
     let session = PutMedia::new(stream, timecodes).start_timestamp(request.producer_start);
     client.put_media(session, &endpoint).await.map_err(|error| failure(&error))
 }

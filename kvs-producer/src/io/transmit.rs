@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use kvs_mkv::Chunks;
+use kvs_types::FragmentTimecodeType;
 
 use super::control::{ControlRequest, ControlRequestId};
 use super::session_id::SessionId;
@@ -54,19 +55,8 @@ pub struct OpenRequest {
     /// The data endpoint, from GetDataEndpoint or from the configuration.
     pub endpoint: String,
     /// The header `x-amzn-fragment-timecode-type`.
-    pub timecodes: Timecodes,
+    pub timecodes: FragmentTimecodeType,
     /// The header `x-amzn-producer-start-timestamp`: the time that relative timecodes count from. With absolute timecodes
     /// it is the time of the first fragment, which the service ignores.
     pub producer_start: SystemTime,
-}
-
-/// What cluster timecodes count from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "the protocol's two kinds")]
-pub enum Timecodes {
-    /// The Unix epoch.
-    #[default]
-    Absolute,
-    /// The producer start timestamp of the connection.
-    Relative,
 }

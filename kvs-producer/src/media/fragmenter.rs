@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use kvs_mkv::rules::FragmentCheck;
 use kvs_mkv::{Frame, Track, TrackNumber};
+use kvs_types::FragmentTimecodeType;
 
 use super::cut_policy::{CutDecision, CutPolicy, KeyframeOverdue};
 use crate::buffer::epoch::Epoch;
 use crate::buffer::fragment::{Fragment, FragmentEnd};
 use crate::config::{MissingTrack, ProducerConfig};
 use crate::context::Context;
-use crate::io::transmit::Timecodes;
 use crate::report::event::Event;
 use crate::report::outcome::LossReason;
 use crate::report::span::{FragmentId, Span};
@@ -24,7 +24,7 @@ use crate::time::{millis, system_time};
 pub(crate) struct Fragmenter {
     pub(crate) cuts: CutPolicy,
     missing_track: MissingTrack,
-    timecodes: Timecodes,
+    timecodes: FragmentTimecodeType,
     tracks: Vec<Track>,
     /// Tracks that deliver no frames.
     silent: Vec<TrackNumber>,
@@ -216,8 +216,8 @@ impl Fragmenter {
     fn begin_epoch(&mut self, at: u64) -> Arc<Epoch> {
         self.epochs += 1;
         let origin = match self.timecodes {
-            Timecodes::Absolute => 0,
-            Timecodes::Relative => at,
+            FragmentTimecodeType::Absolute => 0,
+            FragmentTimecodeType::Relative => at,
         };
         let tracks = self.active().cloned().collect();
         let epoch = Arc::new(Epoch { id: self.epochs, tracks, origin });

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use clap::{Parser, Subcommand};
-use kvs_local::ingest::{Ingest, IngestConfig, IngestedFragment, Now, TimecodeType};
+use kvs_local::ingest::{FragmentTimecodeType, Ingest, IngestConfig, IngestedFragment, Now};
 use kvs_local::store::{Disk, Durability, Selection, Store, StorePolicy};
 use kvs_mkv::{CodecId, Frame, SegmentInfo, Track, TrackKind, TrackNumber, Writer};
 
@@ -224,7 +224,7 @@ fn fragment(number: u64, payload: &Bytes, now: Now) -> Result<IngestedFragment, 
     let track = Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::H264);
     let mut writer = Writer::new(SegmentInfo::new([1; 16]), vec![track])?;
     let start = now.wall.duration_since(SystemTime::UNIX_EPOCH)? + Duration::from_secs(2 * number);
-    let mut ingest = Ingest::new(IngestConfig::new(TimecodeType::Absolute).first_sequence(number + 1), now);
+    let mut ingest = Ingest::new(IngestConfig::new(FragmentTimecodeType::Absolute).first_sequence(number + 1), now);
     ingest.handle_body(writer.start_segment(), now);
     ingest.handle_body(writer.start_cluster(start)?, now);
     // Few frames and large ones: the heads between them are what takes room on the disk.

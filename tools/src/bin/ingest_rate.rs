@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::{Bytes, BytesMut};
-use kvs_local::ingest::{Ingest, IngestConfig, Now, TimecodeType};
+use kvs_local::ingest::{FragmentTimecodeType, Ingest, IngestConfig, Now};
 use kvs_local::store::{Durability, Store, StorePolicy};
 use kvs_mkv::{CodecId, Frame, SegmentInfo, Track, TrackKind, TrackNumber, Writer};
 
@@ -90,7 +90,7 @@ fn drain(session: &mut Ingest, stream: &str, store: Option<&Store>) -> Result<us
 }
 
 fn session() -> Ingest {
-    Ingest::new(IngestConfig::new(TimecodeType::Absolute), now())
+    Ingest::new(IngestConfig::new(FragmentTimecodeType::Absolute), now())
 }
 
 fn now() -> Now {

@@ -5,7 +5,8 @@ use std::time::Duration;
 use fastrand::Rng;
 use kvs_mkv::{CodecId, Track, TrackKind, TrackNumber};
 use kvs_producer::{
-    BitstreamMode, LongGop, MissingTrack, NewStream, Overflow, ProducerConfig, StreamLookup, TimeJump, Timecodes,
+    BitstreamMode, FragmentTimecodeType, LongGop, MissingTrack, NewStream, Overflow, ProducerConfig, StreamLookup,
+    TimeJump,
 };
 
 /// One kind of trouble.
@@ -137,7 +138,7 @@ impl Scenario {
         let ms = |rng: &mut Rng, from: u64, to: u64| Duration::from_millis(rng.u64(from..to));
         let count = rng.usize(1..=3);
         let long_gop = if rng.bool() { LongGop::Split } else { LongGop::Drop };
-        let timecodes = if rng.u8(..4) == 0 { Timecodes::Relative } else { Timecodes::Absolute };
+        let timecodes = if rng.u8(..4) == 0 { FragmentTimecodeType::Relative } else { FragmentTimecodeType::Absolute };
         let buffer_bytes = rng.usize(100_000..2_000_000);
         let backoff_cap = ms(rng, 500, 15_000);
         let form = if rng.bool() { Form::StartCodes } else { Form::AsIs };

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
-use kvs_local::ingest::{Ingest, IngestConfig, IngestedFragment, Now, ProducerStart, TimecodeType};
-use kvs_producer::{OpenRequest, SessionId, Timecodes};
+use kvs_local::ingest::{Ingest, IngestConfig, IngestedFragment, Now, ProducerStart};
+use kvs_producer::{OpenRequest, SessionId};
 
 use super::source::EPOCH;
 
@@ -41,10 +41,7 @@ impl Service {
     }
 
     pub(crate) fn accept(&mut self, session: SessionId, request: &OpenRequest, seed: u64, now: Now) -> Connection {
-        let timecodes = match request.timecodes {
-            Timecodes::Absolute => TimecodeType::Absolute,
-            Timecodes::Relative => TimecodeType::Relative,
-        };
+        let timecodes = request.timecodes;
         // As it would stand in the request's head.
         let millis = kvs_types::__internal::epoch_millis(request.producer_start);
         let start = ProducerStart::parse(&format!("{}.{:03}", millis / 1000, millis % 1000));

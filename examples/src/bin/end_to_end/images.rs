@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use kvs_aws::StreamId;
-use kvs_images::{ImageError, ImagesExt};
+use kvs_images::{ImageFailure, ImagesExt};
 use kvs_media::timelapse::{TimelapseError, write_mp4};
 
 use crate::failure::Failure;
@@ -52,7 +52,7 @@ pub(crate) async fn fetch(
     Ok(fetched)
 }
 
-fn fetched_image(out: &Path, timestamp: u64, content: Result<Bytes, ImageError>) -> Result<FetchedImage, Failure> {
+fn fetched_image(out: &Path, timestamp: u64, content: Result<Bytes, ImageFailure>) -> Result<FetchedImage, Failure> {
     let (content, error) = match content {
         Ok(content) => (Some(content), None),
         Err(error) => (None, Some(error.to_string())),

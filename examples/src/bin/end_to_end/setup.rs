@@ -35,9 +35,9 @@ pub(crate) async fn prepare(
     create(service, name, codec).await?;
     let account = active(service, &stream).await?;
     let images = ImageGenerationConfiguration::new(format!("s3://{BUCKET}"), &service.region)
-        .sampling_interval(options.interval())
-        .size(IMAGE_SIZE.0, IMAGE_SIZE.1)
-        .jpeg_quality(QUALITY);
+        .with_sampling_interval(options.interval())
+        .with_size(IMAGE_SIZE.0, IMAGE_SIZE.1)
+        .with_jpeg_quality(QUALITY);
     let update = UpdateImageGenerationConfiguration::new(stream.clone(), images);
     service.client.send(update).await.map_err(Failure::of_run)?;
     let notifications = NotificationConfiguration::new(topic_arn(&service.region, &account));

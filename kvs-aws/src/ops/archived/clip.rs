@@ -3,10 +3,10 @@
 use std::ops::Range;
 use std::time::SystemTime;
 
-use kvs_types::{InvalidField, StreamId};
+use kvs_types::{InvalidField, StreamId, TimestampOrigin};
 use serde::Serialize;
 
-use super::{FragmentSelector, TimestampOrigin};
+use super::FragmentSelector;
 use crate::ops::media::MediaBody;
 use crate::protocol::error::Error;
 use crate::protocol::operation::{ApiName, Operation, Target};

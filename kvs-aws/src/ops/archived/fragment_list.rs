@@ -1,7 +1,7 @@
 //! GetMediaForFragmentList.
 
-use kvs_types::__internal::{check_length, check_text};
-use kvs_types::{InvalidField, StreamId};
+use kvs_types::__internal::check_length;
+use kvs_types::{FragmentNumber, InvalidField, StreamId};
 use serde::Serialize;
 
 use crate::limits;
@@ -16,18 +16,14 @@ use crate::protocol::response::Response;
 pub struct GetMediaForFragmentList {
     #[serde(flatten)]
     stream: StreamId,
-    fragments: Vec<String>,
+    fragments: Vec<FragmentNumber>,
 }
 
 impl GetMediaForFragmentList {
     /// The media of these fragments, by number.
-    pub fn new(stream: StreamId, fragments: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Self { stream, fragments: fragments.into_iter().map(Into::into).collect() }
+    pub fn new(stream: StreamId, fragments: impl IntoIterator<Item = FragmentNumber>) -> Self {
+        Self { stream, fragments: fragments.into_iter().collect() }
     }
-}
-
-pub(crate) fn check_fragment_number(field: &'static str, number: &str) -> Result<(), InvalidField> {
-    check_text(field, number, (1, limits::FRAGMENT_NUMBER_DIGITS), "digits", |c| c.is_ascii_digit())
 }
 
 impl Operation for GetMediaForFragmentList {
@@ -40,8 +36,7 @@ impl Operation for GetMediaForFragmentList {
     }
 
     fn check(&self) -> Result<(), InvalidField> {
-        check_length("Fragments", self.fragments.len(), (1, limits::FRAGMENT_LIST))?;
-        self.fragments.iter().try_for_each(|number| check_fragment_number("Fragments", number))
+        check_length("Fragments", self.fragments.len(), (1, limits::FRAGMENT_LIST))
     }
 
     async fn read(response: Response) -> Result<MediaBody, Error> {

@@ -1,13 +1,13 @@
 //! ListFragments.
 
 use std::ops::Range;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use kvs_types::__internal::{check_range, epoch_seconds};
-use kvs_types::{InvalidField, StreamId};
+use kvs_types::__internal::check_range;
+use kvs_types::{FragmentInfo, InvalidField, StreamId, TimestampOrigin};
 use serde::{Deserialize, Serialize};
 
-use super::{FragmentSelector, TimestampOrigin};
+use super::FragmentSelector;
 use crate::limits;
 use crate::ops::control::check_token;
 use crate::protocol::error::Error;
@@ -40,44 +40,6 @@ pub struct FragmentPage {
     pub fragments: Vec<FragmentInfo>,
     /// What to give to [`ListFragments::next_token`] for the next page; `None` on the last one.
     pub next_token: Option<String>,
-}
-
-/// What is known of a stored fragment.
-#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
-#[non_exhaustive]
-pub struct FragmentInfo {
-    /// Its number, a decimal string; numbers rise in the order of arrival.
-    pub fragment_number: Option<String>,
-    /// Its size in bytes.
-    #[serde(rename = "FragmentSizeInBytes")]
-    pub size_in_bytes: Option<u64>,
-    /// When it starts by the producer's clock.
-    #[serde(with = "epoch_seconds::option")]
-    pub producer_timestamp: Option<SystemTime>,
-    /// When it began to arrive by the service's clock.
-    #[serde(with = "epoch_seconds::option")]
-    pub server_timestamp: Option<SystemTime>,
-    /// How long it lasts in milliseconds.
-    #[serde(rename = "FragmentLengthInMilliseconds")]
-    pub length_in_milliseconds: Option<u64>,
-}
-
-impl FragmentInfo {
-    /// When it starts by the clock of `origin`.
-    #[must_use]
-    pub fn start(&self, origin: &TimestampOrigin) -> Option<SystemTime> {
-        match origin {
-            TimestampOrigin::Server => self.server_timestamp,
-            TimestampOrigin::Producer | TimestampOrigin::Other(_) => self.producer_timestamp,
-        }
-    }
-
-    /// How long it lasts, zero when the service does not say.
-    #[must_use]
-    pub fn length(&self) -> Duration {
-        Duration::from_millis(self.length_in_milliseconds.unwrap_or_default())
-    }
 }
 
 impl ListFragments {

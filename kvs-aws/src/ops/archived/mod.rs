@@ -7,8 +7,7 @@ mod sessions;
 
 pub use clip::GetClip;
 pub use fragment_list::GetMediaForFragmentList;
-pub(crate) use fragment_list::check_fragment_number;
-pub use fragments::{FragmentInfo, FragmentPage, ListFragments};
+pub use fragments::{FragmentPage, ListFragments};
 pub use sessions::{
     ContainerFormat, Discontinuities, Display, GetDashStreamingSessionUrl, GetHlsStreamingSessionUrl, PlaybackMode,
 };
@@ -19,18 +18,8 @@ use std::time::SystemTime;
 use serde::Serialize;
 
 use crate::limits;
-use kvs_types::__internal::{epoch_seconds, open_enum};
-use kvs_types::{FieldProblem, InvalidField};
-
-open_enum! {
-    /// Whose clock timestamps are of.
-    pub enum TimestampOrigin {
-        /// The service's, when a fragment arrived.
-        Server = "SERVER_TIMESTAMP",
-        /// The producer's, when a picture was taken.
-        Producer = "PRODUCER_TIMESTAMP",
-    }
-}
+use kvs_types::__internal::epoch_seconds;
+use kvs_types::{FieldProblem, InvalidField, TimestampOrigin};
 
 /// A time range by one of two clocks, in the shape that all archived calls share.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -4,10 +4,10 @@ use std::ops::Range;
 use std::time::SystemTime;
 
 use kvs_types::__internal::{check_range, open_enum};
-use kvs_types::{InvalidField, StreamId};
+use kvs_types::{InvalidField, StreamId, TimestampOrigin};
 use serde::{Deserialize, Serialize};
 
-use super::{FragmentSelector, TimestampOrigin, TimestampRange};
+use super::{FragmentSelector, TimestampRange};
 use crate::limits;
 use crate::protocol::error::{Error, ResponseProblem};
 use crate::protocol::operation::{ApiName, Operation, Target};

@@ -1,6 +1,5 @@
 //! Setting, deleting and asking for a configuration of a stream: the same calls, whatever it configures.
 
-pub(crate) mod destination;
 pub(crate) mod image_generation;
 pub(crate) mod json_file;
 pub(crate) mod notification;
@@ -10,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::marker::PhantomData;
 
-use kvs_types::{InvalidField, StreamId};
+use kvs_types::{ImageGenerationConfiguration, InvalidField, NotificationConfiguration, StreamId};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -18,9 +17,7 @@ use serde_json::Value;
 use crate::protocol::error::{Error, ResponseProblem};
 use crate::protocol::operation::Operation;
 use crate::protocol::response::Response;
-use image_generation::ImageGenerationConfiguration;
 use json_file::JsonFileError;
-use notification::NotificationConfiguration;
 
 /// Sets a stream's image generation, or deletes it.
 pub type UpdateImageGenerationConfiguration = UpdateConfiguration<ImageGenerationConfiguration>;

@@ -1,20 +1,9 @@
-//! On or off.
+//! Responses without content.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::protocol::error::Error;
 use crate::protocol::response::Response;
-
-/// Whether a configuration is in force.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-#[non_exhaustive]
-pub enum ConfigurationStatus {
-    /// In force.
-    Enabled,
-    /// Kept, but not in force.
-    Disabled,
-}
 
 /// Reads a success that says nothing.
 pub(crate) async fn nothing(response: Response) -> Result<(), Error> {

@@ -7,7 +7,7 @@ mod tags;
 mod updates;
 
 pub use data_endpoint::GetDataEndpoint;
-pub use stream_info::{StreamInfo, StreamStatus};
+pub use stream_info::StreamInfo;
 pub(crate) use streams::check_token;
 pub use streams::{CreateStream, DeleteStream, DescribeStream, ListStreams, StreamPage};
 pub use tags::{ListTagsForStream, TagPage, TagStream, UntagStream};

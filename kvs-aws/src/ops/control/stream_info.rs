@@ -2,7 +2,8 @@
 
 use std::time::SystemTime;
 
-use kvs_types::__internal::{epoch_seconds, open_enum};
+use kvs_types::__internal::epoch_seconds;
+use kvs_types::StreamStatus;
 use serde::Deserialize;
 
 /// A stream as DescribeStream and ListStreams show it. What the service left out or sent as null is `None`.
@@ -30,18 +31,4 @@ pub struct StreamInfo {
     pub creation_time: Option<SystemTime>,
     /// For how many hours media is kept; 0 keeps none, and then there are no images.
     pub data_retention_in_hours: Option<u32>,
-}
-
-open_enum! {
-    /// The state of a stream.
-    pub enum StreamStatus {
-        /// Being created.
-        Creating = "CREATING",
-        /// Ready.
-        Active = "ACTIVE",
-        /// Being changed; further changes are refused meanwhile.
-        Updating = "UPDATING",
-        /// Being deleted.
-        Deleting = "DELETING",
-    }
 }

@@ -1,51 +1,48 @@
-//! Why there is no picture.
+//! Why a result of GetImages has no image.
 
 use std::sync::Arc;
 
+use kvs_types::ImageError;
+
 use crate::protocol::error::Error;
 
-/// Why there is no picture of an instant.
+/// Why there is no image for a timestamp.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
-pub enum ImageError {
-    /// There is no media at this time.
-    #[error("no media at this time")]
-    NoMedia,
-    /// There is media, but no picture can be made of it: damaged, without video, or another codec.
-    #[error("the media at this time cannot be decoded")]
-    MediaError,
-    /// Another reason, in the service's word.
-    #[error("the service says {0}")]
-    Other(String),
-    /// The service answered, but said nothing about this instant.
-    #[error("the service's answer leaves this time out")]
+pub enum ImageFailure {
+    /// The service has no image for this timestamp and says why.
+    #[error("the service returned {0} for this timestamp")]
+    Service(ImageError),
+    /// The response has no entry for this timestamp.
+    #[error("the response has no entry for this timestamp")]
     NotAnswered,
-    /// What came is no base64 text.
-    #[error("the picture's {chars} characters are no base64")]
+    /// The content of the image is not base64.
+    #[error("the content of the image is not base64 ({chars} characters)")]
     NotBase64 {
-        /// How long it was.
+        /// Length of the content in characters.
         chars: usize,
     },
-    /// The call for this part of the range failed; all its instants share the error.
-    #[error("the call failed: {0}")]
-    Call(Arc<Error>),
+    /// The request for this part of the range failed. All its timestamps share the error.
+    #[error("the request for this timestamp failed")]
+    Call(#[source] Arc<Error>),
 }
 
-impl ImageError {
-    pub(crate) fn from_wire(word: &str) -> Self {
-        match word {
-            "NO_MEDIA" => Self::NoMedia,
-            "MEDIA_ERROR" => Self::MediaError,
-            other => Self::Other(other.to_owned()),
+impl ImageFailure {
+    /// Returns the service's reason, `None` if the failure has another cause.
+    #[must_use]
+    pub const fn image_error(&self) -> Option<&ImageError> {
+        match self {
+            Self::Service(error) => Some(error),
+            _ => None,
         }
     }
 }
 
-/// Calls that failed are equal only if they are the same one.
-impl PartialEq for ImageError {
+/// Failed requests are equal only if they are the same request.
+impl PartialEq for ImageFailure {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Other(a), Self::Other(b)) => a == b,
+            (Self::Service(a), Self::Service(b)) => a == b,
             (Self::NotBase64 { chars: a }, Self::NotBase64 { chars: b }) => a == b,
             (Self::Call(a), Self::Call(b)) => Arc::ptr_eq(a, b),
             (a, b) => std::mem::discriminant(a) == std::mem::discriminant(b),
@@ -53,4 +50,4 @@ impl PartialEq for ImageError {
     }
 }
 
-impl Eq for ImageError {}
+impl Eq for ImageFailure {}

@@ -4,14 +4,14 @@ use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use kvs_types::__internal::{check_length, check_range, epoch_seconds};
-use kvs_types::{FieldProblem, InvalidField, StreamId};
+use kvs_types::__internal::{check_format, check_length, check_range, check_size, epoch_seconds, jpeg_quality};
+use kvs_types::{
+    FieldProblem, FormatConfig, ImageError, ImageFormat, InvalidField, SamplingProfile, StreamId, TimestampOrigin,
+};
 use serde::{Deserialize, Serialize};
 
-use super::error::ImageError;
-use super::format::{self, FormatConfig, ImageFormat, SamplingProfile};
+use super::error::ImageFailure;
 use crate::limits;
-use crate::ops::archived::TimestampOrigin;
 use crate::protocol::error::{Error, ResponseProblem};
 use crate::protocol::operation::{ApiName, Operation, Target};
 use crate::protocol::response::{self, Response};
@@ -79,7 +79,7 @@ pub struct Image {
     /// The instant it was asked for, by the service's account; `None` when the service gave none.
     pub timestamp: Option<SystemTime>,
     /// The file's bytes, JPEG or PNG.
-    pub content: Result<Bytes, ImageError>,
+    pub content: Result<Bytes, ImageFailure>,
 }
 
 impl GetImages {
@@ -128,7 +128,7 @@ impl GetImages {
     #[must_use]
     pub fn jpeg(mut self, quality: u8) -> Self {
         self.format = ImageFormat::Jpeg;
-        self.format_config = Some(format::quality_of(quality));
+        self.format_config = Some(jpeg_quality(quality));
         self
     }
 
@@ -191,8 +191,8 @@ impl Operation for GetImages {
         if let Some(interval) = self.sampling_interval {
             self.profile.check(interval)?;
         }
-        format::check_format(self.format, self.format_config.as_ref())?;
-        format::check_size(self.width_pixels, self.height_pixels)?;
+        check_format(self.format, self.format_config.as_ref())?;
+        check_size(self.width_pixels, self.height_pixels)?;
         if let Some(most) = self.max_results {
             check_range("MaxResults", most, (1, limits::REQUEST_IMAGES))?;
         }
@@ -245,17 +245,17 @@ struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 impl From<WireImage<'_>> for Image {
     fn from(wire: WireImage<'_>) -> Self {
         let content = match (wire.error, wire.image_content) {
-            (Some(error), _) if !error.is_empty() => Err(ImageError::from_wire(&error)),
+            (Some(error), _) if !error.is_empty() => Err(ImageFailure::Service(ImageError::from(&*error))),
             (_, Some(Text(text))) if !text.is_empty() => decode(&text),
-            _ => Err(ImageError::NotAnswered),
+            _ => Err(ImageFailure::NotAnswered),
         };
         Self { timestamp: wire.time_stamp, content }
     }
 }
 
-fn decode(text: &str) -> Result<Bytes, ImageError> {
+fn decode(text: &str) -> Result<Bytes, ImageFailure> {
     match base64_simd::STANDARD.decode_to_vec(text.as_bytes()) {
         Ok(bytes) => Ok(Bytes::from(bytes)),
-        Err(_) => Err(ImageError::NotBase64 { chars: text.len() }),
+        Err(_) => Err(ImageFailure::NotBase64 { chars: text.len() }),
     }
 }

@@ -1,5 +1,4 @@
 //! GetImages: the call, its pages, and what images look like.
 
 pub(crate) mod error;
-pub(crate) mod format;
 pub(crate) mod get_images;

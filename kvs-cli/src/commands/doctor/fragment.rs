@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kvs_aws::{FragmentInfo, GetMediaForFragmentList, MediaBody, TimestampOrigin};
-use kvs_images::{GetImages, ImageError, ImageGenerationConfiguration};
+use kvs_images::{GetImages, ImageError, ImageFailure, ImageGenerationConfiguration};
 use kvs_mkv::fragment::{Fragment, FragmentReader};
 use kvs_mkv::{CodecId, TrackKind};
 use kvs_types::tag_names;
@@ -19,7 +19,7 @@ impl Doctor {
         configuration: Option<&ImageGenerationConfiguration>,
     ) -> Result<(), Failure> {
         self.interval(last, configuration);
-        let Some(number) = &last.fragment_number else { return Ok(()) };
+        let Some(number) = last.fragment_number.clone() else { return Ok(()) };
         let ask = GetMediaForFragmentList::new(self.stream.clone(), [number]);
         let media =
             self.client.send(ask).await.map_err(|error| explain(error, "kinesisvideo:GetMediaForFragmentList"))?;
@@ -98,7 +98,7 @@ impl Doctor {
         let page = self.client.send(ask).await.map_err(|error| explain(error, "kinesisvideo:GetImages"))?;
         match page.images.into_iter().next().map(|image| image.content) {
             Some(Ok(image)) => self.findings.good(LINK, format_args!("{} bytes", image.len())),
-            Some(Err(ImageError::MediaError)) => {
+            Some(Err(ImageFailure::Service(ImageError::MediaError))) => {
                 let fix = "check the codec private data, and that the video is progressive 4:2:0: the service cannot decode the media";
                 self.findings.bad(LINK, "MEDIA_ERROR", fix);
             }

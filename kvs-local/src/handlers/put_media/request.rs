@@ -3,7 +3,7 @@
 use http::HeaderMap;
 
 use crate::api::{ApiError, StreamRef};
-use crate::ingest::{AckMode, IngestConfig, ProducerStart, TimecodeType};
+use crate::ingest::{AckMode, FragmentTimecodeType, IngestConfig, ProducerStart};
 
 /// A PutMedia request, parsed from its headers.
 #[derive(Debug)]
@@ -32,8 +32,12 @@ impl PutMediaRequest {
 fn config(headers: &HeaderMap) -> Result<IngestConfig, ApiError> {
     let timecodes = text(headers, "x-amzn-fragment-timecode-type")?
         .ok_or_else(|| ApiError::invalid("x-amzn-fragment-timecode-type is required"))?;
-    let timecodes: TimecodeType =
-        timecodes.parse().map_err(|error| ApiError::invalid(format!("x-amzn-fragment-timecode-type: {error}")))?;
+    let timecodes: FragmentTimecodeType = timecodes.parse().map_err(|_| {
+        let given: String = timecodes.chars().take(32).collect();
+        ApiError::invalid(format!(
+            "x-amzn-fragment-timecode-type: timecode type is ABSOLUTE or RELATIVE, not {given:?}"
+        ))
+    })?;
     let start = text(headers, "x-amzn-producer-start-timestamp")?.map_or(ProducerStart::Absent, ProducerStart::parse);
     let acks = match text(headers, "x-amzn-fragment-acknowledgment-required")? {
         Some("0") => AckMode::ErrorsOnly,
