@@ -30,7 +30,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                 while let Some(fragment) = reader.next_fragment()? {
                     frames = frames.saturating_sub(decode(&fragment)?);
                     if let Some(number) = &fragment.metadata.number {
-                        media.fragment_complete(number.to_string());
+                        media.fragment_complete(number.clone());
                     }
                 }
             }
