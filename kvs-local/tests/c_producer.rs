@@ -1,7 +1,8 @@
-//! What the C producer puts on the wire, written out by hand: how it signs, which headers it sends in which order, how its
-//! media and tags are laid out byte by byte, where it cuts chunks, and what its reader of acks can take.
+//! The wire format of the C producer SDK, written by hand: signatures, the order of headers, the bytes of media and tags,
+//! the size of chunks, and the limits of its ack parser.
 //!
-//! It could not be had where this was built; the bytes are those of its releases 1.6.4 and, for the media, PIC 1.2.0.
+//! The SDK was not available when these tests were written. The bytes follow the sources of release 1.6.4 and, for the
+//! media, of PIC 1.2.0.
 #![cfg(feature = "server")]
 #![expect(clippy::unwrap_used, reason = "tests only")]
 
@@ -13,7 +14,7 @@ use hex_literal::hex;
 use kvs_local::LocalKvs;
 use ring::{digest, hmac};
 use serde_json::Value;
-use support::{Answer, PATIENCE, exchange};
+use support::{Response, TIMEOUT, exchange};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -22,16 +23,16 @@ const NOW: u64 = 1_699_332_785;
 const DATE: &str = "20231107T045305Z";
 const SCOPE: [&str; 4] = ["20231107", "us-west-2", "kinesisvideo", "aws4_request"];
 const AGENT: &str = "AWS-PRODUCER-SDK-KVS/3.0.0 GCC/12.2.0 Linux/6.1.0 x86_64";
-/// The largest chunk libcurl makes of what the read callback gives it.
+/// The largest chunk that libcurl sends for one call of the read callback.
 const CHUNK: usize = 65_524;
-/// Its reader of acks takes no more at once.
+/// The largest input that the ack parser of the SDK accepts at once.
 const ACK_BYTES: usize = 1024;
 
 fn sha256(data: &[u8]) -> String {
     digest::digest(&digest::SHA256, data).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The head of a request: every header that is signed in order of name, the host without its port.
+/// Returns the head of a request: all headers are signed and sorted by name, the host has no port.
 fn head(local: &LocalKvs, path: &str, payload: &[u8], more: &[(&str, &str)]) -> String {
     let mut signed = vec![("host", "127.0.0.1"), ("user-agent", AGENT), ("x-amz-date", DATE)];
     signed.extend_from_slice(more);
@@ -46,13 +47,13 @@ fn head(local: &LocalKvs, path: &str, payload: &[u8], more: &[(&str, &str)]) -> 
     let signature: String = mac(&key, &to_sign).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
     let scope = format!("{}/{}", local.access_key(), SCOPE.join("/"));
     let authorization = format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders={names}, Signature={signature}");
-    // Before its own headers come libcurl's; those it replaces come where it set them.
+    // The headers of libcurl come first. A header that the SDK replaces is sent where the SDK set it.
     let lines: String = signed.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     format!("POST {path} HTTP/1.1\r\nAccept: */*\r\n{lines}Authorization: {authorization}\r\n")
 }
 
-/// A call of the control plane, on a connection of its own.
-async fn call(local: &LocalKvs, path: &str, json: &str) -> Answer {
+/// Sends a control plane request on a new connection.
+async fn call(local: &LocalKvs, path: &str, json: &str) -> Response {
     let head = head(local, path, json.as_bytes(), &[]);
     let length = json.len();
     let request =
@@ -63,7 +64,7 @@ async fn call(local: &LocalKvs, path: &str, json: &str) -> Answer {
 /// A PutMedia connection.
 struct Session {
     tcp: TcpStream,
-    came: Vec<u8>,
+    received: Vec<u8>,
 }
 
 impl Session {
@@ -82,10 +83,10 @@ impl Session {
         tcp.write_all(format!("{head}content-type: application/json\r\nExpect: 100-continue\r\n\r\n").as_bytes())
             .await
             .unwrap();
-        Self { tcp, came: Vec::new() }
+        Self { tcp, received: Vec::new() }
     }
 
-    /// The head of the next answer, interim ones too.
+    /// Reads the head of the next response, also of an interim one.
     async fn head(&mut self) -> String {
         self.until(b"\r\n\r\n").await
     }
@@ -93,24 +94,24 @@ impl Session {
     async fn until(&mut self, mark: &[u8]) -> String {
         let read = async {
             loop {
-                if let Some(at) = self.came.windows(mark.len()).position(|window| window == mark) {
-                    let rest = self.came.split_off(at + mark.len());
-                    return String::from_utf8(std::mem::replace(&mut self.came, rest)).unwrap();
+                if let Some(at) = self.received.windows(mark.len()).position(|window| window == mark) {
+                    let rest = self.received.split_off(at + mark.len());
+                    return String::from_utf8(std::mem::replace(&mut self.received, rest)).unwrap();
                 }
-                assert!(self.tcp.read_buf(&mut self.came).await.unwrap() > 0, "the connection ended");
+                assert!(self.tcp.read_buf(&mut self.received).await.unwrap() > 0, "connection closed");
             }
         };
-        timeout(PATIENCE, read).await.expect("an answer in time")
+        timeout(TIMEOUT, read).await.expect("a response arrives")
     }
 
-    /// Goes on once the service says so, as libcurl does.
+    /// Waits for 100 Continue and 200 OK, as libcurl does.
     async fn accepted(&mut self) {
         assert_eq!(self.head().await, "HTTP/1.1 100 Continue\r\n\r\n");
         let head = self.head().await;
         assert!(head.starts_with("HTTP/1.1 200 OK\r\n") && head.contains("transfer-encoding: chunked\r\n"), "{head}");
     }
 
-    /// Sends what one frame gave, in chunks as libcurl cuts them.
+    /// Sends the bytes of one frame, in chunks of the size that libcurl uses.
     async fn send(&mut self, data: &[u8]) {
         for piece in data.chunks(CHUNK) {
             self.tcp.write_all(format!("{:x}\r\n", piece.len()).as_bytes()).await.unwrap();
@@ -119,7 +120,8 @@ impl Session {
         }
     }
 
-    /// The next ack, whose text is what its reader can take: flat, no blanks, nothing escaped, one line, small.
+    /// Reads the next ack and asserts that the parser of the SDK can read it: one short line, no nesting, no spaces, no
+    /// escapes.
     async fn ack(&mut self) -> (String, u64) {
         let size = self.until(b"\r\n").await;
         let size = usize::from_str_radix(size.trim_end(), 16).unwrap();
@@ -135,16 +137,16 @@ impl Session {
         (kind.to_owned(), at)
     }
 
-    /// These acks and no others come next, each fragment's in this order: that of different fragments is nobody's promise.
+    /// Asserts that the next acks are these. Only the order within each fragment matters.
     async fn acks(&mut self, wanted: &[(&str, u64)]) {
-        let mut came = Vec::new();
+        let mut acks = Vec::new();
         for _ in wanted {
-            came.push(self.ack().await);
+            acks.push(self.ack().await);
         }
         let mut wanted: Vec<(String, u64)> = wanted.iter().map(|(kind, at)| ((*kind).to_owned(), *at)).collect();
         wanted.sort_by_key(|(_, at)| *at);
-        came.sort_by_key(|(_, at)| *at);
-        assert_eq!(came, wanted);
+        acks.sort_by_key(|(_, at)| *at);
+        assert_eq!(acks, wanted);
     }
 }
 
@@ -155,7 +157,7 @@ const END_OF_FRAGMENT: &[u8] = &hex!(
     "45A3 0100000000000020 4157535F4B494E45534953564944454F5F454E445F4F465F465241474D454E54 4487 0100000000000000"
 );
 
-/// EBML head, Segment of unknown size, Info, and a track each for AVC and AAC.
+/// Returns the EBML header, a Segment of unknown size, Info, and one track each for AVC and AAC.
 fn header() -> Vec<u8> {
     let app = b"Kinesis Video SDK 1.1.0 client1";
     let info = [
@@ -179,7 +181,7 @@ fn header() -> Vec<u8> {
     .concat();
     assert_eq!(tracks.len(), 0x93);
     let all = [EBML, &hex!("18538067 FF 1549A966 4077"), &info, &hex!("1654AE6B 10000093"), &tracks].concat();
-    assert_eq!(all.len(), 325, "as its own of the same strings");
+    assert_eq!(all.len(), 325, "the length of the header that the SDK writes for the same strings");
     all
 }
 
@@ -187,7 +189,7 @@ fn cluster(timecode: u64) -> Vec<u8> {
     [&hex!("1F43B675 FF E7 88")[..], &timecode.to_be_bytes(), &hex!("A7 81 00")].concat()
 }
 
-/// An element whose size has eight bytes, as all of its blocks and tags have.
+/// Returns an element with a size of eight bytes, which the SDK writes for all blocks and tags.
 fn wide(id: &[u8], content: &[u8]) -> Vec<u8> {
     let size = u64::try_from(content.len()).unwrap() | 0x0100_0000_0000_0000;
     [id, &size.to_be_bytes(), content].concat()
@@ -203,12 +205,12 @@ fn simple_tag(name: &str, value: &str) -> Vec<u8> {
     wide(&hex!("67C8"), &[name, value].concat())
 }
 
-/// One `Tags` element with one `Tag`: an item of metadata, or the siblings of an event.
+/// Returns a `Tags` element with one `Tag`: one metadata item, or the tags of one event.
 fn tags(simple: &[Vec<u8>]) -> Vec<u8> {
     wide(&hex!("1254C367"), &wide(&hex!("7373"), &simple.concat()))
 }
 
-/// Both events in the order it writes them, each an element of its own with the pairs repeated.
+/// Returns both events in the order of the SDK, each in its own element with all custom tags.
 fn events() -> Vec<u8> {
     let pair = simple_tag("who", "postman");
     let (notify, image) = ("AWS_KINESISVIDEO_NOTIFICATION", "AWS_KINESISVIDEO_IMAGE_GENERATION");
@@ -217,7 +219,7 @@ fn events() -> Vec<u8> {
     [first, tags(&[simple_tag(image, ""), prefix, pair])].concat()
 }
 
-/// A fragment of a key frame that needs several chunks, one small frame and audio, without what follows it.
+/// Returns a fragment with a key frame of several chunks, a small frame and audio, without the tags after it.
 fn fragment(timecode: u64) -> [Vec<u8>; 4] {
     let video = |bytes: usize| [&hex!("00000002 0910 00000003 674200 00000002 6801")[..], &vec![0x65; bytes]].concat();
     [
@@ -236,7 +238,7 @@ async fn service() -> LocalKvs {
 }
 
 #[tokio::test]
-async fn before_it_streams_it_describes_creates_tags_and_asks_where_to() {
+async fn control_plane_requests_before_streaming_succeed() {
     let local = LocalKvs::builder().clock(|| UNIX_EPOCH + Duration::from_secs(NOW)).start().await.unwrap();
     let describe = "{\n\t\"StreamName\": \"cam\"\n}";
     let missing = call(&local, "/describeStream", describe).await;
@@ -260,7 +262,7 @@ async fn before_it_streams_it_describes_creates_tags_and_asks_where_to() {
 }
 
 #[tokio::test]
-async fn its_session_is_acked_in_its_readers_words_to_the_last_fragment() {
+async fn every_fragment_is_acked_in_the_format_of_the_parser() {
     let local = service().await;
     let mut session = Session::open(&local, "ABSOLUTE", "1699332785.7").await;
     session.accepted().await;
@@ -270,29 +272,29 @@ async fn its_session_is_acked_in_its_readers_words_to_the_last_fragment() {
         session.send(&piece).await;
     }
     session.acks(&[("BUFFERING", at)]).await;
-    // Tags stand between clusters: its own items first, then what it was told of the fragment before.
+    // Tags are written between clusters: metadata first, then the events of the previous fragment.
     session.send(&[tags(&[simple_tag("mood", "calm")]), events()].concat()).await;
     for piece in fragment(at + 2000) {
         session.send(&piece).await;
     }
     session.acks(&[("RECEIVED", at), ("PERSISTED", at), ("BUFFERING", at + 2000)]).await;
-    // It stops: the end mark closes the last fragment while the connection stays open, and it waits for this ack.
+    // To stop, the SDK sends the end-of-fragment tag, keeps the connection open and waits for the last ack.
     session.send(END_OF_FRAGMENT).await;
     session.acks(&[("RECEIVED", at + 2000), ("PERSISTED", at + 2000)]).await;
     session.tcp.write_all(b"0\r\n\r\n").await.unwrap();
     assert!(session.until(b"0\r\n\r\n").await.ends_with("0\r\n\r\n"));
 
-    let kept = local.fragments("cam").await.unwrap();
-    assert_eq!(kept.len(), 2);
+    let stored = local.fragments("cam").await.unwrap();
+    assert_eq!(stored.len(), 2);
     let at = |ms: u64| UNIX_EPOCH + Duration::from_millis(NOW * 1000 + ms);
-    let times: Vec<SystemTime> = kept.iter().map(|kept| kept.producer_timestamp).collect();
+    let times: Vec<SystemTime> = stored.iter().map(|fragment| fragment.producer_timestamp).collect();
     assert_eq!(times, [at(0), at(2000)]);
     let media = get_media(&local).await;
     for wanted in [fragment(NOW * 1000), fragment(NOW * 1000 + 2000)] {
         let wanted = wanted.concat();
-        assert!(media.windows(wanted.len()).any(|window| window == wanted), "the cluster comes back byte for byte");
+        assert!(media.windows(wanted.len()).any(|window| window == wanted), "the cluster is returned byte by byte");
     }
-    assert!(media.windows(events().len()).any(|window| window == events()), "and so do its tags");
+    assert!(media.windows(events().len()).any(|window| window == events()), "the tags are returned byte by byte");
     local.shutdown().await;
 }
 
@@ -306,7 +308,7 @@ async fn get_media(local: &LocalKvs) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn after_a_break_it_sends_again_from_what_was_not_persisted_with_the_same_segment() {
+async fn unpersisted_fragment_can_be_sent_again_after_a_break() {
     let local = service().await;
     let mut session = Session::open(&local, "ABSOLUTE", "1699332785.123").await;
     session.accepted().await;
@@ -316,7 +318,7 @@ async fn after_a_break_it_sends_again_from_what_was_not_persisted_with_the_same_
     session.send(&first).await;
     session.acks(&[("BUFFERING", at)]).await;
     drop(session);
-    let mut session = again(&local).await;
+    let mut session = reconnect(&local).await;
     session.send(&header()).await;
     session.send(&fragment(at).concat()).await;
     session.send(END_OF_FRAGMENT).await;
@@ -326,8 +328,8 @@ async fn after_a_break_it_sends_again_from_what_was_not_persisted_with_the_same_
     local.shutdown().await;
 }
 
-/// Connects anew, at once and until the service has seen the break.
-async fn again(local: &LocalKvs) -> Session {
+/// Reconnects until the service has detected the broken connection.
+async fn reconnect(local: &LocalKvs) -> Session {
     let connect = async {
         loop {
             let mut session = Session::open(local, "ABSOLUTE", "1699332786.5").await;
@@ -339,19 +341,19 @@ async fn again(local: &LocalKvs) -> Session {
             assert!(head.contains("ConnectionLimitExceededException"), "{head}");
         }
     };
-    timeout(PATIENCE, connect).await.unwrap()
+    timeout(TIMEOUT, connect).await.unwrap()
 }
 
 #[tokio::test]
-async fn with_relative_timecodes_the_acks_count_as_it_does() {
+async fn acks_of_relative_timecodes_are_relative() {
     let local = service().await;
     let mut session = Session::open(&local, "RELATIVE", "1699332785.250").await;
     session.accepted().await;
     session.send(&[header(), fragment(0).concat(), fragment(2040).concat(), END_OF_FRAGMENT.to_vec()].concat()).await;
     let kinds = ["BUFFERING", "RECEIVED", "PERSISTED"];
     session.acks(&[kinds.map(|kind| (kind, 0)), kinds.map(|kind| (kind, 2040))].concat()).await;
-    let kept = local.fragments("cam").await.unwrap();
-    let starts: Vec<SystemTime> = kept.iter().map(|kept| kept.producer_timestamp).collect();
+    let stored = local.fragments("cam").await.unwrap();
+    let starts: Vec<SystemTime> = stored.iter().map(|fragment| fragment.producer_timestamp).collect();
     assert_eq!(starts, [250, 2290].map(|ms| UNIX_EPOCH + Duration::from_millis(NOW * 1000 + ms)));
     local.shutdown().await;
 }

@@ -1,4 +1,4 @@
-//! Images and messages of tagged fragments: keys, metadata, signatures, handshake, repeats.
+//! Delivery for tagged fragments: object keys, metadata, signatures, subscription confirmation and retries.
 #![cfg(feature = "server")]
 #![expect(clippy::unwrap_used, reason = "tests only")]
 
@@ -38,18 +38,18 @@ const IMAGE: &str = "AWS_KINESISVIDEO_IMAGE_GENERATION";
 const PREFIX: &str = "AWS_KINESISVIDEO_IMAGE_PREFIX";
 const NOTIFICATION: &str = "AWS_KINESISVIDEO_NOTIFICATION";
 
-/// Waits at most this long for anything.
-const SOON: Duration = Duration::from_secs(120);
+/// Longest wait for any event.
+const TIMEOUT: Duration = Duration::from_secs(120);
 
-/// A service with nothing but delivery behind its GETs.
-struct Stand {
+/// An HTTP server with only [`Delivery`] behind it.
+struct DeliveryServer {
     dir: tempfile::TempDir,
     base_url: String,
     delivery: Arc<Delivery>,
     events: broadcast::Receiver<DeliveryEvent>,
 }
 
-impl Stand {
+impl DeliveryServer {
     async fn start(subscriptions: Vec<Subscription>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -77,7 +77,7 @@ impl Stand {
         Self { dir, base_url, delivery, events }
     }
 
-    async fn until(&mut self, wanted: impl Fn(&DeliveryEvent) -> bool) -> DeliveryEvent {
+    async fn next_event(&mut self, wanted: impl Fn(&DeliveryEvent) -> bool) -> DeliveryEvent {
         let search = async {
             loop {
                 let event = self.events.recv().await.unwrap();
@@ -86,67 +86,68 @@ impl Stand {
                 }
             }
         };
-        tokio::time::timeout(SOON, search).await.expect("the event comes soon")
+        tokio::time::timeout(TIMEOUT, search).await.expect("the event arrives")
     }
 }
 
-/// One post as it arrived.
+/// A received post.
 #[derive(Clone, Debug)]
-struct Arrived {
+struct ReceivedPost {
     headers: http::HeaderMap,
     body: String,
 }
 
-/// Takes posts, answers with the statuses it was told, then with 200.
+/// Receives posts. Responds with the given statuses in order, then with 200.
 #[derive(Clone)]
 struct Endpoint {
     url: String,
-    posts: Arc<Mutex<Vec<Arrived>>>,
-    came: Arc<Notify>,
+    posts: Arc<Mutex<Vec<ReceivedPost>>>,
+    received: Arc<Notify>,
 }
 
 impl Endpoint {
     async fn start(statuses: &[u16]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/sns", listener.local_addr().unwrap());
-        let endpoint = Self { url, posts: Arc::default(), came: Arc::default() };
-        let (taker, statuses) = (endpoint.clone(), Arc::new(Mutex::new(VecDeque::from(statuses.to_vec()))));
+        let endpoint = Self { url, posts: Arc::default(), received: Arc::default() };
+        let (receiver, statuses) = (endpoint.clone(), Arc::new(Mutex::new(VecDeque::from(statuses.to_vec()))));
         serve(listener, move |request: Request<Incoming>| {
-            let (taker, statuses) = (taker.clone(), Arc::clone(&statuses));
+            let (receiver, statuses) = (receiver.clone(), Arc::clone(&statuses));
             async move {
                 let (parts, body) = request.into_parts();
                 let body = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
                 let status = statuses.lock().unwrap().pop_front().unwrap_or(200);
-                taker.posts.lock().unwrap().push(Arrived { headers: parts.headers, body });
-                taker.came.notify_one();
+                receiver.posts.lock().unwrap().push(ReceivedPost { headers: parts.headers, body });
+                receiver.received.notify_one();
                 Response::builder().status(status).body(Full::from("")).unwrap()
             }
         });
         endpoint
     }
 
-    /// The post of this number, once it came.
-    async fn post(&self, number: usize) -> Arrived {
-        let arrival = async {
+    /// Waits for the post with this index and returns it.
+    async fn post(&self, number: usize) -> ReceivedPost {
+        let search = async {
             loop {
                 if let Some(post) = self.posts.lock().unwrap().get(number) {
                     return post.clone();
                 }
-                self.came.notified().await;
+                self.received.notified().await;
             }
         };
-        tokio::time::timeout(SOON, arrival).await.expect("the post comes soon")
+        tokio::time::timeout(TIMEOUT, search).await.expect("the post arrives")
     }
 
-    /// Visits the URL that the first post asks to visit.
+    /// Visits the `SubscribeURL` of the first post.
     async fn confirm(&self) {
-        let question = self.post(0).await;
-        assert_eq!(question.headers["x-amz-sns-message-type"], "SubscriptionConfirmation");
-        assert!(!question.headers.contains_key("x-amz-sns-subscription-arn"));
-        let SnsMessage::SubscriptionConfirmation(question) = serde_json::from_str(&question.body).unwrap() else {
-            panic!("not a question")
+        let confirmation = self.post(0).await;
+        assert_eq!(confirmation.headers["x-amz-sns-message-type"], "SubscriptionConfirmation");
+        assert!(!confirmation.headers.contains_key("x-amz-sns-subscription-arn"));
+        let SnsMessage::SubscriptionConfirmation(confirmation) = serde_json::from_str(&confirmation.body).unwrap()
+        else {
+            panic!("not a subscription confirmation")
         };
-        let (status, page) = get(question.subscribe_url.expose()).await;
+        let (status, page) = get(confirmation.subscribe_url.expose()).await;
         assert_eq!(status, StatusCode::OK);
         assert!(page.contains("<SubscriptionArn>arn:aws:sns:us-west-2:111122223333:"), "{page}");
     }
@@ -161,8 +162,8 @@ where
         while let Ok((stream, _)) = listener.accept().await {
             let handle = handle.clone();
             let service = service_fn(move |request| {
-                let answer = handle(request);
-                async move { Ok::<_, Infallible>(answer.await) }
+                let response = handle(request);
+                async move { Ok::<_, Infallible>(response.await) }
             });
             tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service));
         }
@@ -171,17 +172,17 @@ where
 
 async fn get(url: &str) -> (StatusCode, String) {
     let client = hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new());
-    let answer = client.build_http::<Full<Bytes>>().get(url.parse().unwrap()).await.unwrap();
-    let status = answer.status();
-    (status, String::from_utf8(answer.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap())
+    let response = client.build_http::<Full<Bytes>>().get(url.parse().unwrap()).await.unwrap();
+    let status = response.status();
+    (status, String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap())
 }
 
-/// A fragment without media, enough for a notification.
-struct NoFootage;
+/// Media that cannot be read. Notifications do not need it.
+struct NoMedia;
 
-impl MediaSource for NoFootage {
+impl MediaSource for NoMedia {
     fn media(&self, _: &FragmentNumber) -> Result<FragmentMedia, Box<dyn std::error::Error + Send + Sync>> {
-        Err("there is no media".into())
+        Err("no media".into())
     }
 }
 
@@ -198,7 +199,7 @@ fn fragment(fragments: Option<Fragments>, tags: &[(&str, &str)]) -> PersistedFra
         stream_arn: "arn:aws:kinesisvideo:us-west-2:111122223333:stream/demo_stream.1/1705489836421".parse().unwrap(),
         source: match fragments {
             Some(fragments) => Arc::new(fragments),
-            None => Arc::new(NoFootage),
+            None => Arc::new(NoMedia),
         },
         spans,
         index: 0,
@@ -221,19 +222,21 @@ fn topic() -> Topic {
 }
 
 #[tokio::test]
-async fn a_subscriber_gets_signed_messages_once_it_agreed() {
+async fn confirmed_subscriber_receives_signed_messages() {
     let endpoint = Endpoint::start(&[]).await;
-    let mut stand = Stand::start(vec![Subscription::new(TOPIC, &endpoint.url).unwrap()]).await;
+    let mut server = DeliveryServer::start(vec![Subscription::new(TOPIC, &endpoint.url).unwrap()]).await;
     let fragment = fragment(None, &[(NOTIFICATION, ""), ("door", "open")]);
-    stand.delivery.fragment_persisted(&fragment, None, Some(&topic())).await;
-    let published = stand.until(|event| matches!(event, DeliveryEvent::MessagePublished { .. })).await;
+    server.delivery.fragment_persisted(&fragment, None, Some(&topic())).await;
+    let published = server.next_event(|event| matches!(event, DeliveryEvent::MessagePublished { .. })).await;
     endpoint.post(0).await;
-    assert_eq!(endpoint.posts.lock().unwrap().len(), 1, "the question only");
+    assert_eq!(endpoint.posts.lock().unwrap().len(), 1, "only the subscription confirmation");
 
     endpoint.confirm().await;
     let post = endpoint.post(1).await;
-    stand.until(|event| matches!(event, DeliveryEvent::MessageDelivered { attempts: 1, .. })).await;
-    let SnsMessage::Notification(message) = serde_json::from_str(&post.body).unwrap() else { panic!("not a message") };
+    server.next_event(|event| matches!(event, DeliveryEvent::MessageDelivered { attempts: 1, .. })).await;
+    let SnsMessage::Notification(message) = serde_json::from_str(&post.body).unwrap() else {
+        panic!("not a notification")
+    };
     let headers = |name: &str| post.headers[name].to_str().unwrap();
     assert_eq!(headers("x-amz-sns-message-type"), "Notification");
     assert_eq!(headers("x-amz-sns-message-id"), message.message_id);
@@ -243,66 +246,66 @@ async fn a_subscriber_gets_signed_messages_once_it_agreed() {
     assert_eq!(headers("user-agent"), "Amazon Simple Notification Service Agent");
     assert_eq!(message.subject.as_deref(), Some("Kinesis Video Streams Notification"));
 
-    let told: FragmentNotification = serde_json::from_str(&message.message).unwrap();
-    assert_eq!(told.fragment_number, fragment.spans[0].number);
-    assert_eq!(told.producer_timestamp, UNIX_EPOCH + EPOCH);
-    assert_eq!(told.payload["door"], "open");
+    let notification: FragmentNotification = serde_json::from_str(&message.message).unwrap();
+    assert_eq!(notification.fragment_number, fragment.spans[0].number);
+    assert_eq!(notification.producer_timestamp, UNIX_EPOCH + EPOCH);
+    assert_eq!(notification.payload["door"], "open");
 
     let DeliveryEvent::MessagePublished { path, .. } = published else { unreachable!() };
-    assert_eq!(path, stand.dir.path().join(format!("sns/door/{}.json", message.message_id)));
-    let SnsMessage::Notification(kept) = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap() else {
-        panic!("not a message")
+    assert_eq!(path, server.dir.path().join(format!("sns/door/{}.json", message.message_id)));
+    let SnsMessage::Notification(stored) = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap() else {
+        panic!("not a notification")
     };
-    assert_eq!((&kept.message, kept.signature.is_some()), (&message.message, true));
+    assert_eq!((&stored.message, stored.signature.is_some()), (&message.message, true));
 
-    // It ends by the URL in the message, and cannot begin again.
+    // The UnsubscribeURL of the message ends the subscription.
     assert_eq!(get(message.unsubscribe_url.unwrap().expose()).await.0, StatusCode::OK);
-    stand.delivery.fragment_persisted(&fragment, None, Some(&topic())).await;
-    stand.delivery.settled().await;
+    server.delivery.fragment_persisted(&fragment, None, Some(&topic())).await;
+    server.delivery.settled().await;
     assert_eq!(endpoint.posts.lock().unwrap().len(), 2);
 }
 
 #[tokio::test]
-async fn a_raw_subscriber_gets_the_message_alone() {
+async fn raw_subscriber_receives_the_message_without_envelope() {
     let endpoint = Endpoint::start(&[]).await;
-    let stand = Stand::start(vec![Subscription::new(TOPIC, &endpoint.url).unwrap().raw()]).await;
+    let server = DeliveryServer::start(vec![Subscription::new(TOPIC, &endpoint.url).unwrap().raw()]).await;
     endpoint.confirm().await;
-    stand.delivery.fragment_persisted(&fragment(None, &[(NOTIFICATION, "")]), None, Some(&topic())).await;
+    server.delivery.fragment_persisted(&fragment(None, &[(NOTIFICATION, "")]), None, Some(&topic())).await;
     let post = endpoint.post(1).await;
     assert_eq!(post.headers["x-amz-sns-rawdelivery"], "true");
-    let told: FragmentNotification = serde_json::from_str(&post.body).unwrap();
-    assert!(told.payload.is_empty());
+    let notification: FragmentNotification = serde_json::from_str(&post.body).unwrap();
+    assert!(notification.payload.is_empty());
 }
 
 #[tokio::test(start_paused = true)]
-async fn posts_are_repeated_while_that_may_help() {
+async fn retries_server_errors_and_429_but_no_other_client_errors() {
     let endpoint = Endpoint::start(&[200, 500, 503, 429, 200, 404]).await;
-    let mut stand = Stand::start(vec![Subscription::new(TOPIC, &endpoint.url).unwrap()]).await;
+    let mut server = DeliveryServer::start(vec![Subscription::new(TOPIC, &endpoint.url).unwrap()]).await;
     endpoint.confirm().await;
     let fragment = fragment(None, &[(NOTIFICATION, "")]);
-    stand.delivery.fragment_persisted(&fragment, None, Some(&topic())).await;
-    let delivered = stand.until(|event| matches!(event, DeliveryEvent::MessageDelivered { .. })).await;
+    server.delivery.fragment_persisted(&fragment, None, Some(&topic())).await;
+    let delivered = server.next_event(|event| matches!(event, DeliveryEvent::MessageDelivered { .. })).await;
     assert!(matches!(delivered, DeliveryEvent::MessageDelivered { attempts: 4, .. }), "{delivered:?}");
-    stand.delivery.fragment_persisted(&fragment, None, Some(&topic())).await;
-    let refused = stand.until(|event| matches!(event, DeliveryEvent::MessageFailed { .. })).await;
-    assert!(matches!(refused, DeliveryEvent::MessageFailed { reason, .. } if reason.contains("404")));
+    server.delivery.fragment_persisted(&fragment, None, Some(&topic())).await;
+    let failed = server.next_event(|event| matches!(event, DeliveryEvent::MessageFailed { .. })).await;
+    assert!(matches!(failed, DeliveryEvent::MessageFailed { reason, .. } if reason.contains("404")));
     assert_eq!(endpoint.posts.lock().unwrap().len(), 6);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_subscriber_that_is_not_there_is_given_up_and_reported() {
+async fn reports_unreachable_subscriber() {
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", closed.local_addr().unwrap());
     drop(closed);
-    let mut stand = Stand::start(vec![Subscription::new(TOPIC, &url).unwrap()]).await;
-    let event = stand.until(|event| matches!(event, DeliveryEvent::ConfirmationFailed { .. })).await;
+    let mut server = DeliveryServer::start(vec![Subscription::new(TOPIC, &url).unwrap()]).await;
+    let event = server.next_event(|event| matches!(event, DeliveryEvent::ConfirmationFailed { .. })).await;
     assert!(matches!(event, DeliveryEvent::ConfirmationFailed { url: at, .. } if at == url));
 }
 
 #[tokio::test]
-async fn forged_confirmations_and_strange_pages_are_refused() {
+async fn rejects_forged_confirmations_and_unknown_paths() {
     let endpoint = Endpoint::start(&[]).await;
-    let stand = Stand::start(vec![Subscription::new(TOPIC, &endpoint.url).unwrap()]).await;
+    let server = DeliveryServer::start(vec![Subscription::new(TOPIC, &endpoint.url).unwrap()]).await;
     for (path, status) in [
         ("/sns/?Action=ConfirmSubscription&TopicArn=arn:aws:sns:us-west-2:111122223333:door&Token=guess", 400),
         ("/sns/?Action=ConfirmSubscription&TopicArn=%00&Token=%ff", 400),
@@ -312,30 +315,30 @@ async fn forged_confirmations_and_strange_pages_are_refused() {
         ("/sns/sns-key.pem", 404),
         ("/sns/", 400),
     ] {
-        assert_eq!(get(&format!("{}{path}", stand.base_url)).await.0.as_u16(), status, "{path}");
+        assert_eq!(get(&format!("{}{path}", server.base_url)).await.0.as_u16(), status, "{path}");
     }
 }
 
 #[tokio::test]
-async fn images_lie_under_their_keys_with_their_metadata() {
-    if !available("images_lie_under_their_keys_with_their_metadata", &["ffmpeg"]) {
+async fn stores_images_with_key_and_metadata() {
+    if !available("stores_images_with_key_and_metadata", &["ffmpeg"]) {
         return;
     }
     let x264 = ["-c:v", "libx264", "-g", "25", "-pix_fmt", "yuv420p"];
     let recording = Recording::make("testsrc2=size=160x96:rate=25:duration=2", &x264);
     let bucket_endpoint = Endpoint::start(&[]).await;
     let subscription = Subscription::new("arn:aws:s3:::my-pics", &bucket_endpoint.url).unwrap();
-    let mut stand = Stand::start(vec![subscription]).await;
+    let mut server = DeliveryServer::start(vec![subscription]).await;
     bucket_endpoint.confirm().await;
     let tags = [(IMAGE, ""), (PREFIX, "gate/6"), ("Camera", "Tür"), ("AWS_OTHER", "x")];
     let fragment = fragment(Some(Fragments::cut(&recording.path)), &tags);
-    stand.delivery.fragment_persisted(&fragment, Some(&image_settings()), None).await;
+    server.delivery.fragment_persisted(&fragment, Some(&image_settings()), None).await;
     for offset in [0, 500] {
-        let event = stand.until(|event| matches!(event, DeliveryEvent::ImageStored { .. })).await;
+        let event = server.next_event(|event| matches!(event, DeliveryEvent::ImageStored { .. })).await;
         let DeliveryEvent::ImageStored { object, path, .. } = event else { unreachable!() };
         let at = EPOCH + Duration::from_millis(offset);
         let key = object.key.to_string();
-        assert_eq!(path, stand.dir.path().join("s3/my-pics").join(&key));
+        assert_eq!(path, server.dir.path().join("s3/my-pics").join(&key));
         let start = format!("a/b/gate/6_111122223333_demo_stream.1_{}_", at.as_millis());
         assert!(key.starts_with(&start) && key.ends_with(".jpg"), "{key}");
         assert_eq!(object.key.timecode(), UNIX_EPOCH + at);
@@ -354,7 +357,9 @@ async fn images_lie_under_their_keys_with_their_metadata() {
         );
     }
     let post = bucket_endpoint.post(1).await;
-    let SnsMessage::Notification(message) = serde_json::from_str(&post.body).unwrap() else { panic!("not a message") };
+    let SnsMessage::Notification(message) = serde_json::from_str(&post.body).unwrap() else {
+        panic!("not a notification")
+    };
     assert_eq!(message.subject.as_deref(), Some("Amazon S3 Notification"));
     let event: serde_json::Value = serde_json::from_str(&message.message).unwrap();
     let key = event["Records"][0]["s3"]["object"]["key"].as_str().unwrap();
@@ -362,64 +367,64 @@ async fn images_lie_under_their_keys_with_their_metadata() {
 }
 
 #[tokio::test]
-async fn a_hostile_prefix_writes_nothing_and_is_reported() {
-    if !available("a_hostile_prefix_writes_nothing_and_is_reported", &["ffmpeg"]) {
+async fn hostile_prefix_writes_nothing_and_is_reported() {
+    if !available("hostile_prefix_writes_nothing_and_is_reported", &["ffmpeg"]) {
         return;
     }
     let recording =
         Recording::make("testsrc2=size=160x96:rate=25:duration=0.4", &["-c:v", "libx264", "-pix_fmt", "yuv420p"]);
-    let mut stand = Stand::start(Vec::new()).await;
+    let mut server = DeliveryServer::start(Vec::new()).await;
     for prefix in ["../../../x", "/etc/x", "a\\..\\b", "a/../../b", "C:\\x", "nul\0", "a//b", "con/x"] {
         let fragment = fragment(Some(Fragments::cut(&recording.path)), &[(IMAGE, ""), (PREFIX, prefix)]);
         let mut settings = image_settings();
         settings.folder = String::new();
-        stand.delivery.fragment_persisted(&fragment, Some(&settings), None).await;
-        let event = stand.until(|event| matches!(event, DeliveryEvent::ImageFailed { .. })).await;
+        server.delivery.fragment_persisted(&fragment, Some(&settings), None).await;
+        let event = server.next_event(|event| matches!(event, DeliveryEvent::ImageFailed { .. })).await;
         let DeliveryEvent::ImageFailed { reason, .. } = event else { unreachable!() };
-        assert!(reason.contains("cannot be the name of a file"), "{prefix:?}: {reason}");
+        assert!(reason.contains("is not a valid file name"), "{prefix:?}: {reason}");
     }
-    let written: Vec<_> = std::fs::read_dir(stand.dir.path()).unwrap().collect();
+    let written: Vec<_> = std::fs::read_dir(server.dir.path()).unwrap().collect();
     assert!(written.is_empty(), "{written:?}");
 }
 
 #[tokio::test]
-async fn untagged_fragments_and_missing_configuration_do_nothing() {
-    let stand = Stand::start(Vec::new()).await;
+async fn nothing_happens_without_tags_or_configuration() {
+    let server = DeliveryServer::start(Vec::new()).await;
     let untagged = fragment(None, &[("door", "open"), (PREFIX, "x")]);
-    stand.delivery.fragment_persisted(&untagged, Some(&image_settings()), Some(&topic())).await;
+    server.delivery.fragment_persisted(&untagged, Some(&image_settings()), Some(&topic())).await;
     let tagged = fragment(None, &[(IMAGE, ""), (NOTIFICATION, "")]);
-    stand.delivery.fragment_persisted(&tagged, None, None).await;
-    stand.delivery.settled().await;
-    assert_eq!(std::fs::read_dir(stand.dir.path()).unwrap().count(), 0);
+    server.delivery.fragment_persisted(&tagged, None, None).await;
+    server.delivery.settled().await;
+    assert_eq!(std::fs::read_dir(server.dir.path()).unwrap().count(), 0);
 }
 
 #[tokio::test]
-async fn finishing_lets_what_is_queued_go_out() {
+async fn finish_delivers_queued_messages() {
     let endpoint = Endpoint::start(&[]).await;
-    let stand = Stand::start(vec![Subscription::new(TOPIC, &endpoint.url).unwrap()]).await;
+    let server = DeliveryServer::start(vec![Subscription::new(TOPIC, &endpoint.url).unwrap()]).await;
     endpoint.confirm().await;
     let fragment = fragment(None, &[(NOTIFICATION, "")]);
     for _ in 0..20 {
-        stand.delivery.fragment_persisted(&fragment, None, Some(&topic())).await;
+        server.delivery.fragment_persisted(&fragment, None, Some(&topic())).await;
     }
-    stand.delivery.finish(SOON).await;
+    server.delivery.finish(TIMEOUT).await;
     assert_eq!(endpoint.posts.lock().unwrap().len(), 21);
 }
 
-/// The question and the message that subscribers of both versions of signatures get, one body after the other.
-async fn in_both_versions() -> (Stand, Vec<String>) {
+/// Returns the subscription confirmation and the notification of a subscriber for each signature version.
+async fn messages_in_both_versions() -> (DeliveryServer, Vec<String>) {
     let (one, two) = (Endpoint::start(&[]).await, Endpoint::start(&[]).await);
     let subscription = |endpoint: &Endpoint| Subscription::new(TOPIC, &endpoint.url).unwrap();
     let versions = vec![subscription(&one), subscription(&two).signature_version(kvs_notify::SignatureVersion::V2)];
-    let stand = Stand::start(versions).await;
+    let server = DeliveryServer::start(versions).await;
     let mut bodies = Vec::new();
     let fragment = fragment(None, &[(NOTIFICATION, ""), ("Tür", "öffen")]);
-    stand.delivery.fragment_persisted(&fragment, None, Some(&topic())).await;
+    server.delivery.fragment_persisted(&fragment, None, Some(&topic())).await;
     for endpoint in [&one, &two] {
         endpoint.confirm().await;
         bodies.extend([endpoint.post(0).await.body, endpoint.post(1).await.body]);
     }
-    (stand, bodies)
+    (server, bodies)
 }
 
 const CHECK: &str = r#"
@@ -446,11 +451,11 @@ fn check(python: &str, dir: &Path, body: &str) -> String {
 }
 
 #[tokio::test]
-async fn another_implementation_verifies_the_signatures() {
-    let Some(python) = test_judges::python("another_implementation_verifies_the_signatures", &["cryptography"]) else {
+async fn cryptography_verifies_the_signatures() {
+    let Some(python) = test_judges::python("cryptography_verifies_the_signatures", &["cryptography"]) else {
         return;
     };
-    let (_stand, bodies) = in_both_versions().await;
+    let (_server, bodies) = messages_in_both_versions().await;
     let dir = tempfile::tempdir().unwrap();
     let mut verified = Vec::new();
     for body in &bodies {
@@ -465,11 +470,11 @@ async fn another_implementation_verifies_the_signatures() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_validators_of_others_accept_what_is_delivered_and_nothing_that_was_changed() {
-    let test = "the_validators_of_others_accept_what_is_delivered";
+async fn message_validators_accept_messages_and_reject_changed_ones() {
+    let test = "message_validators_accept_messages_and_reject_changed_ones";
     let modules = ["sns_message_validator", "aws_sns_verifier"];
     let Some(python) = test_judges::python(test, &modules) else { return };
-    let (_stand, bodies) = in_both_versions().await;
+    let (_server, bodies) = messages_in_both_versions().await;
     let mut judge = Command::new(python)
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sns/validators.py"))
         .stdin(Stdio::piped())
@@ -478,22 +483,22 @@ async fn the_validators_of_others_accept_what_is_delivered_and_nothing_that_was_
         .unwrap();
     judge.stdin.take().unwrap().write_all(bodies.join("\n").as_bytes()).unwrap();
     let verdicts = tokio::task::spawn_blocking(|| judge.wait_with_output().unwrap()).await.unwrap();
-    assert!(verdicts.status.success(), "the validators say why");
+    assert!(verdicts.status.success(), "the output of the validators has the reason");
     let verdicts = String::from_utf8(verdicts.stdout).unwrap();
     assert_eq!(
         verdicts.lines().collect::<Vec<_>>(),
         [
-            "aws-sns-message-validator: 2 accepted, 13 changed ones refused",
-            "aws-sns-verifier: 4 accepted, 26 changed ones refused",
+            "aws-sns-message-validator: 2 accepted, 13 changed ones rejected",
+            "aws-sns-verifier: 4 accepted, 26 changed ones rejected",
         ]
     );
 }
 
 #[tokio::test]
-async fn the_receiving_side_accepts_what_is_delivered_and_nothing_that_was_changed() {
-    let (stand, bodies) = in_both_versions().await;
-    let roots = TrustRoots::new().roots_pem(stand.delivery.authority().await.unwrap().as_bytes()).unwrap();
-    let urls = UrlPolicy::aws().and_origin(&stand.base_url, "sns.amazonaws.com");
+async fn kvs_notify_accepts_messages_and_rejects_changed_ones() {
+    let (server, bodies) = messages_in_both_versions().await;
+    let roots = TrustRoots::new().roots_pem(server.delivery.authority().await.unwrap().as_bytes()).unwrap();
+    let urls = UrlPolicy::aws().and_origin(&server.base_url, "sns.amazonaws.com");
     let verifier = Verifier::new(roots, [TOPIC]).urls(urls);
     for body in &bodies {
         let message: SnsMessage = serde_json::from_str(body).unwrap();
@@ -501,13 +506,13 @@ async fn the_receiving_side_accepts_what_is_delivered_and_nothing_that_was_chang
         let pem = get(url.as_str()).await.1;
         let certificate = SigningCertificate::from_pem(url, pem.as_bytes()).unwrap();
         let verified = verifier.verify(&message, &certificate, SystemTime::now()).unwrap();
-        let question = matches!(message, SnsMessage::SubscriptionConfirmation(_));
-        assert_eq!(verifier.subscription_url(&verified).unwrap().is_some(), question);
+        let confirmation = matches!(message, SnsMessage::SubscriptionConfirmation(_));
+        assert_eq!(verifier.subscription_url(&verified).unwrap().is_some(), confirmation);
 
         let mut changed: serde_json::Value = serde_json::from_str(body).unwrap();
         changed["Message"] = format!("{} ", changed["Message"].as_str().unwrap()).into();
         let changed: SnsMessage = serde_json::from_str(&changed.to_string()).unwrap();
-        let refused = verifier.verify(&changed, &certificate, SystemTime::now());
-        assert_eq!(refused, Err(VerifyError::Signature));
+        let result = verifier.verify(&changed, &certificate, SystemTime::now());
+        assert_eq!(result, Err(VerifyError::Signature));
     }
 }

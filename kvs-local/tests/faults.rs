@@ -1,6 +1,6 @@
-//! Scripted faults, as clients see them.
+//! Injected faults, as clients see them.
 #![cfg(feature = "server")]
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::unwrap_used, reason = "tests only")]
 
 mod support;
 
@@ -16,7 +16,7 @@ async fn with(kind: FaultKind) -> LocalKvs {
     local
 }
 
-/// A session of three fragments; gives all that was answered.
+/// Puts three fragments in one session. Returns the whole response.
 async fn session(local: &LocalKvs) -> String {
     let mut put = Put::open(local.address(), "door", "").await;
     let mut media = Media::new();
@@ -29,10 +29,10 @@ async fn session(local: &LocalKvs) -> String {
 }
 
 #[tokio::test]
-async fn requests_are_refused_and_answered_as_the_service_does_in_its_bad_moments() {
+async fn injects_exceptions_and_unusual_responses() {
     let local = with(FaultKind::Refuse { exception: "ClientLimitExceededException".into() }).await;
-    let refused = post(local.address(), "/describeStream", r#"{"StreamName":"door"}"#).await;
-    assert_eq!((refused.status, refused.exception()), (400, "ClientLimitExceededException"));
+    let rejected = post(local.address(), "/describeStream", r#"{"StreamName":"door"}"#).await;
+    assert_eq!((rejected.status, rejected.exception()), (400, "ClientLimitExceededException"));
     local.faults().clear();
 
     local.faults().add(Fault::new(FaultKind::UnknownOperation).on("getImages").times(1)).unwrap();
@@ -52,7 +52,7 @@ async fn requests_are_refused_and_answered_as_the_service_does_in_its_bad_moment
 }
 
 #[tokio::test]
-async fn a_fragment_gets_the_scripted_error_and_those_before_it_are_kept() {
+async fn injects_error_ack_for_one_fragment() {
     let local = with(FaultKind::ErrorAck { fragment: 2, id: 4500 }).await;
     let acks = session(&local).await;
     assert_eq!(acks.matches("PERSISTED").count(), 1, "{acks}");
@@ -62,7 +62,7 @@ async fn a_fragment_gets_the_scripted_error_and_those_before_it_are_kept() {
 }
 
 #[tokio::test]
-async fn acks_are_lost_doubled_and_split() {
+async fn drops_duplicates_and_splits_acks() {
     let local = with(FaultKind::LoseAcks { event: "PERSISTED".into() }).await;
     let lost = session(&local).await;
     assert_eq!((lost.matches("RECEIVED").count(), lost.matches("PERSISTED").count()), (3, 0), "{lost}");
@@ -76,7 +76,7 @@ async fn acks_are_lost_doubled_and_split() {
 }
 
 #[tokio::test]
-async fn a_connection_is_cut_in_the_middle_of_the_body() {
+async fn cuts_the_connection_within_the_body() {
     let local = with(FaultKind::CutAfter { bytes: 1000 }).await;
     let mut put = Put::open(local.address(), "door", "").await;
     let mut media = Media::new();
@@ -85,12 +85,12 @@ async fn a_connection_is_cut_in_the_middle_of_the_body() {
     put.ack_of("BUFFERING").await;
     put.send(&[0; 1000]).await;
     let ended = tokio::spawn(async move { put.rest().await }).await;
-    assert!(ended.is_err(), "the answer must not end in order: {ended:?}");
+    assert!(ended.is_err(), "the response must be incomplete: {ended:?}");
     local.shutdown().await;
 }
 
 #[tokio::test]
-async fn the_service_stalls_and_goes_on() {
+async fn stalls_and_continues() {
     let local = with(FaultKind::StallAfter { bytes: 1, ms: 300 }).await;
     let began = tokio::time::Instant::now();
     assert_eq!(session(&local).await.matches("PERSISTED").count(), 3);
@@ -99,27 +99,27 @@ async fn the_service_stalls_and_goes_on() {
 }
 
 #[tokio::test]
-async fn a_clock_that_is_off_refuses_good_signatures_and_tells_its_time() {
+async fn clock_skew_rejects_signatures_and_reports_the_time() {
     let local =
         LocalKvs::builder().faults([Fault::new(FaultKind::ClockSkew { seconds: -3600 })]).start().await.unwrap();
     let credentials = kvs_aws::Credentials::from_keys(local.access_key(), local.secret_key(), None);
     let config = kvs_aws::ClientConfig::new(kvs_aws::Region::new("us-west-2").unwrap(), credentials);
     let client = kvs_aws::Client::new(config.endpoint_url(local.endpoint_url()).unwrap()).unwrap();
-    // The client of this family finds out by how much the two differ and tries again.
+    // kvs-aws determines the clock difference and tries again.
     client.send(kvs_aws::ListStreams::new()).await.unwrap();
     local.shutdown().await;
 }
 
 #[tokio::test]
-async fn images_cannot_be_had_when_the_script_says_so() {
+async fn injects_image_errors() {
     let local = with(FaultKind::MediaError).await;
-    let question = r#"{"StreamName":"door","ImageSelectorType":"PRODUCER_TIMESTAMP","StartTimestamp":1,"EndTimestamp":2,
+    let request = r#"{"StreamName":"door","ImageSelectorType":"PRODUCER_TIMESTAMP","StartTimestamp":1,"EndTimestamp":2,
                        "Format":"JPEG","SamplingInterval":1000}"#;
-    let answer = post(local.address(), "/getImages", question).await.json();
-    assert_eq!(answer["Images"][1], serde_json::json!({ "TimeStamp": 2.0, "Error": "MEDIA_ERROR" }));
+    let response = post(local.address(), "/getImages", request).await.json();
+    assert_eq!(response["Images"][1], serde_json::json!({ "TimeStamp": 2.0, "Error": "MEDIA_ERROR" }));
     local.faults().clear();
     local.faults().add(Fault::new(FaultKind::NoMedia)).unwrap();
-    let answer = post(local.address(), "/getImages", question).await.json();
-    assert_eq!(answer["Images"][1], serde_json::json!({ "TimeStamp": 2.0, "Error": "NO_MEDIA" }));
+    let response = post(local.address(), "/getImages", request).await.json();
+    assert_eq!(response["Images"][1], serde_json::json!({ "TimeStamp": 2.0, "Error": "NO_MEDIA" }));
     local.shutdown().await;
 }

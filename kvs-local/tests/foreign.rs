@@ -1,14 +1,14 @@
-//! Media of GStreamer and ffmpeg, sent by curl, read by boto3 and the consumer libraries of others: see
+//! Media written by GStreamer and ffmpeg, sent by curl, read by boto3 and third-party consumer libraries. The suite is
 //! `tests/foreign/suite.py`.
 #![cfg(feature = "server")]
 
 mod suite;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_others_write_others_read() {
+async fn third_party_producers_and_consumers_suite_passes() {
     let judges = suite::Judges {
         modules: &["boto3", "kvsparser", "av"],
         tools: &[["ffmpeg", "-version"], ["curl", "--version"], ["gst-inspect-1.0", "x264enc"]],
     };
-    suite::finds_nothing_wrong("tests/foreign/suite.py", &judges).await;
+    suite::assert_suite_passes("tests/foreign/suite.py", &judges).await;
 }

@@ -1,4 +1,4 @@
-//! Clients that mean no good, or know no better: the service stays up, bounded, and inside its folder.
+//! Hostile and faulty clients: the service stays available, within its limits and inside its data folder.
 #![cfg(feature = "server")]
 
 mod support;
@@ -6,11 +6,11 @@ mod support;
 use std::path::Path;
 use std::time::Duration;
 
-use support::{PATIENCE, Put, SOME_TIME, create, exchange, open, post, put_one, putting, status};
+use support::{Put, SOME_TIME, TIMEOUT, create, exchange, open, post, put_one, putting, status};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// All files below a folder.
+/// Returns all files below a folder.
 fn files(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -23,11 +23,11 @@ fn files(folder: &Path) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn names_that_are_paths_make_no_paths() {
+async fn stream_names_do_not_become_paths() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("inside/data");
     let local = support::builder().data_dir(&data).start().await.unwrap();
-    // These are legal names, and file systems read something into them.
+    // Valid stream names with a meaning in file systems.
     for name in ["..", ".", "...", "CON", "nul.txt", "-rf", "a.", &"x".repeat(256)] {
         let arn = create(local.address(), name).await;
         assert!(put_one(&local, name, SOME_TIME).await.contains("PERSISTED"), "{name}");
@@ -36,10 +36,10 @@ async fn names_that_are_paths_make_no_paths() {
         assert_eq!(deleted.status, 200, "{name}");
         assert!(local.fragments(name).await.unwrap().is_empty(), "{name}");
     }
-    // These are not.
+    // Invalid stream names.
     for name in ["../x", "a/b", "/etc/passwd", "a\\u0000b", "C:\\\\x", "a b", "%2e%2e", ""] {
-        let refused = post(local.address(), "/createStream", &format!(r#"{{"StreamName":"{name}"}}"#)).await;
-        assert_eq!((refused.status, refused.exception()), (400, "InvalidArgumentException"), "{name}");
+        let rejected = post(local.address(), "/createStream", &format!(r#"{{"StreamName":"{name}"}}"#)).await;
+        assert_eq!((rejected.status, rejected.exception()), (400, "InvalidArgumentException"), "{name}");
     }
     local.shutdown().await;
     let outside: Vec<String> =
@@ -48,34 +48,34 @@ async fn names_that_are_paths_make_no_paths() {
 }
 
 #[tokio::test]
-async fn paths_of_requests_reach_no_files() {
+async fn request_paths_do_not_reach_files() {
     let local = open().await;
     for path in
         ["/sns/../keys/sns-key.pem", "/sns/%2e%2e/keys/sns-key.pem", "/../../etc/passwd", "/ca-key.pem", "/s3/x"]
     {
         let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
-        let answer = exchange(local.address(), request.as_bytes()).await;
-        assert!((400..500).contains(&answer.status), "{path}: {answer:?}");
-        assert!(!String::from_utf8_lossy(&answer.body).contains("PRIVATE"), "{path}");
+        let response = exchange(local.address(), request.as_bytes()).await;
+        assert!((400..500).contains(&response.status), "{path}: {response:?}");
+        assert!(!String::from_utf8_lossy(&response.body).contains("PRIVATE"), "{path}");
     }
     local.shutdown().await;
 }
 
 #[tokio::test]
-async fn bodies_and_heads_have_their_limits() {
+async fn bodies_and_heads_are_limited() {
     let local = open().await;
     let large = format!(r#"{{"StreamName":"{}"}}"#, "x".repeat(kvs_local::limits::JSON_BODY));
-    let refused = post(local.address(), "/describeStream", &large).await;
-    assert_eq!((refused.status, refused.exception()), (413, "RequestEntityTooLargeException"));
-    // hyper answers these itself.
+    let rejected = post(local.address(), "/describeStream", &large).await;
+    assert_eq!((rejected.status, rejected.exception()), (413, "RequestEntityTooLargeException"));
+    // hyper responds to these.
     let long = "x".repeat(2 * kvs_local::limits::HEAD_BYTES);
     let mut stream = TcpStream::connect(local.address()).await.unwrap();
     let head = format!("POST /listStreams HTTP/1.1\r\nhost: x\r\nlong: {long}");
-    let mut answer = Vec::new();
-    // It closes without reading all, so the answer may be lost on its way; the connection ends in any case.
+    let mut response = Vec::new();
+    // The service closes without reading everything, so the response may be lost. The connection ends in any case.
     let _ = stream.write_all(head.as_bytes()).await;
-    let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await.unwrap();
-    assert!(answer.is_empty() || status(&String::from_utf8_lossy(&answer)) == 431, "{answer:?}");
+    let _ = tokio::time::timeout(TIMEOUT, stream.read_to_end(&mut response)).await.unwrap();
+    assert!(response.is_empty() || status(&String::from_utf8_lossy(&response)) == 431, "{response:?}");
     let many = "a: b\r\n".repeat(kvs_local::limits::HEADERS);
     let head = format!("POST /listStreams HTTP/1.1\r\nhost: x\r\n{many}\r\n");
     assert_eq!(exchange(local.address(), head.as_bytes()).await.status, 431);
@@ -85,7 +85,7 @@ async fn bodies_and_heads_have_their_limits() {
 }
 
 #[tokio::test]
-async fn chunks_of_impossible_sizes_and_garbage_media_end_the_session_and_nothing_else() {
+async fn invalid_chunks_and_garbage_media_end_only_their_session() {
     let local = open().await;
     create(local.address(), "door").await;
     let head = "POST /putMedia HTTP/1.1\r\nhost: x\r\nx-amzn-stream-name: door\r\nx-amzn-fragment-timecode-type: \
@@ -94,10 +94,10 @@ async fn chunks_of_impossible_sizes_and_garbage_media_end_the_session_and_nothin
         let mut stream = TcpStream::connect(local.address()).await.unwrap();
         stream.write_all(format!("{head}{chunk}").as_bytes()).await.unwrap();
         stream.shutdown().await.unwrap();
-        let mut answer = Vec::new();
-        // It may break off; it must end.
-        let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await.unwrap();
-        assert_eq!(status(&String::from_utf8_lossy(&answer)), 200, "{chunk:?}");
+        let mut response = Vec::new();
+        // The connection may break, but it must end.
+        let _ = tokio::time::timeout(TIMEOUT, stream.read_to_end(&mut response)).await.unwrap();
+        assert_eq!(status(&String::from_utf8_lossy(&response)), 200, "{chunk:?}");
     }
     let mut random = fastrand::Rng::with_seed(7);
     for _ in 0..20 {
@@ -112,25 +112,25 @@ async fn chunks_of_impossible_sizes_and_garbage_media_end_the_session_and_nothin
     local.shutdown().await;
 }
 
-/// Idle connections of the test below: both ends are in this process.
+/// Idle connections of the next test. Both ends are in this process.
 const IDLE: usize = 2_500;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn thousands_of_idle_connections_keep_nobody_out() {
+async fn idle_connections_do_not_block_others() {
     let local = open().await;
     let mut idle = Vec::new();
     for n in 0..IDLE {
         match TcpStream::connect(local.address()).await {
             Ok(mut stream) => {
-                // Half of them begin to talk.
+                // Half of them start a request.
                 if n % 2 == 0 {
                     stream.write_all(b"POST /listStreams HTTP/1.1\r\nhost:").await.unwrap();
                 }
                 idle.push(stream);
             }
             Err(error) => {
-                let reason = format!("{IDLE} idle connections, the system gives {n} only ({error})");
-                test_judges::skip("thousands_of_idle_connections_keep_nobody_out", &reason);
+                let reason = format!("{IDLE} idle connections, but the system allows only {n} ({error})");
+                test_judges::skip("idle_connections_do_not_block_others", &reason);
                 return;
             }
         }
@@ -142,7 +142,7 @@ async fn thousands_of_idle_connections_keep_nobody_out() {
 }
 
 #[tokio::test]
-async fn a_connection_that_breaks_in_a_fragment_leaves_nothing_half_written() {
+async fn broken_connection_leaves_no_partial_fragment() {
     let (local, mut put, mut media) = putting().await;
     put.send(&media.fragment(SOME_TIME, &[])).await;
     let second = media.fragment(SOME_TIME + 1000, &[]);
@@ -157,30 +157,30 @@ async fn a_connection_that_breaks_in_a_fragment_leaves_nothing_half_written() {
     local.shutdown().await;
 }
 
-// In the tests below time is virtual: whoever waits is woken at once, however long that would take.
+// Time is virtual in the following tests: tokio skips every wait.
 
 #[tokio::test(start_paused = true)]
-async fn a_head_that_never_ends_is_not_waited_for() {
+async fn incomplete_request_head_times_out() {
     let local = open().await;
     let mut stream = TcpStream::connect(local.address()).await.unwrap();
     let began = tokio::time::Instant::now();
     stream.write_all(b"POST /listStreams HTTP/1.1\r\nhost: x\r\n").await.unwrap();
-    let mut answer = Vec::new();
-    let _ = stream.read_to_end(&mut answer).await;
+    let mut response = Vec::new();
+    let _ = stream.read_to_end(&mut response).await;
     let waited = began.elapsed();
     assert!(waited >= kvs_local::limits::HEAD_TIME && waited < 2 * kvs_local::limits::HEAD_TIME, "{waited:?}");
     local.shutdown().await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_trickles_is_not_waited_for() {
+async fn incomplete_request_body_times_out() {
     let local = open().await;
     let mut stream = TcpStream::connect(local.address()).await.unwrap();
     let head = b"POST /listStreams HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\nconnection: close\r\n\r\n{";
     stream.write_all(head).await.unwrap();
-    let mut answer = Vec::new();
-    let _ = stream.read_to_end(&mut answer).await;
-    let answer = String::from_utf8_lossy(&answer);
-    assert!(answer.starts_with("HTTP/1.1 408") && answer.contains("RequestTimeoutException"), "{answer}");
+    let mut response = Vec::new();
+    let _ = stream.read_to_end(&mut response).await;
+    let response = String::from_utf8_lossy(&response);
+    assert!(response.starts_with("HTTP/1.1 408") && response.contains("RequestTimeoutException"), "{response}");
     local.shutdown().await;
 }

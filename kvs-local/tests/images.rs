@@ -1,4 +1,4 @@
-//! Pictures against ffmpeg's: the right frame at every instant, in the right colors.
+//! Extracted images compared with ffmpeg: the correct frame at every instant, in the correct colors.
 #![cfg(feature = "server")]
 #![expect(clippy::unwrap_used, reason = "tests only")]
 
@@ -32,12 +32,12 @@ fn png(file: &[u8]) -> (Vec<u8>, usize, usize) {
     (pixels, info.width as usize, info.height as usize)
 }
 
-/// Asks for a picture at the very time of every frame and just before the next one, and compares with ffmpeg's.
-fn every_frame_is_the_right_one(recording: &Recording, size: (usize, usize)) {
+/// Extracts an image at the time of every frame and 1 ms before the next one, and compares both with ffmpeg's frame.
+fn assert_every_frame_is_correct(recording: &Recording, size: (usize, usize)) {
     let fragments = Fragments::cut(&recording.path);
     let times = fragments.times();
     let expected = recording.frames("rgb24", &[], size);
-    assert_eq!(expected.len(), times.len(), "ffmpeg shows as many frames as there are");
+    assert_eq!(expected.len(), times.len(), "ffmpeg returns as many frames as the recording has");
     let late = times.iter().zip(times.iter().skip(1)).map(|(_, next)| *next - Duration::from_millis(1));
     let instants: Vec<Duration> = times.iter().copied().chain(late).collect();
     let taken = take(&fragments, &request(instants, ImageEncoding::Png));
@@ -51,8 +51,8 @@ fn every_frame_is_the_right_one(recording: &Recording, size: (usize, usize)) {
 }
 
 #[test]
-fn every_profile_up_to_high_shows_the_right_frame() {
-    if !available("every_profile_up_to_high_shows_the_right_frame", &["ffmpeg"]) {
+fn h264_images_show_the_correct_frame_in_every_profile() {
+    if !available("h264_images_show_the_correct_frame_in_every_profile", &["ffmpeg"]) {
         return;
     }
     let clip = "testsrc2=size=128x96:rate=25:duration=2";
@@ -67,13 +67,13 @@ fn every_profile_up_to_high_shows_the_right_frame() {
         x264(&["-tune", "zerolatency", "-profile:v", "high"]),
     ] {
         println!("{options:?}");
-        every_frame_is_the_right_one(&Recording::make(clip, &options), (128, 96));
+        assert_every_frame_is_correct(&Recording::make(clip, &options), (128, 96));
     }
 }
 
 #[test]
-fn h265_shows_the_right_frame() {
-    if !available("h265_shows_the_right_frame", &["ffmpeg"]) {
+fn h265_images_show_the_correct_frame() {
+    if !available("h265_images_show_the_correct_frame", &["ffmpeg"]) {
         return;
     }
     let clip = "testsrc2=size=128x96:rate=25:duration=1.2";
@@ -84,7 +84,7 @@ fn h265_shows_the_right_frame() {
     for options in [
         x265("log-level=error:bframes=0"),
         x265("log-level=error:bframes=4:b-pyramid=1:no-open-gop=1"),
-        // Every key frame but the first is a CRA picture with leading pictures behind it.
+        // Every key frame except the first is a CRA picture followed by leading pictures.
         x265("log-level=error:bframes=4:b-pyramid=1:open-gop=1:scenecut=0:keyint=10:min-keyint=10"),
         x265("log-level=error:bframes=3:radl=2:no-open-gop=1:keyint=10:min-keyint=10"),
         x265("log-level=error:temporal-layers=3:bframes=4:b-pyramid=1"),
@@ -92,21 +92,21 @@ fn h265_shows_the_right_frame() {
         x265("log-level=error:repeat-headers=1:aud=1:hrd=1:vbv-maxrate=500:vbv-bufsize=500"),
     ] {
         println!("{options:?}");
-        every_frame_is_the_right_one(&Recording::make(clip, &options), (128, 96));
+        assert_every_frame_is_correct(&Recording::make(clip, &options), (128, 96));
     }
     let large = Recording::make("testsrc2=size=640x384:rate=25:duration=0.4", &x265("log-level=error:slices=3"));
-    every_frame_is_the_right_one(&large, (640, 384));
+    assert_every_frame_is_correct(&large, (640, 384));
     let odd = "testsrc2=size=318x182:rate=25:duration=0.4";
-    every_frame_is_the_right_one(&Recording::make(odd, &x265("log-level=error")), (318, 182));
+    assert_every_frame_is_correct(&Recording::make(odd, &x265("log-level=error")), (318, 182));
     let bars = "smptehdbars=size=320x192:rate=25:duration=0.2";
     let colors = ["-colorspace", "bt709", "-vf", "scale=out_color_matrix=bt709:out_range=pc", "-color_range", "pc"];
     let colored = Recording::make(bars, &[&x265("log-level=error:range=full:colormatrix=bt709"), &colors[..]].concat());
-    every_frame_is_the_right_one(&colored, (320, 192));
+    assert_every_frame_is_correct(&colored, (320, 192));
 }
 
 #[test]
-fn the_codec_may_change_from_one_session_to_the_next() {
-    if !available("the_codec_may_change_from_one_session_to_the_next", &["ffmpeg"]) {
+fn codec_can_change_between_sessions() {
+    if !available("codec_can_change_between_sessions", &["ffmpeg"]) {
         return;
     }
     let make = |codec: &'static str| {
@@ -129,21 +129,21 @@ fn the_codec_may_change_from_one_session_to_the_next() {
 }
 
 #[test]
-fn cropped_and_oddly_placed_sizes_are_the_videos_own() {
-    if !available("cropped_and_oddly_placed_sizes_are_the_videos_own", &["ffmpeg"]) {
+fn images_have_the_cropped_size_of_the_video() {
+    if !available("images_have_the_cropped_size_of_the_video", &["ffmpeg"]) {
         return;
     }
     let x264 = ["-c:v", "libx264", "-g", "25", "-bf", "2", "-pix_fmt", "yuv420p"];
     let clip = "testsrc2=size=318x182:rate=25:duration=0.4";
-    every_frame_is_the_right_one(&Recording::make(clip, &x264), (318, 182));
+    assert_every_frame_is_correct(&Recording::make(clip, &x264), (318, 182));
     let shifted = ["-bsf:v", "h264_metadata=crop_left=6:crop_top=10:crop_right=2:crop_bottom=4"];
     let recording = Recording::make("testsrc2=size=320x192:rate=25:duration=0.4", &[&x264[..], &shifted].concat());
-    every_frame_is_the_right_one(&recording, (312, 178));
+    assert_every_frame_is_correct(&recording, (312, 178));
 }
 
 #[test]
-fn colors_follow_what_the_stream_says() {
-    if !available("colors_follow_what_the_stream_says", &["ffmpeg"]) {
+fn colors_follow_the_color_information_of_the_stream() {
+    if !available("colors_follow_the_color_information_of_the_stream", &["ffmpeg"]) {
         return;
     }
     let bars = "smptehdbars=size=320x192:rate=25:duration=0.2";
@@ -174,11 +174,11 @@ fn colors_follow_what_the_stream_says() {
 }
 
 #[test]
-fn a_drawn_clock_shows_the_instant_that_was_asked_for() {
-    if !available("a_drawn_clock_shows_the_instant_that_was_asked_for", &["ffmpeg"]) {
+fn image_shows_the_requested_instant() {
+    if !available("image_shows_the_requested_instant", &["ffmpeg"]) {
         return;
     }
-    // testsrc draws the second that is running in digits a third of the picture high.
+    // testsrc draws the current second in digits that fill a third of the height.
     let x264 = ["-c:v", "libx264", "-g", "50", "-bf", "3", "-pix_fmt", "yuv420p"];
     let recording = Recording::make("testsrc=size=640x360:rate=25:duration=8", &x264);
     let fragments = Fragments::cut(&recording.path);
@@ -202,8 +202,8 @@ fn a_drawn_clock_shows_the_instant_that_was_asked_for() {
 }
 
 #[test]
-fn instants_outside_all_fragments_have_no_media() {
-    if !available("instants_outside_all_fragments_have_no_media", &["ffmpeg"]) {
+fn instant_outside_all_fragments_has_no_media() {
+    if !available("instant_outside_all_fragments_has_no_media", &["ffmpeg"]) {
         return;
     }
     let x264 = ["-c:v", "libx264", "-g", "25", "-pix_fmt", "yuv420p"];
@@ -223,8 +223,8 @@ fn instants_outside_all_fragments_have_no_media() {
 }
 
 #[test]
-fn a_fragment_without_a_key_frame_is_decoded_from_the_one_before() {
-    if !available("a_fragment_without_a_key_frame_is_decoded_from_the_one_before", &["ffmpeg"]) {
+fn fragment_without_key_frame_is_decoded_from_the_previous_one() {
+    if !available("fragment_without_key_frame_is_decoded_from_the_previous_one", &["ffmpeg"]) {
         return;
     }
     let x264 = ["-c:v", "libx264", "-g", "75", "-bf", "2", "-pix_fmt", "yuv420p"];
@@ -244,33 +244,33 @@ fn a_fragment_without_a_key_frame_is_decoded_from_the_one_before() {
 
     fragments.spans.remove(0);
     let taken = take(&fragments, &request(vec![instant], ImageEncoding::Png));
-    assert_eq!(taken.results[0], Err(DecodeError::NoKeyFrame.into()), "a hole before it");
+    assert_eq!(taken.results[0], Err(DecodeError::NoKeyFrame.into()), "gap before the fragment");
 }
 
 const MS_40: Duration = Duration::from_millis(40);
 
 #[test]
-fn a_gop_cut_before_its_b_frames_has_a_picture_at_every_instant() {
-    if !available("a_gop_cut_before_its_b_frames_has_a_picture_at_every_instant", &["ffmpeg"]) {
+fn gop_cut_before_its_b_frames_has_an_image_at_every_instant() {
+    if !available("gop_cut_before_its_b_frames_has_an_image_at_every_instant", &["ffmpeg"]) {
         return;
     }
     let x264 = ["-c:v", "libx264", "-g", "75", "-bf", "3", "-b_strategy", "0", "-pix_fmt", "yuv420p"];
     let recording = Recording::make("testsrc2=size=160x96:rate=25:duration=3", &x264);
     let (whole, expected) = (Fragments::cut(&recording.path), recording.frames("rgb24", &[], (160, 96)));
     let media = whole.media[0].clone();
-    // Before a frame that is shown after all that came, and after the next: B-frames follow it.
+    // Cut before a frame that is displayed after all earlier frames and after the next one: B-frames follow it.
     let is_anchor = |cut: &usize| {
         let (before, rest) = media.frames.split_at(*cut);
         before.iter().all(|frame| frame.pts < rest[0].pts) && rest[1].pts < rest[0].pts
     };
     let (first, second) = media.frames.split_at((30..70).find(is_anchor).unwrap());
-    // As producers do: a cluster starts at the frame it is sent with first.
+    // As producers do: the timecode of a cluster is the presentation time of its first frame.
     let part = |frames: &[kvs_mkv::Frame]| {
         let start = frames[0].pts;
         kvs_local::__internal::images::FragmentMedia { tracks: media.tracks.clone(), start, frames: frames.to_vec() }
     };
     let mut fragments = Fragments::of(vec![part(first), part(second)]);
-    // The service counts a fragment's length to the end of its last frame.
+    // The service counts the duration of a fragment up to the end of its last frame.
     fragments.spans[0].duration = first.iter().map(|frame| frame.pts).max().unwrap() + MS_40 - first[0].pts;
     let times = whole.times();
     let taken = take(&fragments, &request(times, ImageEncoding::Png));
@@ -281,8 +281,8 @@ fn a_gop_cut_before_its_b_frames_has_a_picture_at_every_instant() {
 }
 
 #[test]
-fn times_in_the_order_of_decoding_are_put_right() {
-    if !available("times_in_the_order_of_decoding_are_put_right", &["ffmpeg"]) {
+fn block_times_in_decoding_order_are_corrected() {
+    if !available("block_times_in_decoding_order_are_corrected", &["ffmpeg"]) {
         return;
     }
     let x264 = ["-c:v", "libx264", "-g", "25", "-bf", "3", "-pix_fmt", "yuv420p"];
@@ -301,8 +301,8 @@ fn times_in_the_order_of_decoding_are_put_right() {
 }
 
 #[test]
-fn what_cannot_be_decoded_says_why() {
-    if !available("what_cannot_be_decoded_says_why", &["ffmpeg"]) {
+fn unsupported_video_reports_its_reason() {
+    if !available("unsupported_video_reports_its_reason", &["ffmpeg"]) {
         return;
     }
     let why = |options: &[&str]| {
@@ -326,8 +326,8 @@ fn what_cannot_be_decoded_says_why() {
 }
 
 #[test]
-fn a_damaged_frame_fails_its_pictures_until_the_next_key_frame() {
-    if !available("a_damaged_frame_fails_its_pictures_until_the_next_key_frame", &["ffmpeg"]) {
+fn damaged_frame_fails_images_until_the_next_key_frame() {
+    if !available("damaged_frame_fails_images_until_the_next_key_frame", &["ffmpeg"]) {
         return;
     }
     let x264 = ["-c:v", "libx264", "-g", "10", "-bf", "0", "-pix_fmt", "yuv420p"];
@@ -343,13 +343,13 @@ fn a_damaged_frame_fails_its_pictures_until_the_next_key_frame() {
 }
 
 #[test]
-fn a_lost_frame_fails_the_pictures_that_refer_to_it_and_no_grey_ones_are_made_up() {
-    if !available("a_lost_frame_fails_the_pictures_that_refer_to_it_and_no_grey_ones_are_made_up", &["ffmpeg"]) {
+fn lost_frame_fails_dependent_images_instead_of_gray_ones() {
+    if !available("lost_frame_fails_dependent_images_instead_of_gray_ones", &["ffmpeg"]) {
         return;
     }
     let x264 = |parameters| ["-c:v", "libx264", "-x264-params", parameters];
     let x265 = ["-c:v", "libx265", "-x265-params", "bframes=0:log-level=error"];
-    // As cameras write it, nothing in a slice but the count of frames tells of the loss.
+    // As cameras encode: only frame_num shows the loss.
     let camera = x264("bframes=0:ref=1:weightp=0");
     for codec in [x264("bframes=0"), camera, x264("bframes=0:ref=1:weightp=0:cabac=0:8x8dct=0"), x265] {
         let options = [&codec[..], &["-g", "10", "-pix_fmt", "yuv420p"]].concat();
@@ -359,7 +359,7 @@ fn a_lost_frame_fails_the_pictures_that_refer_to_it_and_no_grey_ones_are_made_up
         drop(fragments.media[0].frames.remove(5));
         let taken = take(&fragments, &request(times, ImageEncoding::default()));
         let ok: Vec<bool> = taken.results.iter().map(Result::is_ok).collect();
-        // At the time of the lost frame, the one before it is what there is to see.
+        // At the time of the lost frame, the previous frame is still displayed.
         let expected: Vec<bool> = (0..20).map(|at| !(6..10).contains(&at)).collect();
         assert_eq!(ok, expected, "{codec:?}");
         assert!(taken.results[7].as_ref().unwrap_err().to_string().contains("missing"), "{codec:?}");
@@ -367,8 +367,8 @@ fn a_lost_frame_fails_the_pictures_that_refer_to_it_and_no_grey_ones_are_made_up
 }
 
 #[test]
-fn work_stops_when_it_is_given_up() {
-    if !available("work_stops_when_it_is_given_up", &["ffmpeg"]) {
+fn extraction_stops_when_canceled() {
+    if !available("extraction_stops_when_canceled", &["ffmpeg"]) {
         return;
     }
     let recording =
@@ -380,9 +380,9 @@ fn work_stops_when_it_is_given_up() {
 }
 
 #[test]
-#[ignore = "a measurement: cargo test --release -p kvs-local --test pictures -- --ignored --nocapture"]
-fn twenty_five_pictures_take_at_most_three_times_ffmpegs_time() {
-    if !available("twenty_five_pictures_take_at_most_three_times_ffmpegs_time", &["ffmpeg"]) {
+#[ignore = "a measurement: cargo test --release -p kvs-local --test images -- --ignored --nocapture"]
+fn images_take_at_most_three_times_as_long_as_ffmpeg() {
+    if !available("images_take_at_most_three_times_as_long_as_ffmpeg", &["ffmpeg"]) {
         return;
     }
     let source = "testsrc2=size=1280x720:rate=25:duration=26,noise=alls=8:allf=t";
@@ -415,12 +415,12 @@ fn twenty_five_pictures_take_at_most_three_times_ffmpegs_time() {
         }
         let (ours, theirs) = (ours.iter().min().unwrap(), theirs.iter().min().unwrap());
         let times = ours.as_secs_f64() / theirs.as_secs_f64();
-        println!("{name}: best of 3: ours {ours:?}, ffmpeg {theirs:?}: {times:.2} times ffmpeg's");
+        println!("{name}: best of 3: ours {ours:?}, ffmpeg {theirs:?}: {times:.2} times as long as ffmpeg");
         assert!(times <= 3.0);
     }
 }
 
-/// How long ffmpeg takes for the same 25 pictures as JPEGs in one go, with as many threads as there are cores.
+/// Measures how long ffmpeg takes for the same 25 images as JPEG in one run, with one thread per core.
 fn ffmpeg_time(recording: &Recording) -> Duration {
     let dir = tempfile::tempdir().unwrap();
     let (from, to) = (recording.path.to_str().unwrap(), dir.path().join("%02d.jpg"));

@@ -1,4 +1,4 @@
-//! Whatever the bytes of a fragment are, asking for its pictures ends soon and in a picture or a reason.
+//! Hostile media: for any bytes, extraction ends quickly with an image or an error for every instant.
 #![cfg(feature = "server")]
 #![expect(clippy::unwrap_used, reason = "tests only")]
 
@@ -16,11 +16,11 @@ use kvs_mkv::{CodecId, Frame, Track, TrackKind, TrackNumber};
 use kvs_types::{FragmentNumber, TimestampOrigin};
 use proptest::prelude::*;
 
-/// 48x32, high profile with B-frames, made by x264 from ffmpeg's test picture.
+/// H.264, 48x32, High profile with B-frames, encoded by x264 from testsrc2 of ffmpeg.
 const AVCC: &[u8] = &hex!(
     "01 64 00 0a ff e1" "0017 67 64000aacd94d6c0440000003004000000c83c489658001" "0006" "68ebe0e4b22c" "fdf8f800"
 );
-/// Its frames in the order of decoding: time in ms, bytes.
+/// Its frames in decoding order: presentation time in ms, and bytes.
 const FRAMES: [(u64, &[u8]); 6] = [
     (
         0,
@@ -40,7 +40,7 @@ const FRAMES: [(u64, &[u8]); 6] = [
     (160, &hex!("0000001a 019e846a49fffeebbd2916fcd72016ae96cf9042a85256b8b9a1")),
 ];
 
-/// 64x64, main profile with B-frames, made by x265 from ffmpeg's test picture.
+/// H.265, 64x64, Main profile with B-frames, encoded by x265 from testsrc2 of ffmpeg.
 const HVCC: &[u8] = &hex!(
     "01 01 60000000 900000000000 1e f000 fc fd f8 f8 0000 0f 03"
     "20 0001 0018" "40010c01ffff01600000030090000003000003001e959409"
@@ -67,7 +67,7 @@ const H265_FRAMES: [(u64, &[u8]); 6] = [
     (200, &hex!("0000002c0201d0289d57dc44060984240ac0dcb7bf18ce637a4680d91eddb47482e99469815dffcb25079249222af658")),
 ];
 
-/// A recording in one of the codecs, and what its NAL units begin with.
+/// A recording in one of the codecs, and the NAL unit headers of that codec.
 #[derive(Debug)]
 struct Sample {
     codec: CodecId,
@@ -142,7 +142,7 @@ fn real(sample: &Sample) -> Vec<(u64, Vec<u8>)> {
 }
 
 #[test]
-fn the_unharmed_recording_gives_all_its_pictures() {
+fn intact_recording_gives_all_images() {
     for sample in [&H264, &H265] {
         let taken = take(sample, sample.private.to_vec(), real(sample));
         assert!(taken.iter().all(Result::is_ok), "{taken:?}");
@@ -154,17 +154,17 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
-    fn any_bytes_as_frames_end_in_an_answer(
+    fn arbitrary_frames_give_a_result(
         frames in prop::collection::vec((0..240_u64, prop::collection::vec(any::<u8>(), 0..200)), 0..20),
-        honest in any::<bool>(),
+        valid_private in any::<bool>(),
         sample in samples(),
     ) {
-        let private = if honest { sample.private.to_vec() } else { frames.first().map(|(_, data)| data.clone()).unwrap_or_default() };
+        let private = if valid_private { sample.private.to_vec() } else { frames.first().map(|(_, data)| data.clone()).unwrap_or_default() };
         prop_assert_eq!(take(sample, private, frames).len(), 6);
     }
 
     #[test]
-    fn nal_units_of_any_bytes_end_in_an_answer(
+    fn arbitrary_nal_units_give_a_result(
         units in prop::collection::vec((any::<prop::sample::Index>(), prop::collection::vec(any::<u8>(), 0..120)), 1..12),
         sample in samples(),
     ) {
@@ -178,7 +178,7 @@ proptest! {
     }
 
     #[test]
-    fn changed_bytes_of_a_real_recording_end_in_an_answer(
+    fn changed_bytes_of_a_recording_give_a_result(
         changes in prop::collection::vec((0..7_usize, any::<prop::sample::Index>(), any::<u8>()), 1..12),
         sample in samples(),
     ) {
@@ -202,7 +202,7 @@ fn bytes_of(bits: &str) -> Vec<u8> {
     bits.as_bytes().chunks(8).map(byte).collect()
 }
 
-/// An hvcC whose sequence parameter set is of the main profile, of this size and with so many pictures kept.
+/// Returns an hvcC record with a sequence parameter set for Main profile, this size and this many buffered pictures.
 fn h265_parameter_sets(width: u32, height: u32, kept: u32) -> Vec<u8> {
     let codes = |values: &[u32]| values.iter().copied().map(exp_golomb).collect::<String>();
     // sps_seq_parameter_set_id, chroma_format_idc, the size; no window; depths, order bits; buffering, reordering, latency;
@@ -216,7 +216,7 @@ fn h265_parameter_sets(width: u32, height: u32, kept: u32) -> Vec<u8> {
     [&HVCC[..22], &[2, 0x21, 0, 1], &length, &sps, &picture].concat()
 }
 
-/// A sequence parameter set, baseline, of this many macroblocks and reference frames.
+/// Returns an avcC record with a Baseline sequence parameter set for this many macroblocks and reference frames.
 fn parameter_sets(columns: u32, rows: u32, references: u32) -> Vec<u8> {
     // seq_parameter_set_id, log2_max_frame_num_minus4, pic_order_cnt_type, max_num_ref_frames; no gaps; the size;
     // frame_mbs_only, direct_8x8_inference, no cropping, no VUI, stop
@@ -228,7 +228,7 @@ fn parameter_sets(columns: u32, rows: u32, references: u32) -> Vec<u8> {
 }
 
 #[test]
-fn pictures_and_references_beyond_the_limits_are_refused_before_any_memory_is_taken() {
+fn rejects_pictures_and_references_beyond_limits_before_allocating() {
     let why = |sample, private| match &take(sample, private, real(sample))[0] {
         Err(ExtractError::Decode(reason)) => reason.clone(),
         other => panic!("{other:?}"),
@@ -244,12 +244,12 @@ fn pictures_and_references_beyond_the_limits_are_refused_before_any_memory_is_ta
     assert!(matches!(h265(192 * 16, 192 * 16, 10), DecodeError::Decoder { .. } | DecodeError::Damaged { .. }));
     assert_eq!(reason(192, 192, 11), DecodeError::TooManyReferences { macroblocks: 405_504, limit });
     assert!(matches!(reason(1, 1, 17), DecodeError::TooManyReferences { .. }));
-    // At the limits it is the frames that are wrong.
+    // Within the limits, decoding fails because the frames do not match the parameter sets.
     assert!(matches!(reason(192, 192, 10), DecodeError::Decoder { .. } | DecodeError::Damaged { .. }));
 }
 
 #[test]
-fn a_fragment_of_too_many_frames_is_refused() {
+fn rejects_fragment_with_too_many_frames() {
     let frames = |count: usize| (0..count).map(|_| (0, FRAMES[0].1.to_vec())).collect();
     let reason = take(&H264, AVCC.to_vec(), frames(limits::FRAGMENT_FRAMES + 1))[0].clone();
     assert_eq!(reason, Err(DecodeError::TooManyFrames { limit: limits::FRAGMENT_FRAMES }.into()));

@@ -1,4 +1,4 @@
-//! PutMedia over a socket: what a producer sees, byte by byte.
+//! PutMedia over a socket, as a producer sees it.
 #![cfg(feature = "server")]
 
 mod support;
@@ -6,10 +6,10 @@ mod support;
 use std::time::Duration;
 
 use kvs_local::ingest::Profile;
-use support::{Media, PATIENCE, Put, SOME_TIME, builder, create, open, post, put_one, put_to, putting};
+use support::{Media, Put, SOME_TIME, TIMEOUT, builder, create, open, post, put_one, put_to, putting};
 
 #[tokio::test]
-async fn the_head_comes_before_the_first_byte_of_media_and_acks_while_the_body_is_open() {
+async fn sends_head_before_media_and_acks_while_the_body_is_open() {
     let local = open().await;
     create(local.address(), "door").await;
     let mut put = Put::open(local.address(), "door", "").await;
@@ -28,17 +28,17 @@ async fn the_head_comes_before_the_first_byte_of_media_and_acks_while_the_body_i
     assert_eq!(persisted["EventType"], "PERSISTED");
     assert_eq!(persisted["FragmentNumber"], buffering["FragmentNumber"]);
 
-    let kept = local.fragments("door").await.unwrap();
-    assert_eq!(kept.len(), 1);
-    assert_eq!(kept[0].number.as_str(), persisted["FragmentNumber"].as_str().unwrap());
-    assert_eq!(kept[0].duration, Duration::from_secs(1));
+    let stored = local.fragments("door").await.unwrap();
+    assert_eq!(stored.len(), 1);
+    assert_eq!(stored[0].number.as_str(), persisted["FragmentNumber"].as_str().unwrap());
+    assert_eq!(stored[0].duration, Duration::from_secs(1));
     put.end().await;
     put.rest().await;
     local.shutdown().await;
 }
 
 #[tokio::test]
-async fn the_end_of_the_body_ends_the_last_fragment_and_then_the_answer() {
+async fn end_of_body_completes_the_last_fragment_and_the_response() {
     let (local, mut put, mut media) = putting().await;
     put.send(&media.fragment(SOME_TIME, &[])).await;
     put.end().await;
@@ -48,7 +48,7 @@ async fn the_end_of_the_body_ends_the_last_fragment_and_then_the_answer() {
 }
 
 #[tokio::test]
-async fn a_client_that_waits_for_100_continue_gets_it_at_once() {
+async fn sends_100_continue_at_once() {
     let local = open().await;
     create(local.address(), "door").await;
     let mut put = Put::open(local.address(), "door", "expect: 100-continue\r\n").await;
@@ -60,14 +60,17 @@ async fn a_client_that_waits_for_100_continue_gets_it_at_once() {
 }
 
 #[tokio::test]
-async fn a_stream_takes_one_connection_at_a_time_and_the_next_once_it_ended() {
+async fn accepts_one_put_media_connection_per_stream_at_a_time() {
     let local = open().await;
     create(local.address(), "door").await;
     let mut first = Put::open(local.address(), "door", "").await;
     assert!(first.head().await.contains("200 OK"));
     let mut second = Put::open(local.address(), "door", "").await;
-    let refusal = second.head().await;
-    assert!(refusal.starts_with("HTTP/1.1 400") && refusal.contains("ConnectionLimitExceededException"), "{refusal}");
+    let rejection = second.head().await;
+    assert!(
+        rejection.starts_with("HTTP/1.1 400") && rejection.contains("ConnectionLimitExceededException"),
+        "{rejection}"
+    );
     first.cut();
     let next = async {
         loop {
@@ -77,12 +80,12 @@ async fn a_stream_takes_one_connection_at_a_time_and_the_next_once_it_ended() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(PATIENCE, next).await.unwrap();
+    tokio::time::timeout(TIMEOUT, next).await.unwrap();
     local.shutdown().await;
 }
 
 #[tokio::test]
-async fn in_2022_the_newest_connection_of_a_stream_took_the_place_of_the_one_before() {
+async fn new_connection_replaces_the_old_one_in_profile_2022() {
     let local = builder().profile(Profile::Year2022).start().await.unwrap();
     create(local.address(), "door").await;
     let (mut first, mut media) = put_to(&local, "door").await;
@@ -102,21 +105,21 @@ async fn in_2022_the_newest_connection_of_a_stream_took_the_place_of_the_one_bef
 }
 
 #[tokio::test]
-async fn numbers_rise_over_sessions_and_jump_to_the_next_thousand() {
+async fn fragment_numbers_of_a_new_session_start_at_the_next_thousand() {
     let local = open().await;
     create(local.address(), "door").await;
     for at in [SOME_TIME, SOME_TIME + 1000] {
         put_one(&local, "door", at).await;
     }
-    let kept = local.fragments("door").await.unwrap();
+    let stored = local.fragments("door").await.unwrap();
     let sequences: Vec<u64> =
-        kept.iter().map(|kept| kvs_local::ingest::NumberParts::of(&kept.number).unwrap().sequence).collect();
+        stored.iter().map(|fragment| kvs_local::ingest::NumberParts::of(&fragment.number).unwrap().sequence).collect();
     assert_eq!(sequences, [1, 1001]);
     local.shutdown().await;
 }
 
 #[tokio::test]
-async fn an_error_ack_is_the_last_line_and_ends_the_answer() {
+async fn error_ack_ends_the_response() {
     let local = open().await;
     create(local.address(), "door").await;
     let mut put = Put::open(local.address(), "door", "").await;
@@ -128,24 +131,24 @@ async fn an_error_ack_is_the_last_line_and_ends_the_answer() {
 }
 
 #[tokio::test]
-async fn heads_that_say_too_little_are_refused_and_the_refusal_reaches_a_client_that_is_sending() {
+async fn rejection_of_a_request_head_reaches_a_sending_client() {
     let local = open().await;
     create(local.address(), "door").await;
-    let refused = async |stream: &str, more: &str| {
+    let rejection = async |stream: &str, more: &str| {
         let mut put = Put::open(local.address(), stream, more).await;
         put.send(&vec![0; 1 << 20]).await;
         put.head().await
     };
-    let unknown = refused("nobody", "").await;
+    let unknown = rejection("nobody", "").await;
     assert!(unknown.starts_with("HTTP/1.1 404") && unknown.contains("ResourceNotFoundException"), "{unknown}");
     let both =
-        refused("door", "x-amzn-stream-arn: arn:aws:kinesisvideo:us-west-2:111122223333:stream/door/1\r\n").await;
+        rejection("door", "x-amzn-stream-arn: arn:aws:kinesisvideo:us-west-2:111122223333:stream/door/1\r\n").await;
     assert!(both.starts_with("HTTP/1.1 400") && both.contains("InvalidArgumentException"), "{both}");
     local.shutdown().await;
 }
 
 #[tokio::test]
-async fn deleting_a_stream_ends_the_connection_of_its_producer() {
+async fn deleting_a_stream_ends_its_put_media_connection() {
     let local = open().await;
     let arn = create(local.address(), "door").await;
     let mut put = Put::open(local.address(), "door", "").await;
@@ -159,7 +162,7 @@ async fn deleting_a_stream_ends_the_connection_of_its_producer() {
 }
 
 #[tokio::test]
-async fn stopping_the_service_acks_what_is_complete_and_does_not_wait_for_the_producer() {
+async fn shutdown_acks_complete_fragments_without_waiting_for_the_producer() {
     let (local, mut put, mut media) = putting().await;
     put.send(&media.fragment(SOME_TIME, &[])).await;
     put.send(&media.fragment(SOME_TIME + 1000, &[])).await;

@@ -1,8 +1,8 @@
 """The AWS CLI as a judge of kvs-local.
 
 Run by tests/boto3.rs:  cli.py ENDPOINT ACCESS_KEY SECRET_KEY REGION DATA_DIR
-It runs in this process, since starting it for every command would take most of the time, and not in that of the other
-suite, since it changes how botocore writes timestamps.
+The CLI runs within this process, because starting it for every command would take most of the time. It does not run within
+the process of suite.py, because it changes the timestamp format of botocore.
 """
 
 import base64
@@ -19,15 +19,16 @@ import awscli.clidriver
 from PIL import Image
 
 from suite import (
-    ACCESS_KEY, CLUSTER, ENDPOINT, FRAGMENT, REGION, SECONDS, SECRET_KEY, ControlPlane as Control, Judged as Base, put, wipe)
+    ACCESS_KEY, CLUSTER, ENDPOINT, FRAGMENT, REGION, SECONDS, SECRET_KEY, ControlPlane as Control, Judged as Base,
+    delete_if_exists, put)
 
-# Not under their own names: unittest would run them here too.
+# Imported under other names: unittest would run these classes here too.
 IMAGES = Control.IMAGES
 del Control
 
 
 class CommandLine(Base):
-    """The AWS CLI, in this process: starting it for every command would take most of the time."""
+    """Runs commands of the AWS CLI within this process."""
 
     @classmethod
     def setUpClass(cls):
@@ -47,11 +48,11 @@ class CommandLine(Base):
         self.assertEqual(code == 0, ok, out.getvalue() + err.getvalue())
         return json.loads(out.getvalue()) if ok and out.getvalue().strip() else err.getvalue()
 
-    def test_every_command_of_the_cli_does_its_work(self):
-        wipe("cli")
+    def test_every_command_succeeds(self):
+        delete_if_exists("cli")
         control = lambda command, *more: self.aws("kinesisvideo", command, "--stream-name", "cli", *more)
         version = lambda: control("describe-stream")["StreamInfo"]["Version"]
-        given = lambda command, **what: self.aws(
+        control_json = lambda command, **what: self.aws(
             "kinesisvideo", command, "--cli-input-json", json.dumps({"StreamName": "cli", **what}))
         arn = control("create-stream", "--data-retention-in-hours", "2")["StreamARN"]
         shown = control("describe-stream")["StreamInfo"]
@@ -65,11 +66,11 @@ class CommandLine(Base):
         control("tag-stream", "--tags", "a=b,c=d")
         control("untag-stream", "--tag-key-list", "a")
         self.assertEqual(control("list-tags-for-stream")["Tags"], {"c": "d"})
-        given("update-image-generation-configuration", ImageGenerationConfiguration=IMAGES)
+        control_json("update-image-generation-configuration", ImageGenerationConfiguration=IMAGES)
         self.assertEqual(control("describe-image-generation-configuration")["ImageGenerationConfiguration"],
                          IMAGES)
         topic = {"Status": "ENABLED", "DestinationConfig": {"Uri": f"arn:aws:sns:{REGION}:111122223333:cli"}}
-        given("update-notification-configuration", NotificationConfiguration=topic)
+        control_json("update-notification-configuration", NotificationConfiguration=topic)
         self.assertEqual(control("describe-notification-configuration")["NotificationConfiguration"], topic)
         control("update-stream-storage-configuration", "--current-version", version(),
                 "--stream-storage-configuration", "DefaultStorageTier=WARM")

@@ -1,8 +1,8 @@
-"""boto3, Pillow and ffmpeg as judges of kvs-local; cli.py has the AWS CLI.
+"""boto3, Pillow and ffmpeg as judges of kvs-local. The suite for the AWS CLI is cli.py.
 
 Run by tests/boto3.rs:  suite.py ENDPOINT ACCESS_KEY SECRET_KEY REGION DATA_DIR
-Every operation goes through botocore's own serialisers and parsers; PutMedia, which botocore does not know, is signed by
-botocore and sent over a plain socket.
+All operations use the serializers and parsers of botocore. PutMedia is not part of botocore; its requests are signed by
+botocore and sent over a socket.
 """
 
 import base64
@@ -52,7 +52,7 @@ ARCHIVED = client("kinesis-video-archived-media")
 MEDIA = client("kinesis-video-media")
 
 
-def wipe(name):
+def delete_if_exists(name):
     try:
         arn = CONTROL.describe_stream(StreamName=name)["StreamInfo"]["StreamARN"]
         CONTROL.delete_stream(StreamARN=arn)
@@ -61,7 +61,7 @@ def wipe(name):
 
 
 def recording(start_ms):
-    """A live Matroska stream with absolute timecodes: seconds of a test picture, cut every two seconds."""
+    """Returns a live Matroska stream of a test picture with absolute timecodes and a cluster every two seconds."""
     made = subprocess.run(
         ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", f"testsrc2=size=320x180:rate=10:duration={SECONDS}",
          "-c:v", "libx264", "-preset", "veryfast", "-bf", "2", "-g", str(10 * FRAGMENT), "-sc_threshold", "0",
@@ -71,7 +71,7 @@ def recording(start_ms):
 
 
 class Put:
-    """One PutMedia connection, signed as the SDKs sign: 'empty' (C), 'unsigned' (Java) or 'query' (Go)."""
+    """A PutMedia connection, signed like the SDKs do: 'empty' (C), 'unsigned' (Java) or 'query' (Go)."""
 
     def __init__(self, stream, start_ms, way="unsigned", timecodes="RELATIVE", secret=SECRET_KEY, headers=()):
         url = f"{ENDPOINT}/putMedia"
@@ -110,7 +110,7 @@ class Put:
             self.socket.sendall(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
 
     def finish(self, body):
-        """Sends a whole body while acks are read; gives the acks."""
+        """Sends a body while reading the acks, and returns them."""
         sender = threading.Thread(target=lambda: (self.send(body), self.socket.sendall(b"0\r\n\r\n")))
         sender.start()
         text = self.response.read().decode()
@@ -129,7 +129,7 @@ def put(stream, start_ms, **how):
 class Judged(unittest.TestCase):
     maxDiff = None
 
-    def refused(self, code, status, call, **arguments):
+    def assert_rejected(self, code, status, call, **arguments):
         with self.assertRaises(botocore.exceptions.ClientError) as raised:
             call(**arguments)
         response = raised.exception.response
@@ -143,18 +143,18 @@ class Judged(unittest.TestCase):
 class ControlPlane(Judged):
     def setUp(self):
         self.name = "control-" + self.id().rsplit(".")[-1]
-        wipe(self.name)
+        delete_if_exists(self.name)
         self.arn = CONTROL.create_stream(
             StreamName=self.name, DataRetentionInHours=24, DeviceName="cam", MediaType="video/h264,audio/aac",
             Tags={"a": "b"})["StreamARN"]
 
     def tearDown(self):
-        wipe(self.name)
+        delete_if_exists(self.name)
 
     def info(self):
         return CONTROL.describe_stream(StreamName=self.name)["StreamInfo"]
 
-    def test_a_stream_is_described_by_name_and_by_arn(self):
+    def test_describe_stream_by_name_and_by_arn(self):
         info = self.info()
         self.assertEqual(info, CONTROL.describe_stream(StreamARN=self.arn)["StreamInfo"])
         self.assertEqual(info["Status"], "ACTIVE")
@@ -164,42 +164,42 @@ class ControlPlane(Judged):
         self.assertEqual(len(info["Version"]), 20)
         self.assertTrue(info["KmsKeyId"].endswith("alias/aws/kinesisvideo"))
 
-    def test_wrong_references_to_streams_are_refused(self):
+    def test_invalid_stream_references_are_rejected(self):
         describe = CONTROL.describe_stream
-        self.refused("ResourceNotFoundException", 404, describe, StreamName="nobody")
-        self.refused("InvalidArgumentException", 400, describe)
-        self.refused("InvalidArgumentException", 400, describe, StreamName="other", StreamARN=self.arn)
-        self.refused("ResourceNotFoundException", 404, describe, StreamARN=self.arn + "0")
-        self.refused("ResourceNotFoundException", 404, describe,
+        self.assert_rejected("ResourceNotFoundException", 404, describe, StreamName="nobody")
+        self.assert_rejected("InvalidArgumentException", 400, describe)
+        self.assert_rejected("InvalidArgumentException", 400, describe, StreamName="other", StreamARN=self.arn)
+        self.assert_rejected("ResourceNotFoundException", 404, describe, StreamARN=self.arn + "0")
+        self.assert_rejected("ResourceNotFoundException", 404, describe,
                      StreamARN=self.arn.replace("111122223333", "444455556666"))
         for bad in ["a/b", "../../etc/passwd", "a b", "x" * 257, "nul\0", "ümlaut"]:
-            self.refused("InvalidArgumentException", 400, describe, StreamName=bad)
+            self.assert_rejected("InvalidArgumentException", 400, describe, StreamName=bad)
 
-    def test_creation_is_checked(self):
+    def test_create_stream_is_validated(self):
         create = CONTROL.create_stream
-        self.refused("ResourceInUseException", 400, create, StreamName=self.name)
-        self.refused("InvalidArgumentException", 400, create, StreamName="bad name")
-        self.refused("InvalidArgumentException", 400, create, StreamName="new", DataRetentionInHours=87601)
-        self.refused("InvalidArgumentException", 400, create, StreamName="new", MediaType="video")
-        self.refused("InvalidArgumentException", 400, create, StreamName="new", DeviceName="a/b")
-        self.refused("InvalidArgumentException", 400, create, StreamName="new", Tags={"aws:x": "y"})
-        self.refused("TagsPerResourceExceededLimitException", 400, create, StreamName="new",
+        self.assert_rejected("ResourceInUseException", 400, create, StreamName=self.name)
+        self.assert_rejected("InvalidArgumentException", 400, create, StreamName="bad name")
+        self.assert_rejected("InvalidArgumentException", 400, create, StreamName="new", DataRetentionInHours=87601)
+        self.assert_rejected("InvalidArgumentException", 400, create, StreamName="new", MediaType="video")
+        self.assert_rejected("InvalidArgumentException", 400, create, StreamName="new", DeviceName="a/b")
+        self.assert_rejected("InvalidArgumentException", 400, create, StreamName="new", Tags={"aws:x": "y"})
+        self.assert_rejected("TagsPerResourceExceededLimitException", 400, create, StreamName="new",
                      Tags={str(n): "" for n in range(51)})
-        self.refused("InvalidArgumentException", 400, create, StreamName="new",
+        self.assert_rejected("InvalidArgumentException", 400, create, StreamName="new",
                      StreamStorageConfiguration={"DefaultStorageTier": "COLD"})
 
-    def test_updates_need_the_version_and_change_it(self):
+    def test_updates_require_and_change_the_version(self):
         version = self.info()["Version"]
         CONTROL.update_stream(StreamName=self.name, CurrentVersion=version, DeviceName="other")
         info = self.info()
         self.assertEqual((info["DeviceName"], info["MediaType"]), ("other", "video/h264,audio/aac"))
         self.assertNotEqual(info["Version"], version)
-        self.refused("VersionMismatchException", 400, CONTROL.update_stream, StreamName=self.name,
+        self.assert_rejected("VersionMismatchException", 400, CONTROL.update_stream, StreamName=self.name,
                      CurrentVersion=version)
-        self.refused("VersionMismatchException", 400, CONTROL.delete_stream, StreamARN=self.arn,
+        self.assert_rejected("VersionMismatchException", 400, CONTROL.delete_stream, StreamARN=self.arn,
                      CurrentVersion=version)
 
-    def test_retention_changes_by_what_is_asked_within_bounds(self):
+    def test_retention_changes_within_limits(self):
         change = lambda way, hours: CONTROL.update_data_retention(
             StreamARN=self.arn, CurrentVersion=self.info()["Version"], Operation=way + "_DATA_RETENTION",
             DataRetentionChangeInHours=hours)
@@ -207,27 +207,27 @@ class ControlPlane(Judged):
         self.assertEqual(self.info()["DataRetentionInHours"], 34)
         change("DECREASE", 34)
         self.assertEqual(self.info()["DataRetentionInHours"], 0)
-        self.refused("InvalidArgumentException", 400, change, way="DECREASE", hours=1)
-        self.refused("InvalidArgumentException", 400, change, way="INCREASE", hours=87601)
-        self.refused("InvalidArgumentException", 400, change, way="DOUBLE", hours=1)
+        self.assert_rejected("InvalidArgumentException", 400, change, way="DECREASE", hours=1)
+        self.assert_rejected("InvalidArgumentException", 400, change, way="INCREASE", hours=87601)
+        self.assert_rejected("InvalidArgumentException", 400, change, way="DOUBLE", hours=1)
 
-    def test_tags_are_added_replaced_listed_and_removed(self):
+    def test_tags_can_be_added_replaced_listed_and_removed(self):
         CONTROL.tag_stream(StreamName=self.name, Tags={"a": "c", "Größe 1": "x_.:/=+-@"})
         tags = lambda: CONTROL.list_tags_for_stream(StreamARN=self.arn)["Tags"]
         self.assertEqual(tags(), {"a": "c", "Größe 1": "x_.:/=+-@"})
         CONTROL.untag_stream(StreamARN=self.arn, TagKeyList=["a", "unknown"])
         self.assertEqual(tags(), {"Größe 1": "x_.:/=+-@"})
         CONTROL.tag_stream(StreamName=self.name, Tags={str(n): "" for n in range(49)})
-        self.refused("TagsPerResourceExceededLimitException", 400, CONTROL.tag_stream, StreamName=self.name,
+        self.assert_rejected("TagsPerResourceExceededLimitException", 400, CONTROL.tag_stream, StreamName=self.name,
                      Tags={"51": ""})
-        self.refused("InvalidArgumentException", 400, CONTROL.tag_stream, StreamName=self.name, Tags={"x": "v" * 257})
-        self.refused("InvalidArgumentException", 400, CONTROL.tag_stream, StreamName=self.name, Tags={"semi;": ""})
-        self.refused("InvalidResourceFormatException", 400, CONTROL.list_tags_for_stream, StreamARN="arn:aws:x")
+        self.assert_rejected("InvalidArgumentException", 400, CONTROL.tag_stream, StreamName=self.name, Tags={"x": "v" * 257})
+        self.assert_rejected("InvalidArgumentException", 400, CONTROL.tag_stream, StreamName=self.name, Tags={"semi;": ""})
+        self.assert_rejected("InvalidResourceFormatException", 400, CONTROL.list_tags_for_stream, StreamARN="arn:aws:x")
 
-    def test_lists_are_paged_and_filtered(self):
+    def test_list_streams_is_paged_and_filtered(self):
         names = [f"page-{n:02}" for n in range(7)]
         for name in names:
-            wipe(name)
+            delete_if_exists(name)
             CONTROL.create_stream(StreamName=name)
         condition = {"ComparisonOperator": "BEGINS_WITH", "ComparisonValue": "page-"}
         pages = CONTROL.get_paginator("list_streams").paginate(
@@ -236,11 +236,11 @@ class ControlPlane(Judged):
         self.assertEqual([len(page) for page in pages], [3, 3, 1])
         self.assertEqual(sum(pages, []), names)
         listing = CONTROL.list_streams(MaxResults=3, StreamNameCondition=condition)
-        self.refused("InvalidArgumentException", 400, CONTROL.list_streams, NextToken=listing["NextToken"])
-        self.refused("InvalidArgumentException", 400, CONTROL.list_streams, NextToken="AAAA")
-        self.refused("InvalidArgumentException", 400, CONTROL.list_streams, MaxResults=10001)
+        self.assert_rejected("InvalidArgumentException", 400, CONTROL.list_streams, NextToken=listing["NextToken"])
+        self.assert_rejected("InvalidArgumentException", 400, CONTROL.list_streams, NextToken="AAAA")
+        self.assert_rejected("InvalidArgumentException", 400, CONTROL.list_streams, MaxResults=10001)
         for name in names:
-            wipe(name)
+            delete_if_exists(name)
 
     IMAGES = {
         "Status": "ENABLED", "ImageSelectorType": "PRODUCER_TIMESTAMP", "SamplingInterval": 200, "Format": "JPEG",
@@ -248,7 +248,7 @@ class ControlPlane(Judged):
         "FormatConfig": {"JPEGQuality": "80"}, "WidthPixels": 320, "HeightPixels": 240,
     }
 
-    def test_image_generation_is_set_shown_checked_and_removed(self):
+    def test_image_generation_configuration(self):
         update, show = CONTROL.update_image_generation_configuration, CONTROL.describe_image_generation_configuration
         self.assertNotIn("ImageGenerationConfiguration", show(StreamName=self.name))
         update(StreamName=self.name, ImageGenerationConfiguration=self.IMAGES)
@@ -263,31 +263,31 @@ class ControlPlane(Judged):
             changed(DestinationConfig={"Uri": "http://x", "DestinationRegion": REGION}),
             changed(DestinationConfig={"Uri": "s3://judged", "DestinationRegion": "eu-west-1"}),
         ]:
-            self.refused("InvalidArgumentException", 400, update, StreamName=self.name,
+            self.assert_rejected("InvalidArgumentException", 400, update, StreamName=self.name,
                          ImageGenerationConfiguration=bad)
         update(StreamName=self.name)
         self.assertNotIn("ImageGenerationConfiguration", show(StreamName=self.name))
 
-    def test_notification_is_set_shown_checked_and_removed(self):
+    def test_notification_configuration(self):
         update, show = CONTROL.update_notification_configuration, CONTROL.describe_notification_configuration
         topic = {"Status": "ENABLED", "DestinationConfig": {"Uri": f"arn:aws:sns:{REGION}:111122223333:judged"}}
         update(StreamName=self.name, NotificationConfiguration=topic)
         self.assertEqual(show(StreamName=self.name)["NotificationConfiguration"], topic)
         for bad in ["arn:aws:sns:us-west-2:111122223333:a.fifo", "arn:aws:sqs:us-west-2:111122223333:a", "s3://x",
                     "arn:aws:sns:us-west-2:111122223333:../../x"]:
-            self.refused("InvalidArgumentException", 400, update, StreamName=self.name,
+            self.assert_rejected("InvalidArgumentException", 400, update, StreamName=self.name,
                          NotificationConfiguration={"Status": "ENABLED", "DestinationConfig": {"Uri": bad}})
         update(StreamName=self.name)
         self.assertNotIn("NotificationConfiguration", show(StreamName=self.name))
 
-    def test_a_stream_without_retention_cannot_be_configured(self):
-        wipe("no-retention")
+    def test_stream_without_retention_cannot_be_configured(self):
+        delete_if_exists("no-retention")
         CONTROL.create_stream(StreamName="no-retention")
-        self.refused("NoDataRetentionException", 400, CONTROL.update_image_generation_configuration,
+        self.assert_rejected("NoDataRetentionException", 400, CONTROL.update_image_generation_configuration,
                      StreamName="no-retention", ImageGenerationConfiguration=self.IMAGES)
-        wipe("no-retention")
+        delete_if_exists("no-retention")
 
-    def test_the_storage_tier_is_shown_and_changed(self):
+    def test_storage_configuration(self):
         show = lambda: CONTROL.describe_stream_storage_configuration(StreamName=self.name)
         self.assertEqual(show()["StreamStorageConfiguration"], {"DefaultStorageTier": "HOT"})
         CONTROL.update_stream_storage_configuration(
@@ -300,15 +300,15 @@ class ControlPlane(Judged):
         shown = CONTROL.describe_mapped_resource_configuration(StreamName=self.name)
         self.assertEqual(shown["MappedResourceConfigurationList"], [])
 
-    def test_data_endpoints_lead_back_here(self):
+    def test_data_endpoint_is_the_service_itself(self):
         for api in ["PUT_MEDIA", "GET_MEDIA", "LIST_FRAGMENTS", "GET_MEDIA_FOR_FRAGMENT_LIST",
                     "GET_HLS_STREAMING_SESSION_URL", "GET_DASH_STREAMING_SESSION_URL", "GET_CLIP", "GET_IMAGES"]:
             self.assertEqual(CONTROL.get_data_endpoint(StreamName=self.name, APIName=api)["DataEndpoint"], ENDPOINT)
-        self.refused("InvalidArgumentException", 400, CONTROL.get_data_endpoint, StreamName=self.name, APIName="X")
-        self.refused("ResourceNotFoundException", 404, CONTROL.get_data_endpoint, StreamName="nobody",
+        self.assert_rejected("InvalidArgumentException", 400, CONTROL.get_data_endpoint, StreamName=self.name, APIName="X")
+        self.assert_rejected("ResourceNotFoundException", 404, CONTROL.get_data_endpoint, StreamName="nobody",
                      APIName="PUT_MEDIA")
 
-    def test_what_is_not_implemented_says_so(self):
+    def test_missing_operations_return_not_implemented(self):
         channel = "arn:aws:kinesisvideo:us-west-2:111122223333:channel/x/1"
         selector = {"FragmentSelectorType": "SERVER_TIMESTAMP", "TimestampRange": {"StartTimestamp": 1, "EndTimestamp": 2}}
         calls = [
@@ -336,11 +336,11 @@ class ControlPlane(Judged):
             (ARCHIVED.get_dash_streaming_session_url, {"StreamName": self.name}),
         ]
         for call, arguments in calls:
-            response = self.refused("NotImplementedException", 501, call, **arguments)
+            response = self.assert_rejected("NotImplementedException", 501, call, **arguments)
             named = call.__name__.replace("_", "")
             self.assertIn(named, response["Error"]["Message"].lower().replace(" ", ""))
 
-    def test_every_operation_that_botocore_knows_is_answered_or_said_to_be_missing(self):
+    def test_every_operation_of_botocore_is_implemented_or_reported_as_missing(self):
         answered, missing = set(), set()
         for known in [CONTROL, ARCHIVED, MEDIA]:
             for name in known.meta.service_model.operation_names:
@@ -360,35 +360,35 @@ class ControlPlane(Judged):
                 (missing if response.status == 501 else answered).add(name)
         self.assertEqual((len(answered), len(missing)), (21, 18), (answered, missing))
 
-    def test_deleted_streams_are_gone(self):
+    def test_deleted_streams_do_not_exist(self):
         CONTROL.delete_stream(StreamARN=self.arn, CurrentVersion=self.info()["Version"])
-        self.refused("ResourceNotFoundException", 404, CONTROL.describe_stream, StreamName=self.name)
-        self.refused("ResourceNotFoundException", 404, CONTROL.delete_stream, StreamARN=self.arn)
+        self.assert_rejected("ResourceNotFoundException", 404, CONTROL.describe_stream, StreamName=self.name)
+        self.assert_rejected("ResourceNotFoundException", 404, CONTROL.delete_stream, StreamARN=self.arn)
 
 
 class Signatures(Judged):
-    def test_forged_and_foreign_signatures_are_refused(self):
+    def test_forged_and_foreign_signatures_are_rejected(self):
         for code, changes in [
             ("InvalidSignatureException", {"aws_secret_access_key": "wrong"}),
             ("UnrecognizedClientException", {"aws_access_key_id": "AKIDNOBODY"}),
             ("InvalidSignatureException", {"region_name": "eu-west-1"}),
         ]:
-            self.refused(code, 403, client("kinesisvideo", **changes).list_streams)
+            self.assert_rejected(code, 403, client("kinesisvideo", **changes).list_streams)
         unsigned = client("kinesisvideo", config=botocore.config.Config(
             signature_version=botocore.UNSIGNED, retries={"max_attempts": 0}))
-        self.refused("MissingAuthenticationTokenException", 403, unsigned.list_streams)
+        self.assert_rejected("MissingAuthenticationTokenException", 403, unsigned.list_streams)
 
-    def test_session_tokens_pass(self):
+    def test_session_tokens_are_accepted(self):
         client("kinesisvideo", aws_session_token="tok/en+=").list_streams()
 
-    def test_put_media_is_refused_with_a_wrong_secret_and_the_refusal_can_be_read(self):
+    def test_put_media_with_wrong_secret_returns_a_readable_error(self):
         for way in ["unsigned", "empty", "query"]:
             session = Put("nobody", 0, way=way, secret="wrong")
             self.assertEqual(session.begin(), 403)
             self.assertIn("signature we calculated", json.loads(session.response.read())["message"])
             session.socket.close()
 
-    def test_unknown_paths_are_no_operations(self):
+    def test_unknown_paths_are_not_operations(self):
         connection = http.client.HTTPConnection(HOST, int(PORT), timeout=20)
         for method, path in [("POST", "/CreateStream"), ("POST", "/../describeStream"), ("GET", "/describeStream")]:
             connection.request(method, path, b"{}")
@@ -403,7 +403,7 @@ class Media(Judged):
     @classmethod
     def setUpClass(cls):
         cls.name = "media"
-        wipe(cls.name)
+        delete_if_exists(cls.name)
         CONTROL.create_stream(StreamName=cls.name, DataRetentionInHours=24)
         cls.start = int(time.time() * 1000) - 3600_000
         cls.body = recording(cls.start)
@@ -412,7 +412,7 @@ class Media(Judged):
         assert session.response.headers["content-type"] == "application/json"
         cls.acks = session.finish(cls.body)
 
-    def test_acks_come_in_order_for_each_fragment(self):
+    def test_acks_of_each_fragment_are_in_order(self):
         self.assertEqual([ack for ack in self.acks if ack["EventType"] == "ERROR"], [])
         numbers = list(dict.fromkeys(ack["FragmentNumber"] for ack in self.acks))
         self.assertEqual(len(numbers), SECONDS // FRAGMENT)
@@ -422,19 +422,19 @@ class Media(Judged):
             self.assertEqual([ack["EventType"] for ack in own], ["BUFFERING", "RECEIVED", "PERSISTED"])
             self.assertEqual({ack["FragmentTimecode"] for ack in own}, {at * FRAGMENT * 1000})
 
-    def test_all_ways_to_sign_put_media_pass(self):
-        wipe("ways")
+    def test_all_signatures_of_put_media_are_accepted(self):
+        delete_if_exists("ways")
         CONTROL.create_stream(StreamName="ways", DataRetentionInHours=1)
         for n, way in enumerate(["unsigned", "empty", "query"]):
             acks = put("ways", self.start + n * 60_000, way=way)
             self.assertEqual(sum(ack["EventType"] == "PERSISTED" for ack in acks), SECONDS // FRAGMENT, way)
-        wipe("ways")
+        delete_if_exists("ways")
 
     def fragments(self, **how):
         pages = ARCHIVED.get_paginator("list_fragments").paginate(StreamName=self.name, **how)
         return [fragment for page in pages for fragment in page["Fragments"]]
 
-    def test_fragments_are_listed_in_pages_and_by_time(self):
+    def test_list_fragments_by_page_and_by_time(self):
         all = sorted(self.fragments(PaginationConfig={"PageSize": 3}), key=lambda one: int(one["FragmentNumber"]))
         self.assertEqual([round(one["ProducerTimestamp"].timestamp() * 1000) for one in all],
                          [self.start + at * FRAGMENT * 1000 for at in range(SECONDS // FRAGMENT)])
@@ -443,8 +443,8 @@ class Media(Judged):
             "FragmentSelectorType": "PRODUCER_TIMESTAMP",
             "TimestampRange": {"StartTimestamp": self.start / 1000 + 1, "EndTimestamp": self.start / 1000 + 4}})
         self.assertEqual([one["FragmentNumber"] for one in within], [one["FragmentNumber"] for one in all[1:3]])
-        self.refused("InvalidArgumentException", 400, ARCHIVED.list_fragments, StreamName=self.name, MaxResults=1001)
-        self.refused("InvalidArgumentException", 400, ARCHIVED.list_fragments, StreamName=self.name, NextToken="AAAA")
+        self.assert_rejected("InvalidArgumentException", 400, ARCHIVED.list_fragments, StreamName=self.name, MaxResults=1001)
+        self.assert_rejected("InvalidArgumentException", 400, ARCHIVED.list_fragments, StreamName=self.name, NextToken="AAAA")
 
     def frames(self, media):
         made = subprocess.run(["ffmpeg", "-v", "error", "-i", "-", "-map", "0:v", "-f", "framemd5", "-"], input=media,
@@ -452,7 +452,7 @@ class Media(Judged):
         return [line.split(b",")[-1].strip() for line in made.stdout.splitlines() if not line.startswith(b"#")]
 
     def clusters(self, media):
-        """The bytes of each cluster of a live stream: it ends where the next known level-1 element begins."""
+        """Returns the bytes of each cluster in a live stream, up to the next known level 1 element."""
         ends = [b"\x1f\x43\xb6\x75", b"\x12\x54\xc3\x67", b"\x1a\x45\xdf\xa3"]
         found, at = [], media.find(ends[0])
         while at >= 0:
@@ -462,7 +462,7 @@ class Media(Judged):
             at = media.find(ends[0], stop)
         return found
 
-    def test_media_comes_back_byte_for_byte_and_decodes_to_the_same_frames(self):
+    def test_media_is_returned_unchanged_and_decodes_to_the_same_frames(self):
         numbers = [one["FragmentNumber"] for one in self.fragments()]
         listed = ARCHIVED.get_media_for_fragment_list(StreamName=self.name, Fragments=numbers)
         self.assertEqual(listed["ContentType"], "video/webm")
@@ -478,14 +478,14 @@ class Media(Judged):
         self.assertIn(b"AWS_KINESISVIDEO_CONTINUATION_TOKEN", live)
         self.assertNotIn(b"AWS_KINESISVIDEO_CONTINUATION_TOKEN", listed)
 
-    def test_an_unknown_fragment_is_an_error_inside_the_media(self):
+    def test_unknown_fragment_is_an_error_within_the_media(self):
         media = ARCHIVED.get_media_for_fragment_list(StreamName=self.name, Fragments=["12345"])["Payload"].read()
         self.assertIn(b"FRAGMENT_NOT_FOUND", media)
-        self.refused("InvalidArgumentException", 400, ARCHIVED.get_media_for_fragment_list, StreamName=self.name,
+        self.assert_rejected("InvalidArgumentException", 400, ARCHIVED.get_media_for_fragment_list, StreamName=self.name,
                      Fragments=["x"])
 
     def test_get_media_follows_the_live_edge(self):
-        wipe("live")
+        delete_if_exists("live")
         CONTROL.create_stream(StreamName="live", DataRetentionInHours=1)
         got = []
         payload = MEDIA.get_media(StreamName="live", StartSelector={"StartSelectorType": "NOW"})["Payload"]
@@ -494,21 +494,21 @@ class Media(Judged):
         put("live", self.start)
         reader.join(20)
         self.assertEqual(self.clusters(got[0]), self.clusters(self.body))
-        self.refused("InvalidArgumentException", 400, MEDIA.get_media, StreamName="live",
+        self.assert_rejected("InvalidArgumentException", 400, MEDIA.get_media, StreamName="live",
                      StartSelector={"StartSelectorType": "SOMEWHERE"})
-        self.refused("InvalidArgumentException", 400, MEDIA.get_media, StreamName="live",
+        self.assert_rejected("InvalidArgumentException", 400, MEDIA.get_media, StreamName="live",
                      StartSelector={"StartSelectorType": "FRAGMENT_NUMBER"})
-        wipe("live")
+        delete_if_exists("live")
 
-    def test_a_fourth_reader_is_one_too_many(self):
-        wipe("crowd")
+    def test_fourth_get_media_connection_is_rejected(self):
+        delete_if_exists("crowd")
         CONTROL.create_stream(StreamName="crowd", DataRetentionInHours=1)
         read = lambda: MEDIA.get_media(StreamName="crowd", StartSelector={"StartSelectorType": "NOW"})
         readers = [read() for _ in range(3)]
-        self.refused("ConnectionLimitExceededException", 400, read)
+        self.assert_rejected("ConnectionLimitExceededException", 400, read)
         for reader in readers:
             reader["Payload"].close()
-        wipe("crowd")
+        delete_if_exists("crowd")
 
     def images(self, **how):
         asked = dict(StreamName=self.name, ImageSelectorType="PRODUCER_TIMESTAMP", Format="JPEG",
@@ -520,7 +520,7 @@ class Media(Judged):
     def picture(self, image):
         return Image.open(io.BytesIO(base64.b64decode(image["ImageContent"])))
 
-    def test_images_are_those_of_their_times(self):
+    def test_images_show_the_frame_of_their_timestamp(self):
         images = self.images()
         times = [round(image["TimeStamp"].timestamp() * 1000) - self.start for image in images]
         self.assertEqual(times, [at * 1000 for at in range(SECONDS + 1)])
@@ -533,10 +533,10 @@ class Media(Judged):
             picture = self.picture(image)
             self.assertEqual((picture.size, picture.format), ((320, 180), "JPEG"))
             differences = [difference(picture.convert("RGB"), frame) for frame in frames]
-            self.assertEqual(differences.index(min(differences)), at, f"second {at} looks like another: {differences}")
+            self.assertEqual(differences.index(min(differences)), at, f"second {at} shows another frame: {differences}")
             self.assertLess(differences[at], 8, f"second {at}")
 
-    def test_images_have_the_size_and_format_that_was_asked_for(self):
+    def test_images_have_the_requested_size_and_format(self):
         one = dict(EndTimestamp=self.start / 1000 + 0.1)
         self.assertEqual(self.picture(self.images(WidthPixels=100, HeightPixels=200, **one)[0]).size, (100, 200))
         png = self.picture(self.images(Format="PNG", **one)[0])
@@ -545,38 +545,38 @@ class Media(Judged):
                         for quality in ["5", "95"])
         self.assertLess(small, large)
 
-    def test_images_come_in_pages_of_at_most_25(self):
+    def test_get_images_returns_at_most_25_per_page(self):
         page = ARCHIVED.get_images(
             StreamName=self.name, ImageSelectorType="PRODUCER_TIMESTAMP", Format="JPEG", SamplingInterval=200,
             StartTimestamp=self.start / 1000, EndTimestamp=self.start / 1000 + SECONDS, MaxResults=100)
         self.assertEqual(len(page["Images"]), 25)
         self.assertEqual(len(self.images(SamplingInterval=200)), SECONDS * 5 + 1)
-        self.refused("InvalidArgumentException", 400, self.images, NextToken=page["NextToken"])
+        self.assert_rejected("InvalidArgumentException", 400, self.images, NextToken=page["NextToken"])
 
-    def test_wrong_questions_for_images_are_refused(self):
+    def test_invalid_get_images_requests_are_rejected(self):
         for bad in [
             dict(SamplingInterval=199), dict(WidthPixels=100), dict(HeightPixels=100), dict(Format="GIF"),
             dict(WidthPixels=3841, HeightPixels=100), dict(FormatConfig={"JPEGQuality": "0"}),
             dict(EndTimestamp=self.start / 1000 - 1), dict(EndTimestamp=self.start / 1000 + 300.5),
             dict(ImageSelectorType="NOW"), dict(NextToken="AAAA"),
         ]:
-            self.refused("InvalidArgumentException", 400, self.images, **bad)
-        response = self.refused("InvalidArgumentException", 400, self.images, WidthPixels=100)
+            self.assert_rejected("InvalidArgumentException", 400, self.images, **bad)
+        response = self.assert_rejected("InvalidArgumentException", 400, self.images, WidthPixels=100)
         self.assertEqual(response["Error"]["Message"],
                          "Height and width for the images need to be provided or none.")
-        self.refused("ResourceNotFoundException", 404, self.images, StreamName="nobody")
-        wipe("no-retention-images")
+        self.assert_rejected("ResourceNotFoundException", 404, self.images, StreamName="nobody")
+        delete_if_exists("no-retention-images")
         CONTROL.create_stream(StreamName="no-retention-images")
-        self.refused("NoDataRetentionException", 400, self.images, StreamName="no-retention-images")
-        wipe("no-retention-images")
+        self.assert_rejected("NoDataRetentionException", 400, self.images, StreamName="no-retention-images")
+        delete_if_exists("no-retention-images")
 
-    def test_where_there_is_no_media_there_is_no_image(self):
+    def test_get_images_without_media_returns_no_media(self):
         images = self.images(StartTimestamp=self.start / 1000 - 10, EndTimestamp=self.start / 1000 - 5)
         self.assertEqual({image["Error"] for image in images}, {"NO_MEDIA"})
 
 
 def difference(one, other):
-    """The mean difference of two pictures' samples."""
+    """Returns the mean difference of the samples of two pictures."""
     pairs = zip(one.tobytes(), other.tobytes())
     return sum(abs(a - b) for a, b in pairs) / (one.size[0] * one.size[1] * 3)
 
@@ -587,17 +587,17 @@ def element(id, *parts):
 
 
 def tag(pairs):
-    """A Tags element with one Tag, as the producer SDKs write it behind the cluster it belongs to."""
+    """Returns a Tags element with one Tag. The producer SDKs write it after the cluster it belongs to."""
     simple = lambda name, value: element("67c8", element("45a3", name.encode()), element("4487", value.encode()))
     return element("1254c367", element("7373", *(simple(*pair) for pair in pairs)))
 
 
 class Tagged(Judged):
-    """What becomes of fragments with the tags that ask for images and a notification."""
+    """Delivery for fragments whose tags ask for images and a notification."""
 
-    def test_images_and_notifications_of_tagged_fragments_are_delivered(self):
+    def test_images_and_notifications_are_delivered(self):
         name, topic = "tagged_1", f"arn:aws:sns:{REGION}:111122223333:judged"
-        wipe(name)
+        delete_if_exists(name)
         stream = CONTROL.create_stream(StreamName=name, DataRetentionInHours=1)["StreamARN"]
         CONTROL.update_image_generation_configuration(StreamName=name, ImageGenerationConfiguration={
             **ControlPlane.IMAGES, "SamplingInterval": 1000, "WidthPixels": 160, "HeightPixels": 120})
@@ -643,7 +643,7 @@ class Tagged(Judged):
         self.assertEqual(notification, {
             "StreamArn": stream, "FragmentNumber": number, "NotificationType": "PERSISTED",
             "NotificationPayload": {"door": "open"}})
-        wipe(name)
+        delete_if_exists(name)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Producers and consumers that others wrote, against kvs-local.
+"""Third-party producers and consumers against kvs-local.
 
 Run by tests/foreign.rs:  suite.py ENDPOINT ACCESS_KEY SECRET_KEY REGION DATA_DIR
-Media is made by GStreamer's and ffmpeg's Matroska writers, signed and sent by curl, read by boto3, and taken apart by
-kvsparser and, where KVS_CONSUMER_LIBRARY names a checkout of it, by Amazon's consumer library for Python
+The Matroska muxers of GStreamer and ffmpeg write the media, curl signs and sends it, boto3 reads it. It is parsed by
+kvsparser and, if KVS_CONSUMER_LIBRARY is the path of a checkout, by the consumer library for Python
 (https://github.com/aws-samples/amazon-kinesis-video-streams-consumer-library-for-python).
 """
 
@@ -45,7 +45,7 @@ def client(service):
 
 
 def put(stream, body):
-    """Sends a body as curl signs and sends it; gives the acks."""
+    """Signs and sends a body with curl and returns the acks."""
     sent = subprocess.run(
         ["curl", "-sS", "--max-time", "20", "-X", "POST", "-T", "-",
          "--aws-sigv4", f"aws:amz:{REGION}:kinesisvideo", "--user", f"{ACCESS_KEY}:{SECRET_KEY}",
@@ -59,7 +59,7 @@ def frames(document):
     return list(imageio.v3.imread(io.BytesIO(document), plugin="pyav", index=...))
 
 
-class Foreign(unittest.TestCase):
+class ThirdParty(unittest.TestCase):
     maxDiff = None
 
     @classmethod
@@ -78,7 +78,7 @@ class Foreign(unittest.TestCase):
             StreamName=stream, StartSelector={"StartSelectorType": "EARLIEST"})
 
     def check(self, stream, number, tags, document):
-        """A fragment as a consumer sees it, against what was sent."""
+        """Compares a fragment that a consumer received with what was sent."""
         at = self.numbers[stream].index(number)
         self.assertEqual(float(tags["AWS_KINESISVIDEO_PRODUCER_TIMESTAMP"]), START + at * FRAGMENT)
         self.assertGreater(float(tags["AWS_KINESISVIDEO_SERVER_TIMESTAMP"]), START)
@@ -87,38 +87,38 @@ class Foreign(unittest.TestCase):
         seen, count = frames(document), RATE * FRAGMENT
         truth = frames(self.bodies[stream])[at * count:(at + 1) * count]
         self.assertEqual(len(seen), count)
-        self.assertTrue(all((one == other).all() for one, other in zip(seen, truth)), "other pictures than were sent")
+        self.assertTrue(all((one == other).all() for one, other in zip(seen, truth)), "the frames differ from those sent")
 
-    def test_every_fragment_of_foreign_writers_is_persisted(self):
+    def test_every_fragment_is_persisted(self):
         for stream, numbers in self.numbers.items():
             self.assertEqual(len(numbers), SECONDS // FRAGMENT, stream)
 
-    def test_kvsparser_reads_what_was_sent(self):
+    def test_kvsparser_reads_all_fragments(self):
         for stream, numbers in self.numbers.items():
             found = []
             for fragment in kvsparser.Parser(self.media(stream)):
                 tags = fragment.tags
                 found.append(tags["AWS_KINESISVIDEO_FRAGMENT_NUMBER"])
                 self.check(stream, found[-1], tags, fragment.bytes)
-            # It gives a fragment out when the next one begins, so the last one of a body never.
+            # It returns a fragment when the next one starts, so it never returns the last one of a body.
             self.assertEqual(found, numbers[:-1], stream)
 
-    @unittest.skipUnless(LIBRARY, "KVS_CONSUMER_LIBRARY names no checkout of the consumer library for Python")
-    def test_the_consumer_library_for_python_reads_what_was_sent(self):
+    @unittest.skipUnless(LIBRARY, "KVS_CONSUMER_LIBRARY is not the path of a checkout of the consumer library for Python")
+    def test_consumer_library_for_python_reads_all_fragments(self):
         sys.path.insert(0, LIBRARY)
         from amazon_kinesis_video_consumer_library.kinesis_video_fragment_processor import KvsFragementProcessor
         from amazon_kinesis_video_consumer_library.kinesis_video_streams_parser import KvsConsumerLibrary
         processor = KvsFragementProcessor()
         for stream, numbers in self.numbers.items():
-            got, ends, trouble = [], [], []
+            received, ends, errors = [], [], []
             reader = KvsConsumerLibrary(
-                stream, self.media(stream), lambda *fragment: got.append(fragment), ends.append,
-                lambda _, error: trouble.append(error))
+                stream, self.media(stream), lambda *fragment: received.append(fragment), ends.append,
+                lambda _, error: errors.append(error))
             reader.start()
             reader.join(60)
-            self.assertEqual((ends, trouble), ([stream], []))
+            self.assertEqual((ends, errors), ([stream], []))
             found = []
-            for name, raw, dom, _ in got:
+            for name, raw, dom, _ in received:
                 tags = processor.get_fragment_tags(dom)
                 found.append(tags["AWS_KINESISVIDEO_FRAGMENT_NUMBER"])
                 self.assertEqual(name, stream)

@@ -1,4 +1,4 @@
-//! Foreign tools as judges: ffmpeg makes recordings and says what their frames look like.
+//! ffmpeg as judge: it makes recordings and decodes their frames.
 #![allow(dead_code, reason = "each test binary uses its part")]
 #![expect(clippy::unwrap_used, reason = "tests only")]
 
@@ -13,14 +13,14 @@ use kvs_mkv::{Frame, Track, TrackKind, TrackNumber};
 use kvs_types::FragmentNumber;
 use matroska_demuxer::{MatroskaFile, TrackType};
 
-/// A recording in a folder of its own.
+/// A recording in its own temporary folder.
 pub(crate) struct Recording {
     _dir: tempfile::TempDir,
     pub(crate) path: PathBuf,
 }
 
 impl Recording {
-    /// Lets ffmpeg make a recording: `input` is a lavfi source, `options` say how to encode it.
+    /// Makes a recording with ffmpeg from the lavfi source `input` and the encoder options `options`.
     pub(crate) fn make(input: &str, options: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("recording.mkv");
@@ -28,7 +28,7 @@ impl Recording {
         Self { _dir: dir, path }
     }
 
-    /// All frames as ffmpeg shows them, in the order of showing, as planes of 8 bits: `rgb24` or `gray`.
+    /// Returns all frames as decoded by ffmpeg, in display order, with 8 bits per sample: `rgb24` or `gray`.
     pub(crate) fn frames(&self, format: &str, filters: &[&str], size: (usize, usize)) -> Vec<Vec<u8>> {
         let path = self.path.to_str().unwrap();
         let args = [
@@ -41,7 +41,7 @@ impl Recording {
     }
 }
 
-/// Runs ffmpeg, asserts that it went well and gives its standard output.
+/// Runs ffmpeg, asserts success and returns its standard output.
 pub(crate) fn ffmpeg(args: &[&str], input: &[u8]) -> Vec<u8> {
     use std::io::Write;
     let mut command = Command::new("ffmpeg");
@@ -66,11 +66,11 @@ pub(crate) struct Fragments {
     pub(crate) media: Vec<FragmentMedia>,
 }
 
-/// Where the recordings of these tests begin: some time in 2024.
+/// The start of the recordings, in 2024.
 pub(crate) const EPOCH: Duration = Duration::from_millis(1_710_000_000_123);
 
 impl Fragments {
-    /// Cuts at key frames, as a producer does.
+    /// Cuts a recording at its key frames, as a producer does.
     pub(crate) fn cut(path: &Path) -> Self {
         let (track, frames) = demux(path);
         let tracks: Arc<[Track]> = Arc::new([track]);
@@ -84,7 +84,7 @@ impl Fragments {
         Self::of(media)
     }
 
-    /// Fragments that follow each other; the last one ends 40 ms after its last frame.
+    /// Returns contiguous fragments. The last one ends 40 ms after its last frame.
     pub(crate) fn of(media: Vec<FragmentMedia>) -> Self {
         let ends = media.iter().skip(1).map(|next| next.start).chain([media
             .iter()
@@ -103,7 +103,7 @@ impl Fragments {
         Self { spans: spans.collect(), media }
     }
 
-    /// The times of showing of all frames, in order.
+    /// Returns the presentation times of all frames, in display order.
     pub(crate) fn times(&self) -> Vec<Duration> {
         let mut times: Vec<_> = self.media.iter().flat_map(|media| &media.frames).map(|frame| frame.pts).collect();
         times.sort();
@@ -118,7 +118,7 @@ impl MediaSource for Fragments {
     }
 }
 
-/// The video track and its frames in the order of the file, moved to [`EPOCH`].
+/// Returns the video track and its frames in file order, with times relative to [`EPOCH`].
 pub(crate) fn demux(path: &Path) -> (Track, Vec<Frame>) {
     let mut file = MatroskaFile::open(File::open(path).unwrap()).unwrap();
     let entry = file.tracks().iter().find(|track| track.track_type() == TrackType::Video).unwrap();
@@ -137,7 +137,7 @@ pub(crate) fn demux(path: &Path) -> (Track, Vec<Frame>) {
     (track, frames)
 }
 
-/// Structural similarity of two gray pictures over windows of 8x8 in steps of 4, 1 for equal ones
+/// Returns the structural similarity of two gray pictures over windows of 8x8 in steps of 4; 1 for equal pictures
 /// (Wang, Bovik, Sheikh, Simoncelli: Image quality assessment, 2004, equation 13).
 pub(crate) fn ssim(a: &[u8], b: &[u8], width: usize) -> f64 {
     assert_eq!(a.len(), b.len());
@@ -170,13 +170,13 @@ fn window(a: &[u8], b: &[u8], width: usize, left: usize, top: usize) -> f64 {
     (2.0 * ma * mb + c1) * (2.0 * cov + c2) / ((ma * ma + mb * mb + c1) * (va + vb + c2))
 }
 
-/// Red, green, blue to gray.
+/// Converts RGB to gray.
 pub(crate) fn gray(rgb: &[u8]) -> Vec<u8> {
     let weigh = |p: &[u8]| (u32::from(p[0]) * 77 + u32::from(p[1]) * 150 + u32::from(p[2]) * 29) >> 8;
     rgb.chunks_exact(3).map(|pixel| u8::try_from(weigh(pixel)).unwrap()).collect()
 }
 
-/// The largest difference of two samples, and the mean of all.
+/// Returns the largest and the mean difference of the samples.
 pub(crate) fn difference(a: &[u8], b: &[u8]) -> (u8, f64) {
     assert_eq!(a.len(), b.len());
     let differences = a.iter().zip(b).map(|(a, b)| a.abs_diff(*b));

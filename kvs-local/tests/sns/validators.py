@@ -1,8 +1,8 @@
-"""Validators that people run on messages of SNS, on those that arrive on standard input: JSON, one message a line.
+"""Runs published SNS message validators on the messages on standard input: JSON, one message per line.
 
-Prints per validator how many messages it accepted and how many changed ones it refused; ends at the first verdict that is wrong.
-The validators are as they come from PyPI, but for where certificates may come from: they insist on hosts of amazonaws.com, and
-one on an issuer called Amazon.
+Prints for each validator how many messages it accepted and how many changed messages it rejected. Fails at the first wrong
+result. The validators are used as published on PyPI, except for the source of certificates: they accept only hosts of
+amazonaws.com, and one of them only the issuer Amazon.
 """
 
 import json
@@ -21,7 +21,7 @@ def aws_sns_verifier(message):
 
 verifier._DEFAULT_CERTIFICATE_URL_REGEX = ORIGIN
 verifier._validate_certificate = lambda url: verifier._get_certificate(url).public_key()
-# The name of the validator, the versions of signatures that it knows, and itself.
+# Name of the validator, supported signature versions, and the function.
 VALIDATORS = [
     ("aws-sns-message-validator", ["1"], SNSMessageValidator(cert_url_regex=ORIGIN).validate_message),
     ("aws-sns-verifier", ["1", "2"], aws_sns_verifier),
@@ -29,7 +29,7 @@ VALIDATORS = [
 
 
 def changed(message):
-    """Every message that differs from this one in one signed field."""
+    """Yields every message that differs from this one in one signed field."""
     for field in FIELDS:
         if field in message:
             yield field, {**message, field: message[field] + " "}
@@ -37,7 +37,7 @@ def changed(message):
     yield "Type", {**message, "Type": types[message["Type"]]}
 
 
-def refuses(validate, message):
+def rejects(validate, message):
     try:
         validate(message)
     except Exception:
@@ -47,11 +47,11 @@ def refuses(validate, message):
 
 messages = [json.loads(line) for line in sys.stdin]
 for name, versions, validate in VALIDATORS:
-    accepted = refused = 0
+    accepted = rejected = 0
     for message in (message for message in messages if message["SignatureVersion"] in versions):
         validate(message)
         accepted += 1
         for field, forged in changed(message):
-            assert refuses(validate, forged), f"{name} accepts another {field} of {message}"
-            refused += 1
-    print(f"{name}: {accepted} accepted, {refused} changed ones refused")
+            assert rejects(validate, forged), f"{name} accepts a changed {field} of {message}"
+            rejected += 1
+    print(f"{name}: {accepted} accepted, {rejected} changed ones rejected")

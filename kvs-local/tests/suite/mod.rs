@@ -1,5 +1,5 @@
-//! Python suites as judges of a running service.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+//! Runs a Python suite as judge of a running service.
+#![expect(clippy::unwrap_used, reason = "tests only")]
 
 use std::path::Path;
 use std::time::Duration;
@@ -7,38 +7,38 @@ use std::time::Duration;
 use kvs_local::LocalKvs;
 use tokio::process::Command;
 
-/// A suite ends sooner, or hangs.
-const PATIENCE: Duration = Duration::from_secs(240);
+/// Longest run of a suite.
+const TIMEOUT: Duration = Duration::from_secs(240);
 
-/// What a suite needs to judge.
+/// What a suite requires.
 #[derive(Debug)]
 pub(crate) struct Judges {
-    /// Modules of Python, which is found by `KVS_PYTHON`, else by its name.
+    /// Python modules. Python is `KVS_PYTHON`, default `python3`.
     pub(crate) modules: &'static [&'static str],
-    /// Programs, each with an argument by which they show that they are there.
+    /// Programs, each with an argument with which it exits successfully.
     pub(crate) tools: &'static [[&'static str; 2]],
 }
 
 impl Judges {
-    /// The Python to run, or `None` if the suite is skipped.
+    /// Returns the Python to run, or `None` if the suite is skipped.
     fn python(&self, suite: &str) -> Option<String> {
         let python = test_judges::python(suite, self.modules)?;
         self.tools.iter().all(|[tool, argument]| test_judges::succeeds(suite, tool, &[argument])).then_some(python)
     }
 }
 
-/// Runs a suite against a service of its own. Without its judges it is skipped.
-pub(crate) async fn finds_nothing_wrong(suite: &str, judges: &Judges) {
+/// Runs a suite against a new service. Skips it if a requirement is missing.
+pub(crate) async fn assert_suite_passes(suite: &str, judges: &Judges) {
     let Some(python) = judges.python(suite) else { return };
     let local = LocalKvs::builder().start().await.unwrap();
-    let mut judged = Command::new(python)
+    let mut child = Command::new(python)
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join(suite))
         .args([local.endpoint_url(), local.access_key(), local.secret_key(), local.region()])
         .arg(local.data_dir())
         .kill_on_drop(true)
         .spawn()
         .unwrap();
-    let status = tokio::time::timeout(PATIENCE, judged.wait()).await.expect("the suite hangs").unwrap();
-    assert!(status.success(), "the suite found something: {status}");
+    let status = tokio::time::timeout(TIMEOUT, child.wait()).await.expect("the suite ends in time").unwrap();
+    assert!(status.success(), "the suite failed: {status}");
     local.shutdown().await;
 }

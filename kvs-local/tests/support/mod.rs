@@ -1,5 +1,5 @@
-//! What the tests of the running service share: raw HTTP, so that no client library stands between, and small media.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+//! Helpers for tests of the running service: raw HTTP without a client library, and small media.
+#![expect(clippy::unwrap_used, reason = "tests only")]
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part of it")]
 
 use std::net::SocketAddr;
@@ -13,54 +13,54 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// No answer takes longer in these tests.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+/// Longest wait for a response.
+pub const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A service that asks for no signatures.
+/// Starts a service that accepts unsigned requests.
 pub async fn open() -> LocalKvs {
     LocalKvs::builder().anonymous().start().await.unwrap()
 }
 
-/// A builder of such services.
+/// Returns a builder of services that accept unsigned requests.
 pub fn builder() -> Builder {
     LocalKvs::builder().anonymous()
 }
 
-/// An answer, taken apart.
+/// An HTTP response.
 #[derive(Debug)]
-pub struct Answer {
+pub struct Response {
     pub status: u16,
     pub head: String,
     pub body: Bytes,
 }
 
-impl Answer {
+impl Response {
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// The name of the exception.
+    /// Returns the name of the exception, empty if there is none.
     pub fn exception(&self) -> &str {
         let line = self.head.lines().find_map(|line| line.strip_prefix("x-amzn-errortype: "));
         line.and_then(|line| line.split(':').next()).unwrap_or("")
     }
 }
 
-/// Posts JSON and reads the whole answer.
-pub async fn post(to: SocketAddr, path: &str, body: &str) -> Answer {
+/// Posts JSON and reads the whole response.
+pub async fn post(to: SocketAddr, path: &str, body: &str) -> Response {
     let length = body.len();
     let head = format!("POST {path} HTTP/1.1\r\nhost: {to}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n");
     exchange(to, format!("{head}{body}").as_bytes()).await
 }
 
-/// Sends bytes and reads until the service closes.
-pub async fn exchange(to: SocketAddr, request: &[u8]) -> Answer {
+/// Sends bytes and reads until the service closes the connection.
+pub async fn exchange(to: SocketAddr, request: &[u8]) -> Response {
     let mut stream = TcpStream::connect(to).await.unwrap();
     stream.write_all(request).await.unwrap();
     let mut all = Vec::new();
-    timeout(PATIENCE, stream.read_to_end(&mut all)).await.unwrap().unwrap();
+    timeout(TIMEOUT, stream.read_to_end(&mut all)).await.unwrap().unwrap();
     let (head, body) = cut_head(&all);
-    Answer { status: status(&head), body: dechunk(&head, body), head }
+    Response { status: status(&head), body: dechunk(&head, body), head }
 }
 
 pub fn status(head: &str) -> u16 {
@@ -85,16 +85,16 @@ fn dechunk(head: &str, mut body: &[u8]) -> Bytes {
     whole.into()
 }
 
-/// A PutMedia connection under the test's control.
+/// A PutMedia connection.
 #[derive(Debug)]
 pub struct Put {
     stream: TcpStream,
-    /// What came and was not looked at.
+    /// Bytes that were received and not read yet.
     pending: Vec<u8>,
 }
 
 impl Put {
-    /// Sends the head with these additional headers, and reads nothing yet.
+    /// Connects and sends the request head, with the additional headers `more`.
     pub async fn open(to: SocketAddr, stream: &str, more: &str) -> Self {
         let mut tcp = TcpStream::connect(to).await.unwrap();
         tcp.set_nodelay(true).unwrap();
@@ -106,7 +106,7 @@ impl Put {
         Self { stream: tcp, pending: Vec::new() }
     }
 
-    /// Sends a chunk.
+    /// Sends one chunk of the body.
     pub async fn send(&mut self, bytes: &[u8]) {
         self.stream.write_all(format!("{:x}\r\n", bytes.len()).as_bytes()).await.unwrap();
         self.stream.write_all(bytes).await.unwrap();
@@ -118,7 +118,7 @@ impl Put {
         self.stream.write_all(b"0\r\n\r\n").await.unwrap();
     }
 
-    /// Reads up to and with this text.
+    /// Reads up to the end of `text`.
     pub async fn read_until(&mut self, text: &str) -> String {
         let read = async {
             loop {
@@ -128,13 +128,13 @@ impl Put {
                     return String::from_utf8_lossy(&std::mem::replace(&mut self.pending, rest)).into_owned();
                 }
                 let count = self.stream.read_buf(&mut self.pending).await.unwrap();
-                assert!(count > 0, "ended before {text:?}: {:?}", String::from_utf8_lossy(&self.pending));
+                assert!(count > 0, "connection closed before {text:?}: {:?}", String::from_utf8_lossy(&self.pending));
             }
         };
-        timeout(PATIENCE, read).await.unwrap_or_else(|_| panic!("no {text:?}"))
+        timeout(TIMEOUT, read).await.unwrap_or_else(|_| panic!("timed out before {text:?}"))
     }
 
-    /// Reads the head of the answer.
+    /// Reads the head of the response.
     pub async fn head(&mut self) -> String {
         self.read_until("\r\n\r\n").await
     }
@@ -146,7 +146,7 @@ impl Put {
         serde_json::from_str(line).unwrap()
     }
 
-    /// Reads acks until one of this type.
+    /// Reads acks up to one of this type.
     pub async fn ack_of(&mut self, kind: &str) -> Value {
         loop {
             let ack = self.ack().await;
@@ -157,24 +157,24 @@ impl Put {
         }
     }
 
-    /// Reads all there is until the body of the answer ends.
+    /// Reads the rest of the response.
     pub async fn rest(&mut self) -> String {
         self.read_until("\r\n0\r\n\r\n").await
     }
 
-    /// Reads until the connection ends, in whatever way.
+    /// Reads until the connection ends or breaks.
     pub async fn ends(&mut self) {
         let read = async { while self.stream.read_buf(&mut self.pending).await.is_ok_and(|count| count > 0) {} };
-        timeout(PATIENCE, read).await.expect("the connection stays open");
+        timeout(TIMEOUT, read).await.expect("the connection ends");
     }
 
-    /// Breaks the connection.
+    /// Closes the connection within the body.
     pub fn cut(self) {
         drop(self.stream);
     }
 }
 
-/// Writes small fragments: one track, four frames of 25 bytes, one second each.
+/// Writes small fragments: one track, four frames of 25 bytes, 1 s long.
 #[derive(Debug)]
 pub struct Media {
     writer: Writer,
@@ -186,12 +186,12 @@ impl Media {
         Self { writer: Writer::new(SegmentInfo::new([7; 16]), vec![track]).unwrap() }
     }
 
-    /// The bytes before the first fragment.
+    /// Returns the header before the first fragment.
     pub fn header(&mut self) -> Vec<u8> {
         self.writer.start_segment().to_vec()
     }
 
-    /// A fragment at `at` ms since 1970, with tags, without its end mark.
+    /// Returns a fragment with tags that starts at `at` ms since the epoch, without the end-of-fragment tag.
     pub fn fragment(&mut self, at: u64, tags: &[Tag]) -> Vec<u8> {
         let ms = Duration::from_millis;
         let mut all = self.writer.start_cluster(ms(at)).unwrap().to_vec();
@@ -206,13 +206,13 @@ impl Media {
         all
     }
 
-    /// The mark that ends a fragment.
+    /// Returns the end-of-fragment tag.
     pub fn end(&mut self) -> Vec<u8> {
         self.writer.end_of_fragment().to_vec()
     }
 }
 
-/// A service that asks for no signatures, with the stream `door`, and a connection to it whose header is sent.
+/// Starts a service that accepts unsigned requests, creates the stream `door` and opens a PutMedia connection to it.
 pub async fn putting() -> (LocalKvs, Put, Media) {
     let local = open().await;
     create(local.address(), "door").await;
@@ -220,14 +220,14 @@ pub async fn putting() -> (LocalKvs, Put, Media) {
     (local, put, media)
 }
 
-/// A connection to a stream whose header is sent.
+/// Opens a PutMedia connection to a stream and sends the Matroska header.
 pub async fn put_to(local: &LocalKvs, stream: &str) -> (Put, Media) {
     let (mut put, mut media) = (Put::open(local.address(), stream, "").await, Media::new());
     put.send(&media.header()).await;
     (put, media)
 }
 
-/// Puts one fragment at `at` ms since 1970 and waits for the end of the answer; gives the acks.
+/// Puts one fragment that starts at `at` ms since the epoch. Returns the acks.
 pub async fn put_one(local: &LocalKvs, stream: &str, at: u64) -> String {
     let (mut put, mut media) = put_to(local, stream).await;
     put.send(&media.fragment(at, &[])).await;
@@ -235,12 +235,12 @@ pub async fn put_one(local: &LocalKvs, stream: &str, at: u64) -> String {
     put.rest().await
 }
 
-/// A time in 2023, in ms.
+/// A time in 2023, in ms since the epoch.
 pub const SOME_TIME: u64 = 1_690_707_289_209;
 
-/// Makes a stream that keeps a day of media.
+/// Creates a stream with a retention of 24 hours. Returns its ARN.
 pub async fn create(to: SocketAddr, name: &str) -> String {
-    let answer = post(to, "/createStream", &format!(r#"{{"StreamName":"{name}","DataRetentionInHours":24}}"#)).await;
-    assert_eq!(answer.status, 200, "{answer:?}");
-    answer.json()["StreamARN"].as_str().unwrap().to_owned()
+    let response = post(to, "/createStream", &format!(r#"{{"StreamName":"{name}","DataRetentionInHours":24}}"#)).await;
+    assert_eq!(response.status, 200, "{response:?}");
+    response.json()["StreamARN"].as_str().unwrap().to_owned()
 }
