@@ -1,7 +1,7 @@
 //! The service that a command calls, and the credentials it signs with.
 
 use clap::Args;
-use kvs_aws::{Client, ClientConfig, ConfigError, Endpoint, InvalidEndpoint, IotConfig, IotCredentials};
+use kvs_aws::{Client, ClientConfig, ConfigError, Endpoint, InvalidEndpoint, IotConfig, IotCredentials, Proxy, TlsRoots};
 
 use crate::failure::Failure;
 use crate::profile;
@@ -103,6 +103,11 @@ impl Connection {
     async fn from_chain(&self) -> Result<ClientConfig, Failure> {
         let region = self.region().or_else(|| self.is_custom().then(|| LOCAL_REGION.to_owned()));
         let config = profile::load(self.profile.as_deref(), region).await?;
+        let config = config.proxy(Proxy::from_env().map_err(Failure::of_input)?);
+        let config = match variable("AWS_CA_BUNDLE") {
+            Some(path) => config.tls_roots(TlsRoots::PemFile(path.into())),
+            None => config,
+        };
         match &self.endpoint {
             Some(endpoint) => Ok(config.endpoint_url(endpoint)?),
             None => Ok(config),

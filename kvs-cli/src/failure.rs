@@ -81,7 +81,10 @@ impl From<&Error> for Failure {
                 let line = with_causes(error);
                 Self::input(format!("{line}; is the service running there? (--endpoint, AWS_ENDPOINT_URL)"))
             }
-            Error::Credentials(_) => Self::of_input(error),
+            Error::Credentials(_) => {
+                let line = with_causes(error);
+                Self::input(format!("{line}; set credentials, or name a --profile (after aws sso login, if it uses SSO)"))
+            }
             _ => Self::of_run(error),
         }
     }

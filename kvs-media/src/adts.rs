@@ -1,14 +1,14 @@
-//! ADTS files: AAC frames with a header each.
+//! ADTS files: AAC frames, each with its header.
 
 use kvs_mkv::TrackNumber;
 use kvs_mkv::codec::aac::{self, AdtsError, AdtsHeader};
 
-use super::form::Form;
 use super::input::Input;
+use super::payload::PayloadFormat;
 use super::timeline::{Stream, Unit, nanoseconds};
 use super::{MAX_SAMPLES, MediaError};
 
-/// Samples of one AAC frame.
+/// Samples per AAC frame.
 const FRAME_SAMPLES: i64 = 1024;
 /// Bytes of an ADTS header without its checksum, and of an ID3v2 header.
 const HEADER: u64 = 10;
@@ -35,10 +35,10 @@ pub(super) fn read(input: &Input) -> Result<Vec<Stream>, MediaError> {
         at = at.saturating_add(frame_len);
     }
     let track = track.ok_or_else(|| input.no_frames())?;
-    Ok(vec![Form::Plain(track).into_stream(input, TrackNumber::TWO, units)?])
+    Ok(vec![PayloadFormat::Plain(track).into_stream(input, TrackNumber::TWO, units)?])
 }
 
-/// The header at this offset, of a frame that is all there.
+/// Reads the header at this offset; the whole frame must be in the file.
 fn header(input: &Input, at: u64) -> Result<AdtsHeader, MediaError> {
     let left = input.len.saturating_sub(at);
     let header = AdtsHeader::parse(&input.read_up_to(at, HEADER)?).map_err(|error| broken(input, at, error))?;
@@ -60,7 +60,7 @@ fn broken(input: &Input, at: u64, error: AdtsError) -> MediaError {
     }
 }
 
-/// Bytes of an ID3v2 tag in front of the frames.
+/// Bytes of an ID3v2 tag before the frames.
 fn id3_len(data: &[u8]) -> u64 {
     match data {
         [b'I', b'D', b'3', _, _, _, a, b, c, d, ..] => {

@@ -1,20 +1,19 @@
-//! Where fragments begin, as the producer fragments them at key frames.
+//! Predicts where the producer starts fragments, so that a program can tag every Nth.
 
 use std::time::Duration;
 
-/// A fragment begins at the first key frame that is at least this much later than the last one that began a fragment: the
-/// producer's own default.
+/// Least time between two key frames that start fragments: the default of the producer.
 pub const FRAGMENT_MIN: Duration = Duration::from_secs(1);
 
-/// Counts the fragments that key frames begin.
+/// Counts the fragments that key frames start.
 ///
 /// ```
 /// use std::time::Duration;
 /// use kvs_media::__internal::FragmentCounter;
 ///
 /// let mut fragments = FragmentCounter::default();
-/// let begun: Vec<u64> = (0..3000).step_by(40).filter(|&ms| fragments.starts_at(Duration::from_millis(ms))).collect();
-/// assert_eq!((begun, fragments.count()), (vec![0, 1000, 2000], 3));
+/// let starts: Vec<u64> = (0..3000).step_by(40).filter(|&ms| fragments.starts_at(Duration::from_millis(ms))).collect();
+/// assert_eq!((starts, fragments.count()), (vec![0, 1000, 2000], 3));
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FragmentCounter {
@@ -23,7 +22,7 @@ pub struct FragmentCounter {
 }
 
 impl FragmentCounter {
-    /// Whether a key frame of the leading track at `pts` begins a fragment; counts it if so.
+    /// Returns whether a key frame of the leading track at `pts` starts a fragment, and counts it.
     pub fn starts_at(&mut self, pts: Duration) -> bool {
         if self.last.is_some_and(|last| pts < last.saturating_add(FRAGMENT_MIN)) {
             return false;
@@ -33,13 +32,13 @@ impl FragmentCounter {
         true
     }
 
-    /// Fragments begun so far.
+    /// Number of fragments so far.
     #[must_use]
     pub const fn count(&self) -> u32 {
         self.count
     }
 
-    /// Whether the fragment begun last is the first, or one of every `every` from there.
+    /// Whether the last fragment is the first one, or an `every`th after it.
     #[must_use]
     pub const fn is_due(&self, every: u32) -> bool {
         self.count.saturating_sub(1).is_multiple_of(every)

@@ -1,4 +1,4 @@
-//! The file and what kind of file it is.
+//! The file, and what kind of file it is.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -9,17 +9,17 @@ use kvs_mkv::codec::aac::AdtsHeader;
 
 use super::MediaError;
 
-/// A file that is some kind of recording; nothing of it is held.
+/// An open file that is a recording. Its contents are not kept in memory.
 #[derive(Debug)]
 pub(super) struct Input {
     pub(super) path: PathBuf,
-    /// Its bytes when it was opened.
+    /// Its size in bytes when it was opened.
     pub(super) len: u64,
     file: File,
     pub(super) container: Container,
 }
 
-/// What a recording lies in.
+/// The container of a recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Container {
     Mp4,
@@ -39,17 +39,17 @@ impl Input {
         Ok(input)
     }
 
-    /// Reads bytes that must be there.
+    /// Reads bytes that the file must have.
     pub(super) fn read(&self, at: u64, len: u64) -> Result<Bytes, MediaError> {
         let bytes = self.read_up_to(at, len)?;
         if bytes.len() as u64 == len {
             return Ok(bytes);
         }
         let end = at.saturating_add(len);
-        Err(self.truncated(format!("{len} bytes should lie before byte {end} but {} are left", bytes.len())))
+        Err(self.truncated(format!("{len} bytes are expected before byte {end} but {} are left", bytes.len())))
     }
 
-    /// Reads as many of these bytes as there are. The caller keeps `len` within a limit: so much memory is taken at once.
+    /// Reads as many of these bytes as the file has. The caller limits `len`: that much memory is allocated at once.
     pub(super) fn read_up_to(&self, at: u64, len: u64) -> Result<Bytes, MediaError> {
         let len = len.min(self.len.saturating_sub(at));
         let mut bytes = vec![0; usize::try_from(len).unwrap_or(0)];
@@ -77,23 +77,23 @@ impl Input {
     }
 }
 
-/// What is enough to tell what a file is.
+/// Bytes from which the kind of a file is detected.
 const HEAD: u64 = 4096;
 
 fn open_file(path: &Path) -> io::Result<(File, u64)> {
     // Opening a pipe would wait for its writer.
     if !path.metadata()?.is_file() {
-        return Err(io::Error::other("it is no regular file"));
+        return Err(io::Error::other("it is not a regular file"));
     }
     let file = File::open(path)?;
     let len = file.metadata()?.len();
     Ok((file, len))
 }
 
-/// Reads until the room is full or the file ends, in as few calls as there can be; says how many bytes.
-fn fill(mut file: &File, room: &mut [u8]) -> io::Result<usize> {
+/// Reads until the buffer is full or the file ends, and returns the number of bytes.
+fn fill(mut file: &File, buffer: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
-    while let Some(rest) = room.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
         match file.read(rest) {
             Ok(0) => break,
             Ok(read) => filled += read,
@@ -111,7 +111,7 @@ fn unreadable(path: &Path, source: io::Error) -> MediaError {
     }
 }
 
-/// What the bytes are; otherwise what they look like.
+/// Detects the container, or returns what the bytes look like instead.
 fn sniff(path: &Path, data: &[u8]) -> Result<Container, &'static str> {
     if data.is_empty() {
         return Err("an empty file");
@@ -122,7 +122,7 @@ fn sniff(path: &Path, data: &[u8]) -> Result<Container, &'static str> {
     if data.get(4..8).is_some_and(|kind| MP4_BOXES.iter().any(|known| known.as_slice() == kind)) {
         return Ok(Container::Mp4);
     }
-    if begins_with_start_code(data) {
+    if starts_with_start_code(data) {
         return Ok(annex_b_codec(path, data));
     }
     if AdtsHeader::parse(data).is_ok() || data.starts_with(b"ID3") && named(path, &["aac"]) {
@@ -131,22 +131,22 @@ fn sniff(path: &Path, data: &[u8]) -> Result<Container, &'static str> {
     Err(looks_like(data))
 }
 
-/// What an MP4 or QuickTime file may begin with.
+/// The boxes that an MP4 or QuickTime file may start with.
 const MP4_BOXES: [&[u8; 4]; 10] =
     [b"ftyp", b"styp", b"moov", b"mdat", b"moof", b"free", b"skip", b"wide", b"sidx", b"pnot"];
 
-fn begins_with_start_code(data: &[u8]) -> bool {
+fn starts_with_start_code(data: &[u8]) -> bool {
     let zeros = data.iter().take(16).take_while(|&&byte| byte == 0).count();
     zeros >= 2 && data.get(zeros) == Some(&1)
 }
 
-/// H.265 by the name of the file, or by a first NAL unit that only H.265 begins a stream with.
+/// H.265 if the file name says so, or if no H.264 stream starts with such a NAL unit.
 fn annex_b_codec(path: &Path, data: &[u8]) -> Container {
     if named(path, &["h265", "265", "hevc"]) {
         return Container::H265;
     }
     let first = data.iter().position(|&byte| byte == 1).and_then(|code| data.get(code..)).unwrap_or_default();
-    // Parameter sets 32 to 34 and the delimiter 35 of H.265, in layer 0 at the lowest temporal level.
+    // H.265 parameter sets (types 32 to 34) and access unit delimiter (35), in layer 0 at the lowest temporal level.
     match first {
         [1, 0x40 | 0x42 | 0x44 | 0x46, 1, ..] if !named(path, &["h264", "264", "avc"]) => Container::H265,
         _ => Container::H264,

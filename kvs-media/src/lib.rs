@@ -1,19 +1,18 @@
-//! Recordings as the example programs read them: MP4, Matroska, bare H.264 and H.265, ADTS AAC.
-//!
-//! Frames come in decoding order, tracks interleaved, ready for a Matroska block: video is track 1, audio the track behind
-//! it. A [`Playback`] reads them one by one from the file, a [`Recording`] holds them all.
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod adts;
 mod annex_b;
 mod error;
-mod form;
 mod fragment_counter;
 mod input;
 mod matroska;
 mod mp4;
 mod nal_track;
+mod payload;
 mod playback;
 #[cfg(feature = "timelapse")]
+#[cfg_attr(docsrs, doc(cfg(feature = "timelapse")))]
 pub mod timelapse;
 mod timeline;
 
@@ -26,19 +25,19 @@ pub use error::MediaError;
 pub use playback::Playback;
 use timeline::Timed;
 
-/// For the programs of this family only; no promise of compatibility.
+/// For the programs of this family only: may change in any release.
 #[doc(hidden)]
 pub mod __internal {
     pub use crate::fragment_counter::{FRAGMENT_MIN, FragmentCounter};
 }
 
-/// A recording: its tracks and all its frames.
+/// A recording in memory: its tracks and all its frames.
 ///
-/// Times count from the start of the recording. Where an audio track begins before zero (the priming of AAC), all tracks
-/// are moved together so that nothing is lost and sound and picture stay together, as `ffmpeg -c copy` does; see
-/// [`Recording::starting_with_video`] for the other choice.
+/// Times count from the start of the recording. If an audio track starts before zero (AAC priming), all tracks are moved by
+/// the same amount, so that no frame is lost and audio and video stay synchronous, as with `ffmpeg -c copy`. See
+/// [`Recording::starting_with_video`] for the alternative.
 ///
-/// Memory: the file's size, and about 150 bytes a frame. Files above [`MAX_FILE_BYTES`] are refused; a [`Playback`] takes them.
+/// Memory: the size of the file, and about 150 bytes per frame. Files above [`MAX_FILE_BYTES`] are refused; use [`Playback`].
 ///
 /// ```no_run
 /// use kvs_media::Recording;
@@ -55,35 +54,35 @@ pub struct Recording {
     samples: Vec<Sample>,
 }
 
-/// Largest file that a [`Recording`] takes: it is held in memory.
+/// Largest file that [`Recording`] reads into memory: 2 GiB.
 pub const MAX_FILE_BYTES: u64 = 2 << 30;
-/// Most frames that are taken; ten million are four days at 30 a second.
+/// Most frames per track. Ten million are four days at 30 frames per second.
 pub const MAX_SAMPLES: usize = 10_000_000;
 
-/// Largest frame that is taken: the service takes no larger fragment.
+/// Largest frame in bytes: the service accepts no larger fragment.
 pub const MAX_FRAME_BYTES: u64 = kvs_types::limits::FRAGMENT_BYTES;
 
 /// One frame of a recording.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sample {
-    /// Its track in [`Recording::tracks`].
+    /// Number of its track.
     pub track: TrackNumber,
-    /// When it is shown or heard, from the start of the recording.
+    /// Presentation time from the start of the recording.
     pub pts: Duration,
-    /// When it is to be decoded: never falls from one sample of a track to the next, never above `pts`; what would lie before
-    /// the start is zero.
+    /// Decoding time: never decreases within a track and is never later than `pts`. A negative one is zero.
     pub dts: Duration,
     /// Whether decoding can start here.
     pub keyframe: bool,
-    /// The coded bytes as a Matroska block holds them: H.264 and H.265 with lengths of four bytes, AAC without ADTS header.
+    /// The payload of a Matroska block: H.264 and H.265 with four-byte lengths, AAC without ADTS header.
     pub data: Chunks,
 }
 
 impl Recording {
-    /// Reads a recording; what it is, is told from its bytes.
+    /// Reads a recording. Its container is detected from its bytes; the file name only decides between H.264 and H.265.
     ///
     /// # Errors
-    /// [`MediaError`]: each is one sentence that says what is wrong and what to do.
+    ///
+    /// [`MediaError`] if the file cannot be read, is not a recording, is damaged or has an unsupported codec.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, MediaError> {
         let mut playback = Playback::open(path.as_ref())?;
         let size = playback.file_bytes();
@@ -95,42 +94,42 @@ impl Recording {
         Ok(Self { tracks, samples })
     }
 
-    /// The tracks: video first.
+    /// Returns the tracks, video first.
     #[must_use]
     pub fn tracks(&self) -> &[Track] {
         &self.tracks
     }
 
-    /// The video track, if there is one.
+    /// Returns the video track, if there is one.
     #[must_use]
     pub fn video(&self) -> Option<&Track> {
         self.tracks.iter().find(|track| track.kind == TrackKind::Video)
     }
 
-    /// The audio track, if there is one.
+    /// Returns the audio track, if there is one.
     #[must_use]
     pub fn audio(&self) -> Option<&Track> {
         self.tracks.iter().find(|track| track.kind == TrackKind::Audio)
     }
 
-    /// All frames in decoding order, tracks interleaved by decoding time.
+    /// Returns all frames in decoding order, tracks interleaved by decoding time.
     #[must_use]
     pub fn samples(&self) -> &[Sample] {
         &self.samples
     }
 
-    /// The frames as the writer and the producer take them.
+    /// Converts the samples to frames as the writer and the producer accept them.
     pub fn into_frames(self) -> impl Iterator<Item = Frame> {
         self.samples.into_iter().map(Frame::from)
     }
 
-    /// From zero to the last frame's time; the last frame's own duration is not known.
+    /// Returns the presentation time of the last frame, whose own duration is unknown.
     #[must_use]
     pub fn duration(&self) -> Duration {
         self.samples.iter().map(|sample| sample.pts).max().unwrap_or_default()
     }
 
-    /// Moves all tracks so that the first picture is shown at zero, and drops audio that would be heard before it.
+    /// Moves all tracks so that the first video frame is shown at zero, and drops audio before it.
     #[must_use]
     pub fn starting_with_video(mut self) -> Self {
         if let Some(video) = self.video().map(|track| track.number) {

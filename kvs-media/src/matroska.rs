@@ -1,12 +1,12 @@
-//! Matroska and WebM files, live ones too.
+//! Matroska and WebM files, also live ones.
 
 use bytes::Bytes;
 use kvs_mkv::codec::aac::{self, AudioSpecificConfig};
 use kvs_mkv::{CodecId, Event, Frame, Limits, ParseError, Parser, Position, Problem, Track, TrackKind, TrackNumber};
 
-use super::form::Form;
 use super::input::Input;
 use super::nal_track::{NalCodec, NalTrack};
+use super::payload::PayloadFormat;
 use super::timeline::{Stream, Unit, fill_decoding_times};
 use super::{MAX_SAMPLES, MediaError};
 
@@ -15,7 +15,7 @@ pub(super) fn read(input: &Input) -> Result<Vec<Stream>, MediaError> {
     let mut parser = Parser::new(Limits::default());
     let mut at = 0;
     while at < input.len {
-        let piece = input.read_up_to(at, PIECE)?;
+        let piece = input.read_up_to(at, WINDOW)?;
         if piece.is_empty() {
             break;
         }
@@ -34,8 +34,8 @@ pub(super) fn read(input: &Input) -> Result<Vec<Stream>, MediaError> {
         .collect()
 }
 
-/// Bytes looked through at a time.
-const PIECE: u64 = 256 << 10;
+/// Bytes parsed at a time.
+const WINDOW: u64 = 256 << 10;
 
 fn broken(input: &Input, error: ParseError) -> MediaError {
     if error.problem == Problem::Truncated { input.truncated(error) } else { input.damaged(error) }
@@ -43,17 +43,17 @@ fn broken(input: &Input, error: ParseError) -> MediaError {
 
 struct Reader<'a> {
     input: &'a Input,
-    /// As first announced; a live recording announces them again and again.
+    /// The first track list; a live recording repeats it.
     tracks: Vec<Track>,
     chosen: Vec<Chosen>,
-    /// Nanoseconds at which the first cluster begins: live recordings count from the Unix epoch.
+    /// Timecode of the first cluster in nanoseconds: live recordings count from 1970.
     start: Option<i64>,
 }
 
-/// A track that is taken.
+/// A track that is returned.
 struct Chosen {
     number: TrackNumber,
-    form: Form,
+    format: PayloadFormat,
     units: Vec<Unit>,
 }
 
@@ -63,7 +63,7 @@ impl Reader<'_> {
         match event {
             Event::Tracks(tracks) if self.tracks.is_empty() => self.choose(tracks),
             Event::Tracks(tracks) if tracks != self.tracks => {
-                Err(self.input.damaged("its tracks change in the middle, which is not supported"))
+                Err(self.input.damaged("its tracks change on the way, which is not supported"))
             }
             Event::Cluster { at } => {
                 self.start.get_or_insert(i64::try_from(at.as_nanos()).unwrap_or(i64::MAX));
@@ -77,8 +77,8 @@ impl Reader<'_> {
     fn choose(&mut self, tracks: Vec<Track>) -> Result<(), MediaError> {
         for kind in [TrackKind::Video, TrackKind::Audio] {
             if let Some(track) = tracks.iter().find(|track| track.kind == kind) {
-                let form = form(self.input, track)?;
-                self.chosen.push(Chosen { number: track.number, form, units: Vec::new() });
+                let format = format(self.input, track)?;
+                self.chosen.push(Chosen { number: track.number, format, units: Vec::new() });
             }
         }
         self.tracks = tracks;
@@ -91,8 +91,8 @@ impl Reader<'_> {
             return Err(self.input.damaged(format!("it has more than {MAX_SAMPLES} frames")));
         }
         let len = frame.data.len() as u64;
-        if chosen.form.is_unsettled() {
-            chosen.form.payload(frame.data.into_bytes()).map_err(|error| {
+        if chosen.format.is_unsettled() {
+            chosen.format.payload(frame.data.into_bytes()).map_err(|error| {
                 self.input.damaged(format!("the frame of track {} at {:?}: {error}", frame.track, frame.pts))
             })?;
         }
@@ -105,30 +105,30 @@ impl Reader<'_> {
 impl Chosen {
     fn into_stream(mut self, input: &Input) -> Result<Stream, MediaError> {
         fill_decoding_times(&mut self.units);
-        self.form.into_stream(input, self.number, self.units)
+        self.format.into_stream(input, self.number, self.units)
     }
 }
 
-fn form(input: &Input, track: &Track) -> Result<Form, MediaError> {
+fn format(input: &Input, track: &Track) -> Result<PayloadFormat, MediaError> {
     if track.encoded {
         return Err(input.damaged(format!("the frames of track {} are compressed or encrypted", track.number)));
     }
     let size = track.video.map_or((0, 0), |video| (video.width, video.height));
-    let nal = |codec| Form::Nal(Box::new(NalTrack::new(codec, track.codec_private.clone(), size)));
-    let plain = || Form::Plain(renewed(track, track.codec.clone()));
+    let nal = |codec| PayloadFormat::Nal(Box::new(NalTrack::new(codec, track.codec_private.clone(), size)));
+    let plain = || PayloadFormat::Plain(copy_of(track, track.codec.clone()));
     match track.codec.as_str() {
         "V_MPEG4/ISO/AVC" => Ok(nal(NalCodec::H264)),
         "V_MPEGH/ISO/HEVC" => Ok(nal(NalCodec::H265)),
         "V_MJPEG" | "A_PCM/INT/LIT" | "A_PCM/INT/BIG" => Ok(plain()),
         "V_MS/VFW/FOURCC" if track.codec_private.get(16..20) == Some(b"MJPG") => Ok(plain()),
         "A_MS/ACM" if matches!(track.codec_private.get(..2), Some([1 | 6 | 7, 0])) => Ok(plain()),
-        id if id == "A_AAC" || id.starts_with("A_AAC/") => aac_form(input, track),
+        id if id == "A_AAC" || id.starts_with("A_AAC/") => aac_format(input, track),
         id => Err(input.codec(if track.kind == TrackKind::Video { "video" } else { "audio" }, id)),
     }
 }
 
-/// AAC: old files say the profile in the codec id and have no AudioSpecificConfig.
-fn aac_form(input: &Input, track: &Track) -> Result<Form, MediaError> {
+/// AAC. Old files name the profile in the codec id and have no AudioSpecificConfig.
+fn aac_format(input: &Input, track: &Track) -> Result<PayloadFormat, MediaError> {
     let audio = track.audio.as_ref();
     let config = if track.codec_private.is_empty() {
         let frequency = audio.map_or(8000.0, |audio| audio.sampling_frequency);
@@ -139,11 +139,11 @@ fn aac_form(input: &Input, track: &Track) -> Result<Form, MediaError> {
         AudioSpecificConfig::parse(&track.codec_private)
     };
     let config = config.map_err(|error| input.damaged(error))?;
-    Ok(Form::Plain(aac::track(track.number, &config)))
+    Ok(PayloadFormat::Plain(aac::track(track.number, &config)))
 }
 
-/// The track with the fields that a recording keeps.
-fn renewed(track: &Track, codec: CodecId) -> Track {
+/// Copies the fields of a track that a recording keeps.
+fn copy_of(track: &Track, codec: CodecId) -> Track {
     let mut new = Track::new(track.number, track.kind, codec).with_codec_private(Bytes::clone(&track.codec_private));
     (new.video, new.audio) = (track.video, track.audio);
     new

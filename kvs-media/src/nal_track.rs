@@ -1,4 +1,4 @@
-//! An H.264 or H.265 track in the making: its codec private data checked, its payloads with lengths of four bytes.
+//! Builds an H.264 or H.265 track from a container: codec private data, and payloads with four-byte lengths.
 
 use std::error::Error;
 
@@ -7,21 +7,21 @@ use kvs_mkv::codec::nal::{self, Framing, LengthSize, NalError};
 use kvs_mkv::codec::{h264, h265};
 use kvs_mkv::{Chunks, CodecId, Track, TrackKind, TrackNumber};
 
-/// Which of the two.
+/// The codec of a track.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NalCodec {
     H264,
     H265,
 }
 
-/// Takes the payloads of one track and keeps what its codec private data will be.
+/// Converts the payloads of one track and collects its codec private data.
 #[derive(Debug)]
 pub(super) struct NalTrack {
     sets: Sets,
-    /// The avcC or hvcC of the container, if it can stay as it is.
+    /// The avcC or hvcC of the container, if it can be used as it is.
     config: Option<Bytes>,
     length_size: LengthSize,
-    /// Width and height as the container says.
+    /// Width and height according to the container.
     size: (u64, u64),
 }
 
@@ -33,9 +33,9 @@ enum Sets {
 }
 
 impl NalTrack {
-    /// A track whose container gave this avcC or hvcC (empty if none) and this size.
+    /// A track whose container has this avcC or hvcC (or an empty one) and this size.
     ///
-    /// A config that cannot be read counts as none: the parameter sets may still come in the payloads.
+    /// A configuration that cannot be read counts as missing: the parameter sets may be in the payloads.
     pub(super) fn new(codec: NalCodec, config: Bytes, size: (u64, u64)) -> Self {
         let (sets, length_size) = match codec {
             NalCodec::H264 => {
@@ -51,9 +51,9 @@ impl NalTrack {
         Self { sets, config: fit.then_some(config), length_size, size }
     }
 
-    /// A payload with lengths of four bytes; parameter sets in it are noted as long as some are missing.
+    /// Returns a payload with four-byte lengths; collects parameter sets from it while some are missing.
     pub(super) fn payload(&mut self, sample: &Bytes) -> Result<Chunks, NalError> {
-        // Some writers put start codes where lengths belong.
+        // Some writers put start codes in place of lengths.
         let framing = match Framing::detect(sample) {
             Some(Framing::AnnexB) => Framing::AnnexB,
             _ => Framing::LengthPrefixed(self.length_size),
@@ -67,14 +67,14 @@ impl NalTrack {
         }
     }
 
-    /// Whether all is known that the track needs.
+    /// Whether the parameter sets are complete.
     pub(super) fn is_complete(&self) -> bool {
         self.sets.is_complete()
     }
 
-    /// The track, once its payloads have been seen.
+    /// Returns the track, once its payloads have been seen.
     pub(super) fn track(&self, number: TrackNumber) -> Result<Track, Box<dyn Error>> {
-        // What the container has is kept as it is wherever it is fit for the payloads, even with an SPS we cannot read.
+        // The container's configuration is kept if it fits the payloads, even with an SPS that cannot be parsed here.
         match (self.sets.track(number), self.config.clone()) {
             (Ok(track), None) => Ok(track),
             (Ok(track), Some(config)) => Ok(track.with_codec_private(config)),

@@ -6,19 +6,18 @@ use std::time::Duration;
 use bytes::Bytes;
 use kvs_mkv::{Track, TrackKind, TrackNumber};
 
-use super::form::Form;
 use super::input::{Container, Input};
+use super::payload::PayloadFormat;
 use super::timeline::{self, Timed};
 use super::{MediaError, Sample, adts, annex_b, matroska, mp4};
 
-/// A recording whose frames are read from the file one by one, each when it is asked for.
+/// Reads a recording frame by frame from the file.
 ///
-/// Tracks, times and order are those of a [`Recording`](super::Recording). Opening reads the index of an MP4, and walks other
-/// files from end to end, a piece at a time.
+/// Tracks, times and order are those of a [`Recording`](super::Recording). Opening reads the index of an MP4 file, and
+/// parses other files from start to end in pieces.
 ///
-/// Memory: about 70 bytes a frame, at most [`MAX_SAMPLES`](super::MAX_SAMPLES) of them; while it is opened the index of an MP4
-/// besides, or 256 KiB of another file. Frames that lie one behind the other are read together, up to 64 KiB of them, and share
-/// that memory.
+/// Memory: about 70 bytes per frame, for at most [`MAX_SAMPLES`](super::MAX_SAMPLES) frames; while it opens, also the index of
+/// an MP4 file, or 256 KiB of another. Consecutive frames are read together, up to 64 KiB, and share that memory.
 ///
 /// ```no_run
 /// use kvs_media::Playback;
@@ -32,32 +31,32 @@ use super::{MediaError, Sample, adts, annex_b, matroska, mp4};
 #[derive(Debug)]
 pub struct Playback {
     input: Input,
-    reels: Vec<Reel>,
+    playback_tracks: Vec<PlaybackTrack>,
     index: Vec<Entry>,
     next: usize,
     ahead: Ahead,
 }
 
-/// What was read last: some frames that lie one behind the other.
+/// The bytes read last: some consecutive frames.
 #[derive(Debug, Default)]
 struct Ahead {
     at: u64,
     bytes: Bytes,
 }
 
-/// So many bytes are read at a time where short frames lie one behind the other.
+/// Bytes to read at a time where short frames are consecutive.
 const AHEAD: u64 = 64 << 10;
-/// What may lie between two frames that are read together: the head of a Matroska block.
+/// Most bytes between two frames that are read together: the header of a Matroska block.
 const GAP: u64 = 64;
 
-/// A track, and what makes the payloads of it.
+/// A track and its payload format.
 #[derive(Debug)]
-pub(super) struct Reel {
+pub(super) struct PlaybackTrack {
     pub(super) track: Track,
-    pub(super) form: Form,
+    pub(super) format: PayloadFormat,
 }
 
-/// One frame: when it is due and where in the file it lies.
+/// One frame: its times, and its offset and length in the file.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Entry {
     pub(super) track: TrackNumber,
@@ -69,10 +68,11 @@ pub(super) struct Entry {
 }
 
 impl Playback {
-    /// Opens a recording; what it is, is told from its bytes.
+    /// Opens a recording. Its container is detected from its bytes; the file name only decides between H.264 and H.265.
     ///
     /// # Errors
-    /// [`MediaError`]: each is one sentence that says what is wrong and what to do.
+    ///
+    /// [`MediaError`] if the file cannot be read, is not a recording, is damaged or has an unsupported codec.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, MediaError> {
         let input = Input::open(path.as_ref())?;
         let streams = match input.container {
@@ -82,48 +82,55 @@ impl Playback {
             Container::H265 => annex_b::read_h265(&input),
             Container::Adts => adts::read(&input),
         }?;
-        let (reels, index) = timeline::interleave(&input, streams)?;
-        Ok(Self { input, reels, index, next: 0, ahead: Ahead::default() })
+        let (playback_tracks, index) = timeline::interleave(&input, streams)?;
+        Ok(Self { input, playback_tracks, index, next: 0, ahead: Ahead::default() })
     }
 
-    /// The tracks: video first.
+    /// Returns the tracks, video first.
     #[must_use]
     pub fn tracks(&self) -> Vec<Track> {
-        self.reels.iter().map(|reel| reel.track.clone()).collect()
+        self.playback_tracks.iter().map(|playback_track| playback_track.track.clone()).collect()
     }
 
-    /// From zero to the last frame's time; the last frame's own duration is not known.
+    /// Returns the presentation time of the last frame, whose own duration is unknown.
     #[must_use]
     pub fn duration(&self) -> Duration {
         self.index.iter().map(|entry| entry.pts).max().unwrap_or_default()
     }
 
-    /// Moves all tracks so that the first picture is shown at zero, and leaves out audio that would be heard before it.
+    /// Moves all tracks so that the first video frame is shown at zero, and drops audio before it.
     #[must_use]
     pub fn starting_with_video(mut self) -> Self {
-        if let Some(video) = self.reels.iter().find(|reel| reel.track.kind == TrackKind::Video) {
+        if let Some(video) =
+            self.playback_tracks.iter().find(|playback_track| playback_track.track.kind == TrackKind::Video)
+        {
             timeline::start_with(&mut self.index, video.track.number);
         }
         self
     }
 
-    /// Reads the next frame in decoding order, tracks interleaved by decoding time; `None` behind the last.
+    /// Reads the next frame in decoding order, tracks interleaved by decoding time. Returns `None` after the last.
     ///
     /// # Errors
-    /// A frame that cannot be read any more, or that is not what its track says.
+    ///
+    /// [`MediaError`] if the frame cannot be read or is not of its track's codec.
     pub fn next_sample(&mut self) -> Result<Option<Sample>, MediaError> {
         let Some(&entry) = self.index.get(self.next) else { return Ok(None) };
         let bytes = self.bytes_of(entry)?;
-        let Some(reel) = self.reels.iter_mut().find(|reel| reel.track.number == entry.track) else { return Ok(None) };
-        let data = reel.form.payload(bytes).map_err(|error| {
-            let (track, Entry { pts, at, .. }) = (&reel.track, entry);
+        let Some(playback_track) =
+            self.playback_tracks.iter_mut().find(|playback_track| playback_track.track.number == entry.track)
+        else {
+            return Ok(None);
+        };
+        let data = playback_track.format.payload(bytes).map_err(|error| {
+            let (track, Entry { pts, at, .. }) = (&playback_track.track, entry);
             self.input.damaged(format!("the frame of track {} at {pts:?}, offset {at}: {error}", track.number))
         })?;
         self.next += 1;
         Ok(Some(Sample { track: entry.track, pts: entry.pts, dts: entry.dts, keyframe: entry.keyframe, data }))
     }
 
-    /// The bytes of the next frame, out of the file only where they were not read with those before it.
+    /// Returns the bytes of the next frame; reads the file only if they were not read with earlier frames.
     fn bytes_of(&mut self, entry: Entry) -> Result<Bytes, MediaError> {
         if let Some(bytes) = self.ahead.bytes_of(entry) {
             return Ok(bytes);
@@ -136,7 +143,7 @@ impl Playback {
         }
     }
 
-    /// How many bytes from the start of the next frame on are frames that come next.
+    /// Returns how many bytes from the start of the next frame on are consecutive frames.
     fn together(&self, first: Entry) -> u64 {
         let mut len = first.len;
         for entry in self.index.get(self.next..).unwrap_or_default().iter().skip(1) {
@@ -150,7 +157,7 @@ impl Playback {
         len
     }
 
-    /// Size of the file.
+    /// Size of the file in bytes.
     pub(super) const fn file_bytes(&self) -> u64 {
         self.input.len
     }

@@ -1,22 +1,22 @@
-//! From streams with times of their own to one list of samples.
+//! Merges tracks with their own times into one list of frames.
 
 use std::time::Duration;
 
 use kvs_mkv::{Track, TrackKind, TrackNumber};
 
-use super::form::Form;
 use super::input::Input;
-use super::playback::{Entry, Reel};
+use super::payload::PayloadFormat;
+use super::playback::{Entry, PlaybackTrack};
 use super::{MAX_FRAME_BYTES, MediaError};
 
 /// One track with its frames in decoding order.
 pub(super) struct Stream {
     pub(super) track: Track,
-    pub(super) form: Form,
+    pub(super) format: PayloadFormat,
     pub(super) units: Vec<Unit>,
 }
 
-/// One frame; times in nanoseconds, which may lie before zero, and where in the file it lies.
+/// One frame: its times in nanoseconds, which may be negative, and its offset and length in the file.
 pub(super) struct Unit {
     pub(super) pts: i64,
     pub(super) dts: i64,
@@ -25,17 +25,20 @@ pub(super) struct Unit {
     pub(super) len: u64,
 }
 
-/// Numbers the tracks, moves times before zero out of the way and merges the streams by decoding time.
-pub(super) fn interleave(input: &Input, mut streams: Vec<Stream>) -> Result<(Vec<Reel>, Vec<Entry>), MediaError> {
+/// Numbers the tracks, moves all times so that none is negative, and merges the frames by decoding time.
+pub(super) fn interleave(
+    input: &Input,
+    mut streams: Vec<Stream>,
+) -> Result<(Vec<PlaybackTrack>, Vec<Entry>), MediaError> {
     streams.retain(|stream| !stream.units.is_empty());
     streams.sort_by_key(|stream| stream.track.kind != TrackKind::Video);
     let first = streams.iter().flat_map(|stream| &stream.units).map(|unit| unit.pts).min();
     let shift = first.ok_or_else(|| input.no_frames())?.min(0).saturating_neg();
-    let mut reels = Vec::new();
+    let mut playback_tracks = Vec::new();
     let mut keyed = Vec::new();
     for (mut stream, number) in streams.into_iter().zip([TrackNumber::ONE, TrackNumber::TWO]) {
         (stream.track.number, stream.track.uid) = (number, number.get());
-        reels.push(Reel { track: stream.track, form: stream.form });
+        playback_tracks.push(PlaybackTrack { track: stream.track, format: stream.format });
         let mut latest = i64::MIN;
         for unit in stream.units {
             latest = latest.max(unit.dts.min(unit.pts));
@@ -48,7 +51,7 @@ pub(super) fn interleave(input: &Input, mut streams: Vec<Stream>) -> Result<(Vec
         }
     }
     keyed.sort_by_key(|(dts, entry)| (*dts, entry.track));
-    Ok((reels, keyed.into_iter().map(|(_, entry)| entry).collect()))
+    Ok((playback_tracks, keyed.into_iter().map(|(_, entry)| entry).collect()))
 }
 
 fn entry(track: TrackNumber, unit: &Unit, dts: i64, shift: i64) -> Entry {
@@ -61,8 +64,7 @@ fn duration(nanoseconds: i64, shift: i64) -> Duration {
     Duration::from_nanos(u64::try_from(nanoseconds.saturating_add(shift)).unwrap_or(0))
 }
 
-/// Decoding times for units that have none, from the order they come in: the earliest times that rise and that no unit is
-/// shown before.
+/// Sets decoding times from the order of the units: increasing, and never later than the presentation time.
 pub(super) fn fill_decoding_times(units: &mut [Unit]) {
     let mut shown: Vec<i64> = units.iter().map(|unit| unit.pts).collect();
     shown.sort_unstable();
@@ -72,14 +74,14 @@ pub(super) fn fill_decoding_times(units: &mut [Unit]) {
     }
 }
 
-/// What has a place in time.
+/// A frame with a presentation and a decoding time.
 pub(super) trait Timed {
     fn track(&self) -> TrackNumber;
-    /// When it is shown, and when it is decoded.
+    /// Presentation time and decoding time.
     fn times(&mut self) -> (&mut Duration, &mut Duration);
 }
 
-/// Moves all so that the first of one track is shown at zero, and drops what would be shown before it.
+/// Moves all frames so that the first of one track is shown at zero, and drops those that would be shown earlier.
 pub(super) fn start_with<T: Timed>(samples: &mut Vec<T>, track: TrackNumber) {
     let leading = samples.iter_mut().filter(|sample| sample.track() == track);
     let first = leading.map(|sample| *sample.times().0).min().unwrap_or_default();
@@ -91,7 +93,7 @@ pub(super) fn start_with<T: Timed>(samples: &mut Vec<T>, track: TrackNumber) {
     }
 }
 
-/// A count of ticks as nanoseconds, to the nearest.
+/// Converts ticks to nanoseconds, rounded to the nearest.
 pub(super) fn nanoseconds(ticks: i64, ticks_per_second: u32) -> i64 {
     let scale = i128::from(ticks_per_second.max(1));
     let product = i128::from(ticks).saturating_mul(1_000_000_000);

@@ -1,4 +1,4 @@
-//! ffmpeg judges the films that are made of images.
+//! ffmpeg judges the videos that are made of images.
 #![cfg(feature = "timelapse")]
 #![expect(clippy::unwrap_used, reason = "a test panics")]
 
@@ -10,7 +10,7 @@ fn ffmpeg_decodes_the_colours_of_the_images() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("film.mp4");
+    let path = dir.path().join("video.mp4");
     write_mp4(&path, 10.0, (0..12).map(|_| jpeg(64, 48, [200, 80, 30]))).unwrap();
     let raw = dir.path().join("raw");
     let mut ffmpeg = std::process::Command::new("ffmpeg");

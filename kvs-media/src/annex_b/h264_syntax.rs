@@ -1,4 +1,4 @@
-//! What the NAL units of H.264 are to an access unit.
+//! The roles of H.264 NAL units in an access unit.
 
 use std::error::Error;
 
@@ -13,13 +13,13 @@ pub(super) struct H264 {
     sets: ParameterSets,
     slices: SliceReader,
     order: PictureOrder,
-    /// First slice of the picture before.
+    /// First slice of the previous picture.
     slice: Option<SliceHeader>,
-    /// SEI since then: it tells whether decoding can start at the next picture.
+    /// SEI since then: a recovery point says that decoding can start at the next picture.
     sei: Vec<Bytes>,
 }
 
-/// SEI that are kept for a picture; an encoder writes a few.
+/// Most SEI kept for a picture; an encoder writes a few.
 const MAX_SEI: usize = 64;
 
 impl Syntax for H264 {

@@ -1,4 +1,4 @@
-//! What the NAL units of H.265 are to an access unit.
+//! The roles of H.265 NAL units in an access unit.
 
 use std::error::Error;
 

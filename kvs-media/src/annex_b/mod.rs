@@ -1,4 +1,4 @@
-//! Bare H.264 and H.265 byte streams: cut into access units, timed by their order of showing.
+//! H.264 and H.265 byte streams: split into access units, which are timed by their output order.
 
 mod h264_syntax;
 mod h265_syntax;
@@ -11,8 +11,8 @@ use kvs_mkv::codec::h264::FrameRate;
 use kvs_mkv::codec::nal;
 use kvs_mkv::{Track, TrackNumber};
 
-use super::form::Form;
 use super::input::Input;
+use super::payload::PayloadFormat;
 use super::timeline::{Stream, Unit, fill_decoding_times};
 use super::{MAX_FRAME_BYTES, MAX_SAMPLES, MediaError};
 
@@ -24,32 +24,32 @@ pub(super) fn read_h265(input: &Input) -> Result<Vec<Stream>, MediaError> {
     read(input, h265_syntax::H265::default())
 }
 
-/// What a NAL unit is to the access unit in the making.
+/// The role of a NAL unit in an access unit.
 enum Part {
     /// The first slice of a picture.
     Picture(Picture),
-    /// Stands in front of a picture, so after one it begins the next access unit.
+    /// Precedes a picture; after one it starts the next access unit.
     Leading,
-    /// Belongs to the picture before it, or is nothing we know.
+    /// Belongs to the picture before it, or is of an unknown type.
     Other,
 }
 
-/// A picture, as its first slice tells.
+/// A picture, described by its first slice.
 struct Picture {
     keyframe: bool,
-    /// Nothing behind it is shown before it: the order of showing starts again.
+    /// No later picture is shown before it: the output order starts again.
     restarts: bool,
-    /// Shown later than pictures with a lower number.
+    /// Output order: later than pictures with a lower number.
     order: i64,
 }
 
-/// What H.264 and H.265 do differently.
+/// What differs between H.264 and H.265.
 trait Syntax {
-    /// What a NAL unit is; its parameter sets are taken up.
+    /// Returns the role of a NAL unit, and absorbs parameter sets.
     fn part(&mut self, unit: Bytes) -> Part;
-    /// The track, by the parameter sets seen.
+    /// Returns the track, from the parameter sets so far.
     fn track(&self) -> Result<Track, Box<dyn Error>>;
-    /// What the stream says about its frame rate.
+    /// Returns the frame rate that the stream states.
     fn frame_rate(&self) -> Option<FrameRate>;
 }
 
@@ -64,14 +64,14 @@ fn read(input: &Input, mut syntax: impl Syntax) -> Result<Vec<Stream>, MediaErro
     })?;
     cutter.flush();
     if cutter.units.is_empty() {
-        return Err(input.damaged("it has no picture whose parameter sets stand in front of it"));
+        return Err(input.damaged("it has no picture with its parameter sets before it"));
     }
     let track = syntax.track().map_err(|error| input.damaged(error))?;
-    let units = units(&cutter.units, believed(syntax.frame_rate()));
-    Ok(vec![Form::AnnexB(track).into_stream(input, TrackNumber::ONE, units)?])
+    let units = units(&cutter.units, plausible(syntax.frame_rate()));
+    Ok(vec![PayloadFormat::AnnexB(track).into_stream(input, TrackNumber::ONE, units)?])
 }
 
-/// Hands every NAL unit and its place in the file to `take`.
+/// Calls `take` with every NAL unit and its range in the file.
 fn walk(input: &Input, mut take: impl FnMut(Range<u64>, Bytes) -> Result<(), MediaError>) -> Result<(), MediaError> {
     let (mut at, mut size) = (0, WINDOW);
     loop {
@@ -80,17 +80,17 @@ fn walk(input: &Input, mut take: impl FnMut(Range<u64>, Bytes) -> Result<(), Med
         let mut ranges = nal::annex_b(&window).map_err(|error| input.damaged(error))?.ranges().peekable();
         let mut open = 0;
         while let Some(range) = ranges.next() {
-            // Only what lies behind it tells where a unit ends.
+            // A unit ends where the next start code begins, so the last one of a window is incomplete.
             if ranges.peek().is_none() && !is_last {
                 open = range.start.saturating_sub(START_CODE);
                 break;
             }
-            take(place(at, &range), window.slice(range))?;
+            take(in_file(at, &range), window.slice(range))?;
         }
         if is_last {
             return Ok(());
         }
-        // A unit that is longer than the window is looked at again in a larger one.
+        // A unit that is longer than the window is read again with a larger one.
         size = if open > 0 { WINDOW } else { size.saturating_mul(2) };
         if size > MAX_FRAME_BYTES.saturating_mul(2) {
             return Err(input.damaged(format!("the NAL unit at offset {at} has more than {MAX_FRAME_BYTES} bytes")));
@@ -99,13 +99,13 @@ fn walk(input: &Input, mut take: impl FnMut(Range<u64>, Bytes) -> Result<(), Med
     }
 }
 
-/// Bytes looked through at a time.
+/// Bytes read at a time.
 const WINDOW: u64 = 256 << 10;
-/// Of a start code, without the zeros in front of it.
+/// Bytes of a start code, without further zeros before it.
 const START_CODE: usize = 3;
 
-/// Where a range of a window that begins at offset `at` lies in the file.
-fn place(at: u64, range: &Range<usize>) -> Range<u64> {
+/// The range in the file of a range in a window at offset `at`.
+fn in_file(at: u64, range: &Range<usize>) -> Range<u64> {
     at.saturating_add(range.start as u64)..at.saturating_add(range.end as u64)
 }
 
@@ -113,7 +113,7 @@ fn place(at: u64, range: &Range<usize>) -> Range<u64> {
 #[derive(Default)]
 struct Cutter {
     units: Vec<(Range<u64>, Picture)>,
-    /// Bytes of the access unit in the making, and its picture once that has come.
+    /// Range of the open access unit, and its picture once it has come.
     open: Option<Range<u64>>,
     picture: Option<Picture>,
 }
@@ -130,7 +130,7 @@ impl Cutter {
         self.open = Some(begin..range.end);
     }
 
-    /// Ends the access unit in the making; what has no picture yet stays for the next one.
+    /// Ends the open access unit if it has a picture.
     fn flush(&mut self) {
         if let Some(picture) = self.picture.take()
             && let Some(open) = self.open.take()
@@ -140,11 +140,11 @@ impl Cutter {
     }
 }
 
-/// Places and times: within each run of pictures the n-th in order of showing is shown n frames after the run's start.
+/// Ranges and times: in each run of pictures, the nth in output order is shown n frames after the start of the run.
 fn units(pictures: &[(Range<u64>, Picture)], rate: FrameRate) -> Vec<Unit> {
     let mut units = Vec::with_capacity(pictures.len());
     for ((range, picture), shown) in pictures.iter().zip(shown(pictures)) {
-        // From the start code of the first NAL unit.
+        // Include the start code of the first NAL unit.
         let at = range.start.saturating_sub(START_CODE as u64);
         let len = range.end.saturating_sub(at);
         let pts = u128::from(shown).saturating_mul(rate.seconds.into()).saturating_mul(1_000_000_000);
@@ -155,7 +155,7 @@ fn units(pictures: &[(Range<u64>, Picture)], rate: FrameRate) -> Vec<Unit> {
     units
 }
 
-/// For each picture in decoding order, its place in the order of showing.
+/// For each picture in decoding order, its index in output order.
 fn shown(pictures: &[(Range<u64>, Picture)]) -> Vec<u64> {
     let mut places = vec![0; pictures.len()];
     let mut rest = places.as_mut_slice();
@@ -173,12 +173,12 @@ fn shown(pictures: &[(Range<u64>, Picture)]) -> Vec<u64> {
     places
 }
 
-/// The frame rate that the stream states, if it can be one.
-fn believed(stated: Option<FrameRate>) -> FrameRate {
+/// The frame rate that the stream states, if it is plausible.
+fn plausible(stated: Option<FrameRate>) -> FrameRate {
     let possible =
         |rate: &FrameRate| rate.frames <= rate.seconds.saturating_mul(1000) && rate.seconds / 10 <= rate.frames;
     stated.filter(possible).unwrap_or(DEFAULT_RATE)
 }
 
-/// Where the stream does not say, or says more than 1,000 or less than 0.1 a second: as ffmpeg takes it.
+/// The frame rate if the stream states none, or one above 1,000 or below 0.1 per second: the default of ffmpeg.
 const DEFAULT_RATE: FrameRate = FrameRate { frames: 25, seconds: 1 };

@@ -1,6 +1,6 @@
-//! Boxes of ISO/IEC 14496-12: found by their declared sizes, each checked against what encloses it.
+//! Boxes (ISO/IEC 14496-12 §4.2). Each declared size is checked against what encloses the box.
 
-/// A box: its kind, where its payload lies in the file, and the payload.
+/// A box: its kind, its offset in the file and its payload.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Box<'a> {
     pub(super) kind: [u8; 4],
@@ -12,29 +12,29 @@ pub(super) struct Box<'a> {
 /// A box or a field that does not fit into what encloses it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum BoxError {
-    /// The box goes past the end.
-    #[error("the '{}' box at offset {at} says {declared} bytes but {left} are left", name(*kind))]
+    /// The box ends after what encloses it.
+    #[error("the '{}' box at offset {at} declares {declared} bytes but {left} are left", name(*kind))]
     Truncated { kind: [u8; 4], at: u64, declared: u64, left: u64 },
     /// The payload ends inside a field.
     #[error("the '{}' box at offset {at} is too short", name(*kind))]
     Short { kind: [u8; 4], at: u64 },
 }
 
-/// What the first bytes of a box say.
+/// The header of a box.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Head {
     pub(super) kind: [u8; 4],
     pub(super) header_len: u64,
-    /// Bytes of the whole box: not fewer than the header's, not more than there are left.
+    /// Bytes of the whole box: at least those of the header, at most what is left.
     pub(super) len: u64,
 }
 
-/// Most bytes that a header has.
+/// Largest header in bytes.
 pub(super) const HEADER_BYTES: u64 = 16;
 
-/// Reads the header of the box at offset `at` of the file, where `left` bytes are left and `data` are the first of them.
+/// Reads the header of the box at offset `at` of the file, where `left` bytes are left and `data` is their start.
 pub(super) fn head(data: &[u8], at: u64, left: u64) -> Option<Result<Head, BoxError>> {
-    // Less than a header is padding that some writers leave (a lone zero word in `udta`).
+    // Some writers leave padding that is shorter than a header (a zero word at the end of `udta`).
     let (size, rest) = data.split_first_chunk::<4>()?;
     let (kind, rest) = rest.split_first_chunk::<4>()?;
     let (header_len, declared) = match u32::from_be_bytes(*size) {
@@ -51,12 +51,12 @@ pub(super) fn head(data: &[u8], at: u64, left: u64) -> Option<Result<Head, BoxEr
     Some(Ok(Head { kind: *kind, header_len, len: declared }))
 }
 
-/// A box kind for people.
+/// A box kind as text.
 pub(super) fn name(kind: [u8; 4]) -> String {
     kind.iter().map(|&byte| if byte.is_ascii_graphic() || byte == b' ' { char::from(byte) } else { '?' }).collect()
 }
 
-/// Walks the boxes that lie one behind the other in `data`, which begins at offset `at` of the file.
+/// Walks the consecutive boxes in `data`, which starts at offset `at` of the file.
 pub(super) const fn boxes(data: &[u8], at: u64) -> Boxes<'_> {
     Boxes { data, at }
 }
@@ -75,7 +75,7 @@ impl<'a> Iterator for Boxes<'a> {
             Ok(head) => head,
             Err(error) => return self.fail(error),
         };
-        // Neither is greater than what is left, so both fit.
+        // Neither is greater than what is left, so both fit into usize.
         let [header_len, len] = [head.header_len, head.len].map(|len| usize::try_from(len).unwrap_or(usize::MAX));
         let (whole, behind) = self.data.split_at_checked(len)?;
         let found = Box { kind: head.kind, at: self.at, payload: whole.get(header_len..)? };
@@ -97,7 +97,7 @@ impl<'a> Box<'a> {
         self.at.saturating_add(8)
     }
 
-    /// The boxes in its payload behind `skip` bytes.
+    /// The boxes in its payload after `skip` bytes.
     pub(super) fn children(&self, skip: usize) -> Result<Boxes<'a>, BoxError> {
         let data = self.payload.get(skip..).ok_or(self.short())?;
         Ok(boxes(data, self.payload_at().saturating_add(skip as u64)))
@@ -114,7 +114,7 @@ impl<'a> Box<'a> {
         Ok(None)
     }
 
-    /// Reads its fields from the beginning of the payload.
+    /// Reads fields from the start of the payload.
     pub(super) const fn fields(&self) -> Fields<'a> {
         Fields { rest: self.payload, kind: self.kind, at: self.at }
     }
@@ -165,7 +165,7 @@ impl<'a> Fields<'a> {
         Ok((u8::try_from(word >> 24).unwrap_or(0), word & 0x00ff_ffff))
     }
 
-    /// A number of 32 bits in version 0 and of 64 in version 1.
+    /// A number that has 32 bits in version 0 and 64 in version 1.
     pub(super) fn sized(&mut self, version: u8) -> Result<u64, BoxError> {
         if version == 0 { self.u32().map(u64::from) } else { self.u64() }
     }
@@ -175,7 +175,7 @@ impl<'a> Fields<'a> {
         Ok(())
     }
 
-    /// A table of entries of `N` bytes that begins with its count; the count is checked against what is there.
+    /// A table of `N`-byte entries that starts with their count; the count is checked against the payload.
     pub(super) fn table<const N: usize>(&mut self) -> Result<&'a [[u8; N]], BoxError> {
         let count = usize::try_from(self.u32()?).unwrap_or(usize::MAX);
         let bytes = count.checked_mul(N).and_then(|len| self.rest.get(..len)).ok_or(self.short())?;

@@ -1,4 +1,4 @@
-//! The sample description (§8.5.2): which codec, and its set-up in the form that Matroska wants.
+//! The sample description (§8.5.2): the codec, and its private data as Matroska has it.
 
 use bytes::Bytes;
 use kvs_mkv::codec::aac::{self, AudioSpecificConfig};
@@ -6,12 +6,12 @@ use kvs_mkv::{CodecId, Track, TrackKind, TrackNumber};
 
 use super::boxes::{Box, BoxError, name};
 use crate::MediaError;
-use crate::form::Form;
 use crate::input::Input;
 use crate::nal_track::{NalCodec, NalTrack};
+use crate::payload::PayloadFormat;
 
 /// Reads the first entry of an `stsd` box.
-pub(super) fn form_of(input: &Input, kind: &'static str, description: &Box<'_>) -> Result<Form, MediaError> {
+pub(super) fn format_of(input: &Input, kind: &'static str, description: &Box<'_>) -> Result<PayloadFormat, MediaError> {
     let damaged = |error: BoxError| input.damaged(error);
     let entry = description.children(8).map_err(damaged)?.next().transpose().map_err(damaged)?;
     let entry = entry.ok_or_else(|| input.damaged(description.short()))?;
@@ -24,7 +24,7 @@ pub(super) fn form_of(input: &Input, kind: &'static str, description: &Box<'_>) 
     }
 }
 
-/// Four-character codes that people know by another name.
+/// The usual name of a four-character code.
 fn codec_name(kind: [u8; 4]) -> String {
     let known = match &kind {
         b"vp08" => "VP8",
@@ -43,7 +43,7 @@ fn codec_name(kind: [u8; 4]) -> String {
     format!("{known} ('{}')", name(kind))
 }
 
-/// Bytes of a VisualSampleEntry in front of its boxes (§12.1.3).
+/// Bytes of a VisualSampleEntry before its boxes (§12.1.3).
 const VISUAL_ENTRY: usize = 78;
 
 fn size(entry: &Box<'_>) -> Result<(u16, u16), BoxError> {
@@ -52,7 +52,7 @@ fn size(entry: &Box<'_>) -> Result<(u16, u16), BoxError> {
     Ok((fields.u16()?, fields.u16()?))
 }
 
-fn nal(entry: &Box<'_>, codec: NalCodec, record: &[u8; 4]) -> Result<Form, BoxError> {
+fn nal(entry: &Box<'_>, codec: NalCodec, record: &[u8; 4]) -> Result<PayloadFormat, BoxError> {
     let mut config = Bytes::new();
     for child in entry.children(VISUAL_ENTRY)? {
         let child = child?;
@@ -61,17 +61,17 @@ fn nal(entry: &Box<'_>, codec: NalCodec, record: &[u8; 4]) -> Result<Form, BoxEr
         }
     }
     let (width, height) = size(entry)?;
-    Ok(Form::Nal(NalTrack::new(codec, config, (width.into(), height.into())).into()))
+    Ok(PayloadFormat::Nal(NalTrack::new(codec, config, (width.into(), height.into())).into()))
 }
 
-fn motion_jpeg(entry: &Box<'_>) -> Result<Form, BoxError> {
+fn motion_jpeg(entry: &Box<'_>) -> Result<PayloadFormat, BoxError> {
     let (width, height) = size(entry)?;
     let track = Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::MJPEG);
-    Ok(Form::Plain(track.with_video(width.into(), height.into())))
+    Ok(PayloadFormat::Plain(track.with_video(width.into(), height.into())))
 }
 
 /// A codec that the elementary stream descriptor names (ISO/IEC 14496-14 §5.6).
-fn described(input: &Input, kind: &'static str, entry: &Box<'_>) -> Result<Form, MediaError> {
+fn described(input: &Input, kind: &'static str, entry: &Box<'_>) -> Result<PayloadFormat, MediaError> {
     let descriptor = elementary_stream(entry).map_err(|error| input.damaged(error))?;
     let descriptor = descriptor.unwrap_or_default();
     let Some((object_type, config)) = decoder_config(descriptor) else {
@@ -85,7 +85,7 @@ fn described(input: &Input, kind: &'static str, entry: &Box<'_>) -> Result<Form,
                 }
                 error => input.damaged(error),
             })?;
-            Ok(Form::Plain(aac::track(TrackNumber::TWO, &config)))
+            Ok(PayloadFormat::Plain(aac::track(TrackNumber::TWO, &config)))
         }
         0x6c => motion_jpeg(entry).map_err(|error| input.damaged(error)),
         0x20 => Err(input.codec(kind, "MPEG-4 Visual")),
@@ -95,7 +95,7 @@ fn described(input: &Input, kind: &'static str, entry: &Box<'_>) -> Result<Form,
     }
 }
 
-/// The `esds` of a description: among its boxes, or in a `wave` box as QuickTime has it.
+/// Finds the `esds` box of a description: among its boxes, or inside a `wave` box in QuickTime.
 fn elementary_stream<'a>(entry: &Box<'a>) -> Result<Option<&'a [u8]>, BoxError> {
     let skip = if entry.kind == *b"mp4v" { VISUAL_ENTRY } else { audio_entry(entry)? };
     for child in entry.children(skip)? {
@@ -112,7 +112,7 @@ fn elementary_stream<'a>(entry: &Box<'a>) -> Result<Option<&'a [u8]>, BoxError> 
     Ok(None)
 }
 
-/// Bytes of an AudioSampleEntry in front of its boxes: versions 1 and 2 of QuickTime have more.
+/// Bytes of an AudioSampleEntry before its boxes: versions 1 and 2 of QuickTime have more.
 fn audio_entry(entry: &Box<'_>) -> Result<usize, BoxError> {
     let mut fields = entry.fields();
     fields.skip(8)?;
@@ -147,7 +147,7 @@ fn decoder_config(descriptor: &[u8]) -> Option<(u8, &[u8])> {
     Some((object_type, info))
 }
 
-/// Tag, content and what follows; the size has seven bits a byte.
+/// Splits off a descriptor: tag, content and the rest. The size has seven bits per byte.
 fn tagged(data: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&tag, mut rest) = data.split_first()?;
     let mut size = 0usize;
@@ -159,7 +159,7 @@ fn tagged(data: &[u8]) -> Option<(u8, &[u8], &[u8])> {
             break;
         }
     }
-    // Some writers count a byte too many at the end.
+    // Some writers count one byte too many at the end.
     let (content, behind) = rest.split_at(size.min(rest.len()));
     Some((tag, content, behind))
 }

@@ -1,4 +1,4 @@
-//! Movie fragments (§8.8): frames described in front of their data, as live encoders and DASH packagers write them.
+//! Movie fragments (§8.8): frames described before their data, as live encoders and DASH packagers write them.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use super::boxes::{Box, BoxError, Fields};
 use super::track::{Mp4Track, required};
 use super::{Entry, Mp4Error};
 
-/// What holds for the frames of a track where nothing else is said.
+/// Defaults for the frames of a track.
 #[derive(Clone, Copy, Debug, Default)]
 struct Defaults {
     duration: u32,
@@ -14,12 +14,12 @@ struct Defaults {
     flags: u32,
 }
 
-/// Reads one fragment behind the other, following each track's decoding time.
+/// Reads consecutive fragments and keeps each track's decoding time.
 pub(super) struct Fragments {
-    /// By track id: what the movie says, and when the track's next frame is due.
+    /// By track id: the defaults of the movie, and the decoding time of the next frame.
     tracks: BTreeMap<u32, (Defaults, i64)>,
     limit: usize,
-    /// Frames that may still come, of all tracks.
+    /// Frames that may still be read, of all tracks.
     left: usize,
 }
 
@@ -96,7 +96,7 @@ impl Fragments {
     }
 }
 
-/// `tfhd`: which track, and what differs from the movie's defaults.
+/// Reads `tfhd`: the track, and what differs from the movie's defaults.
 struct Header {
     track: u32,
     base: Option<u64>,
@@ -128,7 +128,7 @@ fn read_if(fields: &mut Fields<'_>, flag: u32, value: &mut u32) -> Result<(), Bo
     Ok(())
 }
 
-/// The runs of one track fragment; a run without an offset goes on where the one before ended.
+/// The runs of one track fragment; a run without an offset starts where the previous one ended.
 struct Run<'a> {
     defaults: Defaults,
     base: u64,
@@ -137,7 +137,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// False if the run has more frames than there is room for.
+    /// Returns false if the run has more frames than may still be read.
     fn read(&mut self, trun: &Box<'_>, room: usize, entries: &mut Vec<Entry>) -> Result<bool, BoxError> {
         let mut fields = trun.fields();
         let (_, flags) = fields.version_and_flags()?;

@@ -1,7 +1,7 @@
-//! MP4 and QuickTime files, fragmented ones too (ISO/IEC 14496-12).
+//! MP4 and QuickTime files, also fragmented ones (ISO/IEC 14496-12).
 //!
-//! An own reader of what is needed here, with every size and count compared with the file before it is used: the crates
-//! that read MP4 trust the tables and can be made to panic by a cut file.
+//! This reader compares every size and count with the file before it uses it. Crates that read MP4 trust the tables: a
+//! truncated file makes some of them panic.
 
 mod boxes;
 mod codec;
@@ -18,7 +18,7 @@ use super::input::Input;
 use super::timeline::Stream;
 use super::{MAX_SAMPLES, MediaError};
 
-/// Where a frame lies and when it is due, in ticks of its track.
+/// Offset, size and times of a frame, the times in ticks of its track.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     offset: u64,
@@ -28,14 +28,14 @@ struct Entry {
     keyframe: bool,
 }
 
-/// What can be wrong with the structure of a file.
+/// A fault in the structure of a file.
 #[derive(Debug, thiserror::Error)]
 enum Mp4Error {
     #[error(transparent)]
     Box(#[from] BoxError),
     #[error("the tables of track {track} contradict each other: {what}")]
     Tables { track: u32, what: &'static str },
-    #[error("it says it has more than {limit} frames")]
+    #[error("it declares more than {limit} frames")]
     TooManySamples { limit: usize },
 }
 
@@ -45,7 +45,7 @@ const MAX_INDEX_BYTES: u64 = 256 << 20;
 pub(super) fn read(input: &Input) -> Result<Vec<Stream>, MediaError> {
     let found = find(input)?;
     let Some(movie) = found.movie else {
-        return Err(input.truncated("it has no index ('moov' box), so recording or copying it did not end"));
+        return Err(input.truncated("it has no index ('moov' box), so it was not recorded or copied to the end"));
     };
     let payload = movie.load(input)?;
     let movie = movie.parse(&payload);
@@ -53,7 +53,7 @@ pub(super) fn read(input: &Input) -> Result<Vec<Stream>, MediaError> {
     streams(input, &movie, tracks, &found.fragments)
 }
 
-/// Where the boxes lie that say where the frames lie.
+/// The boxes that describe the frames.
 #[derive(Default)]
 struct Found {
     movie: Option<Place>,
@@ -67,7 +67,7 @@ struct Place {
     head: Head,
 }
 
-/// Walks the outermost boxes by their headers; what lies in them is not read.
+/// Walks the outermost boxes by their headers, without reading their contents.
 fn find(input: &Input) -> Result<Found, MediaError> {
     let mut found = Found::default();
     let mut at = 0;
@@ -84,7 +84,7 @@ fn find(input: &Input) -> Result<Found, MediaError> {
                 }
                 at = at.saturating_add(head.len);
             }
-            // What the samples say about where they lie tells whether anything is missing.
+            // The offsets of the samples show later whether anything is missing.
             Some(Err(BoxError::Truncated { kind, .. })) if kind == *b"mdat" && found.movie.is_some() => break,
             Some(Err(error)) => return Err(cut_off(input, error, found.movie.is_some())),
         }
@@ -112,7 +112,7 @@ impl Place {
 fn cut_off(input: &Input, error: BoxError, indexed: bool) -> MediaError {
     match error {
         BoxError::Truncated { kind, .. } if kind == *b"mdat" && !indexed => input.truncated(format!(
-            "{error} and the index ('moov' box) that should follow is missing, so recording or copying it did not end"
+            "{error} and the index ('moov' box) that should follow is missing, so it was not recorded or copied to the end"
         )),
         _ => input.truncated(error),
     }
@@ -129,7 +129,7 @@ fn streams(
         Some(tracks.swap_remove(index))
     });
     let mut chosen: Vec<Mp4Track<'_>> = chosen.collect();
-    // A frame has a byte at least, so a small file cannot make us believe in millions of them.
+    // A frame has at least one byte, which bounds the number of frames by the size of the file.
     let limit = MAX_SAMPLES.min(usize::try_from(input.len).unwrap_or(usize::MAX));
     for track in &mut chosen {
         track.entries = tables::entries(track, limit).map_err(|error| input.damaged(error))?;

@@ -1,10 +1,10 @@
-//! The sample tables of a movie that is not fragmented (§8.5 to §8.7), joined to one list of frames.
+//! The sample tables of a movie that is not fragmented (§8.5 to §8.7), joined into one list of frames.
 
 use super::boxes::{Box, BoxError};
 use super::track::{Mp4Track, required};
 use super::{Entry, Mp4Error};
 
-/// All frames of a track by its sample tables; none for a movie whose frames stand in fragments.
+/// Returns all frames of a track by its sample tables; none if the frames are in movie fragments.
 pub(super) fn entries(track: &Mp4Track<'_>, limit: usize) -> Result<Vec<Entry>, Mp4Error> {
     let sizes = sizes(&track.table)?;
     let count = sizes.count();
@@ -14,14 +14,14 @@ pub(super) fn entries(track: &Mp4Track<'_>, limit: usize) -> Result<Vec<Entry>, 
     if count > limit {
         return Err(Mp4Error::TooManySamples { limit });
     }
-    let mut entries = places(track, sizes)?;
+    let mut entries = offsets(track, sizes)?;
     time(track, &mut entries)?;
     compose(track, &mut entries)?;
     mark_keyframes(track, &mut entries)?;
     Ok(entries)
 }
 
-/// The sizes of all samples: one for all, or one each.
+/// The sizes of all samples: one for all, or one for each.
 #[derive(Clone, Copy)]
 enum Sizes<'a> {
     Same { size: u32, count: usize },
@@ -53,8 +53,8 @@ fn sizes<'a>(table: &Box<'a>) -> Result<Sizes<'a>, BoxError> {
     }
 }
 
-/// Where each sample lies: chunks by `stco` or `co64`, samples of a chunk by `stsc`.
-fn places(track: &Mp4Track<'_>, sizes: Sizes<'_>) -> Result<Vec<Entry>, Mp4Error> {
+/// The offset of each sample: chunks by `stco` or `co64`, samples of a chunk by `stsc`.
+fn offsets(track: &Mp4Track<'_>, sizes: Sizes<'_>) -> Result<Vec<Entry>, Mp4Error> {
     let chunks = chunk_offsets(track)?;
     let mut runs = runs(track)?.into_iter().peekable();
     let mut per_chunk = 0;
@@ -86,7 +86,7 @@ fn chunk_offsets(track: &Mp4Track<'_>) -> Result<Vec<u64>, Mp4Error> {
     Ok(fields.table::<8>()?.iter().map(|offset| u64::from_be_bytes(*offset)).collect())
 }
 
-/// First chunk (counted from 0) and samples a chunk, of each run of chunks.
+/// First chunk (from 0) and samples per chunk of each run of chunks.
 fn runs(track: &Mp4Track<'_>) -> Result<Vec<(usize, u32)>, Mp4Error> {
     let mut fields = required(&track.table, b"stsc")?.fields();
     fields.version_and_flags()?;
@@ -95,7 +95,7 @@ fn runs(track: &Mp4Track<'_>) -> Result<Vec<(usize, u32)>, Mp4Error> {
         return Err(track.contradiction("it changes its sample description, which is not supported"));
     }
     if !runs.is_sorted_by(|one, next| one.0 < next.0) {
-        return Err(track.contradiction("the runs of chunks do not rise"));
+        return Err(track.contradiction("the runs of chunks are not in order"));
     }
     Ok(runs.into_iter().map(|(first, samples, _)| (first.saturating_sub(1), samples)).collect())
 }
@@ -111,7 +111,7 @@ fn words<const BYTES: usize, const WORDS: usize>(entry: &[u8; BYTES]) -> [u32; W
     std::array::from_fn(|_| words.next().unwrap_or(0))
 }
 
-/// Decoding times by `stts`. A table that covers too few samples goes on with its last step, as players do.
+/// Sets decoding times by `stts`. Where the table covers too few samples its last step continues, as in players.
 fn time(track: &Mp4Track<'_>, entries: &mut [Entry]) -> Result<(), Mp4Error> {
     let mut fields = required(&track.table, b"stts")?.fields();
     fields.version_and_flags()?;
@@ -131,7 +131,7 @@ fn time(track: &Mp4Track<'_>, entries: &mut [Entry]) -> Result<(), Mp4Error> {
     Ok(())
 }
 
-/// What is added to the decoding time by `ctts`; signed also in version 0, where writers use it so.
+/// Sets composition offsets by `ctts`. They are signed also in version 0, as some writers use them so.
 fn compose(track: &Mp4Track<'_>, entries: &mut [Entry]) -> Result<(), Mp4Error> {
     let Some(table) = track.table.child(b"ctts")? else { return Ok(()) };
     let mut fields = table.fields();
@@ -149,7 +149,7 @@ fn compose(track: &Mp4Track<'_>, entries: &mut [Entry]) -> Result<(), Mp4Error> 
     Ok(())
 }
 
-/// Key frames by `stss`; without it every frame is one.
+/// Marks key frames by `stss`; without that table every frame is one.
 fn mark_keyframes(track: &Mp4Track<'_>, entries: &mut [Entry]) -> Result<(), Mp4Error> {
     let Some(table) = track.table.child(b"stss")? else { return Ok(()) };
     let mut fields = table.fields();

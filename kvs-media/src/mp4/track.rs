@@ -1,4 +1,4 @@
-//! One track of the movie: its clock, its edit list, its sample description and where its frames lie.
+//! One track of the movie: its timescale, edit list, sample description and the offsets of its frames.
 
 use super::boxes::{Box, BoxError};
 use super::{Entry, Mp4Error, codec};
@@ -12,14 +12,14 @@ pub(super) struct Mp4Track<'a> {
     /// `video` or `audio`.
     pub(super) kind: &'static str,
     timescale: u32,
-    /// Nanoseconds that the edit list moves the track by.
+    /// Nanoseconds by which the edit list moves the track.
     shift: i64,
     /// The boxes of the sample table.
     pub(super) table: Box<'a>,
     pub(super) entries: Vec<Entry>,
 }
 
-/// The video and audio tracks of a movie; others (text, time codes, hints) are passed over.
+/// Returns the video and audio tracks of a movie; others (text, time codes, hints) are skipped.
 pub(super) fn tracks<'a>(movie: &Box<'a>) -> Result<Vec<Mp4Track<'a>>, Mp4Error> {
     let mut tracks = Vec::new();
     let movie_timescale = match movie.child(b"mvhd")? {
@@ -64,7 +64,7 @@ fn track_id(trak: &Box<'_>) -> Result<u32, BoxError> {
     header.u32()
 }
 
-/// Ticks a second, of a movie header or a media header.
+/// Ticks per second in a movie header or a media header.
 fn timescale(header: &Box<'_>) -> Result<u32, BoxError> {
     let mut fields = header.fields();
     let (version, _) = fields.version_and_flags()?;
@@ -72,8 +72,8 @@ fn timescale(header: &Box<'_>) -> Result<u32, BoxError> {
     fields.u32().map(|scale| scale.max(1))
 }
 
-/// What the edit list does to the start of the track (§8.6.6): a leading empty edit delays it, the first other edit says which
-/// media time is the start. Later edits (cuts) are not followed, so all frames are given.
+/// How the edit list moves the start of the track (§8.6.6): a leading empty edit delays it, the first other edit names the
+/// media time of the start. Later edits (cuts) are ignored, so that all frames are returned.
 fn edit_shift(edits: &Box<'_>, movie_timescale: u32, timescale: u32) -> Result<i64, BoxError> {
     let Some(list) = edits.child(b"elst")? else { return Ok(0) };
     let mut fields = list.fields();
@@ -99,10 +99,10 @@ impl Mp4Track<'_> {
         Mp4Error::Tables { track: self.id, what }
     }
 
-    /// The frames as places in the file.
+    /// Returns the frames with their offsets in the file.
     pub(super) fn into_stream(self, input: &Input) -> Result<Stream, MediaError> {
         let description = required(&self.table, b"stsd").map_err(|error| input.damaged(error))?;
-        let mut form = codec::form_of(input, self.kind, &description)?;
+        let mut format = codec::format_of(input, self.kind, &description)?;
         let mut units = Vec::with_capacity(self.entries.len());
         for (index, entry) in self.entries.iter().enumerate() {
             self.check(input, index, entry)?;
@@ -111,11 +111,11 @@ impl Mp4Track<'_> {
             let (at, len) = (entry.offset, entry.size.into());
             units.push(Unit { pts, dts: time(entry.dts), keyframe: entry.keyframe, at, len });
         }
-        form.settle(input, &units)?;
-        form.into_stream(input, TrackNumber::ONE, units)
+        format.settle(input, &units)?;
+        format.into_stream(input, TrackNumber::ONE, units)
     }
 
-    /// Whether a frame lies in the file.
+    /// Checks that a frame ends within the file.
     fn check(&self, input: &Input, index: usize, entry: &Entry) -> Result<(), MediaError> {
         let end = entry.offset.saturating_add(entry.size.into());
         if end > input.len {

@@ -1,4 +1,4 @@
-//! An HTTP endpoint for SNS: agrees to the subscription, verifies every message, hands on what it says.
+//! An HTTP endpoint for SNS: confirms its subscription, verifies every message and passes it on.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,30 +16,30 @@ use tokio::task::JoinHandle;
 use super::fetch::Fetcher;
 use super::inbox::Inbox;
 
-/// The name that certificates for SNS messages carry, those of kvs-local included.
+/// The name in the certificates that sign SNS messages, those of kvs-local included.
 pub(super) const CERTIFICATE_NAME: &str = "sns.amazonaws.com";
-/// Notifications that wait to be taken; further posts wait for room.
+/// Notifications that wait to be read; further posts wait for room.
 const QUEUE: usize = 64;
-/// How long to wait when the system has no room for another connection.
-const NO_ROOM: Duration = Duration::from_millis(100);
+/// Pause after a connection could not be accepted, for example for lack of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// A verified notification.
 #[derive(Clone, Debug)]
 pub(super) struct Delivery {
-    /// The message as it came.
+    /// The message.
     pub message: SnsMessage,
-    /// What it says.
+    /// Its content.
     pub content: Content,
 }
 
-/// An address that is listened on: posts wait until [`serve`](Self::serve) says whom to believe.
+/// An address that accepts connections and answers once [`serve`](Self::serve) is called.
 #[derive(Debug)]
 pub(super) struct SnsAddress {
     listener: TcpListener,
     address: SocketAddr,
 }
 
-/// A running endpoint; dropping it ends it.
+/// A running endpoint; dropping it stops it.
 #[derive(Debug)]
 pub(super) struct SnsEndpoint {
     deliveries: mpsc::Receiver<Delivery>,
@@ -47,26 +47,20 @@ pub(super) struct SnsEndpoint {
 }
 
 impl SnsAddress {
-    /// Listens; port 0 takes a free one.
-    ///
-    /// # Errors
-    /// When the address cannot be listened on.
+    /// Listens on this address; port 0 takes a free port.
     pub(super) async fn listen(address: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         Ok(Self { listener, address })
     }
 
-    /// What to subscribe to the topic.
+    /// The URL to subscribe to the topic.
     #[must_use]
     pub(super) fn url(&self) -> String {
         format!("http://{}/", self.address)
     }
 
-    /// Takes posts that `verifier` believes; with `save` each is first written as `DIR/MESSAGE_ID.json`.
-    ///
-    /// # Errors
-    /// When certificates cannot be fetched for want of TLS.
+    /// Takes the messages that `verifier` accepts; with `save` each is first written as `DIR/MESSAGE_ID.json`.
     pub(super) fn serve(self, verifier: Verifier, save: Option<PathBuf>) -> Result<SnsEndpoint, rustls::Error> {
         let (sender, deliveries) = mpsc::channel(QUEUE);
         let inbox = Arc::new(Inbox::new(verifier, Fetcher::new()?, save, sender));
@@ -76,7 +70,7 @@ impl SnsAddress {
 }
 
 impl SnsEndpoint {
-    /// The next notification; confirmations are seen to and do not appear.
+    /// Returns the next notification. Confirmations are handled and not returned.
     pub(super) async fn next(&mut self) -> Option<Delivery> {
         self.deliveries.recv().await
     }
@@ -91,7 +85,7 @@ impl Drop for SnsEndpoint {
 async fn serve(listener: TcpListener, inbox: Arc<Inbox>) {
     loop {
         let Ok((socket, _)) = listener.accept().await else {
-            tokio::time::sleep(NO_ROOM).await;
+            tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
         let inbox = Arc::clone(&inbox);
@@ -102,7 +96,7 @@ async fn serve(listener: TcpListener, inbox: Arc<Inbox>) {
         tokio::spawn(async move {
             let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(socket), answer);
             if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection ended early");
+                tracing::debug!(%error, "connection failed");
             }
         });
     }

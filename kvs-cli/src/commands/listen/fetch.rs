@@ -1,4 +1,4 @@
-//! GET of a checked URL: certificates and confirmations.
+//! Fetches certificates, and confirms subscriptions, by GET of a checked URL.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use hyper_util::rt::TokioExecutor;
 use kvs_notify::limits::CERTIFICATE_BYTES;
 use rustls::{ClientConfig, RootCertStore};
 
-/// SNS waits 15 s for an answer, and a fetch is only a part of it.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Longest fetch. SNS waits 15 s for the answer to its post, of which this is a part.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Fetches over http and https; never follows a redirect, since only the first URL was checked.
+/// Fetches over http and https. Follows no redirects, as only the first URL was checked.
 pub(super) struct Fetcher {
     client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
 }
@@ -41,21 +41,21 @@ impl Fetcher {
             let body = Limited::new(response.into_body(), CERTIFICATE_BYTES).collect().await;
             Ok(body.map_err(FetchError::Body)?.to_bytes())
         };
-        tokio::time::timeout(PATIENCE, whole).await.map_err(|_| FetchError::TooLong)?
+        tokio::time::timeout(TIMEOUT, whole).await.map_err(|_| FetchError::Timeout)?
     }
 }
 
-/// Why nothing was fetched.
+/// Why a fetch failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FetchError {
-    #[error("no answer within {PATIENCE:?}")]
-    TooLong,
-    #[error("answered with {0}")]
+    #[error("no response within {TIMEOUT:?}")]
+    Timeout,
+    #[error("response status {0}")]
     Status(StatusCode),
-    #[error("the answer cannot be read: {0}")]
-    Body(Box<dyn std::error::Error + Send + Sync>),
-    #[error("no connection: {0}")]
+    #[error("cannot read the response")]
+    Body(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("cannot connect")]
     Connection(#[from] hyper_util::client::legacy::Error),
-    #[error("not a URL: {0}")]
+    #[error("invalid URL")]
     Url(#[from] http::Error),
 }

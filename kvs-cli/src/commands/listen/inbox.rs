@@ -1,4 +1,4 @@
-//! From a post to what it says, with every check in between.
+//! Receives posts and checks them.
 
 use std::io;
 use std::path::PathBuf;
@@ -17,11 +17,12 @@ use tokio::sync::{Mutex, mpsc};
 use super::endpoint::Delivery;
 use super::fetch::{FetchError, Fetcher};
 use super::save::save;
+use crate::failure::with_causes;
 
-/// Largest body taken: SNS messages have at most 256 KiB, and escaping may double them.
+/// Largest body that is read: SNS messages have at most 256 KiB, and JSON escapes may double them.
 const BODY_BYTES: usize = 512 * 1024;
 
-/// What every connection shares.
+/// What all connections share.
 pub(super) struct Inbox {
     verifier: Verifier,
     fetcher: Fetcher,
@@ -42,35 +43,35 @@ impl Inbox {
         Self { verifier, fetcher, save, deliveries, certificates, seen }
     }
 
-    /// Answers one request; whatever is refused is said on standard error.
+    /// Answers one request; a refused one is reported on stderr.
     pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let mut response = Response::new(Full::default());
         if request.method() != Method::POST {
             *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
             return response;
         }
-        if let Err(refusal) = self.take(request).await {
-            eprintln!("refused: {}", with_sources(&refusal));
+        if let Err(refusal) = self.receive(request).await {
+            eprintln!("refused: {}", with_causes(&refusal));
             *response.status_mut() = refusal.status();
         }
         response
     }
 
-    async fn take(&self, request: Request<Incoming>) -> Result<(), Refusal> {
+    async fn receive(&self, request: Request<Incoming>) -> Result<(), Refusal> {
         let body = Limited::new(request.into_body(), BODY_BYTES).collect().await.map_err(Refusal::Body)?.to_bytes();
         for message in decode(&body)?.messages {
-            self.one(message).await?;
+            self.receive_message(message).await?;
         }
         Ok(())
     }
 
-    async fn one(&self, message: Message) -> Result<(), Refusal> {
+    async fn receive_message(&self, message: Message) -> Result<(), Refusal> {
         let sns = message.sns.as_ref().ok_or(Refusal::NotSigned)?;
         let now = SystemTime::now();
         let certificate = self.certificate(sns, now).await?;
         let verified = self.verifier.verify(sns, &certificate, now)?;
         if self.seen.lock().await.admit(&verified, now).is_err() {
-            // A copy: SNS did not hear the first answer.
+            // A repeated message: SNS did not get the first answer.
             return Ok(());
         }
         let done = self.act(&verified, &message.content).await;
@@ -80,10 +81,10 @@ impl Inbox {
         done
     }
 
-    /// The certificate of a message, fetched once a day.
+    /// Returns the certificate that signed a message; fetched once per day.
     async fn certificate(&self, message: &SnsMessage, now: SystemTime) -> Result<SigningCertificate, Refusal> {
         let url = self.verifier.certificate_url(message)?;
-        // Held while fetching: a burst of messages fetches once.
+        // Locked while fetching, so that a burst of messages fetches once.
         let mut cache = self.certificates.lock().await;
         if let Some(certificate) = cache.find(&url, now) {
             return Ok(certificate.clone());
@@ -104,7 +105,7 @@ impl Inbox {
                 let delivery = Delivery { message: verified.message().clone(), content: content.clone() };
                 self.deliveries.send(delivery).await.map_err(|_| Refusal::Stopped)
             }
-            // To visit its URL would subscribe again.
+            // Its URL would subscribe again.
             SnsMessage::UnsubscribeConfirmation(question) => {
                 eprintln!("unsubscribed from {}", question.topic_arn);
                 Ok(())
@@ -122,31 +123,31 @@ impl Inbox {
     }
 }
 
-/// Why a post is not taken.
+/// Why a post is refused.
 #[derive(Debug, thiserror::Error)]
 enum Refusal {
-    #[error("the body cannot be read or has more than {BODY_BYTES} bytes: {0}")]
-    Body(Box<dyn std::error::Error + Send + Sync>),
+    #[error("cannot read the body, or it has more than {BODY_BYTES} bytes")]
+    Body(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error(transparent)]
     NotUnderstood(#[from] DecodeError),
-    #[error("raw delivery carries no signature; switch it off for this subscription")]
+    #[error("raw delivery has no signature; switch it off for this subscription")]
     NotSigned,
-    #[error("not from SNS")]
+    #[error("message not verified")]
     NotVerified(#[from] VerifyError),
-    #[error("the certificate is of no use")]
+    #[error("invalid certificate")]
     Certificate(#[from] CertificateError),
-    #[error("the URL to confirm is refused")]
+    #[error("subscription URL refused")]
     Url(#[from] UrlError),
-    #[error("a certificate or confirmation cannot be fetched")]
+    #[error("cannot fetch a certificate or confirm the subscription")]
     Fetch(#[from] FetchError),
-    #[error("the message cannot be saved")]
+    #[error("cannot save the message")]
     Save(#[from] io::Error),
-    #[error("the program is about to stop")]
+    #[error("the program is stopping")]
     Stopped,
 }
 
 impl Refusal {
-    /// SNS tries again after 5xx, and gives up at 4xx.
+    /// SNS retries after a 5xx status and not after 4xx.
     fn status(&self) -> StatusCode {
         match self {
             Self::Body(_) | Self::NotUnderstood(_) => StatusCode::BAD_REQUEST,
@@ -154,14 +155,4 @@ impl Refusal {
             Self::Fetch(_) | Self::Save(_) | Self::Stopped => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
-}
-
-fn with_sources(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        text = format!("{text}: {inner}");
-        source = inner.source();
-    }
-    text
 }

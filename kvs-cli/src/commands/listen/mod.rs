@@ -17,36 +17,43 @@ use crate::failure::Failure;
 use crate::output::{Output, print_line};
 use endpoint::{CERTIFICATE_NAME, Delivery, SnsAddress};
 
-/// Takes messages of SNS, verifies them and prints what they say.
+/// Receives SNS messages over HTTP, verifies them and prints each notification as a line of JSON.
+///
+/// Confirms the subscription to the topic. A post that cannot be verified is answered with 403 and reported on stderr. SNS itself
+/// posts to https only: put a proxy with a certificate in front, and give --intermediates.
+///
+/// Beside kvs-local, started with --subscribe TOPIC_ARN=http://127.0.0.1:8080/:
+///
+/// kvs listen --topic TOPIC_ARN --origin http://127.0.0.1:4567 --roots DATA_DIR/keys/sns-authority.pem
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// Where to listen.
+    /// Address to listen on.
     #[arg(long, default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
-    /// A topic whose messages are taken, by its ARN; may be given several times.
+    /// ARN of a topic whose messages are accepted; may be repeated.
     #[arg(long, required = true)]
     topic: Vec<String>,
-    /// A PEM file of roots that vouch for signing certificates, instead of Mozilla's.
+    /// PEM file with trusted roots of signing certificates. Default: Mozilla's.
     #[arg(long)]
     roots: Option<PathBuf>,
-    /// A PEM file of certificates between the roots and what SNS serves.
+    /// PEM file with intermediate certificates, for SNS those of https://www.amazontrust.com/repository/: it serves its own alone.
     #[arg(long)]
     intermediates: Option<PathBuf>,
-    /// A service other than SNS that may post, as http://127.0.0.1:4567; may be given several times.
+    /// Service other than SNS that may sign messages, for example http://127.0.0.1:4567; may be repeated.
     #[arg(long)]
     origin: Vec<String>,
-    /// How old a message may be, in seconds.
+    /// Greatest age of a message in seconds.
     #[arg(long, default_value_t = 3600)]
     max_age: u64,
     /// Also save each message as DIR/MESSAGE_ID.json.
     #[arg(long)]
     save: Option<PathBuf>,
-    /// Stop after so many notifications.
+    /// Stop after this many notifications.
     #[arg(long)]
     count: Option<usize>,
 }
 
-/// Prints notifications until Ctrl-C, or until so many have come.
+/// Prints notifications until Ctrl-C, or until --count.
 pub(crate) async fn run(options: Options, output: Output) -> Result<(), Failure> {
     let verifier = verifier(&options)?;
     let address = SnsAddress::listen(options.listen).await;
@@ -77,7 +84,7 @@ fn verifier(options: &Options) -> Result<Verifier, Failure> {
     Ok(Verifier::new(roots, options.topic.clone()).urls(urls).max_age(max_age))
 }
 
-/// What a notification says, on one line.
+/// The content of a notification as one object.
 fn line(delivery: &Delivery) -> Value {
     let text = match &delivery.message {
         SnsMessage::Notification(notification) => notification.message.as_str(),

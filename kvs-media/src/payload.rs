@@ -1,4 +1,4 @@
-//! What becomes of a frame's bytes between the file and a Matroska block.
+//! Converts the bytes of a frame in the file to the payload of a Matroska block.
 
 use bytes::Bytes;
 use kvs_mkv::codec::nal::{self, NalError};
@@ -9,10 +9,10 @@ use super::input::Input;
 use super::nal_track::NalTrack;
 use super::timeline::{Stream, Unit};
 
-/// How the bytes of a track's frames become payloads.
+/// The payload format of a track in its file.
 #[derive(Debug)]
-pub(super) enum Form {
-    /// H.264 and H.265 out of a container.
+pub(super) enum PayloadFormat {
+    /// H.264 and H.265 in a container.
     Nal(Box<NalTrack>),
     /// H.264 and H.265 with start codes.
     AnnexB(Track),
@@ -20,8 +20,8 @@ pub(super) enum Form {
     Plain(Track),
 }
 
-impl Form {
-    /// The payload of one frame.
+impl PayloadFormat {
+    /// Returns the payload of one frame.
     pub(super) fn payload(&mut self, bytes: Bytes) -> Result<Chunks, NalError> {
         match self {
             Self::Nal(track) => track.payload(&bytes),
@@ -30,12 +30,12 @@ impl Form {
         }
     }
 
-    /// Whether the track is not known before more of its frames have been looked at.
+    /// Whether the parameter sets must still be found in the frames.
     pub(super) fn is_unsettled(&self) -> bool {
         matches!(self, Self::Nal(track) if !track.is_complete())
     }
 
-    /// Looks for what the container does not say in as many frames as it takes.
+    /// Reads frames until the parameter sets are complete.
     pub(super) fn settle(&mut self, input: &Input, units: &[Unit]) -> Result<(), MediaError> {
         for unit in units {
             if !self.is_unsettled() {
@@ -47,7 +47,7 @@ impl Form {
         Ok(())
     }
 
-    /// The track, once it is settled.
+    /// Returns the track with its frames.
     pub(super) fn into_stream(
         self,
         input: &Input,
@@ -58,6 +58,6 @@ impl Form {
             Self::Nal(track) => track.track(number).map_err(|error| input.damaged(error))?,
             Self::AnnexB(track) | Self::Plain(track) => track.clone(),
         };
-        Ok(Stream { track, form: self, units })
+        Ok(Stream { track, format: self, units })
     }
 }
