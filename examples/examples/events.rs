@@ -1,6 +1,6 @@
 //! Events and tags: which fragments get images, which a notification, and what else is stored with them.
 //!
-//! Sends a recording as a camera would. The detector of this camera sees a person every six seconds.
+//! Sends a recording that has just ended. The detector of this camera sees a person every six seconds.
 //!
 //! ```text
 //! cargo run -p kvs-examples --example events -- front-door examples/media/clock.mp4
@@ -41,7 +41,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     });
 
-    let start = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
+    let start = SystemTime::now() - recording.duration();
+    let start = start.duration_since(SystemTime::UNIX_EPOCH)?;
     let mut next_person = Duration::ZERO;
     while let Some(sample) = recording.next_sample()? {
         let (track, pts) = (sample.track, sample.pts);

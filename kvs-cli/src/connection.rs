@@ -1,7 +1,9 @@
 //! The service that a command calls, and the credentials it signs with.
 
 use clap::Args;
-use kvs_aws::{Client, ClientConfig, ConfigError, Endpoint, InvalidEndpoint, IotConfig, IotCredentials, Proxy, TlsRoots};
+use kvs_aws::{
+    Client, ClientConfig, ConfigError, Endpoint, InvalidEndpoint, IotConfig, IotCredentials, Proxy, TlsRoots,
+};
 
 use crate::failure::Failure;
 use crate::profile;

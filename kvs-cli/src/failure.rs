@@ -83,7 +83,9 @@ impl From<&Error> for Failure {
             }
             Error::Credentials(_) => {
                 let line = with_causes(error);
-                Self::input(format!("{line}; set credentials, or name a --profile (after aws sso login, if it uses SSO)"))
+                Self::input(format!(
+                    "{line}; set credentials, or name a --profile (after aws sso login, if it uses SSO)"
+                ))
             }
             _ => Self::of_run(error),
         }

@@ -1,4 +1,4 @@
-//! The listener beside the local service's delivery: subscription, verification, and posts of others.
+//! `kvs listen` with the SNS delivery of kvs-local: subscription, verification, and forged posts.
 #![expect(clippy::unwrap_used, reason = "tests only")]
 
 use std::convert::Infallible;
@@ -22,7 +22,7 @@ use tokio::sync::OnceCell;
 
 const TOPIC: &str = "arn:aws:sns:us-west-2:111122223333:door";
 
-/// A fragment without media, enough for a notification.
+/// A fragment without media: enough for a notification.
 struct NoFootage;
 
 impl MediaSource for NoFootage {
@@ -47,7 +47,7 @@ fn fragment() -> PersistedFragment {
     }
 }
 
-/// The listener as its own process; it ends with the test.
+/// The command as its own process, killed at the end of the test.
 struct Listener {
     process: Child,
     url: String,
@@ -87,7 +87,7 @@ impl Drop for Listener {
     }
 }
 
-/// Serves the pages of a delivery that is put in later.
+/// Serves the pages of a delivery that is set later.
 async fn serve(listener: TcpListener, delivery: Arc<OnceCell<Arc<Delivery>>>) {
     while let Ok((stream, _)) = listener.accept().await {
         let delivery = Arc::clone(&delivery);
@@ -110,7 +110,7 @@ async fn post(url: &str, body: &str) -> StatusCode {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_listener_subscribes_verifies_and_prints() {
+async fn subscribes_verifies_and_prints() {
     let dir = tempfile::tempdir().unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base_url = format!("http://{}", listener.local_addr().unwrap());
@@ -121,7 +121,7 @@ async fn the_listener_subscribes_verifies_and_prints() {
         base_url: base_url.clone(),
         subscriptions: Vec::new(),
     };
-    // The keys are made before the listener starts, as it is told whom to trust.
+    // The keys are made before the listener starts, because it needs the trusted roots.
     let authority = Delivery::start(&settings, SystemTime::now).unwrap().authority().await.unwrap();
     let (roots, save) = (dir.path().join("roots.pem"), dir.path().join("saved"));
     std::fs::write(&roots, authority).unwrap();

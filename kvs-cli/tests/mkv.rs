@@ -32,7 +32,7 @@ fn saved() -> Vec<u8> {
 }
 
 #[test]
-fn every_event_is_one_json_object_a_line() {
+fn prints_one_json_object_per_event() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("saved.mkv");
     let bytes = saved();
@@ -54,7 +54,7 @@ fn every_event_is_one_json_object_a_line() {
 }
 
 #[test]
-fn what_is_no_matroska_ends_with_two_and_one_line_that_says_where() {
+fn names_the_offset_of_what_is_not_matroska_with_exit_code_2() {
     let folder = tempfile::tempdir().unwrap();
     let mut broken = saved();
     let tags = broken.len() - 60;

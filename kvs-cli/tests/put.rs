@@ -28,7 +28,7 @@ fn objects(output: &Output) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn every_fragment_of_a_recording_is_persisted_at_its_recorded_time() {
+async fn persists_every_fragment_at_its_recorded_time() {
     let local = LocalKvs::builder().start().await.unwrap();
     let more = ["--offline", "--start-time", "2026-01-02T03:04:05Z", "--json"];
     let output = run(put(local.endpoint_url(), &[&["camera", CLOCK], &more[..]].concat())).await;
@@ -49,7 +49,7 @@ async fn every_fragment_of_a_recording_is_persisted_at_its_recorded_time() {
 }
 
 #[tokio::test]
-async fn a_live_matroska_stream_comes_from_standard_input() {
+async fn sends_live_matroska_from_standard_input() {
     let local = LocalKvs::builder().start().await.unwrap();
     let live = tempfile::NamedTempFile::new().unwrap();
     let remuxed = Command::new(env!("CARGO_BIN_EXE_kvs")).args(["remux", CLOCK]).arg(live.path()).status().unwrap();
@@ -64,7 +64,7 @@ async fn a_live_matroska_stream_comes_from_standard_input() {
 }
 
 #[tokio::test]
-async fn wrong_input_is_one_line_and_exit_code_2() {
+async fn rejects_wrong_input_with_one_line_and_exit_code_2() {
     let local = LocalKvs::builder().start().await.unwrap();
     let cases: [(&[&str], &str); 5] = [
         (&["camera", "missing.mp4"], "does not exist"),

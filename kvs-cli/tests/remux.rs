@@ -75,7 +75,7 @@ fn check(dir: &Path, name: &str, arguments: &str, streams: &[&str]) {
 }
 
 #[test]
-fn h264_with_b_frames_and_sound_survives_from_mp4_and_matroska() {
+fn remuxes_h264_with_b_frames_and_audio_from_mp4_and_matroska() {
     if !available("remuxing H.264", TOOLS) {
         return;
     }
@@ -89,7 +89,7 @@ fn h264_with_b_frames_and_sound_survives_from_mp4_and_matroska() {
 }
 
 #[test]
-fn h265_survives() {
+fn remuxes_h265() {
     if !available("remuxing H.265", TOOLS) {
         return;
     }
@@ -101,7 +101,7 @@ fn h265_survives() {
 }
 
 #[test]
-fn other_codecs_survive() {
+fn remuxes_other_codecs() {
     if !available("remuxing G.711, PCM and Motion JPEG", TOOLS) {
         return;
     }
@@ -114,7 +114,7 @@ fn other_codecs_survive() {
 }
 
 #[test]
-fn byte_streams_decode_to_the_same_pictures_and_sound() {
+fn byte_streams_decode_to_the_same_video_and_audio() {
     if !available("remuxing byte streams", TOOLS) {
         return;
     }
@@ -143,7 +143,7 @@ fn byte_streams_decode_to_the_same_pictures_and_sound() {
 }
 
 #[test]
-fn the_same_input_gives_the_same_output() {
+fn output_is_deterministic() {
     let dir = tempfile::tempdir().unwrap();
     let input = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/media/clock.mp4");
     let (one, other) = (dir.path().join("one.mkv"), dir.path().join("other.mkv"));
@@ -152,7 +152,7 @@ fn the_same_input_gives_the_same_output() {
 }
 
 #[test]
-fn bad_input_ends_with_two_and_one_line_and_leaves_nothing_behind() {
+fn rejects_bad_input_with_exit_code_2_and_leaves_no_file() {
     let dir = tempfile::tempdir().unwrap();
     let clock = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/media/clock.mp4")).unwrap();
     let inputs: [(&str, &[u8]); 4] = [
@@ -176,7 +176,7 @@ fn bad_input_ends_with_two_and_one_line_and_leaves_nothing_behind() {
 }
 
 #[test]
-fn an_output_that_cannot_be_written_ends_with_one_and_never_replaces_the_input() {
+fn unwritable_output_ends_with_exit_code_1_and_keeps_the_input() {
     let dir = tempfile::tempdir().unwrap();
     let input = dir.path().join("clock.mp4");
     std::fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/media/clock.mp4"), &input).unwrap();

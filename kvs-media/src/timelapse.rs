@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn a_film_has_every_picture_at_its_rate() {
+    fn writes_every_image_at_its_time() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("video.mp4");
         let pictures = (0..70_u8).map(|i| jpeg(101, 76, [i * 3, 255 - i * 3, 40]));

@@ -1,4 +1,4 @@
-//! What the reader of recordings gives, judged by ffprobe on files that ffmpeg made.
+//! Recordings as this crate reads them, judged by ffprobe on files that ffmpeg made.
 
 mod judge;
 
@@ -12,7 +12,7 @@ use test_judges::available;
 
 const TOOLS: &[&str] = &["ffmpeg", "ffprobe"];
 
-/// A second of a moving picture, cropped size, with sound.
+/// A second of moving video of a cropped size, and of audio.
 const VIDEO: &str = "-f lavfi -i testsrc2=size=162x98:rate=30000/1001:duration=1.2";
 const SOUND: &str = "-f lavfi -i sine=frequency=440:sample_rate=44100:duration=1.2";
 
@@ -58,7 +58,7 @@ fn assert_in_order(recording: &Recording) {
 }
 
 #[test]
-fn the_bundled_recording_has_video_and_audio() {
+fn reads_video_and_audio_of_bundled_recording() {
     let recording = Recording::open(bundled()).unwrap();
     let ids: Vec<_> = recording.tracks().iter().map(|track| (track.number.get(), track.codec.as_str())).collect();
     assert_eq!(ids, [(1, "V_MPEG4/ISO/AVC"), (2, "A_AAC")]);
@@ -71,7 +71,7 @@ fn the_bundled_recording_has_video_and_audio() {
 }
 
 #[test]
-fn mp4_files_give_the_packets_that_ffprobe_lists() {
+fn mp4_files_have_the_packets_that_ffprobe_lists() {
     if !available("reading MP4 files", TOOLS) {
         return;
     }
@@ -100,7 +100,7 @@ fn mp4_files_give_the_packets_that_ffprobe_lists() {
 }
 
 #[test]
-fn negative_composition_offsets_in_fragments_show_the_first_picture_at_zero() {
+fn negative_composition_offsets_show_first_picture_at_zero() {
     if !available("reading CMAF", TOOLS) {
         return;
     }
@@ -118,7 +118,7 @@ fn negative_composition_offsets_in_fragments_show_the_first_picture_at_zero() {
 }
 
 #[test]
-fn matroska_files_give_the_packets_that_ffprobe_lists() {
+fn matroska_files_have_the_packets_that_ffprobe_lists() {
     if !available("reading Matroska files", TOOLS) {
         return;
     }
@@ -145,7 +145,7 @@ fn matroska_files_give_the_packets_that_ffprobe_lists() {
 }
 
 #[test]
-fn byte_streams_are_cut_and_timed_as_in_the_mp4_they_come_from() {
+fn byte_streams_have_the_access_units_and_times_of_their_mp4() {
     if !available("reading byte streams", TOOLS) {
         return;
     }
@@ -188,7 +188,7 @@ fn byte_streams_are_cut_and_timed_as_in_the_mp4_they_come_from() {
 }
 
 #[test]
-fn a_playback_holds_one_frame_and_an_index_and_never_the_file() {
+fn playback_keeps_an_index_and_one_frame_in_memory() {
     if !available("memory of a playback", TOOLS) {
         return;
     }
@@ -214,7 +214,7 @@ fn a_playback_holds_one_frame_and_an_index_and_never_the_file() {
 }
 
 #[test]
-fn an_adts_file_gives_the_packets_that_ffprobe_lists() {
+fn adts_file_has_the_packets_that_ffprobe_lists() {
     if !available("reading ADTS", TOOLS) {
         return;
     }
@@ -230,7 +230,7 @@ fn an_adts_file_gives_the_packets_that_ffprobe_lists() {
 }
 
 #[test]
-fn a_cut_file_says_that_it_is_cut_wherever_the_cut_is() {
+fn reports_truncated_file() {
     let whole = std::fs::read(bundled()).unwrap();
     let dir = directory();
     let path = dir.path().join("cut.mp4");
@@ -243,7 +243,7 @@ fn a_cut_file_says_that_it_is_cut_wherever_the_cut_is() {
 }
 
 #[test]
-fn a_file_without_its_index_says_so() {
+fn reports_missing_index() {
     let dir = directory();
     let path = dir.path().join("recording.mp4");
     std::fs::write(&path, b"\0\0\0\x10ftypisom\0\0\0\0\0\0\xff\xffmdat....").unwrap();
@@ -252,7 +252,7 @@ fn a_file_without_its_index_says_so() {
 }
 
 #[test]
-fn what_is_no_recording_is_named() {
+fn names_what_is_not_a_recording() {
     let dir = directory();
     let open = |name: &str, bytes: &[u8]| {
         let path = dir.path().join(name);
@@ -269,7 +269,7 @@ fn what_is_no_recording_is_named() {
 }
 
 #[test]
-fn a_codec_that_is_not_taken_is_named() {
+fn names_unsupported_codec() {
     if !available("refusing codecs", TOOLS) {
         return;
     }
@@ -286,7 +286,7 @@ fn a_codec_that_is_not_taken_is_named() {
 }
 
 #[test]
-fn no_flipped_byte_of_an_index_makes_it_panic() {
+fn survives_flipped_bytes_in_the_index() {
     let whole = std::fs::read(bundled()).unwrap();
     let moov = whole.windows(4).position(|window| window == b"moov").unwrap();
     let dir = directory();
