@@ -71,7 +71,7 @@ async fn receive(request: Request<Incoming>, verifier: &Verifier, fetcher: &Fetc
             fetch(fetcher, url.as_str()).await?;
             println!("subscribed to {}", sns.topic_arn());
         } else if let Content::Fragment(fragment) = &message.content {
-            println!("{}: fragment {}", fragment.stream_arn.stream(), fragment.fragment_number);
+            println!("{}: fragment {}", fragment.stream_arn.stream_name(), fragment.fragment_number);
         }
     }
     Ok(())

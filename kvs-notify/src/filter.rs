@@ -39,7 +39,7 @@ impl OnlyStream {
     #[must_use]
     pub fn admits(&self, notification: &FragmentNotification) -> bool {
         let arn = &notification.stream_arn;
-        arn.stream() == self.stream && self.account.as_ref().is_none_or(|account| account == arn.account())
+        arn.stream_name() == self.stream && self.account.as_ref().is_none_or(|account| account == arn.account_id())
     }
 
     /// The key of the image that an event tells of, if it is one of the stream; the name helps where the key alone is ambiguous.

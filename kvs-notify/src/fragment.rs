@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::SystemTime;
 
-use kvs_types::FragmentNumber;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use kvs_types::__internal::epoch_millis_serde;
+use kvs_types::{FragmentNumber, StreamArn};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::epoch_ms;
-use crate::stream_arn::StreamArn;
+use crate::stream_arn;
 
 /// The subject under which the service publishes.
 pub const SUBJECT: &str = "Kinesis Video Streams Notification";
@@ -30,7 +30,7 @@ pub const SUBJECT: &str = "Kinesis Video Streams Notification";
 ///     "NotificationPayload": {"camera": "front"}
 /// }"#;
 /// let notification: FragmentNotification = serde_json::from_str(json)?;
-/// assert_eq!(notification.stream_arn.stream(), "door");
+/// assert_eq!(notification.stream_arn.stream_name(), "door");
 /// assert_eq!(notification.kind, NotificationType::Persisted);
 /// assert_eq!(notification.payload["camera"], "front");
 /// # Ok::<(), serde_json::Error>(())
@@ -39,16 +39,16 @@ pub const SUBJECT: &str = "Kinesis Video Streams Notification";
 #[non_exhaustive]
 pub struct FragmentNotification {
     /// The stream that holds the fragment.
-    #[serde(rename = "StreamArn")]
+    #[serde(rename = "StreamArn", deserialize_with = "stream_arn::deserialize")]
     pub stream_arn: StreamArn,
     /// The number of the fragment, for GetMediaForFragmentList, GetClip and the like.
-    #[serde(rename = "FragmentNumber", with = "number")]
+    #[serde(rename = "FragmentNumber")]
     pub fragment_number: FragmentNumber,
     /// When the fragment begins by the producer's clock, in whole milliseconds.
-    #[serde(rename = "FragmentStartProducerTimestamp", with = "epoch_ms")]
+    #[serde(rename = "FragmentStartProducerTimestamp", with = "epoch_millis_serde")]
     pub producer_timestamp: SystemTime,
     /// When the service began to receive it, in whole milliseconds.
-    #[serde(rename = "FragmentStartServerTimestamp", with = "epoch_ms")]
+    #[serde(rename = "FragmentStartServerTimestamp", with = "epoch_millis_serde")]
     pub server_timestamp: SystemTime,
     /// What happened to the fragment.
     #[serde(rename = "NotificationType")]
@@ -129,18 +129,6 @@ fn null_is_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
-mod number {
-    use super::{Deserialize, Deserializer, FragmentNumber, Serializer, de};
-
-    pub(super) fn serialize<S: Serializer>(number: &FragmentNumber, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(number.as_str())
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<FragmentNumber, D::Error> {
-        FragmentNumber::try_from(String::deserialize(deserializer)?).map_err(de::Error::custom)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -167,7 +155,7 @@ mod tests {
     #[test]
     fn the_documented_sample_is_read_and_written_back() {
         let notification = read(sample()).unwrap();
-        assert_eq!(notification.stream_arn.account(), "111122223333");
+        assert_eq!(notification.stream_arn.account_id(), "111122223333");
         assert_eq!(notification.fragment_number.as_str(), "91343852333181432392682062607743920146159169392");
         let producer = SystemTime::UNIX_EPOCH + Duration::from_millis(1_694_038_298_246);
         assert_eq!(notification.producer_timestamp, producer);

@@ -14,7 +14,7 @@ use crate::image::{ImageId, ImageObject};
 /// A fragment can have several images and one never knows that there will be no more, so each image makes a pair of its own with the
 /// notification, as soon as both are there. Copies (both kinds are delivered at least once) make no second pair.
 ///
-/// Inputs never fail and outputs are polled until they give nothing: after each `handle_*`, poll pairs and what stayed alone, and call
+/// Inputs never fail and outputs are polled until they give nothing: after each `handle_*`, poll pairs and what stayed unmatched, and call
 /// [`handle_timeout`](Self::handle_timeout) when the instant of [`poll_timeout`](Self::poll_timeout) has come. Holds at
 /// most [`capacity`](Self::capacity) notifications and images; the fragment that is known longest makes room.
 ///
@@ -46,7 +46,7 @@ pub struct Joiner {
     /// Notifications and images in the map.
     held: usize,
     joined: VecDeque<Joined>,
-    alone: VecDeque<Alone>,
+    unmatched: VecDeque<Unmatched>,
     capacity: usize,
     max_age: Duration,
 }
@@ -61,7 +61,7 @@ struct Fragment {
 
 /// ```text
 ///            image                     notification
-///   nothing --------> Pictured ------------------------> Notified --> (age) forgotten; alone if it had no image
+///   nothing --------> Pictured ------------------------> Notified --> (age) forgotten; unmatched if it had no image
 ///      |                 |  ^                              ^   |
 ///      |                 +--+ image: waits                 |   +--> image: a pair
 ///      |  notification                                     |
@@ -70,7 +70,7 @@ struct Fragment {
 #[derive(Clone, Debug)]
 enum Known {
     /// Images wait for their notification.
-    Pictured(Vec<ImageObject>),
+    Waiting(Vec<ImageObject>),
     /// Images make pairs as they come; these did.
     Notified { notification: Arc<FragmentNotification>, paired: HashSet<ImageId> },
 }
@@ -79,7 +79,7 @@ impl Known {
     /// What it counts towards the capacity.
     fn weight(&self) -> usize {
         match self {
-            Self::Pictured(images) => images.len(),
+            Self::Waiting(images) => images.len(),
             Self::Notified { paired, .. } => paired.len().saturating_add(1),
         }
     }
@@ -98,31 +98,31 @@ pub struct Joined {
 /// Something whose counterpart did not come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Alone {
+pub struct Unmatched {
     /// What it is.
-    pub what: AloneWhat,
+    pub item: UnmatchedItem,
     /// Why nothing waits for the counterpart any more.
-    pub why: AloneWhy,
+    pub reason: UnmatchedReason,
 }
 
-/// What stayed alone.
+/// What stayed unmatched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum AloneWhat {
+pub enum UnmatchedItem {
     /// A notification without an image.
     Notification(Arc<FragmentNotification>),
     /// An image without a notification.
     Image(ImageObject),
 }
 
-/// Why something stayed alone.
+/// Why something stayed unmatched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum AloneWhy {
+pub enum UnmatchedReason {
     /// The greatest age was reached.
-    Aged,
+    Expired,
     /// Room was needed.
-    Full,
+    CapacityExceeded,
 }
 
 impl Default for Joiner {
@@ -133,7 +133,7 @@ impl Default for Joiner {
             order: VecDeque::new(),
             held: 0,
             joined: VecDeque::new(),
-            alone: VecDeque::new(),
+            unmatched: VecDeque::new(),
             capacity: 10_000,
             max_age: Duration::from_secs(600),
         }
@@ -159,11 +159,11 @@ impl Joiner {
     pub fn handle_notification(&mut self, notification: FragmentNotification, now: Instant) {
         self.handle_timeout(now);
         let arn = &notification.stream_arn;
-        let (account, stream) = (arn.account().into(), arn.stream().into());
+        let (account, stream) = (arn.account_id().into(), arn.stream_name().into());
         let fragment = Fragment { account, stream, number: notification.fragment_number.clone() };
         let waiting = match self.take(&fragment, now) {
             Some(known @ Known::Notified { .. }) => return self.put(fragment, known),
-            Some(Known::Pictured(images)) => images,
+            Some(Known::Waiting(images)) => images,
             None => Vec::new(),
         };
         let notification = Arc::new(notification);
@@ -179,9 +179,9 @@ impl Joiner {
         self.handle_timeout(now);
         let (account, stream) = (image.key.account().into(), image.key.stream().into());
         let fragment = Fragment { account, stream, number: image.metadata.fragment_number.clone() };
-        let mut known = self.take(&fragment, now).unwrap_or_else(|| Known::Pictured(Vec::new()));
+        let mut known = self.take(&fragment, now).unwrap_or_else(|| Known::Waiting(Vec::new()));
         match &mut known {
-            Known::Pictured(images) => {
+            Known::Waiting(images) => {
                 if images.iter().all(|waiting| waiting.key != image.key) {
                     images.push(image);
                 }
@@ -198,7 +198,7 @@ impl Joiner {
     /// Lets go of fragments that are too old.
     pub fn handle_timeout(&mut self, now: Instant) {
         while self.poll_timeout().is_some_and(|at| at <= now) {
-            self.drop_oldest(AloneWhy::Aged);
+            self.drop_oldest(UnmatchedReason::Expired);
         }
     }
 
@@ -208,8 +208,8 @@ impl Joiner {
     }
 
     /// The next thing whose counterpart did not come.
-    pub fn poll_alone(&mut self) -> Option<Alone> {
-        self.alone.pop_front()
+    pub fn poll_unmatched(&mut self) -> Option<Unmatched> {
+        self.unmatched.pop_front()
     }
 
     /// When the oldest fragment is let go of.
@@ -239,20 +239,21 @@ impl Joiner {
         self.held = self.held.saturating_add(known.weight());
         self.fragments.insert(fragment, known);
         while self.held > self.capacity {
-            self.drop_oldest(AloneWhy::Full);
+            self.drop_oldest(UnmatchedReason::CapacityExceeded);
         }
     }
 
-    fn drop_oldest(&mut self, why: AloneWhy) {
+    fn drop_oldest(&mut self, reason: UnmatchedReason) {
         let Some((_, fragment)) = self.order.pop_front() else { return };
         let Some(known) = self.fragments.remove(&fragment) else { return };
         self.held = self.held.saturating_sub(known.weight());
         match known {
-            Known::Pictured(images) => {
-                self.alone.extend(images.into_iter().map(|image| Alone { what: AloneWhat::Image(image), why }));
+            Known::Waiting(images) => {
+                self.unmatched
+                    .extend(images.into_iter().map(|image| Unmatched { item: UnmatchedItem::Image(image), reason }));
             }
             Known::Notified { notification, paired } if paired.is_empty() => {
-                self.alone.push_back(Alone { what: AloneWhat::Notification(notification), why });
+                self.unmatched.push_back(Unmatched { item: UnmatchedItem::Notification(notification), reason });
             }
             Known::Notified { .. } => {}
         }
@@ -266,7 +267,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::image::{ImageFormat, ImageMetadata, ImageObjectKey};
+    use crate::image::{ImageMetadata, ImageObjectKey};
+    use kvs_types::ImageFormat;
 
     const EPOCH: SystemTime = SystemTime::UNIX_EPOCH;
 
@@ -323,11 +325,11 @@ mod tests {
         joiner.handle_image(image("a", 3, 2), now + Duration::from_secs(2));
         assert_eq!(joiner.poll_timeout(), Some(now + Duration::from_secs(10)));
         joiner.handle_timeout(now + Duration::from_secs(60));
-        let alone: Vec<_> = std::iter::from_fn(|| joiner.poll_alone()).collect();
-        assert!(matches!(&alone[0].what, AloneWhat::Notification(one) if one.fragment_number == number(1)));
-        assert!(matches!(&alone[1].what, AloneWhat::Image(one) if one.metadata.fragment_number == number(2)));
-        assert_eq!((alone.len(), joiner.held(), joiner.poll_timeout()), (2, 0, None));
-        assert!(alone.iter().all(|alone| alone.why == AloneWhy::Aged));
+        let unmatched: Vec<_> = std::iter::from_fn(|| joiner.poll_unmatched()).collect();
+        assert!(matches!(&unmatched[0].item, UnmatchedItem::Notification(one) if one.fragment_number == number(1)));
+        assert!(matches!(&unmatched[1].item, UnmatchedItem::Image(one) if one.metadata.fragment_number == number(2)));
+        assert_eq!((unmatched.len(), joiner.held(), joiner.poll_timeout()), (2, 0, None));
+        assert!(unmatched.iter().all(|unmatched| unmatched.reason == UnmatchedReason::Expired));
     }
 
     #[test]
@@ -337,9 +339,9 @@ mod tests {
         for n in 1..=3 {
             joiner.handle_notification(notification("a", n), now);
         }
-        let alone = joiner.poll_alone().unwrap();
-        assert_eq!(alone.why, AloneWhy::Full);
-        assert!(matches!(alone.what, AloneWhat::Notification(one) if one.fragment_number == number(1)));
+        let unmatched = joiner.poll_unmatched().unwrap();
+        assert_eq!(unmatched.reason, UnmatchedReason::CapacityExceeded);
+        assert!(matches!(unmatched.item, UnmatchedItem::Notification(one) if one.fragment_number == number(1)));
         assert_eq!(joiner.held(), 2);
     }
 
@@ -370,8 +372,8 @@ mod tests {
             while let Some(joined) = joiner.poll_joined() {
                 told.insert(joined.image.key.id().clone());
             }
-            while let Some(alone) = joiner.poll_alone() {
-                if let AloneWhat::Image(image) = alone.what {
+            while let Some(unmatched) = joiner.poll_unmatched() {
+                if let UnmatchedItem::Image(image) = unmatched.item {
                     told.insert(image.key.id().clone());
                 }
             }

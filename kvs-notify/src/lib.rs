@@ -7,7 +7,7 @@
 //!     for message in decode(body)?.messages {
 //!         match message.content {
 //!             Content::Fragment(notification) => {
-//!                 println!("{} holds {}", notification.stream_arn.stream(), notification.fragment_number);
+//!                 println!("{} holds {}", notification.stream_arn.stream_name(), notification.fragment_number);
 //!             }
 //!             # #[cfg(feature = "s3")]
 //!             Content::Objects(events) => {
@@ -26,12 +26,12 @@
 //! compared with a limit of [`limits`] before it is used. Fields that are known are checked strictly, those that are not are skipped.
 //! Nothing is logged, and secrets do not print. Nothing is trusted before `Verifier` (feature `verify`) says so.
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
-
-pub mod limits;
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "aws_lambda_events")]
 mod aws_lambda;
 mod decode;
+#[cfg(feature = "s3")]
 mod epoch_ms;
 #[cfg(feature = "eventbridge")]
 mod eventbridge;
@@ -46,6 +46,7 @@ mod image;
 mod join;
 #[cfg(feature = "lambda")]
 mod lambda;
+mod limits;
 #[cfg(feature = "s3")]
 mod s3;
 mod secret;
@@ -67,12 +68,12 @@ pub use filter::OnlyStream;
 pub use fragment::{FragmentNotification, NotificationType, SUBJECT};
 #[cfg(feature = "s3")]
 pub use image::{
-    Candidates, ImageFormat, ImageId, ImageMetadata, ImageObject, ImageObjectKey, InvalidKeyPart, InvalidMetadata,
-    KeyHints, ParseKeyError,
+    Candidates, ImageId, ImageMetadata, ImageObject, ImageObjectKey, InvalidKeyPart, InvalidMetadata, KeyHints,
+    ParseKeyError,
 };
 #[cfg(feature = "s3")]
-pub use join::{Alone, AloneWhat, AloneWhy, Joined, Joiner};
-pub use kvs_types::{FragmentNumber, InvalidField};
+pub use join::{Joined, Joiner, Unmatched, UnmatchedItem, UnmatchedReason};
+pub use kvs_types::{FragmentNumber, ImageFormat, InvalidField, StreamArn};
 #[cfg(feature = "lambda")]
 pub use lambda::BatchResponse;
 #[cfg(feature = "s3")]
@@ -85,7 +86,6 @@ pub use sns::{
 };
 #[cfg(feature = "sqs")]
 pub use sqs::SqsMessage;
-pub use stream_arn::{InvalidStreamArn, StreamArn};
 #[cfg(feature = "verify")]
 pub use verify::{
     AcceptedVersions, CertificateCache, CertificateError, ReplayWindow, Replayed, SigningCertUrl, SigningCertificate,
@@ -95,3 +95,9 @@ pub use verify::{
 #[cfg(all(doctest, feature = "sns", feature = "s3"))]
 #[doc = include_str!("../README.md")]
 struct ReadmeExamples;
+
+/// What only the tests and crates of this family need. Not covered by semantic versioning.
+#[doc(hidden)]
+pub mod __internal {
+    pub use crate::limits::{CERTIFICATE_BYTES, DOCUMENT_BYTES};
+}

@@ -6,28 +6,19 @@ use std::time::Duration;
 /// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
 pub const DOCUMENT_BYTES: usize = 16 << 20;
 /// Longest text of a fault or of a path to a field that an error carries; faults quote what was found.
-pub const ERROR_TEXT_BYTES: usize = 256;
-/// Longest ARN of a stream, by the API reference of CreateStream.
-pub const STREAM_ARN_BYTES: usize = 1024;
-/// Digits of an account's number.
-pub const ACCOUNT_DIGITS: usize = 12;
-/// Longest object key of S3 (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html>).
-pub const KEY_BYTES: usize = 1024;
+pub(crate) const ERROR_TEXT_BYTES: usize = 256;
 /// Longest random part of an image's key that is read; the service writes a GUID of 36 characters.
-pub const IMAGE_ID_BYTES: usize = 64;
-/// User metadata of one object, names and values together
-/// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html>).
-pub const METADATA_BYTES: usize = 2048;
+pub(crate) const IMAGE_ID_BYTES: usize = 64;
 /// What of it is read from headers: values with other than ASCII characters grow up to threefold on the way.
-pub const METADATA_HEADER_BYTES: usize = 4 * METADATA_BYTES;
+pub(crate) const METADATA_HEADER_BYTES: usize = 4 * kvs_types::limits::S3_METADATA_BYTES;
 /// Longest URL that is looked at.
-pub const URL_BYTES: usize = 2048;
+pub(crate) const URL_BYTES: usize = 2048;
 /// Largest PEM file of a signing certificate and its chain that is read.
 pub const CERTIFICATE_BYTES: usize = 64 << 10;
 /// Certificates in one such file.
-pub const CERTIFICATES: usize = 8;
+pub(crate) const CERTIFICATES: usize = 8;
 /// How old a message may be by default when it is verified: SNS tries again for up to an hour over HTTP
 /// (<https://docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html>).
-pub const MESSAGE_AGE: Duration = Duration::from_secs(60 * 60);
+pub(crate) const MESSAGE_AGE: Duration = Duration::from_secs(60 * 60);
 /// How far into the future a message may be stamped by default: clocks differ.
-pub const MESSAGE_SKEW: Duration = Duration::from_secs(5 * 60);
+pub(crate) const MESSAGE_SKEW: Duration = Duration::from_secs(5 * 60);

@@ -355,7 +355,7 @@ fn a_document_that_is_cut_anywhere_is_an_error_and_never_a_panic() {
 
 #[test]
 fn hostile_documents_are_bounded() {
-    let huge = vec![b' '; kvs_notify::limits::DOCUMENT_BYTES + 1];
+    let huge = vec![b' '; kvs_notify::__internal::DOCUMENT_BYTES + 1];
     assert!(matches!(decode(&huge), Err(DecodeError::TooLarge { .. })));
     assert!(decode(&huge[1..]).is_err());
     let deep = format!("{}{}{}", r#"{"StreamArn":"#, "[".repeat(1 << 20), r#","FragmentNumber":1"#);

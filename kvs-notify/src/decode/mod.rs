@@ -44,7 +44,7 @@ use crate::limits::DOCUMENT_BYTES;
 /// }"#;
 /// let delivery = decode(body.as_bytes())?;
 /// assert_eq!(delivery.envelope, Envelope::Fragment);
-/// assert_eq!(delivery.fragments().next().unwrap().stream_arn.stream(), "door");
+/// assert_eq!(delivery.fragments().next().unwrap().stream_arn.stream_name(), "door");
 ///
 /// let error = decode(b"{\"hello\": 1}").unwrap_err();
 /// assert!(error.to_string().contains("not a message of SNS (no Type with TopicArn)"));

@@ -3,10 +3,13 @@
 use std::fmt;
 use std::time::SystemTime;
 
+use kvs_types::__internal::epoch_millis_checked;
+use kvs_types::ImageFormat;
+use kvs_types::limits::S3_KEY_BYTES;
+
 use crate::epoch_ms;
-use crate::image::format::{ImageFormat, ImageId};
-use crate::limits::KEY_BYTES;
-use crate::stream_arn::{is_account, is_stream_name};
+use crate::image::id::ImageId;
+use crate::stream_arn::{is_account_id, is_stream_name};
 
 /// The key under which the service puts an image into the bucket.
 ///
@@ -60,7 +63,7 @@ impl ImageObjectKey {
         id: ImageId,
         format: ImageFormat,
     ) -> Result<Self, InvalidKeyPart> {
-        if !is_account(account) {
+        if !is_account_id(account) {
             return Err(InvalidKeyPart::Account { length: account.len() });
         }
         if !is_stream_name(stream) {
@@ -91,8 +94,8 @@ impl ImageObjectKey {
     fn with_lead(mut self, text: &str, separator: char) -> Result<Self, InvalidKeyPart> {
         self.lead = format!("{text}{separator}{}", self.lead);
         let size = self.to_string().len();
-        if size > KEY_BYTES {
-            return Err(InvalidKeyPart::TooLong { size, limit: KEY_BYTES });
+        if size > S3_KEY_BYTES {
+            return Err(InvalidKeyPart::TooLong { size, limit: S3_KEY_BYTES });
         }
         Ok(self)
     }
@@ -151,7 +154,7 @@ impl ImageObjectKey {
 impl fmt::Display for ImageObjectKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { lead, account, stream, timecode, id, format } = self;
-        let timecode = epoch_ms::milliseconds(*timecode).unwrap_or_default();
+        let timecode = epoch_millis_checked(*timecode).unwrap_or_default();
         write!(f, "{lead}{account}_{stream}_{timecode}_{id}.{}", format.extension())
     }
 }

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
+use kvs_types::__internal::epoch_millis_checked;
+use kvs_types::limits::S3_METADATA_BYTES;
 use kvs_types::{FragmentNumber, InvalidField};
 
 use super::rfc2047;
 use crate::epoch_ms;
-use crate::limits::{METADATA_BYTES, METADATA_HEADER_BYTES};
+use crate::limits::METADATA_HEADER_BYTES;
 
 const HEADER_PREFIX: &str = "x-amz-meta-";
 const FRAGMENT_NUMBER: &str = "aws_kinesisvideo_fragment_number";
@@ -83,7 +85,7 @@ impl ImageMetadata {
     /// Names and values as S3 keeps them, the service's own first: without `x-amz-meta-`, values not encoded.
     #[must_use]
     pub fn to_pairs(&self) -> Vec<(String, String)> {
-        let digits = |at| epoch_ms::milliseconds(at).unwrap_or_default().to_string();
+        let digits = |at| epoch_millis_checked(at).unwrap_or_default().to_string();
         let own = [
             (FRAGMENT_NUMBER.to_owned(), self.fragment_number.to_string()),
             (PRODUCER_TIMESTAMP.to_owned(), digits(self.producer_timestamp)),
@@ -105,8 +107,8 @@ impl ImageMetadata {
     /// More than S3 takes.
     pub fn check_size(&self) -> Result<usize, InvalidMetadata> {
         let size = self.to_pairs().iter().map(|(name, value)| name.len().saturating_add(value.len())).sum();
-        if size > METADATA_BYTES {
-            return Err(InvalidMetadata::TooLarge { size, limit: METADATA_BYTES });
+        if size > S3_METADATA_BYTES {
+            return Err(InvalidMetadata::TooLarge { size, limit: S3_METADATA_BYTES });
         }
         Ok(size)
     }
@@ -247,9 +249,9 @@ mod tests {
         assert!(matches!(ImageMetadata::from_headers(more), Err(InvalidMetadata::TooLarge { .. })));
         let metadata = ImageMetadata::from_headers(SAMPLE).unwrap();
         let used = metadata.check_size().unwrap();
-        let full = metadata.clone().pair("k", "v".repeat(METADATA_BYTES - used - 1));
-        assert_eq!(full.check_size(), Ok(METADATA_BYTES));
-        let over = metadata.pair("k", "v".repeat(METADATA_BYTES - used));
+        let full = metadata.clone().pair("k", "v".repeat(S3_METADATA_BYTES - used - 1));
+        assert_eq!(full.check_size(), Ok(S3_METADATA_BYTES));
+        let over = metadata.pair("k", "v".repeat(S3_METADATA_BYTES - used));
         assert_eq!(over.check_size(), Err(InvalidMetadata::TooLarge { size: 2049, limit: 2048 }));
     }
 }

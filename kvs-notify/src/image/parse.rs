@@ -3,10 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
+use kvs_types::ImageFormat;
+use kvs_types::limits::{ACCOUNT_ID_DIGITS, S3_KEY_BYTES};
+
 use crate::epoch_ms;
-use crate::image::format::{ImageFormat, ImageId};
+use crate::image::id::ImageId;
 use crate::image::key::ImageObjectKey;
-use crate::limits::{ACCOUNT_DIGITS, KEY_BYTES};
 use crate::stream_arn::is_stream_name;
 
 /// What the reader of a key already knows, for keys that can be split in more than one way.
@@ -93,8 +95,8 @@ impl FromStr for ImageObjectKey {
 
 /// Every way to split the key, at least one; a key is bounded, so their number is.
 fn candidates(key: &str) -> Result<Vec<ImageObjectKey>, ParseKeyError> {
-    if key.len() > KEY_BYTES {
-        return Err(ParseKeyError::TooLong { size: key.len(), limit: KEY_BYTES });
+    if key.len() > S3_KEY_BYTES {
+        return Err(ParseKeyError::TooLong { size: key.len(), limit: S3_KEY_BYTES });
     }
     let (name, extension) = key.rsplit_once('.').ok_or(ParseKeyError::NoExtension)?;
     let format = ImageFormat::from_extension(extension)
@@ -121,7 +123,7 @@ fn splits(owner: &str) -> impl Iterator<Item = (&str, &str, &str)> {
     let after_separator = owner.match_indices(['_', '/']).map(|(at, _)| at.saturating_add(1));
     std::iter::once(0).chain(after_separator).filter_map(|start| {
         let (lead, rest) = owner.split_at_checked(start)?;
-        let (account, stream) = rest.split_at_checked(ACCOUNT_DIGITS)?;
+        let (account, stream) = rest.split_at_checked(ACCOUNT_ID_DIGITS)?;
         let stream = stream.strip_prefix('_')?;
         let fits = account.bytes().all(|byte| byte.is_ascii_digit()) && is_stream_name(stream);
         fits.then_some((lead, account, stream))

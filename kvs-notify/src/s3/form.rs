@@ -1,39 +1,33 @@
-//! Keys as events of S3 write them: form-URL-encoded.
+//! Object keys in S3 events: form-URL-encoded.
 
 use std::borrow::Cow;
 
-use memchr::memchr2;
+use memchr::{memchr_iter, memchr2};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use crate::hex::byte_of;
+/// What S3 escapes in the keys of its events: everything but letters, digits and these. A space becomes `+` afterwards.
+const ESCAPED: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'*').remove(b'/').remove(b' ');
 
-/// The key itself: `+` is a space, `%XX` a byte. Nothing if an escape is cut short or the bytes are no UTF-8.
+/// Decodes a key: `+` is a space, `%XX` a byte. Returns `None` if an escape is incomplete or the bytes are not UTF-8.
 pub(crate) fn decode(encoded: &str) -> Option<Cow<'_, str>> {
-    if memchr2(b'+', b'%', encoded.as_bytes()).is_none() {
+    let bytes = encoded.as_bytes();
+    if memchr2(b'+', b'%', bytes).is_none() {
         return Some(Cow::Borrowed(encoded));
     }
-    let mut bytes = Vec::with_capacity(encoded.len());
-    let mut rest = encoded.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'+' => b' ',
-            b'%' => byte_of(rest.next()?, rest.next()?)?,
-            other => other,
-        });
+    // The decoder passes incomplete escapes through; here they are errors.
+    let complete = |at: usize| bytes.get(at..)?.get(1..3).map(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+    if !memchr_iter(b'%', bytes).all(|at| complete(at) == Some(true)) {
+        return None;
     }
-    String::from_utf8(bytes).ok().map(Cow::Owned)
+    let spaces = encoded.replace('+', " ");
+    let key = percent_decode_str(&spaces).decode_utf8().ok()?;
+    Some(Cow::Owned(key.into_owned()))
 }
 
-/// The key as an event writes it.
+/// Encodes a key as an event of S3 contains it.
 pub(crate) fn encode(key: &str) -> String {
-    let mut encoded = String::with_capacity(key.len());
-    for byte in key.bytes() {
-        match byte {
-            b' ' => encoded.push('+'),
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'*' | b'/' => encoded.push(byte.into()),
-            other => encoded.push_str(&format!("%{other:02X}")),
-        }
-    }
-    encoded
+    utf8_percent_encode(key, ESCAPED).to_string().replace(' ', "+")
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use kvs_notify::limits::CERTIFICATE_BYTES;
+use kvs_notify::__internal::CERTIFICATE_BYTES;
 use rustls::{ClientConfig, RootCertStore};
 
 /// Longest fetch. SNS waits 15 s for the answer to its post, of which this is a part.

@@ -1,44 +1,10 @@
-//! The last two parts of an image's key: its random id and its format.
+//! The random id in the key of an image.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::image::key::InvalidKeyPart;
 use crate::limits::IMAGE_ID_BYTES;
-
-/// In what format an image was written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum ImageFormat {
-    /// JPEG, `.jpg`.
-    Jpeg,
-    /// PNG, `.png`.
-    Png,
-}
-
-impl ImageFormat {
-    /// What stands after the last dot of the key.
-    #[must_use]
-    pub fn extension(self) -> &'static str {
-        match self {
-            Self::Jpeg => "jpg",
-            Self::Png => "png",
-        }
-    }
-
-    /// The media type under which the object is stored.
-    #[must_use]
-    pub fn content_type(self) -> &'static str {
-        match self {
-            Self::Jpeg => "image/jpeg",
-            Self::Png => "image/png",
-        }
-    }
-
-    pub(super) fn from_extension(extension: &str) -> Option<Self> {
-        [Self::Jpeg, Self::Png].into_iter().find(|format| format.extension() == extension)
-    }
-}
 
 /// The random part of an image's key, which keeps keys apart: a GUID in lower case.
 ///
