@@ -8,7 +8,7 @@ use kvs_types::__internal::from_epoch_millis;
 use kvs_aws::{
     ApiName, Client, ClientConfig, Credentials, DescribeStream, DescribeStreamStorageConfiguration, Endpoint, TailEvent,
     GetDataEndpoint, GetHlsStreamingSessionUrl, HttpSend, ListFragments, ListStreams, ListTagsForStream, MediaTail,
-    Operation, Region, ResponseBody, RetryConfig, SendFuture, StartSelector, StreamId, TimestampOrigin, limits,
+    Operation, Region, ResponseBody, RetryConfig, SendFuture, StartSelector, StreamId, TimestampOrigin,
 };
 use kvs_images::{DescribeImageGenerationConfiguration, DescribeNotificationConfiguration};
 use libfuzzer_sys::fuzz_target;
@@ -59,7 +59,7 @@ async fn ask<O: Operation>(client: &Client, operation: O) {
     match client.send_to(&endpoint, operation).await {
         Ok(_) => {}
         Err(kvs_aws::Error::Service(error)) => {
-            assert!(error.message.chars().count() <= limits::ERROR_MESSAGE_CHARS);
+            assert!(error.message.chars().count() <= kvs_aws::__internal::ERROR_MESSAGE_CHARS);
         }
         Err(error) => assert!(error.to_string().len() < 4096, "{error}"),
     }

@@ -88,12 +88,9 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
-pub mod limits;
-
-mod lenient;
-
 mod auth;
 mod client;
+mod client_limits;
 mod net;
 mod ops;
 mod protocol;
@@ -109,7 +106,7 @@ pub use kvs_types::{
     ConfigurationStatus, FieldProblem, FormatConfig, FragmentInfo, FragmentNumber, FragmentTimecodeType, ImageError,
     ImageFormat, ImageGenerationConfiguration, ImageGenerationDestinationConfig, InvalidField,
     NotificationConfiguration, NotificationDestinationConfig, SamplingProfile, StartSelector, StreamArn, StreamId,
-    StreamName, StreamStatus, TimestampOrigin,
+    StreamName, StreamStatus, TimestampOrigin, limits,
 };
 pub use net::dial::{InvalidProxy, Proxy, ProxyError};
 pub use net::endpoint::{Endpoint, Fips, InvalidEndpoint, IpFamilies};
@@ -119,7 +116,7 @@ pub use net::region::Region;
 pub use net::timeouts::Timeouts;
 pub use net::tls::{TlsError, TlsRoots};
 pub use ops::archived::{
-    ContainerFormat, Discontinuities, Display, FragmentPage, GetClip, GetDashStreamingSessionUrl,
+    ContainerFormat, DiscontinuityMode, FragmentDisplay, FragmentPage, GetClip, GetDashStreamingSessionUrl,
     GetHlsStreamingSessionUrl, GetMediaForFragmentList, ListFragments, PlaybackMode,
 };
 pub use ops::configuration::json_file::JsonFileError;
@@ -146,6 +143,7 @@ pub use aws_credential_types::{Credentials, provider::ProvideCredentials};
 /// What only the tests and crates of this family need. Not covered by semantic versioning.
 #[doc(hidden)]
 pub mod __internal {
+    pub use crate::client_limits::ERROR_MESSAGE_CHARS;
     pub use crate::ops::images::get_images::parse_page;
     pub use crate::protocol::response::parse_error;
 }

@@ -13,12 +13,12 @@ use std::time::Duration;
 use kvs_aws::{
     ApiName, Client, ConfigurationStatus, ContainerFormat, CreateStream, DeleteStream,
     DescribeImageGenerationConfiguration, DescribeNotificationConfiguration, DescribeStream,
-    DescribeStreamStorageConfiguration, Discontinuities, Display, Endpoint, Error, GetClip, GetDashStreamingSessionUrl,
-    GetDataEndpoint, GetHlsStreamingSessionUrl, GetImages, GetMedia, GetMediaForFragmentList,
-    ImageGenerationConfiguration, ListFragments, ListStreams, ListTagsForStream, NotificationConfiguration, Operation,
-    StartSelector, StorageTier, StreamArn, StreamId, TagStream, TimestampOrigin, UntagStream, UpdateDataRetention,
-    UpdateImageGenerationConfiguration, UpdateNotificationConfiguration, UpdateStream,
-    UpdateStreamStorageConfiguration,
+    DescribeStreamStorageConfiguration, DiscontinuityMode, Endpoint, Error, FragmentDisplay, GetClip,
+    GetDashStreamingSessionUrl, GetDataEndpoint, GetHlsStreamingSessionUrl, GetImages, GetMedia,
+    GetMediaForFragmentList, ImageGenerationConfiguration, ListFragments, ListStreams, ListTagsForStream,
+    NotificationConfiguration, Operation, StartSelector, StorageTier, StreamArn, StreamId, TagStream, TimestampOrigin,
+    UntagStream, UpdateDataRetention, UpdateImageGenerationConfiguration, UpdateNotificationConfiguration,
+    UpdateStream, UpdateStreamStorageConfiguration,
 };
 use kvs_types::__internal::from_epoch_millis;
 use support::{SECRET, Scripted, Seen, client, ok};
@@ -104,10 +104,10 @@ async fn our_calls(url: &str, only: Option<&str>) -> Answers {
         GetHlsStreamingSessionUrl =
             GetHlsStreamingSessionUrl::on_demand(stream(), TimestampOrigin::Producer, range()).expires(600)
             .max_fragments(50).container_format(ContainerFormat::MpegTs)
-            .discontinuity_mode(Discontinuities::OnDiscontinuity).display_fragment_timestamp(Display::Always);
+            .discontinuity_mode(DiscontinuityMode::OnDiscontinuity).display_fragment_timestamp(FragmentDisplay::Always);
         GetDashStreamingSessionUrl =
             GetDashStreamingSessionUrl::live_replay(stream(), TimestampOrigin::Server, range().start).expires(600)
-            .max_fragments(50).display_fragment_timestamp(Display::Always).display_fragment_number(Display::Never);
+            .max_fragments(50).display_fragment_timestamp(FragmentDisplay::Always).display_fragment_number(FragmentDisplay::Never);
         GetMedia = GetMedia::new(stream(), StartSelector::AfterFragment("91343852333181432392".parse().unwrap()));
     }
     answers

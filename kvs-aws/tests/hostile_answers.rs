@@ -107,7 +107,7 @@ proptest! {
         }
         let error = kvs_aws::__internal::parse_error(StatusCode::from_u16(status).unwrap(), &headers, &body);
         prop_assert_eq!(error.status, status);
-        prop_assert!(error.message.chars().count() <= kvs_aws::limits::ERROR_MESSAGE_CHARS);
+        prop_assert!(error.message.chars().count() <= kvs_aws::__internal::ERROR_MESSAGE_CHARS);
     }
 }
 

@@ -1,75 +1,76 @@
-//! The calls behind a stream of pictures: windows asked for, pages followed, leading gaps repaired.
+//! The calls behind a stream of images: windows, their pages, and gaps at their start.
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use kvs_aws::limits::{PAGE_IMAGES, REQUEST_RANGE};
+use kvs_aws::limits::{FRAGMENT_DURATION_MAX, GET_IMAGES_RANGE, GET_IMAGES_RESULTS};
 use kvs_aws::{Error, ImagePage, ListFragments};
-use kvs_types::__internal::{epoch_millis, from_epoch_millis};
+use kvs_types::__internal::{ErrorChain, epoch_millis, from_epoch_millis};
 
-use crate::gather::{Answers, Gathered};
-use crate::images::{ImageAt, Images};
-use crate::limits;
+use crate::gather::{ReceivedImages, WindowImages};
+use crate::image_at::ImageAt;
 use crate::pace::Pacer;
 use crate::plan::Window;
+use crate::request::ImageRequest;
 
-/// Pages followed at most beyond one for each picture of a window: a token that leads nowhere must end.
+/// How many more pages than images are read, so that a token that repeats forever ends.
 const SPARE_PAGES: u64 = 8;
 
-/// What all calls of one stream of pictures share.
+/// The state that all calls of one stream of images share.
 pub(crate) struct Fetcher {
-    images: Images,
+    request: ImageRequest,
     pacer: Mutex<Pacer>,
-    /// The error that every further call would meet too.
+    /// An error that every further call would get too.
     fatal: OnceLock<Arc<Error>>,
 }
 
 impl Fetcher {
-    pub(crate) fn new(images: Images) -> Self {
-        Self { pacer: Mutex::new(Pacer::new(images.pace)), images, fatal: OnceLock::new() }
+    pub(crate) const fn new(request: ImageRequest) -> Self {
+        Self { pacer: Mutex::new(Pacer::new(request.pace)), request, fatal: OnceLock::new() }
     }
 
-    /// All items of a window.
+    /// Returns all items of a window.
     pub(crate) async fn window(&self, window: Window) -> Vec<ImageAt> {
         if let Some(error) = self.fatal.get() {
-            return Gathered::new(window).into_items(Some(error));
+            return WindowImages::new(window).into_items(Some(error));
         }
-        let (mut gathered, failed) = self.ask(window).await;
+        let (mut images, failed) = self.fetch(window).await;
         if let Some(error) = failed {
-            return gathered.into_items(Some(&self.note(error)));
+            return images.into_items(Some(&self.record(error)));
         }
-        match self.repair(window, &mut gathered).await {
+        match self.fill_leading_gap(window, &mut images).await {
             Ok(()) => {}
-            // Pictures need not come with the right to list fragments.
+            // The caller may have permission for GetImages but not for ListFragments.
             Err(error) if !error.is_transient() => {
-                tracing::warn!(%error, "pictures at the start of a range may be missing");
+                let error = ErrorChain(&error);
+                tracing::warn!(%error, "cannot list fragments; images at the start of the range may be missing");
             }
-            Err(error) => gathered.fail_leading_gap(&Arc::new(error)),
+            Err(error) => images.fail_leading_gap(&Arc::new(error)),
         }
-        gathered.into_items(None)
+        images.into_items(None)
     }
 
-    fn note(&self, error: Error) -> Arc<Error> {
+    fn record(&self, error: Error) -> Arc<Error> {
         let fatal = !error.is_transient();
         let error = Arc::new(error);
         if fatal {
-            // Another call may have been first; its error says the same.
+            // If a concurrent call was first, its error is kept.
             let _ = self.fatal.set(Arc::clone(&error));
         }
         error
     }
 
-    /// Asks for a window; what came before an error counts.
-    async fn ask(&self, window: Window) -> (Gathered, Option<Error>) {
-        let mut answers = Answers::new(window);
-        let failed = self.pages(window, &mut answers).await.err();
-        (answers.settle(), failed)
+    /// Fetches a window. Images that arrived before an error are kept.
+    async fn fetch(&self, window: Window) -> (WindowImages, Option<Error>) {
+        let mut received = ReceivedImages::new(window);
+        let failed = self.pages(window, &mut received).await.err();
+        (received.assign(), failed)
     }
 
-    /// Follows the pages of a window.
-    async fn pages(&self, window: Window, answers: &mut Answers) -> Result<(), Error> {
-        let first = self.images.call(window);
+    /// Fetches all pages of a window.
+    async fn pages(&self, window: Window, received: &mut ReceivedImages) -> Result<(), Error> {
+        let first = self.request.first_page(window);
         let mut token = None;
         let mut left = window.count;
         for _ in 0..window.count + SPARE_PAGES {
@@ -78,31 +79,33 @@ impl Fetcher {
                 Some(token) => first.clone().next_token(token),
                 None => first.clone(),
             };
-            let ImagePage { images, next_token, .. } = self.images.client.send(call).await?;
+            let ImagePage { images, next_token, .. } = self.request.client.send(call).await?;
             left = left.saturating_sub(u64::try_from(images.len()).unwrap_or(u64::MAX));
-            answers.add(images);
+            received.add(images);
             let Some(next) = next_token else { return Ok(()) };
             token = Some(next);
         }
-        tracing::warn!(images = window.count, "the service gave more pages than the range has pictures");
+        tracing::warn!(images = window.count, "service returned more pages than there are images");
         Ok(())
     }
 
     async fn wait(&self, images: u64) {
-        let images = u32::try_from(images).unwrap_or(u32::MAX).clamp(1, PAGE_IMAGES);
+        let images = u32::try_from(images).unwrap_or(u32::MAX).clamp(1, GET_IMAGES_RESULTS);
         let at = self.pacer.lock().unwrap_or_else(PoisonError::into_inner).book(images, Instant::now());
         tokio::time::sleep_until(at.into()).await;
     }
 
-    /// The service finds nothing for instants between its range's start and the first fragment that starts in it: asks
-    /// again from the start of the fragment that holds the first instant.
-    async fn repair(&self, window: Window, gathered: &mut Gathered) -> Result<(), Error> {
-        let gap = gathered.leading_gap();
+    /// Fetches the images at the start of a window again, from the start of the fragment that contains the first timestamp.
+    ///
+    /// The service only considers fragments that start inside the requested range, so it finds no image before the first of
+    /// them.
+    async fn fill_leading_gap(&self, window: Window, images: &mut WindowImages) -> Result<(), Error> {
+        let gap = images.leading_gap();
         if gap == 0 {
             return Ok(());
         }
         let first = from_epoch_millis(window.start);
-        let before = first.checked_sub(limits::FRAGMENT_DURATION).unwrap_or(SystemTime::UNIX_EPOCH);
+        let before = first.checked_sub(FRAGMENT_DURATION_MAX).unwrap_or(SystemTime::UNIX_EPOCH);
         let spans = self.fragments(before.max(SystemTime::UNIX_EPOCH)..first).await?;
         let Some(span) = spans.into_iter().filter(|span| span.covers(first)).max_by_key(|span| span.start) else {
             return Ok(());
@@ -113,70 +116,80 @@ impl Fetcher {
         if back == 0 {
             return Ok(());
         }
-        let longest = u64::try_from(REQUEST_RANGE.as_millis()).expect("the limit is 300 s") / window.step;
+        let longest = u64::try_from(GET_IMAGES_RANGE.as_millis()).expect("the limit is 300 s") / window.step;
         let again = if back < longest {
             Window { start, step: window.step, count: (back + gap).min(longest) }
         } else {
-            // Steps of minutes: one interval that leads from the fragment's start to the first instant.
+            // The step is minutes long: use one interval from the start of the fragment to the first timestamp.
             let step = window.start.saturating_sub(epoch_millis(span.start));
-            let step = step.max(u64::from(self.images.profile.least_millis()));
+            let step = step.max(u64::from(self.request.profile.least_millis()));
             Window { start: window.start.saturating_sub(step), step, count: 2 }
         };
-        let (found, failed) = self.ask(again).await;
-        gathered.merge(found);
+        let (found, failed) = self.fetch(again).await;
+        images.merge(found);
         failed.map_or(Ok(()), Err)
     }
 
-    /// Where the stored fragments that start in a range lie.
-    pub(crate) async fn fragments(&self, range: Range<SystemTime>) -> Result<Vec<Span>, Error> {
-        /// A call costs as many points as it may give fragments; this many cover 300 s of the shortest.
+    /// Returns the stored fragments that start in a range, in no order.
+    pub(crate) async fn fragments(&self, range: Range<SystemTime>) -> Result<Vec<FragmentSpan>, Error> {
+        /// ListFragments costs one metadata point per requested result. These cover 300 s of the shortest fragments.
         const PAGE: u32 = 500;
-        /// 24 h of one-second fragments, and a bound for a token that leads nowhere.
+        /// 24 h of one-second fragments; also ends a token that repeats forever.
         const PAGES: usize = 180;
-        let origin = self.images.origin;
-        let first = ListFragments::new(self.images.stream.clone(), origin, range).max_results(PAGE);
+        let origin = self.request.origin;
+        let first = ListFragments::new(self.request.stream.clone(), origin, range).max_results(PAGE);
         let (mut spans, mut token) = (Vec::new(), None);
         for _ in 0..PAGES {
             let call = match token {
                 Some(token) => first.clone().next_token(token),
                 None => first.clone(),
             };
-            let page = self.images.client.send(call).await?;
-            spans.extend(
-                page.fragments
-                    .iter()
-                    .filter_map(|fragment| Some(Span { start: fragment.start(origin)?, length: fragment.length() })),
-            );
+            let page = self.request.client.send(call).await?;
+            spans.extend(page.fragments.iter().filter_map(|fragment| {
+                Some(FragmentSpan { start: fragment.start(origin)?, length: fragment.length() })
+            }));
             let Some(next) = page.next_token else { break };
             token = Some(next);
         }
         Ok(spans)
     }
 
-    /// The picture of one instant.
+    /// Returns the first image of one of the first three fragments. A fragment without video has none.
+    pub(crate) async fn first_of(&self, spans: Vec<FragmentSpan>) -> Result<Option<ImageAt>, Error> {
+        for span in spans.into_iter().take(3) {
+            let image = self.one(span.start).await?;
+            if image.content.is_ok() {
+                return Ok(Some(image));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Returns the item of one timestamp.
     pub(crate) async fn one(&self, at: SystemTime) -> Result<ImageAt, Error> {
-        let least = u64::from(self.images.profile.least_millis());
-        let window = Window { start: epoch_millis(at), step: least, count: 1 };
-        let (mut gathered, failed) = self.ask(window).await;
+        let step = u64::from(self.request.profile.least_millis());
+        let window = Window { start: epoch_millis(at), step, count: 1 };
+        let (mut images, failed) = self.fetch(window).await;
         failed.map_or(Ok(()), Err)?;
-        self.repair(window, &mut gathered).await?;
-        let item = gathered.into_items(None).pop();
-        Ok(item.expect("a window of one instant has one item"))
+        self.fill_leading_gap(window, &mut images).await?;
+        let item = images.into_items(None).pop();
+        Ok(item.expect("a window of one timestamp has one item"))
     }
 }
 
-/// Where a fragment lies in time.
+/// The time range of a fragment.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Span {
+pub(crate) struct FragmentSpan {
     pub(crate) start: SystemTime,
     length: Duration,
 }
 
-impl Span {
+impl FragmentSpan {
     fn covers(&self, at: SystemTime) -> bool {
         self.start <= at && at < self.start + self.length
     }
 
+    /// Returns the time between the start of the fragment and `at`.
     pub(crate) fn distance(&self, at: SystemTime) -> Duration {
         self.start.duration_since(at).unwrap_or_else(|before| before.duration())
     }

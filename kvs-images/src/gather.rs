@@ -1,113 +1,110 @@
-//! The answers to one window, sorted into its instants.
+//! Assigns the images of a window to its timestamps.
 
 use std::sync::Arc;
 
 use kvs_aws::{Error, Image, ImageError, ImageFailure};
 use kvs_types::__internal::{epoch_millis, from_epoch_millis};
 
-use crate::images::ImageAt;
+use crate::image_at::ImageAt;
 use crate::plan::Window;
 
-type Found = Result<bytes::Bytes, ImageFailure>;
+type Content = Result<bytes::Bytes, ImageFailure>;
 
-/// What has come for a window so far, in the service's order.
+/// The images received for a window, in the service's order.
 #[derive(Debug)]
-pub(crate) struct Answers {
+pub(crate) struct ReceivedImages {
     window: Window,
-    images: Vec<(Option<u64>, Found)>,
+    images: Vec<(Option<u64>, Content)>,
 }
 
-/// What is known of each instant of a window.
+/// What is known about each timestamp of a window.
 #[derive(Debug)]
-pub(crate) struct Gathered {
+pub(crate) struct WindowImages {
     window: Window,
-    found: Vec<Option<Found>>,
+    contents: Vec<Option<Content>>,
 }
 
-impl Answers {
+impl ReceivedImages {
     pub(crate) const fn new(window: Window) -> Self {
         Self { window, images: Vec::new() }
     }
 
-    /// Notes one page.
+    /// Adds the images of a page.
     pub(crate) fn add(&mut self, images: Vec<Image>) {
         let timed = |image: Image| (image.timestamp.map(epoch_millis), image.content);
         self.images.extend(images.into_iter().map(timed));
     }
 
-    /// Gives each instant its answer.
+    /// Assigns the images to the timestamps.
     ///
-    /// An answer carries the instant it is for, or else the time of the frame that was found for it. In the first case
-    /// it goes to that instant; in the second, when there are exactly as many answers as instants, the n-th goes to the
-    /// n-th, else to the nearest.
-    pub(crate) fn settle(self) -> Gathered {
-        let mut gathered = Gathered::new(self.window);
+    /// The service gives each image the requested timestamp, or else the time of the frame that it found. Requested timestamps
+    /// are assigned as they are. Of frame times, if there are as many images as timestamps, the n-th image is assigned to the
+    /// n-th timestamp, otherwise each to the nearest.
+    pub(crate) fn assign(self) -> WindowImages {
+        let mut assigned = WindowImages::new(self.window);
         let exact = self.images.iter().all(|(time, _)| time.is_some_and(|time| self.window.is_on_grid(time)));
-        if !exact && self.images.len() == gathered.found.len() {
-            gathered.found = self.images.into_iter().map(|(_, found)| Some(found)).collect();
-            return gathered;
+        if !exact && self.images.len() == assigned.contents.len() {
+            assigned.contents = self.images.into_iter().map(|(_, content)| Some(content)).collect();
+            return assigned;
         }
-        for (time, found) in self.images {
-            // What is outside the window belongs to nobody.
+        for (time, content) in self.images {
+            // Images outside the window are ignored.
             if let Some(index) = time.and_then(|time| self.window.index_of(time)) {
-                gathered.put(index, found);
+                assigned.set(index, content);
             }
         }
-        gathered
+        assigned
     }
 }
 
-impl Gathered {
+impl WindowImages {
     pub(crate) fn new(window: Window) -> Self {
-        let count = usize::try_from(window.count).expect("a window has at most a few thousand instants");
-        Self { window, found: vec![None; count] }
+        let count = usize::try_from(window.count).expect("a window has at most a few thousand timestamps");
+        Self { window, contents: vec![None; count] }
     }
 
-    /// Pages overlap at their seams and a gap may be reported twice: a picture wins over a reason why there is none, and
-    /// the first of two pictures stays.
-    fn put(&mut self, index: usize, found: Found) {
-        let Some(place) = self.found.get_mut(index) else { return };
-        if !matches!(place, Some(Ok(_))) && (place.is_none() || found.is_ok()) {
-            *place = Some(found);
+    /// Sets the content of a timestamp. Pages overlap at their boundaries, and a gap may be reported twice: an image replaces a
+    /// failure, and the first of two images is kept.
+    fn set(&mut self, index: usize, content: Content) {
+        let Some(slot) = self.contents.get_mut(index) else { return };
+        if !matches!(slot, Some(Ok(_))) && (slot.is_none() || content.is_ok()) {
+            *slot = Some(content);
         }
     }
 
-    /// Takes over what another window knows of the same instants.
+    /// Adds what another window knows about the same timestamps.
     pub(crate) fn merge(&mut self, other: Self) {
-        for (index, found) in (0_u64..).zip(other.found) {
+        for (index, content) in (0_u64..).zip(other.contents) {
             let instant = other.window.instant(index);
             let same = self.window.index_of(instant).filter(|_| self.window.is_on_grid(instant));
-            if let (Some(index), Some(found)) = (same, found) {
-                self.put(index, found);
+            if let (Some(index), Some(content)) = (same, content) {
+                self.set(index, content);
             }
         }
     }
 
-    /// How many instants at the beginning have no media.
+    /// Returns how many timestamps at the start have no media.
     pub(crate) fn leading_gap(&self) -> u64 {
-        let gap = self
-            .found
-            .iter()
-            .take_while(|found| matches!(found, Some(Err(ImageFailure::Service(ImageError::NoMedia)))))
-            .count();
-        u64::try_from(gap).unwrap_or(u64::MAX)
+        let no_media =
+            |content: &&Option<Content>| matches!(content, Some(Err(ImageFailure::Service(ImageError::NoMedia))));
+        u64::try_from(self.contents.iter().take_while(no_media).count()).unwrap_or(u64::MAX)
     }
 
-    /// Whether there is media at the beginning could not be found out: its instants have this error.
+    /// Replaces the leading gap by an error, because it is unknown whether there is media.
     pub(crate) fn fail_leading_gap(&mut self, error: &Arc<Error>) {
         let gap = usize::try_from(self.leading_gap()).unwrap_or(usize::MAX);
-        for found in self.found.iter_mut().take(gap) {
-            *found = Some(Err(ImageFailure::Call(Arc::clone(error))));
+        for content in self.contents.iter_mut().take(gap) {
+            *content = Some(Err(ImageFailure::Call(Arc::clone(error))));
         }
     }
 
-    /// One item for each instant; what was not answered has the error, or none of its own.
+    /// Returns one item for each timestamp. Those without content get `error`, if there is one.
     pub(crate) fn into_items(self, error: Option<&Arc<Error>>) -> Vec<ImageAt> {
-        let Self { window, found } = self;
+        let Self { window, contents } = self;
         let missing = || Err(error.map_or(ImageFailure::NotAnswered, |error| ImageFailure::Call(Arc::clone(error))));
-        let items = (0_u64..).zip(found).map(|(index, found)| ImageAt {
+        let items = (0_u64..).zip(contents).map(|(index, content)| ImageAt {
             at: from_epoch_millis(window.instant(index)),
-            content: found.unwrap_or_else(missing),
+            content: content.unwrap_or_else(missing),
         });
         items.collect()
     }

@@ -1,24 +1,21 @@
-//! Pictures of any range as a stream: exactly one item for each instant.
+//! The images of a stream: settings, then a range or single images.
 
 use std::ops::Range;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use bytes::Bytes;
-use futures_core::Stream;
-use futures_util::{StreamExt, stream};
-use kvs_aws::{
-    Client, Error, GetImages, ImageFailure, InvalidField, Operation, SamplingProfile, StreamId, TimestampOrigin, limits,
-};
+use kvs_aws::{Client, Error, InvalidField, Operation, SamplingProfile, StreamId, TimestampOrigin, limits};
 use kvs_types::__internal::{epoch_millis, from_epoch_millis};
 
 use crate::fetcher::Fetcher;
+use crate::image_at::ImageAt;
+use crate::image_stream::ImageStream;
 use crate::pace::Pace;
 use crate::plan::{Grid, Window};
+use crate::request::{Encoding, ImageRequest};
 
 /// Adds images to [`Client`].
 pub trait ImagesExt {
-    /// Pictures of a stream: refine, then take [`Images::stream`].
+    /// Returns a request for images of a stream. Set its range, then call [`Images::stream`].
     fn images(&self, stream: impl Into<StreamId>) -> Images;
 }
 
@@ -28,217 +25,167 @@ impl ImagesExt for Client {
     }
 }
 
-/// The picture of one instant, or why there is none.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ImageAt {
-    /// The instant that was asked for.
-    pub at: SystemTime,
-    /// The file's bytes, JPEG or PNG.
-    pub content: Result<Bytes, ImageFailure>,
-}
-
-/// Pictures of a range, every so often.
+/// A request for the images of a range at a fixed interval, or for single images.
 ///
 /// ```no_run
-/// # async fn example(client: kvs_aws::Client) -> Result<(), Box<dyn std::error::Error>> {
+/// # async fn example(client: kvs_images::Client) -> Result<(), Box<dyn std::error::Error>> {
 /// use std::time::{Duration, SystemTime};
-/// use futures_util::StreamExt;
-/// use kvs_images::ImagesExt;
+/// use kvs_images::{ImagesExt, StreamId};
 ///
 /// let now = SystemTime::now();
 /// let day = now - Duration::from_secs(24 * 3600)..now;
-/// let stream: kvs_aws::StreamId = "front-door".parse()?;
-/// let images = client.images(stream).range(day).every(Duration::from_secs(10)).size(640, 360).jpeg(80);
-/// let mut images = std::pin::pin!(images.stream()?);
+/// let stream: StreamId = "front-door".parse()?;
+/// let mut images = client.images(stream).range(day).every(Duration::from_secs(10)).size(640, 360).jpeg(80).stream()?;
 /// while let Some(image) = images.next().await {
 ///     match image.content {
 ///         Ok(jpeg) => println!("{:?}: {} bytes", image.at, jpeg.len()),
-///         Err(why) => println!("{:?}: {why}", image.at),
+///         Err(failure) => println!("{:?}: {failure}", image.at),
 ///     }
 /// }
 /// # Ok(())
 /// # }
 /// ```
 ///
-/// Behind it, ranges of more than 300 s are split, pages are followed, seams are deduplicated, and a first instant that
-/// lies inside a fragment is asked for again from that fragment's start, which the service needs to find it.
+/// Ranges of more than 300 s are split into several calls, pages are followed, and duplicates at page boundaries are removed.
+/// If the first timestamp lies inside a fragment, it is requested again from the start of that fragment: the service does not
+/// find it otherwise.
 ///
-/// Memory: `concurrency` calls of at most 100 pictures each, for a range of any length. Dropping the stream gives the
-/// calls up.
+/// Memory: at most `concurrency` calls with 100 images each, for a range of any length.
 #[derive(Debug, Clone)]
 pub struct Images {
-    pub(crate) client: Client,
-    pub(crate) stream: StreamId,
-    pub(crate) origin: TimestampOrigin,
+    request: ImageRequest,
     range: Option<Range<SystemTime>>,
     every: Duration,
-    look: Look,
-    pub(crate) profile: SamplingProfile,
     concurrency: usize,
-    pub(crate) pace: Pace,
-}
-
-/// What pictures are to look like.
-#[derive(Debug, Clone, Copy)]
-struct Look {
-    size: Option<(u32, u32)>,
-    kind: Kind,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Kind {
-    DefaultJpeg,
-    Jpeg(u8),
-    Png,
 }
 
 impl Images {
-    fn new(client: Client, stream: StreamId) -> Self {
+    const fn new(client: Client, stream: StreamId) -> Self {
         Self {
-            client,
-            stream,
-            origin: TimestampOrigin::Producer,
+            request: ImageRequest::new(client, stream),
             range: None,
-            every: Duration::from_secs(3),
-            look: Look { size: None, kind: Kind::DefaultJpeg },
-            profile: SamplingProfile::Current,
+            every: Duration::from_millis(limits::SAMPLING_INTERVAL_MILLIS_DEFAULT as u64),
             concurrency: 4,
-            pace: Pace::ServiceQuota,
         }
     }
 
-    /// Sets the range; its end is not an instant of it. To the millisecond.
+    /// Sets the range, with millisecond precision. Its end is not included.
     #[must_use]
     pub fn range(mut self, range: Range<SystemTime>) -> Self {
         self.range = Some(range);
         self
     }
 
-    /// Sets the time from one picture to the next, 200 ms at least, in whole milliseconds. Default: 3 s.
+    /// Sets the interval between images: whole milliseconds, at least 200 ms. Default: 3 s.
     #[must_use]
     pub const fn every(mut self, interval: Duration) -> Self {
         self.every = interval;
         self
     }
 
-    /// Sets the size; pictures are stretched to it. Default: the source's.
+    /// Sets the size in pixels; images are stretched to it. Default: the size of the video.
     #[must_use]
     pub const fn size(mut self, width: u32, height: u32) -> Self {
-        self.look.size = Some((width, height));
+        self.request.size = Some((width, height));
         self
     }
 
-    /// Asks for JPEG of a quality, 1 to 100. Default: JPEG of quality 80.
+    /// Requests JPEG of this quality, 1 to 100. Default: JPEG of quality 80.
     #[must_use]
     pub const fn jpeg(mut self, quality: u8) -> Self {
-        self.look.kind = Kind::Jpeg(quality);
+        self.request.encoding = Encoding::Jpeg(quality);
         self
     }
 
-    /// Asks for PNG.
+    /// Requests PNG.
     #[must_use]
     pub const fn png(mut self) -> Self {
-        self.look.kind = Kind::Png;
+        self.request.encoding = Encoding::Png;
         self
     }
 
-    /// Sets whose clock the range is of. Default: the producer's.
+    /// Sets whose clock the timestamps are from. Default: the producer's.
     #[must_use]
-    pub fn origin(mut self, origin: TimestampOrigin) -> Self {
-        self.origin = origin;
+    pub const fn origin(mut self, origin: TimestampOrigin) -> Self {
+        self.request.origin = origin;
         self
     }
 
-    /// Sets which least interval the service has. Default: 200 ms.
+    /// Sets which shortest interval the service accepts. Default: 200 ms.
     #[must_use]
     pub const fn profile(mut self, profile: SamplingProfile) -> Self {
-        self.profile = profile;
+        self.request.profile = profile;
         self
     }
 
-    /// Sets how many calls are made at the same time, 1 at least. Default: 4. Each holds up to 100 pictures.
+    /// Sets the number of concurrent calls, at least 1. Default: 4. Each has up to 100 images in memory.
     #[must_use]
     pub fn concurrency(mut self, calls: usize) -> Self {
         self.concurrency = calls.max(1);
         self
     }
 
-    /// Sets how fast calls may follow each other. Default: within the service's quotas.
+    /// Sets the request rate. Default: within the quotas of the service.
     #[must_use]
     pub const fn pace(mut self, pace: Pace) -> Self {
-        self.pace = pace;
+        self.request.pace = pace;
         self
     }
 
-    /// How many instants there are.
+    /// Returns the number of timestamps in the range.
     ///
     /// # Errors
-    /// When range, interval, size or quality are outside what the service takes.
+    /// Returns an error if the service does not accept range, interval, size or quality.
     pub fn count(&self) -> Result<u64, InvalidField> {
         self.grid().map(|grid| grid.count)
     }
 
-    /// The pictures in order of time: exactly one item for each instant.
+    /// Returns the images in order of time, exactly one item for each timestamp.
     ///
-    /// A call that fails for good gives its instants the error, and those after them without asking again if the same
-    /// call would fail again.
+    /// If a call fails, its timestamps get the error. If the same call would fail again, for example without permission, the
+    /// following timestamps get the error without further calls.
     ///
     /// # Errors
-    /// When range, interval, size or quality are outside what the service takes; nothing was sent.
-    pub fn stream(self) -> Result<impl Stream<Item = ImageAt> + Send, InvalidField> {
+    /// Returns an error if the service does not accept range, interval, size or quality. Nothing was sent.
+    pub fn stream(self) -> Result<ImageStream, InvalidField> {
         let grid = self.grid()?;
-        let concurrency = self.concurrency;
-        let fetcher = Arc::new(Fetcher::new(self));
-        let windows = stream::iter(grid.windows()).map(move |window| {
-            let fetcher = Arc::clone(&fetcher);
-            async move { fetcher.window(window).await }
-        });
-        Ok(windows.buffered(concurrency).flat_map(stream::iter))
+        Ok(ImageStream::new(grid, Fetcher::new(self.request), self.concurrency))
     }
 
-    /// The picture at an instant, or of the fragment nearest to it within 5 minutes; `None` when there is none.
+    /// Returns the image at a timestamp, or else of the nearest fragment within 5 minutes; `None` if there is none.
     ///
     /// # Errors
-    /// When a call fails.
+    /// Returns an error if a call fails.
     pub async fn nearest(self, at: SystemTime) -> Result<Option<ImageAt>, Error> {
-        let near = limits::REQUEST_RANGE;
-        let fetcher = Fetcher::new(self);
+        const FARTHEST: Duration = limits::GET_IMAGES_RANGE;
+        let fetcher = Fetcher::new(self.request);
         let at = from_epoch_millis(epoch_millis(at));
         let exact = fetcher.one(at).await?;
         if exact.content.is_ok() {
             return Ok(Some(exact));
         }
-        let earliest = at.checked_sub(near).unwrap_or(SystemTime::UNIX_EPOCH).max(SystemTime::UNIX_EPOCH);
-        let mut starts = fetcher.fragments(earliest..at + near).await?;
-        starts.sort_by_key(|span| span.distance(at));
-        for span in starts.into_iter().take(3) {
-            let image = fetcher.one(span.start).await?;
-            if image.content.is_ok() {
-                return Ok(Some(image));
-            }
-        }
-        Ok(None)
+        let earliest = at.checked_sub(FARTHEST).unwrap_or(SystemTime::UNIX_EPOCH).max(SystemTime::UNIX_EPOCH);
+        let mut spans = fetcher.fragments(earliest..at + FARTHEST).await?;
+        spans.sort_by_key(|span| span.distance(at));
+        fetcher.first_of(spans).await
     }
 
-    /// The first picture of the newest fragment of the last 24 hours before `now`; `None` when there is none.
+    /// Returns the first image of the newest fragment within 24 hours before `now`; `None` if there is none.
     ///
     /// # Errors
-    /// When a call fails.
+    /// Returns an error if a call fails.
     pub async fn latest(self, now: SystemTime) -> Result<Option<ImageAt>, Error> {
         const MINUTE: u64 = 60;
-        let fetcher = Fetcher::new(self);
-        // A fragment may be stamped a little ahead of this machine's clock.
+        let fetcher = Fetcher::new(self.request);
+        // The clock of the producer may be ahead of the local one.
         let end = now + Duration::from_secs(MINUTE);
+        // Short ranges first: ListFragments returns fragments in no order, so it must list the whole range.
         for minutes in [2, 60, 24 * 60] {
             let start = now.checked_sub(Duration::from_secs(minutes * MINUTE)).unwrap_or(SystemTime::UNIX_EPOCH);
             let mut spans = fetcher.fragments(start.max(SystemTime::UNIX_EPOCH)..end).await?;
             spans.sort_by_key(|span| std::cmp::Reverse(span.start));
-            for span in spans.into_iter().take(3) {
-                let image = fetcher.one(span.start).await?;
-                if image.content.is_ok() {
-                    return Ok(Some(image));
-                }
+            if let Some(image) = fetcher.first_of(spans).await? {
+                return Ok(Some(image));
             }
         }
         Ok(None)
@@ -248,26 +195,10 @@ impl Images {
         let Some(range) = &self.range else {
             return Err(InvalidField::combination("StartTimestamp", "a range must be set"));
         };
-        let grid = Grid::new(range, self.every, self.profile)?;
-        // One call stands for all: they differ in nothing that is checked.
+        let grid = Grid::new(range, self.every, self.request.profile)?;
+        // The calls of a stream differ only in their range, so checking one checks all.
         let sample = Window { start: grid.start, step: grid.step, count: 1 };
-        self.call(sample).check()?;
+        self.request.first_page(sample).check()?;
         Ok(grid)
-    }
-
-    /// The first page of a window.
-    pub(crate) fn call(&self, window: Window) -> GetImages {
-        let call = GetImages::new(self.stream.clone(), window.range()).selector(self.origin);
-        let call =
-            call.every(Duration::from_millis(window.step)).profile(self.profile).max_results(limits::PAGE_IMAGES);
-        let call = match self.look.size {
-            Some((width, height)) => call.size(width, height),
-            None => call,
-        };
-        match self.look.kind {
-            Kind::DefaultJpeg => call,
-            Kind::Jpeg(quality) => call.jpeg(quality),
-            Kind::Png => call.png(),
-        }
     }
 }

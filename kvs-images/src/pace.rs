@@ -1,22 +1,22 @@
-//! Keeping within the points that a stream gives each second.
+//! The request rate: metadata points and media points of a stream.
 
 use std::time::{Duration, Instant};
 
-use crate::limits;
+use kvs_aws::limits;
 
-/// How fast calls may follow each other.
+/// The request rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Pace {
-    /// Within the quotas of the service: 500 media points and 10,000 metadata points a second. An image takes one of
-    /// each, a call 400 metadata points more.
+    /// Within the quotas of the service: 500 media points and 10,000 metadata points per second of a stream. An image costs one
+    /// of each, and each call another 400 metadata points.
     #[default]
     ServiceQuota,
-    /// As fast as answers come: for a service without quotas, on this machine.
+    /// Unlimited, for a local service without quotas.
     Unlimited,
 }
 
-/// When the next call may go out. No clock and no sleep in it.
+/// Decides when the next call may be sent. The time is an input.
 #[derive(Debug)]
 pub(crate) struct Pacer {
     pace: Pace,
@@ -28,7 +28,7 @@ impl Pacer {
         Self { pace, free_at: None }
     }
 
-    /// Books a call for `images` pictures; it may go out at the instant returned.
+    /// Reserves a call for `images` images. Returns when it may be sent.
     pub(crate) fn book(&mut self, images: u32, now: Instant) -> Instant {
         if self.pace == Pace::Unlimited {
             return now;
@@ -39,11 +39,11 @@ impl Pacer {
     }
 }
 
-/// The longer of the times that its media and its metadata points take to come back.
+/// Returns the time after which the points of a call are available again, media or metadata, whichever is later.
 fn cost(images: u32) -> Duration {
-    let part = |points: u32, a_second: u32| Duration::from_secs(1) * points / a_second;
+    let part = |points: u32, per_second: u32| Duration::from_secs(1) * points / per_second;
     let media = part(images, limits::MEDIA_POINTS_PER_SECOND);
-    let metadata = limits::METADATA_POINTS_PER_REQUEST.saturating_add(images);
+    let metadata = limits::METADATA_POINTS_PER_GET_IMAGES.saturating_add(images);
     media.max(part(metadata, limits::METADATA_POINTS_PER_SECOND))
 }
 
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pages_of_25_go_out_at_20_a_second_and_single_images_at_25() {
+    fn allows_20_pages_of_25_images_or_25_single_images_per_second() {
         let now = Instant::now();
         let rate = |images| {
             let mut pacer = Pacer::new(Pace::ServiceQuota);

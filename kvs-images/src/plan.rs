@@ -1,4 +1,4 @@
-//! Which instants there are, and which call asks for which of them.
+//! The timestamps of a range, and how calls share them.
 
 use std::ops::Range;
 use std::time::{Duration, SystemTime};
@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use kvs_aws::{FieldProblem, InvalidField, SamplingProfile, limits};
 use kvs_types::__internal::{epoch_millis, from_epoch_millis};
 
-/// The instants of a range: `start`, `start + step`, … before its end, in milliseconds since 1970.
+/// The timestamps of a range: `start`, `start + step`, … before its end, in milliseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Grid {
     pub(crate) start: u64,
@@ -14,7 +14,7 @@ pub(crate) struct Grid {
     pub(crate) count: u64,
 }
 
-/// Some neighbouring instants of a grid: one call's worth.
+/// Consecutive timestamps of a grid that one call requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Window {
     pub(crate) start: u64,
@@ -46,17 +46,17 @@ impl Grid {
         Ok(Self { start: epoch_millis(range.start), step, count })
     }
 
-    /// How many instants one call asks for: they and half a step more must fit into its longest range. Whole pages if
-    /// there is room for one: a page that is not full costs as much as a full one.
+    /// Returns how many timestamps one call requests. They and half a step must fit into the longest range. If a full page
+    /// fits, only full pages are requested, because a partial page costs almost as much.
     fn window_size(&self) -> u64 {
-        let longest = u64::try_from(limits::REQUEST_RANGE.as_millis()).expect("the limit is 300 s");
+        let longest = u64::try_from(limits::GET_IMAGES_RANGE.as_millis()).expect("the limit is 300 s");
         let fits = longest.saturating_sub(self.step / 2) / self.step + 1;
-        let page = u64::from(limits::PAGE_IMAGES);
+        let page = u64::from(limits::GET_IMAGES_RESULTS);
         let whole_pages = if fits < page { fits } else { fits - fits % page };
-        whole_pages.min(u64::from(limits::REQUEST_IMAGES)).max(1)
+        whole_pages.min(u64::from(limits::GET_IMAGES_MAX_RESULTS)).max(1)
     }
 
-    /// The calls in order of time, made as they are needed.
+    /// Returns the windows in order of time, lazily.
     pub(crate) fn windows(self) -> impl Iterator<Item = Window> + Send {
         let size = self.window_size();
         (0..self.count.div_ceil(size)).map(move |index| {
@@ -68,25 +68,25 @@ impl Grid {
 }
 
 impl Window {
-    /// The time range to ask for: half a step beyond the last instant, so that it makes no difference whether the
-    /// service counts the end in.
+    /// Returns the time range to request. It ends half a step after the last timestamp, so that it does not matter whether the
+    /// service includes the end.
     pub(crate) fn range(&self) -> Range<SystemTime> {
-        let longest = u64::try_from(limits::REQUEST_RANGE.as_millis()).expect("the limit is 300 s");
+        let longest = u64::try_from(limits::GET_IMAGES_RANGE.as_millis()).expect("the limit is 300 s");
         let length = (self.count - 1) * self.step + (self.step / 2).max(1);
         from_epoch_millis(self.start)..from_epoch_millis(self.start + length.min(longest))
     }
 
-    /// The instant at an index.
+    /// Returns the timestamp at an index.
     pub(crate) const fn instant(&self, index: u64) -> u64 {
         self.start + index * self.step
     }
 
-    /// Whether a time is an instant of the grid that the window is part of.
+    /// Whether a time is a timestamp of the grid that contains the window.
     pub(crate) const fn is_on_grid(&self, millis: u64) -> bool {
         millis.abs_diff(self.start).is_multiple_of(self.step)
     }
 
-    /// The index of the instant nearest to a time, if one is within half a step.
+    /// Returns the index of the nearest timestamp within half a step.
     pub(crate) fn index_of(&self, millis: u64) -> Option<usize> {
         let half = self.step / 2;
         let index = (millis + half).checked_sub(self.start)? / self.step;
@@ -108,14 +108,14 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_a_range_is_not_an_instant() {
+    fn the_end_of_a_range_is_not_included() {
         assert_eq!(grid(1_000, 200).count, 5);
         assert_eq!(grid(1_001, 200).count, 6);
         assert_eq!(grid(1, 200).count, 1);
     }
 
     #[test]
-    fn windows_hold_each_instant_once_and_keep_to_the_services_limits() {
+    fn windows_cover_each_timestamp_once_within_the_limits() {
         for (length, step) in
             [(86_400_000, 10_000), (86_400_000, 200), (1, 200), (7_200_000, 600_000), (301_000, 3_000)]
         {
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn times_go_to_the_nearest_instant_of_the_window_only() {
+    fn finds_the_nearest_timestamp_within_the_window() {
         let window = Window { start: 10_000, step: 1_000, count: 3 };
         let found: Vec<_> = [9_499, 9_500, 10_499, 10_500, 12_499, 12_500].map(|time| window.index_of(time)).into();
         assert_eq!(found, [None, Some(0), Some(0), Some(1), Some(2), None]);

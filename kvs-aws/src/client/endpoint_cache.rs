@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use kvs_types::StreamId;
 
-use crate::limits;
+use crate::client_limits;
 use crate::net::endpoint::Endpoint;
 use crate::protocol::operation::ApiName;
 
@@ -28,13 +28,13 @@ impl EndpointCache {
     pub(super) fn get(&self, stream: &StreamId, api: &ApiName) -> Option<Endpoint> {
         let endpoints = self.lock();
         let cached = endpoints.get(&(stream.clone(), api.clone()))?;
-        (cached.since.elapsed() < limits::ENDPOINT_CACHE).then(|| cached.endpoint.clone())
+        (cached.since.elapsed() < client_limits::ENDPOINT_CACHE).then(|| cached.endpoint.clone())
     }
 
     /// Inserts an endpoint. A full cache drops its oldest entry.
     pub(super) fn insert(&self, stream: &StreamId, api: &ApiName, endpoint: Endpoint) {
         let mut endpoints = self.lock();
-        if endpoints.len() >= limits::ENDPOINT_CACHE_ENTRIES {
+        if endpoints.len() >= client_limits::ENDPOINT_CACHE_ENTRIES {
             let oldest = endpoints.iter().min_by_key(|(_, cached)| cached.since).map(|(key, _)| key.clone());
             if let Some(oldest) = oldest {
                 endpoints.remove(&oldest);

@@ -16,12 +16,11 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, USER_AGENT};
 use http::{HeaderValue, Method};
 use kvs_types::__internal::ErrorChain;
-use kvs_types::StreamId;
+use kvs_types::{StreamId, limits};
 
 use crate::auth::credentials::CachedProvider;
 use crate::auth::service_clock::ServiceClock;
 use crate::auth::sign::{self, Payload};
-use crate::limits;
 use crate::net::dial::Dialer;
 use crate::net::endpoint::Endpoint;
 use crate::net::error::{Phase, TransportError};

@@ -9,7 +9,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use super::tls_provider;
-use crate::limits;
+use crate::client_limits;
 
 /// The TLS trust roots.
 #[derive(Debug, Clone, Default)]
@@ -75,7 +75,9 @@ impl TlsRoots {
                 return Ok(config);
             }
             Self::Default => default_roots()?,
-            Self::PemFile(path) => pem_roots(&read_pem(path, limits::CA_BUNDLE_BYTES)?, &path.display().to_string())?,
+            Self::PemFile(path) => {
+                pem_roots(&read_pem(path, client_limits::CA_BUNDLE_BYTES)?, &path.display().to_string())?
+            }
             Self::Pem(pem) => pem_roots(pem, "the given PEM text")?,
         };
         let config = rustls::ClientConfig::builder_with_provider(tls_provider::provider()?);

@@ -1,20 +1,20 @@
-//! GetMedia and the bodies that media comes in.
+//! GetMedia, and the response body of operations that return media.
 
 use std::time::SystemTime;
 
 use bytes::Bytes;
 use kvs_types::__internal::{NAME_CHARACTERS, check_text, is_name_character};
-use kvs_types::{FieldProblem, InvalidField, StartSelector, StreamId};
+use kvs_types::{FieldProblem, InvalidField, StartSelector, StreamId, limits};
 use serde::Serialize;
 
-use crate::limits;
+use crate::client_limits;
 use crate::net::error::TransportError;
 use crate::net::http_send::ResponseBody;
 use crate::protocol::error::Error;
 use crate::protocol::operation::{ApiName, Operation, Target};
 use crate::protocol::response::Response;
 
-/// Media on its way: read piece by piece, never held as a whole.
+/// Media in a response body, read piece by piece. It is never in memory as a whole.
 #[derive(Debug)]
 pub struct MediaBody {
     content_type: Option<String>,
@@ -25,9 +25,9 @@ impl MediaBody {
     pub(crate) async fn open(response: Response) -> Result<Self, Error> {
         let content_type = response.headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let content_type = content_type.map(str::to_owned);
-        // Media is never JSON: this is the control plane saying that it does not know the call.
+        // Media is never JSON. The control plane answers an unknown operation with HTTP 200 and a JSON body.
         if content_type.as_deref().is_some_and(|kind| kind.starts_with("application/json")) {
-            let (operation, body) = response.bytes(limits::ERROR_BYTES).await?;
+            let (operation, body) = response.bytes(client_limits::ERROR_BYTES).await?;
             let value = String::from_utf8_lossy(&body).chars().take(80).collect();
             let problem = crate::protocol::error::ResponseProblem::Member { member: "body", value };
             return Err(Error::Response { operation, problem });
@@ -35,26 +35,25 @@ impl MediaBody {
         Ok(Self { content_type, body: response.body })
     }
 
-    /// What the service calls it, for example `video/webm`.
+    /// Returns the content type, for example `video/webm`.
     #[must_use]
     pub fn content_type(&self) -> Option<&str> {
         self.content_type.as_deref()
     }
 
-    /// The next piece, cut anywhere; `None` at the end. Cancel-safe.
+    /// Returns the next piece, split anywhere; `None` at the end. Cancel-safe: if the future is dropped, no data is lost.
     ///
     /// # Errors
-    /// When the connection breaks or stands still too long.
+    /// Returns an error if the connection breaks, or no data arrives for the time set in [`Timeouts`](crate::Timeouts).
     pub async fn next(&mut self) -> Result<Option<Bytes>, TransportError> {
         self.body.next().await
     }
 }
 
-/// Asks for a stream's media from somewhere on, as MKV that goes on with the live edge.
+/// Returns the media of a stream from a start point to live media, as MKV.
 ///
-/// The service ends the body when nothing new has come for about 3 s, and after a long time anyway: ask again with
-/// [`StartSelector::AfterFragment`] of the last fragment that was complete. [`MediaTail`](crate::MediaTail)
-/// does that.
+/// The service ends the response when there was no new media for about 3 s, and after some time in any case. Call it again
+/// with [`StartSelector::AfterFragment`] and the last complete fragment, or use [`MediaTail`](crate::MediaTail).
 ///
 /// ```no_run
 /// # async fn example(client: kvs_aws::Client) -> Result<(), Box<dyn std::error::Error>> {
@@ -76,7 +75,7 @@ pub struct GetMedia {
 }
 
 impl GetMedia {
-    /// Media of `stream` from `start` on.
+    /// Creates a request for the media of `stream` from `start`.
     #[must_use]
     pub const fn new(stream: StreamId, start: StartSelector) -> Self {
         Self { stream, start }

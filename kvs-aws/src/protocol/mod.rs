@@ -2,6 +2,7 @@
 
 pub(crate) mod error;
 pub(crate) mod failure_kind;
+pub(crate) mod lenient;
 pub(crate) mod operation;
 pub(crate) mod response;
 pub(crate) mod service_error;

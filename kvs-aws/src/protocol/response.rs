@@ -7,7 +7,7 @@ use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Error as _};
 
-use crate::limits;
+use crate::client_limits;
 use crate::net::http_send::ResponseBody;
 use crate::protocol::error::{Error, ResponseProblem};
 use crate::protocol::service_error::{ServiceError, ServiceErrorKind};
@@ -33,6 +33,14 @@ impl Response {
     pub async fn json<T: DeserializeOwned>(self, limit: usize) -> Result<T, Error> {
         let (operation, bytes) = self.bytes(limit).await?;
         parse_json(operation, &bytes)
+    }
+
+    /// Reads the response of an operation without a result: an empty body or an empty object.
+    pub(crate) async fn empty(self) -> Result<(), Error> {
+        #[derive(Deserialize)]
+        struct Empty {}
+        let Empty {} = self.json(client_limits::RESPONSE_BYTES).await?;
+        Ok(())
     }
 
     /// Reads the body.
@@ -136,7 +144,7 @@ fn kind_of_status(status: StatusCode, message: &str) -> ServiceErrorKind {
 
 fn describe(kind: ServiceErrorKind, message: String, status: StatusCode, headers: &HeaderMap) -> ServiceError {
     let mut error = ServiceError::new(kind, status.as_u16());
-    error.message = message.chars().take(limits::ERROR_MESSAGE_CHARS).collect();
+    error.message = message.chars().take(client_limits::ERROR_MESSAGE_CHARS).collect();
     error.request_id = ["x-amzn-requestid", "x-amz-requestid"].iter().find_map(|n| text(headers, n)).map(str::to_owned);
     error.date = text(headers, header::DATE.as_str()).and_then(http_date);
     error.retry_after = text(headers, header::RETRY_AFTER.as_str()).and_then(|text| retry_after(text, error.date));
@@ -163,6 +171,6 @@ pub(crate) fn http_date(text: &str) -> Option<SystemTime> {
 /// Reads a failed response, with a limit for the size of its body.
 pub(crate) async fn read_error(status: StatusCode, headers: &HeaderMap, body: ResponseBody) -> ServiceError {
     // Status and headers are enough for an error, so a body that breaks off is not reported separately.
-    let bytes = body.collect_some(limits::ERROR_BYTES).await;
+    let bytes = body.collect_some(client_limits::ERROR_BYTES).await;
     parse_error(status, headers, &bytes)
 }

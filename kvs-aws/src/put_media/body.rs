@@ -9,7 +9,7 @@ use bytes::{Buf, Bytes};
 use hyper::body::{Body, Frame};
 use tokio::sync::mpsc;
 
-use crate::limits;
+use crate::client_limits;
 
 /// A message from the sender to the body.
 pub(super) enum Message {
@@ -29,7 +29,7 @@ pub(super) struct PutBody {
 
 impl PutBody {
     pub(super) fn new() -> (Self, mpsc::Sender<Message>) {
-        let (sender, messages) = mpsc::channel(limits::PUT_MEDIA_QUEUE);
+        let (sender, messages) = mpsc::channel(client_limits::PUT_MEDIA_QUEUE);
         (Self { messages, ended: false }, sender)
     }
 }

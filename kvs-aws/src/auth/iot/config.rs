@@ -12,7 +12,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 
 use crate::auth::service_clock::Clock;
-use crate::limits;
+use crate::client_limits;
 use crate::net::dial::{InvalidProxy, Proxy};
 use crate::net::endpoint::{Endpoint, InvalidEndpoint};
 use crate::net::http_send::HttpSend;
@@ -100,7 +100,7 @@ impl IotConfig {
         let role_alias = role_alias.into();
         let allowed = "letters a-z A-Z, digits, '_', '=', ',', '@' and '-'";
         let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '=' | ',' | '@' | '-');
-        check_text("roleAlias", &role_alias, (1, limits::ROLE_ALIAS_CHARS), allowed, is_allowed)?;
+        check_text("roleAlias", &role_alias, (1, client_limits::ROLE_ALIAS_CHARS), allowed, is_allowed)?;
         Ok(Self {
             endpoint,
             role_alias,
@@ -136,7 +136,8 @@ impl IotConfig {
         let variable = |name| variable(name).filter(|value| !value.trim().is_empty());
         let Some(endpoint) = variable("AWS_IOT_CORE_CREDENTIAL_ENDPOINT") else { return Ok(None) };
         let required = |name| variable(name).ok_or(IotConfigError::Missing(name));
-        let read = |name| Ok::<_, IotConfigError>(read_pem(Path::new(&required(name)?), limits::IDENTITY_BYTES)?);
+        let read =
+            |name| Ok::<_, IotConfigError>(read_pem(Path::new(&required(name)?), client_limits::IDENTITY_BYTES)?);
         let role_alias = required("AWS_IOT_CORE_ROLE_ALIAS")?;
         let mut config =
             Self::new(&endpoint, role_alias, read("AWS_IOT_CORE_CERT")?, read("AWS_IOT_CORE_PRIVATE_KEY")?)?;
@@ -158,7 +159,7 @@ impl IotConfig {
         let name = name.into();
         let allowed = "letters a-z A-Z, digits, ':', '_' and '-'";
         let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '_' | '-');
-        check_text("thingName", &name, (1, limits::THING_NAME_CHARS), allowed, is_allowed)?;
+        check_text("thingName", &name, (1, client_limits::THING_NAME_CHARS), allowed, is_allowed)?;
         self.thing_name = Some(name);
         Ok(self)
     }

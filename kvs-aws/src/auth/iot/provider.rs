@@ -15,7 +15,7 @@ use super::credentials_body;
 use super::error::IotError;
 use crate::auth::credentials::{CredentialsCache, RefreshSchedule, RefreshWindow};
 use crate::auth::service_clock::ServiceClock;
-use crate::limits;
+use crate::client_limits;
 use crate::net::dial::Dialer;
 use crate::net::error::{Phase, TransportError};
 use crate::net::http_send::HttpSend;
@@ -121,7 +121,7 @@ impl Shared {
         if !head.status.is_success() {
             return Err(IotError::from_service(read_error(head.status, &head.headers, body).await, &self.role_alias));
         }
-        let body = body.collect(limits::ERROR_BYTES).await.map_err(|error| self.failed(error))?;
+        let body = body.collect(client_limits::ERROR_BYTES).await.map_err(|error| self.failed(error))?;
         self.set_clock(&head.headers);
         let invalid = |problem| IotError::InvalidResponse { endpoint: self.host.clone(), problem };
         credentials_body::read(&body, self.clock.now()).map_err(invalid)

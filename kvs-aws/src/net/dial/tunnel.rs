@@ -12,7 +12,7 @@ use hyper::upgrade::Parts;
 use hyper_util::client::proxy::matcher::Intercept;
 
 use super::{BoxError, Tunnel};
-use crate::limits;
+use crate::client_limits;
 
 /// A proxy did not connect to the endpoint. It is among the sources of
 /// [`TransportError::Connect`](crate::TransportError).
@@ -64,7 +64,7 @@ pub(super) async fn open(stream: Tunnel, proxy: &Intercept, target: &Uri) -> Res
     let invalid = |source: BoxError| ProxyError::InvalidResponse { proxy: without_path(proxy.uri()), source };
     let broken = |error: hyper::Error| invalid(error.into());
     let mut http = http1::Builder::new();
-    http.max_buf_size(limits::PROXY_HEAD_BYTES);
+    http.max_buf_size(client_limits::PROXY_HEAD_BYTES);
     let (mut requests, connection) = http.handshake(stream).await.map_err(broken)?;
     let exchange = async {
         let response = requests.send_request(request(proxy, target)).await.map_err(broken)?;

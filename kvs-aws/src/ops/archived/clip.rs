@@ -12,7 +12,7 @@ use crate::protocol::error::Error;
 use crate::protocol::operation::{ApiName, Operation, Target};
 use crate::protocol::response::Response;
 
-/// Fetches the fragments that start in a range as an MP4 file; at most 24 h, 200 fragments, 100 MB.
+/// Returns the fragments that start in a range as an MP4 file: at most 24 h, 200 fragments and 100 MB.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct GetClip {
@@ -22,7 +22,7 @@ pub struct GetClip {
 }
 
 impl GetClip {
-    /// The fragments that start in `range` by the clock of `origin`.
+    /// Creates a request for the fragments that start in `range`, by the clock that `origin` names.
     #[must_use]
     pub fn new(stream: StreamId, origin: TimestampOrigin, range: Range<SystemTime>) -> Self {
         Self { stream, clip_fragment_selector: FragmentSelector::of(origin, range) }

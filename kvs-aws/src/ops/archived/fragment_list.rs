@@ -1,16 +1,15 @@
 //! GetMediaForFragmentList.
 
 use kvs_types::__internal::check_length;
-use kvs_types::{FragmentNumber, InvalidField, StreamId};
+use kvs_types::{FragmentNumber, InvalidField, StreamId, limits};
 use serde::Serialize;
 
-use crate::limits;
 use crate::ops::media::MediaBody;
 use crate::protocol::error::Error;
 use crate::protocol::operation::{ApiName, Operation, Target};
 use crate::protocol::response::Response;
 
-/// Fetches the stored media of up to 1,000 fragments as one MKV stream.
+/// Returns the stored media of up to 1,000 fragments as one MKV document.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct GetMediaForFragmentList {
@@ -20,7 +19,7 @@ pub struct GetMediaForFragmentList {
 }
 
 impl GetMediaForFragmentList {
-    /// The media of these fragments, by number.
+    /// Creates a request for these fragments.
     pub fn new(stream: StreamId, fragments: impl IntoIterator<Item = FragmentNumber>) -> Self {
         Self { stream, fragments: fragments.into_iter().collect() }
     }
@@ -36,7 +35,7 @@ impl Operation for GetMediaForFragmentList {
     }
 
     fn check(&self) -> Result<(), InvalidField> {
-        check_length("Fragments", self.fragments.len(), (1, limits::FRAGMENT_LIST))
+        check_length("Fragments", self.fragments.len(), (1, limits::FRAGMENT_LIST_NUMBERS))
     }
 
     async fn read(response: Response) -> Result<MediaBody, Error> {

@@ -1,4 +1,4 @@
-//! Archived media: what is stored of a stream.
+//! Operations on archived media.
 
 mod clip;
 mod fragment_list;
@@ -9,7 +9,8 @@ pub use clip::GetClip;
 pub use fragment_list::GetMediaForFragmentList;
 pub use fragments::{FragmentPage, ListFragments};
 pub use sessions::{
-    ContainerFormat, Discontinuities, Display, GetDashStreamingSessionUrl, GetHlsStreamingSessionUrl, PlaybackMode,
+    ContainerFormat, DiscontinuityMode, FragmentDisplay, GetDashStreamingSessionUrl, GetHlsStreamingSessionUrl,
+    PlaybackMode,
 };
 
 use std::ops::Range;
@@ -17,11 +18,10 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 
-use crate::limits;
 use kvs_types::__internal::epoch_seconds;
-use kvs_types::{FieldProblem, InvalidField, TimestampOrigin};
+use kvs_types::{FieldProblem, InvalidField, TimestampOrigin, limits};
 
-/// A time range by one of two clocks, in the shape that all archived calls share.
+/// A time range by one of two clocks, in the JSON form that the archived-media operations share.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct FragmentSelector {
@@ -45,7 +45,7 @@ impl FragmentSelector {
         Self { fragment_selector_type: origin, timestamp_range: Some(range) }
     }
 
-    /// The range runs forwards from 1970 on.
+    /// Checks that the range starts in 1970 or later and ends after its start.
     fn check(&self) -> Result<(), InvalidField> {
         let Some(range) = &self.timestamp_range else { return Ok(()) };
         if range.start_timestamp < SystemTime::UNIX_EPOCH {
@@ -59,7 +59,7 @@ impl FragmentSelector {
         }
     }
 
-    /// And it is no longer than a clip or a session may be.
+    /// Checks the range, and that it is no longer than a clip or a session may be.
     fn check_clip(&self) -> Result<(), InvalidField> {
         self.check()?;
         let Some(TimestampRange { start_timestamp, end_timestamp: Some(end) }) = &self.timestamp_range else {

@@ -1,14 +1,14 @@
-//! HLS and DASH sessions: addresses that players take.
+//! HLS and DASH sessions: URLs for players.
 
 use std::ops::Range;
 use std::time::SystemTime;
 
 use kvs_types::__internal::{check_range, open_enum};
-use kvs_types::{InvalidField, StreamId, TimestampOrigin};
+use kvs_types::{InvalidField, StreamId, TimestampOrigin, limits};
 use serde::{Deserialize, Serialize};
 
 use super::{FragmentSelector, TimestampRange};
-use crate::limits;
+use crate::client_limits;
 use crate::protocol::error::{Error, ResponseProblem};
 use crate::protocol::operation::{ApiName, Operation, Target};
 use crate::protocol::response::Response;
@@ -16,19 +16,19 @@ use crate::protocol::response::Response;
 open_enum! {
     /// What a session plays.
     pub enum PlaybackMode {
-        /// What is recorded now; no range. The service's default.
+        /// Live media; without a range. The default of the service.
         Live = "LIVE",
-        /// From a start on into what is recorded now; a range with or without end.
+        /// From a start to live media; with a range, whose end is optional.
         LiveReplay = "LIVE_REPLAY",
-        /// What is stored; a range.
+        /// Stored media of a range.
         OnDemand = "ON_DEMAND",
     }
 }
 
 open_enum! {
-    /// How HLS media is packed.
+    /// The container format of HLS media.
     pub enum ContainerFormat {
-        /// Fragmented MP4, the service's default.
+        /// Fragmented MP4. The default of the service.
         FragmentedMp4 = "FRAGMENTED_MP4",
         /// MPEG transport stream.
         MpegTs = "MPEG_TS",
@@ -36,28 +36,28 @@ open_enum! {
 }
 
 open_enum! {
-    /// When HLS playlists mark discontinuities.
-    pub enum Discontinuities {
+    /// Where HLS playlists have discontinuity marks.
+    pub enum DiscontinuityMode {
         /// Between all fragments.
         Always = "ALWAYS",
         /// Nowhere.
         Never = "NEVER",
-        /// Where there is a gap or an overlap.
+        /// At gaps and overlaps.
         OnDiscontinuity = "ON_DISCONTINUITY",
     }
 }
 
 open_enum! {
-    /// Whether a playlist or manifest shows something.
-    pub enum Display {
-        /// It does.
+    /// Whether a playlist or manifest includes timestamps or numbers of fragments.
+    pub enum FragmentDisplay {
+        /// It includes them.
         Always = "ALWAYS",
-        /// It does not, the service's default.
+        /// It does not. The default of the service.
         Never = "NEVER",
     }
 }
 
-/// What both kinds of session check alike: which mode takes which range, their life and their length.
+/// Checks what both kinds of session have in common: mode and range, lifetime, and number of fragments.
 fn check_session(
     mode: Option<&PlaybackMode>,
     selector: Option<&FragmentSelector>,
@@ -82,7 +82,7 @@ fn check_session(
     most.map_or(Ok(()), |most| check_range(results, most, (1, limits::PLAYLIST_FRAGMENTS)))
 }
 
-/// Declares one kind of session: its request members and setters, and how its address comes back.
+/// Declares one kind of session: its request members, its setters, and the member with the URL.
 macro_rules! session {
     ($(#[$meta:meta])* $name:ident, $operation:literal, $path:literal, $api:ident, $selector:literal, $results:literal, $url:literal,
      { $($(#[$doc:meta])* $field:ident($member:literal): $kind:ty,)+ }) => {
@@ -104,13 +104,13 @@ macro_rules! session {
         }
 
         impl $name {
-            /// What is recorded now, by the service's clock.
+            /// Creates a request for live media.
             #[must_use]
             pub const fn live(stream: StreamId) -> Self {
                 Self { stream, playback_mode: None, selector: None, expires: None, max_fragments: None, $($field: None,)+ }
             }
 
-            /// What is stored of a range, by the clock of `origin`; at most 24 h.
+            /// Creates a request for the stored media of a range of at most 24 h, by the clock that `origin` names.
             #[must_use]
             pub fn on_demand(stream: StreamId, origin: TimestampOrigin, range: Range<SystemTime>) -> Self {
                 let mut session = Self::live(stream);
@@ -119,7 +119,7 @@ macro_rules! session {
                 session
             }
 
-            /// From `start` on, by the clock of `origin`.
+            /// Creates a request for media from `start` to live, by the clock that `origin` names.
             #[must_use]
             pub fn live_replay(stream: StreamId, origin: TimestampOrigin, start: SystemTime) -> Self {
                 let mut session = Self::live(stream);
@@ -130,14 +130,14 @@ macro_rules! session {
                 session
             }
 
-            /// Sets the life of the address in seconds, 300 (the default) to 43,200.
+            /// Sets the lifetime of the URL in seconds, 300 to 43,200. Default: 300.
             #[must_use]
             pub const fn expires(mut self, seconds: u32) -> Self {
                 self.expires = Some(seconds);
                 self
             }
 
-            /// Sets the most fragments in a playlist or manifest, 1 to 5,000. Default: 5 live, 1,000 on demand.
+            /// Sets the largest number of fragments in a playlist or manifest, 1 to 5,000. Default: 5 live, 1,000 on demand.
             #[must_use]
             pub const fn max_fragments(mut self, most: u32) -> Self {
                 self.max_fragments = Some(most);
@@ -153,7 +153,7 @@ macro_rules! session {
         }
 
         impl Operation for $name {
-            /// The session's address. Whoever has it may watch: it is a secret.
+            /// The URL of the session. It is a secret: it gives access to the media.
             type Output = String;
             const NAME: &'static str = $operation;
             const PATH: &'static str = $path;
@@ -169,40 +169,40 @@ macro_rules! session {
 
             async fn read(response: Response) -> Result<String, Error> {
                 #[derive(Deserialize)]
-                struct Answer {
+                struct Body {
                     #[serde(rename = $url)]
                     url: Option<String>,
                 }
                 let operation = response.operation;
-                let answer: Answer = response.json(limits::RESPONSE_BYTES).await?;
-                answer.url.ok_or(Error::Response { operation, problem: ResponseProblem::Missing($url) })
+                let body: Body = response.json(client_limits::RESPONSE_BYTES).await?;
+                body.url.ok_or(Error::Response { operation, problem: ResponseProblem::Missing($url) })
             }
         }
     };
 }
 
 session! {
-    /// Asks for the address of an HLS playlist.
+    /// Returns the URL of an HLS playlist.
     GetHlsStreamingSessionUrl, "GetHLSStreamingSessionURL", "/getHLSStreamingSessionURL", GetHlsStreamingSessionUrl,
     "HLSFragmentSelector", "MaxMediaPlaylistFragmentResults", "HLSStreamingSessionURL",
     {
-        /// Sets how media is packed.
+        /// Sets the container format.
         container_format("ContainerFormat"): ContainerFormat,
-        /// Sets when discontinuities are marked.
-        discontinuity_mode("DiscontinuityMode"): Discontinuities,
-        /// Sets whether fragments show their time.
-        display_fragment_timestamp("DisplayFragmentTimestamp"): Display,
+        /// Sets where discontinuities are marked.
+        discontinuity_mode("DiscontinuityMode"): DiscontinuityMode,
+        /// Sets whether timestamps of fragments are included.
+        display_fragment_timestamp("DisplayFragmentTimestamp"): FragmentDisplay,
     }
 }
 
 session! {
-    /// Asks for the address of a DASH manifest.
+    /// Returns the URL of a DASH manifest.
     GetDashStreamingSessionUrl, "GetDASHStreamingSessionURL", "/getDASHStreamingSessionURL", GetDashStreamingSessionUrl,
     "DASHFragmentSelector", "MaxManifestFragmentResults", "DASHStreamingSessionURL",
     {
-        /// Sets whether fragments show their time.
-        display_fragment_timestamp("DisplayFragmentTimestamp"): Display,
-        /// Sets whether fragments show their number.
-        display_fragment_number("DisplayFragmentNumber"): Display,
+        /// Sets whether timestamps of fragments are included.
+        display_fragment_timestamp("DisplayFragmentTimestamp"): FragmentDisplay,
+        /// Sets whether numbers of fragments are included.
+        display_fragment_number("DisplayFragmentNumber"): FragmentDisplay,
     }
 }

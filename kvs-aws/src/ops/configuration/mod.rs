@@ -1,9 +1,8 @@
-//! Setting, deleting and asking for a configuration of a stream: the same calls, whatever it configures.
+//! The operations on image-generation and notification configurations, which have the same form.
 
 pub(crate) mod image_generation;
 pub(crate) mod json_file;
 pub(crate) mod notification;
-pub(crate) mod status;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -14,35 +13,37 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::client_limits;
 use crate::protocol::error::{Error, ResponseProblem};
 use crate::protocol::operation::Operation;
 use crate::protocol::response::Response;
 use json_file::JsonFileError;
 
-/// Sets a stream's image generation, or deletes it.
+/// Sets or deletes the image-generation configuration of a stream.
 pub type UpdateImageGenerationConfiguration = UpdateConfiguration<ImageGenerationConfiguration>;
-/// Asks for a stream's image generation.
+/// Returns the image-generation configuration of a stream.
 pub type DescribeImageGenerationConfiguration = DescribeConfiguration<ImageGenerationConfiguration>;
-/// Sets a stream's notifications, or deletes them.
+/// Sets or deletes the notification configuration of a stream.
 pub type UpdateNotificationConfiguration = UpdateConfiguration<NotificationConfiguration>;
-/// Asks for a stream's notifications.
+/// Returns the notification configuration of a stream.
 pub type DescribeNotificationConfiguration = DescribeConfiguration<NotificationConfiguration>;
 
-/// What a stream is configured to do by itself: [`ImageGenerationConfiguration`] or [`NotificationConfiguration`].
+/// A configuration of a stream: [`ImageGenerationConfiguration`] or [`NotificationConfiguration`]. The trait is sealed.
 pub trait StreamConfiguration: Clone + Debug + Serialize + DeserializeOwned + Send + Sync + sealed::Sealed {
-    /// The member that holds it, in requests, answers and files.
+    /// The name of its JSON member.
+    #[doc(hidden)]
     const MEMBER: &'static str;
-    /// Name and path of the call that sets it.
+    /// Name and path of the operation that sets it.
     #[doc(hidden)]
     const UPDATE: [&'static str; 2];
-    /// Name and path of the call that asks for it.
+    /// Name and path of the operation that returns it.
     #[doc(hidden)]
     const DESCRIBE: [&'static str; 2];
 
-    /// Checks everything that can be known without asking the service.
+    /// Checks the values against the service model.
     ///
     /// # Errors
-    /// With the first member that the service would refuse.
+    /// Returns the first member that the service would reject.
     fn check(&self) -> Result<(), InvalidField>;
 }
 
@@ -52,9 +53,9 @@ mod sealed {
     impl Sealed for super::NotificationConfiguration {}
 }
 
-/// Sets a configuration of a stream, or deletes it.
+/// Sets or deletes a configuration of a stream.
 ///
-/// As JSON it is what the AWS CLI takes with `--cli-input-json`.
+/// It reads and writes the JSON files for the option `--cli-input-json` of the AWS CLI.
 ///
 /// ```no_run
 /// # async fn example(client: kvs_aws::Client) -> Result<(), Box<dyn std::error::Error>> {
@@ -63,8 +64,8 @@ mod sealed {
 /// let door: StreamId = "front-door".parse()?;
 /// let images = ImageGenerationConfiguration::new("s3://my-bucket-name", "us-east-1");
 /// client.send(UpdateConfiguration::new(door.clone(), images)).await?;
-/// let told = NotificationConfiguration::new("arn:aws:sns:us-east-1:111122223333:cameras");
-/// client.send(UpdateConfiguration::new(door.clone(), told)).await?;
+/// let notifications = NotificationConfiguration::new("arn:aws:sns:us-east-1:111122223333:cameras");
+/// client.send(UpdateConfiguration::new(door.clone(), notifications)).await?;
 /// client.send(UpdateConfiguration::<NotificationConfiguration>::delete(door)).await?;
 /// # Ok(())
 /// # }
@@ -76,7 +77,7 @@ pub struct UpdateConfiguration<C: StreamConfiguration> {
     configuration: Option<C>,
 }
 
-/// A stream and what else a request holds, by name.
+/// The stream and all other members of a request, by name.
 #[derive(Serialize, Deserialize)]
 struct Members<V> {
     #[serde(flatten)]
@@ -102,35 +103,36 @@ impl<C: StreamConfiguration> TryFrom<Members<Value>> for UpdateConfiguration<C> 
 }
 
 impl<C: StreamConfiguration> UpdateConfiguration<C> {
-    /// Sets it.
+    /// Creates a request that sets the configuration.
     #[must_use]
     pub const fn new(stream: StreamId, configuration: C) -> Self {
         Self { stream, configuration: Some(configuration) }
     }
 
-    /// Deletes it: the service takes a missing configuration for that.
+    /// Creates a request that deletes the configuration: one without a configuration.
     #[must_use]
     pub const fn delete(stream: StreamId) -> Self {
         Self { stream, configuration: None }
     }
 
-    /// The stream.
+    /// Returns the stream.
     #[must_use]
     pub const fn stream(&self) -> &StreamId {
         &self.stream
     }
 
-    /// The configuration to set; `None` deletes.
+    /// Returns the configuration to set; `None` if the request deletes it.
     #[must_use]
     pub const fn configuration(&self) -> Option<&C> {
         self.configuration.as_ref()
     }
 
-    /// Reads the JSON that the AWS CLI takes with `--cli-input-json`. A file without a configuration is refused:
-    /// [`delete`](Self::delete) says that aloud.
+    /// Reads a JSON file for the option `--cli-input-json` of the AWS CLI. The file must have a configuration: deletion is
+    /// explicit, with [`delete`](Self::delete).
     ///
     /// # Errors
-    /// When it is no such JSON, has an unknown member, no stream, or a value the service would refuse.
+    /// Returns an error if the text is not such JSON, has an unknown member, no stream, no configuration, or a value that the
+    /// service would reject.
     pub fn from_json(text: &str) -> Result<Self, JsonFileError> {
         let update: Self = json_file::read(text)?;
         update.configuration.as_ref().ok_or(JsonFileError::Missing(C::MEMBER))?.check()?;
@@ -154,11 +156,11 @@ impl<C: StreamConfiguration> Operation for UpdateConfiguration<C> {
     }
 
     async fn read(response: Response) -> Result<(), Error> {
-        status::nothing(response).await
+        response.empty().await
     }
 }
 
-/// Asks for a configuration of a stream; `None` when it has none.
+/// Returns a configuration of a stream; `None` if it has none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DescribeConfiguration<C> {
     #[serde(flatten)]
@@ -168,7 +170,7 @@ pub struct DescribeConfiguration<C> {
 }
 
 impl<C: StreamConfiguration> DescribeConfiguration<C> {
-    /// Asks about `stream`.
+    /// Creates a request.
     #[must_use]
     pub const fn new(stream: StreamId) -> Self {
         Self { stream, of: PhantomData }
@@ -185,8 +187,8 @@ impl<C: StreamConfiguration> Operation for DescribeConfiguration<C> {
     }
 
     async fn read(response: Response) -> Result<Option<C>, Error> {
-        let mut answer: BTreeMap<String, Value> = response.json(crate::limits::RESPONSE_BYTES).await?;
-        let configuration = answer.remove(C::MEMBER).map_or(Ok(None), serde_json::from_value);
+        let mut members: BTreeMap<String, Value> = response.json(client_limits::RESPONSE_BYTES).await?;
+        let configuration = members.remove(C::MEMBER).map_or(Ok(None), serde_json::from_value);
         configuration.map_err(|error| Error::Response { operation: Self::NAME, problem: ResponseProblem::json(error) })
     }
 }

@@ -3,14 +3,14 @@
 use kvs_types::{InvalidField, StreamId};
 use serde::{Deserialize, Serialize};
 
-use crate::limits;
+use crate::client_limits;
 use crate::net::endpoint::Endpoint;
 use crate::protocol::error::{Error, ResponseProblem};
 use crate::protocol::operation::{ApiName, Operation};
 use crate::protocol::response::Response;
 
-/// Asks where a stream takes one of the data calls. [`Client::data_endpoint`](crate::Client::data_endpoint) keeps the
-/// answer.
+/// Returns the endpoint for a data-plane operation of a stream. [`Client::data_endpoint`](crate::Client::data_endpoint)
+/// caches it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct GetDataEndpoint {
     #[serde(flatten)]
@@ -20,7 +20,7 @@ pub struct GetDataEndpoint {
 }
 
 impl GetDataEndpoint {
-    /// Where does `stream` take `api`?
+    /// Creates a request for the endpoint of `api`.
     #[must_use]
     pub const fn new(stream: StreamId, api: ApiName) -> Self {
         Self { stream, api }
@@ -38,14 +38,14 @@ impl Operation for GetDataEndpoint {
 
     async fn read(response: Response) -> Result<Endpoint, Error> {
         #[derive(Deserialize)]
-        struct Answer {
+        struct Body {
             #[serde(rename = "DataEndpoint")]
             endpoint: Option<String>,
         }
         let operation = response.operation;
-        let refuse = |problem| Error::Response { operation, problem };
-        let answer: Answer = response.json(limits::RESPONSE_BYTES).await?;
-        let text = answer.endpoint.ok_or_else(|| refuse(ResponseProblem::Missing("DataEndpoint")))?;
-        text.parse().map_err(|_| refuse(ResponseProblem::Member { member: "DataEndpoint", value: text }))
+        let invalid = |problem| Error::Response { operation, problem };
+        let body: Body = response.json(client_limits::RESPONSE_BYTES).await?;
+        let text = body.endpoint.ok_or_else(|| invalid(ResponseProblem::Missing("DataEndpoint")))?;
+        text.parse().map_err(|_| invalid(ResponseProblem::Member { member: "DataEndpoint", value: text }))
     }
 }

@@ -1,4 +1,4 @@
-//! The control plane: streams and what belongs to them.
+//! Control-plane operations on streams.
 
 mod data_endpoint;
 mod stream_info;
@@ -15,17 +15,3 @@ pub use updates::{
     DescribeStreamStorageConfiguration, StorageTier, UpdateDataRetention, UpdateStream,
     UpdateStreamStorageConfiguration,
 };
-
-use serde::Deserialize;
-
-use crate::limits;
-use crate::protocol::error::Error;
-use crate::protocol::response::Response;
-
-/// Reads a success that says nothing: an empty body or the empty object.
-pub(crate) async fn nothing(response: Response) -> Result<(), Error> {
-    #[derive(Deserialize)]
-    struct Nothing {}
-    let Nothing {} = response.json(limits::RESPONSE_BYTES).await?;
-    Ok(())
-}

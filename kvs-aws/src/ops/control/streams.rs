@@ -3,18 +3,17 @@
 use std::collections::BTreeMap;
 
 use kvs_types::__internal::{NAME_CHARACTERS, check_length, check_range, check_text, is_name_character};
-use kvs_types::{InvalidField, StreamArn, StreamId, StreamName};
+use kvs_types::{InvalidField, StreamArn, StreamId, StreamName, limits};
 use serde::{Deserialize, Serialize};
 
-use super::nothing;
 use super::stream_info::StreamInfo;
 use super::updates::{StorageConfiguration, StorageTier};
-use crate::limits;
+use crate::client_limits;
 use crate::protocol::error::{Error, ResponseProblem};
 use crate::protocol::operation::Operation;
 use crate::protocol::response::Response;
 
-/// Creates a stream. It is not at once active: describe it until it is.
+/// Creates a stream and returns its ARN. Call [`DescribeStream`] until the stream is active.
 ///
 /// ```
 /// use kvs_aws::CreateStream;
@@ -43,7 +42,7 @@ pub struct CreateStream {
 }
 
 impl CreateStream {
-    /// A stream with the service's defaults: media is not kept.
+    /// Creates a request with the defaults of the service: media is not stored.
     #[must_use]
     pub const fn new(name: StreamName) -> Self {
         Self {
@@ -57,14 +56,14 @@ impl CreateStream {
         }
     }
 
-    /// Sets how media is stored. Default: hot.
+    /// Sets the storage tier. Default: hot.
     #[must_use]
     pub fn storage_tier(mut self, tier: StorageTier) -> Self {
         self.stream_storage_configuration = Some(StorageConfiguration { default_storage_tier: tier });
         self
     }
 
-    /// Sets the device name, which the service keeps and does not use.
+    /// Sets the device name, which the service stores but does not use.
     #[must_use]
     pub fn device_name(mut self, name: impl Into<String>) -> Self {
         self.device_name = Some(name.into());
@@ -78,21 +77,21 @@ impl CreateStream {
         self
     }
 
-    /// Sets the key that stored media is encrypted with. Default: the account's key for the service.
+    /// Sets the KMS key that encrypts stored media. Default: the account's key for Kinesis Video Streams.
     #[must_use]
     pub fn kms_key_id(mut self, key: impl Into<String>) -> Self {
         self.kms_key_id = Some(key.into());
         self
     }
 
-    /// Sets for how many hours media is kept, up to 87,600. Default: 0, not at all, and then there are no images.
+    /// Sets the data retention in hours, 0 to 87,600. Default: 0; then no media is stored and there are no images.
     #[must_use]
     pub const fn data_retention_in_hours(mut self, hours: u32) -> Self {
         self.data_retention_in_hours = Some(hours);
         self
     }
 
-    /// Adds a tag of the stream.
+    /// Adds a tag.
     #[must_use]
     pub fn tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.tags.insert(key.into(), value.into());
@@ -111,7 +110,7 @@ impl Operation for CreateStream {
             check_media_type(media_type)?;
         }
         if let Some(key) = &self.kms_key_id {
-            check_length("KmsKeyId", key.chars().count(), (1, limits::KMS_KEY_CHARS))?;
+            check_length("KmsKeyId", key.chars().count(), (1, limits::KMS_KEY_ID_CHARS))?;
         }
         if let Some(hours) = self.data_retention_in_hours {
             check_range("DataRetentionInHours", hours, (0, limits::RETENTION_HOURS))?;
@@ -121,15 +120,15 @@ impl Operation for CreateStream {
 
     async fn read(response: Response) -> Result<StreamArn, Error> {
         #[derive(Deserialize)]
-        struct Answer {
+        struct Body {
             #[serde(rename = "StreamARN")]
             arn: Option<String>,
         }
         let operation = response.operation;
-        let refuse = |problem| Error::Response { operation, problem };
-        let answer: Answer = response.json(limits::RESPONSE_BYTES).await?;
-        let arn = answer.arn.ok_or_else(|| refuse(ResponseProblem::Missing("StreamARN")))?;
-        StreamArn::new(arn.as_str()).map_err(|_| refuse(ResponseProblem::Member { member: "StreamARN", value: arn }))
+        let invalid = |problem| Error::Response { operation, problem };
+        let body: Body = response.json(client_limits::RESPONSE_BYTES).await?;
+        let arn = body.arn.ok_or_else(|| invalid(ResponseProblem::Missing("StreamARN")))?;
+        StreamArn::new(arn.as_str()).map_err(|_| invalid(ResponseProblem::Member { member: "StreamARN", value: arn }))
     }
 }
 
@@ -139,7 +138,7 @@ pub(crate) fn check_optional_name(field: &'static str, name: Option<&str>) -> Re
     check_text(field, name, length, NAME_CHARACTERS, is_name_character)
 }
 
-/// `type/subtype`, or several with commas between.
+/// Checks for `type/subtype`, or several of them separated by commas.
 pub(crate) fn check_media_type(media_type: &str) -> Result<(), InvalidField> {
     check_length("MediaType", media_type.chars().count(), (1, limits::MEDIA_TYPE_CHARS))?;
     let word = |text: &str| {
@@ -150,11 +149,11 @@ pub(crate) fn check_media_type(media_type: &str) -> Result<(), InvalidField> {
     if media_type.split(',').all(shape) {
         Ok(())
     } else {
-        Err(InvalidField::malformed("MediaType", "type/subtype, several with commas between", media_type))
+        Err(InvalidField::malformed("MediaType", "type/subtype, or several of them separated by commas", media_type))
     }
 }
 
-/// Key and value lengths and the number of tags; which letters are allowed is left to the service, which takes any script.
+/// Checks the lengths of keys and values and the number of tags. The service accepts letters of any script.
 pub(crate) fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), InvalidField> {
     check_length("Tags", tags.len(), (0, limits::STREAM_TAGS))?;
     for (key, value) in tags {
@@ -164,7 +163,7 @@ pub(crate) fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), InvalidF
     Ok(())
 }
 
-/// Asks what a stream is and what state it is in.
+/// Returns the description of a stream.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DescribeStream {
     #[serde(flatten)]
@@ -172,7 +171,7 @@ pub struct DescribeStream {
 }
 
 impl DescribeStream {
-    /// Asks about `stream`.
+    /// Creates a request.
     #[must_use]
     pub const fn new(stream: StreamId) -> Self {
         Self { stream }
@@ -190,17 +189,17 @@ impl Operation for DescribeStream {
 
     async fn read(response: Response) -> Result<StreamInfo, Error> {
         #[derive(Deserialize)]
-        struct Answer {
+        struct Body {
             #[serde(rename = "StreamInfo")]
             info: Option<StreamInfo>,
         }
         let operation = response.operation;
-        let answer: Answer = response.json(limits::RESPONSE_BYTES).await?;
-        answer.info.ok_or(Error::Response { operation, problem: ResponseProblem::Missing("StreamInfo") })
+        let body: Body = response.json(client_limits::RESPONSE_BYTES).await?;
+        body.info.ok_or(Error::Response { operation, problem: ResponseProblem::Missing("StreamInfo") })
     }
 }
 
-/// Lists streams, a page at a time.
+/// Lists the streams of the account in the region, one page per call.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ListStreams {
@@ -219,40 +218,40 @@ struct NameCondition {
     comparison_value: StreamName,
 }
 
-/// One page of streams.
+/// A page of streams.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct StreamPage {
-    /// The streams, in no promised order.
-    #[serde(default, rename = "StreamInfoList", deserialize_with = "crate::lenient::null_as_default")]
+    /// The streams, in no order.
+    #[serde(default, rename = "StreamInfoList", deserialize_with = "crate::protocol::lenient::null_as_default")]
     pub streams: Vec<StreamInfo>,
-    /// What to give to [`ListStreams::next_token`] for the next page; `None` on the last one.
+    /// The token for [`ListStreams::next_token`]; `None` on the last page.
     pub next_token: Option<String>,
 }
 
 impl ListStreams {
-    /// The first page of all streams, up to 10,000 of them.
+    /// Creates a request for the first page of all streams.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets the largest page, 1 to 10,000.
+    /// Sets the page size, 1 to 10,000. Default: 10,000.
     #[must_use]
     pub const fn max_results(mut self, most: u32) -> Self {
         self.max_results = Some(most);
         self
     }
 
-    /// Asks for the page after the one that gave `token`.
+    /// Requests the page after the one that returned `token`.
     #[must_use]
     pub fn next_token(mut self, token: impl Into<String>) -> Self {
         self.next_token = Some(token.into());
         self
     }
 
-    /// Only streams whose names begin with `prefix`.
+    /// Lists only streams whose names begin with `prefix`.
     #[must_use]
     pub fn name_begins_with(mut self, prefix: StreamName) -> Self {
         self.stream_name_condition =
@@ -268,24 +267,24 @@ impl Operation for ListStreams {
 
     fn check(&self) -> Result<(), InvalidField> {
         if let Some(most) = self.max_results {
-            check_range("MaxResults", most, (1, limits::LIST_STREAMS_PAGE))?;
+            check_range("MaxResults", most, (1, limits::LIST_STREAMS_RESULTS))?;
         }
-        check_token(self.next_token.as_deref(), limits::CONTROL_TOKEN_CHARS)
+        check_token(self.next_token.as_deref(), limits::CONTROL_PLANE_TOKEN_CHARS)
     }
 
     async fn read(response: Response) -> Result<StreamPage, Error> {
-        let mut page: StreamPage = response.json(limits::RESPONSE_BYTES).await?;
+        let mut page: StreamPage = response.json(client_limits::RESPONSE_BYTES).await?;
         page.next_token = page.next_token.filter(|token| !token.is_empty());
         Ok(page)
     }
 }
 
-/// A page token comes from the service; only its length is checked.
+/// Checks only the length of a page token, which comes from the service.
 pub(crate) fn check_token(token: Option<&str>, most: usize) -> Result<(), InvalidField> {
     token.map_or(Ok(()), |token| check_length("NextToken", token.chars().count(), (0, most)))
 }
 
-/// Deletes a stream and its media. Its name stays taken for a while.
+/// Deletes a stream and its media. The name remains in use for a while.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DeleteStream {
     #[serde(rename = "StreamARN")]
@@ -295,13 +294,13 @@ pub struct DeleteStream {
 }
 
 impl DeleteStream {
-    /// Deletes the stream of this ARN, whatever its version.
+    /// Creates a request that deletes the stream in any version.
     #[must_use]
     pub const fn new(stream: StreamArn) -> Self {
         Self { stream, current_version: None }
     }
 
-    /// Deletes it only if it still has this version.
+    /// Deletes the stream only if this is still its version.
     #[must_use]
     pub fn current_version(mut self, version: impl Into<String>) -> Self {
         self.current_version = Some(version.into());
@@ -319,11 +318,11 @@ impl Operation for DeleteStream {
     }
 
     async fn read(response: Response) -> Result<(), Error> {
-        nothing(response).await
+        response.empty().await
     }
 }
 
 pub(crate) fn check_version(version: &str) -> Result<(), InvalidField> {
-    let length = (1, limits::VERSION_CHARS);
+    let length = (1, limits::STREAM_VERSION_CHARS);
     check_text("CurrentVersion", version, length, "letters a-z A-Z and digits", |c| c.is_ascii_alphanumeric())
 }

@@ -3,17 +3,16 @@
 use std::collections::BTreeMap;
 
 use kvs_types::__internal::check_length;
-use kvs_types::{InvalidField, StreamId};
+use kvs_types::{InvalidField, StreamId, limits};
 use serde::{Deserialize, Serialize};
 
-use super::nothing;
 use super::streams::{check_tags, check_token};
-use crate::limits;
+use crate::client_limits;
 use crate::protocol::error::Error;
 use crate::protocol::operation::Operation;
 use crate::protocol::response::Response;
 
-/// Sets tags of a stream; a tag of the same key is replaced.
+/// Sets tags of a stream. A tag with the same key is replaced.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct TagStream {
@@ -23,13 +22,13 @@ pub struct TagStream {
 }
 
 impl TagStream {
-    /// Sets nothing yet.
+    /// Creates a request without tags.
     #[must_use]
     pub const fn new(stream: StreamId) -> Self {
         Self { stream, tags: BTreeMap::new() }
     }
 
-    /// Adds a tag to set.
+    /// Adds a tag.
     #[must_use]
     pub fn tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.tags.insert(key.into(), value.into());
@@ -48,7 +47,7 @@ impl Operation for TagStream {
     }
 
     async fn read(response: Response) -> Result<(), Error> {
-        nothing(response).await
+        response.empty().await
     }
 }
 
@@ -62,7 +61,7 @@ pub struct UntagStream {
 }
 
 impl UntagStream {
-    /// Removes the tags of these keys.
+    /// Creates a request that removes the tags with these keys.
     pub fn new(stream: StreamId, keys: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self { stream, tag_key_list: keys.into_iter().map(Into::into).collect() }
     }
@@ -80,11 +79,11 @@ impl Operation for UntagStream {
     }
 
     async fn read(response: Response) -> Result<(), Error> {
-        nothing(response).await
+        response.empty().await
     }
 }
 
-/// Lists the tags of a stream, a page at a time.
+/// Lists the tags of a stream, one page per call.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ListTagsForStream {
@@ -94,26 +93,26 @@ pub struct ListTagsForStream {
     next_token: Option<String>,
 }
 
-/// One page of tags.
+/// A page of tags.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
 pub struct TagPage {
-    /// The tags by their keys.
-    #[serde(default, deserialize_with = "crate::lenient::null_as_default")]
+    /// The tags by key.
+    #[serde(default, deserialize_with = "crate::protocol::lenient::null_as_default")]
     pub tags: BTreeMap<String, String>,
-    /// What to give to [`ListTagsForStream::next_token`] for the next page; `None` on the last one.
+    /// The token for [`ListTagsForStream::next_token`]; `None` on the last page.
     pub next_token: Option<String>,
 }
 
 impl ListTagsForStream {
-    /// The first page.
+    /// Creates a request for the first page.
     #[must_use]
     pub const fn new(stream: StreamId) -> Self {
         Self { stream, next_token: None }
     }
 
-    /// Asks for the page after the one that gave `token`.
+    /// Requests the page after the one that returned `token`.
     #[must_use]
     pub fn next_token(mut self, token: impl Into<String>) -> Self {
         self.next_token = Some(token.into());
@@ -127,11 +126,11 @@ impl Operation for ListTagsForStream {
     const PATH: &'static str = "/listTagsForStream";
 
     fn check(&self) -> Result<(), InvalidField> {
-        check_token(self.next_token.as_deref(), limits::CONTROL_TOKEN_CHARS)
+        check_token(self.next_token.as_deref(), limits::CONTROL_PLANE_TOKEN_CHARS)
     }
 
     async fn read(response: Response) -> Result<TagPage, Error> {
-        let mut page: TagPage = response.json(limits::RESPONSE_BYTES).await?;
+        let mut page: TagPage = response.json(client_limits::RESPONSE_BYTES).await?;
         page.next_token = page.next_token.filter(|token| !token.is_empty());
         Ok(page)
     }

@@ -1,17 +1,16 @@
 //! UpdateStream, UpdateDataRetention, and the storage configuration.
 
 use kvs_types::__internal::{check_range, open_enum};
-use kvs_types::{InvalidField, StreamId};
+use kvs_types::{InvalidField, StreamId, limits};
 use serde::{Deserialize, Serialize};
 
-use super::nothing;
 use super::streams::{check_media_type, check_optional_name, check_version};
-use crate::limits;
+use crate::client_limits;
 use crate::protocol::error::Error;
 use crate::protocol::operation::Operation;
 use crate::protocol::response::Response;
 
-/// Changes what a stream is said to be. It is busy for a moment, and has another version afterwards.
+/// Changes the device name or the media type of a stream. The stream gets a new version.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct UpdateStream {
@@ -25,7 +24,7 @@ pub struct UpdateStream {
 }
 
 impl UpdateStream {
-    /// Changes `stream` if it still has this version.
+    /// Creates a request that succeeds if `current_version` is still the version of the stream.
     pub fn new(stream: StreamId, current_version: impl Into<String>) -> Self {
         Self { stream, current_version: current_version.into(), device_name: None, media_type: None }
     }
@@ -57,11 +56,11 @@ impl Operation for UpdateStream {
     }
 
     async fn read(response: Response) -> Result<(), Error> {
-        nothing(response).await
+        response.empty().await
     }
 }
 
-/// Lengthens or shortens how long media is kept. Shortening deletes what is older at once.
+/// Changes the data retention. Decreasing it deletes older media immediately.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct UpdateDataRetention {
@@ -73,12 +72,12 @@ pub struct UpdateDataRetention {
 }
 
 impl UpdateDataRetention {
-    /// Keeps media `hours` longer, if the stream still has this version.
+    /// Increases the retention by `hours`, if `current_version` is still the version of the stream.
     pub fn increase(stream: StreamId, current_version: impl Into<String>, hours: u32) -> Self {
         Self::change(stream, current_version.into(), "INCREASE_DATA_RETENTION", hours)
     }
 
-    /// Keeps media `hours` less, if the stream still has this version.
+    /// Decreases the retention by `hours`, if `current_version` is still the version of the stream.
     pub fn decrease(stream: StreamId, current_version: impl Into<String>, hours: u32) -> Self {
         Self::change(stream, current_version.into(), "DECREASE_DATA_RETENTION", hours)
     }
@@ -100,28 +99,28 @@ impl Operation for UpdateDataRetention {
     }
 
     async fn read(response: Response) -> Result<(), Error> {
-        nothing(response).await
+        response.empty().await
     }
 }
 
 open_enum! {
-    /// How media is stored and paid for.
+    /// The storage tier of media.
     pub enum StorageTier {
-        /// For media that is read soon; the default.
+        /// For media that is read soon. The default.
         Hot = "HOT",
-        /// For media that is kept for long; cheaper, with a minimum charge of 30 days.
+        /// For media that is stored for long: cheaper, with a minimum charge of 30 days.
         Warm = "WARM",
     }
 }
 
-/// What the service nests around a tier.
+/// The JSON object around the tier.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct StorageConfiguration {
     pub(super) default_storage_tier: StorageTier,
 }
 
-/// Changes how a stream's media is stored from now on.
+/// Changes the storage tier for new media of a stream.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct UpdateStreamStorageConfiguration {
@@ -132,7 +131,7 @@ pub struct UpdateStreamStorageConfiguration {
 }
 
 impl UpdateStreamStorageConfiguration {
-    /// Sets the tier, if the stream still has this version.
+    /// Creates a request that succeeds if `current_version` is still the version of the stream.
     pub fn new(stream: StreamId, current_version: impl Into<String>, tier: StorageTier) -> Self {
         let stream_storage_configuration = StorageConfiguration { default_storage_tier: tier };
         Self { stream, current_version: current_version.into(), stream_storage_configuration }
@@ -149,11 +148,11 @@ impl Operation for UpdateStreamStorageConfiguration {
     }
 
     async fn read(response: Response) -> Result<(), Error> {
-        nothing(response).await
+        response.empty().await
     }
 }
 
-/// Asks how a stream's media is stored; `None` when the service does not say.
+/// Returns the storage tier of a stream; `None` if the response has none.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DescribeStreamStorageConfiguration {
     #[serde(flatten)]
@@ -161,7 +160,7 @@ pub struct DescribeStreamStorageConfiguration {
 }
 
 impl DescribeStreamStorageConfiguration {
-    /// Asks about `stream`.
+    /// Creates a request.
     #[must_use]
     pub const fn new(stream: StreamId) -> Self {
         Self { stream }
@@ -180,10 +179,10 @@ impl Operation for DescribeStreamStorageConfiguration {
     async fn read(response: Response) -> Result<Option<StorageTier>, Error> {
         #[derive(Deserialize)]
         #[serde(rename_all = "PascalCase")]
-        struct Answer {
+        struct Body {
             stream_storage_configuration: Option<StorageConfiguration>,
         }
-        let answer: Answer = response.json(limits::RESPONSE_BYTES).await?;
-        Ok(answer.stream_storage_configuration.map(|configuration| configuration.default_storage_tier))
+        let body: Body = response.json(client_limits::RESPONSE_BYTES).await?;
+        Ok(body.stream_storage_configuration.map(|configuration| configuration.default_storage_tier))
     }
 }

@@ -1,4 +1,4 @@
-//! GetImages, one call: what the service answers, page by page.
+//! GetImages: one call, one page.
 
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
@@ -7,30 +7,31 @@ use bytes::Bytes;
 use kvs_types::__internal::{check_format, check_length, check_range, check_size, epoch_seconds, jpeg_quality};
 use kvs_types::{
     FieldProblem, FormatConfig, ImageError, ImageFormat, InvalidField, SamplingProfile, StreamId, TimestampOrigin,
+    limits,
 };
 use serde::{Deserialize, Serialize};
 
 use super::error::ImageFailure;
-use crate::limits;
+use crate::client_limits;
 use crate::protocol::error::{Error, ResponseProblem};
 use crate::protocol::operation::{ApiName, Operation, Target};
 use crate::protocol::response::{self, Response};
 
-/// Asks for pictures of a range, at most 300 s of it, a page at a time.
+/// Returns the images of a range of at most 300 s, one page per call.
 ///
-/// Most programs want `kvs_images::Images` instead, which follows pages, splits ranges and fills gaps.
+/// Most programs use `kvs_images::Images` instead, which accepts any range and follows the pages.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
 /// use kvs_aws::GetImages;
 ///
 /// let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
-/// let ask = GetImages::new("front-door".parse()?, start..start + Duration::from_secs(60))
+/// let request = GetImages::new("front-door".parse()?, start..start + Duration::from_secs(60))
 ///     .every(Duration::from_secs(5))
 ///     .size(320, 240)
 ///     .jpeg(80);
 /// assert_eq!(
-///     serde_json::to_string(&ask)?,
+///     serde_json::to_string(&request)?,
 ///     r#"{"StreamName":"front-door","ImageSelectorType":"PRODUCER_TIMESTAMP","StartTimestamp":1700000000,"EndTimestamp":1700000060,"SamplingInterval":5000,"Format":"JPEG","FormatConfig":{"JPEGQuality":"80"},"WidthPixels":320,"HeightPixels":240}"#
 /// );
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -62,28 +63,28 @@ pub struct GetImages {
     profile: SamplingProfile,
 }
 
-/// One page of pictures.
+/// A page of images.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct ImagePage {
-    /// The pictures and gaps, in the service's order.
+    /// The images, in the service's order.
     pub images: Vec<Image>,
-    /// What to give to [`GetImages::next_token`] for the next page; `None` on the last one.
+    /// The token for [`GetImages::next_token`]; `None` on the last page.
     pub next_token: Option<String>,
 }
 
-/// One picture, or why there is none.
+/// An image, or the reason why there is none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Image {
-    /// The instant it was asked for, by the service's account; `None` when the service gave none.
+    /// The timestamp in the response; `None` if it has none.
     pub timestamp: Option<SystemTime>,
-    /// The file's bytes, JPEG or PNG.
+    /// The JPEG or PNG file, or the reason why there is none.
     pub content: Result<Bytes, ImageFailure>,
 }
 
 impl GetImages {
-    /// JPEG pictures of `range` in the source's size by the producer's clock, one every 3 s (the service's default).
+    /// Creates a request for JPEG images of `range` by the producer's clock, one every 3 s, in the size of the video.
     #[must_use]
     pub const fn new(stream: StreamId, range: std::ops::Range<SystemTime>) -> Self {
         Self {
@@ -102,21 +103,21 @@ impl GetImages {
         }
     }
 
-    /// Sets whose clock the range is of. Default: the producer's.
+    /// Sets whose clock the range is from. Default: the producer's.
     #[must_use]
     pub fn selector(mut self, selector: TimestampOrigin) -> Self {
         self.image_selector_type = selector;
         self
     }
 
-    /// Sets the time from one picture to the next, in whole milliseconds, 200 ms at least.
+    /// Sets the interval between images: whole milliseconds, at least 200 ms. Default: 3 s.
     #[must_use]
     pub fn every(mut self, interval: Duration) -> Self {
         self.sampling_interval = Some(u32::try_from(interval.as_millis()).unwrap_or(u32::MAX));
         self
     }
 
-    /// Sets the size; the picture is stretched to it. Default: the source's.
+    /// Sets the size in pixels; images are stretched to it. Default: the size of the video.
     #[must_use]
     pub const fn size(mut self, width: u32, height: u32) -> Self {
         self.width_pixels = Some(width);
@@ -124,7 +125,7 @@ impl GetImages {
         self
     }
 
-    /// Asks for JPEG of a quality, 1 to 100. Default: JPEG of quality 80.
+    /// Requests JPEG of this quality, 1 to 100. Default: JPEG of quality 80.
     #[must_use]
     pub fn jpeg(mut self, quality: u8) -> Self {
         self.format = ImageFormat::Jpeg;
@@ -132,7 +133,7 @@ impl GetImages {
         self
     }
 
-    /// Asks for PNG.
+    /// Requests PNG.
     #[must_use]
     pub fn png(mut self) -> Self {
         self.format = ImageFormat::Png;
@@ -140,21 +141,21 @@ impl GetImages {
         self
     }
 
-    /// Sets the largest page, 1 to 100; the service gives 25 at most.
+    /// Sets the page size, 1 to 100. The service returns at most 25.
     #[must_use]
     pub const fn max_results(mut self, most: u32) -> Self {
         self.max_results = Some(most);
         self
     }
 
-    /// Asks for the page after the one that gave `token`; everything else must stay the same.
+    /// Requests the page after the one that returned `token`. All other settings must stay the same.
     #[must_use]
     pub fn next_token(mut self, token: impl Into<String>) -> Self {
         self.next_token = Some(token.into());
         self
     }
 
-    /// Sets which least interval the service has. Default: 200 ms.
+    /// Sets which shortest interval the service accepts. Default: 200 ms.
     #[must_use]
     pub const fn profile(mut self, profile: SamplingProfile) -> Self {
         self.profile = profile;
@@ -169,8 +170,8 @@ impl GetImages {
         if range.is_zero() {
             return Err(InvalidField::new("EndTimestamp", FieldProblem::EmptyRange));
         }
-        if range > limits::REQUEST_RANGE {
-            let (max_seconds, actual_seconds) = (limits::REQUEST_RANGE.as_secs(), range.as_secs());
+        if range > limits::GET_IMAGES_RANGE {
+            let (max_seconds, actual_seconds) = (limits::GET_IMAGES_RANGE.as_secs(), range.as_secs());
             return Err(InvalidField::new("EndTimestamp", FieldProblem::LongRange { max_seconds, actual_seconds }));
         }
         Ok(())
@@ -194,25 +195,25 @@ impl Operation for GetImages {
         check_format(self.format, self.format_config.as_ref())?;
         check_size(self.width_pixels, self.height_pixels)?;
         if let Some(most) = self.max_results {
-            check_range("MaxResults", most, (1, limits::REQUEST_IMAGES))?;
+            check_range("MaxResults", most, (1, limits::GET_IMAGES_MAX_RESULTS))?;
         }
         let token = self.next_token.as_deref().map(|token| token.chars().count());
-        token.map_or(Ok(()), |length| check_length("NextToken", length, (1, limits::ARCHIVED_TOKEN_CHARS)))
+        token.map_or(Ok(()), |length| check_length("NextToken", length, (1, limits::ARCHIVED_MEDIA_TOKEN_CHARS)))
     }
 
     async fn read(response: Response) -> Result<ImagePage, Error> {
-        let (operation, body) = response.bytes(limits::PAGE_BYTES).await?;
+        let (operation, body) = response.bytes(client_limits::IMAGE_PAGE_BYTES).await?;
         parse_page(operation, &body)
     }
 }
 
-/// Reads a page out of a response body. One allocation for each picture: its bytes.
+/// Reads a page from a response body, with one allocation per image.
 ///
 /// # Errors
-/// When the body is not the JSON of a page. A picture that is no base64 is not an error of the page.
+/// Returns an error if the body is not the JSON of a page. Invalid base64 is an error of its image only.
 pub fn parse_page(operation: &'static str, body: &[u8]) -> Result<ImagePage, Error> {
     let page: WirePage<'_> = response::parse_json(operation, body)?;
-    // A control-plane answer without `Images` must not look like a range without pictures.
+    // A response of the control plane, without `Images`, must not look like a range without images.
     let images = page.images.ok_or(Error::Response { operation, problem: ResponseProblem::Missing("Images") })?;
     let images = images.into_iter().map(Image::from).collect();
     Ok(ImagePage { images, next_token: page.next_token.filter(|token| !token.is_empty()) })
@@ -237,7 +238,7 @@ struct WireImage<'a> {
     image_content: Option<Text<'a>>,
 }
 
-/// Text that stays in the response body if it can: `Option<Cow<str>>` alone would copy it.
+/// A text that borrows from the response body if possible; `Option<Cow<str>>` alone would copy it.
 #[derive(Deserialize)]
 #[serde(transparent)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);

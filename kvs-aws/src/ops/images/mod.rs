@@ -1,4 +1,4 @@
-//! GetImages: the call, its pages, and what images look like.
+//! GetImages and its result.
 
 pub(crate) mod error;
 pub(crate) mod get_images;

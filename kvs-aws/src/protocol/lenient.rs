@@ -1,11 +1,11 @@
-//! Reading what the service really sends.
+//! Readers for JSON that the service sends although its model does not describe it.
 
 use serde::{Deserialize, Deserializer};
 
-/// Reads an explicit null as the default; for `#[serde(default, deserialize_with = "…")]`.
+/// Reads null as the default value; for `#[serde(default, deserialize_with = "…")]`. The service sends null for empty lists.
 ///
 /// # Errors
-/// Those of `T`.
+/// Returns the errors of `T`.
 pub(crate) fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
