@@ -10,7 +10,7 @@ use kvs_aws::{
     GetDataEndpoint, GetHlsStreamingSessionUrl, HttpSend, ListFragments, ListStreams, ListTagsForStream, MediaTail,
     Operation, Region, ResponseBody, RetryConfig, SendFuture, StartSelector, StreamId, TimestampOrigin,
 };
-use kvs_images::{DescribeImageGenerationConfiguration, DescribeNotificationConfiguration};
+use kvs_aws::{DescribeImageGenerationConfiguration, DescribeNotificationConfiguration};
 use libfuzzer_sys::fuzz_target;
 use tokio::runtime::Runtime;
 

@@ -107,7 +107,9 @@ def sample(shape, fill):
         if shape.enum:
             return shape.enum[0]
         known = {"ResourceARN": ARN["StreamARN"], "StreamARN": ARN["StreamARN"], "DataEndpoint": "https://s-1.example",
-                 "ImageContent": "aGVsbG8=", "JPEGQuality": "80"}
+                 "ImageContent": "aGVsbG8=", "JPEGQuality": "80",
+                 # The model's pattern is ^[0-9]+$.
+                 "FragmentNumberString": "91343852333181432392682062607743920146159169392"}
         return known.get(shape.name, "a" * max(1, int(shape.metadata.get("min", 1))))
     raise ValueError(kind)
 

@@ -3,9 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use kvs_aws::StreamId;
-use kvs_images::{
-    DescribeConfiguration, ImageGenerationConfiguration, NotificationConfiguration, StreamConfiguration,
+use kvs_aws::{
+    DescribeConfiguration, ImageGenerationConfiguration, NotificationConfiguration, StreamConfiguration, StreamId,
     UpdateConfiguration,
 };
 use serde_json::json;

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::time::{Duration, SystemTime};
 
 use kvs_aws::{Client, ClientConfig, TimestampOrigin};
-use kvs_images::GetImages;
+use kvs_aws::GetImages;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {

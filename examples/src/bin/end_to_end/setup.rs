@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use kvs_aws::{CreateStream, DescribeStream, Error, ServiceErrorKind, StreamId, StreamName, StreamStatus};
-use kvs_images::{
-    ImageGenerationConfiguration, NotificationConfiguration, UpdateImageGenerationConfiguration,
-    UpdateNotificationConfiguration,
+use kvs_aws::{
+    CreateStream, DescribeStream, Error, ImageGenerationConfiguration, NotificationConfiguration, ServiceErrorKind,
+    StreamId, StreamName, StreamStatus, UpdateImageGenerationConfiguration, UpdateNotificationConfiguration,
 };
 use kvs_mkv::CodecId;
 

@@ -7,12 +7,9 @@ use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use kvs_aws::{
-    Client, DescribeStream, Error, FragmentInfo, ListFragments, ServiceErrorKind, StreamId, StreamInfo, StreamStatus,
-    TimestampOrigin,
-};
-use kvs_images::{
-    ConfigurationStatus, DescribeImageGenerationConfiguration, DescribeNotificationConfiguration,
-    ImageGenerationConfiguration,
+    Client, ConfigurationStatus, DescribeImageGenerationConfiguration, DescribeNotificationConfiguration,
+    DescribeStream, Error, FragmentInfo, ImageGenerationConfiguration, ListFragments, ServiceErrorKind, StreamId,
+    StreamInfo, StreamStatus, TimestampOrigin,
 };
 
 use crate::failure::Failure;
