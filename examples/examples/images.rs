@@ -7,9 +7,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use futures_util::StreamExt;
-use kvs_aws::{Client, ClientConfig, StreamId};
-use kvs_images::{ImageError, ImageFailure, ImagesExt};
+use kvs_images::{Client, ClientConfig, ImageError, ImageFailure, ImagesExt, StreamId};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -24,7 +22,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let images = client.images(stream).range(range).every(Duration::from_secs(2)).size(640, 360).jpeg(80);
 
     // One item for each timestamp: an image, or the reason why there is none.
-    let mut images = std::pin::pin!(images.stream()?);
+    let mut images = images.stream()?;
     while let Some(image) = images.next().await {
         let millis = image.at.duration_since(SystemTime::UNIX_EPOCH)?.as_millis();
         match image.content {

@@ -8,13 +8,11 @@
 mod support;
 
 use std::path::Path;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use futures_util::StreamExt;
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -98,7 +96,7 @@ fn fetch(local: &LocalKvs, start: Duration, length: Duration) -> Cost {
         runtime.block_on(async move {
             let stream: StreamId = "cam".parse().unwrap();
             let images = client().images(stream).range(start..start + length).every(EVERY).size(160, 90);
-            let mut images = pin!(images.pace(Pace::Unlimited).stream().unwrap());
+            let mut images = images.pace(Pace::Unlimited).stream().unwrap();
             let mut pictures = 0;
             while let Some(image) = images.next().await {
                 assert!(image.content.is_ok(), "{image:?}");

@@ -7,8 +7,7 @@ mod support;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
-use kvs_aws::NotificationConfiguration;
-use kvs_aws::{CreateStream, UpdateNotificationConfiguration};
+use kvs_aws::{CreateStream, NotificationConfiguration, UpdateNotificationConfiguration};
 use kvs_local::LocalKvs;
 use support::{client_of, example, example_at, recording};
 

@@ -4,8 +4,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use kvs_aws::{Client, ClientConfig, Credentials, Region};
-use kvs_aws::{ImageGenerationConfiguration, UpdateImageGenerationConfiguration};
+use kvs_aws::{
+    Client, ClientConfig, Credentials, ImageGenerationConfiguration, Region, UpdateImageGenerationConfiguration,
+};
 use kvs_local::LocalKvs;
 use kvs_media::Recording;
 use kvs_mkv::Frame;

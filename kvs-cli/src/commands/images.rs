@@ -1,11 +1,9 @@
 //! `kvs images`: the images of a time range as files.
 
 use std::path::{Path, PathBuf};
-use std::pin::pin;
 use std::time::{Duration, SystemTime};
 
 use clap::{Args, ValueEnum};
-use futures_util::StreamExt;
 use kvs_aws::StreamId;
 use kvs_images::{ImageAt, ImageFailure, Images, ImagesExt, Pace};
 use serde_json::json;
@@ -69,10 +67,9 @@ pub(crate) async fn run(options: Options, global: &GlobalOptions) -> Result<(), 
     let output = global.output();
     let images = request(&options, global).await?;
     let count = images.count()?;
-    let images = images.stream()?;
+    let mut images = images.stream()?;
     std::fs::create_dir_all(&options.out).map_err(|error| Failure::input(error).about(options.out.display()))?;
     let bar = output.progress(count);
-    let mut images = pin!(images);
     let mut tally = Tally::default();
     while let Some(image) = images.next().await {
         tally.count(&image);

@@ -1,12 +1,10 @@
 //! `kvs timelapse`: an MP4 video of a stream's images, hundreds of them for a few calls.
 
 use std::path::PathBuf;
-use std::pin::pin;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use clap::{Args, ValueEnum};
-use futures_util::StreamExt;
 use kvs_aws::StreamId;
 use kvs_images::{ImageFailure, Images, ImagesExt, Pace};
 use kvs_media::timelapse::{TimelapseError, TimelapseWriter};
@@ -106,7 +104,7 @@ async fn encode(
     output: Output,
 ) -> Result<Encoded, Failure> {
     let bar = output.progress(images.count()?);
-    let mut images = pin!(images.stream()?);
+    let mut images = images.stream()?;
     let mut last: Option<Bytes> = None;
     let (mut frames, mut gaps) = (0, 0);
     while let Some(image) = images.next().await {

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use futures_util::StreamExt;
 use kvs_aws::StreamId;
 use kvs_images::{ImageFailure, ImagesExt};
 use kvs_media::timelapse::{TimelapseError, write_mp4};
@@ -43,8 +42,7 @@ pub(crate) async fn fetch(
     // The end of a range is exclusive, and the last frame is to have an image too.
     let end = start + Duration::from_millis(duration_ms + 1);
     let images = service.client.images(stream.clone()).range(start..end).every(options.interval());
-    let images = images.size(IMAGE_SIZE.0, IMAGE_SIZE.1).jpeg(QUALITY).stream().map_err(Failure::of_input)?;
-    let mut images = std::pin::pin!(images);
+    let mut images = images.size(IMAGE_SIZE.0, IMAGE_SIZE.1).jpeg(QUALITY).stream().map_err(Failure::of_input)?;
     let mut fetched = Vec::new();
     while let Some(image) = images.next().await {
         fetched.push(fetched_image(&options.out, epoch_ms(image.at), image.content)?);

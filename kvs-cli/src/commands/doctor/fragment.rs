@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use kvs_aws::{FragmentInfo, GetMediaForFragmentList, MediaBody, TimestampOrigin};
-use kvs_aws::{GetImages, ImageError, ImageFailure, ImageGenerationConfiguration};
+use kvs_aws::{
+    FragmentInfo, GetImages, GetMediaForFragmentList, ImageError, ImageFailure, ImageGenerationConfiguration,
+    MediaBody, TimestampOrigin,
+};
 use kvs_mkv::fragment::{Fragment, FragmentReader};
 use kvs_mkv::{CodecId, TrackKind};
 use kvs_types::tag_names;
