@@ -118,7 +118,6 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 
-mod ack;
 #[cfg(feature = "blocking")]
 pub mod blocking;
 mod buffer;
@@ -135,7 +134,6 @@ mod report;
 mod tags;
 mod time;
 
-pub use ack::{Ack, AckError, AckKind};
 pub use buffer::budget::SharedBudget;
 pub use config::{
     BitstreamMode, ConfigError, LongGop, MissingTrack, Overflow, ProducerConfig, StreamLookup, TimeJump, Timestamps,
@@ -143,7 +141,7 @@ pub use config::{
 #[cfg(feature = "tokio")]
 pub use driver::{Events, OpenError, Producer, StopReport};
 pub use io::ack_parser::{AckParseError, AckParser};
-pub use io::control::{ControlRequest, ControlRequestId, ControlResponse, Freshness, NewStream, StreamStatus};
+pub use io::control::{ControlRequest, ControlRequestId, ControlResponse, Freshness, NewStream};
 pub use io::failure::{Failure, FailureKind};
 pub use io::session_id::SessionId;
 pub use io::transmit::{OpenRequest, Transmit};
@@ -151,7 +149,7 @@ pub use io::transmit::{OpenRequest, Transmit};
 pub use kvs_aws::{Client, ClientConfig, Credentials, InvalidField, ProvideCredentials, Region};
 pub use kvs_mkv::rules::{Rule, Violation};
 pub use kvs_mkv::{Chunks, CodecId, Frame, Tag, Track, TrackKind, TrackNumber, WriterError, codec};
-pub use kvs_types::{ErrorId, FragmentNumber, FragmentTimecodeType};
+pub use kvs_types::{Ack, AckError, AckEventType, ErrorId, FragmentNumber, FragmentTimecodeType, StreamStatus};
 pub use media::put_error::{PutFrameError, Refusal};
 pub use producer_core::ProducerCore;
 pub use report::diagnosis::{Diagnosis, RecoveryAction};

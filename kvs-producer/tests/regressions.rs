@@ -448,7 +448,7 @@ fn first_image_present() {
 fn file_at_recorded_time() {
     let recorded = SystemTime::UNIX_EPOCH + Duration::from_secs(1_500_000_000);
     for timecodes in [FragmentTimecodeType::Absolute, FragmentTimecodeType::Relative] {
-        let config = config().timestamps(Timestamps::StartAt(recorded)).timecodes(timecodes);
+        let config = config().timestamps(Timestamps::StartAt(recorded)).fragment_timecode_type(timecodes);
         let mut service = Service::new(config);
         service.producer.put_frame(Frame::new(V, MS(80), vec![1; 10]).with_keyframe(true), service.now).unwrap();
         service.run();

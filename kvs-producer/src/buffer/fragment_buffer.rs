@@ -4,11 +4,10 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use kvs_mkv::Frame;
-use kvs_types::FragmentNumber;
+use kvs_types::{AckError, FragmentNumber};
 
 use super::budget::BudgetShare;
 use super::fragment::{Fragment, FragmentEnd, Requeued};
-use crate::ack::AckError;
 use crate::io::session_id::SessionId;
 use crate::limits::{FRAGMENT_OVERHEAD, FRAME_OVERHEAD, UNCONFIRMED};
 use crate::report::outcome::{LossReason, Persisted};

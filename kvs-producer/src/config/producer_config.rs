@@ -29,7 +29,7 @@ pub struct ProducerConfig {
     pub(crate) tracks: Vec<Track>,
     pub(crate) seed: Option<u64>,
     pub(crate) stream_lookup: StreamLookup,
-    pub(crate) timecodes: FragmentTimecodeType,
+    pub(crate) fragment_timecode_type: FragmentTimecodeType,
     pub(crate) timestamps: Timestamps,
     pub(crate) bitstream_mode: BitstreamMode,
     pub(crate) time_jump: TimeJump,
@@ -76,7 +76,7 @@ impl ProducerConfig {
             tracks,
             seed: None,
             stream_lookup: StreamLookup::default(),
-            timecodes: FragmentTimecodeType::Absolute,
+            fragment_timecode_type: FragmentTimecodeType::Absolute,
             timestamps: Timestamps::default(),
             bitstream_mode: BitstreamMode::default(),
             time_jump: TimeJump::default(),
@@ -142,7 +142,7 @@ impl ProducerConfig {
         /// Sets how the stream and its endpoint are found. Default: [`StreamLookup::Existing`].
         stream_lookup: StreamLookup;
         /// Sets what cluster timecodes count from. Default: the Unix epoch.
-        timecodes: FragmentTimecodeType;
+        fragment_timecode_type: FragmentTimecodeType;
         /// Sets what the timestamps of the frames count from. Default: the Unix epoch.
         timestamps: Timestamps;
         /// Sets whether payloads are read and converted. Default: [`BitstreamMode::Detect`].

@@ -2,11 +2,10 @@
 
 use std::time::Instant;
 
-use kvs_types::ErrorId;
+use kvs_types::{Ack, AckError, AckEventType, ErrorId};
 
 use super::link::{AfterDrain, Link};
 use super::machine::Connection;
-use crate::ack::{Ack, AckError, AckKind};
 use crate::context::Context;
 use crate::io::session_id::SessionId;
 use crate::limits::{AFTER_ERROR, ATTEMPTS};
@@ -38,38 +37,39 @@ impl Connection {
             self.prolong_drain(cx.now);
         }
         let acks = &mut cx.sink.stats.acks;
-        match ack.kind {
-            AckKind::Idle => acks.idle += 1,
-            AckKind::Buffering => acks.buffering += 1,
-            AckKind::Other(_) => acks.other += 1,
-            AckKind::Received => {
+        match ack.event_type {
+            AckEventType::Idle => acks.idle += 1,
+            AckEventType::Buffering => acks.buffering += 1,
+            AckEventType::Received => {
                 acks.received += 1;
                 // A stream without retention never acknowledges with PERSISTED.
                 if self.setup.has_no_retention() {
                     self.on_stored(id, ack, cx);
                 }
             }
-            AckKind::Persisted => {
+            AckEventType::Persisted => {
                 acks.persisted += 1;
                 self.on_stored(id, ack, cx);
             }
-            AckKind::Error => {
+            AckEventType::Error => {
                 acks.error += 1;
                 self.on_error(id, ack, cx);
             }
+            // Types that this version does not know.
+            _ => acks.other += 1,
         }
     }
 
     fn is_for_unsettled_fragment(&mut self, id: SessionId, ack: &Ack) -> bool {
         let Some(session) = self.link.session_mut(id) else { return false };
-        ack.timecode.is_some_and(|timecode| session.find(timecode).is_some())
+        ack.fragment_timecode.is_some_and(|timecode| session.find(timecode).is_some())
     }
 
     fn on_stored(&mut self, id: SessionId, ack: Ack, cx: &mut Context) {
-        let Some(timecode) = ack.timecode else { return };
+        let Some(timecode) = ack.fragment_timecode else { return };
         let Some(session) = self.link.session_mut(id) else { return };
         let Some(fragment) = session.find(timecode) else { return };
-        if cx.buffer.persist(fragment, ack.number, cx.now, &mut cx.sink) {
+        if cx.buffer.persist(fragment, ack.fragment_number, cx.now, &mut cx.sink) {
             session.on_settled(timecode);
             self.backoff.reset();
         }
@@ -79,7 +79,7 @@ impl Connection {
         let Some(session) = self.link.session_mut(id) else { return };
         let error = ack.error.unwrap_or_else(|| AckError::new(ErrorId(0), ""));
         let handling = error_handling(error.id);
-        let named = ack.timecode.and_then(|timecode| session.find(timecode));
+        let named = ack.fragment_timecode.and_then(|timecode| session.find(timecode));
         let fragment = named.or_else(|| session.last_started());
         let span = fragment.and_then(|fragment| cx.buffer.get(fragment)).map(|fragment| fragment.span());
         session.stop_sending();

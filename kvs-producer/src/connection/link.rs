@@ -2,8 +2,9 @@
 
 use std::time::Instant;
 
+use kvs_types::AckError;
+
 use super::session::Session;
-use crate::ack::AckError;
 use crate::io::control::{ControlRequest, ControlRequestId};
 use crate::io::session_id::SessionId;
 use crate::report::reason::HaltReason;

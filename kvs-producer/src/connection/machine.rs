@@ -29,7 +29,7 @@ pub(crate) struct Connection {
     pub(super) backoff: Backoff,
     pub(super) rng: fastrand::Rng,
     pub(super) timeouts: Timeouts,
-    timecodes: FragmentTimecodeType,
+    timecode_type: FragmentTimecodeType,
     writing_app: String,
     /// What the driver has to do before it sends more media.
     pub(super) pending: VecDeque<Transmit>,
@@ -47,7 +47,7 @@ impl Connection {
             backoff: Backoff::new(config.initial_backoff, config.max_backoff),
             rng: fastrand::Rng::with_seed(config.seed.unwrap_or_default()),
             timeouts: Timeouts::new(config),
-            timecodes: config.timecodes,
+            timecode_type: config.fragment_timecode_type,
             writing_app: config.writing_app.clone(),
             pending: VecDeque::new(),
             sessions: 0,
@@ -118,11 +118,11 @@ impl Connection {
     fn open(&mut self, cx: &mut Context) {
         let rotate_at = self.rotation(cx.now);
         let (Some(first), Some(endpoint)) = (cx.buffer.next_unsent(), self.setup.endpoint()) else { return };
-        let producer_start = match self.timecodes {
+        let producer_start = match self.timecode_type {
             FragmentTimecodeType::Absolute => system_time(first.start),
             FragmentTimecodeType::Relative => system_time(first.epoch.origin),
         };
-        let request = OpenRequest { endpoint: endpoint.to_owned(), timecodes: self.timecodes, producer_start };
+        let request = OpenRequest { endpoint: endpoint.to_owned(), timecode_type: self.timecode_type, producer_start };
         self.sessions += 1;
         let id = SessionId(self.sessions);
         // A SegmentUID of all zeros is invalid (RFC 9559, section 5.1.2.1).

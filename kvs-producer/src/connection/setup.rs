@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use kvs_types::StreamStatus;
+
 use crate::config::StreamLookup;
-use crate::io::control::{ControlRequest, ControlResponse, Freshness, StreamStatus};
+use crate::io::control::{ControlRequest, ControlResponse, Freshness};
 use crate::io::failure::{Failure, FailureKind};
 use crate::limits::{CREDENTIALS_MARGIN, ENDPOINT_LIFE};
 use crate::report::reason::HaltReason;
@@ -161,17 +163,18 @@ impl StreamSetup {
     fn on_described(&mut self, status: StreamStatus, retention: Duration) -> NextAction {
         self.retention = Some(retention);
         match status {
-            StreamStatus::Active => {
-                self.stream = StreamState::Active;
-                NextAction::Proceed
-            }
-            StreamStatus::Pending => {
+            StreamStatus::Creating | StreamStatus::Updating => {
                 self.stream = StreamState::Unknown;
                 NextAction::Retry(Failure::new(FailureKind::Service, "the stream is not active yet"))
             }
             StreamStatus::Deleting => {
                 self.stream = StreamState::Unknown;
                 NextAction::Retry(Failure::new(FailureKind::Service, "the stream is being deleted"))
+            }
+            // An unknown status counts as active: if the stream is not, the service rejects the media.
+            _ => {
+                self.stream = StreamState::Active;
+                NextAction::Proceed
             }
         }
     }

@@ -4,13 +4,11 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use kvs_aws::{
-    ApiName, Client, CreateStream, DescribeStream, Endpoint, Error, PutMedia, PutMediaExchange, StreamId,
-    StreamStatus as Status,
-};
+use kvs_aws::{ApiName, Client, CreateStream, DescribeStream, Endpoint, Error, PutMedia, PutMediaExchange, StreamId};
+use kvs_types::StreamStatus;
 
 use super::classify::failure;
-use crate::io::control::{ControlRequest, ControlRequestId, ControlResponse, Freshness, NewStream, StreamStatus};
+use crate::io::control::{ControlRequest, ControlRequestId, ControlResponse, Freshness, NewStream};
 use crate::io::failure::{Failure, FailureKind};
 use crate::io::session_id::SessionId;
 use crate::io::transmit::OpenRequest;
@@ -39,7 +37,8 @@ async fn execute(client: &Client, stream: &StreamId, request: ControlRequest) ->
             let info = client.send(DescribeStream::new(stream.clone())).await?;
             let hours = info.data_retention_in_hours.map_or(UNKNOWN_RETENTION_HOURS, u64::from);
             Ok(ControlResponse::Described {
-                status: status(info.status.as_ref()),
+                // A missing status counts as active: if the stream is not, the service rejects the media.
+                status: info.status.unwrap_or(StreamStatus::Active),
                 retention: Duration::from_secs(hours * 3600),
             })
         }
@@ -69,15 +68,6 @@ async fn create(client: &Client, stream: &StreamId, new: NewStream) -> Result<Co
     Ok(ControlResponse::Created)
 }
 
-/// A missing or unknown status counts as active: if the stream is not, the service rejects the media.
-fn status(status: Option<&Status>) -> StreamStatus {
-    match status {
-        Some(Status::Creating | Status::Updating) => StreamStatus::Pending,
-        Some(Status::Deleting) => StreamStatus::Deleting,
-        _ => StreamStatus::Active,
-    }
-}
-
 pub(super) fn open(client: Client, stream: StreamId, session: SessionId, request: OpenRequest) -> OpenFuture {
     Box::pin(async move { (session, connect(&client, stream, request).await) })
 }
@@ -87,8 +77,8 @@ async fn connect(client: &Client, stream: StreamId, request: OpenRequest) -> Res
         .endpoint
         .parse()
         .map_err(|error: kvs_aws::InvalidEndpoint| Failure::new(FailureKind::InvalidRequest, error.to_string()))?;
-    let timecodes = request.timecodes;
-    let session = PutMedia::new(stream, timecodes).start_timestamp(request.producer_start);
+    let timecode_type = request.timecode_type;
+    let session = PutMedia::new(stream, timecode_type).start_timestamp(request.producer_start);
     client.put_media(session, &endpoint).await.map_err(|error| failure(&error))
 }
 

@@ -1,16 +1,9 @@
 //! Parses acknowledgements from the bytes of a response, in bounded memory.
 
-use std::borrow::Cow;
 use std::collections::VecDeque;
-use std::fmt;
 
-use kvs_types::{ErrorId, FragmentNumber, limits};
+use kvs_types::{Ack, limits};
 use memchr::memchr2;
-use serde::de::{MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
-use serde_json::Value;
-
-use crate::ack::{Ack, AckError, AckKind};
 
 /// Parses the response of PutMedia into acknowledgements, for programs that send media with their own client.
 ///
@@ -184,117 +177,10 @@ impl Nesting {
 }
 
 fn read(object: &[u8]) -> Result<Ack, AckParseError> {
-    let malformed = |reason: String| AckParseError::Malformed {
-        reason,
+    serde_json::from_slice(object).map_err(|error| AckParseError::Malformed {
+        reason: error.to_string(),
         text: String::from_utf8_lossy(object).chars().take(SHOWN).collect(),
-    };
-    let fields: Fields = serde_json::from_slice(object).map_err(|error| malformed(error.to_string()))?;
-    // The API reference draws the object inside an "Acknowledgement"; the wire has it flat. Take both.
-    let fields = fields.inner.map_or(fields.outer, |inner| *inner);
-    ack(fields).ok_or_else(|| malformed("no EventType".to_owned()))
-}
-
-/// What stands in an object, not yet looked at.
-#[derive(Debug, Default)]
-struct Fields {
-    outer: Known,
-    inner: Option<Box<Known>>,
-}
-
-#[derive(Debug, Default)]
-struct Known {
-    kind: Option<Value>,
-    timecode: Option<Value>,
-    number: Option<Value>,
-    id: Option<Value>,
-    code: Option<Value>,
-    other: Vec<(String, String)>,
-}
-
-impl<'de> Deserialize<'de> for Fields {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Reader)
-    }
-}
-
-/// Reads an object by its keys as they come, without a table of them; the last of several wins.
-struct Reader;
-
-impl<'de> Visitor<'de> for Reader {
-    type Value = Fields;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
-        let mut fields = Fields::default();
-        while let Some(Key(key)) = map.next_key()? {
-            let known = match &*key {
-                "EventType" | "AckEventType" => &mut fields.outer.kind,
-                "FragmentTimecode" => &mut fields.outer.timecode,
-                "FragmentNumber" => &mut fields.outer.number,
-                "ErrorId" => &mut fields.outer.id,
-                "ErrorCode" => &mut fields.outer.code,
-                "Acknowledgement" => {
-                    let inner: Self::Value = map.next_value()?;
-                    fields.inner = Some(Box::new(inner.outer));
-                    continue;
-                }
-                _ => {
-                    let value: Value = map.next_value()?;
-                    fields.outer.other.push((key.into_owned(), value.to_string()));
-                    continue;
-                }
-            };
-            *known = Some(map.next_value()?);
-        }
-        Ok(fields)
-    }
-}
-
-#[derive(Deserialize)]
-struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
-
-fn ack(fields: Known) -> Option<Ack> {
-    let kind = match fields.kind? {
-        Value::String(name) => kind(name),
-        _ => return None,
-    };
-    let timecode = fields.timecode.as_ref().and_then(number);
-    let fragment = fields.number.and_then(|value| match value {
-        Value::String(digits) => digits.parse::<FragmentNumber>().ok(),
-        Value::Number(digits) => digits.to_string().parse().ok(),
-        _ => None,
-    });
-    let id = fields.id.as_ref().and_then(number);
-    let code = fields.code.as_ref().and_then(Value::as_str).unwrap_or_default();
-    let error = (kind == AckKind::Error).then(|| AckError::new(error_id(id, code), code));
-    Some(Ack { kind, timecode, number: fragment, error, other: fields.other })
-}
-
-fn kind(name: String) -> AckKind {
-    match name.as_str() {
-        "BUFFERING" => AckKind::Buffering,
-        "RECEIVED" => AckKind::Received,
-        "PERSISTED" => AckKind::Persisted,
-        "ERROR" => AckKind::Error,
-        "IDLE" => AckKind::Idle,
-        _ => AckKind::Other(name),
-    }
-}
-
-/// A count that may stand as a number or as text; negative ones mean "none".
-fn number(value: &Value) -> Option<u64> {
-    value.as_u64().or_else(|| value.as_str()?.parse().ok())
-}
-
-/// The id as given, or by the name where the service sends only that.
-fn error_id(id: Option<u64>, code: &str) -> ErrorId {
-    match id.and_then(|id| u16::try_from(id).ok()) {
-        Some(id) => ErrorId(id),
-        None => ErrorId::ALL.iter().copied().find(|known| known.code() == Some(code)).unwrap_or(ErrorId(0)),
-    }
+    })
 }
 
 /// Characters of a malformed object that go into the error.
@@ -302,6 +188,8 @@ const SHOWN: usize = 120;
 
 #[cfg(test)]
 mod tests {
+    use kvs_types::{AckError, AckEventType, ErrorId};
+
     use super::*;
 
     const THREE: &str = concat!(
@@ -335,11 +223,14 @@ mod tests {
         let mut parser = AckParser::new();
         parser.push(THREE.as_bytes());
         let acks: Vec<_> = all(&mut parser).into_iter().map(Result::unwrap).collect();
-        assert_eq!((acks[0].kind.clone(), acks[0].timecode), (AckKind::Buffering, Some(1_612_524_911_136)));
-        assert!(acks[0].number.is_some());
-        assert_eq!((acks[1].timecode, &acks[1].number), (None, &None));
+        assert_eq!(
+            (acks[0].event_type.clone(), acks[0].fragment_timecode),
+            (AckEventType::Buffering, Some(1_612_524_911_136))
+        );
+        assert!(acks[0].fragment_number.is_some());
+        assert_eq!((acks[1].fragment_timecode, &acks[1].fragment_number), (None, &None));
         assert_eq!(acks[1].error, Some(AckError::new(ErrorId(4500), "KMS_KEY_ACCESS_DENIED")));
-        assert_eq!(acks[2].kind, AckKind::Idle);
+        assert_eq!(acks[2].event_type, AckEventType::Idle);
     }
 
     #[test]
@@ -371,9 +262,9 @@ mod tests {
         parser.push(br#"{"EventType":"ERROR","ErrorId":4999,"ErrorCode":"NEW"}"#);
         parser.push(br#"{"Acknowledgement":{"EventType":"ERROR","ErrorCode":"ARCHIVAL_ERROR"}}"#);
         let acks: Vec<_> = all(&mut parser).into_iter().map(Result::unwrap).collect();
-        assert_eq!(acks[0].kind, AckKind::Other("NEWS".to_owned()));
+        assert_eq!(acks[0].event_type, AckEventType::Other("NEWS".to_owned()));
         assert_eq!(acks[0].other, [("Extra".to_owned(), r#"{"a":["}"]}"#.to_owned())]);
-        assert_eq!(acks[0].timecode, Some(7));
+        assert_eq!(acks[0].fragment_timecode, Some(7));
         assert_eq!(acks[1].error, Some(AckError::new(ErrorId(4999), "NEW")));
         assert_eq!(acks[2].error.as_ref().unwrap().id, ErrorId::ARCHIVAL_ERROR);
     }

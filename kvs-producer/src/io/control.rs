@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use kvs_types::StreamStatus;
+
 use super::failure::Failure;
 
 /// Identifies one control request, so that a late response to an old request is ignored.
@@ -111,7 +113,7 @@ pub enum ControlResponse {
     },
     /// The stream exists.
     Described {
-        /// Whether it accepts media.
+        /// Its status. It accepts media when it is `ACTIVE`.
         status: StreamStatus,
         /// How long the service keeps media. With zero it never acknowledges with `PERSISTED`.
         retention: Duration,
@@ -122,16 +124,4 @@ pub enum ControlResponse {
     Endpoint(String),
     /// The request failed.
     Failed(Failure),
-}
-
-/// Whether a stream accepts media.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum StreamStatus {
-    /// It accepts media.
-    Active,
-    /// It will accept media (`CREATING`, `UPDATING`).
-    Pending,
-    /// It is being deleted.
-    Deleting,
 }

@@ -55,7 +55,7 @@ pub struct OpenRequest {
     /// The data endpoint, from GetDataEndpoint or from the configuration.
     pub endpoint: String,
     /// The header `x-amzn-fragment-timecode-type`.
-    pub timecodes: FragmentTimecodeType,
+    pub timecode_type: FragmentTimecodeType,
     /// The header `x-amzn-producer-start-timestamp`: the time that relative timecodes count from. With absolute timecodes
     /// it is the time of the first fragment, which the service ignores.
     pub producer_start: SystemTime,

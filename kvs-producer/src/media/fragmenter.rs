@@ -24,7 +24,7 @@ use crate::time::{millis, system_time};
 pub(crate) struct Fragmenter {
     pub(crate) cuts: CutPolicy,
     missing_track: MissingTrack,
-    timecodes: FragmentTimecodeType,
+    timecode_type: FragmentTimecodeType,
     tracks: Vec<Track>,
     /// Tracks that deliver no frames.
     silent: Vec<TrackNumber>,
@@ -52,7 +52,7 @@ impl Fragmenter {
         Some(Self {
             cuts: CutPolicy::new(config)?,
             missing_track: config.missing_track,
-            timecodes: config.timecodes,
+            timecode_type: config.fragment_timecode_type,
             tracks: config.tracks.clone(),
             silent: Vec::new(),
             epoch: None,
@@ -215,7 +215,7 @@ impl Fragmenter {
 
     fn begin_epoch(&mut self, at: u64) -> Arc<Epoch> {
         self.epochs += 1;
-        let origin = match self.timecodes {
+        let origin = match self.timecode_type {
             FragmentTimecodeType::Absolute => 0,
             FragmentTimecodeType::Relative => at,
         };

@@ -2,10 +2,9 @@
 
 use std::fmt;
 
-use kvs_types::ErrorId;
+use kvs_types::{AckError, ErrorId};
 
 use super::span::{FragmentId, Span};
-use crate::ack::AckError;
 use crate::time::{millis, since_epoch};
 
 /// An explained error acknowledgement.

@@ -4,13 +4,13 @@ use std::time::{Duration, SystemTime};
 
 use kvs_mkv::TrackNumber;
 use kvs_mkv::rules::Violation;
+use kvs_types::Ack;
 
 use super::diagnosis::Diagnosis;
 use super::outcome::{Loss, Persisted};
 use super::reason::{CloseReason, HaltReason, JumpHandling};
 use super::span::FragmentId;
 use super::stats::Totals;
-use crate::ack::Ack;
 use crate::io::ack_parser::AckParseError;
 use crate::io::failure::Failure;
 use crate::io::session_id::SessionId;

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use kvs_types::FragmentNumber;
+use kvs_types::{AckError, FragmentNumber};
 
 use super::span::{FragmentId, Span};
-use crate::ack::AckError;
 
 /// A fragment that the service stored.
 #[derive(Clone, Debug, PartialEq, Eq)]

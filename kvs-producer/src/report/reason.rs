@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::ack::AckError;
+use kvs_types::AckError;
+
 use crate::io::failure::Failure;
 
 /// Why a connection ended.

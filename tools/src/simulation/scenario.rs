@@ -150,7 +150,7 @@ impl Scenario {
             .bitstream_mode(if form == Form::AsIs { BitstreamMode::Passthrough } else { BitstreamMode::Detect })
             .fragment_max(fragment_max)
             .stream_lookup(StreamLookup::CreateIfMissing(NewStream::default()))
-            .timecodes(timecodes)
+            .fragment_timecode_type(timecodes)
             .time_jump([TimeJump::NewSession, TimeJump::Rebase, TimeJump::Refuse][rng.usize(..3)])
             .long_gop(long_gop)
             .missing_track(missing_track)

@@ -41,12 +41,13 @@ impl Service {
     }
 
     pub(crate) fn accept(&mut self, session: SessionId, request: &OpenRequest, seed: u64, now: Now) -> Connection {
-        let timecodes = request.timecodes;
+        let timecode_type = request.timecode_type;
         // As it would stand in the request's head.
         let millis = kvs_types::__internal::epoch_millis(request.producer_start);
         let start = ProducerStart::parse(&format!("{}.{:03}", millis / 1000, millis % 1000));
         self.next_sequence += 1000;
-        let config = IngestConfig::new(timecodes).producer_start(start).first_sequence(self.next_sequence).seed(seed);
+        let config =
+            IngestConfig::new(timecode_type).producer_start(start).first_sequence(self.next_sequence).seed(seed);
         Connection { session, ingest: Ingest::new(config, now) }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use kvs_notify::{Content, FragmentNotification};
-use kvs_producer::{Ack, AckKind, Event, Persisted, StopReport};
+use kvs_producer::{Ack, AckEventType, Event, Persisted, StopReport};
 
 use crate::camera::Tagged;
 use crate::console::Console;
@@ -65,17 +65,19 @@ impl Watch {
     }
 
     fn ack(&self, ack: &Ack) {
-        let kind = match (&ack.kind, &ack.error) {
-            (AckKind::Idle, _) => return,
+        let kind = match (&ack.event_type, &ack.error) {
+            (AckEventType::Idle, _) => return,
             (_, Some(error)) => format!("ERROR {error}"),
-            (AckKind::Buffering, _) => "BUFFERING".to_owned(),
-            (AckKind::Received, _) => "RECEIVED".to_owned(),
-            (AckKind::Persisted, _) => "PERSISTED".to_owned(),
+            (AckEventType::Buffering, _) => "BUFFERING".to_owned(),
+            (AckEventType::Received, _) => "RECEIVED".to_owned(),
+            (AckEventType::Persisted, _) => "PERSISTED".to_owned(),
             (other, None) => format!("{other:?}"),
         };
-        let Some(timecode) = ack.timecode else { return self.remark(format!("ack without a fragment: {kind}")) };
+        let Some(timecode) = ack.fragment_timecode else {
+            return self.remark(format!("ack without a fragment: {kind}"));
+        };
         let after_ms = self.after_ms();
-        let number = ack.number.as_ref().map(ToString::to_string);
+        let number = ack.fragment_number.as_ref().map(ToString::to_string);
         if kind == "PERSISTED" {
             self.console.say(format!("fragment {timecode} PERSISTED as {}", number.as_deref().unwrap_or("?")));
         }

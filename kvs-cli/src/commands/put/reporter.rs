@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use kvs_producer::{AckKind, Event, StopReport};
+use kvs_producer::{AckEventType, Event, StopReport};
 use kvs_types::__internal::epoch_millis;
 use serde_json::{Value, json};
 
@@ -136,8 +136,8 @@ fn object_of(event: &Event) -> Option<Value> {
             json!({"event": "session", "state": "closed", "session": session.to_string(), "reason": format!("{reason:?}")})
         }
         Event::Ack { session, ack } => json!({
-            "event": "ack", "session": session.to_string(), "type": name_of(&ack.kind), "timecode": ack.timecode,
-            "number": ack.number.as_ref().map(ToString::to_string),
+            "event": "ack", "session": session.to_string(), "type": ack.event_type.as_str(), "timecode": ack.fragment_timecode,
+            "number": ack.fragment_number.as_ref().map(ToString::to_string),
             "error_id": ack.error.as_ref().map(|error| error.id.0), "error_code": ack.error.as_ref().map(|error| &error.code),
         }),
         Event::Lost(loss) => json!({
@@ -158,9 +158,9 @@ fn line_of(event: &Event) -> Option<String> {
     Some(match event {
         Event::Opened { session } => format!("session {session} open"),
         Event::Closed { session, reason } => format!("session {session} closed: {reason:?}"),
-        Event::Ack { ack, .. } if ack.kind == AckKind::Persisted => {
-            let number = ack.number.as_ref().map_or("?", |number| number.as_str());
-            format!("fragment {} PERSISTED as {number}", ack.timecode.unwrap_or_default())
+        Event::Ack { ack, .. } if ack.event_type == AckEventType::Persisted => {
+            let number = ack.fragment_number.as_ref().map_or("?", |number| number.as_str());
+            format!("fragment {} PERSISTED as {number}", ack.fragment_timecode.unwrap_or_default())
         }
         Event::Lost(loss) => {
             format!(
@@ -176,18 +176,6 @@ fn line_of(event: &Event) -> Option<String> {
         Event::Rejected { diagnosis, .. } => format!("the service rejected media: {diagnosis}"),
         _ => return None,
     })
-}
-
-fn name_of(kind: &AckKind) -> String {
-    match kind {
-        AckKind::Buffering => "BUFFERING".to_owned(),
-        AckKind::Received => "RECEIVED".to_owned(),
-        AckKind::Persisted => "PERSISTED".to_owned(),
-        AckKind::Error => "ERROR".to_owned(),
-        AckKind::Idle => "IDLE".to_owned(),
-        AckKind::Other(other) => other.clone(),
-        other => format!("{other:?}"),
-    }
 }
 
 fn millis(duration: Duration) -> u64 {
