@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Runs every fuzz target for some seconds (default 10) from its committed corpus, two at a time. New inputs go to a folder
-# that is thrown away; a crash leaves its input under fuzz/artifacts and fails the script. Needs cargo-fuzz; works with
-# stable Rust, as no sanitizer is asked for.
+# Runs every fuzz target for some seconds (default 10) from its committed corpus, two at a time. New inputs go to a temporary
+# folder. A crash leaves its input in fuzz/artifacts and fails the script. Needs cargo-fuzz; works with stable Rust, because
+# it uses no sanitizer.
 #
-#   fuzz/smoke.sh                          10 s of each
-#   TARGETS="parse merger" fuzz/smoke.sh 1800   half an hour of two
+#   fuzz/smoke.sh                          10 s per target
+#   TARGETS="parse merger" fuzz/smoke.sh 1800   30 min for two targets
 set -euo pipefail
 export SECONDS_EACH=${1:-10}
 cd "$(dirname "$0")"

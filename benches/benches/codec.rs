@@ -1,4 +1,4 @@
-//! Annex B to length-prefixed, beside a bare search for the start codes of the same bytes: quote the ratio.
+//! Conversion from Annex B to length-prefixed, compared with a search for the start codes of the same bytes. Quote the ratio.
 
 use std::hint::black_box;
 
@@ -7,7 +7,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use kvs_mkv::codec::nal::{self, LengthPrefixer};
 use memchr::memmem;
 
-/// Access units of the "1080p mix": a key frame of 60 kB with its parameter sets every 50 frames, the others 8 kB in one slice.
+/// Access units of the "1080p mix": a key frame of 60 kB with parameter sets every 50 frames; the others have one slice of 8 kB.
 fn access_units() -> Vec<Bytes> {
     let mut noise = Noise(0x2545_f491_4f6c_dd1d);
     (0..200).map(|nth| if nth % 50 == 0 { key_frame(&mut noise) } else { frame(&mut noise, 0x41, 8_000) }).collect()
@@ -18,7 +18,7 @@ fn key_frame(noise: &mut Noise) -> Bytes {
     units.iter().flat_map(|&(header, size)| frame(noise, header, size)).collect::<Vec<u8>>().into()
 }
 
-/// A NAL unit as an entropy coder fills it: any bytes, but no start code among them.
+/// A NAL unit like the output of an entropy coder: any bytes without a start code.
 fn frame(noise: &mut Noise, header: u8, size: usize) -> Bytes {
     let mut bytes = vec![0, 0, 0, 1, header];
     for _ in 0..size {

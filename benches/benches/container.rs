@@ -1,4 +1,5 @@
-//! Writing and reading live Matroska, peers in the same run: quote ratios, not times. Measured is processor time.
+//! Writing and reading live Matroska, compared with other crates in the same run. Quote ratios, not times; the measure is
+//! processor time.
 
 use std::hint::black_box;
 use std::io::Cursor;
@@ -18,13 +19,13 @@ use webm_iterable::{WebmIterator, WebmWriter};
 /// Reads a whole file and counts its frames.
 type CountFrames = fn(&Bytes) -> u64;
 
-/// Twice what the largest shared cache of usual machines holds.
+/// Twice the largest shared cache of usual machines.
 const EVICT_BYTES: usize = 64 << 20;
 
-/// Frames written in one go; all lie within the 32 s that a cluster may span.
+/// Frames written in one iteration; all are within the 32 s that a cluster may span.
 const BATCH: usize = 700;
 
-/// One block: header by us and the payload as it is, against peers that copy it.
+/// One block: kvs-mkv writes a header and keeps the payload, the peers copy it.
 fn block_header(c: &mut Criterion<CpuTime>) {
     for sizes in [Sizes::Mix, Sizes::Audio] {
         let mut group = c.benchmark_group(format!("write/{sizes:?}"));
@@ -37,7 +38,7 @@ fn block_header(c: &mut Criterion<CpuTime>) {
             Frame::new(TrackNumber::ONE, Duration::from_millis(nth as u64 * 40), payload.clone())
         };
         let frames: Vec<Frame> = payloads.iter().enumerate().map(|(nth, payload)| frame(nth, payload)).collect();
-        // The frames are handed over as a camera does, the blocks are dropped as after sending.
+        // Frames are moved in, as a camera does; blocks are dropped, as after sending.
         group.bench_function("kvs-mkv", |b| {
             b.iter_batched(
                 || frames.clone(),
@@ -106,7 +107,7 @@ fn parse_webm_iterable(stream: &Bytes) -> u64 {
     frames
 }
 
-/// It reads elements, not unknown-size clusters: those are walked by hand, blocks decoded by it.
+/// The peer does not read clusters of unknown size: these are walked by hand, and the peer decodes the blocks.
 fn parse_mkv_element(stream: &Bytes) -> u64 {
     let mut rest = stream.clone();
     let mut frames = 0;
@@ -126,8 +127,8 @@ fn parse_mkv_element(stream: &Bytes) -> u64 {
     frames
 }
 
-/// As a stream comes: in memory, but far larger than what the processor has at hand. And again and again, where the
-/// headers, the only thing that is read, lie in its caches.
+/// Once like a received stream, in memory but far larger than the processor caches; and once repeatedly, with the headers, the
+/// only bytes that are read, in the caches.
 fn parse(c: &mut Criterion<CpuTime>) {
     let other = vec![1; EVICT_BYTES];
     for (sizes, frames) in [(Sizes::Mix, 22_200), (Sizes::Audio, 277_386)] {
@@ -152,12 +153,12 @@ fn parse(c: &mut Criterion<CpuTime>) {
     }
 }
 
-/// Reads a line of every cache line, so that the caches hold nothing else.
+/// Reads one byte of every cache line, to evict everything else from the caches.
 fn evict(other: &[u8]) -> u64 {
     black_box(other.iter().step_by(64).map(|&byte| u64::from(byte)).sum())
 }
 
-/// The same stream whole, in pieces a socket gives and in pieces of a TCP segment.
+/// The same stream in one piece, in pieces of a socket read, and in pieces of a TCP segment.
 fn push(c: &mut Criterion<CpuTime>) {
     let frames = 22_200;
     let stream = live(frames, Sizes::Mix);
@@ -185,7 +186,7 @@ fn push(c: &mut Criterion<CpuTime>) {
     group.finish();
 }
 
-/// Time for each frame stays the same however many there were: one document that goes on and on.
+/// The time per frame does not depend on the number of frames before it, in one continuous document.
 fn growth(c: &mut Criterion<CpuTime>) {
     let piece_frames = 1_000;
     let stream = live(piece_frames, Sizes::Audio);

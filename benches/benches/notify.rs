@@ -1,6 +1,6 @@
-//! Events of S3: decoding into types beside `serde_json` into `Value`, which is what one would write without the crate.
+//! Events of S3: decoding into types, compared with `serde_json` into `Value`, the usual way without the crate.
 //!
-//! The bytes a second stay the same from 10 records to 10,000: no record costs more for those before it.
+//! The bytes per second are the same for 10 and 10,000 records: the cost of a record does not depend on the ones before it.
 
 use std::fmt::Write;
 use std::hint::black_box;
@@ -10,7 +10,7 @@ use kvs_benches::cpu_time::CpuTime;
 use kvs_notify::decode;
 use serde_json::Value;
 
-/// An event of this many records, each as S3 writes it (about 900 bytes).
+/// An event with this many records, each like those of S3 (about 900 bytes).
 fn s3_event(records: usize) -> String {
     let mut event = String::from("{\"Records\":[");
     for index in 0..records {

@@ -1,5 +1,5 @@
-//! The producer's core from put to three acks a fragment, beside the least that each kind of media costs: a search for start
-//! codes, and framing by hand with a copy into one buffer. Quote the ratios.
+//! The core of the producer, from a put to three acks per fragment, compared with the minimum for each kind of media: a search
+//! for start codes, and framing by hand with a copy into one buffer. Quote the ratios.
 
 use std::hint::black_box;
 
@@ -31,7 +31,7 @@ fn core(c: &mut Criterion<CpuTime>) {
     }
 }
 
-/// What a program without a producer would do: header and payload into one buffer, a group at a time.
+/// What a program without a producer would do: copy header and payload into one buffer per group of pictures.
 fn by_hand(payloads: &[Bytes]) -> usize {
     let mut body = Vec::new();
     let mut made = 0;

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# The same program with kvs-images and with the AWS SDK for Rust: processor time of a clean build, size, dependencies.
-# One compiler at a time, release, the symbols stripped off. Takes some minutes; nothing of it is kept.
+# Compares the same program with kvs-images and with the AWS SDK for Rust: processor time of a clean build, size,
+# dependencies. Builds release, stripped, with one compiler at a time. Takes some minutes and deletes what it built.
 set -euo pipefail
 cd "$(dirname "$0")"
-# What the registry has is fetched before the clock runs.
+# Dependencies are fetched before the measurement.
 cargo fetch --quiet --locked
 target=$(mktemp -d)
 trap 'rm -rf "$target"' EXIT

@@ -1,22 +1,22 @@
-//! Live Matroska streams made in memory, and the least that any reader of them has to do.
+//! Live Matroska streams in memory, and the minimum work of any reader.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use kvs_mkv::{Chunks, CodecId, Frame, SegmentInfo, Track, TrackKind, TrackNumber, Writer};
 
-/// How large the frames of a stream are.
+/// The frame sizes of a stream.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Sizes {
-    /// 1080p: a key frame of 60 kB every 50 frames, others 8 kB.
+    /// 1080p: a key frame of 60 kB every 50 frames, the others 8 kB.
     Mix,
-    /// Sound: 200 B.
+    /// Audio: 200 B.
     Audio,
 }
 
 impl Sizes {
-    /// Payload bytes of the nth frame.
+    /// Returns the payload bytes of the nth frame.
     #[must_use]
     pub const fn of(self, nth: usize) -> usize {
         match self {
@@ -27,20 +27,20 @@ impl Sizes {
     }
 }
 
-/// A writer of one video track.
+/// Creates a writer with one video track.
 ///
 /// # Panics
-/// Never: the header is one the writer takes.
+/// Never: the header is valid.
 #[must_use]
 pub fn writer() -> Writer {
     let track = Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::H264).with_video(1920, 1080);
     Writer::new(SegmentInfo::new([1; 16]), vec![track]).expect("one plain track makes a header")
 }
 
-/// A live stream of so many frames, 40 ms and 50 frames a cluster, of unknown-size Segment and Clusters.
+/// Writes a live stream of this many frames, 40 ms apart, 50 per cluster, with Segment and Clusters of unknown size.
 ///
 /// # Panics
-/// Never: times rise.
+/// Never: the times increase.
 #[must_use]
 pub fn live(frames: usize, sizes: Sizes) -> Bytes {
     let mut writer = writer();
@@ -58,8 +58,8 @@ pub fn live(frames: usize, sizes: Sizes) -> Bytes {
     stream.into_bytes()
 }
 
-/// Walks over the headers of a stream that [`live`] made, reads every block's header and skips its payload: the bound that
-/// memory sets to any reader. Gives the number of frames and a sum of what was read.
+/// Reads every block header of a stream of [`live`] and skips the payloads: the bound that memory access sets for any reader.
+/// Returns the number of frames and a sum of the bytes read.
 #[must_use]
 pub fn walk(stream: &[u8]) -> (u64, u64) {
     let (mut frames, mut sum) = (0, 0);

@@ -1,11 +1,11 @@
-//! Time as the thread had the processor: what others do on the machine does not count.
+//! Processor time of the thread, which other load on the machine does not change.
 
 use std::time::Duration;
 
 use cpu_time::ThreadTime;
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 
-/// Measures the processor time of the benchmarking thread, for machines that are shared.
+/// Measures the processor time of the benchmark thread, for shared machines.
 ///
 /// ```
 /// use criterion::measurement::Measurement;

@@ -1,4 +1,4 @@
-//! What the benchmarks of several crates share.
+//! Shared by the benchmarks of several crates.
 
 pub mod container;
 pub mod cpu_time;

@@ -1,9 +1,9 @@
-//! Any bytes as the answer of PutMedia: the same acks however it is cut, and never more held than one ack may have.
+//! Any bytes as the response of PutMedia: the same acks in any pieces, and no more memory than one ack may have.
 #![no_main]
 
 use kvs_producer::AckParser;
-use libfuzzer_sys::fuzz_target;
 use kvs_types::limits;
+use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: (u8, &[u8])| {
     let (size, answer) = input;

@@ -1,4 +1,4 @@
-//! Any bytes as ADTS, AudioSpecificConfig, WAVEFORMATEX and JPEG head: no panic, every frame a slice of the input.
+//! Any bytes as ADTS, AudioSpecificConfig, WAVEFORMATEX and JPEG header: no panic, and every frame is a slice of the input.
 #![no_main]
 
 use bytes::Bytes;

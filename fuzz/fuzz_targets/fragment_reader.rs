@@ -1,4 +1,4 @@
-//! Any bytes in any pieces as fragments.
+//! Any bytes in any pieces, read as fragments.
 #![no_main]
 
 #[path = "../src/container.rs"]

@@ -1,4 +1,4 @@
-//! Any bytes as hvcC and avcC: no panic, and what was read is written so that it reads the same.
+//! Any bytes as hvcC and avcC: no panic, and parsed records round trip.
 #![no_main]
 
 use kvs_mkv::codec::{h264, h265};

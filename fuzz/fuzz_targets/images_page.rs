@@ -1,4 +1,4 @@
-//! Any bytes as a page of pictures: one entry for each of the list, each picture as long as its text says.
+//! Any bytes as a page of images: one entry per element of the list, and each image has the size that its text states.
 #![no_main]
 
 use kvs_aws::__internal::parse_page;
@@ -21,7 +21,7 @@ fuzz_target!(|body: &[u8]| {
     }
 });
 
-/// How many bytes a text of base64 stands for.
+/// Returns the number of bytes that a base64 text encodes.
 fn decoded_length(text: &str) -> usize {
     assert!(text.len().is_multiple_of(4));
     text.len() / 4 * 3 - text.bytes().rev().take_while(|byte| *byte == b'=').count()

@@ -1,4 +1,5 @@
-//! Any bytes as a PutMedia body, cut and timed by their first three: one error at most and last, acks in order, bytes kept.
+//! Any bytes as a PutMedia body, divided and timed by the first three bytes: at most one error, as the last event; acks in
+//! order; all bytes kept.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

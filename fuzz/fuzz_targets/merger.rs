@@ -1,4 +1,4 @@
-//! Any bytes as fragments, merged and read back.
+//! Any bytes as fragments, merged and parsed again.
 #![no_main]
 
 #[path = "../src/container.rs"]

@@ -1,4 +1,4 @@
-//! Any bytes as a document that arrived.
+//! Any bytes as a received document.
 #![no_main]
 
 use kvs_notify::decode;
@@ -12,7 +12,7 @@ fuzz_target!(|document: &[u8]| {
     }
     for message in &delivery.messages {
         let Some(sns) = &message.sns else { continue };
-        // What is written reads back, and the signature would still fit.
+        // Written messages parse back, and their signature stays valid.
         let written = serde_json::to_string(sns).expect("messages are written as JSON");
         let back: kvs_notify::SnsMessage = serde_json::from_str(&written).expect("what was written is read");
         assert_eq!(back.string_to_sign(), sns.string_to_sign());

@@ -1,4 +1,4 @@
-//! Any text as the key of an image: whatever reads is written as it was.
+//! Any text as the object key of an image: parsed keys round trip.
 #![no_main]
 
 use kvs_notify::{ImageObjectKey, ParseKeyError};

@@ -1,6 +1,6 @@
-//! Any text as a certificate's address, its PEM and a signed message: nothing is ever accepted, since nobody vouches.
+//! Any text as a certificate URL, a PEM certificate and a signed message: nothing is accepted, because there is no trusted key.
 //!
-//! An input is the address on the first line, then the PEM up to the first brace, then the message.
+//! The input is the URL on the first line, the PEM up to the first brace, and the message.
 #![no_main]
 
 use std::time::{Duration, SystemTime};
@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use kvs_notify::{SigningCertificate, SnsMessage, TrustRoots, UrlPolicy, Verifier};
 use libfuzzer_sys::fuzz_target;
 
-/// When the certificates of the corpus are valid.
+/// A time at which the certificates of the corpus are valid, since the Unix epoch.
 const SINCE_1970: Duration = Duration::from_secs(1_748_779_200);
 
 fuzz_target!(|input: &str| {
@@ -16,7 +16,7 @@ fuzz_target!(|input: &str| {
     let (pem, json) = rest.split_at(rest.find('{').unwrap_or(rest.len()));
     let pem = pem.as_bytes();
     if let Ok(checked) = UrlPolicy::aws().signing_cert(url) {
-        // What was let through leads to SNS however one reads it.
+        // An accepted URL has a host of SNS.
         let rest = checked.as_str().to_ascii_lowercase();
         let host = rest.strip_prefix("https://").and_then(|rest| rest.split('/').next()).expect("an https URL");
         let host = host.trim_end_matches(":443");

@@ -1,4 +1,4 @@
-//! Any bytes in any pieces as a stream.
+//! Any bytes in any pieces, parsed as a stream.
 #![no_main]
 
 #[path = "../src/container.rs"]

@@ -1,4 +1,4 @@
-//! Any head and body as a request: signatures, headers and the JSON of every operation are read without a failure.
+//! Any head and body as a request: the server parses signatures, headers and the JSON of every operation without a panic.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

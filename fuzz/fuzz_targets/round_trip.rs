@@ -1,4 +1,4 @@
-//! Any acts of a writer, read back.
+//! Any calls of a writer, parsed back.
 #![no_main]
 
 #[path = "../src/container.rs"]

@@ -1,4 +1,4 @@
-//! Any bytes in the files of a store: it opens, serves what is whole and takes more.
+//! Any bytes in the files of a store: it opens, serves the complete fragments and stores more.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,5 +1,5 @@
-//! What must hold of the container for any bytes at all. The fuzz targets call it, and so does an ordinary test of kvs-mkv
-//! with the committed corpora.
+//! The checks of the container for any bytes. The fuzz targets call them, and so does a test of kvs-mkv with the committed
+//! corpora.
 #![allow(dead_code, reason = "each target uses one of them")]
 
 use std::time::Duration;
@@ -11,7 +11,7 @@ use kvs_mkv::{
     TrackNumber, Writer,
 };
 
-/// Small ceilings, so that a fuzzer reaches them.
+/// Small limits, so that a fuzzer reaches them.
 fn limits() -> Limits {
     Limits::default()
         .with_block_bytes(2000)
@@ -25,14 +25,14 @@ fn limits() -> Limits {
         .with_fragment_tags(10)
 }
 
-/// A count of sizes, the sizes of pieces, and the stream to be cut so.
+/// Reads a number of sizes, the sizes of the pieces, and the stream to divide.
 fn cut(data: &[u8]) -> (Vec<usize>, Bytes) {
     let (&count, rest) = data.split_first().unwrap_or((&0, &[]));
     let (sizes, stream) = rest.split_at(rest.len().min(usize::from(count % 16)));
     (sizes.iter().map(|&size| usize::from(size) * 3 + 1).collect(), Bytes::copy_from_slice(stream))
 }
 
-/// The stream in pieces of these sizes, over and over; whole if there is none.
+/// Divides the stream into pieces of these sizes, repeated; one piece if there are none.
 fn pieces(sizes: &[usize], stream: &Bytes) -> Vec<Bytes> {
     let mut rest = stream.clone();
     let mut pieces = Vec::new();
@@ -57,7 +57,7 @@ fn events(pieces: Vec<Bytes>) -> Events {
                 Ok(Some(event)) => events.push(event),
                 Ok(None) => break,
                 Err(error) => {
-                    assert_eq!(parser.next_event(), Err(error), "an error stays");
+                    assert_eq!(parser.next_event(), Err(error), "an error repeats");
                     assert_eq!(parser.held(), 0, "nothing is held after an error");
                     return (events, Err(error));
                 }
@@ -68,16 +68,16 @@ fn events(pieces: Vec<Bytes>) -> Events {
     (events, parser.finish())
 }
 
-/// Any bytes in any pieces: the same events and places as in one piece, bounded memory, errors that stay.
+/// Any bytes in any pieces: the same events and positions as in one piece, bounded memory, and errors that repeat.
 pub fn parse(data: &[u8]) {
     let (sizes, stream) = cut(data);
     let whole = events(vec![stream.clone()]);
-    // A laced block gives up to 256 frames out of few bytes; nothing gives more.
+    // A laced block has up to 256 frames in few bytes; no other element gives more events.
     assert!(whole.0.len() <= stream.len() * 300 + 1, "every event takes bytes");
     assert_eq!(events(pieces(&sizes, &stream)), whole);
 }
 
-/// Any acts of a writer, three bytes each: what it accepts is what a parser finds.
+/// Any calls of a writer, three bytes each: a parser returns what the writer accepted.
 pub fn round_trip(data: &[u8]) {
     let track = |number, kind| Track::new(number, kind, CodecId::H264);
     let tracks = vec![track(TrackNumber::ONE, TrackKind::Video), track(TrackNumber::TWO, TrackKind::Audio)];
@@ -163,7 +163,7 @@ fn fragments(pieces: Vec<Bytes>) -> Fragments {
                 Ok(Some(fragment)) => found.push(fragment),
                 Ok(None) => break,
                 Err(error) => {
-                    assert_eq!(reader.next_fragment(), Err(error.clone()), "an error stays");
+                    assert_eq!(reader.next_fragment(), Err(error.clone()), "an error repeats");
                     return (found, Err(error));
                 }
             }
@@ -179,14 +179,14 @@ fn fragments(pieces: Vec<Bytes>) -> Fragments {
     }
 }
 
-/// Any bytes in any pieces: the same fragments as in one piece, bounded memory, errors that stay.
+/// Any bytes in any pieces: the same fragments as in one piece, bounded memory, and errors that repeat.
 pub fn fragment_reader(data: &[u8]) {
     let (sizes, stream) = cut(data);
     let whole = fragments(vec![stream.clone()]);
     assert_eq!(fragments(pieces(&sizes, &stream)), whole);
 }
 
-/// Any fragments: what is merged parses, with all frames in order and times that keep their distance.
+/// Any fragments: the merged stream parses, with all frames in order and unchanged distances of their times.
 pub fn merger(data: &[u8]) {
     let mut merger = Merger::new(Times::FromZero);
     for fragment in fragments(vec![Bytes::copy_from_slice(data)]).0 {
@@ -208,7 +208,7 @@ pub fn merger(data: &[u8]) {
     }
 }
 
-/// A header to read a continued segment behind.
+/// A header, to parse the rest of a continued segment.
 fn header() -> Bytes {
     let track = Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::H264);
     Writer::new(SegmentInfo::new([1; 16]), vec![track]).expect("one plain track makes a header").start_segment()

@@ -96,7 +96,7 @@ fn same_as_ffprobe(file: &Path, laced: bool) {
         let ours =
             ours.iter().find(|our| (our.track, our.millis, our.size) == (packet.track, packet.millis, packet.size));
         let (ours, theirs) = (ours.unwrap().offset.unwrap(), packet.offset.unwrap());
-        assert!((theirs..theirs + 32).contains(&ours), "{ours} is behind {theirs}");
+        assert!((theirs..theirs + 32).contains(&ours), "{ours} is after {theirs}");
     }
 }
 

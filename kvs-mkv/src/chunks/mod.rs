@@ -36,6 +36,7 @@ pub struct Chunks {
 enum List {
     #[default]
     Empty,
+    // Arrays, so that `pieces` returns a slice in every case.
     One([Bytes; 1]),
     Two([Bytes; 2]),
     Many(Vec<Bytes>),
@@ -81,12 +82,6 @@ impl Chunks {
                 List::Many(list)
             }
         };
-    }
-
-    /// Inserts a piece before all others; an empty piece is ignored.
-    #[inline]
-    pub fn prepend(&mut self, piece: Bytes) {
-        *self = std::mem::take(self).behind(piece);
     }
 
     /// Returns the same payload with `piece` before it.
@@ -274,7 +269,9 @@ mod tests {
             let flat: Vec<u8> = cut.iter().flatten().copied().collect();
             let forward: Chunks = cut.iter().cloned().collect();
             let mut backward = Chunks::new();
-            cut.iter().rev().cloned().for_each(|piece| backward.prepend(piece));
+            for piece in cut.iter().rev() {
+                backward = backward.behind(piece.clone());
+            }
             assert_eq!((forward.len(), &forward), (flat.len(), &backward));
             assert_eq!(forward.clone().into_iter().collect::<Vec<_>>(), cut);
             assert_eq!(forward.clone().into_bytes(), flat);

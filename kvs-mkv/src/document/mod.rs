@@ -1,4 +1,4 @@
-//! What a Matroska document says: its segment, tracks, frames and tags (RFC 9559 §5.1).
+//! The contents of a Matroska document: segment, tracks, frames and tags (RFC 9559 §5.1).
 
 mod frame;
 mod segment_info;

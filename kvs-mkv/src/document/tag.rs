@@ -12,7 +12,7 @@
 /// assert_eq!((tag.name.as_str(), tag.value.as_str()), ("door", "open"));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[expect(clippy::exhaustive_structs, reason = "a name and a value is what a tag is")]
+#[expect(clippy::exhaustive_structs, reason = "a tag is a name and a value")]
 pub struct Tag {
     /// `TagName`.
     pub name: String,

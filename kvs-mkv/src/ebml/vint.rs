@@ -29,6 +29,7 @@ pub(crate) enum Unread {
 #[inline]
 pub(crate) fn read_id(bytes: &[u8]) -> Result<(ElementId, usize), Unread> {
     let Some(&first) = bytes.first() else { return Err(Unread::Needs(1)) };
+    // One byte first: SimpleBlock, the most frequent element, has such an id. 80 and FF are reserved (RFC 8794 §5).
     if first >= 0x80 {
         return if matches!(first, 0x80 | 0xFF) { Err(Unread::Invalid) } else { Ok((ElementId(first.into()), 1)) };
     }
@@ -53,6 +54,7 @@ pub(crate) fn read_vint(bytes: &[u8]) -> Result<(Option<u64>, usize), Unread> {
         return Err(Unread::Invalid);
     }
     let mask = (1u64 << (7 * len)) - 1;
+    // With eight bytes at hand, one load and one shift replace a loop.
     let value = match bytes.first_chunk::<8>() {
         Some(&eight) => u64::from_be_bytes(eight) >> (64 - 8 * len),
         None => bytes.get(..len).ok_or(Unread::Needs(len))?.iter().fold(0, |value, &byte| value << 8 | u64::from(byte)),

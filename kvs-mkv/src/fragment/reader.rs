@@ -256,6 +256,7 @@ impl FragmentReader {
         let failed = metadata.fault.is_some() && !fault_before;
         // In a stream of the service the mark is not the end: the service writes its own tags after it.
         let marked = marked && metadata.number.is_none();
+        // GetMedia may report an error before any media: then a fragment without frames carries it.
         if failed && self.open.is_none() {
             self.open(Duration::ZERO);
         }

@@ -65,6 +65,7 @@ impl Parser {
         let (head, body) = plain_head(self.input.front())?;
         let &[track, high, low, flags] = self.input.front().get(head..)?.first_chunk()?;
         let total = head.checked_add(body)?;
+        // Larger track numbers, lacing and blocks past their parent take the general path, which also reports errors.
         if body < 4
             || body > self.limits.block_bytes
             || self.input.position().saturating_add(total as u64) > end

@@ -8,7 +8,7 @@ use crate::{Frame, SegmentInfo, Tag, Track};
 /// An event of a [`Parser`](crate::Parser), in the order of the stream.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-// An explicit tag in front of the payload: moving a frame out of its event then copies in the same steps as it was written.
+// With an explicit tag before the payload, a frame is moved out of its event in the same steps in which it was written.
 #[repr(u64)]
 pub enum Event {
     /// A document begins. GetMedia sends one for every fragment.

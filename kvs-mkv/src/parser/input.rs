@@ -95,6 +95,7 @@ impl Input {
     }
 
     fn peek_across<'a>(&'a self, scratch: &'a mut [u8; HEAD_BYTES]) -> &'a [u8] {
+        // Only element heads, at most 12 bytes, are read across pieces, so a copy is cheap.
         let pieces = std::iter::once(&self.front[..]).chain(self.rest.iter().map(|piece| &piece[..]));
         let bytes = pieces.chain(std::iter::once(&self.gathered[..])).flatten();
         let mut found = 0;

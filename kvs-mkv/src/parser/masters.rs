@@ -19,6 +19,7 @@ pub(super) fn check_ebml_head(mut children: Children<'_>) -> Result<(), ParseErr
             ElementId::EBML_READ_VERSION => 1,
             ElementId::EBML_MAX_ID_LENGTH => 4,
             ElementId::EBML_MAX_SIZE_LENGTH => 8,
+            // WebM is a subset of Matroska.
             ElementId::DOC_TYPE if !matches!(child.text().as_str(), "matroska" | "webm") => {
                 return Err(ParseError::new(child.offset, child.id, Problem::DocType));
             }
@@ -55,6 +56,7 @@ pub(super) fn info(mut children: Children<'_>) -> Result<SegmentInfo, ParseError
             _ => {}
         }
     }
+    // MuxingApp is the library, WritingApp the program (RFC 9559 §5.1.2.13, §5.1.2.14).
     info.app = if writer.is_empty() { muxer } else { writer };
     debug_assert_ne!(DEFAULT_SCALE, 0, "a timecode unit is longer than zero");
     Ok(info)
@@ -98,6 +100,7 @@ fn track(entry: &Child<'_>) -> Result<Track, ParseError> {
     }
     track.number = number.ok_or_else(|| missing(ElementId::TRACK_NUMBER))?;
     track.kind = kind.ok_or_else(|| missing(ElementId::TRACK_TYPE))?;
+    // TrackUID is mandatory (RFC 9559 §5.1.4.1.2), but nothing here depends on it.
     track.uid = uid.unwrap_or(track.number.get());
     Ok(track)
 }

@@ -64,6 +64,7 @@ fn put_info(out: &mut Vec<u8>, info: &SegmentInfo) -> Result<(), WriterError> {
     put_bytes(&mut body, ElementId::MUXING_APP, info.app.as_bytes());
     put_bytes(&mut body, ElementId::WRITING_APP, info.app.as_bytes());
     put_id(out, ElementId::INFO);
+    // The producer SDK for C writes this size in two bytes: the texts are limited, so it always fits.
     put_size_in(out, body.len() as u64, 2);
     out.extend_from_slice(&body);
     Ok(())
@@ -91,6 +92,7 @@ fn check(tracks: &[Track]) -> Result<(), WriterError> {
 fn entry(track: &Track) -> Result<Vec<u8>, WriterError> {
     let mut out = Vec::new();
     put_bytes(&mut out, ElementId::TRACK_NUMBER, &[byte(track, "number", track.number.get())?]);
+    // Eight bytes even for small numbers, as the producer SDK for C writes them.
     put_bytes(&mut out, ElementId::TRACK_UID, &track.uid.to_be_bytes());
     put_bytes(&mut out, ElementId::TRACK_TYPE, &[byte(track, "kind", track.kind.number())?]);
     if let Some(duration) = track.default_duration.filter(|duration| !duration.is_zero()) {

@@ -1,6 +1,7 @@
-//! A page of 25 pictures of 200 kB, from the body of the response to the bytes of the pictures.
+//! Decodes a page of 25 images of 200 kB, from the response body to the bytes of the images.
 //!
-//! Both in one run, taking turns, in processor time; the least of many rounds counts, since all that disturbs adds.
+//! Both clients alternate in one run. The measure is processor time; the minimum of many rounds counts, because every
+//! disturbance adds time.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -20,7 +21,7 @@ const PICTURES: usize = 25;
 const PICTURE_BYTES: usize = 200_000;
 const ROUNDS: usize = 200;
 
-/// A page as the service writes it. Compressed pictures look like noise.
+/// A page like those of the service. Compressed images look like noise.
 fn page() -> String {
     let mut chance = fastrand::Rng::with_seed(1);
     let mut picture = vec![0; PICTURE_BYTES];
@@ -37,7 +38,7 @@ fn ours(body: &[u8]) -> usize {
     page.images.iter().map(|image| image.content.as_ref().expect("a picture").len()).sum()
 }
 
-/// The SDK's own step from a response to an output, without its client around it.
+/// The step of the SDK from a response to an output, without its client.
 struct Sdk(ConfigBag);
 
 impl Sdk {

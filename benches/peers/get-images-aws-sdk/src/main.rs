@@ -1,4 +1,4 @@
-//! Saves the pictures of a range: `get-images-aws-sdk STREAM FROM TO`, instants in seconds since 1970.
+//! Saves the images of a time range: `get-images-aws-sdk STREAM FROM TO`, with times in seconds since the Unix epoch.
 
 use std::error::Error;
 

@@ -1,4 +1,4 @@
-//! Saves the pictures of a range: `get-images-kvs STREAM FROM TO`, instants in seconds since 1970.
+//! Saves the images of a time range: `get-images-kvs STREAM FROM TO`, with times in seconds since the Unix epoch.
 
 use std::error::Error;
 use std::time::{Duration, SystemTime};

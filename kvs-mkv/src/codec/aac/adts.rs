@@ -82,6 +82,7 @@ impl AdtsHeader {
         let frame_len = usize::try_from(bits.bits(13)?).ok()?;
         bits.skip(11)?; // buffer fullness
         let blocks = bits.bits(2)?.saturating_add(1);
+        // MPEG audio layers 1 to 3 share the sync word; layer 0 is AAC only (13818-7 §6.2.1).
         if layer != 0 {
             return Some(Err(AdtsError::NoSync { at: 0 }));
         }
@@ -92,6 +93,7 @@ impl AdtsHeader {
         if blocks > 1 {
             return Some(Err(AdtsError::SeveralBlocks { at: 0, blocks }));
         }
+        // 0 stays 0: a program config element inside the frame states the channels.
         let channels = CHANNELS.get(channels).copied().unwrap_or(0);
         Some(Ok(Self { object_type, sampling_frequency, channels, header_len, frame_len }))
     }

@@ -50,6 +50,7 @@ impl<'a> Fields<'a> {
         let sampling_frequency = self.frequency()?;
         let configuration = self.small(4)?;
         let mut replication = None;
+        // Hierarchical signaling: the extension comes first, then the type of the core (§1.6.2.1).
         if object_type == SPECTRAL_BAND_REPLICATION || object_type == PARAMETRIC_STEREO {
             let parametric_stereo = object_type == PARAMETRIC_STEREO;
             replication = Some(Replication { sampling_frequency: self.frequency()?, parametric_stereo });
@@ -88,6 +89,7 @@ impl<'a> Fields<'a> {
             return Err(ConfigError::Channels { value: configuration });
         }
         if extension {
+            // Only the error resilient types have these flags (§4.4.1).
             if matches!(object_type, 17 | 19 | LOW_DELAY) {
                 self.bits(3)?; // resilience flags
             }

@@ -64,6 +64,7 @@ pub(super) fn build(sets: &ParameterSets) -> Result<Bytes, ParameterSetsError> {
         return Err(ParameterSetsError::NoPps);
     }
     let mut record = BytesMut::with_capacity(64);
+    // Reserved bits are ones (§5.3.3.1.2): 0xff is lengths of four bytes, 0xe0 precedes a count of five bits.
     record.put_slice(&[1, sps.profile, sps.constraints, sps.level, 0xff]);
     put_sets(&mut record, sets.sequence(), 0xe0, limits::SEQUENCE_PARAMETER_SETS)?;
     put_sets(&mut record, sets.picture(), 0, limits::PICTURE_PARAMETER_SETS)?;

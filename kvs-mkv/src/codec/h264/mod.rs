@@ -8,6 +8,7 @@ mod sei;
 mod slice;
 mod slice_reader;
 mod sps;
+mod sps_vui;
 
 pub use super::set_list::SetChange;
 pub use super::syntax::SyntaxError;

@@ -9,7 +9,7 @@ const RECOVERY_POINT: u32 = 6;
 pub(super) fn recovery_point(unit: &[u8]) -> Option<u32> {
     let bytes = without_emulation_prevention(unit.get(1..)?);
     let mut rest = bytes.as_slice();
-    // A message has at least two bytes in front of its payload; the last byte is rbsp_trailing_bits (7.3.2.3).
+    // A message has at least two bytes before its payload; the last byte is rbsp_trailing_bits (7.3.2.3).
     while rest.len() > 2 {
         let (kind, after) = extended_number(rest)?;
         let (size, after) = extended_number(after)?;

@@ -1,10 +1,11 @@
 //! The sequence parameter set (H.264 7.3.2.1.1).
 
 use super::NalType;
-use crate::codec::bit_reader::{BitReader, without_emulation_prevention};
+use super::sps_vui::Vui;
+use crate::codec::bit_reader::without_emulation_prevention;
 use crate::codec::limits;
 use crate::codec::syntax::{Cropping, Fields, SyntaxError, check_side};
-use crate::codec::vui::{self, FrameRate, VideoSignal};
+use crate::codec::vui::{FrameRate, VideoSignal};
 
 /// The fields of a sequence parameter set that containers, cutters and decoders need.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,6 +104,7 @@ impl Fields<'_> {
         let samples = if is_high(profile) { self.sample_format()? } else { SampleFormat::EIGHT_BIT_420 };
         let frame_num_bits = self.small("log2_max_frame_num_minus4", 12)?.saturating_add(4);
         let picture_order = self.picture_order()?;
+        // A valid stream has at most 16 (MaxDpbFrames, A.3.1).
         let reference_frames = self.ue("max_num_ref_frames", 32)?;
         let frame_num_gaps = self.flag()?;
         let size = self.picture_size(samples)?;
@@ -245,61 +247,6 @@ impl SampleFormat {
 /// Profiles whose SPS has the sample format (7.3.2.1.1).
 const fn is_high(profile: u8) -> bool {
     matches!(profile, 44 | 83 | 86 | 100 | 110 | 118 | 122 | 128 | 134 | 135 | 138 | 139 | 144 | 244)
-}
-
-/// The video usability information (E.1.1), as far as it could be read.
-#[derive(Default)]
-struct Vui {
-    frame_rate: Option<FrameRate>,
-    video_signal: Option<VideoSignal>,
-    reorder_frames: Option<u32>,
-}
-
-impl Vui {
-    /// `None` if the VUI ends early.
-    fn read(&mut self, bits: &mut BitReader<'_>) -> Option<()> {
-        vui::read_head(bits, &mut self.video_signal)?;
-        if bits.flag()? {
-            let (tick, scale) = (bits.bits(32)?, bits.bits(32)?);
-            bits.flag()?; // fixed_frame_rate_flag
-            // A frame lasts two ticks, since a tick is the time of a field (E.2.1, table E-6).
-            let seconds = u64::from(tick).saturating_mul(2);
-            self.frame_rate = (tick > 0 && scale > 0).then_some(FrameRate { frames: scale.into(), seconds });
-        }
-        let has_nal_hrd = bits.flag()?;
-        if has_nal_hrd {
-            skip_hrd(bits)?;
-        }
-        let has_vcl_hrd = bits.flag()?;
-        if has_vcl_hrd {
-            skip_hrd(bits)?;
-        }
-        if has_nal_hrd || has_vcl_hrd {
-            bits.flag()?; // low_delay_hrd_flag
-        }
-        bits.flag()?; // pic_struct_present_flag
-        if bits.flag()? {
-            bits.flag()?; // motion_vectors_over_pic_boundaries_flag
-            for _ in 0..4 {
-                bits.ue()?; // sizes and motion vector ranges
-            }
-            // MaxDpbFrames is 16 at most (A.3.1), and no more frames than those can be reordered.
-            self.reorder_frames = bits.ue().filter(|&frames| frames <= 16);
-        }
-        Some(())
-    }
-}
-
-/// Skips hypothetical reference decoder parameters (E.1.2).
-fn skip_hrd(bits: &mut BitReader<'_>) -> Option<()> {
-    let count = bits.ue().filter(|&count| count < 32)?;
-    bits.skip(8)?; // bit_rate_scale, cpb_size_scale
-    for _ in 0..=count {
-        bits.ue()?;
-        bits.ue()?;
-        bits.flag()?;
-    }
-    bits.skip(20) // delay and time offset lengths
 }
 
 #[cfg(test)]

@@ -56,6 +56,7 @@ pub enum HvcCError {
 
 pub(super) fn build(sets: &ParameterSets) -> Result<Bytes, ParameterSetsError> {
     let sps = sets.sps()?;
+    // Reserved bits are ones (§8.3.3.1.2).
     let depth = |bits: u8| 0xf8 | bits.saturating_sub(8);
     let mut record = BytesMut::with_capacity(128);
     record.put_u8(1);

@@ -62,7 +62,7 @@ impl Tail {
     }
 }
 
-/// Skips what nobody needs in front of the VUI.
+/// Skips the fields before the VUI that are not needed.
 struct Reader<'a, 'b> {
     bits: &'a mut BitReader<'b>,
     order_bits: u8,

@@ -1,4 +1,4 @@
-//! The walk over NAL units behind start codes (H.264 Annex B, H.265 Annex B).
+//! The walk over NAL units after start codes (H.264 Annex B, H.265 Annex B).
 
 use std::ops::Range;
 use std::sync::LazyLock;

@@ -127,7 +127,7 @@ impl<'a> Iterator for Units<'a> {
             let header = begin.peek(1).and_then(<[u8]>::first).copied();
             cursor.skip(declared);
             self.next = Some(cursor);
-            // An empty NAL unit has no header and so no meaning; some encoders leave one behind.
+            // An empty NAL unit has no header and so no meaning; some encoders write one at the end.
             if let Some(header) = header.filter(|_| declared > 0) {
                 return Some(Ok(NalUnit { header, len: declared, begin }));
             }

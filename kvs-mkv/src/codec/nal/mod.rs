@@ -14,6 +14,8 @@ mod cursor;
 mod error;
 mod framing;
 mod length_prefixed;
+#[cfg(test)]
+mod tests;
 
 pub use annex_b::{AnnexB, annex_b, annex_b_lossy};
 pub use convert::{

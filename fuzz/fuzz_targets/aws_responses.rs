@@ -1,35 +1,35 @@
-//! Any bytes as what the service answers: read or refused by every operation, errors bounded, media handed on whole.
+//! Any bytes as a response of the service: every operation parses or rejects them, errors are bounded, media is complete.
 #![no_main]
 
 use std::sync::{Arc, LazyLock, Mutex};
 
 use bytes::Bytes;
-use kvs_types::__internal::from_epoch_millis;
 use kvs_aws::{
-    ApiName, Client, ClientConfig, Credentials, DescribeStream, DescribeStreamStorageConfiguration, Endpoint, TailEvent,
+    ApiName, Client, ClientConfig, Credentials, DescribeStream, DescribeStreamStorageConfiguration, Endpoint,
     GetDataEndpoint, GetHlsStreamingSessionUrl, HttpSend, ListFragments, ListStreams, ListTagsForStream, MediaTail,
-    Operation, Region, ResponseBody, RetryConfig, SendFuture, StartSelector, StreamId, TimestampOrigin,
+    Operation, Region, ResponseBody, RetryConfig, SendFuture, StartSelector, StreamId, TailEvent, TimestampOrigin,
 };
 use kvs_aws::{DescribeImageGenerationConfiguration, DescribeNotificationConfiguration};
+use kvs_types::__internal::from_epoch_millis;
 use libfuzzer_sys::fuzz_target;
 use tokio::runtime::Runtime;
 
 const ENDPOINT: &str = "http://127.0.0.1:1";
 
-/// Answers everything with the same bytes, but for where a stream's media is if that is known.
+/// Responds to every request with the same bytes, except to GetDataEndpoint if the endpoint is known.
 #[derive(Debug, Default)]
-struct Parrot(Mutex<Answer>);
+struct FixedResponse(Mutex<Response>);
 
 #[derive(Debug, Default, Clone)]
-struct Answer {
+struct Response {
     status: u16,
     body: Bytes,
     endpoint_known: bool,
 }
 
-impl HttpSend for Parrot {
+impl HttpSend for FixedResponse {
     fn send(&self, request: http::Request<Bytes>) -> SendFuture<'_> {
-        let Answer { status, body, endpoint_known } = self.0.lock().expect("one thread").clone();
+        let Response { status, body, endpoint_known } = self.0.lock().expect("one thread").clone();
         let response = http::Response::builder().status(status).header("x-amzn-requestid", "1");
         let body = match request.uri().path() {
             "/getDataEndpoint" if endpoint_known => Bytes::from(format!(r#"{{"DataEndpoint":"{ENDPOINT}"}}"#)),
@@ -40,18 +40,19 @@ impl HttpSend for Parrot {
 }
 
 struct Bench {
-    parrot: Arc<Parrot>,
+    transport: Arc<FixedResponse>,
     client: Client,
     runtime: Runtime,
 }
 
 static BENCH: LazyLock<Bench> = LazyLock::new(|| {
-    let parrot = Arc::new(Parrot::default());
+    let transport = Arc::new(FixedResponse::default());
     let credentials = Credentials::from_keys("AKID", "secret", None);
-    let config = ClientConfig::new(Region::new("eu-west-1").expect("a region"), credentials).retry(RetryConfig::disabled());
-    let client = Client::new(config.transport(Arc::clone(&parrot) as Arc<dyn HttpSend>)).expect("a client");
+    let config =
+        ClientConfig::new(Region::new("eu-west-1").expect("a region"), credentials).retry(RetryConfig::disabled());
+    let client = Client::new(config.transport(Arc::clone(&transport) as Arc<dyn HttpSend>)).expect("a client");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    Bench { parrot, client, runtime }
+    Bench { transport, client, runtime }
 });
 
 async fn ask<O: Operation>(client: &Client, operation: O) {
@@ -81,7 +82,7 @@ async fn answer(client: &Client, which: u8) {
     }
 }
 
-/// What follows a stream hands on each body as it came.
+/// The media tail returns each body unchanged.
 async fn follow(client: &Client, body: &[u8]) {
     let mut tail = MediaTail::new(client.clone(), "cam".parse().expect("a name"), StartSelector::Now);
     let mut seen = Vec::new();
@@ -98,9 +99,9 @@ async fn follow(client: &Client, body: &[u8]) {
 
 fuzz_target!(|input: &[u8]| {
     let Some((&choice, body)) = input.split_first() else { return };
-    let Bench { parrot, client, runtime } = &*BENCH;
+    let Bench { transport, client, runtime } = &*BENCH;
     let learn = |status, endpoint_known| {
-        *parrot.0.lock().expect("one thread") = Answer { status, body: Bytes::copy_from_slice(body), endpoint_known };
+        *transport.0.lock().expect("one thread") = Response { status, body: Bytes::copy_from_slice(body), endpoint_known };
     };
     match choice % 20 {
         which @ 0..9 => {
