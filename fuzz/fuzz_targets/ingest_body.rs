@@ -4,4 +4,4 @@
 
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|data: &[u8]| kvs_local::__fuzz::ingest(data));
+fuzz_target!(|data: &[u8]| kvs_local::__internal::fuzz::ingest(data));

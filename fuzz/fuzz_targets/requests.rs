@@ -3,4 +3,4 @@
 
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|data: &[u8]| kvs_local::__fuzz::requests(data));
+fuzz_target!(|data: &[u8]| kvs_local::__internal::fuzz::requests(data));

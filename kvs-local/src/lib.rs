@@ -1,26 +1,69 @@
-//! Kinesis Video Streams on your own machine: real media in, real pictures and notifications out.
+//! Kinesis Video Streams on your own machine, for tests and development.
+//!
+//! [`LocalKvs`] is a server that speaks the API of Kinesis Video Streams: it takes media from PutMedia, stores it, returns it from
+//! GetMedia and GetImages, generates images of tagged fragments and publishes notifications. It runs in the process of a test;
+//! the binary `kvs-local` runs it on its own.
 //!
 //! ```
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use kvs_local::LocalKvs;
 //!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let local = LocalKvs::builder().start().await?;
-//! println!("point your client's endpoint_url at {}", local.endpoint_url());
+//! println!("endpoint_url: {}", local.endpoint_url());
+//! println!("credentials: {} / {}", local.access_key(), local.secret_key());
+//!
+//! // Run the program under test with this endpoint and these credentials, then look at the results.
+//! let fragments = local.fragments("front-door").await?;
+//! assert!(fragments.is_empty());
+//! let images = local.images("front-door").await?;
+//! assert!(images.is_empty());
+//!
 //! local.shutdown().await;
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! The service never returns fabricated media. Operations that it does not implement respond with status 501 and the reason.
+//!
+//! # What to use
+//!
+//! | To | Use |
+//! |---|---|
+//! | start the service | [`LocalKvs::builder`], [`Builder`] |
+//! | look at stored fragments, images and notifications | [`LocalKvs::fragments`], [`LocalKvs::images`], [`LocalKvs::notifications`] |
+//! | wait until images and notifications are delivered | [`LocalKvs::settled`], [`LocalKvs::deliveries`] |
+//! | make the service fail | [`Fault`], [`LocalKvs::faults`] |
+//! | enforce the rate quotas of the service | [`Quotas`] |
+//!
+//! # Limits
+//!
+//! Sizes, durations and counts are limited as in the real service. Rates per second are limited only with
+//! [`Quotas::Service`]. Images are decoded from H.264 (baseline to high profile) and H.265 (main profile), 4:2:0 with 8 bits;
+//! other media is reported as `MEDIA_ERROR`. IAM permissions are not checked.
+//!
+//! # Errors
+//!
+//! [`StartError`] means that the settings or the environment must be changed: the address, the data folder, a subscription.
+//! [`InvalidFaults`] means that a fault script must be corrected. [`StoreError`] reports a failure of the file system.
+//!
+//! # Features
+//!
+//! * `server` (default): everything described here.
+//! * `cli`: the binary `kvs-local`.
+//!
+//! Without features the crate only contains internals that the other crates of this family use in their tests.
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[doc(hidden)]
+pub mod __internal;
 
 #[cfg(feature = "store")]
-#[doc(hidden)]
-pub mod __fuzz;
-pub mod ingest;
-#[cfg(feature = "server")]
-pub mod limits;
+mod fuzz;
+mod ingest;
 #[cfg(feature = "store")]
-pub mod store;
+mod store;
 
 #[cfg(feature = "server")]
 mod api;
@@ -43,6 +86,8 @@ mod images;
 #[cfg(feature = "server")]
 mod inspect;
 #[cfg(feature = "server")]
+mod limits;
+#[cfg(feature = "server")]
 mod local;
 #[cfg(feature = "server")]
 mod quotas;
@@ -54,36 +99,32 @@ mod start;
 mod stream;
 
 #[cfg(feature = "server")]
-pub use builder::Builder;
+pub use crate::builder::Builder;
 #[cfg(feature = "server")]
-pub use deliver::{DeliveryEvent, InvalidSubscription, InvalidTopic, SignerError, Subscription};
+pub use crate::deliver::{DeliveryEvent, InvalidSubscription, InvalidTopic, SignerError, Subscription};
 #[cfg(feature = "server")]
-pub use faults::{Fault, FaultKind, Faults, InvalidFaults};
+pub use crate::faults::{Fault, FaultKind, Faults, InvalidFaults};
 #[cfg(feature = "server")]
-pub use inspect::DeliveredImage;
+pub use crate::ingest::Profile;
 #[cfg(feature = "server")]
-pub use local::LocalKvs;
+pub use crate::inspect::DeliveredImage;
 #[cfg(feature = "server")]
-pub use quotas::Quotas;
+pub use crate::local::LocalKvs;
 #[cfg(feature = "server")]
-pub use start::StartError;
+pub use crate::quotas::Quotas;
+#[cfg(feature = "server")]
+pub use crate::start::StartError;
+#[cfg(feature = "server")]
+pub use crate::store::{FragmentInfo, StoreError};
+#[cfg(feature = "server")]
+pub use kvs_notify::{ImageObject, SignatureVersion, SnsMessage};
+#[cfg(feature = "server")]
+pub use kvs_types::FragmentNumber;
 
-/// What only the tests of this crate and its siblings need. Not covered by semantic versioning.
-#[cfg(feature = "server")]
-#[doc(hidden)]
-pub mod __internal {
-    pub mod deliver {
-        pub use crate::deliver::*;
-    }
-    pub mod images {
-        pub use crate::images::*;
-    }
-}
-
-/// The access key the service takes when none was set up.
+/// The default access key.
 #[cfg(feature = "server")]
 pub const ACCESS_KEY: &str = "kvs-local";
-/// The secret that goes with [`ACCESS_KEY`].
+/// The secret of [`ACCESS_KEY`].
 #[cfg(feature = "server")]
 pub const SECRET_KEY: &str = "kvs-local-secret";
 

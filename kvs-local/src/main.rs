@@ -1,4 +1,4 @@
-//! Kinesis Video Streams on your own machine: real media in, real pictures and notifications out.
+//! The command-line program around [`LocalKvs`].
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -7,28 +7,27 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use kvs_local::Subscription;
-use kvs_local::ingest::Profile;
-use kvs_local::{Builder, Fault, LocalKvs, Quotas};
-use kvs_notify::SignatureVersion;
+use kvs_local::{Builder, Fault, LocalKvs, Profile, Quotas, SignatureVersion, Subscription};
 
-/// Kinesis Video Streams on your own machine: real media in, real pictures and notifications out.
+/// Kinesis Video Streams on your own machine: a server for tests and development.
+///
+/// Prints one line with its address when it is ready. Stop it with Ctrl-C or SIGTERM.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {
-    /// Address and port to listen on; port 0 takes a free one.
+    /// Address and port to listen on; port 0 means a free port.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4567")]
     listen: SocketAddr,
-    /// Let other machines connect when --listen names an address they reach.
+    /// Allow --listen to name an address that other machines can reach.
     #[arg(long)]
     allow_remote: bool,
-    /// Folder for streams, media, images and notifications; made if needed.
+    /// Folder for streams, media, images and notifications; created if needed.
     #[arg(long, value_name = "DIR", default_value = "kvs-local-data")]
     data_dir: PathBuf,
-    /// Key that requests may be signed with, as KEY:SECRET or KEY:SECRET:TOKEN; may be repeated.
+    /// Accept requests signed with this key, KEY:SECRET or KEY:SECRET:TOKEN; can be repeated. Default: kvs-local:kvs-local-secret.
     #[arg(long, value_name = "KEY:SECRET", value_parser = credentials)]
     credentials: Vec<Credentials>,
-    /// Take every request, signed or not.
+    /// Accept every request without checking signatures.
     #[arg(long)]
     anonymous: bool,
     /// Region in ARNs and in the scope of signatures.
@@ -37,32 +36,31 @@ struct Arguments {
     /// Account in ARNs and image keys, 12 digits.
     #[arg(long, value_name = "ACCOUNT", default_value = "111122223333")]
     account: String,
-    /// Post what is published on this SNS topic, or the events of the bucket arn:aws:s3:::BUCKET, to this http:// URL; may be
-    /// repeated.
+    /// Post the messages of an SNS topic, or the events of the bucket arn:aws:s3:::BUCKET, to an http:// URL; can be repeated.
     #[arg(long, value_name = "TOPIC_ARN=URL", value_parser = subscription)]
     subscribe: Vec<Subscription>,
-    /// The same for a subscriber that wants the message alone, without the envelope of SNS.
+    /// Post raw messages, without the SNS envelope, to an http:// URL; can be repeated.
     #[arg(long, value_name = "TOPIC_ARN=URL", value_parser = subscription)]
     subscribe_raw: Vec<Subscription>,
-    /// Version of the signatures that subscribers get: a topic's own attribute at the service.
+    /// Signature version of SNS messages. In the real service it is an attribute of the topic.
     #[arg(long, value_name = "VERSION", value_enum, default_value_t = Signatures::One)]
     signature_version: Signatures,
-    /// Seconds until image and notification configuration comes into effect; at the service a minute or more.
+    /// Seconds until image and notification configuration becomes effective; in the real service at least a minute.
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     config_delay: u64,
     /// Milliseconds that a stream stays CREATING, UPDATING or DELETING.
     #[arg(long, value_name = "MS", default_value_t = 0)]
     transition_delay: u64,
-    /// Serve https with a certificate of its own; clients trust ca.pem in the data folder.
+    /// Serve https; clients must trust ca.pem in the data folder.
     #[arg(long)]
     tls: bool,
-    /// Script of faults to show, a JSON list.
+    /// Fault script to inject: a JSON list of faults.
     #[arg(long, value_name = "FILE", value_parser = faults)]
     faults: Option<Script>,
-    /// Which edition of the service's limits holds.
+    /// Which version of the service's limits applies.
     #[arg(long, value_name = "PROFILE", value_enum, default_value_t = Rules::Current)]
     profile: Rules,
-    /// Let the service's rates hold: calls above them are throttled, media flows no faster.
+    /// Enforce the rate quotas of the service: throttle calls, limit the speed of media.
     #[arg(long)]
     quotas: bool,
 }
@@ -89,7 +87,7 @@ struct Credentials {
     token: Option<String>,
 }
 
-/// The secret stays out of every log.
+/// Redacts the secret.
 impl std::fmt::Debug for Credentials {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Credentials").field("key", &self.key).field("secret", &"[redacted]").finish_non_exhaustive()
@@ -102,22 +100,22 @@ fn credentials(text: &str) -> Result<Credentials, String> {
         (Some(key), Some(secret), token) if !key.is_empty() && !secret.is_empty() => {
             Ok(Credentials { key, secret, token })
         }
-        _ => Err("needs the form KEY:SECRET or KEY:SECRET:TOKEN".to_owned()),
+        _ => Err("expected KEY:SECRET or KEY:SECRET:TOKEN".to_owned()),
     }
 }
 
-/// The faults of a script.
+/// The faults of a fault script.
 #[derive(Clone, Debug)]
 struct Script(Vec<Fault>);
 
 fn faults(path: &str) -> Result<Script, String> {
     let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
-    Fault::read(&text).map(Script).map_err(|error| error.to_string())
+    Fault::read(&text).map(Script).map_err(|error| with_causes(&error))
 }
 
 fn subscription(text: &str) -> Result<Subscription, String> {
-    let (topic, url) = text.split_once('=').ok_or("needs the form TOPIC_ARN=URL")?;
-    Subscription::new(topic, url).map_err(|error| error.to_string())
+    let (topic, url) = text.split_once('=').ok_or("expected TOPIC_ARN=URL")?;
+    Subscription::new(topic, url).map_err(|error| with_causes(&error))
 }
 
 impl Arguments {
@@ -175,38 +173,38 @@ fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> ExitCode {
-    // Beyond a limit of file sizes a write is to fail, as on a full disk, instead of ending the process.
+    // Beyond a file size limit (RLIMIT_FSIZE) a write must fail, as on a full disk, instead of ending the process.
     #[cfg(unix)]
     let _limits = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::from_raw(SIGXFSZ));
     let local = match arguments.into_builder().start().await {
         Ok(local) => local,
         Err(error) => return failed(&error),
     };
-    // Whoever started this waits for the line, perhaps through a pipe.
+    // Scripts wait for this line, often through a pipe, so it must be flushed.
     let mut out = std::io::stdout();
-    let told = writeln!(out, "kvs-local listening on {}", local.endpoint_url()).and_then(|()| out.flush());
-    if let Err(error) = told {
-        tracing::warn!(%error, "nobody reads the standard output");
+    let printed = writeln!(out, "kvs-local listening on {}", local.endpoint_url()).and_then(|()| out.flush());
+    if let Err(error) = printed {
+        tracing::warn!(%error, "failed to write to standard output");
     }
-    if let Err(error) = asked_to_stop().await {
+    if let Err(error) = stop_requested().await {
         return failed(&error);
     }
     local.shutdown().await;
     ExitCode::SUCCESS
 }
 
-/// 25 on Linux but for MIPS, on macOS and the BSDs.
+/// The number on Linux (except MIPS), macOS and the BSDs.
 #[cfg(unix)]
 const SIGXFSZ: i32 = 25;
 
-/// Waits for Ctrl-C, and on Unix for SIGTERM too.
-async fn asked_to_stop() -> std::io::Result<()> {
+/// Waits for Ctrl-C and, on Unix, SIGTERM.
+async fn stop_requested() -> std::io::Result<()> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
         let mut terminate = signal(SignalKind::terminate())?;
         tokio::select! {
-            asked = tokio::signal::ctrl_c() => asked,
+            interrupted = tokio::signal::ctrl_c() => interrupted,
             _ = terminate.recv() => Ok(()),
         }
     }
@@ -214,8 +212,14 @@ async fn asked_to_stop() -> std::io::Result<()> {
     tokio::signal::ctrl_c().await
 }
 
-/// One line, as for an option that makes no sense, and the same status.
+/// Prints one line and returns the status that clap uses for invalid options.
 fn failed(error: &dyn std::error::Error) -> ExitCode {
-    eprintln!("error: {error}");
+    eprintln!("error: {}", with_causes(error));
     ExitCode::from(2)
+}
+
+/// Returns an error and its causes on one line.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

@@ -14,10 +14,10 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
-use kvs_local::ingest::{
+use kvs_local::__internal::ingest::{
     FragmentTimecodeType, Ingest, IngestConfig, IngestedFragment, Now, NumberParts, first_sequence_after,
 };
-use kvs_local::store::{Durability, Keep, Selection, Store, StorePolicy};
+use kvs_local::__internal::store::{Durability, Keep, Selection, Store, StorePolicy};
 use kvs_mkv::{CodecId, Frame, SegmentInfo, Tag, Track, TrackKind, TrackNumber, Writer};
 
 const STREAMS: [&str; 3] = ["door", "window", "roof"];

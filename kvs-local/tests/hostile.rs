@@ -64,11 +64,11 @@ async fn request_paths_do_not_reach_files() {
 #[tokio::test]
 async fn bodies_and_heads_are_limited() {
     let local = open().await;
-    let large = format!(r#"{{"StreamName":"{}"}}"#, "x".repeat(kvs_local::limits::JSON_BODY));
+    let large = format!(r#"{{"StreamName":"{}"}}"#, "x".repeat(kvs_local::__internal::limits::JSON_BODY));
     let rejected = post(local.address(), "/describeStream", &large).await;
     assert_eq!((rejected.status, rejected.exception()), (413, "RequestEntityTooLargeException"));
     // hyper responds to these.
-    let long = "x".repeat(2 * kvs_local::limits::HEAD_BYTES);
+    let long = "x".repeat(2 * kvs_local::__internal::limits::HEAD_BYTES);
     let mut stream = TcpStream::connect(local.address()).await.unwrap();
     let head = format!("POST /listStreams HTTP/1.1\r\nhost: x\r\nlong: {long}");
     let mut response = Vec::new();
@@ -76,7 +76,7 @@ async fn bodies_and_heads_are_limited() {
     let _ = stream.write_all(head.as_bytes()).await;
     let _ = tokio::time::timeout(TIMEOUT, stream.read_to_end(&mut response)).await.unwrap();
     assert!(response.is_empty() || status(&String::from_utf8_lossy(&response)) == 431, "{response:?}");
-    let many = "a: b\r\n".repeat(kvs_local::limits::HEADERS);
+    let many = "a: b\r\n".repeat(kvs_local::__internal::limits::HEADERS);
     let head = format!("POST /listStreams HTTP/1.1\r\nhost: x\r\n{many}\r\n");
     assert_eq!(exchange(local.address(), head.as_bytes()).await.status, 431);
     assert_eq!(exchange(local.address(), b"\x16\x03\x01 this is no HTTP\r\n\r\n").await.status, 400);
@@ -168,7 +168,10 @@ async fn incomplete_request_head_times_out() {
     let mut response = Vec::new();
     let _ = stream.read_to_end(&mut response).await;
     let waited = began.elapsed();
-    assert!(waited >= kvs_local::limits::HEAD_TIME && waited < 2 * kvs_local::limits::HEAD_TIME, "{waited:?}");
+    assert!(
+        waited >= kvs_local::__internal::limits::HEAD_TIME && waited < 2 * kvs_local::__internal::limits::HEAD_TIME,
+        "{waited:?}"
+    );
     local.shutdown().await;
 }
 

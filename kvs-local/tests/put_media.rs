@@ -5,7 +5,7 @@ mod support;
 
 use std::time::Duration;
 
-use kvs_local::ingest::Profile;
+use kvs_local::Profile;
 use support::{Media, Put, SOME_TIME, TIMEOUT, builder, create, open, post, put_one, put_to, putting};
 
 #[tokio::test]
@@ -112,8 +112,10 @@ async fn fragment_numbers_of_a_new_session_start_at_the_next_thousand() {
         put_one(&local, "door", at).await;
     }
     let stored = local.fragments("door").await.unwrap();
-    let sequences: Vec<u64> =
-        stored.iter().map(|fragment| kvs_local::ingest::NumberParts::of(&fragment.number).unwrap().sequence).collect();
+    let sequences: Vec<u64> = stored
+        .iter()
+        .map(|fragment| kvs_local::__internal::ingest::NumberParts::of(&fragment.number).unwrap().sequence)
+        .collect();
     assert_eq!(sequences, [1, 1001]);
     local.shutdown().await;
 }

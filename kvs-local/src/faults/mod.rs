@@ -122,7 +122,10 @@ pub enum FaultKind {
 pub enum InvalidFaults {
     /// The script is not a JSON list of faults.
     #[error("fault script is not a JSON list of faults")]
-    Json(#[from] serde_json::Error),
+    Json {
+        /// The cause.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The service has no such exception.
     #[error("unknown exception '{name}'")]
     Exception {
@@ -198,7 +201,8 @@ impl Fault {
     ///
     /// The text is not such a list, or a fault names something that does not exist or can never apply.
     pub fn read(json: &str) -> Result<Vec<Self>, InvalidFaults> {
-        let faults: Vec<Self> = serde_json::from_str(json)?;
+        let faults: Result<Vec<Self>, _> = serde_json::from_str(json);
+        let faults = faults.map_err(|error| InvalidFaults::Json { source: error.into() })?;
         faults.iter().try_for_each(Self::check)?;
         Ok(faults)
     }

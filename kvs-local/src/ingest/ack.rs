@@ -6,7 +6,7 @@ use kvs_types::{ErrorId, FragmentNumber};
 /// One acknowledgement; [`line`](Self::line) is what goes over the wire.
 ///
 /// ```
-/// use kvs_local::ingest::Ack;
+/// use kvs_local::__internal::ingest::Ack;
 ///
 /// assert_eq!(Ack::Idle.line(), "{\"EventType\":\"IDLE\"}\n");
 /// ```

@@ -10,7 +10,7 @@ use kvs_types::FragmentNumber;
 /// Numbers rise with the sequence, so their order is the order of ingestion whatever the clock does.
 ///
 /// ```
-/// use kvs_local::ingest::NumberParts;
+/// use kvs_local::__internal::ingest::NumberParts;
 ///
 /// let number = "91343852333181432392682062607743920146159169392".parse()?;
 /// let parts = NumberParts::of(&number).unwrap();

@@ -30,7 +30,7 @@ use super::fragment::IngestedFragment;
 ///
 /// ```
 /// use std::time::{Instant, SystemTime};
-/// use kvs_local::ingest::{Ingest, IngestConfig, Now, FragmentTimecodeType};
+/// use kvs_local::__internal::ingest::{Ingest, IngestConfig, Now, FragmentTimecodeType};
 ///
 /// let now = Now { at: Instant::now(), wall: SystemTime::now() };
 /// let mut ingest = Ingest::new(IngestConfig::new(FragmentTimecodeType::Absolute), now);

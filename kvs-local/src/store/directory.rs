@@ -26,8 +26,8 @@ use crate::ingest::IngestedFragment;
 /// Memory: 48 bytes for each fragment of the streams that were used since the store was opened, and what a caller has loaded.
 ///
 /// ```
-/// use kvs_local::ingest::IngestedFragment;
-/// use kvs_local::store::{Selection, Store, StoreError, StorePolicy};
+/// use kvs_local::__internal::ingest::IngestedFragment;
+/// use kvs_local::__internal::store::{Selection, Store, StoreError, StorePolicy};
 ///
 /// fn keep(fragment: &IngestedFragment) -> Result<(), StoreError> {
 ///     let store = Store::open("data", StorePolicy::default())?;

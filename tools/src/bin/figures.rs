@@ -19,8 +19,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use clap::{Parser, Subcommand};
-use kvs_local::ingest::{FragmentTimecodeType, Ingest, IngestConfig, IngestedFragment, Now};
-use kvs_local::store::{Disk, Durability, Selection, Store, StorePolicy};
+use kvs_local::__internal::ingest::{FragmentTimecodeType, Ingest, IngestConfig, IngestedFragment, Now};
+use kvs_local::__internal::store::{Disk, Durability, Selection, Store, StorePolicy};
 use kvs_mkv::{CodecId, Frame, SegmentInfo, Track, TrackKind, TrackNumber, Writer};
 
 type Trouble = Box<dyn std::error::Error>;

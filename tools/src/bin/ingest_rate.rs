@@ -6,8 +6,8 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::{Bytes, BytesMut};
-use kvs_local::ingest::{FragmentTimecodeType, Ingest, IngestConfig, Now};
-use kvs_local::store::{Durability, Store, StorePolicy};
+use kvs_local::__internal::ingest::{FragmentTimecodeType, Ingest, IngestConfig, Now};
+use kvs_local::__internal::store::{Durability, Store, StorePolicy};
 use kvs_mkv::{CodecId, Frame, SegmentInfo, Track, TrackKind, TrackNumber, Writer};
 
 /// About what hyper hands over at a time.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use kvs_local::store::{Selection, Store, StorePolicy};
+use kvs_local::__internal::store::{Selection, Store, StorePolicy};
 use kvs_producer::StopReport;
 
 use super::payload;

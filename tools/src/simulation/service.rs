@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
-use kvs_local::ingest::{Ingest, IngestConfig, IngestedFragment, Now, ProducerStart};
+use kvs_local::__internal::ingest::{Ingest, IngestConfig, IngestedFragment, Now, ProducerStart};
 use kvs_producer::{OpenRequest, SessionId};
 
 use super::source::EPOCH;

@@ -48,7 +48,7 @@ enum Happening {
     /// A piece of the body, cut in two by the network.
     Body(SessionId, [Bytes; 2]),
     BodyEnd(SessionId),
-    Store(SessionId, Box<kvs_local::ingest::IngestedFragment>),
+    Store(SessionId, Box<kvs_local::__internal::ingest::IngestedFragment>),
     /// A piece of the answer, cut there by the network.
     Acks(SessionId, Bytes, usize),
     AnswerEnds(SessionId),

@@ -110,7 +110,7 @@ impl World {
         }
     }
 
-    pub(super) fn on_stored(&mut self, session: SessionId, fragment: kvs_local::ingest::IngestedFragment) {
+    pub(super) fn on_stored(&mut self, session: SessionId, fragment: kvs_local::__internal::ingest::IngestedFragment) {
         let number = fragment.number.clone();
         let fails = !self.calm && self.faults.contains_key(&Fault::StoreError) && self.rng.u8(..8) == 0;
         let result = if fails {
