@@ -1,5 +1,5 @@
-//! Streams over real sockets through a proxy that cuts, stalls, throttles and refuses, to a service that is killed and
-//! restarted, and checks in the service's folder that all that was submitted is there or was reported lost.
+//! Streams over real sockets through a proxy that cuts, stalls, throttles and refuses connections, to a service that is killed
+//! and restarted, and checks in its data folder that every submitted frame is stored or was reported lost.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -8,13 +8,13 @@ use clap::Parser;
 use kvs_tools::chaos;
 use kvs_tools::program::{self, BoxError};
 
-/// Streams under trouble, then checks that submitted = persisted + reported lost.
+/// Streams under faults, then checks that submitted = persisted + reported lost.
 #[derive(Debug, Parser)]
 struct Options {
-    /// For how long.
+    /// Duration in seconds.
     #[arg(long, default_value_t = 60)]
     seconds: u64,
-    /// What the trouble is drawn from.
+    /// Seed of the faults.
     #[arg(long, default_value_t = 0)]
     seed: u64,
 }

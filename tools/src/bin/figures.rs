@@ -1,4 +1,4 @@
-//! What the service costs while it does nothing, and how soon it is there. Each figure is a command:
+//! Cost of an idle service and its start-up time. Each figure is a subcommand:
 //!
 //! ```text
 //! cargo build --release -p kvs-local -p kvs-tools
@@ -7,7 +7,7 @@
 //! target/release/figures folder         # a data folder of 100 GB opens
 //! ```
 //!
-//! `load` has what it costs while media comes in. Memory is told on Linux only.
+//! `load` measures the cost under load. Memory is reported on Linux only.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
@@ -23,11 +23,11 @@ use kvs_local::__internal::ingest::{FragmentTimecodeType, Ingest, IngestConfig, 
 use kvs_local::__internal::store::{Disk, Durability, Selection, Store, StorePolicy};
 use kvs_mkv::{CodecId, Frame, SegmentInfo, Track, TrackKind, TrackNumber, Writer};
 
-type Trouble = Box<dyn std::error::Error>;
+type BoxError = Box<dyn std::error::Error>;
 
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// The program; default: the one built beside this.
+    /// Path of kvs-local. Default: the one next to this program.
     #[arg(long)]
     service: Option<PathBuf>,
     #[command(subcommand)]
@@ -36,28 +36,31 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Figure {
-    /// How long it takes until it listens, and what it takes in memory.
+    /// Start-up time and memory.
     Start,
-    /// What idle connections cost, and whether they keep others out.
+    /// Cost of idle connections, and the delay of another request beside them.
     Connections {
         #[arg(default_value_t = 10_000)]
         count: usize,
     },
-    /// How long a folder with much media takes to open.
+    /// Time to open a large data folder.
     Folder {
-        /// Gigabytes of media, in fragments of 500 kB. They take some 2.5 % of that on disk.
+        /// Gigabytes of media in fragments of 500 kB. They use about 2.5 % of that on disk.
         #[arg(default_value_t = 100)]
         gigabytes: u64,
-        /// Streams that share them.
+        /// Streams that share the media.
         #[arg(long, default_value_t = 20)]
         streams: u64,
     },
 }
 
-fn main() -> Result<(), Trouble> {
+fn main() -> Result<(), BoxError> {
     let arguments = Arguments::parse();
     let beside = || Some(std::env::current_exe().ok()?.parent()?.join("kvs-local"));
-    let program = arguments.service.or_else(beside).ok_or("--service says where the program is")?;
+    let program = arguments
+        .service
+        .or_else(beside)
+        .ok_or("kvs-local not found next to this program; pass its path as --service")?;
     match arguments.figure {
         Figure::Start => start(&program),
         Figure::Connections { count } => connections(&program, count),
@@ -73,7 +76,7 @@ struct Service {
 }
 
 impl Service {
-    fn start(program: &Path, folder: &Path) -> Result<Self, Trouble> {
+    fn start(program: &Path, folder: &Path) -> Result<Self, BoxError> {
         let began = Instant::now();
         let mut child = Command::new(program)
             .args(["--listen", "127.0.0.1:0", "--anonymous", "--data-dir"])
@@ -83,11 +86,11 @@ impl Service {
         let mut line = String::new();
         BufReader::new(child.stdout.take().ok_or("its output is a pipe")?).read_line(&mut line)?;
         let took = began.elapsed();
-        let address = line.trim().rsplit("//").next().ok_or("it says where it listens")?.to_owned();
+        let address = line.trim().rsplit("//").next().ok_or("kvs-local did not print its address")?.to_owned();
         Ok(Self { child, address, took })
     }
 
-    fn post(&self, path: &str, body: &str) -> Result<String, Trouble> {
+    fn post(&self, path: &str, body: &str) -> Result<String, BoxError> {
         let mut tcp = TcpStream::connect(&self.address)?;
         let (host, length) = (&self.address, body.len());
         write!(
@@ -117,7 +120,7 @@ impl Drop for Service {
     }
 }
 
-fn start(program: &Path) -> Result<(), Trouble> {
+fn start(program: &Path) -> Result<(), BoxError> {
     let mut times = Vec::new();
     for _ in 0..20 {
         let folder = tempfile::tempdir()?;
@@ -132,7 +135,7 @@ fn start(program: &Path) -> Result<(), Trouble> {
     Ok(())
 }
 
-fn connections(program: &Path, count: usize) -> Result<(), Trouble> {
+fn connections(program: &Path, count: usize) -> Result<(), BoxError> {
     let folder = tempfile::tempdir()?;
     let service = Service::start(program, folder.path())?;
     let before = service.megabytes();
@@ -160,7 +163,7 @@ fn connections(program: &Path, count: usize) -> Result<(), Trouble> {
     Ok(())
 }
 
-fn folder(program: &Path, gigabytes: u64, streams: u64) -> Result<(), Trouble> {
+fn folder(program: &Path, gigabytes: u64, streams: u64) -> Result<(), BoxError> {
     let folder = tempfile::tempdir()?;
     // Streams as the service makes them, so that it keeps their media.
     let service = Service::start(program, folder.path())?;
@@ -190,7 +193,7 @@ fn folder(program: &Path, gigabytes: u64, streams: u64) -> Result<(), Trouble> {
 }
 
 /// The names under which media lies: a stream's name and when it was made, as its ARN ends.
-fn media_keys(service: &Service) -> Result<Vec<String>, Trouble> {
+fn media_keys(service: &Service) -> Result<Vec<String>, BoxError> {
     let answer = service.post("/listStreams", "{}")?;
     let body = answer.split("\r\n\r\n").nth(1).ok_or("an answer has a body")?;
     let list: serde_json::Value = serde_json::from_str(body)?;
@@ -201,7 +204,7 @@ fn media_keys(service: &Service) -> Result<Vec<String>, Trouble> {
 
 /// Fills the store with fragments of nothing but zeros, through the store's own code, on a disk that leaves zeros out: the files are
 /// as long as they say, and every checksum is right, but only heads and metadata take room.
-fn fill(folder: &Path, streams: &[String], bytes: u64) -> Result<u64, Trouble> {
+fn fill(folder: &Path, streams: &[String], bytes: u64) -> Result<u64, BoxError> {
     let policy = StorePolicy::default().durability(Durability::Written);
     let store = Store::open_on(Arc::new(Sparse), &folder.join("media"), policy)?;
     let now = Now { at: Instant::now(), wall: SystemTime::now() };
@@ -220,7 +223,7 @@ fn fill(folder: &Path, streams: &[String], bytes: u64) -> Result<u64, Trouble> {
 }
 
 /// Two seconds of 2 Mbit/s.
-fn fragment(number: u64, payload: &Bytes, now: Now) -> Result<IngestedFragment, Trouble> {
+fn fragment(number: u64, payload: &Bytes, now: Now) -> Result<IngestedFragment, BoxError> {
     let track = Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::H264);
     let mut writer = Writer::new(SegmentInfo::new([1; 16]), vec![track])?;
     let start = now.wall.duration_since(SystemTime::UNIX_EPOCH)? + Duration::from_secs(2 * number);

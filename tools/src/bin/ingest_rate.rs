@@ -1,4 +1,4 @@
-//! How fast bodies become stored fragments: `cargo run --release -p kvs-local --example ingest_rate`.
+//! Speed of the ingest core and the store: `cargo run --release -p kvs-tools --bin ingest_rate`.
 //!
 //! All figures are of one run on one thread, without HTTP, in processor time: what waits for a disk is not in them. The first line is what copying the same bytes costs, to compare
 //! machines by.

@@ -1,4 +1,4 @@
-//! Producers that load a service, each a PutMedia connection of its own, to see whether it keeps up and what it costs.
+//! Load on a service: many PutMedia connections, to measure whether it keeps up and what it costs.
 //!
 //! ```text
 //! kvs-local --listen 127.0.0.1:4567 --anonymous --data-dir /tmp/load &
@@ -24,33 +24,33 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
-type Trouble = Box<dyn std::error::Error + Send + Sync>;
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Loads a service that takes requests without signatures (`kvs-local --anonymous`).
+/// Loads a service that accepts unsigned requests (`kvs-local --anonymous`).
 #[derive(Clone, Debug, Parser)]
 struct Arguments {
-    /// Where it listens.
+    /// Address of the service.
     #[arg(long, default_value = "127.0.0.1:4567")]
     address: SocketAddr,
-    /// How many streams, `load-0` and so on; made if they are not there.
+    /// Number of streams, `load-0` and so on; created if they do not exist.
     #[arg(long, default_value_t = 1000)]
     streams: u64,
-    /// Kilobits a second of each stream; 0 for as fast as it goes.
+    /// Kilobits per second of each stream; 0 for full speed.
     #[arg(long, default_value_t = 1000)]
     kbit: u64,
-    /// For so long.
+    /// Duration in seconds.
     #[arg(long, default_value_t = 60)]
     seconds: u64,
-    /// Retention of the streams that are made; 0 is not archived, so RECEIVED is the last ack.
+    /// Retention of created streams in hours; 0 means not archived, so RECEIVED is the last ack.
     #[arg(long, default_value_t = 1)]
     retention_hours: u64,
-    /// Bytes of a frame where `--kbit 0` does not say it.
+    /// Bytes per frame with `--kbit 0`.
     #[arg(long, default_value_t = 100_000)]
     frame_bytes: usize,
-    /// The process of the service: its memory and processor time are told too (Linux).
+    /// Process id of the service, to report its memory and processor time (Linux).
     #[arg(long)]
     pid: Option<u32>,
-    /// Tells where things stand every so many seconds.
+    /// Interval of the progress lines in seconds.
     #[arg(long, default_value_t = 10)]
     every: u64,
 }
@@ -59,48 +59,48 @@ const FRAME_TIME: Duration = Duration::from_millis(40);
 const FRAMES: u64 = 50;
 /// The service ends a connection after 45 minutes.
 const SESSION: Duration = Duration::from_secs(40 * 60);
-/// Later than this and the service has fallen behind: half a fragment.
+/// The service has fallen behind if frames are sent later than this: half a fragment.
 const BEHIND: Duration = Duration::from_secs(1);
 
-/// What all streams together have seen.
+/// Counters of all streams together.
 #[derive(Debug, Default)]
-struct Seen {
+struct Counters {
     sent: AtomicU64,
     received: AtomicU64,
     persisted: AtomicU64,
     errors: AtomicU64,
-    /// The most that a frame left late since it was last told, in µs.
+    /// Largest delay of a frame since the last progress line, in µs.
     late: AtomicU64,
-    /// The most that one ever did, in µs.
+    /// Largest delay of a frame, in µs.
     latest: AtomicU64,
-    /// The most time from the end of a fragment to its last ack, in µs.
+    /// Longest time from the end of a fragment to its last ack, in µs.
     slowest: AtomicU64,
     latency: AtomicU64,
     timed: AtomicU64,
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Trouble> {
+async fn main() -> Result<(), BoxError> {
     let arguments = Arguments::parse();
     for number in 0..arguments.streams {
         create(&arguments, number).await?;
     }
-    let (seen, began) = (Arc::new(Seen::default()), Instant::now());
+    let (counters, began) = (Arc::new(Counters::default()), Instant::now());
     let before = arguments.pid.and_then(processor_time);
-    let told = tokio::spawn(tell(arguments.clone(), Arc::clone(&seen), began));
+    let progress = tokio::spawn(report_progress(arguments.clone(), Arc::clone(&counters), began));
     let mut producers = JoinSet::new();
     for number in 0..arguments.streams {
-        producers.spawn(produce(arguments.clone(), number, began, Arc::clone(&seen)));
+        producers.spawn(produce(arguments.clone(), number, began, Arc::clone(&counters)));
     }
     while let Some(ended) = producers.join_next().await {
         ended??;
     }
-    told.abort();
-    sum_up(&arguments, &seen, began.elapsed(), before);
+    progress.abort();
+    print_summary(&arguments, &counters, began.elapsed(), before);
     Ok(())
 }
 
-async fn create(arguments: &Arguments, number: u64) -> Result<(), Trouble> {
+async fn create(arguments: &Arguments, number: u64) -> Result<(), BoxError> {
     let body = format!(r#"{{"StreamName":"load-{number}","DataRetentionInHours":{}}}"#, arguments.retention_hours);
     let mut tcp = TcpStream::connect(arguments.address).await?;
     let request = format!(
@@ -114,16 +114,16 @@ async fn create(arguments: &Arguments, number: u64) -> Result<(), Trouble> {
     if answer.starts_with("HTTP/1.1 200") || answer.contains("ResourceInUseException") {
         return Ok(());
     }
-    Err(format!("the stream was not made: {answer}").into())
+    Err(format!("cannot create the stream: {answer}").into())
 }
 
-async fn produce(arguments: Arguments, number: u64, began: Instant, seen: Arc<Seen>) -> Result<(), Trouble> {
-    // Cameras do not begin all at once: key frames and ends of fragments are spread over a fragment's time.
+async fn produce(arguments: Arguments, number: u64, began: Instant, counters: Arc<Counters>) -> Result<(), BoxError> {
+    // Cameras do not start together: key frames and ends of fragments are spread over the time of a fragment.
     let phase = FRAME_TIME * u32::try_from(FRAMES * number / arguments.streams.max(1))?;
     let (mut from, end) = (began + phase, began + phase + Duration::from_secs(arguments.seconds));
     while from < end {
         let until = end.min(from + SESSION);
-        session(&arguments, number, from, until, &seen).await?;
+        session(&arguments, number, from, until, &counters).await?;
         from = until;
     }
     Ok(())
@@ -135,8 +135,8 @@ async fn session(
     number: u64,
     began: Instant,
     end: Instant,
-    seen: &Arc<Seen>,
-) -> Result<(), Trouble> {
+    counters: &Arc<Counters>,
+) -> Result<(), BoxError> {
     sleep_until(began).await;
     let tcp = TcpStream::connect(arguments.address).await?;
     tcp.set_nodelay(true)?;
@@ -147,9 +147,9 @@ async fn session(
         arguments.address
     );
     write.write_all(head.as_bytes()).await?;
-    let acks = tokio::spawn(read_acks(read, Arc::clone(seen)));
-    // Open until the last ack is here: to close one direction is to hang up.
-    let write = send(arguments, write, began, end, seen).await?;
+    let acks = tokio::spawn(read_acks(read, Arc::clone(counters)));
+    // Stays open until the last ack: the service treats a half-closed connection as closed.
+    let write = send(arguments, write, began, end, counters).await?;
     let read = acks.await?;
     drop(write);
     read
@@ -160,8 +160,8 @@ async fn send(
     mut to: OwnedWriteHalf,
     began: Instant,
     end: Instant,
-    seen: &Seen,
-) -> Result<OwnedWriteHalf, Trouble> {
+    counters: &Counters,
+) -> Result<OwnedWriteHalf, BoxError> {
     let size = match arguments.kbit {
         0 => arguments.frame_bytes,
         kbit => usize::try_from(kbit * 1000 / 8 / 25)?,
@@ -175,8 +175,8 @@ async fn send(
         let due = began + FRAME_TIME * u32::try_from(frame)?;
         if arguments.kbit > 0 {
             sleep_until(due).await;
-            raise(&seen.late, due.elapsed());
-            raise(&seen.latest, due.elapsed());
+            raise(&counters.late, due.elapsed());
+            raise(&counters.latest, due.elapsed());
         }
         let (place, first) = (frame % FRAMES, frame % FRAMES == 0);
         if first {
@@ -195,14 +195,14 @@ async fn send(
             start = at + FRAME_TIME;
         }
         put_chunk(&mut to, &chunk).await?;
-        seen.sent.fetch_add(chunk.len() as u64, Ordering::Relaxed);
+        counters.sent.fetch_add(chunk.len() as u64, Ordering::Relaxed);
         chunk.clear();
     }
     to.write_all(b"0\r\n\r\n").await?;
     Ok(to)
 }
 
-async fn put_chunk(to: &mut OwnedWriteHalf, bytes: &[u8]) -> Result<(), Trouble> {
+async fn put_chunk(to: &mut OwnedWriteHalf, bytes: &[u8]) -> Result<(), BoxError> {
     let mut head = String::new();
     write!(head, "{:x}\r\n", bytes.len())?;
     to.write_all(head.as_bytes()).await?;
@@ -211,7 +211,7 @@ async fn put_chunk(to: &mut OwnedWriteHalf, bytes: &[u8]) -> Result<(), Trouble>
     Ok(())
 }
 
-async fn read_acks(from: OwnedReadHalf, seen: Arc<Seen>) -> Result<(), Trouble> {
+async fn read_acks(from: OwnedReadHalf, counters: Arc<Counters>) -> Result<(), BoxError> {
     let mut lines = BufReader::new(from).lines();
     let mut status = String::new();
     loop {
@@ -228,9 +228,9 @@ async fn read_acks(from: OwnedReadHalf, seen: Arc<Seen>) -> Result<(), Trouble> 
         }
         let Ok(ack) = serde_json::from_str::<serde_json::Value>(&line) else { continue };
         let counter = match ack["EventType"].as_str() {
-            Some("RECEIVED") => &seen.received,
-            Some("PERSISTED") => &seen.persisted,
-            Some("ERROR") => &seen.errors,
+            Some("RECEIVED") => &counters.received,
+            Some("PERSISTED") => &counters.persisted,
+            Some("ERROR") => &counters.errors,
             _ => continue,
         };
         counter.fetch_add(1, Ordering::Relaxed);
@@ -239,9 +239,9 @@ async fn read_acks(from: OwnedReadHalf, seen: Arc<Seen>) -> Result<(), Trouble> 
         {
             let end = UNIX_EPOCH + Duration::from_millis(start) + FRAME_TIME * u32::try_from(FRAMES - 1)?;
             let took = SystemTime::now().duration_since(end).unwrap_or_default();
-            raise(&seen.slowest, took);
-            seen.latency.fetch_add(micros(took), Ordering::Relaxed);
-            seen.timed.fetch_add(1, Ordering::Relaxed);
+            raise(&counters.slowest, took);
+            counters.latency.fetch_add(micros(took), Ordering::Relaxed);
+            counters.timed.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
@@ -254,36 +254,36 @@ fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
-async fn tell(arguments: Arguments, seen: Arc<Seen>, began: Instant) {
+async fn report_progress(arguments: Arguments, counters: Arc<Counters>, began: Instant) {
     let mut ticks = tokio::time::interval(Duration::from_secs(arguments.every.max(1)));
     ticks.tick().await;
     loop {
         ticks.tick().await;
-        println!("{}", state(&arguments, &seen, began.elapsed()));
-        seen.late.store(0, Ordering::Relaxed);
+        println!("{}", state(&arguments, &counters, began.elapsed()));
+        counters.late.store(0, Ordering::Relaxed);
     }
 }
 
-fn state(arguments: &Arguments, seen: &Seen, elapsed: Duration) -> String {
+fn state(arguments: &Arguments, counters: &Counters, elapsed: Duration) -> String {
     let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-    let megabytes = get(&seen.sent) as f64 / 1e6;
+    let megabytes = get(&counters.sent) as f64 / 1e6;
     let memory = arguments.pid.and_then(resident).map_or(String::new(), |mb| format!(", service {mb:.1} MB resident"));
-    let (received, persisted) = (get(&seen.received), get(&seen.persisted));
-    let errors = get(&seen.errors);
+    let (received, persisted) = (get(&counters.received), get(&counters.persisted));
+    let errors = get(&counters.errors);
     let rate = megabytes / elapsed.as_secs_f64();
-    let late = get(&seen.late) / 1000;
+    let late = get(&counters.late) / 1000;
     format!(
         "{:.0} s: {megabytes:.0} MB, {rate:.1} MB/s, {received} RECEIVED, {persisted} PERSISTED, {errors} ERROR, latest frame {late} ms late{memory}",
         elapsed.as_secs_f64(),
     )
 }
 
-fn sum_up(arguments: &Arguments, seen: &Seen, elapsed: Duration, before: Option<Duration>) {
-    println!("{}", state(arguments, seen, elapsed));
-    let timed = seen.timed.load(Ordering::Relaxed);
-    let slowest = seen.slowest.load(Ordering::Relaxed);
+fn print_summary(arguments: &Arguments, counters: &Counters, elapsed: Duration, before: Option<Duration>) {
+    println!("{}", state(arguments, counters, elapsed));
+    let timed = counters.timed.load(Ordering::Relaxed);
+    let slowest = counters.slowest.load(Ordering::Relaxed);
     if arguments.kbit > 0 && timed > 0 {
-        let mean = seen.latency.load(Ordering::Relaxed) / timed / 1000;
+        let mean = counters.latency.load(Ordering::Relaxed) / timed / 1000;
         println!("from the end of a fragment to PERSISTED: {mean} ms on average, {} ms at most", slowest / 1000);
     }
     if let (Some(before), Some(after)) = (before, arguments.pid.and_then(processor_time)) {
@@ -291,20 +291,20 @@ fn sum_up(arguments: &Arguments, seen: &Seen, elapsed: Duration, before: Option<
         println!("the service used {used:.1} s of processor time, {:.2} cores", used / elapsed.as_secs_f64());
     }
     if arguments.kbit > 0 {
-        let (late, latest) = (seen.late.load(Ordering::Relaxed), seen.latest.load(Ordering::Relaxed));
+        let (late, latest) = (counters.late.load(Ordering::Relaxed), counters.latest.load(Ordering::Relaxed));
         let verdict = if Duration::from_micros(late) < BEHIND { "it kept up" } else { "it fell behind" };
-        println!("{verdict}: in the end frames left {} ms late at most, and {} ms ever", late / 1000, latest / 1000);
+        println!("{verdict}: frames were at most {} ms late at the end, {} ms overall", late / 1000, latest / 1000);
     }
 }
 
-/// Memory of a process, in MB.
+/// Returns the resident memory of a process in MB.
 fn resident(pid: u32) -> Option<f64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     Some(line.trim().strip_suffix(" kB")?.parse::<f64>().ok()? / 1024.0)
 }
 
-/// What all threads of a process have worked, in clock ticks of 10 ms.
+/// Returns the processor time of all threads of a process, in ticks of 10 ms.
 fn processor_time(pid: u32) -> Option<Duration> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();

@@ -1,4 +1,4 @@
-//! Many streams of 1 Mbit/s in one process: processor time, memory and what was lost, as a table.
+//! Many streams of 1 Mbit/s in one process: a table of processor time, memory and losses.
 //!
 //! Start `kvs-local` in a process of its own, with plain HTTP, and pass its address as `--endpoint`.
 
@@ -14,7 +14,7 @@ use kvs_mkv::{CodecId, Frame, Track, TrackKind, TrackNumber};
 use kvs_producer::{BitstreamMode, NewStream, Producer, ProducerConfig, StopReport, StreamLookup};
 use kvs_tools::program::{self, BoxError, Service};
 
-/// Streams 25 frames of 5,000 bytes a second on each of many streams.
+/// Sends 25 frames of 5,000 bytes per second on each of many streams.
 #[derive(Debug, Parser)]
 struct Options {
     #[command(flatten)]
@@ -22,10 +22,10 @@ struct Options {
     /// How many streams, one row of the table each.
     #[arg(long, value_delimiter = ',', default_value = "1,10,100,1000")]
     streams: Vec<u32>,
-    /// For how long each.
+    /// Duration of each row in seconds.
     #[arg(long, default_value_t = 120)]
     seconds: u64,
-    /// How long after its start a stream begins to send, at most: so they do not all send at the same instant.
+    /// Spread of the start times, so that the streams do not all send at the same instant.
     #[arg(long, default_value_t = 2000)]
     spread_ms: u64,
 }
@@ -47,7 +47,7 @@ async fn run(options: &Options) -> Result<(), BoxError> {
 }
 
 async fn row(client: &Client, count: u32, options: &Options) -> Result<String, BoxError> {
-    // Linux: the peak of resident memory begins anew.
+    // Linux: resets the peak of resident memory.
     let _ = fs::write("/proc/self/clear_refs", "5");
     let (cpu, begun) = (cpu_seconds(), Instant::now());
     let streams = (0..count).map(|nth| one(client.clone(), nth, count, options));
@@ -94,7 +94,7 @@ fn cpu_seconds() -> f64 {
     fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
 }
 
-/// The most memory that was resident, in kB.
+/// Returns the peak resident memory in kB.
 fn peak_kilobytes() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

@@ -1,4 +1,4 @@
-//! Runs the producer against the service's ingest core through a network that misbehaves, seed after seed, and checks the promise.
+//! Runs the producer core against the service's ingest core through a faulty network, seed after seed, and checks every loss.
 //!
 //! `cargo run --release -p kvs-tools --bin simulate -- --seeds N [--seed S] [--jobs J]`
 
@@ -23,7 +23,7 @@ fn main() -> ExitCode {
         Ok(sum) => sum,
         Err(failed) => {
             println!("seed {}: {}", failed.seed, failed.text);
-            println!("again: cargo run --release -p kvs-tools --bin simulate -- --seed {}", failed.seed);
+            println!("repeat with: cargo run --release -p kvs-tools --bin simulate -- --seed {}", failed.seed);
             return ExitCode::FAILURE;
         }
     };
@@ -38,14 +38,14 @@ struct Options {
     jobs: usize,
 }
 
-/// The first seed of a job that broke a promise.
+/// The first failing seed of a job.
 #[derive(Debug)]
 struct Failed {
     seed: u64,
     text: String,
 }
 
-/// What many seeds came to.
+/// Sum of the results of many seeds.
 #[derive(Debug, Default)]
 struct Sum {
     virtual_time: Duration,
@@ -55,7 +55,7 @@ struct Sum {
     sessions: u64,
 }
 
-/// Each job takes every so many seeds; of several that fail, the smallest is told, whatever was faster.
+/// Each job takes every nth seed. If several fail, the smallest seed is reported.
 fn run_all(options: &Options) -> Result<Sum, Failed> {
     let end = AtomicU64::new(options.first.saturating_add(options.count));
     let results: Vec<_> = std::thread::scope(|scope| {
@@ -75,7 +75,7 @@ fn run_all(options: &Options) -> Result<Sum, Failed> {
 }
 
 fn run_some(first: u64, options: &Options, end: &AtomicU64) -> Result<Sum, Failed> {
-    let voice = if options.count == 1 { simulation::Voice::Loud } else { simulation::Voice::Quiet };
+    let verbosity = if options.count == 1 { simulation::Verbosity::Verbose } else { simulation::Verbosity::Quiet };
     let mut sum = Sum::default();
     for seed in (first..).step_by(options.jobs) {
         if seed >= end.load(Ordering::Relaxed) {
@@ -85,9 +85,9 @@ fn run_some(first: u64, options: &Options, end: &AtomicU64) -> Result<Sum, Faile
             end.fetch_min(seed, Ordering::Relaxed);
             Failed { seed, text }
         };
-        // A panic is a broken promise too, and its seed is wanted.
+        // A panic is a failure too, and its seed must be reported.
         let outcome =
-            std::panic::catch_unwind(|| simulation::run(seed, voice)).map_err(|_| failed("panicked".to_owned()))?;
+            std::panic::catch_unwind(|| simulation::run(seed, verbosity)).map_err(|_| failed("panicked".to_owned()))?;
         if let Err(text) = outcome.verdict {
             return Err(failed(text));
         }
@@ -116,7 +116,7 @@ impl Sum {
 
     fn print(&self, count: u64, took: Duration) {
         let (took, hours) = (took.as_secs_f64(), self.virtual_time.as_secs_f64() / 3600.0);
-        println!("{count} seeds in {took:.1} s, {:.0} a second, {hours:.1} virtual hours", count as f64 / took);
+        println!("{count} seeds in {took:.1} s, {:.0} per second, {hours:.1} virtual hours", count as f64 / took);
         let Self { sessions, persisted, lost, .. } = self;
         println!("{sessions} sessions, {persisted} frames persisted, {lost} reported lost, none unaccounted for");
         for fault in simulation::FAULTS {
@@ -145,5 +145,5 @@ fn arguments() -> Result<Options, String> {
     Ok(Options { first, count: count.unwrap_or(2000), jobs })
 }
 
-/// More threads than any machine has use for.
+/// Upper bound of `--jobs`.
 const MOST_JOBS: usize = 256;

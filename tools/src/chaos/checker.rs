@@ -1,4 +1,4 @@
-//! Whether submitted = persisted + reported lost, from what lies in the service's folder.
+//! Checks in the data folder of the service that submitted = persisted + reported lost.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -8,18 +8,18 @@ use kvs_producer::StopReport;
 
 use super::payload;
 
-/// What is compared with the folder.
+/// Input of the check.
 #[derive(Debug)]
-pub(super) struct Evidence<'a> {
-    /// Numbers of the frames that the producer took.
+pub(super) struct FinalState<'a> {
+    /// Numbers of the frames that the producer accepted.
     pub(super) submitted: Vec<u64>,
     /// Frames reported lost in events.
     pub(super) losses: u64,
     pub(super) report: &'a StopReport,
 }
 
-impl Evidence<'_> {
-    /// How many fragments are stored, if all is well.
+impl FinalState<'_> {
+    /// Returns the number of stored fragments, or the first violation.
     pub(super) fn check(&self, media: &Path) -> Result<usize, Box<dyn std::error::Error>> {
         let store = Store::open(media, StorePolicy::default())?;
         let mut fragments: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
@@ -59,7 +59,7 @@ impl Evidence<'_> {
         if totals.lost.frames != lost {
             return Err(format!("{lost} frames lost in events, {} in the report", totals.lost.frames));
         }
-        // What was stored although its ack got lost was sent again or reported lost: stored is at least what is said.
+        // A fragment whose ack was lost is stored and then sent again or reported lost, so more may be stored than was reported.
         if kept < totals.persisted.frames || submitted.difference(&distinct).count() as u64 > lost {
             return Err(format!(
                 "{all} submitted, {kept} stored, {} said to be, {lost} reported lost",
@@ -70,7 +70,7 @@ impl Evidence<'_> {
     }
 }
 
-/// The number in a stored frame, whose bytes are those that were put.
+/// Returns the number in a stored frame if its bytes are those that were submitted.
 fn known(bytes: &[u8]) -> Result<u64, String> {
     let number = bytes.first_chunk().map(|head| u64::from_be_bytes(*head)).ok_or("a stored frame is too short")?;
     if bytes == payload(number) { Ok(number) } else { Err(format!("frame {number} is stored with other bytes")) }

@@ -1,5 +1,5 @@
-//! The tokio driver on real sockets through a proxy that cuts, stalls and throttles, to a service that is torn down and comes
-//! back on the same port with the same folder; afterwards the service's own folder is searched for what was submitted.
+//! The tokio driver on real sockets, through a proxy that cuts, stalls and throttles, to a service that is killed and restarted
+//! on the same port with the same data folder. Afterwards the data folder is searched for every submitted frame.
 
 mod checker;
 mod proxy;
@@ -16,39 +16,39 @@ use kvs_aws::{Client, ClientConfig, CreateStream, Credentials, Region};
 use kvs_mkv::{CodecId, Frame, Track, TrackKind, TrackNumber};
 use kvs_producer::{BitstreamMode, Event, Events, Overflow, Producer, ProducerConfig, StopReport, StreamLookup};
 
-use checker::Evidence;
+use checker::FinalState;
 use proxy::Proxy;
 use service::Service;
 
-/// What a run came to.
+/// Result of a run.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Outcome {
-    /// What the producer said at its end.
+    /// Report of the producer when it stopped.
     pub report: StopReport,
-    /// How often each trouble was made.
-    pub troubles: BTreeMap<Trouble, u32>,
-    /// Fragments found in the service's folder, resent ones as often as they came.
+    /// How often each fault was injected.
+    pub faults: BTreeMap<Fault, u32>,
+    /// Fragments in the data folder; a resent fragment counts each time.
     pub stored: usize,
 }
 
-/// What is done to the connection and to the service.
+/// A fault of the connection or of the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
-pub enum Trouble {
+pub enum Fault {
     /// All connections break.
     Cut,
-    /// Nothing gets through for a while, both ways.
+    /// No bytes pass in either direction for a while.
     Stall,
-    /// 20 kB a second for a while.
+    /// 20 kB/s for a while.
     Throttle,
-    /// Connections are refused for a while, those that are open break.
+    /// New connections are refused for a while, and open ones break.
     Refuse,
-    /// The service is torn down without a word and started again.
+    /// The service is killed and restarted.
     Restart,
 }
 
-const TROUBLES: [Trouble; 5] = [Trouble::Cut, Trouble::Stall, Trouble::Throttle, Trouble::Refuse, Trouble::Restart];
+const FAULTS: [Fault; 5] = [Fault::Cut, Fault::Stall, Fault::Throttle, Fault::Refuse, Fault::Restart];
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -59,22 +59,22 @@ impl fmt::Display for Outcome {
             totals.submitted.frames, totals.persisted.frames, totals.lost.frames
         )?;
         write!(f, "{} sessions, {} reconnects, {} fragments stored;", stats.sessions, stats.reconnects, self.stored)?;
-        self.troubles.iter().try_for_each(|(trouble, times)| write!(f, " {times} {trouble:?}"))
+        self.faults.iter().try_for_each(|(fault, times)| write!(f, " {times} {fault:?}"))
     }
 }
 
-/// Streams for so long under trouble drawn from a seed, in this folder, then checks.
+/// Streams for this long while faults drawn from the seed are injected, then checks the data folder.
 ///
 /// # Errors
-/// What keeps it from running, or the first promise found broken.
+/// If the run cannot start, or at the first violation.
 pub async fn run(folder: &Path, lasts: Duration, seed: u64) -> Result<Outcome, Box<dyn std::error::Error>> {
     let mut service = Service::start(folder).await?;
     let proxy = Proxy::start(service.address()).await?;
     let client = client(&format!("http://{}", service.address()))?;
     client.send(CreateStream::new(STREAM.parse()?).data_retention_in_hours(24)).await?;
     let stream = Producer::open(config(&format!("http://{}", proxy.address())), client).await?;
-    let heard = tokio::spawn(listen(stream.events()));
-    let mut troubles = BTreeMap::new();
+    let losses_seen = tokio::spawn(listen(stream.events()));
+    let mut faults = BTreeMap::new();
     let mut rng = Rng::with_seed(seed);
     let begun = Instant::now();
     let submitted = {
@@ -87,43 +87,43 @@ pub async fn run(folder: &Path, lasts: Duration, seed: u64) -> Result<Outcome, B
                 () = tokio::time::sleep(wait) => {}
             }
             if begun.elapsed() + CALM_END < lasts {
-                let trouble = TROUBLES[rng.usize(..TROUBLES.len())];
-                *troubles.entry(trouble).or_insert(0) += 1;
+                let fault = FAULTS[rng.usize(..FAULTS.len())];
+                *faults.entry(fault).or_insert(0) += 1;
                 let holds = Duration::from_millis(rng.u64(200..5_000));
                 tokio::select! {
                     submitted = &mut feeding => break submitted,
-                    made = make(trouble, holds, &proxy, &mut service) => made?,
+                    made = make(fault, holds, &proxy, &mut service) => made?,
                 }
             }
         }
     };
     proxy.heal();
     let report = stream.stop(STOP).await;
-    let losses = heard.await?;
+    let losses = losses_seen.await?;
     service.shutdown().await;
-    let stored = Evidence { submitted, losses, report: &report }.check(&folder.join("media"))?;
-    Ok(Outcome { report, troubles, stored })
+    let stored = FinalState { submitted, losses, report: &report }.check(&folder.join("media"))?;
+    Ok(Outcome { report, faults, stored })
 }
 
-async fn make(trouble: Trouble, holds: Duration, proxy: &Proxy, service: &mut Service) -> io::Result<()> {
-    match trouble {
-        Trouble::Cut => proxy.cut(),
-        Trouble::Stall => proxy.stall(),
-        Trouble::Throttle => proxy.throttle(),
-        Trouble::Refuse => proxy.refuse(),
-        Trouble::Restart => service.kill().await,
+async fn make(fault: Fault, holds: Duration, proxy: &Proxy, service: &mut Service) -> io::Result<()> {
+    match fault {
+        Fault::Cut => proxy.cut(),
+        Fault::Stall => proxy.stall(),
+        Fault::Throttle => proxy.throttle(),
+        Fault::Refuse => proxy.refuse(),
+        Fault::Restart => service.kill().await,
     }
-    if trouble != Trouble::Cut {
+    if fault != Fault::Cut {
         tokio::time::sleep(holds).await;
     }
-    if trouble == Trouble::Restart {
+    if fault == Fault::Restart {
         service.restart().await?;
     }
     proxy.heal();
     Ok(())
 }
 
-/// Twenty-five frames a second in groups of one second, each with its number.
+/// Submits 25 frames per second in groups of one second; each payload contains its number.
 async fn feed(stream: &Producer, lasts: Duration) -> Vec<u64> {
     let mut clock = tokio::time::interval(Duration::from_millis(40));
     let mut taken = Vec::new();
@@ -139,7 +139,7 @@ async fn feed(stream: &Producer, lasts: Duration) -> Vec<u64> {
     taken
 }
 
-/// The bytes of a frame, from its number alone.
+/// Returns the payload of a frame, which depends on its number only.
 fn payload(number: u64) -> Vec<u8> {
     let length = if number.is_multiple_of(25) { 12_000 } else { 1_500 };
     let mut bytes = number.to_be_bytes().to_vec();
@@ -147,7 +147,7 @@ fn payload(number: u64) -> Vec<u8> {
     bytes
 }
 
-/// All that was reported lost, until the events end.
+/// Counts the frames reported lost until the events end.
 async fn listen(mut events: Events) -> u64 {
     let mut lost = 0;
     while let Some(event) = events.next().await {
@@ -177,7 +177,7 @@ fn client(url: &str) -> Result<Client, Box<dyn std::error::Error>> {
 }
 
 const STREAM: &str = "chaos";
-/// Before the end nothing new goes wrong: what the buffer holds must be delivered.
+/// No fault is injected in this last part, so that the buffer can drain.
 const CALM_END: Duration = Duration::from_secs(8);
-/// How long the stop may take.
+/// Deadline of the stop.
 const STOP: Duration = Duration::from_secs(30);

@@ -1,4 +1,4 @@
-//! A loopback proxy that behaves as it is told.
+//! A loopback proxy that injects faults.
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// What it does with bytes and connections.
+/// Current treatment of bytes and connections.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Mood {
     #[default]
@@ -23,7 +23,7 @@ enum Mood {
 #[derive(Clone, Copy, Debug, Default)]
 struct Orders {
     mood: Mood,
-    /// Connections of an earlier era are broken.
+    /// Connections of an earlier generation are closed.
     era: u64,
 }
 
@@ -39,8 +39,8 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let orders = Arc::new(watch::Sender::new(Orders::default()));
-        let heard = orders.subscribe();
-        tokio::spawn(accept(listener, to, heard));
+        let losses_seen = orders.subscribe();
+        tokio::spawn(accept(listener, to, losses_seen));
         Ok(Self { address, orders })
     }
 
@@ -69,7 +69,7 @@ impl Proxy {
     }
 }
 
-/// Ends with the proxy: nobody gives orders any more.
+/// Ends when the proxy is dropped.
 async fn accept(listener: TcpListener, to: SocketAddr, mut orders: watch::Receiver<Orders>) {
     loop {
         let socket = tokio::select! {

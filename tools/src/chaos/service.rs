@@ -1,4 +1,4 @@
-//! A service that can be torn down and comes back where it was.
+//! A local service that can be killed and restarted on the same port and data folder.
 
 use std::io;
 use std::net::SocketAddr;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use kvs_local::LocalKvs;
 use tokio::runtime::{Builder, Runtime};
 
-/// The service on a runtime of its own, so that all of it can go at once.
+/// The service on a runtime of its own, so that all its tasks can be dropped at once.
 #[derive(Debug)]
 pub(super) struct Service {
     folder: PathBuf,
@@ -28,7 +28,7 @@ impl Service {
         self.address
     }
 
-    /// Drops every task of it where it stands: no goodbye, no flush.
+    /// Drops all tasks of the service without a shutdown or flush.
     pub(super) async fn kill(&mut self) {
         if let Some((runtime, local)) = self.running.take() {
             let down = tokio::task::spawn_blocking(move || {
@@ -39,7 +39,7 @@ impl Service {
         }
     }
 
-    /// On the same port, with the same folder.
+    /// Starts the service again on the same port and data folder.
     pub(super) async fn restart(&mut self) -> io::Result<()> {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let mut patience = 100;
@@ -47,7 +47,7 @@ impl Service {
             let start = LocalKvs::builder().data_dir(&self.folder).listen(self.address).start();
             match runtime.spawn(start).await.map_err(io::Error::other)? {
                 Ok(local) => break local,
-                // The last tasks of the one before may hold the port or the folder a moment longer.
+                // The last tasks of the previous service may keep the port or the folder for a moment.
                 Err(_) if patience > 0 => patience -= 1,
                 Err(error) => return Err(io::Error::other(error)),
             }
@@ -59,12 +59,12 @@ impl Service {
         Ok(())
     }
 
-    /// In order: all that was accepted is on disk.
+    /// Shuts the service down; all accepted fragments are on disk afterwards.
     pub(super) async fn shutdown(mut self) {
         if let Some((runtime, local)) = self.running.take() {
             let ended = runtime.spawn(local.shutdown()).await;
             ended.expect("shutting down does not panic");
-            // Its last tasks hold the folder's lock.
+            // The last tasks keep the lock of the folder.
             let down = tokio::task::spawn_blocking(move || runtime.shutdown_timeout(Duration::from_secs(5)));
             down.await.expect("shutting down does not panic");
         }

@@ -1,14 +1,14 @@
-//! The producer's core and the service's ingest core, joined by a network that misbehaves, under one virtual clock.
+//! The producer core and the service's ingest core, connected by a faulty network, under one virtual clock.
 
-mod agenda;
-mod checker;
-mod judge;
-mod ledger;
+mod event_queue;
+mod final_check;
+mod loss_checker;
 mod network;
+mod payload_tracker;
 mod scenario;
 mod service;
 mod source;
 mod world;
 
 pub use scenario::{FAULTS, Fault};
-pub use world::{Voice, run};
+pub use world::{Verbosity, run};

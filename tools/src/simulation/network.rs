@@ -1,10 +1,10 @@
-//! The line between the two: delay, capacity and what goes wrong with it.
+//! The network between producer and service: delay, capacity and faults.
 
 use std::time::{Duration, Instant};
 
-/// What the line does now; several troubles may hold at once.
+/// Active faults of the network; several can be active at once.
 #[derive(Debug, Default)]
-pub(crate) struct Weather {
+pub(crate) struct LinkFaults {
     pub(crate) refused_until: Option<Instant>,
     pub(crate) no_names_until: Option<Instant>,
     pub(crate) no_handshakes_until: Option<Instant>,
@@ -17,39 +17,39 @@ pub(crate) struct Weather {
     pub(crate) no_credentials_until: Option<Instant>,
 }
 
-impl Weather {
-    /// Why no connection can be made now, in the order of trying.
+impl LinkFaults {
+    /// Returns why no connection can be opened now: name resolution, then TCP, then TLS.
     pub(crate) fn obstacle(&self, now: Instant) -> Option<&'static str> {
         let obstacles = [
             (self.no_names_until, "the name is not resolved"),
             (self.refused_until, "refused"),
             (self.no_handshakes_until, "the handshake failed"),
         ];
-        obstacles.into_iter().find(|(until, _)| holds(*until, now)).map(|(_, text)| text)
+        obstacles.into_iter().find(|(until, _)| is_active(*until, now)).map(|(_, text)| text)
     }
 
-    /// Whether a new connection would be made and accepted now.
+    /// Returns whether a new connection would be opened and accepted now.
     pub(crate) fn lets_through(&self, now: Instant) -> bool {
         let others = [self.swallowed_until, self.refusals_until, self.no_credentials_until];
-        self.obstacle(now).is_none() && !others.into_iter().any(|until| holds(until, now))
+        self.obstacle(now).is_none() && !others.into_iter().any(|until| is_active(until, now))
     }
 }
 
-pub(crate) fn holds(until: Option<Instant>, now: Instant) -> bool {
+pub(crate) fn is_active(until: Option<Instant>, now: Instant) -> bool {
     until.is_some_and(|until| now < until)
 }
 
-/// One connection's uplink: a socket buffer in front of a line of some capacity.
+/// Uplink of one connection: a socket buffer in front of a line with a capacity.
 #[derive(Debug)]
 pub(crate) struct Uplink {
-    /// When the line has carried all it was given.
+    /// When all bytes sent so far have arrived.
     busy_until: Instant,
     latency: Duration,
-    /// Bytes were swallowed: a connection that lost some delivers none after them.
+    /// Bytes were lost; the connection delivers none after them.
     pub(crate) dead: bool,
 }
 
-/// When a piece of the body is off the producer's hands, and when it is there.
+/// When a piece of the body has left the socket buffer, and when it arrives.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Passage {
     pub(crate) taken: Instant,
@@ -61,16 +61,16 @@ impl Uplink {
         Self { busy_until: now, latency, dead: false }
     }
 
-    /// Nothing gets through until then; what was sent meanwhile does after it.
+    /// Delays everything sent until this time.
     pub(crate) fn stall(&mut self, until: Instant) {
         self.busy_until = self.busy_until.max(until);
     }
 
-    /// Sends bytes down the line.
+    /// Sends bytes.
     pub(crate) fn carry(&mut self, bytes: usize, bytes_per_second: u64, now: Instant) -> Passage {
         let time = Duration::from_secs_f64(bytes as f64 / bytes_per_second as f64);
         self.busy_until = self.busy_until.max(now) + time;
-        // What fits into the socket's buffer is taken at once.
+        // Bytes that fit into the socket buffer are accepted immediately.
         let buffered = Duration::from_secs_f64(SOCKET_BUFFER as f64 / bytes_per_second as f64);
         let taken = self.busy_until.checked_sub(buffered).unwrap_or(now).max(now);
         Passage { taken, there: self.busy_until + self.latency }

@@ -1,4 +1,4 @@
-//! All that one seed decides before it runs.
+//! Everything that a seed decides before the run.
 
 use std::time::Duration;
 
@@ -9,38 +9,38 @@ use kvs_producer::{
     TimeJump,
 };
 
-/// One kind of trouble.
+/// A kind of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
-    /// Connections are refused, those that are open break.
+    /// New connections are refused, and open ones break.
     Outage,
-    /// Bytes vanish both ways and nobody is told.
+    /// Bytes are lost in both directions without an error.
     BlackHole,
-    /// The connection breaks in the middle of a piece of the body.
+    /// The connection breaks inside a piece of the body.
     CutInside,
     /// The service sees the connection break, the producer does not.
     HalfOpen,
-    /// The line carries next to nothing.
+    /// The uplink is very slow.
     SlowLine,
     /// The service ends the session with an error ack.
     ErrorAck,
-    /// The store refuses a fragment.
+    /// Storing a fragment fails.
     StoreError,
-    /// Acks are swallowed.
+    /// Acks are lost.
     AcksLost,
-    /// Acks come twice.
+    /// Acks arrive twice.
     AcksDoubled,
-    /// Acks come late.
+    /// Acks arrive late.
     AcksLate,
-    /// Calls and connections are answered by an error.
+    /// API calls and connections return an error.
     Refusals,
-    /// The credentials provider has none.
+    /// The credentials provider fails.
     NoCredentials,
     /// The data endpoint moved.
     EndpointMoved,
     /// No frames for a while.
     SourcePause,
-    /// One track gives no frames for a while.
+    /// One track has no frames for a while.
     TrackStall,
     /// Frames come all at once after a gap.
     Burst,
@@ -50,11 +50,11 @@ pub enum Fault {
     LongGroup,
     /// The user pauses and resumes.
     Pause,
-    /// Names are not resolved; what is connected stays.
+    /// Name resolution fails; open connections continue.
     Dns,
-    /// Handshakes fail; what is connected stays.
+    /// TLS handshakes fail; open connections continue.
     Tls,
-    /// The camera is set anew: other parameter sets from its next key frame on.
+    /// The camera is reconfigured: new parameter sets from the next key frame on.
     NewSets,
 }
 
@@ -84,16 +84,16 @@ pub const FAULTS: [Fault; 22] = [
     Fault::NewSets,
 ];
 
-/// How pictures come from the camera.
+/// Bitstream format of the camera.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
-    /// As they are to be stored.
+    /// The format that is stored.
     AsIs,
-    /// Behind start codes, in one piece or two.
+    /// With start codes, in one piece or two.
     StartCodes,
 }
 
-/// What one seed decided.
+/// Everything that a seed decides.
 #[derive(Clone, Debug)]
 pub(crate) struct Scenario {
     pub(crate) config: ProducerConfig,

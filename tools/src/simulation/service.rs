@@ -1,4 +1,4 @@
-//! The service: one ingest core a connection, and a store that forgets nothing.
+//! The service: one ingest core per connection, and a store that keeps every fragment.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -8,14 +8,14 @@ use kvs_producer::{OpenRequest, SessionId};
 
 use super::source::EPOCH;
 
-/// A fragment that is stored for good.
+/// A stored fragment.
 #[derive(Debug)]
 pub(crate) struct Stored {
     pub(crate) session: SessionId,
     pub(crate) fragment: IngestedFragment,
 }
 
-/// All the service knows.
+/// State of the service.
 #[derive(Debug, Default)]
 pub(crate) struct Service {
     pub(crate) exists: bool,
@@ -42,7 +42,7 @@ impl Service {
 
     pub(crate) fn accept(&mut self, session: SessionId, request: &OpenRequest, seed: u64, now: Now) -> Connection {
         let timecode_type = request.timecode_type;
-        // As it would stand in the request's head.
+        // As in the header of the request.
         let millis = kvs_types::__internal::epoch_millis(request.producer_start);
         let start = ProducerStart::parse(&format!("{}.{:03}", millis / 1000, millis % 1000));
         self.next_sequence += 1000;
@@ -53,18 +53,18 @@ impl Service {
 }
 
 impl Connection {
-    /// Acks that are ready, as bytes of the answer.
+    /// Returns the acks that are ready, as bytes of the response.
     pub(crate) fn acks(&mut self) -> Vec<Bytes> {
         std::iter::from_fn(|| self.ingest.poll_ack()).map(|ack| ack.line()).collect()
     }
 
-    /// When the service has something to do by itself.
+    /// Returns when the ingest core has to be called next.
     pub(crate) fn timeout(&self) -> Option<Instant> {
         self.ingest.poll_timeout()
     }
 }
 
-/// How long after `now` something happens, by chance around a mean.
+/// Returns a random delay around a mean.
 pub(crate) fn around(mean: Duration, rng: &mut fastrand::Rng) -> Duration {
     mean.mul_f64(0.5 + rng.f64())
 }

@@ -1,4 +1,4 @@
-//! A camera: frames that can be recognised again wherever they turn up, in the forms that cameras give.
+//! A camera: frames whose payload identifies them, in the bitstream formats of cameras.
 
 use std::time::Duration;
 
@@ -6,49 +6,49 @@ use bytes::Bytes;
 use fastrand::Rng;
 use kvs_mkv::{Chunks, Frame, TrackNumber};
 
-use super::ledger::Ledger;
+use super::payload_tracker::PayloadTracker;
 use super::scenario::{Form, Scenario};
 
-/// 2024-05-01T00:00:00Z: when every world begins.
+/// 2024-05-01T00:00:00Z, the start of every simulation.
 pub(crate) const EPOCH: Duration = Duration::from_secs(1_714_521_600);
 
-/// What was put, by its number.
+/// A submitted frame.
 #[derive(Clone, Debug)]
 pub(crate) struct Put {
     pub(crate) track: TrackNumber,
     pub(crate) keyframe: bool,
-    /// What a decoder is told before this frame; only of pictures behind start codes.
+    /// Parameter set in force for this frame; only for pictures with start codes.
     pub(crate) set: Option<u8>,
-    /// Bytes as they are to be stored.
+    /// Length of the stored bytes.
     pub(crate) length: usize,
     filling: usize,
-    /// The producer took it.
+    /// The producer accepted it.
     pub(crate) taken: bool,
 }
 
-/// Makes frames; what they hold follows from their number.
+/// Makes frames whose content depends on their number only.
 #[derive(Debug)]
 pub(crate) struct Source {
     frame_ms: u64,
     group_ms: u64,
     pub(crate) long_groups: bool,
-    /// The track that gives no frames.
+    /// Track that produces no frames.
     pub(crate) stalled: Option<TrackNumber>,
     b_frames: bool,
     form: Form,
     sounds: Vec<TrackNumber>,
-    /// Which parameter sets are in force, and which will be from the next key frame on.
+    /// Parameter sets in force, and those from the next key frame on.
     set: u8,
     next_set: u8,
-    /// Added to all times, in ms: where the source's clock stands.
+    /// Offset of the source's clock in ms.
     pub(crate) offset: i64,
     since_key: u64,
     pub(crate) put: Vec<Put>,
-    ledger: Ledger,
+    payload_tracker: PayloadTracker,
 }
 
 impl Source {
-    pub(crate) fn new(scenario: &Scenario, ledger: Ledger) -> Self {
+    pub(crate) fn new(scenario: &Scenario, payload_tracker: PayloadTracker) -> Self {
         let sounds = [TrackNumber::TWO, TrackNumber::THREE];
         Self {
             frame_ms: scenario.frame_ms,
@@ -63,7 +63,7 @@ impl Source {
             offset: 0,
             since_key: u64::MAX,
             put: Vec::new(),
-            ledger,
+            payload_tracker,
         }
     }
 
@@ -71,12 +71,12 @@ impl Source {
         Duration::from_millis(self.frame_ms)
     }
 
-    /// Other parameter sets from the next key frame on.
+    /// Changes the parameter sets from the next key frame on.
     pub(crate) fn change_sets(&mut self) {
         self.next_set = (self.set + 1) % 3;
     }
 
-    /// Nobody took the key frame of this number, which brought new sets: what follows is made with those before.
+    /// Returns to the previous parameter sets: the key frame that carried new ones was refused.
     pub(crate) fn key_frame_refused(&mut self, number: u64) {
         let at = usize::try_from(number).unwrap_or(usize::MAX);
         let Some((before, after)) = self.put.split_at_mut_checked(at) else { return };
@@ -87,14 +87,14 @@ impl Source {
         }
     }
 
-    /// The producer took the frame of this number.
+    /// Records that the producer accepted a frame.
     pub(crate) fn taken(&mut self, number: u64) {
         if let Some(put) = usize::try_from(number).ok().and_then(|number| self.put.get_mut(number)) {
             put.taken = true;
         }
     }
 
-    /// Bytes that the frame of this number is to be stored with.
+    /// Returns the stored length of a frame.
     pub(crate) fn length(&self, number: u64) -> usize {
         usize::try_from(number).ok().and_then(|number| self.put.get(number)).map_or(0, |put| put.length)
     }
@@ -109,7 +109,7 @@ impl Source {
         }
         self.since_key = if key { self.frame_ms } else { self.since_key + self.frame_ms };
         let mut frames = Vec::new();
-        // Every other picture is followed by one that is shown before it; behind a key frame, that is an open group.
+        // Every other picture is followed by one that is shown before it; after a key frame this makes an open GOP.
         let followed = key || (self.since_key / self.frame_ms).is_multiple_of(2);
         let reordered = followed && self.b_frames && !self.put.is_empty();
         frames.push(self.frame(TrackNumber::ONE, now, key, rng));
@@ -138,7 +138,7 @@ impl Source {
         put.length = put.units(number).map(|unit| unit.len() + if picture { 4 } else { 0 }).sum();
         let data = if picture { put.behind_start_codes(number, rng) } else { put.as_it_is(number) };
         let pts = u64::try_from(at).unwrap_or(0);
-        let payload = self.ledger.watch(number, put.length, data);
+        let payload = self.payload_tracker.watch(number, put.length, data);
         self.put.push(put);
         let payload = if picture { in_pieces(&payload, rng) } else { Chunks::from(payload) };
         (number, Frame::new(track, Duration::from_millis(pts), payload).with_keyframe(keyframe))
@@ -146,12 +146,12 @@ impl Source {
 }
 
 impl Put {
-    /// What a decoder must find before this frame: the sequence parameter set in force.
+    /// Returns the sequence parameter set that a decoder needs for this frame.
     pub(crate) fn parameter_set(&self) -> Option<Vec<u8>> {
         self.set.map(sequence_parameter_set)
     }
 
-    /// Whether these are the bytes that must be stored for the frame of this number.
+    /// Returns whether these are the bytes that must be stored for a frame.
     pub(crate) fn is_stored_as(&self, number: u64, bytes: &[u8]) -> bool {
         let mut rest = bytes;
         for unit in self.units(number) {
@@ -169,7 +169,7 @@ impl Put {
         data
     }
 
-    /// Start codes of three and four bytes, and zeros behind some units.
+    /// Writes start codes of three and four bytes, with trailing zeros after some units.
     fn behind_start_codes(&self, number: u64, rng: &mut Rng) -> Vec<u8> {
         let mut data = Vec::with_capacity(self.length + 8);
         data.push(0);
@@ -248,7 +248,7 @@ pub(crate) fn number(stored: &[u8]) -> Option<u64> {
     Some(digits.iter().fold(0, |number, digit| number << 7 | u64::from(digit & 0x7f)))
 }
 
-/// Level 1.0 or 1.1, and so on: what differs is what a camera changes when it is set anew.
+/// Level 1.0, 1.1 and so on, as when a camera is reconfigured.
 fn sequence_parameter_set(set: u8) -> Vec<u8> {
     let mut bytes = b"\x67\x42\xc0\x0a\xda\x0f\x0a\x69\xa8\x08\x08\x08\x10".to_vec();
     bytes[3] += set;
@@ -257,7 +257,7 @@ fn sequence_parameter_set(set: u8) -> Vec<u8> {
 
 const PICTURE_PARAMETER_SET: &[u8] = b"\x68\xce\x3c\x80";
 
-/// Cut anywhere, as capture buffers are.
+/// Splits at any offset, as capture buffers do.
 fn in_pieces(data: &Bytes, rng: &mut Rng) -> Chunks {
     if rng.bool() {
         return Chunks::from(data.clone());

@@ -1,10 +1,10 @@
-//! One seed, from its first frame to the verdict.
+//! Simulation of one seed, from the first frame to the result.
 
-mod calls;
 mod camera;
-mod ears;
+mod control;
 mod faults;
 mod line;
+mod outputs;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant, SystemTime};
@@ -13,16 +13,16 @@ use bytes::Bytes;
 use fastrand::Rng;
 use kvs_producer::{CloseReason, ControlRequestId, ControlResponse, Loss, Persisted, ProducerCore, SessionId, Stats};
 
-use super::agenda::Agenda;
-use super::checker::Evidence;
-use super::judge::Judge;
-use super::ledger::Ledger;
-use super::network::{Uplink, Weather};
+use super::event_queue::EventQueue;
+use super::final_check::FinalState;
+use super::loss_checker::LossChecker;
+use super::network::{LinkFaults, Uplink};
+use super::payload_tracker::PayloadTracker;
 use super::scenario::{Fault, Scenario};
 use super::service::{Connection, Service};
 use super::source::{EPOCH, Source};
 
-/// What one seed came to.
+/// Result of one seed.
 #[derive(Debug)]
 pub struct Outcome {
     /// Time that passed on the virtual clock.
@@ -31,13 +31,13 @@ pub struct Outcome {
     pub faults: BTreeMap<Fault, u64>,
     /// The counters of the producer at the end.
     pub stats: Stats,
-    /// The first broken promise, if there is one.
+    /// The first violation, if there is one.
     pub verdict: Result<(), String>,
 }
 
-/// Something that happens at its time.
+/// A scheduled event.
 #[derive(Debug)]
-enum Happening {
+enum SimEvent {
     Frames,
     Fault(Fault, Duration),
     FaultEnds(Fault),
@@ -45,11 +45,11 @@ enum Happening {
     Opened(SessionId),
     Failed(SessionId, CloseReason),
     Taken(SessionId, usize),
-    /// A piece of the body, cut in two by the network.
+    /// A piece of the body, split in two by the network.
     Body(SessionId, [Bytes; 2]),
     BodyEnd(SessionId),
     Store(SessionId, Box<kvs_local::__internal::ingest::IngestedFragment>),
-    /// A piece of the answer, cut there by the network.
+    /// A piece of the response, split at this offset by the network.
     Acks(SessionId, Bytes, usize),
     AnswerEnds(SessionId),
     Resume,
@@ -58,14 +58,14 @@ enum Happening {
 struct Line {
     service: Connection,
     up: Uplink,
-    /// Acks arrive in order, whatever delays them.
+    /// Acks arrive in order, also when they are delayed.
     acks_until: Instant,
-    /// The producer's end is gone.
+    /// The producer closed its end.
     left: bool,
 }
 
 struct World {
-    loud: bool,
+    verbose: bool,
     rng: Rng,
     start: Instant,
     now: Instant,
@@ -73,11 +73,11 @@ struct World {
     producer: ProducerCore,
     source: Source,
     service: Service,
-    weather: Weather,
+    link_faults: LinkFaults,
     line: Option<Line>,
-    /// Credentials the next connection is signed with are good until then.
+    /// Expiry of the credentials that sign the next connection.
     credentials_until: Option<Instant>,
-    agenda: Agenda<Happening>,
+    event_queue: EventQueue<SimEvent>,
     calm: bool,
     paused_source: bool,
     faults: BTreeMap<Fault, u64>,
@@ -85,44 +85,44 @@ struct World {
     moved_tags: BTreeSet<String>,
     persisted: Vec<Persisted>,
     lost: Vec<Loss>,
-    trouble: Option<String>,
-    judge: Judge,
-    /// A wait for the next attempt is under way.
+    violation: Option<String>,
+    loss_checker: LossChecker,
+    /// The producer waits before its next attempt.
     retrying: bool,
 }
 
-/// Whether a run tells what happens.
+/// Amount of output of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Voice {
+pub enum Verbosity {
     /// Prints nothing.
     Quiet,
     /// Prints each step.
-    Loud,
+    Verbose,
 }
 
 /// Runs one seed to its end.
-pub fn run(seed: u64, voice: Voice) -> Outcome {
+pub fn run(seed: u64, verbosity: Verbosity) -> Outcome {
     let mut rng = Rng::with_seed(seed);
     let scenario = Scenario::new(seed, &mut rng);
     let start = Instant::now();
     let producer = ProducerCore::new(scenario.config.clone(), start, SystemTime::UNIX_EPOCH + EPOCH);
     let producer = producer.expect("scenarios are valid configurations");
-    if voice == Voice::Loud {
+    if verbosity == Verbosity::Verbose {
         println!("{scenario:#?}");
     }
-    let ledger = Ledger::default();
+    let payload_tracker = PayloadTracker::default();
     let mut world = World {
-        judge: Judge::new(&scenario, ledger.clone()),
+        loss_checker: LossChecker::new(&scenario, payload_tracker.clone()),
         retrying: false,
-        loud: voice == Voice::Loud,
+        verbose: verbosity == Verbosity::Verbose,
         start,
         now: start,
-        source: Source::new(&scenario, ledger),
+        source: Source::new(&scenario, payload_tracker),
         service: Service { exists: scenario.stream_exists, ..Service::default() },
-        weather: Weather::default(),
+        link_faults: LinkFaults::default(),
         line: None,
         credentials_until: None,
-        agenda: Agenda::default(),
+        event_queue: EventQueue::default(),
         calm: false,
         paused_source: false,
         faults: BTreeMap::new(),
@@ -130,7 +130,7 @@ pub fn run(seed: u64, voice: Voice) -> Outcome {
         moved_tags: BTreeSet::new(),
         persisted: Vec::new(),
         lost: Vec::new(),
-        trouble: None,
+        violation: None,
         rng,
         producer,
         scenario,
@@ -141,18 +141,18 @@ pub fn run(seed: u64, voice: Voice) -> Outcome {
 
 impl World {
     fn live(&mut self) {
-        self.after(Duration::ZERO, Happening::Frames);
+        self.after(Duration::ZERO, SimEvent::Frames);
         for (at, fault, lasts) in self.scenario.faults.clone() {
-            self.after(at, Happening::Fault(fault, lasts));
+            self.after(at, SimEvent::Fault(fault, lasts));
         }
         let end = self.start + self.scenario.length;
         self.run_until(end);
-        // The weather clears; what can be delivered must be.
+        // No fault is active any more: everything that can be delivered must be.
         self.calm = true;
-        self.weather = Weather::default();
+        self.link_faults = LinkFaults::default();
         self.resume();
         self.network_is_back();
-        // What was under way may still bring bad news: a halt while stopping ends the stop.
+        // A response in transit may still report an error: a halt while stopping ends the stop.
         let settled = self.now + SETTLING;
         self.run_until(settled);
         self.producer.finish(Some(self.now + STOP), self.now);
@@ -160,15 +160,15 @@ impl World {
         let deadline = self.now + STOP;
         self.run_until(deadline);
         if !self.producer.is_finished() {
-            self.trouble.get_or_insert_with(|| "the stop did not end within its deadline".to_owned());
+            self.violation.get_or_insert_with(|| "the stop did not end within its deadline".to_owned());
         }
     }
 
-    /// Lets everything happen that is due until then.
+    /// Runs all events that are due until this time.
     fn run_until(&mut self, end: Instant) {
         self.drain();
-        while self.trouble.is_none() && !self.producer.is_finished() {
-            let planned = self.agenda.next_time();
+        while self.violation.is_none() && !self.producer.is_finished() {
+            let planned = self.event_queue.next_time();
             let producer = self.producer.poll_timeout(self.now);
             let service = self.line.as_ref().and_then(|line| line.service.timeout());
             let Some(next) = [planned, producer, service].into_iter().flatten().min() else { break };
@@ -176,13 +176,13 @@ impl World {
                 break;
             }
             self.now = self.now.max(next);
-            let judged = self.judge.check_time(self.now);
-            self.blame(judged);
+            let checked = self.loss_checker.check_time(self.now);
+            self.record(checked);
             if producer.is_some_and(|at| at <= self.now) {
                 self.producer_timeout();
             } else if service.is_some_and(|at| at <= self.now) {
                 self.service_timeout();
-            } else if let Some(happening) = self.agenda.next() {
+            } else if let Some(happening) = self.event_queue.next() {
                 self.happen(happening);
             }
         }
@@ -194,65 +194,65 @@ impl World {
     fn producer_timeout(&mut self) {
         self.producer.handle_timeout(self.now);
         if self.producer.poll_timeout(self.now).is_some_and(|at| at < self.now) {
-            self.trouble = Some("a timeout stays due after it was handled".to_owned());
+            self.violation = Some("a timeout stays due after it was handled".to_owned());
         }
         self.drain();
         self.measure();
     }
 
-    fn after(&mut self, wait: Duration, happening: Happening) {
+    fn after(&mut self, wait: Duration, happening: SimEvent) {
         self.at(self.now + wait, happening);
     }
 
-    fn at(&mut self, at: Instant, happening: Happening) {
-        self.agenda.plan(at, happening);
+    fn at(&mut self, at: Instant, happening: SimEvent) {
+        self.event_queue.schedule(at, happening);
     }
 
-    fn happen(&mut self, happening: Happening) {
+    fn happen(&mut self, happening: SimEvent) {
         let now = self.now;
         match happening {
-            // Of these the producer hears nothing.
-            Happening::Body(session, pieces) => return self.on_body(session, pieces),
-            Happening::BodyEnd(session) => return self.on_body_end(session),
-            Happening::Store(session, fragment) => return self.on_stored(session, *fragment),
-            Happening::Frames => self.put_frames(),
-            Happening::Fault(fault, lasts) => self.begin(fault, lasts),
-            Happening::FaultEnds(fault) => self.end(fault),
-            Happening::Answer(id, answer) => self.producer.handle_response(id, answer, now),
-            Happening::Opened(session) => self.producer.handle_opened(session, now),
-            Happening::Failed(session, reason) => self.producer.handle_closed(session, reason, now),
-            Happening::Taken(session, bytes) => self.producer.handle_sent(session, bytes, now),
-            Happening::Acks(session, bytes, cut) => self.on_acks(session, &bytes, cut),
-            Happening::AnswerEnds(session) => self.on_answer_end(session),
-            Happening::Resume => self.resume(),
+            // The producer does not see these events.
+            SimEvent::Body(session, pieces) => return self.on_body(session, pieces),
+            SimEvent::BodyEnd(session) => return self.on_body_end(session),
+            SimEvent::Store(session, fragment) => return self.on_stored(session, *fragment),
+            SimEvent::Frames => self.put_frames(),
+            SimEvent::Fault(fault, lasts) => self.begin(fault, lasts),
+            SimEvent::FaultEnds(fault) => self.end(fault),
+            SimEvent::Answer(id, answer) => self.producer.handle_response(id, answer, now),
+            SimEvent::Opened(session) => self.producer.handle_opened(session, now),
+            SimEvent::Failed(session, reason) => self.producer.handle_closed(session, reason, now),
+            SimEvent::Taken(session, bytes) => self.producer.handle_sent(session, bytes, now),
+            SimEvent::Acks(session, bytes, cut) => self.on_acks(session, &bytes, cut),
+            SimEvent::AnswerEnds(session) => self.on_answer_end(session),
+            SimEvent::Resume => self.resume(),
         }
         self.drain();
     }
 
-    fn blame(&mut self, judged: Result<(), String>) {
-        if let Err(text) = judged {
-            self.trouble.get_or_insert(text);
+    fn record(&mut self, checked: Result<(), String>) {
+        if let Err(text) = checked {
+            self.violation.get_or_insert(text);
         }
     }
 
     fn resume(&mut self) {
-        self.judge.paused = false;
+        self.loss_checker.paused = false;
         self.producer.resume(self.now);
     }
 
     /// A producer that waits for its next attempt must be connected after the longest wait and a round trip.
     fn network_is_back(&mut self) {
-        let waits = self.retrying && !self.judge.paused && self.weather.lets_through(self.now);
+        let waits = self.retrying && !self.loss_checker.paused && self.link_faults.lets_through(self.now);
         if waits && self.producer.stats().buffered_fragments > 0 {
-            // Five calls and the opening, each at its slowest.
+            // Five calls and the opening of the connection, each at its slowest.
             let round = self.scenario.latency * 12 + Duration::from_millis(10);
-            self.judge.must_resume(Some(self.now + self.scenario.backoff_cap + round));
+            self.loss_checker.must_resume(Some(self.now + self.scenario.backoff_cap + round));
         }
     }
 
     fn verdict(self) -> Outcome {
         let stats = self.producer.stats();
-        let evidence = Evidence {
+        let evidence = FinalState {
             scenario: &self.scenario,
             put: &self.source.put,
             tags: &self.tags,
@@ -262,15 +262,15 @@ impl World {
             lost: &self.lost,
             totals: stats.totals,
         };
-        let verdict = match self.trouble {
-            Some(trouble) => Err(trouble),
+        let verdict = match self.violation {
+            Some(violation) => Err(violation),
             None => evidence.check(),
         };
         Outcome { virtual_time: self.now.saturating_duration_since(self.start), faults: self.faults, stats, verdict }
     }
 }
 
-/// How long the last of the trouble takes to arrive.
+/// How long the effects of the last fault can take to arrive.
 const SETTLING: Duration = Duration::from_secs(40);
-/// How long the stop may take: longer than any backlog here needs.
+/// Deadline of the stop: longer than any backlog here needs.
 const STOP: Duration = Duration::from_secs(3600);

@@ -1,4 +1,4 @@
-//! One stream of frames through the core, from put to three acks a fragment, and the media it is measured with.
+//! One stream of frames through the core, from `put_frame` to three acks per fragment, and its test media.
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant, SystemTime};
@@ -8,17 +8,17 @@ use kvs_mkv::{CodecId, Frame, Track, TrackKind, TrackNumber};
 use kvs_producer::{ControlRequest, ControlResponse, ProducerConfig, ProducerCore, SessionId, StreamLookup, Transmit};
 
 const WALL: Duration = Duration::from_secs(1_714_521_600);
-/// Frames of a fragment: two seconds.
+/// Frames per fragment: two seconds.
 pub(crate) const GROUP: u64 = 50;
 
-/// What a stream is made of.
+/// Kind of test media.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Media {
-    /// A key frame of 60 kB every 50 frames, others of 8 kB, behind lengths.
+    /// Length-prefixed video: a key frame of 60 kB every 50 frames, others of 8 kB.
     Lengths,
-    /// The same behind start codes, with parameter sets before the key frames.
+    /// The same video with start codes, and parameter sets before the key frames.
     StartCodes,
-    /// 200 B of sound.
+    /// Audio of 200 B per frame.
     Sound,
 }
 
@@ -91,7 +91,7 @@ impl Journey {
         Self { producer: producer(media, now), body_bytes: 0, now, frames: 0, ack: String::new() }
     }
 
-    /// Puts one frame, takes the bytes it makes and hears the acks that are due.
+    /// Submits one frame, polls its bytes and delivers the acks that are due.
     pub(crate) fn step(&mut self, payload: &Bytes) {
         let nth = self.frames;
         self.frames += 1;
@@ -118,7 +118,7 @@ impl Journey {
         }
     }
 
-    /// Puts one frame and takes what comes of it, as when nobody answers.
+    /// Submits one frame and polls its output without a connection.
     pub(crate) fn step_unheard(&mut self, payload: &Bytes) {
         let nth = self.frames;
         self.frames += 1;
@@ -128,7 +128,7 @@ impl Journey {
         }
     }
 
-    /// Ends the fragment and has all acks come.
+    /// Ends the fragment and delivers all acks.
     pub(crate) fn settle(&mut self) {
         self.producer.end_fragment();
         let mut carried_by = None;

@@ -1,5 +1,5 @@
-//! What the core costs: time a frame from put to the last ack beside a bare search for start codes, the same during an outage,
-//! and memory a stream.
+//! Cost of the producer core: time per frame from `put_frame` to the last ack, compared with a bare search for start codes; time
+//! per frame during an outage; memory per stream.
 //!
 //! `cargo run --release -p kvs-tools --bin core_cost`
 
@@ -13,7 +13,7 @@ use memchr::memmem;
 const FRAMES: u32 = 100_000;
 
 fn main() {
-    // For profilers: one journey and nothing else.
+    // For profilers: one measurement only.
     match std::env::args().nth(1).as_deref() {
         Some("lengths") => return println!("{:?}", streaming(Media::Lengths)),
         Some("start-codes") => return println!("{:?}", streaming(Media::StartCodes)),
@@ -21,9 +21,12 @@ fn main() {
         _ => {}
     }
     for (name, media) in [("1080p mix, lengths", Media::Lengths), ("sound of 200 B", Media::Sound)] {
-        println!("{name}: {} ns a frame from put to three acks a fragment", best(|| streaming(media)).as_nanos());
+        println!(
+            "{name}: {} ns per frame from put_frame to three acks per fragment",
+            best(|| streaming(media)).as_nanos()
+        );
     }
-    // Side by side and in turns: the clock of a shared machine wanders.
+    // In turns, because the speed of a shared machine varies.
     let [mut ours, mut bare, mut searched] = [Duration::MAX; 3];
     for _ in 0..ROUNDS {
         ours = ours.min(streaming(Media::StartCodes));
@@ -43,10 +46,10 @@ fn main() {
         ratio(ours, searched)
     );
     for seconds in [10, 60, 600] {
-        println!("{seconds:>4} s buffered in an outage: {} ns a frame", best(|| outage(seconds)).as_nanos());
+        println!("{seconds:>4} s buffered in an outage: {} ns per frame", best(|| outage(seconds)).as_nanos());
     }
     let (made, idle) = memory();
-    println!("{made} bytes a stream that was made, {idle} after eight seconds of sound, connected and idle");
+    println!("{made} bytes per new stream, {idle} when connected and idle after eight seconds of audio");
 }
 
 const ROUNDS: u32 = 7;
@@ -69,7 +72,7 @@ fn streaming(media: Media) -> Duration {
     took
 }
 
-/// The least that reading start codes costs.
+/// Measures a bare search for start codes.
 fn search() -> Duration {
     let payloads = Media::StartCodes.payloads();
     let finder = memmem::Finder::new(&[0, 0, 1]);
@@ -80,7 +83,7 @@ fn search() -> Duration {
     took
 }
 
-/// A journey behind lengths with a search of each payload before it is put: the least that start codes can cost on the way.
+/// Measures length-prefixed frames with a bare search of each payload: the lower bound for start codes.
 fn searched_streaming() -> Duration {
     let payloads = Media::Lengths.payloads();
     let finder = memmem::Finder::new(&[0, 0, 1]);
@@ -95,7 +98,7 @@ fn searched_streaming() -> Duration {
     took
 }
 
-/// The time of a put and a poll when so much is buffered and nothing goes out.
+/// Measures a put and a poll with this much media buffered and no connection.
 fn outage(seconds: u64) -> Duration {
     const MEASURED: u32 = 5_000;
     let payloads = Media::Lengths.payloads();

@@ -1,10 +1,10 @@
-//! What the user does: frames and tags.
+//! Actions of the user: frames and tags.
 
 use kvs_mkv::{Frame, TrackNumber};
 use kvs_producer::FragmentTag;
 
-use super::super::judge::Part;
-use super::{Happening, World};
+use super::super::loss_checker::Part;
+use super::{SimEvent, World};
 
 impl World {
     pub(super) fn put_frames(&mut self) {
@@ -12,7 +12,7 @@ impl World {
             self.put_step();
         }
         if !self.calm {
-            self.after(self.source.frame_time(), Happening::Frames);
+            self.after(self.source.frame_time(), SimEvent::Frames);
         }
     }
 
@@ -35,28 +35,28 @@ impl World {
             false => Part::Beside,
         };
         let length = self.source.length(number);
-        self.judge.before_put(number, pts, length, self.producer.stats().buffered_fragments, self.now);
+        self.loss_checker.before_put(number, pts, length, self.producer.stats().buffered_fragments, self.now);
         match self.producer.put_frame(frame, self.now) {
             Ok(()) => {
-                self.judge.taken(pts, part, self.now);
-                self.hear_all();
-                self.judge.after_put();
+                self.loss_checker.taken(pts, part, self.now);
+                self.handle_events();
+                self.loss_checker.after_put();
                 self.source.taken(number);
                 if lead && self.rng.u8(..20) == 0 {
                     self.put_tag(number);
                 }
                 if lead && self.scenario.ends_fragments && self.rng.u8(..100) == 0 {
                     self.producer.end_fragment();
-                    self.judge.group_broken();
+                    self.loss_checker.group_broken();
                 }
             }
             Err(error) => {
-                self.hear_all();
+                self.handle_events();
                 if part == Part::Key {
                     self.source.key_frame_refused(number);
                 }
-                let judged = self.judge.refused(&error.refusal, part);
-                self.blame(judged);
+                let checked = self.loss_checker.refused(&error.refusal, part);
+                self.record(checked);
             }
         }
     }
@@ -64,7 +64,7 @@ impl World {
     pub(super) fn put_tag(&mut self, frame: u64) {
         let name = format!("tag-{}", self.tags.len());
         if self.producer.put_tag(FragmentTag::once(name.clone(), "x")).is_ok() {
-            self.judge.tag_put(frame);
+            self.loss_checker.tag_put(frame);
             self.tags.insert(name, frame);
         }
     }

@@ -1,4 +1,4 @@
-//! What goes wrong, when it begins and when it ends.
+//! Start and end of each fault.
 
 use std::time::Duration;
 
@@ -8,16 +8,16 @@ use kvs_types::ErrorId;
 
 use super::super::scenario::Fault;
 use super::super::service::{around, wall};
-use super::{Happening, World};
+use super::{SimEvent, World};
 
 impl World {
-    /// The connection breaks; the producer hears of it unless it is half open.
-    pub(super) fn cut(&mut self, told: bool) {
+    /// Breaks the connection; the producer is notified unless it is half open.
+    pub(super) fn cut(&mut self, notify: bool) {
         let Some(session) = self.line.as_ref().map(|line| line.service.session) else { return };
         self.leave(session);
-        if told {
+        if notify {
             let wait = around(self.scenario.latency, &mut self.rng);
-            self.after(wait, Happening::Failed(session, CloseReason::Broken("reset by peer".to_owned())));
+            self.after(wait, SimEvent::Failed(session, CloseReason::Broken("reset by peer".to_owned())));
         }
     }
 
@@ -26,19 +26,19 @@ impl World {
             return;
         }
         *self.faults.entry(fault).or_default() += 1;
-        if self.loud {
+        if self.verbose {
             println!("{:9.3} {fault:?} for {lasts:?}", self.now.saturating_duration_since(self.start).as_secs_f64());
         }
-        self.judge.fault(fault);
-        self.judge.must_resume(None);
+        self.loss_checker.fault(fault);
+        self.loss_checker.must_resume(None);
         let until = Some(self.now + lasts);
         match fault {
             Fault::Outage => {
-                self.weather.refused_until = until;
+                self.link_faults.refused_until = until;
                 self.cut(true);
             }
-            Fault::BlackHole if self.rng.bool() => self.weather.swallowed_until = until,
-            // The network comes back before TCP gives up: all arrives, late.
+            Fault::BlackHole if self.rng.bool() => self.link_faults.swallowed_until = until,
+            // The network recovers before TCP times out: everything arrives late.
             Fault::BlackHole => {
                 let until = self.now + lasts;
                 if let Some(line) = &mut self.line {
@@ -48,14 +48,14 @@ impl World {
             }
             Fault::CutInside => self.cut(true),
             Fault::HalfOpen => self.cut(false),
-            Fault::SlowLine => self.weather.slow_until = until,
+            Fault::SlowLine => self.link_faults.slow_until = until,
             Fault::ErrorAck => self.error_ack(),
             Fault::StoreError => {}
-            Fault::AcksLost => self.weather.acks_lost_until = until,
-            Fault::AcksDoubled => self.weather.acks_doubled_until = until,
-            Fault::AcksLate => self.weather.acks_late_until = until,
-            Fault::Refusals => self.weather.refusals_until = until,
-            Fault::NoCredentials => self.weather.no_credentials_until = until,
+            Fault::AcksLost => self.link_faults.acks_lost_until = until,
+            Fault::AcksDoubled => self.link_faults.acks_doubled_until = until,
+            Fault::AcksLate => self.link_faults.acks_late_until = until,
+            Fault::Refusals => self.link_faults.refusals_until = until,
+            Fault::NoCredentials => self.link_faults.no_credentials_until = until,
             Fault::EndpointMoved => {
                 self.service.endpoint += 1;
                 self.cut(true);
@@ -64,17 +64,17 @@ impl World {
             Fault::TrackStall => {
                 self.source.stalled = Some(if self.rng.bool() { TrackNumber::TWO } else { TrackNumber::THREE });
             }
-            Fault::Dns => self.weather.no_names_until = until,
-            Fault::Tls => self.weather.no_handshakes_until = until,
+            Fault::Dns => self.link_faults.no_names_until = until,
+            Fault::Tls => self.link_faults.no_handshakes_until = until,
             Fault::NewSets => self.source.change_sets(),
             Fault::ClockJump => self.source.offset += self.rng.i64(-100_000..100_000),
             Fault::LongGroup => self.source.long_groups = true,
             Fault::Pause => {
-                self.judge.paused = true;
+                self.loss_checker.paused = true;
                 self.producer.pause(self.now);
             }
         }
-        self.after(lasts, Happening::FaultEnds(fault));
+        self.after(lasts, SimEvent::FaultEnds(fault));
     }
 
     fn error_ack(&mut self) {
@@ -92,7 +92,7 @@ impl World {
             Fault::Burst if self.calm => self.paused_source = false,
             Fault::Burst => {
                 self.paused_source = false;
-                // What was held up comes at once, with the times it has.
+                // The delayed frames come all at once, with their original times.
                 for _ in 0..20 {
                     self.source.offset += i64::try_from(self.scenario.frame_ms).unwrap_or(0);
                     self.put_step();
@@ -103,7 +103,7 @@ impl World {
             Fault::Pause => self.resume(),
             _ => {}
         }
-        self.judge.fault_over(fault);
+        self.loss_checker.fault_ended(fault);
         self.network_is_back();
     }
 }

@@ -1,4 +1,4 @@
-//! An open connection: bodies one way, acks the other.
+//! An open connection: bodies in one direction, acks in the other.
 
 use std::time::{Duration, Instant};
 
@@ -6,21 +6,21 @@ use bytes::Bytes;
 use kvs_producer::{CloseReason, SessionId};
 use kvs_types::ErrorId;
 
-use super::super::network::holds;
+use super::super::network::is_active;
 use super::super::scenario::Fault;
 use super::super::service::{Stored, around, wall};
-use super::{Happening, Line, World};
+use super::{Line, SimEvent, World};
 
 impl World {
     fn line(&mut self, session: SessionId) -> Option<&mut Line> {
         self.line.as_mut().filter(|line| line.service.session == session)
     }
 
-    /// Puts bytes on the line; when they will be there, if ever.
+    /// Sends bytes; returns when they arrive, if they do.
     pub(super) fn carry(&mut self, session: SessionId, bytes: usize) -> Option<Instant> {
         let now = self.now;
-        let slow = holds(self.weather.slow_until, now);
-        let swallowed = holds(self.weather.swallowed_until, now);
+        let slow = is_active(self.link_faults.slow_until, now);
+        let swallowed = is_active(self.link_faults.swallowed_until, now);
         let speed = if slow { 2_000 } else { self.scenario.bytes_per_second };
         let up = &mut self.line(session)?.up;
         up.dead |= swallowed;
@@ -31,17 +31,17 @@ impl World {
         if passage.taken == now {
             self.producer.handle_sent(session, bytes, now);
         } else {
-            self.at(passage.taken, Happening::Taken(session, bytes));
+            self.at(passage.taken, SimEvent::Taken(session, bytes));
         }
         Some(passage.there)
     }
 
     pub(super) fn on_send(&mut self, session: SessionId, mut bytes: Bytes) {
         let Some(there) = self.carry(session, bytes.len()) else { return };
-        // Packets know no frames.
+        // Packets do not respect frame borders.
         let cut = if self.rng.bool() { self.rng.usize(..bytes.len().max(1)) } else { 0 };
         let head = bytes.split_to(cut);
-        self.at(there, Happening::Body(session, [head, bytes]));
+        self.at(there, SimEvent::Body(session, [head, bytes]));
     }
 
     pub(super) fn on_body(&mut self, session: SessionId, pieces: [Bytes; 2]) {
@@ -68,7 +68,7 @@ impl World {
         self.poll_service();
     }
 
-    /// Takes what the ingest core gives.
+    /// Polls the outputs of the ingest core.
     pub(super) fn poll_service(&mut self) {
         let Some(line) = &mut self.line else { return };
         let session = line.service.session;
@@ -77,36 +77,36 @@ impl World {
         let finished = line.service.ingest.is_finished();
         for fragment in fragments {
             let wait = around(self.scenario.store_time, &mut self.rng);
-            self.after(wait, Happening::Store(session, Box::new(fragment)));
+            self.after(wait, SimEvent::Store(session, Box::new(fragment)));
         }
         for ack in acks {
             self.send_acks(session, ack);
         }
         if finished {
             let at = self.line.as_ref().map_or(self.now, |line| line.acks_until.max(self.now + self.scenario.latency));
-            self.at(at, Happening::AnswerEnds(session));
+            self.at(at, SimEvent::AnswerEnds(session));
         }
     }
 
     fn send_acks(&mut self, session: SessionId, ack: Bytes) {
         let now = self.now;
         if let Some(id) = error_id(&ack) {
-            self.judge.error_sent(id);
+            self.loss_checker.error_sent(id);
         }
-        let weather = &self.weather;
+        let link_faults = &self.link_faults;
         let dead = self.line.as_ref().is_none_or(|line| line.up.dead);
-        if holds(weather.acks_lost_until, now) || holds(weather.swallowed_until, now) || dead {
+        if is_active(link_faults.acks_lost_until, now) || is_active(link_faults.swallowed_until, now) || dead {
             return;
         }
-        let late = if holds(weather.acks_late_until, now) { Duration::from_secs(4) } else { Duration::ZERO };
-        let copies = if holds(weather.acks_doubled_until, now) { 2 } else { 1 };
+        let late = if is_active(link_faults.acks_late_until, now) { Duration::from_secs(4) } else { Duration::ZERO };
+        let copies = if is_active(link_faults.acks_doubled_until, now) { 2 } else { 1 };
         let wait = self.scenario.latency + late;
         let Some(line) = &mut self.line else { return };
         let at = line.acks_until.max(now + wait);
         line.acks_until = at;
         for _ in 0..copies {
             let cut = self.rng.usize(..=ack.len());
-            self.at(at, Happening::Acks(session, ack.clone(), cut));
+            self.at(at, SimEvent::Acks(session, ack.clone(), cut));
         }
     }
 
@@ -122,7 +122,7 @@ impl World {
             ];
             Err(ids[self.rng.usize(..ids.len())])
         } else {
-            // Stored even if the connection is gone by now: the service does not undo it.
+            // Stored even if the connection is closed by now: the service does not undo it.
             self.service.stored.push(Stored { session, fragment });
             Ok(())
         };
@@ -143,7 +143,7 @@ impl World {
     }
 
     pub(super) fn on_answer_end(&mut self, session: SessionId) {
-        let swallowed = holds(self.weather.swallowed_until, self.now);
+        let swallowed = is_active(self.link_faults.swallowed_until, self.now);
         if self.line(session).is_some_and(|line| !line.up.dead) && !swallowed {
             self.line = None;
             let reason = CloseReason::Broken("the service ended the session".to_owned());
@@ -151,7 +151,7 @@ impl World {
         }
     }
 
-    /// The producer lets go of the connection.
+    /// Closes the producer's end of the connection.
     pub(super) fn leave(&mut self, session: SessionId) {
         let now = wall(self.start, self.now);
         if let Some(mut line) = self.line.take().filter(|line| line.service.session == session) {
@@ -159,13 +159,13 @@ impl World {
             line.service.ingest.handle_broken(now);
             let fragments: Vec<_> = std::iter::from_fn(|| line.service.ingest.poll_fragment()).collect();
             for fragment in fragments {
-                self.after(self.scenario.store_time, Happening::Store(session, Box::new(fragment)));
+                self.after(self.scenario.store_time, SimEvent::Store(session, Box::new(fragment)));
             }
         }
     }
 }
 
-/// The number in an error ack, as it stands on the wire.
+/// Parses the error id of an ack.
 fn error_id(line: &[u8]) -> Option<ErrorId> {
     let text = std::str::from_utf8(line).ok()?;
     let digits = text.split_once("\"ErrorId\":")?.1.trim_start();

@@ -1,5 +1,5 @@
-//! Whether each loss and each refusal had to be, judged as it happens from what the user did, what the service said and what
-//! the producer holds; nothing here is the producer's code.
+//! Checks each loss and each refusal when it happens: was it justified by the user's actions, the responses of the service and
+//! the state of the buffer? Uses no code of the producer.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -8,24 +8,24 @@ use kvs_producer::__internal::{FRAGMENT_OVERHEAD, FRAME_OVERHEAD, USER_TAGS};
 use kvs_producer::{Loss, LossReason, MissingTrack, Refusal};
 use kvs_types::ErrorId;
 
-use super::ledger::{Holding, Ledger};
+use super::payload_tracker::{HeldPayloads, PayloadTracker};
 use super::scenario::{Fault, Scenario};
 
-/// A frame's part in the stream.
+/// Role of a frame in the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
     /// A key frame of the leading track.
     Key,
     /// Another frame of the leading track.
     Lead,
-    /// A frame of a track beside it.
+    /// A frame of another track.
     Beside,
 }
 
-/// Knows what would justify a loss.
+/// State that can justify a loss.
 #[derive(Debug)]
-pub(crate) struct Judge {
-    ledger: Ledger,
+pub(crate) struct LossChecker {
+    payload_tracker: PayloadTracker,
     limit: usize,
     time: Duration,
     pre_roll: Duration,
@@ -33,23 +33,23 @@ pub(crate) struct Judge {
     idle_after: Duration,
     tracks: usize,
     missing_track: MissingTrack,
-    /// What was held when the frame that is being put came, and what that frame needs.
-    putting: Option<(Holding, usize)>,
-    /// How often room had to be made.
+    /// Payloads held before the current frame was submitted, and the bytes that it needs.
+    putting: Option<(HeldPayloads, usize)>,
+    /// How often the buffer was too full for a frame.
     tight: u32,
-    /// The newest time that was taken, in ms.
+    /// Newest accepted timestamp in ms.
     newest: u64,
-    /// The frame that is being put, in ms.
+    /// Timestamp of the current frame in ms.
     at: u64,
-    /// The newest time of the leading track that was taken, in ms.
+    /// Newest accepted timestamp of the leading track in ms.
     lead: Option<u64>,
     last_put: Option<Instant>,
     last_key: Option<Duration>,
-    /// Whether each frame has the key frame of its group before it.
+    /// Whether each frame follows the key frame of its group.
     groups: Settling,
-    /// Whether each fragment declares the tracks that frames come of.
+    /// Whether each fragment declares the tracks of its frames.
     declared: Settling,
-    /// The frames that tags were put with, as long as they are held.
+    /// Frames with tags that are still held.
     tagged: VecDeque<u64>,
     pub(crate) paused: bool,
     /// Times are no measure any more: the source's clock jumped.
@@ -91,7 +91,7 @@ impl Settling {
     }
 }
 
-macro_rules! hold {
+macro_rules! ensure {
     ($condition:expr, $($text:tt)*) => {
         if !$condition {
             return Err(format!($($text)*));
@@ -99,10 +99,10 @@ macro_rules! hold {
     };
 }
 
-impl Judge {
-    pub(crate) fn new(scenario: &Scenario, ledger: Ledger) -> Self {
+impl LossChecker {
+    pub(crate) fn new(scenario: &Scenario, payload_tracker: PayloadTracker) -> Self {
         Self {
-            ledger,
+            payload_tracker,
             limit: scenario.buffer_bytes,
             time: scenario.buffer_time,
             pre_roll: scenario.pre_roll,
@@ -131,8 +131,8 @@ impl Judge {
     /// The frame of this number and of so many bytes is about to be put.
     pub(crate) fn before_put(&mut self, number: u64, pts: Duration, bytes: usize, fragments: usize, now: Instant) {
         self.at = ms(pts);
-        let held = self.ledger.holding();
-        self.ledger.hand_over(number, ms(pts), bytes);
+        let held = self.payload_tracker.held();
+        self.payload_tracker.hand_over(number, ms(pts), bytes);
         let overhead = (held.frames + 1) * FRAME_OVERHEAD + (fragments + 1) * FRAGMENT_OVERHEAD + self.tags(held.first);
         self.tight += u32::from(self.is_full(held, bytes + overhead) || self.is_too_long(held));
         self.putting = Some((held, bytes + overhead));
@@ -145,7 +145,7 @@ impl Judge {
         }
     }
 
-    /// All that came of a put was heard.
+    /// Records that all events of a put were handled.
     pub(crate) fn after_put(&mut self) {
         self.putting = None;
     }
@@ -174,16 +174,16 @@ impl Judge {
         match refusal {
             Refusal::BufferFull { .. } => {
                 let (held, needs) = putting.unwrap_or_default();
-                hold!(self.is_full(held, needs) || self.is_too_long(held), "refused as full with {held:?}");
+                ensure!(self.is_full(held, needs) || self.is_too_long(held), "refused as full with {held:?}");
             }
             Refusal::TrackDrift { .. } => {
                 // A leading track whose frames were refused for another reason stays behind the others.
                 let behind = self.lead.is_some_and(|lead| lead.abs_diff(self.at) > ms(APART));
                 let apart = self.jumped || part == Part::Beside && behind;
-                hold!(apart, "refused for its time although near the leading track: {refusal}");
+                ensure!(apart, "refused for its time although near the leading track: {refusal}");
             }
             Refusal::TimestampRegression { .. } | Refusal::TimestampInFuture { .. } => {
-                hold!(self.jumped, "refused for its time although the clock never jumped: {refusal}");
+                ensure!(self.jumped, "refused for its time although the clock never jumped: {refusal}");
             }
             other => return Err(format!("a good frame was refused: {other}")),
         }
@@ -203,11 +203,11 @@ impl Judge {
         (self.tagged.len() + USER_TAGS) * TAG
     }
 
-    fn is_full(&self, held: Holding, needs: usize) -> bool {
+    fn is_full(&self, held: HeldPayloads, needs: usize) -> bool {
         held.bytes.saturating_add(needs) > self.limit
     }
 
-    fn is_too_long(&self, held: Holding) -> bool {
+    fn is_too_long(&self, held: HeldPayloads) -> bool {
         let span = held.oldest.map_or(0, |oldest| self.newest.saturating_sub(oldest));
         self.jumped || Duration::from_millis(span) > self.time
     }
@@ -218,7 +218,7 @@ impl Judge {
         self.declared.disturb();
     }
 
-    /// A fault begins.
+    /// Records the start of a fault.
     pub(crate) fn fault(&mut self, fault: Fault) {
         match fault {
             Fault::ClockJump => {
@@ -231,8 +231,8 @@ impl Judge {
         }
     }
 
-    /// A fault is over: tracks come back.
-    pub(crate) fn fault_over(&mut self, fault: Fault) {
+    /// Records the end of a fault, after which tracks resume.
+    pub(crate) fn fault_ended(&mut self, fault: Fault) {
         match fault {
             Fault::Pause | Fault::SourcePause | Fault::Burst | Fault::TrackStall => self.declared.disturb(),
             _ => {}
@@ -249,39 +249,39 @@ impl Judge {
             LossReason::BufferFull => self.lost_for_room(loss),
             LossReason::TooOld => {
                 let long = self.putting.is_some_and(|(held, _)| self.is_too_long(held));
-                hold!(long, "lost as too old although the buffer was short enough: {loss:?}");
+                ensure!(long, "lost as too old although the buffer was short enough: {loss:?}");
                 Ok(())
             }
             LossReason::Unconfirmed => {
-                hold!(self.tight > 0, "given up although there was always room: {loss:?}");
+                ensure!(self.tight > 0, "given up although there was always room: {loss:?}");
                 Ok(())
             }
             LossReason::Rejected(error) => self.lost_by_service(error.id),
             LossReason::NoKeyframe => {
-                // What waits for other tracks is told of later; its time says what it lacked.
+                // A frame that waits for other tracks is reported later; its timestamp tells what was missing.
                 let early = !self.groups.settled_at(since_epoch(loss.span.end));
-                hold!(early, "{} key frames came, and still frames lack one: {loss:?}", self.groups.keys);
+                ensure!(early, "{} key frames came, and still frames lack one: {loss:?}", self.groups.keys);
                 Ok(())
             }
             LossReason::TrackJoining => {
                 let away = self.tracks > 1 && self.is_upset(loss);
-                hold!(away, "no track was away within {} key frames: {loss:?}", self.declared.keys);
+                ensure!(away, "no track was away within {} key frames: {loss:?}", self.declared.keys);
                 Ok(())
             }
             LossReason::TrackMissing => {
                 let asked = self.missing_track == MissingTrack::Drop && self.tracks > 1;
                 let lacking = asked && self.is_upset(loss);
-                hold!(lacking, "every track had frames, or their want was to be borne: {loss:?}");
+                ensure!(lacking, "every track had frames, or their want was to be borne: {loss:?}");
                 Ok(())
             }
             LossReason::Paused => {
                 let young = since_epoch(loss.span.end) + self.pre_roll > Duration::from_millis(self.newest);
-                hold!(self.paused && (self.jumped || !young), "lost for a pause: {loss:?}");
+                ensure!(self.paused && (self.jumped || !young), "lost for a pause: {loss:?}");
                 Ok(())
             }
             LossReason::Stopped => {
                 let halted = self.errors.last().is_some_and(|id| errors_that_cost_a_fragment(*id).is_none());
-                hold!(halted, "given up at the stop although the weather had cleared: {loss:?}");
+                ensure!(halted, "given up at the stop although the link_faults had cleared: {loss:?}");
                 Ok(())
             }
             other => Err(format!("an unknown reason: {other:?}")),
@@ -293,39 +293,41 @@ impl Judge {
         self.jumped || !self.declared.settled_at(since_epoch(loss.span.end))
     }
 
-    /// Once a fragment is gone, the next needs a reason of its own.
+    /// Checks that each fragment lost for space has a reason of its own.
     fn lost_for_room(&mut self, loss: &Loss) -> Result<(), String> {
         let Some((held, needs)) = self.putting else { return Err(format!("lost for room without a put: {loss:?}")) };
         let (bytes, limit) = (held.bytes + needs, self.limit);
-        hold!(self.is_full(held, needs), "lost for room with at most {bytes} of {limit} bytes in use: {loss:?}");
+        ensure!(self.is_full(held, needs), "lost for room with at most {bytes} of {limit} bytes in use: {loss:?}");
         let frames = usize::try_from(loss.span.frames).unwrap_or(usize::MAX);
         let freed = usize::try_from(loss.span.bytes).unwrap_or(usize::MAX);
-        let held = Holding { bytes: held.bytes.saturating_sub(freed), ..held };
+        let held = HeldPayloads { bytes: held.bytes.saturating_sub(freed), ..held };
         self.putting = Some((held, needs.saturating_sub(frames * FRAME_OVERHEAD)));
         Ok(())
     }
 
-    /// A fragment is lost to an error only if the error will not pass, or came again and again.
+    /// Checks that a fragment is lost to a service error only if the error is permanent or repeated.
     fn lost_by_service(&mut self, id: ErrorId) -> Result<(), String> {
         self.rejected += 1;
         let (lost, errors) = (self.rejected, self.errors.len());
-        hold!(self.errors.contains(&id), "lost to {id}, which never came");
-        hold!(lost <= errors, "{lost} fragments lost to {errors} errors");
+        ensure!(self.errors.contains(&id), "lost to {id}, which never came");
+        ensure!(lost <= errors, "{lost} fragments lost to {errors} errors");
         let Some(enough) = errors_that_cost_a_fragment(id) else {
-            return Err(format!("lost to {id}: the key or the stream is to be mended, and everything kept until then"));
+            return Err(format!(
+                "lost to {id}: the user can repair the key or the stream, and media must be kept until then"
+            ));
         };
-        hold!(errors >= enough, "lost to {id} after {errors} errors, {enough} would have been reason enough");
+        ensure!(errors >= enough, "lost to {id} after {errors} errors, {enough} would have been reason enough");
         Ok(())
     }
 
-    /// The network is back and the producer waits for its next attempt: it must be there by then.
+    /// Sets the time by which a producer that waits for its next attempt must be connected again.
     pub(crate) fn must_resume(&mut self, by: Option<Instant>) {
         self.resume_by = by;
     }
 
     pub(crate) fn check_time(&self, now: Instant) -> Result<(), String> {
         let late = self.resume_by.is_some_and(|by| now > by);
-        hold!(!late, "no connection within the longest wait and a round trip after the network was back");
+        ensure!(!late, "no connection within the longest wait and a round trip after the network was back");
         Ok(())
     }
 
@@ -334,13 +336,13 @@ impl Judge {
     }
 
     pub(crate) fn holds_nothing(&self) -> bool {
-        self.ledger.holding().frames == 0
+        self.payload_tracker.held().frames == 0
     }
 
-    /// Memory as it is, not as it is said to be.
+    /// Checks the payload bytes that are really held.
     pub(crate) fn check_memory(&self) -> Result<(), String> {
-        let held = self.ledger.holding().bytes;
-        hold!(held <= self.limit + SLACK, "{held} payload bytes held, {} allowed", self.limit);
+        let held = self.payload_tracker.held().bytes;
+        ensure!(held <= self.limit + SLACK, "{held} payload bytes held, {} allowed", self.limit);
         Ok(())
     }
 }
@@ -384,5 +386,5 @@ const LEADING: Duration = Duration::from_millis(500);
 const TAG: usize = 128;
 /// Until so many key frames came, frames may belong to a group that lost its own.
 const ENOUGH_KEYS: u32 = 2;
-/// The documented constant beside the buffer.
+/// Memory outside the buffer, as documented.
 pub(crate) const SLACK: usize = 16 << 10;

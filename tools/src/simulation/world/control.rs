@@ -1,4 +1,4 @@
-//! What the service answers to calls and to attempts to connect.
+//! Responses of the service to API calls and connection attempts.
 
 use std::time::Duration;
 
@@ -6,20 +6,20 @@ use kvs_producer::{
     CloseReason, ControlRequest, ControlRequestId, ControlResponse, Failure, FailureKind, SessionId, StreamStatus,
 };
 
-use super::super::network::{Uplink, holds};
+use super::super::network::{Uplink, is_active};
 use super::super::service::{around, wall};
-use super::{Happening, Line, World};
+use super::{Line, SimEvent, World};
 
 impl World {
     pub(super) fn on_call(&mut self, id: ControlRequestId, call: &ControlRequest) {
         let now = self.now;
         let wait = around(self.scenario.latency, &mut self.rng);
-        if holds(self.weather.swallowed_until, now) {
+        if is_active(self.link_faults.swallowed_until, now) {
             return;
         }
         let failed = |kind, text: &str| ControlResponse::Failed(Failure::new(kind, text));
         let answer = match call {
-            ControlRequest::Credentials(_) if holds(self.weather.no_credentials_until, now) => {
+            ControlRequest::Credentials(_) if is_active(self.link_faults.no_credentials_until, now) => {
                 failed(FailureKind::Unreachable, "no credentials")
             }
             ControlRequest::Credentials(_) => {
@@ -27,10 +27,10 @@ impl World {
                 self.credentials_until = Some(now + lasts);
                 ControlResponse::Credentials { lasts: Some(lasts) }
             }
-            _ if self.weather.obstacle(now).is_some() => {
-                failed(FailureKind::Unreachable, self.weather.obstacle(now).unwrap_or_default())
+            _ if self.link_faults.obstacle(now).is_some() => {
+                failed(FailureKind::Unreachable, self.link_faults.obstacle(now).unwrap_or_default())
             }
-            _ if holds(self.weather.refusals_until, now) => ControlResponse::Failed(self.refusal()),
+            _ if is_active(self.link_faults.refusals_until, now) => ControlResponse::Failed(self.refusal()),
             ControlRequest::DescribeStream if !self.service.exists => failed(FailureKind::NotFound, "no such stream"),
             ControlRequest::DescribeStream => {
                 ControlResponse::Described { status: StreamStatus::Active, retention: Duration::from_secs(3600) }
@@ -41,7 +41,7 @@ impl World {
             }
             _ => ControlResponse::Endpoint(self.service.address()),
         };
-        self.after(wait, Happening::Answer(id, answer));
+        self.after(wait, SimEvent::Answer(id, answer));
     }
 
     fn refusal(&mut self) -> Failure {
@@ -62,22 +62,22 @@ impl World {
         let now = self.now;
         let wait = around(self.scenario.latency, &mut self.rng) * 3;
         let failed = |kind, text: &str| CloseReason::Failed(Failure::new(kind, text));
-        let reason = if holds(self.weather.swallowed_until, now) {
+        let reason = if is_active(self.link_faults.swallowed_until, now) {
             return;
-        } else if let Some(obstacle) = self.weather.obstacle(now) {
+        } else if let Some(obstacle) = self.link_faults.obstacle(now) {
             failed(FailureKind::Unreachable, obstacle)
         } else if request.endpoint != self.service.address() {
-            failed(FailureKind::Unreachable, "nobody lives here any more")
+            failed(FailureKind::Unreachable, "no service at this endpoint")
         } else if self.credentials_until.is_none_or(|until| until <= now) {
             failed(FailureKind::CredentialsExpired, "expired")
-        } else if holds(self.weather.refusals_until, now) {
+        } else if is_active(self.link_faults.refusals_until, now) {
             CloseReason::Failed(self.refusal())
         } else {
             let service = self.service.accept(session, request, self.rng.u64(..), wall(self.start, now));
             let up = Uplink::new(self.scenario.latency, now);
             self.line = Some(Line { service, up, acks_until: now, left: false });
-            return self.after(wait, Happening::Opened(session));
+            return self.after(wait, SimEvent::Opened(session));
         };
-        self.after(wait, Happening::Failed(session, reason));
+        self.after(wait, SimEvent::Failed(session, reason));
     }
 }

@@ -1,16 +1,16 @@
-//! What the producer holds, counted from outside: every payload tells when it is let go.
+//! Counts the payloads that the producer holds: each payload reports when its last slice is dropped.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-/// The payloads that were handed over and that somebody still holds. Clones are the same ledger.
+/// The payloads that were submitted and not yet dropped. Clones share the same state.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Ledger(Arc<Mutex<Held>>);
+pub(crate) struct PayloadTracker(Arc<Mutex<TrackerState>>);
 
 #[derive(Debug, Default)]
-struct Held {
+struct TrackerState {
     /// The times of the frames from number `first` on, as long as they are held.
     times: VecDeque<Option<u64>>,
     first: u64,
@@ -18,40 +18,40 @@ struct Held {
     bytes: usize,
 }
 
-/// A look at the ledger.
+/// A snapshot of the tracker.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Holding {
+pub(crate) struct HeldPayloads {
     pub(crate) frames: usize,
     pub(crate) bytes: usize,
-    /// The time of the frame that has been held longest, in ms.
+    /// Timestamp in ms of the frame that has been held longest.
     pub(crate) oldest: Option<u64>,
     /// No frame before this number is held.
     pub(crate) first: u64,
 }
 
-/// Payload bytes that strike themselves off when the last slice of them is dropped.
+/// Payload bytes that deregister themselves when their last slice is dropped.
 #[derive(Debug)]
-struct Watched {
-    ledger: Ledger,
+struct TrackedPayload {
+    payload_tracker: PayloadTracker,
     number: u64,
     counted: usize,
     data: Vec<u8>,
 }
 
-impl Ledger {
-    /// Bytes that leave the ledger, if they are in it, with the last slice of them; they count as `counted`.
+impl PayloadTracker {
+    /// Returns payload bytes that are tracked until their last slice is dropped; they count as `counted`.
     pub(crate) fn watch(&self, number: u64, counted: usize, data: Vec<u8>) -> Bytes {
-        Bytes::from_owner(Watched { ledger: self.clone(), number, counted, data })
+        Bytes::from_owner(TrackedPayload { payload_tracker: self.clone(), number, counted, data })
     }
 
-    /// From now on the frame of this number is in other hands than the source's. Numbers rise.
+    /// Starts to count a frame as held. Numbers increase.
     pub(crate) fn hand_over(&self, number: u64, pts: u64, counted: usize) {
-        self.held().enter(number, pts, counted);
+        self.state().enter(number, pts, counted);
     }
 
-    pub(crate) fn holding(&self) -> Holding {
-        let held = self.held();
-        Holding {
+    pub(crate) fn held(&self) -> HeldPayloads {
+        let held = self.state();
+        HeldPayloads {
             frames: held.frames,
             bytes: held.bytes,
             oldest: held.times.front().copied().flatten(),
@@ -59,12 +59,12 @@ impl Ledger {
         }
     }
 
-    fn held(&self) -> MutexGuard<'_, Held> {
+    fn state(&self) -> MutexGuard<'_, TrackerState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Held {
+impl TrackerState {
     fn enter(&mut self, number: u64, pts: u64, counted: usize) {
         if self.times.is_empty() {
             self.first = number;
@@ -91,14 +91,14 @@ impl Held {
     }
 }
 
-impl AsRef<[u8]> for Watched {
+impl AsRef<[u8]> for TrackedPayload {
     fn as_ref(&self) -> &[u8] {
         &self.data
     }
 }
 
-impl Drop for Watched {
+impl Drop for TrackedPayload {
     fn drop(&mut self) {
-        self.ledger.held().leave(self.number, self.counted);
+        self.payload_tracker.state().leave(self.number, self.counted);
     }
 }

@@ -1,27 +1,27 @@
-//! What is still to happen, by its time.
+//! Scheduled events in the order of their times.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Instant;
 
-/// Things planned for their times; what is planned for one time happens in the order it was planned.
+/// Events by time; events of the same time keep the order in which they were scheduled.
 #[derive(Debug)]
-pub(crate) struct Agenda<T> {
-    /// Time, order of planning, and where the thing lies: things are large and heaps move what they hold.
+pub(crate) struct EventQueue<T> {
+    /// Time, order, and index into `things`: events are large, and a heap moves its entries.
     times: BinaryHeap<Reverse<(Instant, u64, usize)>>,
     things: Vec<Option<T>>,
     free: Vec<usize>,
     planned: u64,
 }
 
-impl<T> Default for Agenda<T> {
+impl<T> Default for EventQueue<T> {
     fn default() -> Self {
         Self { times: BinaryHeap::new(), things: Vec::new(), free: Vec::new(), planned: 0 }
     }
 }
 
-impl<T> Agenda<T> {
-    pub(crate) fn plan(&mut self, at: Instant, thing: T) {
+impl<T> EventQueue<T> {
+    pub(crate) fn schedule(&mut self, at: Instant, thing: T) {
         let place = self.free.pop().unwrap_or_else(|| {
             self.things.push(None);
             self.things.len() - 1
@@ -31,7 +31,7 @@ impl<T> Agenda<T> {
         self.times.push(Reverse((at, self.planned, place)));
     }
 
-    /// When the next thing happens.
+    /// Returns the time of the next event.
     pub(crate) fn next_time(&self) -> Option<Instant> {
         self.times.peek().map(|Reverse((at, _, _))| *at)
     }

@@ -1,4 +1,4 @@
-//! Whether the promise was kept, judged from what the user put and what the service stored: nothing here is the producer's code.
+//! Compares the submitted frames with the stored ones at the end of a run. Uses no code of the producer.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use super::source::{self, Put};
 
 /// What is compared.
 #[derive(Debug)]
-pub(crate) struct Evidence<'a> {
+pub(crate) struct FinalState<'a> {
     pub(crate) scenario: &'a Scenario,
     pub(crate) put: &'a [Put],
     /// Which frame of the leading track was put last before each tag.
@@ -23,7 +23,7 @@ pub(crate) struct Evidence<'a> {
     pub(crate) totals: Totals,
 }
 
-macro_rules! hold {
+macro_rules! ensure {
     ($condition:expr, $($text:tt)*) => {
         if !$condition {
             return Err(format!($($text)*));
@@ -31,7 +31,7 @@ macro_rules! hold {
     };
 }
 
-impl Evidence<'_> {
+impl FinalState<'_> {
     pub(crate) fn check(&self) -> Result<(), String> {
         let fragments = self.stored.iter().map(|stored| self.frames(stored)).collect::<Result<Vec<_>, _>>()?;
         self.fragments_are_whole(&fragments)?;
@@ -40,7 +40,7 @@ impl Evidence<'_> {
         self.tags_are_there_once(&fragments)
     }
 
-    /// The numbers of a stored fragment's frames; their bytes are those that were put.
+    /// Returns the frame numbers of a stored fragment, after a check of their bytes.
     fn frames(&self, stored: &Stored) -> Result<Vec<u64>, String> {
         let mut numbers = Vec::new();
         for frame in stored.fragment.frames() {
@@ -48,34 +48,34 @@ impl Evidence<'_> {
             let number = source::number(&bytes).ok_or("a stored frame is shorter than any that was put")?;
             let put =
                 index(number).and_then(|at| self.put.get(at)).ok_or_else(|| format!("frame {number} was never put"))?;
-            hold!(put.taken, "frame {number} was refused and stored all the same");
-            hold!(put.is_stored_as(number, &bytes), "frame {number} was stored with other bytes");
+            ensure!(put.taken, "frame {number} was refused and stored all the same");
+            ensure!(put.is_stored_as(number, &bytes), "frame {number} was stored with other bytes");
             self.decoder_is_told(stored, put, number)?;
-            hold!(frame.track == put.track, "frame {number} was stored on track {}", frame.track);
-            hold!(frame.keyframe == put.keyframe, "frame {number} changed its key frame mark");
+            ensure!(frame.track == put.track, "frame {number} was stored on track {}", frame.track);
+            ensure!(frame.keyframe == put.keyframe, "frame {number} changed its key frame mark");
             numbers.push(number);
         }
-        hold!(!numbers.is_empty(), "a fragment without frames was stored");
+        ensure!(!numbers.is_empty(), "a fragment without frames was stored");
         Ok(numbers)
     }
 
-    /// The session's header has the parameter set that was in force for the frame.
+    /// Checks that the header of the session has the parameter set of each frame.
     fn decoder_is_told(&self, stored: &Stored, put: &Put, number: u64) -> Result<(), String> {
         let Some(set) = put.parameter_set() else { return Ok(()) };
         let track = stored.fragment.tracks.iter().find(|track| track.number == put.track);
-        let told = track.is_some_and(|track| track.codec_private.windows(set.len()).any(|window| window == set));
-        hold!(told, "frame {number} was stored under a header with other parameter sets");
+        let declared = track.is_some_and(|track| track.codec_private.windows(set.len()).any(|window| window == set));
+        ensure!(declared, "frame {number} was stored under a header with other parameter sets");
         Ok(())
     }
 
-    /// A fragment that is stored twice is the same both times, and no frame is in two.
+    /// Checks that copies of a fragment are equal and that no frame is in two fragments.
     fn fragments_are_whole(&self, fragments: &[Vec<u64>]) -> Result<(), String> {
         let mut home: Vec<Option<u64>> = vec![None; self.put.len()];
         let mut copies: BTreeMap<u64, &Vec<u64>> = BTreeMap::new();
         for numbers in fragments {
             let Some(&first) = numbers.first() else { continue };
             if let Some(copy) = copies.insert(first, numbers) {
-                hold!(
+                ensure!(
                     copy == numbers,
                     "fragment of frame {first} stored with {} and with {} frames",
                     copy.len(),
@@ -84,7 +84,7 @@ impl Evidence<'_> {
             }
             for &number in numbers {
                 let other = index(number).and_then(|at| home.get_mut(at)?.replace(first)).unwrap_or(first);
-                hold!(other == first, "frame {number} is in the fragments of {other} and of {first}");
+                ensure!(other == first, "frame {number} is in the fragments of {other} and of {first}");
             }
         }
         Ok(())
@@ -98,9 +98,9 @@ impl Evidence<'_> {
         for report in self.persisted {
             let Some(number) = &report.number else { return Err("a persisted fragment has no number".to_owned()) };
             let Some(frames) = by_number.get(number.as_str()) else {
-                return Err(format!("{:?} is said to be persisted as {number} and is not stored", report.fragment));
+                return Err(format!("{:?} was reported persisted as {number} but is not stored", report.fragment));
             };
-            hold!(
+            ensure!(
                 frames.len() as u64 == report.span.frames,
                 "{:?}: {} frames said, {} stored",
                 report.fragment,
@@ -109,7 +109,7 @@ impl Evidence<'_> {
             );
             for &frame in *frames {
                 let again = index(frame).and_then(|at| confirmed.get_mut(at)).map(|seen| std::mem::replace(seen, true));
-                hold!(again == Some(false), "frame {frame} is said to be persisted twice");
+                ensure!(again == Some(false), "frame {frame} is said to be persisted twice");
             }
         }
         let lost: u64 = self.lost.iter().map(|loss| loss.span.frames).sum();
@@ -120,9 +120,9 @@ impl Evidence<'_> {
         let (taken, all) = count(&mut self.put.iter().filter(|put| put.taken));
         let marked = self.put.iter().zip(&confirmed);
         let (persisted, kept) = count(&mut marked.filter(|(_, confirmed)| **confirmed).map(|(put, _)| put));
-        hold!(taken == persisted + lost, "{taken} frames taken, {persisted} persisted, {lost} reported lost");
-        hold!(all == kept + lost_bytes, "{all} bytes taken, {kept} persisted, {lost_bytes} reported lost");
-        hold!(
+        ensure!(taken == persisted + lost, "{taken} frames taken, {persisted} persisted, {lost} reported lost");
+        ensure!(all == kept + lost_bytes, "{all} bytes taken, {kept} persisted, {lost_bytes} reported lost");
+        ensure!(
             self.totals.submitted.frames == taken && self.totals.persisted.frames == persisted,
             "totals differ: {:?}",
             self.totals
@@ -137,7 +137,7 @@ impl Evidence<'_> {
             let first = numbers.first().and_then(|&first| self.put.get(index(first)?));
             let key = first.is_some_and(|first| first.keyframe);
             let split = self.scenario.long_gop == LongGop::Split;
-            hold!(!seen.insert(stored.session) || key || split, "{:?} begins without a key frame", stored.session);
+            ensure!(!seen.insert(stored.session) || key || split, "{:?} begins without a key frame", stored.session);
         }
         Ok(())
     }
@@ -153,18 +153,18 @@ impl Evidence<'_> {
             let has: Vec<&Tag> = fragment.fragment.tags.iter().flatten().collect();
             for tag in &has {
                 let times = has.iter().filter(|other| other.name == tag.name).count();
-                hold!(times == 1, "tag {} is {times} times on one fragment", tag.name);
+                ensure!(times == 1, "tag {} is {times} times on one fragment", tag.name);
                 let home = *homes.entry(&tag.name).or_insert(first);
-                hold!(home == first, "tag {} is on the fragments of frames {home} and {first}", tag.name);
+                ensure!(home == first, "tag {} is on the fragments of frames {home} and {first}", tag.name);
                 if let Some(frame) = self.tags.get(&tag.name) {
                     let moved = self.moved_tags.contains(&tag.name) || !stored.contains(frame);
                     let meant = moved || numbers.contains(frame);
-                    hold!(meant, "tag {} of frame {frame} is on the fragment of {first}", tag.name);
+                    ensure!(meant, "tag {} of frame {frame} is on the fragment of {first}", tag.name);
                 }
             }
             for (frame, name) in numbers.iter().filter_map(|frame| Some((frame, tag_of.get(frame)?))) {
                 let there = has.iter().any(|tag| tag.name == *name);
-                hold!(there, "tag {name} of frame {frame} is not on its fragment");
+                ensure!(there, "tag {name} of frame {frame} is not on its fragment");
             }
         }
         Ok(())
