@@ -6,58 +6,58 @@
 use std::time::Duration;
 
 /// Characters of a stream's name.
-pub const STREAM_NAME: usize = 256;
+pub const STREAM_NAME: usize = kvs_types::limits::STREAM_NAME_CHARS;
 /// Characters of a device's name.
-pub const DEVICE_NAME: usize = 128;
+pub const DEVICE_NAME: usize = kvs_types::limits::DEVICE_NAME_CHARS;
 /// Characters of an ARN.
-pub const ARN: usize = 1024;
+pub const ARN: usize = kvs_types::limits::STREAM_ARN_CHARS;
 /// Characters of a stream's version.
-pub const VERSION: usize = 64;
+pub const VERSION: usize = kvs_types::limits::STREAM_VERSION_CHARS;
 /// Characters of a media type.
-pub const MEDIA_TYPE: usize = 128;
+pub const MEDIA_TYPE: usize = kvs_types::limits::MEDIA_TYPE_CHARS;
 /// Characters of a KMS key's name.
-pub const KMS_KEY: usize = 2048;
+pub const KMS_KEY: usize = kvs_types::limits::KMS_KEY_ID_CHARS;
 /// Characters of a paging token of the control plane.
-pub const CONTROL_TOKEN: usize = 1024;
+pub const CONTROL_TOKEN: usize = kvs_types::limits::CONTROL_PLANE_TOKEN_CHARS;
 /// Characters of a destination's URI.
-pub const DESTINATION_URI: usize = 255;
+pub const DESTINATION_URI: usize = kvs_types::limits::DESTINATION_URI_CHARS;
 /// Tags of a stream.
-pub const STREAM_TAGS: usize = 50;
+pub const STREAM_TAGS: usize = kvs_types::limits::STREAM_TAGS;
 /// Characters of a stream tag's key.
-pub const STREAM_TAG_KEY: usize = 128;
+pub const STREAM_TAG_KEY: usize = kvs_types::limits::STREAM_TAG_KEY_CHARS;
 /// Characters of a stream tag's value.
-pub const STREAM_TAG_VALUE: usize = 256;
+pub const STREAM_TAG_VALUE: usize = kvs_types::limits::STREAM_TAG_VALUE_CHARS;
 /// Streams on one page of ListStreams.
-pub const LIST_STREAMS_PAGE: u64 = 10_000;
+pub const LIST_STREAMS_PAGE: u64 = kvs_types::limits::LIST_STREAMS_RESULTS as u64;
 /// Streams of an account in a region.
-pub const STREAMS: usize = 10_000;
+pub const STREAMS: usize = kvs_types::limits::STREAMS_PER_ACCOUNT;
 /// Longest retention: 10 years, in hours.
-pub const RETENTION_HOURS: u64 = 87_600;
+pub const RETENTION_HOURS: u64 = kvs_types::limits::RETENTION_HOURS as u64;
 /// Widest image.
-pub const IMAGE_WIDTH: u64 = 3840;
+pub const IMAGE_WIDTH: u64 = *kvs_types::limits::IMAGE_WIDTH_PIXELS.end() as u64;
 /// Highest image.
-pub const IMAGE_HEIGHT: u64 = 2160;
+pub const IMAGE_HEIGHT: u64 = *kvs_types::limits::IMAGE_HEIGHT_PIXELS.end() as u64;
 /// Shortest sampling interval of images today.
-pub const SAMPLING_INTERVAL_MS: u64 = 200;
+pub const SAMPLING_INTERVAL_MS: u64 = kvs_types::limits::SAMPLING_INTERVAL_MILLIS as u64;
 /// Shortest sampling interval of images in 2022.
-pub const SAMPLING_INTERVAL_MS_2022: u64 = 3000;
+pub const SAMPLING_INTERVAL_MS_2022: u64 = kvs_types::limits::SAMPLING_INTERVAL_MILLIS_2022 as u64;
 /// Sampling interval of GetImages when none is asked for, by the SDK documentation of 2023.
-pub const SAMPLING_INTERVAL_MS_DEFAULT: u64 = 3000;
+pub const SAMPLING_INTERVAL_MS_DEFAULT: u64 = kvs_types::limits::SAMPLING_INTERVAL_MILLIS_DEFAULT as u64;
 /// Images on a page of GetImages; more may be asked for and are not given.
-pub const IMAGES_PAGE: u64 = 25;
+pub const IMAGES_PAGE: u64 = kvs_types::limits::GET_IMAGES_RESULTS as u64;
 /// Images on a page of GetImages in 2022, and the most that may be asked for today.
-pub const IMAGES_PAGE_2022: u64 = 100;
+pub const IMAGES_PAGE_2022: u64 = kvs_types::limits::GET_IMAGES_MAX_RESULTS as u64;
 /// Longest range of GetImages: 300 s.
-pub const IMAGES_RANGE_MS: u64 = 300_000;
+pub const IMAGES_RANGE_MS: u64 = kvs_types::limits::GET_IMAGES_RANGE.as_millis() as u64;
 /// Characters of one image in GetImages' answer.
-pub const IMAGE_CONTENT: usize = 6_291_456;
+pub const IMAGE_CONTENT: usize = kvs_types::limits::IMAGE_CONTENT_CHARS;
 /// Bytes of all images of one answer: 100 MB.
-pub const IMAGES_ANSWER: usize = 100_000_000;
+pub const IMAGES_ANSWER: usize = kvs_types::limits::GET_IMAGES_RESPONSE_BYTES;
 
 /// How far a signature's date may be from the service's clock: 5 minutes either way, as its refusals say.
-pub const CLOCK_SKEW: Duration = Duration::from_secs(5 * 60);
+pub const CLOCK_SKEW: Duration = kvs_types::limits::CLOCK_SKEW;
 /// Longest life of a presigned request: 7 days, by the SigV4 specification.
-pub const PRESIGNED_LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
+pub const PRESIGNED_LIFE: Duration = kvs_types::limits::PRESIGNED_EXPIRES;
 
 /// Largest JSON body: our choice. The largest legal request is GetMediaForFragmentList's 1,000 numbers of 128 digits.
 pub const JSON_BODY: usize = 1 << 20;
@@ -80,9 +80,9 @@ pub const CONNECTIONS: usize = 16_384;
 /// How long open requests may take to end when the service stops: our choice.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 /// How long media of a stream without retention can still be read, by the API reference of CreateStream: 5 minutes.
-pub const UNKEPT_TIME: Duration = Duration::from_secs(5 * 60);
+pub const UNKEPT_TIME: Duration = kvs_types::limits::UNRETAINED_MEDIA;
 /// How much media of a stream without retention can still be read, by the same page: 200 MB.
-pub const UNKEPT_BYTES: u64 = 200_000_000;
+pub const UNKEPT_BYTES: u64 = kvs_types::limits::UNRETAINED_MEDIA_BYTES;
 /// How often media past its retention is removed: our choice. It is not served any more before.
 pub const TRIM_INTERVAL: Duration = Duration::from_secs(60);
 /// How long a client that waits for `100 Continue` may hold up the head of the answer: our choice.
@@ -92,23 +92,23 @@ pub const WAITING_ACKS: usize = 64;
 /// Requests for pictures that are worked on at a time: our choice. Each uses all cores, and memory for its decoders.
 pub const PICTURE_REQUESTS: usize = 4;
 /// GetMedia connections of a stream at a time.
-pub const READERS: usize = 3;
+pub const READERS: usize = kvs_types::limits::GET_MEDIA_CONNECTIONS;
 /// GetMediaForFragmentList connections of a stream at a time.
-pub const LIST_READERS: usize = 5;
+pub const LIST_READERS: usize = kvs_types::limits::FRAGMENT_LIST_CONNECTIONS;
 /// Bytes a second that PutMedia takes of a stream, where [`Quotas::Service`](crate::Quotas::Service) holds: 100 Mbit/s.
 pub const INGRESS_RATE: u64 = kvs_types::limits::INGRESS_BYTES_PER_SECOND;
 /// Bytes a second that GetMedia and GetMediaForFragmentList send on a connection, where the same holds.
-pub const EGRESS_RATE: u64 = 25_000_000;
+pub const EGRESS_RATE: u64 = kvs_types::limits::EGRESS_BYTES_PER_SECOND;
 /// Fragments a second that GetMedia sends on a connection, where the same holds.
-pub const FRAGMENT_RATE: u64 = 5;
+pub const FRAGMENT_RATE: u64 = kvs_types::limits::FRAGMENTS_PER_SECOND as u64;
 /// Points of fragment metadata a second of a stream, where the same holds: ListFragments takes as many as its page has
 /// entries, GetImages 400 and as many as its page.
-pub const METADATA_POINTS: u64 = 10_000;
+pub const METADATA_POINTS: u64 = kvs_types::limits::METADATA_POINTS_PER_SECOND as u64;
 /// What GetImages takes of the metadata points besides its page.
-pub const IMAGES_POINTS: u64 = 400;
+pub const IMAGES_POINTS: u64 = kvs_types::limits::METADATA_POINTS_PER_GET_IMAGES as u64;
 /// Points of fragment media a second of a stream, where the same holds: GetMediaForFragmentList takes one for each fragment,
 /// GetImages one for each image of its page.
-pub const MEDIA_POINTS: u64 = 500;
+pub const MEDIA_POINTS: u64 = kvs_types::limits::MEDIA_POINTS_PER_SECOND as u64;
 /// Pieces of media that wait for a client to read them: our choice. A piece is at most a fragment.
 pub const WAITING_PIECES: usize = 2;
 /// How long images and messages may take to be delivered when the service stops: our choice.
@@ -117,12 +117,12 @@ pub const DELIVERY_GRACE: Duration = Duration::from_secs(10);
 /// A GetMedia body ends when no fragment became available for this long: about 3 s by the API reference of GetMedia.
 pub const LIVE_EDGE_WAIT: Duration = Duration::from_secs(3);
 /// Fragments of one GetMediaForFragmentList call, by its API reference.
-pub const FRAGMENT_LIST: usize = 1000;
+pub const FRAGMENT_LIST: usize = kvs_types::limits::FRAGMENT_LIST_NUMBERS;
 /// Largest page of ListFragments, by its API reference.
-pub const LIST_FRAGMENTS_PAGE: usize = 1000;
+pub const LIST_FRAGMENTS_PAGE: usize = kvs_types::limits::LIST_FRAGMENTS_RESULTS as usize;
 /// Page size of ListFragments when the request has no `MaxResults`. The service documents none; 100 has been quoted.
 pub const LIST_FRAGMENTS_PAGE_DEFAULT: usize = 100;
 /// Characters of a paging token, by the API reference of ListFragments.
-pub const LIST_FRAGMENTS_TOKEN: usize = 4096;
+pub const LIST_FRAGMENTS_TOKEN: usize = kvs_types::limits::ARCHIVED_MEDIA_TOKEN_CHARS;
 /// Characters of a continuation token, by the API reference of GetMedia.
-pub const CONTINUATION_TOKEN: usize = 128;
+pub const CONTINUATION_TOKEN: usize = kvs_types::limits::CONTINUATION_TOKEN_CHARS;

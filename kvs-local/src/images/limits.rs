@@ -34,10 +34,10 @@ pub const KEPT_BYTES: usize = 256 << 20;
 
 /// Largest width of an image, in pixels.
 /// <https://docs.aws.amazon.com/kinesisvideostreams/latest/dg/API_reader_GetImages.html>
-pub const WIDTH_PIXELS: u32 = 3840;
+pub const WIDTH_PIXELS: u32 = *kvs_types::limits::IMAGE_WIDTH_PIXELS.end();
 
 /// Largest height of an image, in pixels. Same source.
-pub const HEIGHT_PIXELS: u32 = 2160;
+pub const HEIGHT_PIXELS: u32 = *kvs_types::limits::IMAGE_HEIGHT_PIXELS.end();
 
 /// Default JPEG quality. Same source.
-pub const JPEG_QUALITY: u8 = 80;
+pub const JPEG_QUALITY: u8 = kvs_types::limits::JPEG_QUALITY_DEFAULT;

@@ -35,7 +35,7 @@ pub const SMALL_PIECE_BYTES: usize = 4 << 10;
 pub const TAIL_BYTES: usize = 64 << 10;
 
 /// Longest fragment until 2021: 10 s.
-pub const FRAGMENT_DURATION_MAX_2022: Duration = Duration::from_secs(10);
+pub const FRAGMENT_DURATION_MAX_2022: Duration = kvs_types::limits::FRAGMENT_DURATION_MAX_2021;
 
 /// Latest producer timestamp that is still a date: the end of the year 9999.
 pub const PRODUCER_TIMESTAMP_MAX: Duration = Duration::from_secs(253_402_300_799);
