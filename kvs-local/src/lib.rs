@@ -101,7 +101,7 @@ mod stream;
 #[cfg(feature = "server")]
 pub use crate::builder::Builder;
 #[cfg(feature = "server")]
-pub use crate::deliver::{DeliveryEvent, InvalidSubscription, InvalidTopic, SignerError, Subscription};
+pub use crate::deliver::{DeliveryEvent, InvalidSubscription, SignerError, Subscription};
 #[cfg(feature = "server")]
 pub use crate::faults::{Fault, FaultKind, Faults, InvalidFaults};
 #[cfg(feature = "server")]

@@ -15,7 +15,7 @@ use kvs_local::__internal::images::{
 use kvs_types::TimestampOrigin;
 use test_judges::available;
 
-const OPTIONS: DecodeOptions<'static> = DecodeOptions { threads: NonZeroUsize::new(2).unwrap(), cancelled: &|| false };
+const OPTIONS: DecodeOptions<'static> = DecodeOptions { threads: NonZeroUsize::new(2).unwrap(), canceled: &|| false };
 
 fn request(instants: Vec<Duration>, format: ImageEncoding) -> ImageRequest {
     ImageRequest { instants, origin: TimestampOrigin::Producer, rendering: RenderOptions { format, size: None } }
@@ -374,9 +374,9 @@ fn extraction_stops_when_canceled() {
     let recording =
         Recording::make("testsrc2=size=160x96:rate=25:duration=1", &["-c:v", "libx264", "-pix_fmt", "yuv420p"]);
     let fragments = Fragments::cut(&recording.path);
-    let options = DecodeOptions { cancelled: &|| true, ..OPTIONS };
+    let options = DecodeOptions { canceled: &|| true, ..OPTIONS };
     let taken = extract_images(&fragments, &fragments.spans, &request(vec![EPOCH], ImageEncoding::Png), options);
-    assert_eq!((taken.frames_decoded, &taken.results[0]), (0, &Err(DecodeError::Cancelled.into())));
+    assert_eq!((taken.frames_decoded, &taken.results[0]), (0, &Err(DecodeError::Canceled.into())));
 }
 
 #[test]

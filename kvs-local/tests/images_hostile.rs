@@ -130,7 +130,7 @@ fn take(sample: &Sample, private: Vec<u8>, frames: Vec<(u64, Vec<u8>)>) -> Vec<I
     };
     let instants = (0..6).map(|number| Duration::from_millis(number * 40)).collect();
     let request = ImageRequest { instants, origin: TimestampOrigin::Producer, rendering: RenderOptions::default() };
-    let options = DecodeOptions { threads: NonZeroUsize::MIN, cancelled: &|| false };
+    let options = DecodeOptions { threads: NonZeroUsize::MIN, canceled: &|| false };
     let start = Instant::now();
     let taken = extract_images(&One(media), &[span], &request, options);
     assert!(start.elapsed() < Duration::from_secs(20), "took {:?}", start.elapsed());

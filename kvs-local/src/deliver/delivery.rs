@@ -172,7 +172,7 @@ impl Worker {
         let number = fragment.span().map(|span| span.number.clone());
         let written = tokio::task::spawn_blocking(move || {
             // One thread per job: there are as many image tasks as cores.
-            writer.write(&fragment, &settings, DecodeOptions { threads: NonZeroUsize::MIN, cancelled: &|| false })
+            writer.write(&fragment, &settings, DecodeOptions { threads: NonZeroUsize::MIN, canceled: &|| false })
         });
         // Fails only if the runtime shuts down, or after a panic, which tokio has reported.
         let (Ok(results), Some(number)) = (written.await, number) else { return };

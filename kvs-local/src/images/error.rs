@@ -118,7 +118,7 @@ pub enum DecodeError {
         /// The message of the store.
         reason: String,
     },
-    /// The request was cancelled before this image was made.
-    #[error("request cancelled")]
-    Cancelled,
+    /// The request was canceled before this image was made.
+    #[error("request canceled")]
+    Canceled,
 }

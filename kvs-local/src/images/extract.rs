@@ -34,8 +34,8 @@ pub struct ImageRequest {
 pub struct DecodeOptions<'a> {
     /// Number of threads. Independent decode spans run in parallel.
     pub threads: NonZeroUsize,
-    /// Called before every frame. Once it returns `true`, the remaining images fail with [`DecodeError::Cancelled`].
-    pub cancelled: &'a (dyn Fn() -> bool + Sync),
+    /// Called before every frame. Once it returns `true`, the remaining images fail with [`DecodeError::Canceled`].
+    pub canceled: &'a (dyn Fn() -> bool + Sync),
 }
 
 impl std::fmt::Debug for DecodeOptions<'_> {
@@ -74,7 +74,7 @@ pub fn extract_images(
     let decode_spans = decode_span::plan(&mut cache, &request.instants, request.origin, &mut results);
     let pool = RenderPool::new(cache, request.rendering, options);
     let frames_decoded = pool.run(&decode_spans, &mut results);
-    let missing = || Err(DecodeError::Cancelled.into());
+    let missing = || Err(DecodeError::Canceled.into());
     let results: Vec<ImageResult> = results.into_iter().map(|result| result.unwrap_or_else(missing)).collect();
     log_failures(&results, request);
     ExtractedImages { results, frames_decoded }

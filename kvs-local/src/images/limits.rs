@@ -1,4 +1,4 @@
-//! Limits of image extraction, each with its source or reason.
+//! Limits of image extraction, each with its source or reason. Limits of GetImages are in [`kvs_types::limits`].
 
 use std::time::Duration;
 
@@ -31,13 +31,3 @@ pub const GAP_AT_A_CUT: Duration = Duration::from_millis(250);
 
 /// Bytes of fragment media that one request keeps in memory. Further fragments are read again when they are needed.
 pub const KEPT_BYTES: usize = 256 << 20;
-
-/// Largest width of an image, in pixels.
-/// <https://docs.aws.amazon.com/kinesisvideostreams/latest/dg/API_reader_GetImages.html>
-pub const WIDTH_PIXELS: u32 = *kvs_types::limits::IMAGE_WIDTH_PIXELS.end();
-
-/// Largest height of an image, in pixels. Same source.
-pub const HEIGHT_PIXELS: u32 = *kvs_types::limits::IMAGE_HEIGHT_PIXELS.end();
-
-/// Default JPEG quality. Same source.
-pub const JPEG_QUALITY: u8 = kvs_types::limits::JPEG_QUALITY_DEFAULT;

@@ -89,7 +89,7 @@ impl Subscriber {
         *self.state.borrow()
     }
 
-    /// Confirms the subscription. Messages that were queued before are posted first. A subscription that was cancelled
+    /// Confirms the subscription. Messages that were queued before are posted first. A subscription that was canceled
     /// cannot be confirmed. Returns the new state.
     pub(super) fn confirm(&self) -> SubscriptionState {
         self.state.send_if_modified(|state| {

@@ -30,8 +30,11 @@ pub(in crate::deliver) enum Source {
 #[non_exhaustive]
 pub enum InvalidSubscription {
     /// The ARN is neither that of a topic nor that of a bucket.
-    #[error("expected the ARN of a topic or of a bucket, arn:aws:s3:::BUCKET")]
-    Arn(#[from] InvalidTopic),
+    #[error("invalid ARN '{}': expected arn:aws:sns:REGION:ACCOUNT:TOPIC or arn:aws:s3:::BUCKET", arn.escape_debug())]
+    Arn {
+        /// The first 200 characters of the ARN.
+        arn: String,
+    },
     /// The URL is not an `http` URL with a host.
     #[error("invalid subscriber URL '{}': expected http://HOST/...", url.escape_debug())]
     Url {
@@ -50,7 +53,7 @@ impl Subscription {
     pub fn new(arn: &str, url: &str) -> Result<Self, InvalidSubscription> {
         let source = match arn.strip_prefix("arn:aws:s3:::") {
             Some(bucket) if !bucket.is_empty() => Source::Bucket(bucket.to_owned()),
-            _ => Source::Topic(Topic::parse(arn)?),
+            _ => Source::Topic(Topic::parse(arn).map_err(|InvalidTopic { arn }| InvalidSubscription::Arn { arn })?),
         };
         let invalid = || InvalidSubscription::Url { url: url.chars().take(SHOWN_CHARS).collect() };
         let url: Uri = url.parse().map_err(|_| invalid())?;

@@ -60,12 +60,12 @@ impl GetImages {
         let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| ApiError::internal())?;
         let store = Arc::clone(self.hub.store());
         let cancel = CancelOnDrop::default();
-        let (cancelled, injected_error) = (Arc::clone(&cancel.0), faults.image_error());
+        let (canceled, injected_error) = (Arc::clone(&cancel.0), faults.image_error());
         let rendered = tokio::task::spawn_blocking(move || {
             let _permit = permit;
             let media = StoreMediaSource { store, key: stream.media_key(), since };
-            let cancelled = || cancelled.load(Ordering::Relaxed);
-            page.render(&ImageJob { media: &media, injected_error, cancelled: &cancelled })
+            let canceled = || canceled.load(Ordering::Relaxed);
+            page.render(&ImageJob { media: &media, injected_error, canceled: &canceled })
         });
         let response = rendered.await.map_err(|_| ApiError::internal())??;
         Ok(wire::ok(Some(response), faults.json_style()))

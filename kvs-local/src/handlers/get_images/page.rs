@@ -146,7 +146,7 @@ impl ImagesPage {
         })?;
         let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let request = ImageRequest { instants, origin: self.origin, rendering: self.rendering };
-        Ok(extract_images(job.media, &spans, &request, DecodeOptions { threads, cancelled: job.cancelled }).results)
+        Ok(extract_images(job.media, &spans, &request, DecodeOptions { threads, canceled: job.canceled }).results)
     }
 }
 
@@ -156,7 +156,7 @@ pub(super) struct ImageJob<'a> {
     /// The error that an injected fault reports in place of every image.
     pub(super) injected_error: Option<&'static str>,
     /// Returns `true` once the client has gone.
-    pub(super) cancelled: &'a (dyn Fn() -> bool + Sync),
+    pub(super) canceled: &'a (dyn Fn() -> bool + Sync),
 }
 
 fn without_image(at_ms: u64, code: &str) -> Value {

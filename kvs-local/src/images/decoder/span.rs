@@ -76,11 +76,11 @@ impl<'a, 's> SpanDecoder<'a, 's> {
     }
 
     /// Decodes from the start of the span to its last target and passes the picture of every target to `output`.
-    /// `cancelled` is called before every frame.
+    /// `canceled` is called before every frame.
     pub(in crate::images) fn run(
         &mut self,
         span: &'a DecodeSpan,
-        cancelled: &dyn Fn() -> bool,
+        canceled: &dyn Fn() -> bool,
         output: &mut Output<'_>,
     ) -> Result<(), DecodeError> {
         let mut targets = span.targets.iter().peekable();
@@ -89,8 +89,8 @@ impl<'a, 's> SpanDecoder<'a, 's> {
             let index = Arc::clone(&self.cache.loaded(fragment)?.index);
             let media = self.cache.media(fragment)?;
             for (position, coded) in pictures_between(&index, fragment, span.start, last.position) {
-                if cancelled() {
-                    return Err(DecodeError::Cancelled);
+                if canceled() {
+                    return Err(DecodeError::Canceled);
                 }
                 if self.lacks_reference(coded) {
                     self.fail(DecodeError::MissingReference { pts_millis: coded.pts.as_millis() }, output);

@@ -5,11 +5,11 @@ use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::pixels::U8;
 use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use jpeg_encoder::{Encoder, ImageBuffer, JpegColorType, SamplingFactor};
+use kvs_types::limits::{IMAGE_HEIGHT_PIXELS, IMAGE_WIDTH_PIXELS, JPEG_QUALITY_DEFAULT};
 
 use super::color::{Color, JfifCoefficients};
 use crate::images::decoder::picture::Picture;
 use crate::images::error::DecodeError;
-use crate::images::limits::{HEIGHT_PIXELS, JPEG_QUALITY, WIDTH_PIXELS};
 
 /// The file format of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -58,7 +58,7 @@ impl JpegQuality {
 
 impl Default for JpegQuality {
     fn default() -> Self {
-        Self(JPEG_QUALITY)
+        Self(JPEG_QUALITY_DEFAULT)
     }
 }
 
@@ -73,7 +73,7 @@ impl ImageSize {
     /// Returns a size, or `None` if it is outside the limits of the service.
     #[must_use]
     pub fn new(width: u32, height: u32) -> Option<Self> {
-        let within = (1..=WIDTH_PIXELS).contains(&width) && (1..=HEIGHT_PIXELS).contains(&height);
+        let within = IMAGE_WIDTH_PIXELS.contains(&width) && IMAGE_HEIGHT_PIXELS.contains(&height);
         let (width, height) = (u16::try_from(width).ok()?, u16::try_from(height).ok()?);
         within.then_some(Self { width, height })
     }

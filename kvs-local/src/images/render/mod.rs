@@ -58,7 +58,7 @@ impl<'a> RenderPool<'a> {
         let mut decoder = SpanDecoder::new(&self.cache);
         // The decoders are third-party code that reads untrusted bytes. A panic fails the images of this span only.
         let outcome = catch_unwind(AssertUnwindSafe(|| {
-            decoder.run(span, self.options.cancelled, &mut |target, picture, display| {
+            decoder.run(span, self.options.canceled, &mut |target, picture, display| {
                 let image = picture.and_then(|picture| self.rendering.render(picture, display.color));
                 let result: ImageResult = image.map_err(ExtractError::from);
                 rendered.extend(target.instants.iter().map(|instant| (*instant, result.clone())));
