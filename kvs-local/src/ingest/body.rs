@@ -1,4 +1,4 @@
-//! The body of a PutMedia request, read event by event and cut into fragments.
+//! Parses the body of a PutMedia request and splits it into fragments.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,42 +9,42 @@ use kvs_mkv::rules::{FragmentCheck, Violation};
 use kvs_mkv::{Chunks, ElementId, Event, Frame, Limits, ParseError, Parser, Position, Problem, Tag, Track};
 use kvs_types::{ErrorId, FragmentTimecodeType, tag_names};
 
-use super::body_buffer::Tape;
+use super::body_buffer::BodyBuffer;
 use super::config::{IngestConfig, ProducerStart, Profile};
-use super::number::Mint;
-use super::open::{Frames, Open, Part};
+use super::number::FragmentNumberAllocator;
+use super::open_fragment::{Frames, OpenFragment, Part};
 use super::{AckedFragment, IngestedFragment, Now, limits};
 
-/// What the body brought.
+/// What was found in the body.
 #[derive(Debug)]
-pub(super) enum Happening {
-    /// A cluster began.
+pub(super) enum IngestEvent {
+    /// A cluster has started.
     Opened(AckedFragment),
     /// A fragment is complete.
     Closed(Box<IngestedFragment>),
-    /// The session cannot go on. Nothing follows.
-    Refused(Refusal),
+    /// The session cannot continue. This is the last event.
+    Rejected(Rejection),
 }
 
-/// Why the session cannot go on, and with which fragment.
+/// Why the session cannot continue, and the fragment concerned.
 #[derive(Debug)]
-pub(super) struct Refusal {
+pub(super) struct Rejection {
     pub(super) id: ErrorId,
     pub(super) fragment: Option<AckedFragment>,
 }
 
-/// Parser, tape and rules of one body.
+/// The state of one body: parser, raw bytes, acceptance rules.
 #[derive(Debug)]
 pub(super) struct Body {
     parser: Parser,
-    tape: Tape,
-    mint: Mint,
-    /// What is added to timecodes to make producer timestamps.
+    buffer: BodyBuffer,
+    numbers: FragmentNumberAllocator,
+    /// Added to timecodes to get producer timestamps.
     origin: Duration,
-    /// Longest fragment.
+    /// Maximum duration of a fragment.
     longest: Duration,
     stage: Stage,
-    happenings: VecDeque<Happening>,
+    events: VecDeque<IngestEvent>,
 }
 
 /// ```text
@@ -59,14 +59,14 @@ enum Stage {
     /// Before the first cluster.
     Head { session: Option<Session>, tags: Vec<Vec<Tag>> },
     /// A fragment is open.
-    Fragment { session: Session, open: Box<Open> },
-    /// The mark has ended a fragment; tags here go to the fragment that comes.
+    Fragment { session: Session, open: Box<OpenFragment> },
+    /// The end-of-fragment tag has ended a fragment; tags here belong to the next one.
     Between { session: Session, tags: Vec<Vec<Tag>> },
-    /// An error was reported, or the body is over.
+    /// An error was reported, or the body has ended.
     Over,
 }
 
-/// What holds from the tracks on.
+/// What is known once the tracks are parsed.
 #[derive(Debug)]
 struct Session {
     tracks: Arc<[Track]>,
@@ -79,8 +79,8 @@ impl Body {
     pub(super) fn new(config: &IngestConfig) -> Self {
         Self {
             parser: Parser::new(Limits::default()),
-            tape: Tape::default(),
-            mint: Mint::new(config.first_sequence, config.seed),
+            buffer: BodyBuffer::default(),
+            numbers: FragmentNumberAllocator::new(config.first_sequence, config.seed),
             origin: match (config.timecode_type, config.producer_start) {
                 (FragmentTimecodeType::Relative, ProducerStart::At(start)) => start,
                 _ => Duration::ZERO,
@@ -90,20 +90,20 @@ impl Body {
                 Profile::Year2022 => limits::FRAGMENT_DURATION_MAX_2022,
             },
             stage: Stage::Head { session: None, tags: Vec::new() },
-            happenings: VecDeque::new(),
+            events: VecDeque::new(),
         }
     }
 
     pub(super) fn push(&mut self, bytes: Bytes) {
         if !matches!(self.stage, Stage::Over) {
-            self.tape.push(&bytes);
+            self.buffer.push(&bytes);
             self.parser.push(bytes);
         }
     }
 
-    /// The next thing that happened, `None` when more input is needed.
-    pub(super) fn poll(&mut self, now: Now) -> Option<Happening> {
-        while self.happenings.is_empty() && !matches!(self.stage, Stage::Over) {
+    /// Returns the next event, `None` if more input is needed.
+    pub(super) fn poll(&mut self, now: Now) -> Option<IngestEvent> {
+        while self.events.is_empty() && !matches!(self.stage, Stage::Over) {
             let drained = match self.parser.next_event_with_position() {
                 Ok(Some((event, position))) => self.on_event(event, &position, now).map(|()| false),
                 Ok(None) => self.on_drained().map(|()| true),
@@ -112,38 +112,38 @@ impl Body {
             match drained {
                 Ok(true) => break,
                 Ok(false) => {}
-                Err(id) => self.refuse(id),
+                Err(id) => self.reject(id),
             }
         }
-        self.happenings.pop_front()
+        self.events.pop_front()
     }
 
-    /// The body is over, all happenings polled: what is open is complete if the last element is.
-    pub(super) fn finish(&mut self) -> Option<Happening> {
+    /// Handles the end of the body, after all events were polled. The open fragment is complete if its last element is.
+    pub(super) fn finish(&mut self) -> Option<IngestEvent> {
         let parser = std::mem::replace(&mut self.parser, Parser::new(Limits::default()));
         let closed = match parser.finish() {
-            Ok(()) => self.close(self.tape.end(), None),
+            Ok(()) => self.close(self.buffer.end(), None),
             Err(error) => Err(log_parse_error(error)),
         };
         if let Err(id) = closed {
-            self.refuse(id);
+            self.reject(id);
         }
         self.stage = Stage::Over;
-        self.happenings.pop_front()
+        self.events.pop_front()
     }
 
-    /// Ends the body with an error that names the open fragment, which is lost.
-    pub(super) fn refuse(&mut self, id: ErrorId) {
-        self.tape = Tape::default();
+    /// Ends the body with an error. The open fragment is lost and named in the error.
+    pub(super) fn reject(&mut self, id: ErrorId) {
+        self.buffer = BodyBuffer::default();
         self.parser = Parser::new(Limits::default());
         let fragment = match std::mem::replace(&mut self.stage, Stage::Over) {
             Stage::Fragment { open, .. } => Some(open.acked),
             Stage::Head { .. } | Stage::Between { .. } | Stage::Over => None,
         };
-        self.happenings.push_back(Happening::Refused(Refusal { id, fragment }));
+        self.events.push_back(IngestEvent::Rejected(Rejection { id, fragment }));
     }
 
-    /// Whether a fragment is open.
+    /// Returns whether a fragment is open.
     pub(super) const fn is_inside_fragment(&self) -> bool {
         matches!(self.stage, Stage::Fragment { .. })
     }
@@ -159,13 +159,13 @@ impl Body {
             Event::Frame(frame) => self.on_frame(&frame, position.payload.unwrap_or(span.start)),
             Event::ClusterEnd => self.on_cluster_end(span.end),
             other => {
-                tracing::debug!(?other, "an element with no place in a PutMedia body");
+                tracing::debug!(?other, "unexpected element in a PutMedia body");
                 Err(ErrorId::INVALID_MKV_DATA)
             }
         }
     }
 
-    /// All events of what was pushed are out: the mark may have been the last, and no part may have grown without bound.
+    /// Called when all pushed bytes are parsed: closes a marked fragment, and checks that no part has grown too large.
     fn on_drained(&mut self) -> Result<(), ErrorId> {
         self.settle_mark(u64::MAX)?;
         let (most, id) = match &self.stage {
@@ -176,9 +176,9 @@ impl Body {
             Stage::Fragment { .. } | Stage::Between { .. } => (limits::TRAILING_BYTES, ErrorId::INVALID_MKV_DATA),
             Stage::Over => return Ok(()),
         };
-        let held = self.tape.held();
-        if held > most {
-            tracing::debug!(held, most, "more bytes than this part of a body may have");
+        let len = self.buffer.len();
+        if len > most {
+            tracing::debug!(len, most, "part of the body exceeds its size limit");
             return Err(id);
         }
         Ok(())
@@ -188,7 +188,7 @@ impl Body {
         match &self.stage {
             Stage::Head { session: None, .. } if offset == 0 => Ok(()),
             _ => {
-                tracing::debug!(offset, "a second segment");
+                tracing::debug!(offset, "unexpected second segment");
                 Err(ErrorId::INVALID_MKV_DATA)
             }
         }
@@ -196,7 +196,7 @@ impl Body {
 
     fn on_tracks(&mut self, tracks: &[Track]) -> Result<(), ErrorId> {
         let Stage::Head { session: session @ None, .. } = &mut self.stage else {
-            tracing::debug!("tracks a second time");
+            tracing::debug!("unexpected second tracks element");
             return Err(ErrorId::INVALID_MKV_DATA);
         };
         let check = FragmentCheck::new(tracks).map_err(log_violation)?;
@@ -204,8 +204,8 @@ impl Body {
         Ok(())
     }
 
-    /// Tags before the first cluster are the header's, after a cluster the fragment's; behind the end-of-fragment mark they
-    /// are the next fragment's, since the one before is already acked.
+    /// Tags before the first cluster belong to the header, tags after a cluster to its fragment. Tags after the end-of-fragment
+    /// tag belong to the next fragment, since the previous one is already acked.
     fn on_tags(&mut self, mut tags: Vec<Tag>, end: u64) -> Result<(), ErrorId> {
         match &mut self.stage {
             Stage::Fragment { session, .. } => session.check.tags(&tags),
@@ -220,7 +220,7 @@ impl Body {
                 keep(groups, tags);
                 let count = groups.iter().map(Vec::len).sum::<usize>();
                 if count > limits::HEADER_TAGS {
-                    tracing::debug!(count, limit = limits::HEADER_TAGS, "more tags than may stand before a cluster");
+                    tracing::debug!(count, limit = limits::HEADER_TAGS, "too many tags before a cluster");
                     return Err(ErrorId::FRAGMENT_METADATA_LIMIT_REACHED);
                 }
             }
@@ -240,12 +240,12 @@ impl Body {
         let (mut session, tags) = match std::mem::replace(&mut self.stage, Stage::Over) {
             Stage::Head { session: Some(session), tags } | Stage::Between { session, tags } => (session, tags),
             stage => {
-                tracing::debug!(offset = start, "a cluster before the tracks");
+                tracing::debug!(offset = start, "cluster before the tracks");
                 self.stage = stage;
                 return Err(ErrorId::INVALID_MKV_DATA);
             }
         };
-        let mut early = self.tape.take_until(start);
+        let mut early = self.buffer.take_until(start);
         session.check.start();
         if session.header.is_empty() {
             session.header = std::mem::take(&mut early);
@@ -253,10 +253,10 @@ impl Body {
             tags.iter().try_for_each(|group| session.check.tags(group)).map_err(log_violation)?;
         }
         let producer_timestamp = self.producer_timestamp(at)?;
-        let number = self.mint.mint(now.wall);
+        let number = self.numbers.allocate(now.wall);
         let acked = AckedFragment { timecode_ms: u64::try_from(at.as_millis()).unwrap_or(u64::MAX), number };
-        self.happenings.push_back(Happening::Opened(acked.clone()));
-        let open = Open {
+        self.events.push_back(IngestEvent::Opened(acked.clone()));
+        let open = OpenFragment {
             acked,
             timecode: at,
             producer_timestamp,
@@ -281,12 +281,12 @@ impl Body {
     fn on_cluster_end(&mut self, end: u64) -> Result<(), ErrorId> {
         let Stage::Fragment { open, .. } = &mut self.stage else { return Err(ErrorId::INVALID_MKV_DATA) };
         if matches!(open.part, Part::Cluster) {
-            open.part = Part::Tags { cluster: self.tape.take_until(end) };
+            open.part = Part::Tags { cluster: self.buffer.take_until(end) };
         }
         Ok(())
     }
 
-    /// Closes a fragment with a mark once something beyond the mark's element is at hand.
+    /// Closes a fragment with an end-of-fragment tag once the parser is past the element with the tag.
     fn settle_mark(&mut self, seen: u64) -> Result<(), ErrorId> {
         match &self.stage {
             Stage::Fragment { open, .. } => match open.part {
@@ -297,14 +297,14 @@ impl Body {
         }
     }
 
-    /// The open fragment, if there is one, ends here.
+    /// Closes the open fragment, if there is one.
     fn close(&mut self, end: u64, next: Option<Duration>) -> Result<(), ErrorId> {
         let Stage::Fragment { session, .. } = &mut self.stage else { return Ok(()) };
         session.check.finish().map_err(log_violation)?;
         if let Stage::Fragment { session, open } = std::mem::replace(&mut self.stage, Stage::Over) {
-            let rest = self.tape.take_until(end);
+            let rest = self.buffer.take_until(end);
             let fragment = open.complete(session.header.clone(), Arc::clone(&session.tracks), rest, next);
-            self.happenings.push_back(Happening::Closed(Box::new(fragment)));
+            self.events.push_back(IngestEvent::Closed(Box::new(fragment)));
             self.stage = Stage::Between { session, tags: Vec::new() };
         }
         Ok(())
@@ -313,7 +313,7 @@ impl Body {
     fn producer_timestamp(&self, at: Duration) -> Result<SystemTime, ErrorId> {
         let since = self.origin.checked_add(at).filter(|since| *since <= limits::PRODUCER_TIMESTAMP_MAX);
         since.and_then(|since| SystemTime::UNIX_EPOCH.checked_add(since)).ok_or_else(|| {
-            tracing::debug!(timecode = ?at, start = ?self.origin, "a producer timestamp beyond the year 9999");
+            tracing::debug!(timecode = ?at, start = ?self.origin, "producer timestamp after the year 9999");
             ErrorId::INVALID_PRODUCER_TIMESTAMP
         })
     }
@@ -326,13 +326,13 @@ fn keep(groups: &mut Vec<Vec<Tag>>, tags: Vec<Tag>) {
 }
 
 fn log_violation(violation: Violation) -> ErrorId {
-    tracing::debug!(%violation, "a fragment breaks a rule");
+    tracing::debug!(%violation, "fragment violates a rule");
     violation.error_id()
 }
 
-/// What a body is refused for; the log line says at which byte. What is too large has an ack of its own.
+/// Returns the error id for a parse error, and logs its offset. Some sizes have an error id of their own.
 fn log_parse_error(error: ParseError) -> ErrorId {
-    tracing::debug!(%error, "body is no Matroska that the service takes");
+    tracing::debug!(%error, "body is not Matroska that the service accepts");
     match (error.problem, error.element) {
         (Problem::TooLarge { .. }, ElementId::SIMPLE_BLOCK | ElementId::BLOCK_GROUP) => {
             ErrorId::MAX_FRAGMENT_SIZE_REACHED
@@ -345,7 +345,7 @@ fn log_parse_error(error: ParseError) -> ErrorId {
     }
 }
 
-/// Fragment numbers and service tags carry whole milliseconds; so do all other places, that they agree.
+/// Truncates to milliseconds: fragment numbers and service tags have no finer resolution, and all places must agree.
 fn whole_ms(time: SystemTime) -> SystemTime {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);

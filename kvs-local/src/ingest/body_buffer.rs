@@ -1,4 +1,4 @@
-//! The body as it came, cut where fragments begin and end.
+//! The raw bytes of a body, split where fragments start and end.
 
 use std::collections::VecDeque;
 
@@ -7,22 +7,22 @@ use kvs_mkv::Chunks;
 
 use super::limits::{SMALL_PIECE_BYTES, TAIL_BYTES};
 
-/// What was pushed and not yet taken, addressed by absolute offsets in the body.
+/// Bytes that were pushed and not yet taken, addressed by offsets in the body.
 ///
-/// Large pieces are kept as they are; small ones are copied together, so that memory stays near the number of bytes held
-/// even if the client sends them one by one.
+/// Large pieces are kept without copying. Small ones are copied together: each `Bytes` keeps its whole allocation alive, so a
+/// client that sends single bytes would otherwise cost far more memory than bytes.
 #[derive(Debug, Default)]
-pub(super) struct Tape {
-    /// Absolute offset of the first byte held.
+pub(super) struct BodyBuffer {
+    /// Offset of the first byte in the buffer.
     start: u64,
-    /// Absolute offset behind the last byte held.
+    /// Offset after the last byte in the buffer.
     end: u64,
     pieces: VecDeque<Bytes>,
-    /// Small pieces that follow all of `pieces`.
+    /// Small pieces, after all of `pieces`.
     tail: BytesMut,
 }
 
-impl Tape {
+impl BodyBuffer {
     pub(super) fn push(&mut self, piece: &Bytes) {
         self.end = self.end.saturating_add(piece.len() as u64);
         if piece.len() >= SMALL_PIECE_BYTES {
@@ -39,17 +39,17 @@ impl Tape {
         }
     }
 
-    /// Absolute offset behind the last byte.
+    /// Returns the offset after the last byte.
     pub(super) const fn end(&self) -> u64 {
         self.end
     }
 
-    /// How many bytes are held.
-    pub(super) const fn held(&self) -> u64 {
+    /// Returns the number of bytes in the buffer.
+    pub(super) const fn len(&self) -> u64 {
         self.end - self.start
     }
 
-    /// Takes everything before an absolute offset, which lies within what is held.
+    /// Takes everything before an offset, which is clamped to the buffer.
     pub(super) fn take_until(&mut self, offset: u64) -> Chunks {
         let mut left = offset.clamp(self.start, self.end) - self.start;
         self.start += left;
@@ -74,7 +74,7 @@ impl Tape {
         if self.pieces.is_empty() {
             self.seal_tail();
         }
-        self.pieces.pop_front().expect("offsets within the tape have bytes behind them")
+        self.pieces.pop_front().expect("offsets within the buffer have bytes after them")
     }
 
     fn seal_tail(&mut self) {
@@ -91,28 +91,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn large_pieces_are_sliced_not_copied() {
-        let mut tape = Tape::default();
+    fn slices_large_pieces_without_copying() {
+        let mut buffer = BodyBuffer::default();
         let piece = Bytes::from(vec![5; SMALL_PIECE_BYTES * 2]);
-        tape.push(&piece);
-        let first = tape.take_until(10);
-        let rest = tape.take_until(tape.end());
+        buffer.push(&piece);
+        let first = buffer.take_until(10);
+        let rest = buffer.take_until(buffer.end());
         assert_eq!(first.pieces()[0].as_ptr(), piece.as_ptr());
         assert_eq!(rest.pieces()[0].as_ptr(), piece[10..].as_ptr());
     }
 
     #[test]
-    fn a_body_in_single_bytes_is_held_in_few_pieces() {
-        let mut tape = Tape::default();
+    fn stores_single_bytes_in_few_pieces() {
+        let mut buffer = BodyBuffer::default();
         for _ in 0..TAIL_BYTES * 4 {
-            tape.push(&Bytes::from_static(b"x"));
+            buffer.push(&Bytes::from_static(b"x"));
         }
-        assert!(tape.take_until(tape.end()).pieces().len() <= 4);
+        assert!(buffer.take_until(buffer.end()).pieces().len() <= 4);
     }
 
     proptest! {
         #[test]
-        fn what_goes_in_comes_out_whatever_the_cuts(
+        fn returns_all_bytes_for_any_cuts(
             pieces in prop::collection::vec(prop_oneof![1..64_usize, Just(SMALL_PIECE_BYTES), Just(TAIL_BYTES)], 1..40),
             cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..10),
         ) {
@@ -120,13 +120,13 @@ mod tests {
             let mut cuts: Vec<u64> = cuts.iter().map(|cut| cut.index(all.len() + 1) as u64).collect();
             cuts.sort_unstable();
             cuts.push(all.len() as u64);
-            let (mut tape, mut at, mut out) = (Tape::default(), 0, Vec::new());
+            let (mut buffer, mut at, mut out) = (BodyBuffer::default(), 0, Vec::new());
             let mut cuts = cuts.into_iter().peekable();
             for len in pieces {
-                tape.push(&Bytes::copy_from_slice(&all[at..at + len]));
+                buffer.push(&Bytes::copy_from_slice(&all[at..at + len]));
                 at += len;
-                while let Some(cut) = cuts.next_if(|&cut| cut <= tape.end()) {
-                    out.extend(tape.take_until(cut).iter().flatten().copied());
+                while let Some(cut) = cuts.next_if(|&cut| cut <= buffer.end()) {
+                    out.extend(buffer.take_until(cut).iter().flatten().copied());
                     prop_assert_eq!(out.len() as u64, cut);
                 }
             }

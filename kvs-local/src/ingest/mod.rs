@@ -1,7 +1,7 @@
-//! Ingestion: the bytes of one PutMedia body in, ack lines and complete fragments out.
+//! Ingestion: the bytes of a PutMedia body in, acks and complete fragments out.
 //!
-//! [`Ingest`] has no runtime, socket, clock or disk in it. Plug a producer core into it and a day of video is a unit test;
-//! the service puts a connection and a store around it.
+//! [`Ingest`] has no runtime, sockets, clock or disk. With a producer core connected to it, a day of video is a unit test; the
+//! service adds the connection and the store.
 
 pub mod limits;
 
@@ -11,7 +11,7 @@ mod body_buffer;
 mod config;
 mod fragment;
 mod number;
-mod open;
+mod open_fragment;
 mod session;
 
 pub use ack::{Ack, AckedFragment};

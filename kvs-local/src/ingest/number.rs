@@ -75,17 +75,17 @@ pub const fn first_sequence_after(last: Option<u64>) -> u64 {
 
 /// Mints the numbers of one session.
 #[derive(Clone, Debug)]
-pub(super) struct Mint {
+pub(super) struct FragmentNumberAllocator {
     next: u64,
     random: fastrand::Rng,
 }
 
-impl Mint {
+impl FragmentNumberAllocator {
     pub(super) fn new(first_sequence: u64, seed: u64) -> Self {
         Self { next: first_sequence, random: fastrand::Rng::with_seed(seed) }
     }
 
-    pub(super) fn mint(&mut self, server: SystemTime) -> FragmentNumber {
+    pub(super) fn allocate(&mut self, server: SystemTime) -> FragmentNumber {
         let since = server.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
         let server_ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
         let number = NumberParts::new(self.next, server_ms, self.random.u32(..)).number();
@@ -185,10 +185,10 @@ mod tests {
 
     #[test]
     fn a_session_rises_even_when_the_clock_falls() {
-        let mut mint = Mint::new(1001, 7);
+        let mut numbers = FragmentNumberAllocator::new(1001, 7);
         let noon = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
-        let first = mint.mint(noon);
-        let second = mint.mint(noon - Duration::from_secs(3600));
+        let first = numbers.allocate(noon);
+        let second = numbers.allocate(noon - Duration::from_secs(3600));
         assert!(first < second);
         assert_eq!(first.as_str().len(), 47);
         assert_eq!(NumberParts::of(&second).map(|parts| parts.sequence), Some(1002));

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use kvs_types::{ErrorId, FragmentNumber};
 
 use super::ack::{Ack, AckedFragment};
-use super::body::{Body, Happening, Refusal};
+use super::body::{Body, IngestEvent, Rejection};
 use super::config::{AckMode, IngestConfig, Now, ProducerStart, Retention};
 use super::fragment::IngestedFragment;
 
@@ -112,16 +112,16 @@ impl Ingest {
         self.timers.on_body(now.at);
         if let State::Receiving(body) = &mut self.state {
             body.push(bytes);
-            self.take_happenings(now);
+            self.handle_events(now);
         }
     }
 
     /// The body ended as it should (the last chunk arrived): an open fragment is complete.
     pub fn handle_end(&mut self, now: Now) {
-        self.take_happenings(now);
+        self.handle_events(now);
         if let State::Receiving(body) = &mut self.state {
-            if let Some(happening) = body.finish() {
-                self.on_happening(happening);
+            if let Some(event) = body.finish() {
+                self.on_event(event);
             }
             if matches!(self.state, State::Receiving(_)) {
                 self.drain(None);
@@ -137,8 +137,8 @@ impl Ingest {
     /// The service cannot go on for a reason of its own: the stream was deleted, a key was taken away, a test wants it so.
     pub fn handle_error(&mut self, id: ErrorId, now: Now) {
         if let State::Receiving(body) = &mut self.state {
-            body.refuse(id);
-            self.take_happenings(now);
+            body.reject(id);
+            self.handle_events(now);
         }
     }
 
@@ -213,20 +213,20 @@ impl Ingest {
         matches!(self.state, State::Finished) && self.acks.is_empty() && self.fragments.is_empty()
     }
 
-    fn take_happenings(&mut self, now: Now) {
+    fn handle_events(&mut self, now: Now) {
         while let State::Receiving(body) = &mut self.state {
             match body.poll(now) {
-                Some(happening) => self.on_happening(happening),
+                Some(event) => self.on_event(event),
                 None => break,
             }
         }
     }
 
-    fn on_happening(&mut self, happening: Happening) {
-        match happening {
-            Happening::Opened(acked) => self.push_ack(Ack::Buffering(acked)),
-            Happening::Closed(fragment) => self.on_closed(*fragment),
-            Happening::Refused(Refusal { id, fragment }) => self.drain(Some(Ack::Error { fragment, id })),
+    fn on_event(&mut self, event: IngestEvent) {
+        match event {
+            IngestEvent::Opened(acked) => self.push_ack(Ack::Buffering(acked)),
+            IngestEvent::Closed(fragment) => self.on_closed(*fragment),
+            IngestEvent::Rejected(Rejection { id, fragment }) => self.drain(Some(Ack::Error { fragment, id })),
         }
     }
 

@@ -9,23 +9,23 @@ use kvs_types::ErrorId;
 use super::fragment::{self, FrameSpan, IngestedFragment};
 use super::{AckedFragment, limits};
 
-/// A fragment whose end is not here yet.
+/// A fragment whose end has not been received.
 #[derive(Debug)]
-pub(super) struct Open {
+pub(super) struct OpenFragment {
     pub(super) acked: AckedFragment,
     pub(super) timecode: Duration,
     pub(super) producer_timestamp: SystemTime,
     pub(super) server_timestamp: SystemTime,
-    /// Where the cluster begins in the body.
+    /// Offset of the cluster in the body.
     pub(super) start: u64,
     pub(super) part: Part,
-    /// What was sent behind the mark that ended the fragment before.
+    /// Bytes after the end-of-fragment tag of the previous fragment.
     pub(super) early: Chunks,
     pub(super) tags: Vec<Vec<Tag>>,
     pub(super) frames: Frames,
 }
 
-/// How far it has come.
+/// The progress of a fragment.
 ///
 /// ```text
 ///   Cluster ──cluster over──> Tags ──end-of-fragment mark──> Marked
@@ -34,9 +34,9 @@ pub(super) struct Open {
 pub(super) enum Part {
     /// Blocks may follow.
     Cluster,
-    /// The cluster is over, tags may follow.
+    /// The cluster has ended; tags may follow.
     Tags { cluster: Chunks },
-    /// The end-of-fragment mark stands in the element that ends at `end`.
+    /// An end-of-fragment tag was found in the element that ends at `end`.
     Marked { cluster: Chunks, end: u64 },
 }
 
@@ -44,18 +44,18 @@ pub(super) enum Part {
 #[derive(Debug, Default)]
 pub(super) struct Frames {
     spans: Vec<FrameSpan>,
-    /// Earliest and latest time.
+    /// Earliest and latest timestamp.
     extent: Option<(Duration, Duration)>,
 }
 
 impl Frames {
-    /// Adds a frame whose payload begins `offset` bytes into the cluster.
+    /// Adds a frame whose payload starts at `offset` in the cluster.
     pub(super) fn push(&mut self, frame: &Frame, offset: u64, longest: Duration) -> Result<(), ErrorId> {
         let start = u32::try_from(offset).map_err(|_| ErrorId::MAX_FRAGMENT_SIZE_REACHED)?;
         let len = u32::try_from(frame.data.len()).map_err(|_| ErrorId::MAX_FRAGMENT_SIZE_REACHED)?;
         let end = start.checked_add(len).ok_or(ErrorId::MAX_FRAGMENT_SIZE_REACHED)?;
         if self.spans.len() >= limits::FRAGMENT_FRAMES {
-            tracing::debug!(limit = limits::FRAGMENT_FRAMES, "more frames than a fragment may have");
+            tracing::debug!(limit = limits::FRAGMENT_FRAMES, "fragment has too many frames");
             return Err(ErrorId::MAX_FRAGMENT_SIZE_REACHED);
         }
         let (first, last) = self.extent.unwrap_or((frame.pts, frame.pts));
@@ -72,8 +72,8 @@ impl Frames {
     }
 }
 
-impl Open {
-    /// The end-of-fragment mark stands in the element that ends at `end`.
+impl OpenFragment {
+    /// Marks the fragment as ended by a tag in the element that ends at `end`.
     pub(super) fn mark(&mut self, end: u64) {
         if let Part::Tags { cluster } = &mut self.part {
             self.part = Part::Marked { cluster: std::mem::take(cluster), end };
