@@ -1,4 +1,4 @@
-//! Events of EventBridge.
+//! EventBridge events.
 
 use std::time::SystemTime;
 
@@ -9,7 +9,7 @@ use crate::decode::{DecodeError, Envelope, read};
 use crate::s3::{ObjectEvent, ObjectEventKind, Sequencer, instant, sequencer};
 use crate::text::Text;
 
-/// What every event has, whatever its detail is.
+/// The members that every event has.
 #[derive(Deserialize)]
 pub(crate) struct Event<'a> {
     #[serde(borrow)]
@@ -24,11 +24,11 @@ pub(crate) struct Event<'a> {
     detail: &'a RawValue,
 }
 
-/// What an event of EventBridge is about.
+/// The detail of an EventBridge event.
 pub(crate) enum Detail<'a> {
-    /// An object of S3.
+    /// An event on an S3 object.
     Object(ObjectEvent),
-    /// Whatever a rule, a pipe or a program of the account put into it.
+    /// Any other document, from a rule, a pipe or a program.
     Document(&'a str),
 }
 
@@ -49,7 +49,7 @@ struct Bucket {
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
 struct Object {
-    /// Not encoded, other than in events of S3 itself.
+    /// Not encoded, unlike the key in S3 events.
     key: String,
     #[serde(default)]
     size: Option<u64>,
@@ -61,7 +61,7 @@ struct Object {
     sequencer: Option<Sequencer>,
 }
 
-/// Reads an event; the detail of S3 at once, any other is left to the caller.
+/// Reads an event. The detail of S3 is read too; any other is left to the caller.
 pub(crate) fn detail(document: &[u8]) -> Result<Detail<'_>, DecodeError> {
     let event: Event<'_> = read(document, Envelope::EventBridge)?;
     if event.source.as_ref() == "aws.s3" {

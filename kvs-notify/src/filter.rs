@@ -1,10 +1,10 @@
-//! One stream out of many.
+//! A filter for one stream.
 
 use crate::fragment::FragmentNotification;
 use crate::image::{ImageObjectKey, KeyHints};
 use crate::s3::ObjectEvent;
 
-/// Lets through what is of one stream: topics and buckets are often shared by many.
+/// A filter for notifications and images of one stream, since streams often share topics and buckets.
 ///
 /// ```
 /// use kvs_notify::{ObjectEvent, OnlyStream};
@@ -22,27 +22,27 @@ pub struct OnlyStream {
 }
 
 impl OnlyStream {
-    /// What is of the stream of this name, in any account.
+    /// Creates a filter for the stream of this name, in any account.
     #[must_use]
     pub fn new(stream: impl Into<String>) -> Self {
         Self { stream: stream.into(), account: None }
     }
 
-    /// Only in this account: 12 digits.
+    /// Restricts the filter to an account id: 12 digits.
     #[must_use]
     pub fn account(mut self, account: impl Into<String>) -> Self {
         self.account = Some(account.into());
         self
     }
 
-    /// Whether a notification is of the stream.
+    /// Returns whether a notification belongs to the stream.
     #[must_use]
     pub fn admits(&self, notification: &FragmentNotification) -> bool {
         let arn = &notification.stream_arn;
         arn.stream_name() == self.stream && self.account.as_ref().is_none_or(|account| account == arn.account_id())
     }
 
-    /// The key of the image that an event tells of, if it is one of the stream; the name helps where the key alone is ambiguous.
+    /// Returns the image key of an event if it belongs to the stream. The stream name resolves ambiguous keys.
     #[must_use]
     pub fn image(&self, event: &ObjectEvent) -> Option<ImageObjectKey> {
         let hints = KeyHints::new().stream(&self.stream);

@@ -10,12 +10,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::stream_arn;
 
-/// The subject under which the service publishes.
+/// The subject of the service's notifications.
 pub const SUBJECT: &str = "Kinesis Video Streams Notification";
 
-/// What the service publishes when a fragment that asked for it is persisted.
+/// The notification that the service publishes when a tagged fragment is persisted.
 ///
-/// One notification a tagged fragment; no word about images, which S3 events announce.
+/// There is one notification per tagged fragment. It does not mention images; S3 events announce those.
 /// Source: <https://docs.aws.amazon.com/kinesisvideostreams/latest/dg/notifications.html>.
 ///
 /// ```
@@ -38,28 +38,28 @@ pub const SUBJECT: &str = "Kinesis Video Streams Notification";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FragmentNotification {
-    /// The stream that holds the fragment.
+    /// The stream of the fragment.
     #[serde(rename = "StreamArn", deserialize_with = "stream_arn::deserialize")]
     pub stream_arn: StreamArn,
-    /// The number of the fragment, for GetMediaForFragmentList, GetClip and the like.
+    /// The number of the fragment, for example for GetMediaForFragmentList.
     #[serde(rename = "FragmentNumber")]
     pub fragment_number: FragmentNumber,
-    /// When the fragment begins by the producer's clock, in whole milliseconds.
+    /// When the fragment starts by the producer's clock, in whole milliseconds.
     #[serde(rename = "FragmentStartProducerTimestamp", with = "epoch_millis_serde")]
     pub producer_timestamp: SystemTime,
-    /// When the service began to receive it, in whole milliseconds.
+    /// When the service started to receive the fragment, in whole milliseconds.
     #[serde(rename = "FragmentStartServerTimestamp", with = "epoch_millis_serde")]
     pub server_timestamp: SystemTime,
     /// What happened to the fragment.
     #[serde(rename = "NotificationType")]
     pub kind: NotificationType,
-    /// The custom pairs that the producer sent along; empty if none.
+    /// The custom pairs that the producer sent; empty if there are none.
     #[serde(rename = "NotificationPayload", default, deserialize_with = "null_is_empty")]
     pub payload: BTreeMap<String, String>,
 }
 
 impl FragmentNotification {
-    /// The notification of a persisted fragment without custom pairs.
+    /// Creates the notification of a persisted fragment without custom pairs.
     #[must_use]
     pub fn persisted(
         stream_arn: StreamArn,
@@ -71,7 +71,7 @@ impl FragmentNotification {
         Self { stream_arn, fragment_number, producer_timestamp, server_timestamp, kind, payload: BTreeMap::new() }
     }
 
-    /// The same with these custom pairs.
+    /// Sets the custom pairs.
     #[must_use]
     pub fn payload(mut self, payload: BTreeMap<String, String>) -> Self {
         self.payload = payload;
@@ -79,18 +79,18 @@ impl FragmentNotification {
     }
 }
 
-/// What a notification is about: an open set.
+/// The type of a notification. An open set: the service may add types.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum NotificationType {
-    /// The fragment is stored. The only type that is documented.
+    /// The fragment is stored. The only documented type.
     Persisted,
-    /// A type that this crate does not know, as it was written.
+    /// A type that this version does not know, as received.
     Other(String),
 }
 
 impl NotificationType {
-    /// As it stands on the wire.
+    /// Returns the word that the service uses.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
@@ -124,7 +124,7 @@ impl<'de> Deserialize<'de> for NotificationType {
     }
 }
 
-/// Whether the service leaves the payload out, writes `{}` or `null` for none is not documented: all three are none.
+// The documentation does not say whether an absent payload is omitted, `{}` or `null`, so all three are accepted.
 fn null_is_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn the_documented_sample_is_read_and_written_back() {
+    fn reads_and_writes_the_documented_sample() {
         let notification = read(sample()).unwrap();
         assert_eq!(notification.stream_arn.account_id(), "111122223333");
         assert_eq!(notification.fragment_number.as_str(), "91343852333181432392682062607743920146159169392");
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn the_written_form_keeps_the_order_of_the_service() {
+    fn writes_members_in_the_order_of_the_service() {
         let text = serde_json::to_string(&read(sample()).unwrap()).unwrap();
         let at = |name: &str| text.find(name).unwrap();
         assert!(at("StreamArn") < at("FragmentNumber"));
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_payload_that_is_absent_null_or_empty_is_none() {
+    fn accepts_an_absent_null_or_empty_payload() {
         for payload in [None, Some(Value::Null), Some(json!({}))] {
             let mut value = sample();
             match payload {
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_fields_and_types_of_tomorrow_are_no_fault() {
+    fn accepts_unknown_fields_and_types() {
         let mut value = sample();
         value["FragmentLength"] = json!([1, {"a": null}]);
         value["NotificationType"] = json!("ARCHIVED");
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_of_another_type_are_refused() {
+    fn rejects_fields_of_another_type() {
         for (field, wrong) in [
             ("StreamArn", json!("arn:aws:s3:::bucket")),
             ("FragmentNumber", json!(91_343)),
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_milliseconds_do_not_panic() {
+    fn does_not_panic_on_the_largest_timestamp() {
         let mut value = sample();
         value["FragmentStartServerTimestamp"] = json!(u64::MAX);
         drop(read(value));

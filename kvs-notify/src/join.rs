@@ -1,4 +1,4 @@
-//! Images beside the notification of their fragment.
+//! Pairs of an image and the notification of its fragment.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -9,14 +9,14 @@ use kvs_types::FragmentNumber;
 use crate::fragment::FragmentNotification;
 use crate::image::{ImageId, ImageObject};
 
-/// Pairs notifications with the images of the same fragment, in whatever order the two arrive.
+/// Pairs notifications with the images of the same fragment, in any order of arrival.
 ///
-/// A fragment can have several images and one never knows that there will be no more, so each image makes a pair of its own with the
-/// notification, as soon as both are there. Copies (both kinds are delivered at least once) make no second pair.
+/// A fragment can have several images, and their number is not known in advance, so each image forms its own pair with the
+/// notification as soon as both have arrived. Duplicates (both kinds are delivered at least once) do not form a second pair.
 ///
-/// Inputs never fail and outputs are polled until they give nothing: after each `handle_*`, poll pairs and what stayed unmatched, and call
-/// [`handle_timeout`](Self::handle_timeout) when the instant of [`poll_timeout`](Self::poll_timeout) has come. Holds at
-/// most [`capacity`](Self::capacity) notifications and images; the fragment that is known longest makes room.
+/// Inputs never fail. After each `handle_*`, poll pairs and unmatched items until both return `None`, and call
+/// [`handle_timeout`](Self::handle_timeout) at the time that [`poll_timeout`](Self::poll_timeout) returns. The joiner keeps at
+/// most [`capacity`](Self::capacity) notifications and images; beyond that it drops the oldest fragment.
 ///
 /// ```
 /// use std::time::{Instant, SystemTime};
@@ -41,9 +41,9 @@ use crate::image::{ImageId, ImageObject};
 #[derive(Clone, Debug)]
 pub struct Joiner {
     fragments: HashMap<Fragment, Known>,
-    /// Every fragment of the map once, the one known longest first.
+    /// Every fragment of the map once, oldest first.
     order: VecDeque<(Instant, Fragment)>,
-    /// Notifications and images in the map.
+    /// Number of notifications and images in the map.
     held: usize,
     joined: VecDeque<Joined>,
     unmatched: VecDeque<Unmatched>,
@@ -51,7 +51,7 @@ pub struct Joiner {
     max_age: Duration,
 }
 
-/// Which fragment: numbers are unique in a stream only.
+/// Identifies a fragment. Fragment numbers are unique only within a stream.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Fragment {
     account: Box<str>,
@@ -61,22 +61,22 @@ struct Fragment {
 
 /// ```text
 ///            image                     notification
-///   nothing --------> Pictured ------------------------> Notified --> (age) forgotten; unmatched if it had no image
+///   nothing --------> Waiting -------------------------> Notified --> (age) dropped; unmatched if it had no image
 ///      |                 |  ^                              ^   |
 ///      |                 +--+ image: waits                 |   +--> image: a pair
 ///      |  notification                                     |
-///      +---------------------------------------------------+       Pictured --> (age) its images are alone
+///      +---------------------------------------------------+       Waiting --> (age) its images are unmatched
 /// ```
 #[derive(Clone, Debug)]
 enum Known {
     /// Images wait for their notification.
     Waiting(Vec<ImageObject>),
-    /// Images make pairs as they come; these did.
+    /// The notification has arrived; images form pairs immediately. These did.
     Notified { notification: Arc<FragmentNotification>, paired: HashSet<ImageId> },
 }
 
 impl Known {
-    /// What it counts towards the capacity.
+    /// Returns what it counts towards the capacity.
     fn weight(&self) -> usize {
         match self {
             Self::Waiting(images) => images.len(),
@@ -95,17 +95,17 @@ pub struct Joined {
     pub image: ImageObject,
 }
 
-/// Something whose counterpart did not come.
+/// A notification or an image whose counterpart did not arrive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Unmatched {
-    /// What it is.
+    /// The notification or image.
     pub item: UnmatchedItem,
-    /// Why nothing waits for the counterpart any more.
+    /// Why the joiner stopped waiting for the counterpart.
     pub reason: UnmatchedReason,
 }
 
-/// What stayed unmatched.
+/// An unmatched notification or image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UnmatchedItem {
@@ -115,18 +115,18 @@ pub enum UnmatchedItem {
     Image(ImageObject),
 }
 
-/// Why something stayed unmatched.
+/// Why the joiner stopped waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UnmatchedReason {
-    /// The greatest age was reached.
+    /// The fragment reached the maximum age.
     Expired,
-    /// Room was needed.
+    /// The joiner was full.
     CapacityExceeded,
 }
 
 impl Default for Joiner {
-    /// 10,000 notifications and images (about 10 MB), ten minutes.
+    /// Keeps 10,000 notifications and images (about 10 MB) for ten minutes.
     fn default() -> Self {
         Self {
             fragments: HashMap::new(),
@@ -141,21 +141,21 @@ impl Default for Joiner {
 }
 
 impl Joiner {
-    /// How many notifications and images are held, at least one. 10,000 by default; each takes about 1 KB.
+    /// Sets how many notifications and images are kept, at least one. Each takes about 1 KB. Default: 10,000.
     #[must_use]
     pub fn capacity(mut self, capacity: usize) -> Self {
         self.capacity = capacity.max(1);
         self
     }
 
-    /// How long a fragment is known after its first notification or image. Ten minutes by default.
+    /// Sets how long a fragment is kept after its first notification or image. Default: ten minutes.
     #[must_use]
     pub fn max_age(mut self, max_age: Duration) -> Self {
         self.max_age = max_age;
         self
     }
 
-    /// Takes a notification.
+    /// Adds a notification.
     pub fn handle_notification(&mut self, notification: FragmentNotification, now: Instant) {
         self.handle_timeout(now);
         let arn = &notification.stream_arn;
@@ -174,7 +174,7 @@ impl Joiner {
         self.put(fragment, Known::Notified { notification, paired });
     }
 
-    /// Takes an image.
+    /// Adds an image.
     pub fn handle_image(&mut self, image: ImageObject, now: Instant) {
         self.handle_timeout(now);
         let (account, stream) = (image.key.account().into(), image.key.stream().into());
@@ -195,36 +195,36 @@ impl Joiner {
         self.put(fragment, known);
     }
 
-    /// Lets go of fragments that are too old.
+    /// Drops fragments that have reached the maximum age.
     pub fn handle_timeout(&mut self, now: Instant) {
         while self.poll_timeout().is_some_and(|at| at <= now) {
             self.drop_oldest(UnmatchedReason::Expired);
         }
     }
 
-    /// The next pair.
+    /// Returns the next pair.
     pub fn poll_joined(&mut self) -> Option<Joined> {
         self.joined.pop_front()
     }
 
-    /// The next thing whose counterpart did not come.
+    /// Returns the next unmatched notification or image.
     pub fn poll_unmatched(&mut self) -> Option<Unmatched> {
         self.unmatched.pop_front()
     }
 
-    /// When the oldest fragment is let go of.
+    /// Returns when the oldest fragment is dropped.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.order.front().and_then(|(since, _)| since.checked_add(self.max_age))
     }
 
-    /// Notifications and images that are held, not counting what waits to be polled.
+    /// Returns the number of notifications and images that are kept, without those that wait to be polled.
     #[must_use]
     pub fn held(&self) -> usize {
         self.held
     }
 
-    /// Takes a fragment out to change it; an unknown one is known from now on.
+    /// Removes a fragment for an update. A new fragment enters the order of ages.
     fn take(&mut self, fragment: &Fragment, now: Instant) -> Option<Known> {
         let known = self.fragments.remove(fragment);
         match &known {
@@ -234,7 +234,7 @@ impl Joiner {
         known
     }
 
-    /// Puts it back, and makes room.
+    /// Puts the fragment back and drops old ones above the capacity.
     fn put(&mut self, fragment: Fragment, known: Known) {
         self.held = self.held.saturating_add(known.weight());
         self.fragments.insert(fragment, known);
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn both_orders_pair_and_copies_do_not_pair_twice() {
+    fn pairs_in_both_orders_and_ignores_duplicates() {
         let now = Instant::now();
         let mut joiner = Joiner::default();
         for _ in 0..2 {
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_number_in_another_stream_is_another_fragment() {
+    fn does_not_pair_the_same_number_of_another_stream() {
         let now = Instant::now();
         let mut joiner = Joiner::default();
         joiner.handle_notification(notification("a", 1), now);
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stays_alone_is_told_after_its_age() {
+    fn returns_unmatched_items_after_the_maximum_age() {
         let now = Instant::now();
         let mut joiner = Joiner::default().max_age(Duration::from_secs(10));
         joiner.handle_notification(notification("a", 1), now);
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_fragment_makes_room() {
+    fn drops_the_oldest_fragment_when_full() {
         let now = Instant::now();
         let mut joiner = Joiner::default().capacity(2);
         for n in 1..=3 {
@@ -347,13 +347,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_is_lost_and_bounds_hold(
+        fn loses_no_image_and_stays_within_bounds(
             steps in prop::collection::vec((any::<bool>(), 0..4_u8, 0..6_u8, 0..4_u64), 0..80),
             capacity in 1..12_usize,
         ) {
             let mut now = Instant::now();
             let mut joiner = Joiner::default().capacity(capacity).max_age(Duration::from_secs(6));
-            let (mut images, mut told) = (HashSet::new(), HashSet::new());
+            let (mut images, mut seen) = (HashSet::new(), HashSet::new());
             for (is_image, n, id, wait) in steps {
                 now += Duration::from_secs(wait);
                 if is_image {
@@ -370,14 +370,14 @@ mod tests {
             joiner.handle_timeout(now + Duration::from_secs(6));
             prop_assert_eq!(joiner.held(), 0);
             while let Some(joined) = joiner.poll_joined() {
-                told.insert(joined.image.key.id().clone());
+                seen.insert(joined.image.key.id().clone());
             }
             while let Some(unmatched) = joiner.poll_unmatched() {
                 if let UnmatchedItem::Image(image) = unmatched.item {
-                    told.insert(image.key.id().clone());
+                    seen.insert(image.key.id().clone());
                 }
             }
-            prop_assert_eq!(told, images);
+            prop_assert_eq!(seen, images);
         }
     }
 }

@@ -1,11 +1,11 @@
-//! What Lambda hands to a function, and what it takes back.
+//! Lambda events and batch responses.
 
 use serde::{Deserialize, Serialize};
 
 use crate::sns::SnsMessage;
 use crate::sqs::SqsMessage;
 
-/// An event of SNS in Lambda.
+/// A Lambda event from SNS.
 #[derive(Deserialize)]
 pub(crate) struct SnsRecords {
     #[serde(rename = "Records")]
@@ -18,17 +18,17 @@ pub(crate) struct SnsRecord {
     pub(crate) sns: SnsMessage,
 }
 
-/// An event of SQS in Lambda.
+/// A Lambda event from SQS.
 #[derive(Deserialize)]
 pub(crate) struct SqsRecords {
     #[serde(rename = "Records")]
     pub(crate) records: Vec<SqsMessage>,
 }
 
-/// What a function that SQS feeds returns: the messages that shall come again.
+/// The response of a function with an SQS event source: the messages that SQS delivers again.
 ///
-/// Lambda heeds it if the event source mapping has `ReportBatchItemFailures`
-/// (<https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html>). An empty list is full success.
+/// Lambda uses it if the event source mapping has `ReportBatchItemFailures`
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html>). An empty list means success.
 ///
 /// ```
 /// use kvs_notify::BatchResponse;
@@ -53,12 +53,12 @@ struct BatchItemFailure {
 }
 
 impl BatchResponse {
-    /// The message of this id shall come again.
+    /// Marks the message with this id as failed; SQS delivers it again.
     pub fn fail(&mut self, message_id: impl Into<String>) {
         self.batch_item_failures.push(BatchItemFailure { item_identifier: message_id.into() });
     }
 
-    /// The ids of the messages that shall come again.
+    /// Returns the ids of the failed messages.
     pub fn failures(&self) -> impl Iterator<Item = &str> {
         self.batch_item_failures.iter().map(|failure| failure.item_identifier.as_str())
     }

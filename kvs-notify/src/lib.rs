@@ -1,4 +1,4 @@
-//! Typed models for what Kinesis Video Streams sends: SNS fragment notifications, S3 image objects, and the envelopes they arrive in.
+//! Typed models for what Kinesis Video Streams sends: SNS fragment notifications, S3 image objects and their envelopes.
 //!
 //! ```
 //! use kvs_notify::{Content, decode};
@@ -7,12 +7,12 @@
 //!     for message in decode(body)?.messages {
 //!         match message.content {
 //!             Content::Fragment(notification) => {
-//!                 println!("{} holds {}", notification.stream_arn.stream_name(), notification.fragment_number);
+//!                 println!("{}: fragment {}", notification.stream_arn.stream_name(), notification.fragment_number);
 //!             }
 //!             # #[cfg(feature = "s3")]
 //!             Content::Objects(events) => {
 //!                 for key in events.iter().filter_map(|event| event.image_key().ok()) {
-//!                     println!("an image of {} at {:?}", key.stream(), key.timecode());
+//!                     println!("{}: image at {:?}", key.stream(), key.timecode());
 //!                 }
 //!             }
 //!             _ => {}
@@ -22,9 +22,31 @@
 //! }
 //! ```
 //!
-//! The contract: no runtime, no HTTP client, no clock; bytes and instants go in, types come out. Every size from outside is
-//! compared with a limit of [`limits`] before it is used. Fields that are known are checked strictly, those that are not are skipped.
-//! Nothing is logged, and secrets do not print. Nothing is trusted before `Verifier` (feature `verify`) says so.
+//! The crate has no runtime, no HTTP client and no clock: you pass bytes and times. It logs nothing.
+//!
+//! # Features
+//!
+//! * `sns`, `s3`, `sqs`, `eventbridge`, `lambda` (all on by default): the models of these services.
+//! * `verify`: `Verifier` checks SNS signatures; `CertificateCache` and `ReplayWindow` belong to it.
+//! * `aws_lambda_events`: conversions from and to the types of that crate. Needs Rust 1.88.
+//!
+//! # Limits
+//!
+//! [`decode`] reads at most 16 MiB. Object keys have at most 1,024 bytes, user metadata 2,048 bytes. Known fields are checked strictly,
+//! unknown fields are skipped. Secrets print as `[redacted]`.
+//!
+//! # Errors
+//!
+//! * The sender must act: [`DecodeError`] (not a known document, or the path of an invalid field). A message of a batch that cannot be
+//!   decoded is [`Content::Refused`] and does not affect the others.
+//! * Do not trust the message: `VerifyError`, `UrlError`, `CertificateError`, `Replayed`. Messages are not trusted before `Verifier`
+//!   accepts them.
+//! * The caller must act: [`InvalidField`], `InvalidKeyPart`, `InvalidMetadata` (a value is outside the limits).
+//!
+//! # Types of other crates in the API
+//!
+//! `serde` traits; with `verify`, `rustls_pki_types::TrustAnchor` in `TrustRoots::anchors`; with `aws_lambda_events`, the types of that
+//! crate.
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -1,10 +1,10 @@
-//! Texts that give power to whoever reads them.
+//! Texts that must not appear in logs.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A text that logs must not show: a token, or a URL that holds one. Its `Debug` form is `[redacted]`.
+/// A text that must not appear in logs: a token, or a URL that contains one. `Debug` prints `[redacted]`.
 ///
 /// ```
 /// use kvs_notify::SecretText;
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 pub struct SecretText(String);
 
 impl SecretText {
-    /// The text itself, to be used and not to be logged.
+    /// Returns the text. Do not log it.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0

@@ -1,4 +1,4 @@
-//! Messages of the Simple Queue Service.
+//! SQS messages.
 
 use std::collections::BTreeMap;
 
@@ -6,35 +6,36 @@ use serde::{Deserialize, Serialize};
 
 use crate::secret::SecretText;
 
-/// A message from a queue: what Lambda hands over, or ReceiveMessage returns.
+/// An SQS message, from a Lambda event or from ReceiveMessage.
 ///
-/// Read with either spelling: `messageId` and `body` in Lambda, `MessageId` and `Body` from ReceiveMessage; written as in Lambda.
+/// Reading accepts both spellings: `messageId` and `body` in Lambda, `MessageId` and `Body` from ReceiveMessage. Writing uses the
+/// spelling of Lambda.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct SqsMessage {
-    /// The message's id, which a partial batch response names.
+    /// The id of the message, for partial batch responses.
     #[serde(alias = "MessageId")]
     pub message_id: String,
-    /// What DeleteMessage takes.
+    /// The receipt handle for DeleteMessage.
     #[serde(alias = "ReceiptHandle", default, skip_serializing_if = "Option::is_none")]
     pub receipt_handle: Option<SecretText>,
     /// The text of the message.
     #[serde(alias = "Body")]
     pub body: String,
-    /// What SQS notes, as `SentTimestamp` and `ApproximateReceiveCount`.
+    /// System attributes, for example `SentTimestamp` and `ApproximateReceiveCount`.
     #[serde(alias = "Attributes", default)]
     pub attributes: BTreeMap<String, String>,
-    /// The queue; Lambda tells it.
+    /// The ARN of the queue, in Lambda events.
     #[serde(rename = "eventSourceARN", default, skip_serializing_if = "Option::is_none")]
     pub queue_arn: Option<String>,
-    /// The queue's region; Lambda tells it.
+    /// The region of the queue, in Lambda events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub aws_region: Option<String>,
 }
 
 impl SqsMessage {
-    /// A message of this id and text.
+    /// Creates a message from an id and a text.
     #[must_use]
     pub fn new(message_id: impl Into<String>, body: impl Into<String>) -> Self {
         Self {
@@ -48,7 +49,7 @@ impl SqsMessage {
     }
 }
 
-/// What ReceiveMessage returns; without messages the list may be left out.
+/// The response of ReceiveMessage. Without messages the list may be absent.
 #[derive(Deserialize)]
 pub(crate) struct Received {
     #[serde(rename = "Messages", default)]

@@ -1,11 +1,11 @@
-//! Strings of JSON that are borrowed where they can be.
+//! JSON strings that are borrowed where possible.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, de};
 
-/// A string of a document, borrowed from it unless it holds escapes. Serde borrows in a plain `Cow` only where no `Option` is around it.
+/// A string of a document, borrowed unless it contains escapes. Serde does not borrow into a plain `Cow` inside an `Option`.
 #[derive(Debug)]
 pub(crate) struct Text<'a>(pub(crate) Cow<'a, str>);
 
@@ -33,7 +33,7 @@ impl<'de> de::Visitor<'de> for TextVisitor {
     }
 }
 
-/// Reads a string as what it stands for; a fault is one of this very field, so that errors carry its path.
+/// Reads and parses a string. An error belongs to this field, so that it carries the path of the field.
 pub(crate) fn parsed<'de, D, T, E>(deserializer: D, parse: impl FnOnce(&str) -> Result<T, E>) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -42,7 +42,7 @@ where
     parse(Text::deserialize(deserializer)?.as_ref()).map_err(de::Error::custom)
 }
 
-/// As [`parsed`], for a field that may be null.
+/// Reads and parses a string that may be null.
 pub(crate) fn parsed_option<'de, D, T, E>(
     deserializer: D,
     parse: impl FnOnce(&str) -> Result<T, E>,

@@ -48,7 +48,7 @@ fn theirs<T: serde::de::DeserializeOwned>(event: &Value) -> T {
 }
 
 #[test]
-fn whole_events_convert_to_what_is_decoded() {
+fn events_convert_to_the_decoded_delivery() {
     assert_eq!(Delivery::try_from(theirs::<sns::SnsEvent>(&sns_event())).unwrap(), ours(&sns_event()));
     assert_eq!(Delivery::try_from(theirs::<sqs::SqsEvent>(&sqs_event())).unwrap(), ours(&sqs_event()));
     assert_eq!(Delivery::try_from(theirs::<s3::S3Event>(&s3_event())).unwrap(), ours(&s3_event()));
@@ -58,7 +58,7 @@ fn whole_events_convert_to_what_is_decoded() {
 }
 
 #[test]
-fn single_values_survive_the_way_there_and_back() {
+fn values_survive_a_round_trip() {
     let Some(SnsMessage::Notification(message)) = ours(&sns_event()).messages[0].sns.clone() else { panic!() };
     let back = SnsMessage::try_from(sns::SnsMessage::from(message.clone())).unwrap();
     assert_eq!(back, SnsMessage::Notification(message), "the text of the timestamp too, as the signature covers it");
@@ -69,8 +69,8 @@ fn single_values_survive_the_way_there_and_back() {
 }
 
 #[test]
-fn what_ours_must_have_and_theirs_lack_is_an_error() {
-    assert_eq!(SqsMessage::try_from(sqs::SqsMessage::default()).unwrap_err().to_string(), "no messageId");
-    assert_eq!(ObjectEvent::try_from(s3::S3EventRecord::default()).unwrap_err().to_string(), "no s3.object.key");
+fn missing_required_fields_are_errors() {
+    assert_eq!(SqsMessage::try_from(sqs::SqsMessage::default()).unwrap_err().to_string(), "missing messageId");
+    assert_eq!(ObjectEvent::try_from(s3::S3EventRecord::default()).unwrap_err().to_string(), "missing s3.object.key");
     assert!(SnsMessage::try_from(sns::SnsMessage::default()).is_err());
 }

@@ -1,4 +1,4 @@
-//! The samples of AWS's documentation as facts: each form is read as what it says, whatever is wrapped in whatever.
+//! The samples of the AWS documentation: each form is decoded, in every envelope.
 #![cfg(all(feature = "sns", feature = "s3", feature = "sqs", feature = "eventbridge", feature = "lambda"))]
 #![expect(clippy::unwrap_used, reason = "tests")]
 
@@ -161,7 +161,7 @@ fn only_object(delivery: &Delivery) -> &ObjectEvent {
 }
 
 #[test]
-fn a_fragment_notification_is_found_in_every_envelope() {
+fn finds_a_fragment_notification_in_every_envelope() {
     for (value, envelope) in [
         (fragment(), Envelope::Fragment),
         (sns_http(&fragment()), Envelope::Sns),
@@ -183,7 +183,7 @@ fn a_fragment_notification_is_found_in_every_envelope() {
 }
 
 #[test]
-fn an_event_of_s3_is_found_in_every_envelope() {
+fn finds_an_s3_event_in_every_envelope() {
     for (value, envelope) in [
         (s3(KEY), Envelope::S3Event),
         (sns_http(&s3(KEY)), Envelope::Sns),
@@ -205,7 +205,7 @@ fn an_event_of_s3_is_found_in_every_envelope() {
 }
 
 #[test]
-fn an_object_created_of_eventbridge_has_a_plain_key() {
+fn keeps_the_plain_key_of_an_eventbridge_event() {
     for value in [object_created(), lambda_sqs(&[object_created()]), sns_http(&object_created())] {
         let delivery = read(&value);
         let event = only_object(&delivery);
@@ -217,14 +217,14 @@ fn an_object_created_of_eventbridge_has_a_plain_key() {
 }
 
 #[test]
-fn keys_of_s3_are_form_url_decoded() {
+fn decodes_form_url_encoded_keys_of_s3() {
     let delivery = read(&s3("front+door%2F%2B1/t%C3%BCr_x"));
     assert_eq!(only_object(&delivery).key, "front door/+1/tür_x");
     assert_eq!(only_object(&delivery).encoded_key(), "front+door/%2B1/t%C3%BCr_x");
 }
 
 #[test]
-fn the_test_event_is_no_error() {
+fn accepts_the_s3_test_event() {
     for value in [s3_test(), lambda_sqs(&[s3_test()]), sns_http(&s3_test())] {
         let delivery = read(&value);
         let Content::TestEvent(event) = &delivery.messages[0].content else { panic!("{delivery:?}") };
@@ -233,7 +233,7 @@ fn the_test_event_is_no_error() {
 }
 
 #[test]
-fn confirmations_are_read_with_either_spelling() {
+fn reads_confirmations_in_both_spellings() {
     for url in ["SubscribeURL", "SubscribeUrl"] {
         let value = json!({
             "Type": "SubscriptionConfirmation",
@@ -255,7 +255,7 @@ fn confirmations_are_read_with_either_spelling() {
 }
 
 #[test]
-fn an_sns_message_is_written_as_over_http_and_read_back() {
+fn writes_an_sns_message_as_over_http_and_reads_it_back() {
     let value = sns_http(&fragment());
     let message: SnsMessage = serde_json::from_str(&value.to_string()).unwrap();
     assert_eq!(serde_json::to_value(&message).unwrap(), value);
@@ -264,7 +264,7 @@ fn an_sns_message_is_written_as_over_http_and_read_back() {
 }
 
 #[test]
-fn the_string_to_sign_is_as_documented() {
+fn string_to_sign_is_as_documented() {
     let mut value = sns_http(&json!(0));
     value["Message"] = json!("My Test Message");
     value["Subject"] = json!("My subject");
@@ -277,13 +277,13 @@ fn the_string_to_sign_is_as_documented() {
 }
 
 #[test]
-fn one_bad_message_does_not_lose_its_neighbours() {
+fn one_bad_message_does_not_affect_the_others() {
     let bodies = [fragment(), json!("not json"), json!({"hello": 1}), lambda_sqs(&[fragment()]), sns_http(&s3(KEY))];
     let delivery = read(&lambda_sqs(&bodies));
     assert_eq!((delivery.fragments().count(), delivery.objects().count()), (1, 1));
     let refused: Vec<_> = delivery.refused().map(|(message, error)| (message.sqs.as_ref().unwrap(), error)).collect();
     assert!(matches!(refused[0].1, DecodeError::NotJson { line: 1, .. }));
-    assert_eq!(refused[1].1, &DecodeError::NotRecognised);
+    assert_eq!(refused[1].1, &DecodeError::NotRecognized);
     let outer = Envelope::Sqs;
     assert_eq!(refused[2].1, &DecodeError::Misplaced { found: Envelope::LambdaSqs, outer });
     assert!(refused[0].0.message_id.ends_with("0001"), "the id for a partial batch response");
@@ -291,23 +291,22 @@ fn one_bad_message_does_not_lose_its_neighbours() {
 }
 
 #[test]
-fn what_is_not_recognised_says_what_it_was_not() {
+fn unrecognized_documents_list_the_missing_members() {
     let error = decode(b"{\"Type\": \"Notification\"}").unwrap_err();
-    assert_eq!(error, DecodeError::NotRecognised);
+    assert_eq!(error, DecodeError::NotRecognized);
     let text = error.to_string();
-    for part in
-        ["not a fragment notification (no StreamArn with FragmentNumber)", "not an event of S3 (no Records[0].s3)"]
+    for part in ["not a fragment notification (no StreamArn with FragmentNumber)", "not an S3 event (no Records[0].s3)"]
     {
         assert!(text.contains(part), "{text}");
     }
-    assert_eq!(decode(b"{\"Records\": []}").unwrap_err(), DecodeError::NotRecognised);
+    assert_eq!(decode(b"{\"Records\": []}").unwrap_err(), DecodeError::NotRecognized);
     for document in ["[]", "1", "null", "\"x\"", "{\"Records\": 5}", "{\"Records\": [5]}"] {
         assert_eq!(decode(document.as_bytes()).unwrap_err(), DecodeError::NotAnObject, "{document}");
     }
 }
 
 #[test]
-fn a_fault_names_the_path_to_its_field() {
+fn errors_name_the_path_of_the_field() {
     let fault = |value: &Value| match decode(value.to_string().as_bytes()).unwrap_err() {
         DecodeError::Field { path, problem, .. } => (path, problem),
         other => panic!("{other}"),
@@ -343,7 +342,7 @@ fn a_fault_names_the_path_to_its_field() {
 }
 
 #[test]
-fn a_document_that_is_cut_anywhere_is_an_error_and_never_a_panic() {
+fn truncated_documents_are_errors_and_never_panic() {
     for value in [fragment(), sns_http(&s3(KEY)), lambda_sqs(&[sns_http(&fragment())]), object_created(), s3_test()] {
         let text = value.to_string();
         for end in 0..text.len() {
@@ -374,7 +373,7 @@ fn hostile_documents_are_bounded() {
 }
 
 #[test]
-fn fields_of_tomorrow_do_not_disturb_recognition() {
+fn unknown_fields_do_not_affect_recognition() {
     let mut value = fragment();
     for (name, tomorrow) in
         [("version", json!(2)), ("detail", json!("x")), ("Event", json!({})), ("Messages", json!(7))]

@@ -69,13 +69,13 @@ fn accept_all(dir: &Path) {
 }
 
 #[test]
-fn messages_signed_by_openssl_are_accepted_in_both_versions() {
+fn accepts_messages_signed_by_openssl_in_both_versions() {
     accept_all(&checked_in());
 }
 
 #[test]
-fn messages_signed_by_openssl_just_now_are_accepted() {
-    let test = "messages_signed_by_openssl_just_now_are_accepted";
+fn accepts_messages_that_openssl_signs_now() {
+    let test = "accepts_messages_that_openssl_signs_now";
     let Some(python) = test_judges::python(test, &[]) else { return };
     if !test_judges::available(test, &["openssl"]) {
         return;
@@ -89,7 +89,7 @@ fn messages_signed_by_openssl_just_now_are_accepted() {
 }
 
 #[test]
-fn a_lambda_spelling_of_the_urls_changes_nothing() {
+fn accepts_the_lambda_spelling_of_urls() {
     let mut value = json_of(&checked_in(), "notification-v2");
     let object = value.as_object_mut().unwrap();
     let url = object.remove("SigningCertURL").unwrap();
@@ -98,7 +98,7 @@ fn a_lambda_spelling_of_the_urls_changes_nothing() {
 }
 
 #[test]
-fn every_change_of_a_signed_field_is_refused() {
+fn rejects_every_change_of_a_signed_field() {
     for name in NAMES {
         for version in ["v1", "v2"] {
             let genuine = json_of(&checked_in(), &format!("{name}-{version}"));
@@ -120,7 +120,7 @@ fn every_change_of_a_signed_field_is_refused() {
 }
 
 #[test]
-fn a_subject_added_or_taken_away_is_refused() {
+fn rejects_an_added_or_removed_subject() {
     let mut added = json_of(&checked_in(), "no-subject-v2");
     added["Subject"] = json!("hello");
     assert_eq!(verify(&added), Err(VerifyError::Signature));
@@ -133,14 +133,14 @@ fn a_subject_added_or_taken_away_is_refused() {
 }
 
 #[test]
-fn another_type_under_the_same_signature_is_refused() {
+fn rejects_another_type_with_the_same_signature() {
     let mut value = json_of(&checked_in(), "SubscriptionConfirmation-v2");
     value["Type"] = json!("UnsubscribeConfirmation");
     assert_eq!(verify(&value), Err(VerifyError::Signature));
 }
 
 #[test]
-fn a_foreign_topic_is_refused_before_anything_is_fetched() {
+fn rejects_an_unexpected_topic_before_fetching() {
     let mut value = json_of(&checked_in(), "notification-v2");
     for topic in ["arn:aws:sns:us-west-2:999988887777:cameras", "arn:aws:sns:us-west-2:111122223333:cameras2", ""] {
         value["TopicArn"] = json!(topic);
@@ -152,7 +152,7 @@ fn a_foreign_topic_is_refused_before_anything_is_fetched() {
 }
 
 #[test]
-fn a_signature_of_another_version_or_shape_is_refused() {
+fn rejects_unknown_signature_versions_and_malformed_signatures() {
     let swap = |from: &str, to: &str| {
         let mut value = json_of(&checked_in(), &format!("notification-{from}"));
         value["SignatureVersion"] = json!(to);
@@ -177,7 +177,7 @@ fn a_signature_of_another_version_or_shape_is_refused() {
 }
 
 #[test]
-fn every_bit_of_the_signature_counts() {
+fn rejects_every_changed_bit_of_the_signature() {
     let genuine = json_of(&checked_in(), "no-subject-v2");
     let bytes = base64_simd::STANDARD.decode_to_vec(genuine["Signature"].as_str().unwrap()).unwrap();
     for at in (0..bytes.len()).step_by(17) {
@@ -190,7 +190,7 @@ fn every_bit_of_the_signature_counts() {
 }
 
 #[test]
-fn an_unsigned_message_is_refused() {
+fn rejects_an_unsigned_message() {
     let mut value = json_of(&checked_in(), "notification-v2");
     for field in ["Signature", "SignatureVersion", "SigningCertURL"] {
         value.as_object_mut().unwrap().remove(field);
@@ -199,7 +199,7 @@ fn an_unsigned_message_is_refused() {
 }
 
 #[test]
-fn sha1_can_be_switched_off() {
+fn sha1_can_be_disabled() {
     let strict = verifier(&checked_in()).versions(AcceptedVersions::OnlySha256);
     assert_eq!(verify_with(&strict, &json_of(&checked_in(), "notification-v2"), "leaf"), Ok(()));
     let old = verify_with(&strict, &json_of(&checked_in(), "notification-v1"), "leaf");
@@ -207,7 +207,7 @@ fn sha1_can_be_switched_off() {
 }
 
 #[test]
-fn a_certificate_elsewhere_is_never_fetched() {
+fn rejects_certificate_urls_outside_sns() {
     let mut value = json_of(&checked_in(), "notification-v2");
     for (url, error) in [
         ("https://sns.us-west-2.amazonaws.com.evil.example/x.pem", UrlError::ForeignHost),
@@ -222,7 +222,7 @@ fn a_certificate_elsewhere_is_never_fetched() {
 }
 
 #[test]
-fn certificates_that_the_root_does_not_vouch_for_are_refused() {
+fn rejects_certificates_that_do_not_chain_to_a_root() {
     let value = json_of(&checked_in(), "notification-v2");
     let genuine = verifier(&checked_in());
     for name in ["expired", "not-yet", "foreign", "client-only", "leaf-under-intermediate", "root"] {
@@ -238,7 +238,7 @@ fn certificates_that_the_root_does_not_vouch_for_are_refused() {
 }
 
 #[test]
-fn an_intermediate_links_the_certificate_to_the_root() {
+fn accepts_a_chain_through_an_intermediate() {
     let value = json_of(&checked_in(), "notification-v2");
     let dir = checked_in();
     let roots = TrustRoots::new().roots_pem(&pem(&dir, "root")).unwrap();
@@ -256,7 +256,7 @@ fn an_intermediate_links_the_certificate_to_the_root() {
 }
 
 #[test]
-fn a_certificate_from_another_url_is_refused() {
+fn rejects_a_certificate_from_another_url() {
     let message = message(&json_of(&checked_in(), "notification-v2"));
     let elsewhere = UrlPolicy::aws().signing_cert("https://sns.us-west-2.amazonaws.com/other.pem").unwrap();
     let certificate = certificate(&checked_in(), "leaf", elsewhere);
@@ -265,7 +265,7 @@ fn a_certificate_from_another_url_is_refused() {
 }
 
 #[test]
-fn age_is_bounded_both_ways() {
+fn rejects_messages_that_are_too_old_or_in_the_future() {
     let value = json_of(&checked_in(), "notification-v2");
     let message = message(&value);
     let verifier = verifier(&checked_in()).max_age(Duration::from_secs(60)).max_skew(Duration::from_secs(10));
@@ -283,7 +283,7 @@ fn age_is_bounded_both_ways() {
 }
 
 #[test]
-fn line_breaks_cannot_shift_one_field_into_another() {
+fn rejects_line_breaks_in_signed_fields() {
     // The signed text would stay the same if an id could hold "\nTimestamp\n..." and the real stamp stood twice.
     let genuine = json_of(&checked_in(), "no-subject-v2");
     let mut shifted = genuine.clone();
@@ -297,7 +297,7 @@ fn line_breaks_cannot_shift_one_field_into_another() {
 }
 
 #[test]
-fn the_url_of_a_confirmation_is_checked_and_not_printed() {
+fn checks_and_redacts_the_url_of_a_confirmation() {
     let verifier = verifier(&checked_in());
     let message = message(&json_of(&checked_in(), "SubscriptionConfirmation-v2"));
     assert!(!format!("{message:?}").contains("2336412f37"), "tokens are not printed");
@@ -308,7 +308,7 @@ fn the_url_of_a_confirmation_is_checked_and_not_printed() {
 }
 
 #[test]
-fn a_service_on_ones_own_machine_is_let_in_by_its_origin() {
+fn accepts_a_local_service_by_its_origin() {
     let mut value = json_of(&checked_in(), "notification-v2");
     value["SigningCertURL"] = json!("http://127.0.0.1:4566/sns/cert.pem");
     assert_eq!(verify(&value), Err(VerifyError::Url(UrlError::NotHttps)));
@@ -320,7 +320,7 @@ fn a_service_on_ones_own_machine_is_let_in_by_its_origin() {
 }
 
 #[test]
-fn a_replay_is_seen_within_the_window_and_bounds_are_held() {
+fn detects_duplicates_within_the_window() {
     let verifier = verifier(&checked_in());
     let first = message(&json_of(&checked_in(), "notification-v1"));
     let certificate = certificate(&checked_in(), "leaf", verifier.certificate_url(&first).unwrap());
@@ -334,7 +334,7 @@ fn a_replay_is_seen_within_the_window_and_bounds_are_held() {
 }
 
 #[test]
-fn the_cache_keeps_by_url_by_age_and_by_count() {
+fn cache_is_limited_by_url_age_and_count() {
     let dir = checked_in();
     let url = |name: &str| {
         let url = format!("https://sns.us-west-2.amazonaws.com/{name}.pem");

@@ -1,22 +1,22 @@
-//! To and from the types of `aws_lambda_events`, for programs that have those already.
+//! Conversions from and to the types of `aws_lambda_events`.
 
 mod delivery;
 mod s3;
 mod sns;
 mod sqs;
 
-/// A value of `aws_lambda_events` that cannot be one of ours, or the other way round.
+/// Why a value cannot be converted from or to a type of `aws_lambda_events`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConvertError {
-    /// A field that ours always have is absent.
-    #[error("no {field}")]
+    /// A required field is missing.
+    #[error("missing {field}")]
     Missing {
         /// The field.
         field: &'static str,
     },
-    /// A field holds what it cannot.
-    #[error("{field}: {problem}")]
+    /// A field is invalid.
+    #[error("invalid {field}: {problem}")]
     Invalid {
         /// The field.
         field: &'static str,

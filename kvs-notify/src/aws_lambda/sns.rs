@@ -5,8 +5,8 @@ use aws_lambda_events::sns;
 use super::{ConvertError, invalid};
 use crate::sns::{SignatureVersion, SnsAttribute, SnsMessage, SnsNotification, SnsSignature, SnsTimestamp};
 
-/// The other type keeps the instant and not its text: the text is written anew as SNS writes it, with three decimals, so that the signature
-/// still fits.
+/// The other type stores the time without its text. The text is written again in the form of SNS, with three decimals, so that the
+/// signature still matches messages of SNS.
 impl TryFrom<sns::SnsMessage> for SnsMessage {
     type Error = ConvertError;
 

@@ -1,4 +1,4 @@
-//! What came out of a document.
+//! The content of a decoded document.
 
 use super::error::{DecodeError, Envelope};
 use crate::fragment::FragmentNotification;
@@ -9,18 +9,18 @@ use crate::sns::SnsMessage;
 #[cfg(feature = "sqs")]
 use crate::sqs::SqsMessage;
 
-/// All that one document brought: one message, or the several of a batch.
+/// The content of one document: one message, or several of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Delivery {
-    /// The form of the outermost document.
+    /// The form of the document.
     pub envelope: Envelope,
-    /// What it brought, in its order.
+    /// The messages in the order of the document.
     pub messages: Vec<Message>,
 }
 
 impl Delivery {
-    /// The fragment notifications of all messages.
+    /// Returns the fragment notifications of all messages.
     pub fn fragments(&self) -> impl Iterator<Item = &FragmentNotification> {
         self.messages.iter().filter_map(|message| match &message.content {
             Content::Fragment(notification) => Some(notification),
@@ -28,7 +28,7 @@ impl Delivery {
         })
     }
 
-    /// The events on objects of all messages.
+    /// Returns the object events of all messages.
     #[cfg(feature = "s3")]
     pub fn objects(&self) -> impl Iterator<Item = &ObjectEvent> {
         self.messages.iter().flat_map(|message| match &message.content {
@@ -37,7 +37,7 @@ impl Delivery {
         })
     }
 
-    /// The messages that were not understood, with the reason.
+    /// Returns the messages that could not be decoded, with the reason.
     pub fn refused(&self) -> impl Iterator<Item = (&Message, &DecodeError)> {
         self.messages.iter().filter_map(|message| match &message.content {
             Content::Refused(error) => Some((message, error)),
@@ -46,22 +46,22 @@ impl Delivery {
     }
 }
 
-/// One message: what it says, and the envelopes it came in.
+/// One message: its content and its envelopes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Message {
-    /// The message of the queue, if it came through SQS.
+    /// The SQS message, if it was delivered through SQS.
     #[cfg(feature = "sqs")]
     pub sqs: Option<SqsMessage>,
-    /// The message of SNS, if it came through SNS and not by raw delivery: what can be verified.
+    /// The SNS message, if it was delivered through SNS without raw delivery. `Verifier` verifies it.
     #[cfg(feature = "sns")]
     pub sns: Option<SnsMessage>,
-    /// What it says.
+    /// The content.
     pub content: Content,
 }
 
 impl Message {
-    /// A message without envelopes.
+    /// Creates a message without envelopes.
     pub(crate) fn bare(content: Content) -> Self {
         Self {
             #[cfg(feature = "sqs")]
@@ -73,21 +73,21 @@ impl Message {
     }
 }
 
-/// What a message says.
+/// The content of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Content {
-    /// A fragment is persisted.
+    /// A fragment was persisted.
     Fragment(FragmentNotification),
-    /// Something happened to objects.
+    /// Objects were created or removed.
     #[cfg(feature = "s3")]
     Objects(Vec<ObjectEvent>),
-    /// Notifications of a bucket were set up.
+    /// The notifications of a bucket were configured.
     #[cfg(feature = "s3")]
     TestEvent(S3TestEvent),
-    /// SNS asks whether a subscription shall begin; the question is the message's `sns`.
+    /// SNS asks to confirm a subscription; the confirmation is in `Message::sns`.
     #[cfg(feature = "sns")]
     Confirmation,
-    /// Not understood.
+    /// The message could not be decoded.
     Refused(DecodeError),
 }

@@ -1,4 +1,4 @@
-//! Why a document was not understood.
+//! Why a document could not be decoded.
 
 use std::fmt;
 
@@ -8,21 +8,21 @@ use crate::limits::ERROR_TEXT_BYTES;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Envelope {
-    /// A fragment notification and nothing around it: raw delivery.
+    /// A fragment notification without an envelope: raw delivery.
     Fragment,
-    /// A message of SNS, as an HTTP endpoint gets it.
+    /// An SNS message, as an HTTP endpoint receives it.
     Sns,
-    /// What Lambda hands to a function that SNS calls.
+    /// A Lambda event from SNS.
     LambdaSns,
-    /// What Lambda hands to a function that SQS feeds.
+    /// A Lambda event from SQS.
     LambdaSqs,
-    /// What ReceiveMessage of SQS returns, or one message of it.
+    /// The response of SQS ReceiveMessage, or one message of it.
     Sqs,
-    /// An event of EventBridge.
+    /// An EventBridge event.
     EventBridge,
-    /// Records of S3; Lambda hands over the same.
+    /// S3 event records, also as a Lambda event.
     S3Event,
-    /// What S3 sends once when notifications are set up.
+    /// The test event that S3 sends when notifications are configured.
     S3Test,
 }
 
@@ -38,7 +38,7 @@ impl Envelope {
         Self::S3Test,
     ];
 
-    /// The feature of this crate that reads it; a fragment notification needs none.
+    /// Returns the feature of this crate that decodes it; a fragment notification needs none.
     pub(super) fn feature(self) -> Option<&'static str> {
         match self {
             Self::Fragment => None,
@@ -50,7 +50,7 @@ impl Envelope {
         }
     }
 
-    /// By what it is told from the others.
+    /// Returns the members that identify it.
     fn mark(self) -> &'static str {
         match self {
             Self::Fragment => "StreamArn with FragmentNumber",
@@ -69,65 +69,65 @@ impl fmt::Display for Envelope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Fragment => "a fragment notification",
-            Self::Sns => "a message of SNS",
+            Self::Sns => "an SNS message",
             Self::LambdaSns => "a Lambda event from SNS",
             Self::LambdaSqs => "a Lambda event from SQS",
-            Self::Sqs => "messages of SQS",
-            Self::EventBridge => "an event of EventBridge",
-            Self::S3Event => "an event of S3",
-            Self::S3Test => "a test event of S3",
+            Self::Sqs => "SQS messages",
+            Self::EventBridge => "an EventBridge event",
+            Self::S3Event => "an S3 event",
+            Self::S3Test => "an S3 test event",
         })
     }
 }
 
-/// Why a document was not understood. Texts are cut to 256 bytes: they quote what was found.
+/// Why a document could not be decoded. Quoted texts are cut to 256 bytes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
-    /// More than is read.
-    #[error("a document of {size} bytes, at most {limit} are read")]
+    /// The document is too large.
+    #[error("document too large: {size} bytes, the limit is {limit}")]
     TooLarge {
         /// Bytes given.
         size: usize,
         /// Bytes allowed.
         limit: usize,
     },
-    /// Not JSON, or cut short.
-    #[error("not JSON at line {line}, column {column}")]
+    /// The document is not JSON, or incomplete.
+    #[error("invalid JSON at line {line}, column {column}")]
     NotJson {
         /// Line of the first fault, from 1.
         line: usize,
         /// Column of it, from 1.
         column: usize,
     },
-    /// JSON, but not an object, or its `Records` are no list of objects.
-    #[error("JSON, but not an object, or its Records are no list of objects")]
+    /// The JSON is not an object, or its `Records` are not a list of objects.
+    #[error("the JSON is not an object, or its Records are not a list of objects")]
     NotAnObject,
-    /// An object of none of the known forms.
-    #[error("not recognised: {}", NotRecognised)]
-    NotRecognised,
-    /// A known form where it cannot stand.
-    #[error("{found} cannot stand inside {outer}")]
+    /// The object has none of the known forms.
+    #[error("not recognized: {}", NotRecognized)]
+    NotRecognized,
+    /// A known form in a place where it is not allowed.
+    #[error("{found} is not allowed inside {outer}")]
     Misplaced {
         /// What was found.
         found: Envelope,
         /// Inside of what.
         outer: Envelope,
     },
-    /// A known form that this build does not read.
-    #[error("{envelope}, which needs the feature {feature:?} of kvs-notify")]
+    /// A known form that this build does not decode.
+    #[error("cannot decode {envelope}: enable the feature {feature:?} of kvs-notify")]
     FeatureOff {
         /// The form.
         envelope: Envelope,
-        /// The feature to switch on.
+        /// The feature to enable.
         feature: &'static str,
     },
-    /// A field is missing or holds what it cannot.
-    #[error("{envelope}, but at {path}: {problem}")]
+    /// A field is missing or invalid.
+    #[error("invalid field {path} of {envelope}: {problem}")]
     Field {
-        /// The form that was recognised.
+        /// The form that was recognized.
         envelope: Envelope,
-        /// The way to the field from the top of the document, as `Records[3].s3.object.key`.
+        /// The path to the field from the top of the document, for example `Records[3].s3.object.key`.
         path: String,
         /// What is wrong.
         problem: String,
@@ -140,7 +140,7 @@ impl DecodeError {
     }
 }
 
-/// At most 256 bytes, at a character's border.
+/// Cuts the text to at most 256 bytes, at a character boundary.
 fn cut(mut text: String) -> String {
     let end = (0..=ERROR_TEXT_BYTES).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
     if end < text.len() {
@@ -150,10 +150,10 @@ fn cut(mut text: String) -> String {
     text
 }
 
-/// Every form and what of it is not there.
-struct NotRecognised;
+/// Lists every form and which of its members are missing.
+struct NotRecognized;
 
-impl fmt::Display for NotRecognised {
+impl fmt::Display for NotRecognized {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, envelope) in Envelope::ALL.into_iter().enumerate() {
             let separator = if index == 0 { "" } else { "; " };

@@ -1,9 +1,9 @@
-//! From bytes that arrived to notifications and events, whatever they are wrapped in.
+//! Decoding notifications and events from any envelope.
 
 mod delivery;
 mod error;
 mod read;
-mod recognise;
+mod recognize;
 mod unwrap;
 
 pub use delivery::{Content, Delivery, Message};
@@ -16,20 +16,19 @@ pub(crate) use unwrap::{of_sns, of_sqs};
 
 use crate::limits::DOCUMENT_BYTES;
 
-/// Reads whatever arrived: recognises the envelope and takes the notifications and events out of it.
+/// Decodes a document: recognizes its envelope and extracts the notifications and events.
 ///
-/// Understood are: a fragment notification alone (raw delivery); a message of SNS as an HTTP endpoint gets it; Lambda events from SNS and
-/// SQS; what ReceiveMessage of SQS returns; events of EventBridge; records and the test event of S3. Inside SNS, SQS and
-/// EventBridge whatever can stand there is unwrapped in turn. Unknown members are skipped.
+/// It decodes fragment notifications without an envelope (raw delivery), SNS messages as an HTTP endpoint receives them, Lambda
+/// events from SNS and SQS, responses of SQS ReceiveMessage, EventBridge events, S3 records and the S3 test event. Envelopes inside
+/// SNS, SQS and EventBridge are unwrapped too. Unknown members are skipped.
 ///
-/// Nothing is verified here: a caller that gets its bytes from the open network goes on with `Verifier` (feature `verify`).
+/// `decode` does not verify messages. If the document comes from the open network, use `Verifier` (feature `verify`) next.
 ///
-/// Takes one pass over the document; what it holds is a small multiple of the document's size, which is bounded by
-/// [`DOCUMENT_BYTES`].
+/// Memory: a small multiple of the size of the document, which may have at most 16 MiB.
 ///
 /// # Errors
-/// The outermost document is not understood. What is wrapped in it and not understood is no error, so that one bad message does not
-/// lose its neighbours: it stands as [`Content::Refused`] in its place.
+/// Returns an error if the outermost document cannot be decoded. A message inside it that cannot be decoded becomes
+/// [`Content::Refused`], so that one bad message does not affect the others.
 ///
 /// ```
 /// use kvs_notify::{Envelope, decode};
@@ -47,14 +46,14 @@ use crate::limits::DOCUMENT_BYTES;
 /// assert_eq!(delivery.fragments().next().unwrap().stream_arn.stream_name(), "door");
 ///
 /// let error = decode(b"{\"hello\": 1}").unwrap_err();
-/// assert!(error.to_string().contains("not a message of SNS (no Type with TopicArn)"));
+/// assert!(error.to_string().contains("not an SNS message (no Type with TopicArn)"));
 /// # Ok::<(), kvs_notify::DecodeError>(())
 /// ```
 pub fn decode(document: &[u8]) -> Result<Delivery, DecodeError> {
     if document.len() > DOCUMENT_BYTES {
         return Err(DecodeError::TooLarge { size: document.len(), limit: DOCUMENT_BYTES });
     }
-    let envelope = recognise::recognise(document)?;
+    let envelope = recognize::recognize(document)?;
     let messages = unwrap::messages(document, envelope)?;
     Ok(Delivery { envelope, messages })
 }

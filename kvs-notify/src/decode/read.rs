@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::error::{DecodeError, Envelope};
-use super::recognise::of_json;
+use super::recognize::of_json;
 
 /// Reads a whole document.
 ///

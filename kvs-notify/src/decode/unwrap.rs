@@ -11,7 +11,7 @@ use super::delivery::{Content, Message};
 use super::error::{DecodeError, Envelope};
 use super::read::read;
 #[cfg(any(feature = "sns", feature = "sqs", feature = "eventbridge"))]
-use super::recognise::recognise;
+use super::recognize::recognize;
 
 #[cfg(feature = "eventbridge")]
 use crate::eventbridge::{Detail, detail};
@@ -58,7 +58,7 @@ fn payload(document: &[u8], envelope: Envelope) -> Result<Content, DecodeError> 
         },
         other => match other.feature() {
             Some(feature) => Err(DecodeError::FeatureOff { envelope: other, feature }),
-            None => Err(DecodeError::NotRecognised),
+            None => Err(DecodeError::NotRecognized),
         },
     }
 }
@@ -66,7 +66,7 @@ fn payload(document: &[u8], envelope: Envelope) -> Result<Content, DecodeError> 
 /// The detail of an event of EventBridge that S3 did not send.
 #[cfg(feature = "eventbridge")]
 fn of_detail(text: &str) -> Result<Content, DecodeError> {
-    match recognise(text.as_bytes())? {
+    match recognize(text.as_bytes())? {
         found @ (Envelope::Fragment | Envelope::S3Event) => payload(text.as_bytes(), found),
         found => Err(DecodeError::Misplaced { found, outer: Envelope::EventBridge }),
     }
@@ -86,7 +86,7 @@ pub(crate) fn of_sns(message: SnsMessage) -> Message {
 
 #[cfg(feature = "sns")]
 fn published(text: &[u8]) -> Result<Content, DecodeError> {
-    match recognise(text)? {
+    match recognize(text)? {
         found @ (Envelope::Sns | Envelope::LambdaSns | Envelope::LambdaSqs | Envelope::Sqs) => {
             Err(DecodeError::Misplaced { found, outer: Envelope::Sns })
         }
@@ -118,7 +118,7 @@ pub(crate) fn of_sqs(message: SqsMessage) -> Message {
 
 #[cfg(feature = "sqs")]
 fn wrapped(text: &[u8]) -> Result<Message, DecodeError> {
-    match recognise(text)? {
+    match recognize(text)? {
         #[cfg(feature = "sns")]
         Envelope::Sns => read(text, Envelope::Sns).map(of_sns),
         found @ (Envelope::LambdaSns | Envelope::LambdaSqs | Envelope::Sqs) => {

@@ -6,9 +6,9 @@ use std::str::FromStr;
 use crate::image::key::InvalidKeyPart;
 use crate::limits::IMAGE_ID_BYTES;
 
-/// The random part of an image's key, which keeps keys apart: a GUID in lower case.
+/// The random part of an image key, which makes keys unique: a GUID in lower case.
 ///
-/// What is read may be any 1 to 64 letters, digits and hyphens: what makes it random is not ours to judge.
+/// Parsing accepts any 1 to 64 letters, digits and hyphens.
 ///
 /// ```
 /// use kvs_notify::ImageId;
@@ -20,7 +20,7 @@ use crate::limits::IMAGE_ID_BYTES;
 pub struct ImageId(Box<str>);
 
 impl ImageId {
-    /// The GUID of these bytes.
+    /// Creates the GUID of these bytes.
     #[must_use]
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
         let n = u128::from_be_bytes(bytes);
@@ -36,7 +36,7 @@ impl ImageId {
         Self(text.into())
     }
 
-    /// The text.
+    /// Returns the text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

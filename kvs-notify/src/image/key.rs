@@ -11,7 +11,7 @@ use crate::epoch_ms;
 use crate::image::id::ImageId;
 use crate::stream_arn::{is_account_id, is_stream_name};
 
-/// The key under which the service puts an image into the bucket.
+/// The object key of an image that the service writes to S3.
 ///
 /// ```text
 /// [FOLDER/][PREFIX_]ACCOUNT_STREAM_TIMECODE_ID.EXTENSION
@@ -21,11 +21,11 @@ use crate::stream_arn::{is_account_id, is_stream_name};
 /// lead   12 digits    stream name epoch ms      random id
 /// ```
 ///
-/// The lead is what the destination's URI and the producer's prefix tag put in front; both may hold `/` and `_`, so a key does not tell
-/// which of them wrote what. Source: <https://docs.aws.amazon.com/kinesisvideostreams/latest/dg/s3-delivery.html>.
+/// The lead comes from the destination URI and the producer's prefix tag. Both may contain `/` and `_`, so a key does not show
+/// which of them it comes from. Source: <https://docs.aws.amazon.com/kinesisvideostreams/latest/dg/s3-delivery.html>.
 ///
-/// Built with [`new`](Self::new) and written with `Display`; read with [`parse`](Self::parse) or
-/// [`parse_with`](Self::parse_with). What is written reads back equal, given the account as a hint if it is ambiguous.
+/// Create a key with [`new`](Self::new) and write it with `Display`; parse one with [`parse`](Self::parse) or
+/// [`parse_with`](Self::parse_with). A written key parses to the same value, if needed with the account as a hint.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
@@ -41,7 +41,7 @@ use crate::stream_arn::{is_account_id, is_stream_name};
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ImageObjectKey {
-    /// All before the account: empty, or ends with `_` or `/`.
+    /// Everything before the account: empty, or ends with `_` or `/`.
     pub(super) lead: String,
     pub(super) account: String,
     pub(super) stream: String,
@@ -52,10 +52,10 @@ pub struct ImageObjectKey {
 }
 
 impl ImageObjectKey {
-    /// A key without folder and prefix; a fraction of a millisecond is cut off.
+    /// Creates a key without folder and prefix. The timecode is rounded down to a millisecond.
     ///
     /// # Errors
-    /// An account of other than 12 digits, a name that no stream can have, an instant before 1970.
+    /// Returns an error if the account does not have 12 digits, the stream name is invalid or the timecode is before 1970.
     pub fn new(
         account: &str,
         stream: &str,
@@ -73,19 +73,19 @@ impl ImageObjectKey {
         Ok(Self { lead: String::new(), account: account.into(), stream: stream.into(), timecode, id, format })
     }
 
-    /// The same behind the value of the tag `AWS_KINESISVIDEO_IMAGE_PREFIX`. An empty one changes nothing.
+    /// Prepends the value of the tag `AWS_KINESISVIDEO_IMAGE_PREFIX`. An empty prefix changes nothing.
     ///
     /// # Errors
-    /// The key would be longer than S3 allows.
+    /// Returns an error if the key would be longer than S3 accepts.
     pub fn with_prefix(self, prefix: &str) -> Result<Self, InvalidKeyPart> {
         if prefix.is_empty() { Ok(self) } else { self.with_lead(prefix, '_') }
     }
 
-    /// The same inside the path of the destination's URI (`a/b` of `s3://bucket/a/b`), with one `/` between. An empty one changes
-    /// nothing. Put the prefix on first.
+    /// Prepends the path of the destination URI (`a/b` of `s3://bucket/a/b`) and a `/`. An empty path changes nothing. Call
+    /// [`with_prefix`](Self::with_prefix) first.
     ///
     /// # Errors
-    /// The key would be longer than S3 allows.
+    /// Returns an error if the key would be longer than S3 accepts.
     pub fn with_folder(self, path: &str) -> Result<Self, InvalidKeyPart> {
         let path = path.strip_suffix('/').unwrap_or(path);
         if path.is_empty() { Ok(self) } else { self.with_lead(path, '/') }
@@ -100,51 +100,51 @@ impl ImageObjectKey {
         Ok(self)
     }
 
-    /// All that stands before the account, its separator included; empty without folder and prefix.
+    /// Returns everything before the account, with its separator; empty without folder and prefix.
     #[must_use]
     pub fn lead(&self) -> &str {
         &self.lead
     }
 
-    /// The lead up to its last `/`, that included: where a browser of S3 shows the image.
+    /// Returns the lead up to and including its last `/`: the folder in which S3 browsers show the image.
     #[must_use]
     pub fn folder(&self) -> &str {
         let end = self.lead.rfind('/').map_or(0, |at| at.saturating_add(1));
         self.lead.get(..end).unwrap_or_default()
     }
 
-    /// The lead without the `_` that joins it to the account: the prefix tag's value, behind the folder if there is one. `None` if nothing but a folder
-    /// stands before the account.
+    /// Returns the lead without its final `_`: the value of the prefix tag, after the folder if there is one. `None` if there is only a
+    /// folder before the account.
     #[must_use]
     pub fn prefix(&self) -> Option<&str> {
         self.lead.strip_suffix('_')
     }
 
-    /// The account that owns the stream: 12 digits.
+    /// Returns the id of the account that owns the stream: 12 digits.
     #[must_use]
     pub fn account(&self) -> &str {
         &self.account
     }
 
-    /// The name of the stream.
+    /// Returns the name of the stream.
     #[must_use]
     pub fn stream(&self) -> &str {
         &self.stream
     }
 
-    /// The instant that the image shows, on the clock that the stream's configuration chose (server or producer).
+    /// Returns the timestamp of the image, by the clock that the stream's configuration selects (server or producer).
     #[must_use]
     pub fn timecode(&self) -> SystemTime {
         self.timecode
     }
 
-    /// The random part.
+    /// Returns the random part.
     #[must_use]
     pub fn id(&self) -> &ImageId {
         &self.id
     }
 
-    /// The format, from the extension.
+    /// Returns the format, from the extension.
     #[must_use]
     pub fn format(&self) -> ImageFormat {
         self.format
@@ -159,35 +159,35 @@ impl fmt::Display for ImageObjectKey {
     }
 }
 
-/// A part that no image's key can have.
+/// A part that is not valid in the key of an image.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidKeyPart {
-    /// Not an account's number.
-    #[error("an account has 12 digits, this text of {length} bytes is none")]
+    /// The account id is invalid.
+    #[error("invalid account id ({length} bytes): must have 12 digits")]
     Account {
         /// Bytes given.
         length: usize,
     },
-    /// Not a stream's name.
-    #[error("a stream's name has 1 to 256 of a-z, A-Z, 0-9, _, . and -, this text of {length} bytes is none")]
+    /// The stream name is invalid.
+    #[error("invalid stream name ({length} bytes): must have 1 to 256 letters, digits, '_', '.' and '-'")]
     Stream {
         /// Bytes given.
         length: usize,
     },
-    /// Before 1970.
+    /// The timecode is before 1970.
     #[error("the timecode is before 1970")]
     Timecode,
-    /// Not a random part.
-    #[error("the random part has 1 to {limit} letters, digits and hyphens, this text of {size} bytes is none")]
+    /// The random part is invalid.
+    #[error("invalid image id ({size} bytes): must have 1 to {limit} letters, digits and hyphens")]
     Id {
         /// Bytes given.
         size: usize,
         /// Bytes allowed.
         limit: usize,
     },
-    /// The key as a whole is too long for S3.
-    #[error("a key of S3 has at most {limit} bytes, this one would have {size}")]
+    /// The key is too long for S3.
+    #[error("object key too long: {size} bytes, the limit of S3 is {limit}")]
     TooLong {
         /// Bytes of the key.
         size: usize,

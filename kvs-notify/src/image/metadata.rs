@@ -1,4 +1,4 @@
-//! What an image object says of itself.
+//! The user metadata of an image object.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -16,7 +16,7 @@ const FRAGMENT_NUMBER: &str = "aws_kinesisvideo_fragment_number";
 const PRODUCER_TIMESTAMP: &str = "aws_kinesisvideo_producer_timestamp";
 const SERVER_TIMESTAMP: &str = "aws_kinesisvideo_server_timestamp";
 
-/// The user metadata that the service puts on an image object.
+/// The user metadata that the service attaches to an image object.
 ///
 /// Source: <https://docs.aws.amazon.com/kinesisvideostreams/latest/dg/s3-delivery.html>.
 ///
@@ -37,37 +37,37 @@ const SERVER_TIMESTAMP: &str = "aws_kinesisvideo_server_timestamp";
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ImageMetadata {
-    /// The fragment that the image was taken from.
+    /// The fragment that contains the image.
     pub fragment_number: FragmentNumber,
-    /// When the producer stamped it.
+    /// The timestamp of the producer.
     pub producer_timestamp: SystemTime,
-    /// When the service began to receive it.
+    /// When the service started to receive the fragment.
     pub server_timestamp: SystemTime,
-    /// The custom pairs that the producer sent along; S3 turns names into lower case.
+    /// The custom pairs that the producer sent; S3 converts names to lower case.
     pub pairs: BTreeMap<String, String>,
 }
 
 impl ImageMetadata {
-    /// Metadata without custom pairs.
+    /// Creates metadata without custom pairs.
     #[must_use]
     pub fn new(fragment_number: FragmentNumber, producer_timestamp: SystemTime, server_timestamp: SystemTime) -> Self {
         Self { fragment_number, producer_timestamp, server_timestamp, pairs: BTreeMap::new() }
     }
 
-    /// The same with one more custom pair; the name turns into lower case, as S3 does it.
+    /// Adds a custom pair; the name is converted to lower case, as S3 does.
     #[must_use]
     pub fn pair(mut self, name: &str, value: impl Into<String>) -> Self {
         self.pairs.insert(name.to_lowercase(), value.into());
         self
     }
 
-    /// Reads the headers of GetObject or HeadObject, or the map of names and values that an SDK makes of them.
+    /// Reads the headers of GetObject or HeadObject, or the metadata map of an SDK.
     ///
-    /// If any name begins with `x-amz-meta-` then all others are other headers and are skipped; if none does then all are metadata.
-    /// Values by RFC 2047 are decoded.
+    /// If any name starts with `x-amz-meta-`, all other headers are skipped; if none does, all of them are metadata. Values
+    /// encoded by RFC 2047 are decoded.
     ///
     /// # Errors
-    /// One of the three names of the service is missing or holds something else, a name stands twice, or there is too much.
+    /// Returns an error if one of the three names of the service is missing or invalid, a name is repeated, or the metadata is too large.
     pub fn from_headers<N, V>(headers: impl IntoIterator<Item = (N, V)>) -> Result<Self, InvalidMetadata>
     where
         N: AsRef<str>,
@@ -82,7 +82,7 @@ impl ImageMetadata {
         Ok(Self { fragment_number, producer_timestamp, server_timestamp, pairs })
     }
 
-    /// Names and values as S3 keeps them, the service's own first: without `x-amz-meta-`, values not encoded.
+    /// Returns names and values as S3 stores them, the service's own first: without `x-amz-meta-`, values not encoded.
     #[must_use]
     pub fn to_pairs(&self) -> Vec<(String, String)> {
         let digits = |at| epoch_millis_checked(at).unwrap_or_default().to_string();
@@ -94,17 +94,17 @@ impl ImageMetadata {
         own.into_iter().chain(self.pairs.clone()).collect()
     }
 
-    /// The headers under which PutObject takes them: with `x-amz-meta-`, values by RFC 2047 where they need it.
+    /// Returns the headers of PutObject: with `x-amz-meta-`, values encoded by RFC 2047 where necessary.
     #[must_use]
     pub fn to_headers(&self) -> Vec<(String, String)> {
         let header = |(name, value): (String, String)| (format!("{HEADER_PREFIX}{name}"), rfc2047::encode(&value));
         self.to_pairs().into_iter().map(header).collect()
     }
 
-    /// What S3 counts of it: the bytes of names and values.
+    /// Returns the size that S3 counts: the bytes of names and values.
     ///
     /// # Errors
-    /// More than S3 takes.
+    /// Returns an error if S3 would not accept that much.
     pub fn check_size(&self) -> Result<usize, InvalidMetadata> {
         let size = self.to_pairs().iter().map(|(name, value)| name.len().saturating_add(value.len())).sum();
         if size > S3_METADATA_BYTES {
@@ -114,7 +114,7 @@ impl ImageMetadata {
     }
 }
 
-/// Lower-case names without the prefix, decoded values.
+/// Returns lower-case names without the prefix, and decoded values.
 fn collect<N, V>(headers: impl IntoIterator<Item = (N, V)>) -> Result<BTreeMap<String, String>, InvalidMetadata>
 where
     N: AsRef<str>,
@@ -153,38 +153,38 @@ fn instant(pairs: &mut BTreeMap<String, String>, name: &'static str) -> Result<S
     epoch_ms::parse(&take(pairs, name)?).ok_or(InvalidMetadata::Timestamp { name })
 }
 
-/// Metadata that the service did not write.
+/// Why metadata is not that of an image of the service.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidMetadata {
-    /// One of the three names that every image has is not there.
-    #[error("no metadata {name}: this object is not an image of the service, or its metadata was not copied")]
+    /// One of the three names that every image has is missing.
+    #[error("missing metadata {name}: the object is not an image of the service, or its metadata was not copied")]
     Missing {
         /// The name.
         name: &'static str,
     },
-    /// Not a fragment number.
-    #[error("the metadata {name} is no fragment number")]
+    /// The value is not a fragment number.
+    #[error("invalid metadata {name}: not a fragment number")]
     FragmentNumber {
         /// The name.
         name: &'static str,
-        /// What is wrong with it.
+        /// What is wrong with the value.
         source: InvalidField,
     },
-    /// Not epoch milliseconds.
-    #[error("the metadata {name} is not in epoch milliseconds")]
+    /// The value is not a time in epoch milliseconds.
+    #[error("invalid metadata {name}: not epoch milliseconds")]
     Timestamp {
         /// The name.
         name: &'static str,
     },
-    /// The same name, in whatever case, more than once.
-    #[error("the metadata {name:?} stands twice")]
+    /// The same name, in any case, more than once.
+    #[error("duplicate metadata {name:?}")]
     Twice {
         /// The name in lower case.
         name: String,
     },
-    /// More than S3 keeps or returns.
-    #[error("metadata has at most {limit} bytes, here are {size} or more")]
+    /// Larger than S3 accepts or returns.
+    #[error("metadata too large: {size} bytes or more, the limit is {limit}")]
     TooLarge {
         /// Bytes so far.
         size: usize,

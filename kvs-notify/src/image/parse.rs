@@ -1,4 +1,4 @@
-//! Reading the key of an image object, from the right.
+//! Parsing the key of an image object, from right to left.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,7 +11,7 @@ use crate::image::id::ImageId;
 use crate::image::key::ImageObjectKey;
 use crate::stream_arn::is_stream_name;
 
-/// What the reader of a key already knows, for keys that can be split in more than one way.
+/// What is known about a key, for keys that can be split in more than one way.
 ///
 /// ```
 /// use kvs_notify::{ImageObjectKey, KeyHints, ParseKeyError};
@@ -31,20 +31,20 @@ pub struct KeyHints {
 }
 
 impl KeyHints {
-    /// Knows nothing.
+    /// Creates hints that admit every key.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The account that owns the stream: 12 digits.
+    /// Sets the id of the account that owns the stream: 12 digits.
     #[must_use]
     pub fn account(mut self, account: impl Into<String>) -> Self {
         self.account = Some(account.into());
         self
     }
 
-    /// The name of the stream.
+    /// Sets the name of the stream.
     #[must_use]
     pub fn stream(mut self, stream: impl Into<String>) -> Self {
         self.stream = Some(stream.into());
@@ -58,19 +58,19 @@ impl KeyHints {
 }
 
 impl ImageObjectKey {
-    /// Reads a key, decoded already (events of S3 encode keys).
+    /// Parses a decoded key. S3 events contain encoded keys; `ObjectEvent::key` is decoded.
     ///
     /// # Errors
-    /// Not the key of an image; or one that can be split in several ways: then the error lists them, and
-    /// [`parse_with`](Self::parse_with) can choose.
+    /// Returns an error if this is not the key of an image, or if it can be split in several ways. The error then lists them, and
+    /// [`parse_with`](Self::parse_with) can choose one.
     pub fn parse(key: &str) -> Result<Self, ParseKeyError> {
         Self::parse_with(key, &KeyHints::default())
     }
 
-    /// Reads a key with the help of what is known.
+    /// Parses a decoded key with hints.
     ///
     /// # Errors
-    /// As [`parse`](Self::parse), and when the key is of another account or stream than the hints say.
+    /// Returns an error where [`parse`](Self::parse) does, and if the key belongs to another account or stream than hinted.
     pub fn parse_with(key: &str, hints: &KeyHints) -> Result<Self, ParseKeyError> {
         let all = candidates(key)?;
         let (mut admitted, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|candidate| hints.admit(candidate));
@@ -93,7 +93,7 @@ impl FromStr for ImageObjectKey {
     }
 }
 
-/// Every way to split the key, at least one; a key is bounded, so their number is.
+/// Returns every way to split the key, at least one. Their number is bounded because the length of the key is.
 fn candidates(key: &str) -> Result<Vec<ImageObjectKey>, ParseKeyError> {
     if key.len() > S3_KEY_BYTES {
         return Err(ParseKeyError::TooLong { size: key.len(), limit: S3_KEY_BYTES });
@@ -117,8 +117,8 @@ fn candidates(key: &str) -> Result<Vec<ImageObjectKey>, ParseKeyError> {
     if all.is_empty() { Err(ParseKeyError::Account) } else { Ok(all) }
 }
 
-/// Every `(lead, account, stream)` that `owner` can mean: twelve digits at its start or after `_` or `/`, then `_`, then to
-/// the end a legal name of a stream.
+/// Returns every `(lead, account, stream)` that `owner` can mean: twelve digits at its start or after `_` or `/`, then `_`, then a
+/// valid stream name up to the end.
 fn splits(owner: &str) -> impl Iterator<Item = (&str, &str, &str)> {
     let after_separator = owner.match_indices(['_', '/']).map(|(at, _)| at.saturating_add(1));
     std::iter::once(0).chain(after_separator).filter_map(|start| {
@@ -130,12 +130,12 @@ fn splits(owner: &str) -> impl Iterator<Item = (&str, &str, &str)> {
     })
 }
 
-/// The ways in which a key can be split, in the order of their leads' lengths.
+/// The ways to split a key, ordered by the length of the lead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidates(Vec<ImageObjectKey>);
 
 impl Candidates {
-    /// Each as a key.
+    /// Iterates over the keys.
     pub fn iter(&self) -> std::slice::Iter<'_, ImageObjectKey> {
         self.0.iter()
     }
@@ -160,46 +160,46 @@ impl fmt::Display for Candidates {
     }
 }
 
-/// Why a text is not the key of an image, or not of one image for sure.
+/// Why a text is not the unambiguous key of an image.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParseKeyError {
     /// Longer than S3 allows.
-    #[error("a key of S3 has at most {limit} bytes, this one has {size}")]
+    #[error("object key too long: {size} bytes, the limit of S3 is {limit}")]
     TooLong {
         /// Bytes given.
         size: usize,
         /// Bytes allowed.
         limit: usize,
     },
-    /// No dot.
-    #[error("the key of an image ends with .jpg or .png, this one has no extension")]
+    /// The key has no extension.
+    #[error("not the key of an image: no extension, expected .jpg or .png")]
     NoExtension,
-    /// Another extension.
-    #[error("the key of an image ends with .jpg or .png, this one with .{found}")]
+    /// The key has another extension.
+    #[error("not the key of an image: extension .{found}, expected .jpg or .png")]
     Extension {
-        /// What it ends with, cut to 16 characters.
+        /// The extension, cut to 16 characters.
         found: String,
     },
-    /// What stands last before the extension is no random id.
-    #[error("no random id between the last _ and the extension")]
+    /// The part before the extension is not an image id.
+    #[error("not the key of an image: no image id between the last '_' and the extension")]
     Id,
-    /// What stands before the id is no epoch milliseconds.
-    #[error("no timecode in epoch milliseconds before the random id")]
+    /// The part before the id is not a time in epoch milliseconds.
+    #[error("not the key of an image: no timecode in epoch milliseconds before the image id")]
     Timecode,
-    /// Nowhere an account followed by a stream.
-    #[error("no account of 12 digits followed by the name of a stream before the timecode")]
+    /// There is no account followed by a stream.
+    #[error("not the key of an image: no account id of 12 digits and stream name before the timecode")]
     Account,
-    /// Several accounts could be meant.
-    #[error("ambiguous, it could be {candidates}; a hint of account or stream can tell")]
+    /// The key can be split in several ways.
+    #[error("ambiguous image key: {candidates}; pass the account or the stream as a hint")]
     Ambiguous {
-        /// The ways that the hints leave.
+        /// The ways that the hints admit.
         candidates: Candidates,
     },
-    /// The key of an image of something else than hinted.
-    #[error("not of the hinted account and stream: it is {candidates}")]
+    /// The key belongs to another account or stream than hinted.
+    #[error("image key of another account or stream than hinted: {candidates}")]
     NotAsHinted {
-        /// What it can be.
+        /// The ways to split the key.
         candidates: Candidates,
     },
 }
@@ -305,7 +305,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_is_written_reads_back(
+        fn parses_what_it_wrote(
             account in "[0-9]{12}",
             stream in "[a-zA-Z0-9_.-]{1,256}",
             prefix in "[a-zA-Z0-9_./ é-]{0,40}",
@@ -328,7 +328,7 @@ mod tests {
         }
 
         #[test]
-        fn whatever_reads_is_written_as_it_was(owner in "[0-9_/a]{0,40}", timecode in "[0-9]{1,14}", id in "[0-9a-f-]{0,40}") {
+        fn writes_what_it_parsed(owner in "[0-9_/a]{0,40}", timecode in "[0-9]{1,14}", id in "[0-9a-f-]{0,40}") {
             let text = format!("{owner}_{timecode}_{id}.jpg");
             match ImageObjectKey::parse(&text) {
                 Ok(key) => prop_assert_eq!(key.to_string(), text),

@@ -1,10 +1,10 @@
-//! Values with other than ASCII characters in headers: `=?UTF-8?B?...?=` (RFC 2047), as S3 returns them.
+//! Header values with non-ASCII characters: `=?UTF-8?B?...?=` (RFC 2047), as S3 returns them.
 
 use base64_simd::STANDARD;
 
 use crate::hex::byte_of;
 
-/// The text in one header value: as it is if it is printable ASCII, else as one encoded word.
+/// Encodes a header value: printable ASCII stays unchanged, other text becomes one encoded word.
 pub(super) fn encode(text: &str) -> String {
     if is_plain(text) {
         return text.to_owned();
@@ -12,13 +12,13 @@ pub(super) fn encode(text: &str) -> String {
     format!("=?UTF-8?B?{}?=", STANDARD.encode_to_string(text))
 }
 
-/// Printable, and not to be mistaken for an encoded word; spaces at the ends would be lost.
+/// Returns whether the text is printable and cannot be mistaken for an encoded word. Spaces at the ends would be lost.
 fn is_plain(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b' '..=b'~')) && text.trim_ascii() == text && !text.contains("=?")
 }
 
-/// The text of a header value: encoded words are decoded, the space between two of them goes (section 6.2), and what cannot be
-/// decoded stays as it stands.
+/// Decodes a header value. White space between two encoded words is removed (RFC 2047 section 6.2); words that cannot be decoded stay
+/// unchanged.
 pub(super) fn decode(value: &str) -> String {
     let mut text = String::with_capacity(value.len());
     let mut rest = value;
@@ -34,14 +34,14 @@ pub(super) fn decode(value: &str) -> String {
     text
 }
 
-/// What stands before the next encoded word, the word decoded, and what stands after it.
+/// Returns the text before the next encoded word, the decoded word, and the text after it.
 fn next_word(text: &str) -> Option<(&str, String, &str)> {
     for (at, _) in text.match_indices("=?") {
         let (plain, from_word) = text.split_at_checked(at)?;
         if let Some((word, tail)) = from_word.strip_prefix("=?").and_then(word) {
             return Some((plain, word, tail));
         }
-        // A charset or an encoding cannot hold "?=", so a quadratic search would need many openings without an end.
+        // Without "?=" no later opening can end either; stopping here keeps the search linear.
         if !from_word.contains("?=") {
             return None;
         }
@@ -49,7 +49,7 @@ fn next_word(text: &str) -> Option<(&str, String, &str)> {
     None
 }
 
-/// `charset?encoding?text?=` and what follows it.
+/// Decodes `charset?encoding?text?=`; returns it and the text after it.
 fn word(text: &str) -> Option<(String, &str)> {
     let (charset, rest) = text.split_once('?')?;
     let (encoding, rest) = rest.split_once('?')?;
@@ -65,7 +65,7 @@ fn word(text: &str) -> Option<(String, &str)> {
     Some((in_charset(charset, bytes)?, tail))
 }
 
-/// The Q encoding: `_` is a space, `=XX` a byte.
+/// Decodes the Q encoding: `_` is a space, `=XX` a byte.
 fn quoted(text: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_encodings_of_the_standard_are_read() {
+    fn reads_both_encodings() {
         assert_eq!(decode("=?UTF-8?B?w4TDtsO8?="), "Äöü");
         assert_eq!(decode("=?utf-8?q?Caf=C3=A9_au_lait?="), "Café au lait");
         assert_eq!(decode("=?ISO-8859-1?Q?a?= =?ISO-8859-1?Q?b?="), "ab");
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_encoded_word_stays() {
+    fn keeps_text_that_is_not_an_encoded_word() {
         for text in ["", "plain", "a =? b", "=?UTF-8?X?abc?=", "=?UTF-8?B?!!?=", "=?KOI8-R?Q?=C1?=", "=?UTF-8?Q?=C3?="]
         {
             assert_eq!(decode(text), text);
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn openings_without_end_take_no_time() {
+    fn handles_many_unterminated_words_in_linear_time() {
         let text = "=?".repeat(1 << 20);
         assert_eq!(decode(&text).len(), text.len());
     }

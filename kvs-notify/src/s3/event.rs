@@ -1,4 +1,4 @@
-//! What happened to an object.
+//! Events on S3 objects.
 
 use std::cmp::Ordering;
 use std::time::SystemTime;
@@ -7,9 +7,9 @@ use super::form;
 use super::sequencer::Sequencer;
 use crate::image::{ImageObjectKey, KeyHints, ParseKeyError};
 
-/// Something happened to one object in a bucket, as told by S3 itself or by EventBridge.
+/// An event on one object of a bucket, from S3 or from EventBridge.
 ///
-/// Events come at least once and in any order: see [`order`](Self::order).
+/// Events are delivered at least once and in any order: see [`order`](Self::order).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ObjectEvent {
@@ -17,15 +17,15 @@ pub struct ObjectEvent {
     pub kind: ObjectEventKind,
     /// The bucket.
     pub bucket: String,
-    /// The key, decoded.
+    /// The decoded key.
     pub key: String,
-    /// Bytes of the object; absent when it was removed.
+    /// Size of the object in bytes; `None` if it was removed.
     pub size: Option<u64>,
     /// The entity tag, without quotes.
     pub etag: Option<String>,
-    /// The version, where the bucket keeps versions.
+    /// The version id, if the bucket has versioning.
     pub version_id: Option<String>,
-    /// Where the event stands among those on the same key.
+    /// The position of the event among those on the same key.
     pub sequencer: Option<Sequencer>,
     /// The region of the bucket.
     pub region: Option<String>,
@@ -34,7 +34,7 @@ pub struct ObjectEvent {
 }
 
 impl ObjectEvent {
-    /// An object of this size was put into a bucket.
+    /// Creates the event that an object of this size was put into a bucket.
     #[must_use]
     pub fn put(bucket: impl Into<String>, key: impl Into<String>, size: u64) -> Self {
         Self {
@@ -50,29 +50,29 @@ impl ObjectEvent {
         }
     }
 
-    /// The key as that of an image.
+    /// Parses the key as an image key.
     ///
     /// # Errors
-    /// As [`ImageObjectKey::parse`].
+    /// Returns an error where [`ImageObjectKey::parse`] does.
     pub fn image_key(&self) -> Result<ImageObjectKey, ParseKeyError> {
         ImageObjectKey::parse(&self.key)
     }
 
-    /// The key as that of an image, with the help of what is known.
+    /// Parses the key as an image key, with hints.
     ///
     /// # Errors
-    /// As [`ImageObjectKey::parse_with`].
+    /// Returns an error where [`ImageObjectKey::parse_with`] does.
     pub fn image_key_with(&self, hints: &KeyHints) -> Result<ImageObjectKey, ParseKeyError> {
         ImageObjectKey::parse_with(&self.key, hints)
     }
 
-    /// The key as S3 writes it into its own events: form-URL-encoded. EventBridge leaves keys as they are.
+    /// Returns the key as in S3 events: form-URL-encoded. EventBridge does not encode keys.
     #[must_use]
     pub fn encoded_key(&self) -> String {
         form::encode(&self.key)
     }
 
-    /// Which of two events on the same object came first; nothing if they are on different objects or carry no sequencer.
+    /// Compares two events on the same object by time. `None` if the objects differ or a sequencer is missing.
     #[must_use]
     pub fn order(&self, other: &Self) -> Option<Ordering> {
         let same = self.bucket == other.bucket && self.key == other.key;
@@ -83,20 +83,20 @@ impl ObjectEvent {
     }
 }
 
-/// What happened to an object: an open set.
+/// What happened to an object. An open set: S3 may add events.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ObjectEventKind {
-    /// It was written: `Put`, `Post`, `Copy` or `CompleteMultipartUpload` by S3, `PutObject` and so on by EventBridge.
+    /// The object was written: `Put`, `Post`, `Copy` or `CompleteMultipartUpload` by S3, `PutObject` and so on by EventBridge.
     Created(String),
-    /// It was deleted, or hidden behind a delete marker: `Delete` or `DeleteMarkerCreated` by S3.
+    /// The object was deleted, or a delete marker was created: `Delete` or `DeleteMarkerCreated` by S3.
     Removed(String),
-    /// Another event, by its whole name.
+    /// Another event, by its full name.
     Other(String),
 }
 
 impl ObjectEventKind {
-    /// From the `eventName` of S3, as `ObjectCreated:Put`.
+    /// Reads the `eventName` of S3, for example `ObjectCreated:Put`.
     pub(crate) fn of_s3(name: &str) -> Self {
         match name.split_once(':') {
             Some(("ObjectCreated", how)) => Self::Created(how.into()),
@@ -105,7 +105,7 @@ impl ObjectEventKind {
         }
     }
 
-    /// The `eventName` of S3.
+    /// Returns the `eventName` of S3.
     #[must_use]
     pub fn event_name(&self) -> String {
         match self {

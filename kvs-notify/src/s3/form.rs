@@ -44,7 +44,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_escapes_are_refused() {
+    fn rejects_incomplete_escapes() {
         for encoded in ["%", "%2", "%zz", "%C3", "a%+1"] {
             assert_eq!(decode(encoded), None, "{encoded}");
         }

@@ -1,4 +1,4 @@
-//! Event notifications of S3, by which one learns of new images.
+//! S3 event notifications, which announce new images.
 
 mod event;
 pub(crate) mod form;

@@ -5,9 +5,9 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
-/// A hexadecimal number that rises with each event on one key; between keys it says nothing.
+/// A hexadecimal number that rises with each event on one key. It does not order events on different keys.
 ///
-/// Numbers may differ in length: they compare by value, as if the shorter had zeros in front.
+/// Numbers may differ in length; they compare by value.
 /// Source: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html>.
 ///
 /// ```
@@ -21,11 +21,11 @@ use std::str::FromStr;
 #[derive(Clone)]
 pub struct Sequencer(Box<str>);
 
-/// Longest sequencer that is read; S3 writes 16 or 18 digits.
+/// Longest accepted sequencer; S3 writes 16 or 18 digits.
 const DIGITS: usize = 128;
 
 impl Sequencer {
-    /// The digits as they came.
+    /// Returns the digits as received.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -91,9 +91,9 @@ impl fmt::Debug for Sequencer {
     }
 }
 
-/// A text that is no hexadecimal number, or too long a one.
+/// The text is not a hexadecimal number, or too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a sequencer has 1 to {limit} hexadecimal digits, this text of {size} bytes is none")]
+#[error("invalid sequencer ({size} bytes): must have 1 to {limit} hexadecimal digits")]
 #[non_exhaustive]
 pub struct InvalidSequencer {
     /// Bytes given.
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn order_is_by_value_whatever_length_and_case() {
+    fn compares_by_value_regardless_of_length_and_case() {
         assert!(sequencer("0A") < sequencer("B"));
         assert!(sequencer("FF") < sequencer("100"));
         assert_eq!(sequencer("00ab"), sequencer("AB"));
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn bounds_are_held() {
+    fn rejects_sequencers_outside_length_and_alphabet() {
         assert!("".parse::<Sequencer>().is_err());
         assert!("0x1".parse::<Sequencer>().is_err());
         assert!("1".repeat(DIGITS).parse::<Sequencer>().is_ok());

@@ -1,8 +1,8 @@
-//! What S3 sends when notifications are set up.
+//! The test event of S3.
 
 use serde::{Deserialize, Serialize};
 
-/// The event that S3 sends once when a bucket's notifications are configured: flat, without records.
+/// The event that S3 sends once when the notifications of a bucket are configured: flat, without records.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]
@@ -14,7 +14,7 @@ pub struct S3TestEvent {
     /// `Amazon S3`.
     #[serde(default)]
     pub service: Option<String>,
-    /// When, as RFC 3339.
+    /// The time as RFC 3339.
     #[serde(default)]
     pub time: Option<String>,
 }

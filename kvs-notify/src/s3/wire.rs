@@ -1,4 +1,4 @@
-//! Records of S3 as they stand in JSON. Each is turned into an event as it is read: a batch of thousands is held once.
+//! S3 records in JSON. Each becomes an event while it is read, so that a large batch is in memory only once.
 
 use std::time::SystemTime;
 
@@ -11,7 +11,7 @@ use super::sequencer::{InvalidSequencer, Sequencer};
 use crate::decode::{DecodeError, Envelope, read};
 use crate::text::{Text, parsed, parsed_option};
 
-/// The major version of the format that is understood; minor ones only add
+/// The supported major version of the format; minor versions only add members
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html>).
 const MAJOR_VERSION: &str = "2";
 
@@ -63,7 +63,7 @@ struct Object {
     sequencer: Option<Sequencer>,
 }
 
-/// All records of a document of S3.
+/// Reads all records of an S3 document.
 pub(crate) fn records(document: &[u8]) -> Result<Vec<ObjectEvent>, DecodeError> {
     let document: Document = read(document, Envelope::S3Event)?;
     Ok(document.records.into_iter().map(|Event(event)| event).collect())
@@ -90,7 +90,7 @@ impl<'de> Deserialize<'de> for Event {
 fn version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
     let check = |version: &str| match version.split('.').next() {
         Some(MAJOR_VERSION) => Ok(()),
-        _ => Err(format!("version {version:?} is not of the major version {MAJOR_VERSION} that is understood")),
+        _ => Err(format!("unsupported version {version:?}, the major version must be {MAJOR_VERSION}")),
     };
     parsed_option(deserializer, check).map(Option::unwrap_or_default)
 }
@@ -104,14 +104,14 @@ fn key<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     parsed(deserializer, decode)
 }
 
-/// A sequencer; where there is none S3 may write an empty text.
+/// Reads a sequencer. S3 may write an empty text for none.
 pub(crate) fn sequencer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Sequencer>, D::Error> {
     let parse = |text: &str| if text.is_empty() { Ok(None) } else { text.parse().map(Some) };
     parsed_option::<_, _, InvalidSequencer>(deserializer, parse).map(Option::flatten)
 }
 
-/// An instant of RFC 3339.
+/// Reads an RFC 3339 time.
 pub(crate) fn instant<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SystemTime>, D::Error> {
-    let parse = |text: &str| text.parse::<Timestamp>().map_err(|_| "not a date and time of RFC 3339");
+    let parse = |text: &str| text.parse::<Timestamp>().map_err(|_| "not an RFC 3339 date and time");
     parsed_option(deserializer, parse).map(|stamp| stamp.map(SystemTime::from))
 }

@@ -1,10 +1,10 @@
-//! The headers with which SNS posts to an endpoint.
+//! The headers of SNS requests to an endpoint.
 
 use super::message::SnsType;
 
-/// What the headers of a POST by SNS say; names are looked up in any case.
+/// The headers of a POST request by SNS; names are case-insensitive.
 ///
-/// With raw delivery the body is only what was published, and these headers are all there is of the envelope.
+/// With raw delivery the body is the published message, and these headers are the only envelope.
 ///
 /// ```
 /// use kvs_notify::{SnsHeaders, SnsType};
@@ -27,17 +27,17 @@ pub struct SnsHeaders {
     pub message_id: Option<String>,
     /// `x-amz-sns-topic-arn`.
     pub topic_arn: Option<String>,
-    /// `x-amz-sns-subscription-arn`; a subscription that waits for consent has none yet.
+    /// `x-amz-sns-subscription-arn`; `None` before the subscription is confirmed.
     pub subscription_arn: Option<String>,
-    /// `x-amz-sns-rawdelivery`: the body is what was published, without an envelope and without a signature.
+    /// `x-amz-sns-rawdelivery`: the body is the published message, without envelope and signature.
     pub raw_delivery: bool,
 }
 
 impl SnsHeaders {
-    /// Picks its own out of all headers of a request.
+    /// Reads the headers of a request.
     ///
     /// # Errors
-    /// No or an unknown `x-amz-sns-message-type`: SNS did not send this.
+    /// Returns an error if `x-amz-sns-message-type` is missing or unknown: the request is not from SNS.
     pub fn from_headers<N, V>(headers: impl IntoIterator<Item = (N, V)>) -> Result<Self, InvalidSnsHeaders>
     where
         N: AsRef<str>,
@@ -67,17 +67,17 @@ fn message_type(value: &str) -> Result<SnsType, InvalidSnsHeaders> {
     known.ok_or_else(|| InvalidSnsHeaders::UnknownType { value: value.chars().take(64).collect() })
 }
 
-/// Headers that SNS did not send.
+/// Why headers are not those of SNS.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidSnsHeaders {
-    /// The header that tells the type is not there.
-    #[error("no header x-amz-sns-message-type: this request is not from SNS")]
+    /// The header with the type is missing.
+    #[error("missing header x-amz-sns-message-type: the request is not from SNS")]
     NoType,
-    /// It names a type that does not exist.
-    #[error("the header x-amz-sns-message-type is {value:?}, not one of the three types of SNS")]
+    /// The type is unknown.
+    #[error("unknown type {value:?} in the header x-amz-sns-message-type")]
     UnknownType {
-        /// What it names, cut to 64 characters.
+        /// The type, cut to 64 characters.
         value: String,
     },
 }
@@ -87,13 +87,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn raw_delivery_is_told_from_wrapped() {
+    fn recognizes_raw_delivery() {
         let headers = [("x-amz-sns-message-type", "Notification"), ("x-amz-sns-rawdelivery", "true")];
         assert!(SnsHeaders::from_headers(headers).unwrap().raw_delivery);
     }
 
     #[test]
-    fn requests_of_others_are_refused() {
+    fn rejects_headers_that_are_not_from_sns() {
         assert_eq!(SnsHeaders::from_headers([("accept", "*/*")]), Err(InvalidSnsHeaders::NoType));
         let odd = [("x-amz-sns-message-type", "x".repeat(1000))];
         let Err(InvalidSnsHeaders::UnknownType { value }) = SnsHeaders::from_headers(odd) else { panic!() };

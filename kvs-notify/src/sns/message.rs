@@ -1,4 +1,4 @@
-//! The three messages that SNS posts.
+//! SNS messages.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,9 +10,9 @@ use super::timestamp::SnsTimestamp;
 use super::wire::Wire;
 use crate::secret::SecretText;
 
-/// A message as SNS posts it to an HTTP(S) endpoint, puts it into a queue, or hands it to Lambda.
+/// An SNS message, as an HTTP(S) endpoint, a queue or a Lambda function receives it.
 ///
-/// Read with either spelling of the URL fields (`SigningCertURL` over HTTP, `SigningCertUrl` in Lambda); written as over HTTP.
+/// Reading accepts both spellings of the URL fields (`SigningCertURL` over HTTP, `SigningCertUrl` in Lambda). Writing uses that of HTTP.
 /// Source: <https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html>.
 ///
 /// ```
@@ -35,11 +35,11 @@ use crate::secret::SecretText;
 #[serde(try_from = "Wire", into = "Wire")]
 #[non_exhaustive]
 pub enum SnsMessage {
-    /// Something was published.
+    /// A published message.
     Notification(SnsNotification),
-    /// Someone subscribed this endpoint and waits for its consent.
+    /// A request to confirm a subscription of this endpoint.
     SubscriptionConfirmation(SnsConfirmation),
-    /// The subscription was ended; the URL takes it up again.
+    /// The subscription was deleted; its URL subscribes again.
     UnsubscribeConfirmation(SnsConfirmation),
 }
 
@@ -47,17 +47,17 @@ pub enum SnsMessage {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SnsNotification {
-    /// The same for every delivery of one message.
+    /// The id of the message, equal for all its deliveries.
     pub message_id: String,
     /// The topic it was published to.
     pub topic_arn: String,
     /// The subject, if the publisher gave one.
     pub subject: Option<String>,
-    /// What was published.
+    /// The published text.
     pub message: String,
-    /// When.
+    /// When the message was published.
     pub timestamp: SnsTimestamp,
-    /// The proof of origin; absent where a test or a proxy left it out.
+    /// The signature; `None` if a test or a proxy omitted it.
     pub signature: Option<SnsSignature>,
     /// A GET of it ends the subscription. The signature does not cover it.
     pub unsubscribe_url: Option<SecretText>,
@@ -66,7 +66,7 @@ pub struct SnsNotification {
 }
 
 impl SnsNotification {
-    /// A message without subject, attributes and signature.
+    /// Creates a message without subject, attributes and signature.
     #[must_use]
     pub fn new(
         message_id: impl Into<String>,
@@ -86,21 +86,21 @@ impl SnsNotification {
         }
     }
 
-    /// The same with this subject.
+    /// Sets the subject.
     #[must_use]
     pub fn subject(mut self, subject: impl Into<String>) -> Self {
         self.subject = Some(subject.into());
         self
     }
 
-    /// The same with the URL that ends the subscription.
+    /// Sets the URL that deletes the subscription.
     #[must_use]
     pub fn unsubscribe_url(mut self, url: impl Into<SecretText>) -> Self {
         self.unsubscribe_url = Some(url.into());
         self
     }
 
-    /// The same with one more attribute.
+    /// Adds an attribute.
     #[must_use]
     pub fn attribute(mut self, name: impl Into<String>, attribute: SnsAttribute) -> Self {
         self.attributes.insert(name.into(), attribute);
@@ -108,28 +108,28 @@ impl SnsNotification {
     }
 }
 
-/// A question whether a subscription shall begin, or begin again.
+/// A request to confirm a subscription, or to confirm it again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SnsConfirmation {
-    /// The same for every delivery of one message.
+    /// The id of the message, equal for all its deliveries.
     pub message_id: String,
     /// The topic.
     pub topic_arn: String,
-    /// What ConfirmSubscription takes; valid for two days.
+    /// The token for ConfirmSubscription, valid for two days.
     pub token: SecretText,
-    /// A sentence for people.
+    /// A text for humans.
     pub message: String,
-    /// A GET of it says yes. Check that it leads to SNS before following it.
+    /// A GET request to this URL confirms. Check that it is a URL of SNS first.
     pub subscribe_url: SecretText,
-    /// When SNS asked.
+    /// When SNS sent the request.
     pub timestamp: SnsTimestamp,
-    /// The proof of origin; absent where a test or a proxy left it out.
+    /// The signature; `None` if a test or a proxy omitted it.
     pub signature: Option<SnsSignature>,
 }
 
 impl SnsConfirmation {
-    /// A question without a signature.
+    /// Creates a request without a signature.
     #[must_use]
     pub fn new(
         message_id: impl Into<String>,
@@ -153,7 +153,7 @@ impl SnsConfirmation {
         }
     }
 
-    /// The same with this sentence for people.
+    /// Sets the text for humans.
     #[must_use]
     pub fn message(mut self, message: impl Into<String>) -> Self {
         self.message = message.into();
@@ -161,7 +161,7 @@ impl SnsConfirmation {
     }
 }
 
-/// What a publisher attached to a message under one name.
+/// A message attribute.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SnsAttribute {
@@ -174,27 +174,27 @@ pub struct SnsAttribute {
 }
 
 impl SnsAttribute {
-    /// An attribute of the type `String`.
+    /// Creates an attribute of the type `String`.
     #[must_use]
     pub fn string(value: impl Into<String>) -> Self {
         Self { kind: "String".into(), value: value.into() }
     }
 }
 
-/// Which of the three a message is.
+/// The type of an SNS message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_enums, reason = "SNS posts these three and no others; a fourth needs other code")]
 pub enum SnsType {
-    /// Something was published.
+    /// A published message.
     Notification,
-    /// Someone subscribed this endpoint.
+    /// A request to confirm a subscription.
     SubscriptionConfirmation,
-    /// The subscription was ended.
+    /// The subscription was deleted.
     UnsubscribeConfirmation,
 }
 
 impl SnsType {
-    /// As in the body's `Type` and in the header `x-amz-sns-message-type`.
+    /// Returns the word in `Type` of the body and in the header `x-amz-sns-message-type`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -212,7 +212,7 @@ impl fmt::Display for SnsType {
 }
 
 impl SnsMessage {
-    /// Which of the three it is.
+    /// Returns the type.
     #[must_use]
     pub fn kind(&self) -> SnsType {
         match self {
@@ -222,7 +222,7 @@ impl SnsMessage {
         }
     }
 
-    /// The same for every delivery of one message.
+    /// Returns the id of the message, equal for all its deliveries.
     #[must_use]
     pub fn message_id(&self) -> &str {
         match self {
@@ -231,7 +231,7 @@ impl SnsMessage {
         }
     }
 
-    /// The topic.
+    /// Returns the ARN of the topic.
     #[must_use]
     pub fn topic_arn(&self) -> &str {
         match self {
@@ -240,7 +240,7 @@ impl SnsMessage {
         }
     }
 
-    /// When it was published.
+    /// Returns when the message was published.
     #[must_use]
     pub fn timestamp(&self) -> &SnsTimestamp {
         match self {
@@ -249,7 +249,7 @@ impl SnsMessage {
         }
     }
 
-    /// The proof of origin, if it came with one.
+    /// Returns the signature, if there is one.
     #[must_use]
     pub fn signature(&self) -> Option<&SnsSignature> {
         match self {
@@ -260,7 +260,7 @@ impl SnsMessage {
         }
     }
 
-    /// The same with this proof of origin: what whoever signs [`string_to_sign`](Self::string_to_sign) puts on.
+    /// Sets the signature of [`string_to_sign`](Self::string_to_sign).
     #[must_use]
     pub fn signed(mut self, signature: SnsSignature) -> Self {
         match &mut self {

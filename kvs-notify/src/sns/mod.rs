@@ -1,4 +1,4 @@
-//! Messages of the Simple Notification Service.
+//! SNS messages, their headers and signatures.
 
 mod headers;
 mod message;

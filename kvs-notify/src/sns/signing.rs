@@ -1,4 +1,4 @@
-//! What a signature covers.
+//! Signatures and the text that they cover.
 
 use std::fmt;
 
@@ -6,41 +6,41 @@ use serde::{Deserialize, Serialize};
 
 use super::message::{SnsConfirmation, SnsMessage, SnsNotification};
 
-/// The proof of origin that travels with a message.
+/// The signature of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SnsSignature {
-    /// How it was made.
+    /// The version.
     pub version: SignatureVersion,
-    /// The signature itself, in base64.
+    /// The signature in base64.
     pub value: String,
-    /// Where the certificate of the key is to be had. Not to be fetched unchecked.
+    /// The URL of the certificate. Check it with `UrlPolicy` before fetching it.
     pub cert_url: String,
 }
 
 impl SnsSignature {
-    /// A signature of this version, in base64, by the key whose certificate is at the URL.
+    /// Creates a signature from its version, its base64 text and the URL of the certificate.
     #[must_use]
     pub fn new(version: SignatureVersion, value: impl Into<String>, cert_url: impl Into<String>) -> Self {
         Self { version, value: value.into(), cert_url: cert_url.into() }
     }
 }
 
-/// How a message was signed: an open set.
+/// The version of a signature. An open set: SNS may add versions.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 #[non_exhaustive]
 pub enum SignatureVersion {
-    /// `1`: RSA PKCS#1 v1.5 with SHA-1, what a topic does unless told otherwise.
+    /// `1`: RSA PKCS#1 v1.5 with SHA-1, the default of a topic.
     V1,
-    /// `2`: RSA PKCS#1 v1.5 with SHA-256, by the topic's attribute SignatureVersion.
+    /// `2`: RSA PKCS#1 v1.5 with SHA-256, set with the topic attribute SignatureVersion.
     V2,
-    /// A version that this crate does not know, as it was written.
+    /// A version that this crate does not know, as received.
     Other(String),
 }
 
 impl SignatureVersion {
-    /// As it stands on the wire.
+    /// Returns the word that SNS uses.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
@@ -74,10 +74,10 @@ impl fmt::Display for SignatureVersion {
 }
 
 impl SnsMessage {
-    /// The text that the signature covers: name and value on a line each, in the alphabet's order, each line ended.
+    /// Returns the text that the signature covers: names and values on lines of their own, in alphabetical order, each with a line feed.
     ///
-    /// A notification gives Message, MessageId, Subject (if it has one), Timestamp, TopicArn and Type; the confirmations Message,
-    /// MessageId, SubscribeURL, Timestamp, Token, TopicArn and Type. Nothing else of a message is signed.
+    /// For a notification these are Message, MessageId, Subject (if it has one), Timestamp, TopicArn and Type; for the confirmations Message,
+    /// MessageId, SubscribeURL, Timestamp, Token, TopicArn and Type. Nothing else is signed.
     /// Source: <https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message-verify-message-signature.html>.
     #[must_use]
     pub fn string_to_sign(&self) -> String {
@@ -91,7 +91,7 @@ impl SnsMessage {
         text
     }
 
-    /// Names and values under the signature, in its order.
+    /// Returns the signed names and values in order.
     pub(crate) fn signed_fields(&self) -> Vec<(&'static str, &str)> {
         let mut fields = match self {
             Self::Notification(notification) => of_notification(notification),

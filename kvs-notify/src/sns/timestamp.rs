@@ -1,4 +1,4 @@
-//! The time at which a message was published.
+//! The time when a message was published.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// When SNS published a message: an instant, and the very text in which it came, since the signature covers the text.
+/// When SNS published a message: the time and its original text, since the signature covers the text.
 ///
 /// ```
 /// use kvs_notify::SnsTimestamp;
@@ -24,22 +24,22 @@ pub struct SnsTimestamp {
 }
 
 impl SnsTimestamp {
-    /// As SNS writes it: UTC with three decimals and `Z`.
+    /// Creates a timestamp in the form that SNS uses: UTC with three decimals and `Z`.
     ///
     /// # Errors
-    /// The year has no four digits.
+    /// Returns an error if the year does not have four digits.
     pub fn new(at: SystemTime) -> Result<Self, InvalidTimestamp> {
         let stamp = Timestamp::try_from(at).map_err(|_| InvalidTimestamp::OutOfRange)?;
         stamp.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string().parse()
     }
 
-    /// The instant.
+    /// Returns the time.
     #[must_use]
     pub fn at(&self) -> SystemTime {
         self.at
     }
 
-    /// The text as it came.
+    /// Returns the original text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
@@ -49,7 +49,7 @@ impl SnsTimestamp {
 impl FromStr for SnsTimestamp {
     type Err = InvalidTimestamp;
 
-    /// Any RFC 3339 text.
+    /// Reads any RFC 3339 text.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let stamp: Timestamp = text.parse().map_err(|_| InvalidTimestamp::NotRfc3339)?;
         Ok(Self { text: text.into(), at: stamp.into() })
@@ -82,15 +82,15 @@ impl fmt::Debug for SnsTimestamp {
     }
 }
 
-/// A text or an instant that is no timestamp of SNS.
+/// Why a text or a time is not an SNS timestamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidTimestamp {
-    /// Not as `2022-04-25T18:36:29.194Z`.
-    #[error("not a date and time of RFC 3339")]
+    /// The text is not like `2022-04-25T18:36:29.194Z`.
+    #[error("not an RFC 3339 date and time")]
     NotRfc3339,
-    /// A year that four digits cannot write.
-    #[error("the year is outside of 0000 to 9999")]
+    /// The year does not have four digits.
+    #[error("the year is not within 0000 to 9999")]
     OutOfRange,
 }
 
@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn milliseconds_are_always_written_with_three_digits() {
+    fn writes_milliseconds_with_three_digits() {
         for (milliseconds, text) in [
             (1_650_911_789_194, "2022-04-25T18:36:29.194Z"),
             (1_650_911_789_000, "2022-04-25T18:36:29.000Z"),
@@ -114,13 +114,13 @@ mod tests {
     }
 
     #[test]
-    fn the_text_stays_as_it_came() {
+    fn keeps_the_original_text() {
         let stamp: SnsTimestamp = "2022-04-25T18:36:29Z".parse().unwrap();
         assert_eq!(stamp.to_string(), "2022-04-25T18:36:29Z");
     }
 
     #[test]
-    fn other_texts_are_refused() {
+    fn rejects_other_texts() {
         for text in ["", "yesterday", "2022-04-25", "2022-04-25T18:36:29", "2022-13-25T18:36:29Z", "1650911789194"] {
             assert_eq!(text.parse::<SnsTimestamp>(), Err(InvalidTimestamp::NotRfc3339), "{text}");
         }

@@ -1,4 +1,4 @@
-//! The fields of a message as they stand in JSON, before one knows which of the three it is.
+//! The JSON members of a message before its type is known.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::signing::{SignatureVersion, SnsSignature};
 use super::timestamp::SnsTimestamp;
 use crate::secret::SecretText;
 
-/// All fields of all messages, in the order in which SNS writes them.
+/// The members of all types of messages, in the order of SNS.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Wire {
@@ -36,12 +36,12 @@ pub(super) struct Wire {
     message_attributes: Option<BTreeMap<String, SnsAttribute>>,
 }
 
-/// Fields that depend on one another, and one of them is missing.
+/// A member is missing that another one requires.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Missing {
-    #[error("missing field `{field}`, which a {kind} has")]
+    #[error("missing field `{field}` of a {kind}")]
     OfKind { kind: SnsType, field: &'static str },
-    #[error("missing field `{field}`: SignatureVersion, Signature and SigningCertURL come together")]
+    #[error("missing field `{field}`: SignatureVersion, Signature and SigningCertURL are required together")]
     OfSignature { field: &'static str },
 }
 

@@ -1,4 +1,4 @@
-//! Certificates that need not be fetched again.
+//! A cache of signing certificates.
 
 use std::collections::VecDeque;
 use std::time::{Duration, SystemTime};
@@ -6,9 +6,10 @@ use std::time::{Duration, SystemTime};
 use super::certificate::SigningCertificate;
 use super::url::SigningCertUrl;
 
-/// Keeps signing certificates by their URL: SNS changes them a few times a year, and a fetch for each message would double its cost.
+/// A cache of signing certificates by URL. SNS changes them a few times a year; fetching one for each message would double the cost of
+/// a message.
 ///
-/// A certificate is a few KB; the least recently added goes when the cache is full.
+/// A certificate takes a few KB. When the cache is full it drops the oldest one.
 #[derive(Clone, Debug)]
 pub struct CertificateCache {
     /// Oldest first.
@@ -24,29 +25,29 @@ struct Entry {
 }
 
 impl Default for CertificateCache {
-    /// 16 certificates, a day each.
+    /// Keeps 16 certificates for a day.
     fn default() -> Self {
         Self::new(16, Duration::from_secs(24 * 60 * 60))
     }
 }
 
 impl CertificateCache {
-    /// Keeps so many certificates, at least one, for so long.
+    /// Creates a cache of a number of certificates, at least one, and an age.
     #[must_use]
     pub fn new(capacity: usize, max_age: Duration) -> Self {
         Self { entries: VecDeque::new(), capacity: capacity.max(1), max_age }
     }
 
-    /// The certificate of a URL, if it is here and not too old.
+    /// Returns the certificate of a URL, if it is cached and not too old.
     #[must_use]
     pub fn find(&self, url: &SigningCertUrl, now: SystemTime) -> Option<&SigningCertificate> {
         let entry = self.entries.iter().find(|entry| entry.certificate.url() == url)?;
-        // A clock that was set back makes an entry of the future: fetch again.
+        // If the clock was set back, the entry lies in the future: fetch again.
         let fresh = now.duration_since(entry.fetched).is_ok_and(|age| age < self.max_age);
         fresh.then_some(&entry.certificate)
     }
 
-    /// Keeps a certificate, instead of what was kept for its URL.
+    /// Adds a certificate; it replaces one with the same URL.
     pub fn insert(&mut self, certificate: SigningCertificate, now: SystemTime) {
         self.entries.retain(|entry| entry.certificate.url() != certificate.url());
         while self.entries.len() >= self.capacity {

@@ -1,4 +1,4 @@
-//! The certificate of the key that signs, and whom we trust to vouch for it.
+//! Signing certificates and the roots that they must chain to.
 
 use std::fmt;
 use std::time::SystemTime;
@@ -12,11 +12,11 @@ use super::sha1::RsaSha1;
 use super::url::SigningCertUrl;
 use crate::limits::{CERTIFICATE_BYTES, CERTIFICATES};
 
-/// Whom we trust to vouch for signing certificates.
+/// The trust roots for signing certificates.
 ///
-/// What SNS serves is the signing certificate alone, issued by one of the intermediates "Amazon RSA 2048 M01" to "M04" under "Amazon Root
-/// CA 1" (<https://www.amazontrust.com/repository/>). So a program needs that root and these intermediates; either can stand here as
-/// root, and intermediates can also be given as such.
+/// SNS serves the signing certificate alone, issued by one of the intermediates "Amazon RSA 2048 M01" to "M04" under "Amazon Root
+/// CA 1" (<https://www.amazontrust.com/repository/>). A program needs that root and these intermediates. Either can be added as a root,
+/// and intermediates can also be added as such.
 #[derive(Clone, Default)]
 pub struct TrustRoots {
     anchors: Vec<TrustAnchor<'static>>,
@@ -24,23 +24,23 @@ pub struct TrustRoots {
 }
 
 impl TrustRoots {
-    /// Nobody yet.
+    /// Creates an empty set.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Also these anchors, as `webpki_roots::TLS_SERVER_ROOTS` has them.
+    /// Adds trust anchors, for example `webpki_roots::TLS_SERVER_ROOTS`.
     #[must_use]
     pub fn anchors(mut self, anchors: impl IntoIterator<Item = TrustAnchor<'static>>) -> Self {
         self.anchors.extend(anchors);
         self
     }
 
-    /// Also the certificates of this PEM file, as roots.
+    /// Adds the certificates of a PEM file as roots.
     ///
     /// # Errors
-    /// Not PEM, too large, or a certificate in it is malformed.
+    /// Returns an error if the file is not PEM or too large, or a certificate is malformed.
     pub fn roots_pem(mut self, pem: &[u8]) -> Result<Self, CertificateError> {
         for certificate in certificates(pem)? {
             let anchor = webpki::anchor_from_trusted_cert(&certificate).map_err(CertificateError::malformed)?;
@@ -49,10 +49,10 @@ impl TrustRoots {
         Ok(self)
     }
 
-    /// Also the certificates of this PEM file, as links between a root and what SNS serves.
+    /// Adds the certificates of a PEM file as intermediates.
     ///
     /// # Errors
-    /// Not PEM, or too large.
+    /// Returns an error if the file is not PEM or too large.
     pub fn intermediates_pem(mut self, pem: &[u8]) -> Result<Self, CertificateError> {
         self.intermediates.extend(certificates(pem)?);
         Ok(self)
@@ -65,21 +65,21 @@ impl fmt::Debug for TrustRoots {
     }
 }
 
-/// A signing certificate and where it was fetched from; not trusted before a message is verified with it.
+/// A signing certificate and its URL. [`Verifier::verify`](crate::Verifier::verify) checks whether it is trusted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SigningCertificate {
     url: SigningCertUrl,
     /// The certificate of the key.
     leaf: CertificateDer<'static>,
-    /// Whatever else was served.
+    /// Further certificates of the file.
     chain: Vec<CertificateDer<'static>>,
 }
 
 impl SigningCertificate {
-    /// Reads what the URL served.
+    /// Reads the PEM file of the URL.
     ///
     /// # Errors
-    /// Not PEM, without a certificate, or too large.
+    /// Returns an error if the file is not PEM, contains no certificate or is too large.
     pub fn from_pem(url: SigningCertUrl, pem: &[u8]) -> Result<Self, CertificateError> {
         let mut certificates = certificates(pem)?.into_iter();
         let leaf = certificates.next().ok_or(CertificateError::Empty)?;
@@ -87,13 +87,13 @@ impl SigningCertificate {
         Ok(Self { url, leaf, chain: certificates.collect() })
     }
 
-    /// Where it was fetched from.
+    /// Returns the URL of the certificate.
     #[must_use]
     pub fn url(&self) -> &SigningCertUrl {
         &self.url
     }
 
-    /// Whether the roots vouch for the certificate at that instant, and for SNS as its owner.
+    /// Checks that the certificate chains to a root at that time and is issued to SNS.
     pub(super) fn check(&self, roots: &TrustRoots, now: SystemTime) -> Result<(), CertificateError> {
         let leaf = EndEntityCert::try_from(&self.leaf).map_err(CertificateError::malformed)?;
         let since_epoch = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -108,7 +108,7 @@ impl SigningCertificate {
         if self.url.names().iter().any(carries) { Ok(()) } else { Err(CertificateError::ForeignName) }
     }
 
-    /// Whether its key made this signature.
+    /// Returns whether its key made this signature.
     pub(super) fn signed(&self, digest: Digest, text: &[u8], signature: &[u8]) -> bool {
         let algorithm: &dyn SignatureVerificationAlgorithm = match digest {
             Digest::Sha1 => &RsaSha1,
@@ -118,14 +118,14 @@ impl SigningCertificate {
     }
 }
 
-/// What a signature is made over.
+/// The digest of a signature.
 #[derive(Clone, Copy)]
 pub(super) enum Digest {
     Sha1,
     Sha256,
 }
 
-/// The certificates of a PEM file, in its order.
+/// Returns the certificates of a PEM file in its order.
 fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
     if pem.len() > CERTIFICATE_BYTES {
         return Err(CertificateError::TooLarge { size: pem.len(), limit: CERTIFICATE_BYTES });
@@ -141,43 +141,43 @@ fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, CertificateE
     }
 }
 
-/// Why a certificate is of no use.
+/// Why a certificate cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CertificateError {
-    /// More bytes than any signing certificate has.
-    #[error("the PEM file has {size} bytes, at most {limit} are read")]
+    /// The file is larger than any signing certificate.
+    #[error("PEM file too large: {size} bytes, the limit is {limit}")]
     TooLarge {
         /// Bytes given.
         size: usize,
         /// Bytes allowed.
         limit: usize,
     },
-    /// More certificates than any chain has.
-    #[error("the PEM file has more than {limit} certificates")]
+    /// The file has more certificates than any chain.
+    #[error("too many certificates in the PEM file: the limit is {limit}")]
     TooMany {
         /// Certificates allowed.
         limit: usize,
     },
-    /// Not PEM.
+    /// The file is not PEM.
     #[error("not a PEM file")]
     NotPem,
-    /// PEM, but without a certificate.
+    /// The PEM file contains no certificate.
     #[error("no certificate in the PEM file")]
     Empty,
-    /// Not X.509 as it must be.
+    /// The certificate is not valid X.509.
     #[error("malformed certificate: {reason}")]
     Malformed {
-        /// What does not hold.
+        /// What is wrong.
         reason: String,
     },
-    /// No root vouches for it now: foreign, expired, not yet valid, or for another use.
+    /// The certificate does not chain to a root now: unknown issuer, expired, not yet valid, or for another usage.
     #[error("the signing certificate is not trusted: {reason}")]
     NotTrusted {
-        /// What does not hold.
+        /// What is wrong.
         reason: String,
     },
-    /// Trusted, but as somebody else than SNS.
+    /// The certificate is trusted, but not issued to SNS.
     #[error("the signing certificate is not issued to SNS")]
     ForeignName,
 }
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn signatures_that_aws_made_fit() {
+    fn accepts_signatures_by_aws() {
         for (json, digest) in GENUINE {
             let (message, signature, certificate) = genuine(json);
             assert!(certificate.signed(digest, message.string_to_sign().as_bytes(), &signature));
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn the_certificate_of_aws_needs_the_roots_of_aws() {
+    fn rejects_the_certificate_of_aws_without_its_roots() {
         let (.., certificate) = genuine(GENUINE[0].0);
         let then = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_659_000_000);
         let foreign = TrustRoots::new().roots_pem(include_bytes!("../../tests/vectors/openssl/root.pem")).unwrap();
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn files_that_are_no_certificate_are_refused() {
+    fn rejects_files_that_are_not_certificates() {
         let url = || UrlPolicy::aws().signing_cert("https://sns.us-west-2.amazonaws.com/x.pem").unwrap();
         let read = |pem: &[u8]| SigningCertificate::from_pem(url(), pem).unwrap_err();
         assert_eq!(read(b""), CertificateError::Empty);

@@ -1,4 +1,4 @@
-//! Proof that a message is from SNS.
+//! Verification of SNS messages.
 
 mod cache;
 mod certificate;

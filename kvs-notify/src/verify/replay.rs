@@ -1,17 +1,17 @@
-//! Messages that were there before.
+//! Detection of duplicate messages.
 
 use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, SystemTime};
 
 use super::verifier::Verified;
 
-/// Remembers which messages were there, so that a copy has no effect twice.
+/// A window of recent messages that detects duplicates.
 ///
-/// SNS itself repeats a message that it thinks lost, so a repetition is no attack by itself: answer it like the first one and do nothing.
-/// Bounded by count (the oldest is forgotten first) and by age; choose the age not below the verifier's greatest age of a message,
-/// then a copy is either remembered or too old. About 200 bytes a message.
+/// SNS repeats messages that it considers lost, so a duplicate is not an attack by itself: respond as to the first one and do nothing
+/// else. The window is limited by count (it drops the oldest message first) and by age. If its age is not below the verifier's
+/// maximum age, every duplicate is either detected or too old. A message takes about 200 bytes.
 ///
-/// Only what is verified can be remembered: nobody fills the window with messages that he made up.
+/// Only verified messages can be added, so forged messages cannot fill the window.
 #[derive(Clone, Debug)]
 pub struct ReplayWindow {
     seen: HashSet<Box<str>>,
@@ -22,23 +22,23 @@ pub struct ReplayWindow {
 }
 
 impl Default for ReplayWindow {
-    /// 100,000 messages, two hours each.
+    /// Keeps 100,000 messages for two hours.
     fn default() -> Self {
         Self::new(100_000, Duration::from_secs(2 * 60 * 60))
     }
 }
 
 impl ReplayWindow {
-    /// Remembers so many messages, at least one, for so long.
+    /// Creates a window of a number of messages, at least one, and an age.
     #[must_use]
     pub fn new(capacity: usize, max_age: Duration) -> Self {
         Self { seen: HashSet::new(), order: VecDeque::new(), capacity: capacity.max(1), max_age }
     }
 
-    /// Remembers a message.
+    /// Adds a message.
     ///
     /// # Errors
-    /// It was there before.
+    /// Returns an error if the message is a duplicate.
     pub fn admit(&mut self, message: &Verified<'_>, now: SystemTime) -> Result<(), Replayed> {
         self.expire(now);
         let key = key(message);
@@ -53,7 +53,7 @@ impl ReplayWindow {
         Ok(())
     }
 
-    /// Forgets a message that could not be worked on, so that its repetition is admitted.
+    /// Removes a message whose processing failed, so that its repetition is admitted.
     pub fn forget(&mut self, message: &Verified<'_>) {
         let key = key(message);
         if self.seen.remove(&key) {
@@ -76,14 +76,14 @@ impl ReplayWindow {
     }
 }
 
-/// Ids are unique in a topic; verified ones have no line break.
+/// Message ids are unique within a topic. Verified ones contain no line break.
 fn key(verified: &Verified<'_>) -> Box<str> {
     let message = verified.message();
     format!("{}\n{}", message.topic_arn(), message.message_id()).into()
 }
 
-/// A message that was there before.
+/// The message is a duplicate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, thiserror::Error)]
-#[error("this message was there before")]
+#[error("duplicate message")]
 #[non_exhaustive]
 pub struct Replayed;

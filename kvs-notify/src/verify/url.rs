@@ -1,16 +1,16 @@
-//! Which URLs a message may send us to.
+//! Which URLs of a message may be fetched.
 //!
-//! Whoever can post to an endpoint chooses the URLs in what he posts. To follow one unchecked is to let him choose the certificate that
-//! his own message is checked with, or to fetch inside our network for him.
+//! Anyone who can post to an endpoint chooses the URLs in the message. Fetching one without a check would let an attacker choose the
+//! certificate that verifies the message, or make the endpoint fetch URLs inside its own network.
 
 use std::fmt;
 
 use crate::limits::URL_BYTES;
 
-/// Where certificates and confirmations may be fetched from.
+/// The URLs from which certificates and confirmations may be fetched.
 ///
-/// By default only from SNS: `https`, the host `sns.REGION.amazonaws.com` or `.com.cn`, the usual port
-/// (<https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html>). A service on one's own machine is added by its
+/// By default only those of SNS: `https`, the host `sns.REGION.amazonaws.com` or `.com.cn`, the usual port
+/// (<https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html>). Add a local service by its
 /// origin.
 #[derive(Clone, Debug, Default)]
 pub struct UrlPolicy {
@@ -21,19 +21,19 @@ pub struct UrlPolicy {
 struct Origin {
     /// `scheme://host:port`.
     origin: String,
-    /// A name that the signing certificate must carry.
+    /// A name that the signing certificate must contain.
     certificate_name: String,
 }
 
 impl UrlPolicy {
-    /// Only SNS itself.
+    /// Creates a policy that accepts SNS only.
     #[must_use]
     pub fn aws() -> Self {
         Self::default()
     }
 
-    /// Also this origin, as `http://127.0.0.1:4566`, whose signing certificate carries this DNS name or IP address. For tests and local
-    /// services: over `http` the certificate can be exchanged on the way, so the roots alone vouch for it.
+    /// Adds an origin, for example `http://127.0.0.1:4566`, whose signing certificate contains this DNS name or IP address. For tests and
+    /// local services: `http` does not protect the certificate in transit, only the trust roots do.
     #[must_use]
     pub fn and_origin(mut self, origin: &str, certificate_name: &str) -> Self {
         let origin = origin.trim_end_matches('/').to_ascii_lowercase();
@@ -44,7 +44,7 @@ impl UrlPolicy {
     /// Checks the URL of a signing certificate.
     ///
     /// # Errors
-    /// It is not one where SNS, or an origin that was added, keeps its certificates.
+    /// Returns an error if it is not a certificate URL of SNS or of an added origin.
     pub fn signing_cert(&self, url: &str) -> Result<SigningCertUrl, UrlError> {
         let parts = Parts::of(url)?;
         if !parts.path.ends_with(".pem") || parts.path.contains("..") || !parts.path.bytes().all(is_plain) {
@@ -54,7 +54,7 @@ impl UrlPolicy {
             return Ok(SigningCertUrl { url: url.into(), names: vec![origin.certificate_name.clone()] });
         }
         let region = parts.region_of_sns()?;
-        // SNS keeps them at the root. Deeper paths of the host are other things.
+        // SNS serves certificates at the root path only.
         if parts.path.matches('/').count() != 1 {
             return Err(UrlError::NotAPem);
         }
@@ -64,7 +64,7 @@ impl UrlPolicy {
     /// Checks the URL that confirms a subscription.
     ///
     /// # Errors
-    /// It does not lead to SNS or to an origin that was added.
+    /// Returns an error if it is not a URL of SNS or of an added origin.
     pub fn subscription(&self, url: &str) -> Result<SubscriptionUrl, UrlError> {
         let parts = Parts::of(url)?;
         if self.origin_of(&parts).is_none() {
@@ -79,12 +79,12 @@ impl UrlPolicy {
     }
 }
 
-/// What may stand in the path of a certificate: nothing that anyone could decode, cut or normalise.
+/// Returns whether the path of a certificate may contain this byte: nothing that a URL parser could decode, cut or normalize.
 fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_' | b'.')
 }
 
-/// Names that certificates for the messages of a region carry, as the AWS SDKs and certificates seen in the field have them.
+/// Returns the names in certificates for the messages of a region, from the AWS SDKs and from certificates of the service.
 fn names_of(region: Region<'_>) -> Vec<String> {
     let Region { name, suffix } = region;
     let mut names = vec![
@@ -104,7 +104,7 @@ struct Region<'a> {
     suffix: &'static str,
 }
 
-/// A URL cut where every reader of URLs cuts it. Whatever readers differ about is refused.
+/// A URL split where every URL parser splits it. URLs that parsers interpret differently are rejected.
 struct Parts<'a> {
     /// `scheme://authority`.
     origin: &'a str,
@@ -189,29 +189,29 @@ impl fmt::Debug for SubscriptionUrl {
     }
 }
 
-/// Why a URL is not to be fetched.
+/// Why a URL must not be fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UrlError {
-    /// Longer than any that SNS writes.
-    #[error("the URL has {size} bytes, at most {limit} are looked at")]
+    /// The URL is longer than any of SNS.
+    #[error("URL too long: {size} bytes, the limit is {limit}")]
     TooLong {
         /// Bytes given.
         size: usize,
         /// Bytes allowed.
         limit: usize,
     },
-    /// Not an absolute URL, or one with user, fragment or characters that readers of URLs take differently.
+    /// Not an absolute URL, or one with user, fragment or characters that URL parsers interpret differently.
     #[error("not a plain absolute URL")]
     Malformed,
     /// Not `https`.
     #[error("the URL is not https")]
     NotHttps,
-    /// Not a host of SNS, however much it looks like one.
+    /// The host is not one of SNS.
     #[error("the host is not sns.REGION.amazonaws.com")]
     ForeignHost,
-    /// Not where certificates are kept.
-    #[error("the path is not that of a .pem file of SNS")]
+    /// The path is not that of a certificate.
+    #[error("the path is not that of a certificate of SNS")]
     NotAPem,
 }
 
@@ -222,7 +222,7 @@ mod tests {
     const PEM: &str = "SimpleNotificationService-010a507c1833636cd94bdb98bd93083a.pem";
 
     #[test]
-    fn certificates_of_sns_are_taken_from_every_partition() {
+    fn accepts_certificates_of_sns_in_every_partition() {
         for host in
             ["sns.us-west-2.amazonaws.com", "sns.cn-north-1.amazonaws.com.cn", "sns.us-west-2.amazonaws.com:443"]
         {

@@ -1,4 +1,4 @@
-//! The check of a message.
+//! Verification of a message.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,9 +9,9 @@ use super::url::{SigningCertUrl, SubscriptionUrl, UrlError, UrlPolicy};
 use crate::limits::{MESSAGE_AGE, MESSAGE_SKEW};
 use crate::sns::{SignatureVersion, SnsMessage, SnsSignature};
 
-/// Checks that messages are from SNS, of a topic that is expected, whole and fresh.
+/// Verifies that messages come from SNS and from an expected topic, are unchanged and recent.
 ///
-/// The verifier fetches nothing: it says what to fetch, the caller fetches and keeps it.
+/// The verifier does not fetch anything: it returns the URL of the certificate, and the caller fetches it.
 ///
 /// ```no_run
 /// # fn fetch(url: &str) -> Result<Vec<u8>, Box<dyn std::error::Error>> { Ok(vec![]) }
@@ -44,19 +44,20 @@ pub struct Verifier {
     max_skew: Duration,
 }
 
-/// Which versions of signatures are taken.
+/// The accepted versions of signatures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AcceptedVersions {
-    /// SHA-1 and SHA-256: what a topic does by default, and what it can be set to.
+    /// SHA-1 (the default of a topic) and SHA-256.
     #[default]
     Both,
-    /// SHA-256 only, for topics with SignatureVersion 2: nobody can fall back on SHA-1 then.
+    /// SHA-256 only, for topics with SignatureVersion 2.
     OnlySha256,
 }
 
 impl Verifier {
-    /// Trusts these roots and expects these topics, by their whole ARNs. Without topics every message is refused: anyone can own a topic.
+    /// Creates a verifier with trust roots and the full ARNs of the expected topics. Without topics it rejects every message, because
+    /// anyone can create a topic.
     #[must_use]
     pub fn new<T: Into<String>>(roots: TrustRoots, topics: impl IntoIterator<Item = T>) -> Self {
         Self {
@@ -69,38 +70,39 @@ impl Verifier {
         }
     }
 
-    /// Where certificates and confirmations may be fetched from. Only from SNS by default.
+    /// Sets the URLs from which certificates and confirmations may be fetched. Default: SNS only.
     #[must_use]
     pub fn urls(mut self, urls: UrlPolicy) -> Self {
         self.urls = urls;
         self
     }
 
-    /// Which versions of signatures are taken. Both by default.
+    /// Sets the accepted versions of signatures. Default: both.
     #[must_use]
     pub fn versions(mut self, versions: AcceptedVersions) -> Self {
         self.versions = versions;
         self
     }
 
-    /// How old a message may be; an hour by default.
+    /// Sets the maximum age of a message. Default: one hour.
     #[must_use]
     pub fn max_age(mut self, max_age: Duration) -> Self {
         self.max_age = max_age;
         self
     }
 
-    /// How far a message may be stamped into the future; five minutes by default.
+    /// Sets how far in the future the timestamp of a message may be. Default: five minutes.
     #[must_use]
     pub fn max_skew(mut self, max_skew: Duration) -> Self {
         self.max_skew = max_skew;
         self
     }
 
-    /// Where to fetch the certificate for a message, after all that can be checked without it.
+    /// Returns the URL of the certificate for a message, after all checks that do not need it.
     ///
     /// # Errors
-    /// The message has no signature, one of a version that is not taken, another topic, or a URL that does not lead to SNS.
+    /// Returns an error if the message has no signature or one of a version that is not accepted, comes from another topic, or names a
+    /// URL that is not one of SNS.
     pub fn certificate_url(&self, message: &SnsMessage) -> Result<SigningCertUrl, VerifyError> {
         let signature = message.signature().ok_or(VerifyError::Unsigned)?;
         self.digest(signature)?;
@@ -110,10 +112,10 @@ impl Verifier {
         Ok(self.urls.signing_cert(&signature.cert_url)?)
     }
 
-    /// Checks a message with the certificate from [`certificate_url`](Self::certificate_url).
+    /// Verifies a message with the certificate from [`certificate_url`](Self::certificate_url).
     ///
     /// # Errors
-    /// Whatever does not hold; all errors mean: answer with a refusal and do nothing.
+    /// Returns the first check that failed. On any error, reject the message and do nothing else.
     pub fn verify<'m>(
         &self,
         message: &'m SnsMessage,
@@ -135,10 +137,10 @@ impl Verifier {
         Ok(Verified(message))
     }
 
-    /// The URL whose GET confirms the subscription that a verified message asks about; nothing for a notification.
+    /// Returns the URL that confirms the subscription of a verified message; `None` for a notification.
     ///
     /// # Errors
-    /// It does not lead to SNS.
+    /// Returns an error if it is not a URL of SNS.
     pub fn subscription_url(&self, message: &Verified<'_>) -> Result<Option<SubscriptionUrl>, UrlError> {
         match message.message() {
             SnsMessage::Notification(_) => Ok(None),
@@ -167,8 +169,8 @@ impl Verifier {
     }
 }
 
-/// The signed text is lines. A line break in a value would let one signed text stand for several messages, each with its fields cut
-/// elsewhere; only Message may hold some, as all that follows it is cut from the end.
+/// Rejects line breaks in signed values. The signed text consists of lines, so a line break in a value would give several messages the
+/// same signed text. Only Message may contain them, because the lines after it are counted from the end.
 fn check_lines(message: &SnsMessage) -> Result<(), VerifyError> {
     let broken = |(name, value): &(&str, &str)| *name != "Message" && value.contains('\n');
     match message.signed_fields().into_iter().find(broken) {
@@ -179,60 +181,60 @@ fn check_lines(message: &SnsMessage) -> Result<(), VerifyError> {
 
 /// A message that has been verified.
 ///
-/// What the signature covers is proven: for a notification Message, MessageId, Subject, Timestamp, TopicArn and Type. Message attributes
-/// and the URL to unsubscribe are not.
+/// The signature of a notification covers Message, MessageId, Subject, Timestamp, TopicArn and Type. It does not cover message
+/// attributes and the unsubscribe URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verified<'m>(&'m SnsMessage);
 
 impl<'m> Verified<'m> {
-    /// The message.
+    /// Returns the message.
     #[must_use]
     pub fn message(&self) -> &'m SnsMessage {
         self.0
     }
 }
 
-/// Why a message is not taken for one of SNS.
+/// Why a message could not be verified.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum VerifyError {
-    /// No signature.
+    /// The message has no signature.
     #[error("the message is not signed")]
     Unsigned,
-    /// A version that is unknown or not taken.
-    #[error("the signature version {version:?} is not accepted")]
+    /// The signature version is unknown or not accepted.
+    #[error("signature version {version:?} is not accepted")]
     Version {
         /// The version, cut to 16 characters.
         version: String,
     },
-    /// Not a topic on the list.
-    #[error("the topic {topic} is not expected")]
+    /// The topic is not in the list.
+    #[error("unexpected topic {topic}")]
     Topic {
         /// The topic, cut to 256 characters.
         topic: String,
     },
-    /// The certificate is not where SNS keeps its own.
-    #[error("the certificate's URL is refused")]
+    /// The certificate URL is not one of SNS.
+    #[error("the certificate URL is rejected")]
     Url(#[from] UrlError),
-    /// The certificate given was fetched from another URL than the message names.
-    #[error("the certificate is of another URL than the message names")]
+    /// The certificate was fetched from another URL than the message names.
+    #[error("certificate does not come from the message's SigningCertURL")]
     OtherCertificate,
-    /// A line break where none can be.
-    #[error("a line break in {field}")]
+    /// A signed field contains a line break.
+    #[error("line break in {field}")]
     LineBreak {
         /// The field.
         field: &'static str,
     },
-    /// Published too long ago.
-    #[error("the message is {age:?} old, more than {limit:?}")]
+    /// The message is too old.
+    #[error("message too old: {age:?}, the limit is {limit:?}")]
     TooOld {
         /// How old.
         age: Duration,
         /// How old it may be.
         limit: Duration,
     },
-    /// Stamped with an instant to come.
-    #[error("the message is stamped {ahead:?} ahead, more than {limit:?}")]
+    /// The timestamp lies in the future.
+    #[error("timestamp {ahead:?} in the future, the limit is {limit:?}")]
     FromTheFuture {
         /// How far.
         ahead: Duration,
@@ -242,10 +244,10 @@ pub enum VerifyError {
     /// The certificate is not trusted.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
-    /// The signature is not in base64.
-    #[error("the signature is not in base64")]
+    /// The signature is not base64.
+    #[error("the signature is not base64")]
     NotBase64,
-    /// The signature is not of this message by this key.
-    #[error("the signature does not fit the message")]
+    /// The signature does not match the message and the key.
+    #[error("the signature does not match the message")]
     Signature,
 }

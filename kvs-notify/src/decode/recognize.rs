@@ -9,14 +9,14 @@ use super::error::{DecodeError, Envelope};
 
 /// Which form a document has.
 ///
-/// Reads the names of its members, and of `Records` those of the first record only: a batch of thousands is recognised by its first.
-pub(super) fn recognise(document: &[u8]) -> Result<Envelope, DecodeError> {
+/// Reads the names of its members, and of `Records` those of the first record only: a batch of thousands is recognized by its first.
+pub(super) fn recognize(document: &[u8]) -> Result<Envelope, DecodeError> {
     let mut probe = Probe::default();
     let mut deserializer = serde_json::Deserializer::from_slice(document);
     let outcome = deserializer.deserialize_any(Top(&mut probe));
     match outcome {
         Err(error) if !probe.stopped => Err(of_json(&error)),
-        _ => probe.envelope().ok_or(DecodeError::NotRecognised),
+        _ => probe.envelope().ok_or(DecodeError::NotRecognized),
     }
 }
 
