@@ -1,4 +1,4 @@
-//! The blocking face, in programs that have no runtime of their own.
+//! The module `blocking`, in programs without an async runtime.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod service;
@@ -21,7 +21,7 @@ fn live() -> ProducerConfig {
 }
 
 #[test]
-fn frames_go_in_events_come_out_and_the_stop_says_that_all_is_persisted() {
+fn stop_reports_that_all_frames_are_persisted() {
     let service = Service::start();
     let stream = Producer::open(live(), service.client()).unwrap();
     let events = stream.events();
@@ -38,7 +38,7 @@ fn frames_go_in_events_come_out_and_the_stop_says_that_all_is_persisted() {
 }
 
 #[test]
-fn a_full_buffer_holds_the_caller_back_for_as_long_as_it_said_and_hands_the_frame_back() {
+fn a_full_buffer_blocks_for_the_given_time_and_returns_the_frame() {
     let service = Service::start();
     service.hold();
     let stream = Producer::open(live().buffer_bytes(64 << 10), service.client()).unwrap();
@@ -52,7 +52,7 @@ fn a_full_buffer_holds_the_caller_back_for_as_long_as_it_said_and_hands_the_fram
     assert!(matches!(error.refusal, Refusal::BufferFull { .. }), "{error}");
     let returned = error.into_frame();
     assert_eq!(returned, frame(V, ms, ms % 400 == 0));
-    // Who waits without a limit is let in when there is room.
+    // A caller that waits without a limit continues when there is room.
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| stream.put_frame(returned));
         service.release();
@@ -64,7 +64,7 @@ fn a_full_buffer_holds_the_caller_back_for_as_long_as_it_said_and_hands_the_fram
 }
 
 #[test]
-fn streams_share_a_background_that_lives_as_long_as_the_last_of_them() {
+fn producers_share_a_thread_that_ends_with_the_last_of_them() {
     let service = Service::start();
     let driver_thread = DriverThread::spawn().unwrap();
     let open =
@@ -82,7 +82,7 @@ fn streams_share_a_background_that_lives_as_long_as_the_last_of_them() {
 }
 
 #[test]
-fn a_stream_dropped_while_media_is_held_up_lets_go_at_once() {
+fn dropping_a_producer_with_unsent_media_returns_immediately() {
     let service = Service::start();
     service.hold();
     let stream = Producer::open(live(), service.client()).unwrap();
@@ -96,12 +96,12 @@ fn a_stream_dropped_while_media_is_held_up_lets_go_at_once() {
 }
 
 #[test]
-fn a_service_that_is_not_there_is_an_error_in_time() {
+fn an_unreachable_service_is_an_error_at_the_timeout() {
     let client = Service::start().client();
     let error = Producer::open_within(live(), client.clone(), Duration::from_millis(300)).unwrap_err();
     assert_eq!(error.to_string(), "stream endpoint not resolved within 0.3 s");
     assert!(matches!(error, OpenError::TimedOut { last: None, .. }), "no response and no failure yet");
-    // Without a network it begins all the same, and says at the stop what did not arrive.
+    // `start` works without a network, and the stop reports what was not delivered.
     let stream = Producer::start(live(), client).unwrap();
     stream.put_frame(frame(V, 0, true)).unwrap();
     let report = stream.stop(Duration::from_millis(50));

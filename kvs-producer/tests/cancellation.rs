@@ -1,4 +1,4 @@
-//! Every future of the driver, dropped at each of its waits: what was not taken was not taken, what was begun goes on.
+//! Each future of the driver is dropped at each of its await points: frames are queued or not, and a started stop continues.
 #![cfg(feature = "tokio")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -23,7 +23,7 @@ fn live() -> ProducerConfig {
         .initial_backoff(Duration::from_millis(10))
 }
 
-/// Polls a future `polls` times, as often as it is woken, and drops it then. `None` when it was not done by then.
+/// Polls a future at most `polls` times, each time it is woken, then drops it. Returns `None` if it was not ready.
 async fn dropped_after<F: Future>(polls: usize, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     let mut done = 0;
@@ -41,7 +41,7 @@ async fn dropped_after<F: Future>(polls: usize, future: F) -> Option<F::Output> 
     .await
 }
 
-/// All tasks but the test's own are gone within a moment.
+/// Waits until no task but the test's own is left.
 async fn quiet() {
     let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
     let settle = async {
@@ -53,7 +53,7 @@ async fn quiet() {
 }
 
 #[tokio::test]
-async fn an_open_dropped_at_any_wait_leaves_no_task_behind() {
+async fn a_dropped_open_leaves_no_task() {
     let service = Service::start();
     for polls in 0.. {
         let opened = dropped_after(polls, Producer::open(live(), service.client())).await;
@@ -67,7 +67,7 @@ async fn an_open_dropped_at_any_wait_leaves_no_task_behind() {
 }
 
 #[tokio::test]
-async fn a_put_dropped_at_any_wait_took_nothing_and_the_stream_goes_on() {
+async fn a_dropped_put_queues_nothing() {
     let service = Service::start();
     service.hold();
     let stream = Producer::open(live().buffer_bytes(64 << 10), service.client()).await.unwrap();
@@ -78,7 +78,7 @@ async fn a_put_dropped_at_any_wait_took_nothing_and_the_stream_goes_on() {
             assert!(dropped > 50, "the buffer was full: {dropped}");
             service.release();
         }
-        // While media is held up nothing would wake a second poll.
+        // While the service does not read, nothing wakes a second poll.
         let polls = if round < 300 { round % 2 } else { round % 5 };
         match dropped_after(polls, put(ms)).await {
             Some(()) => ms += 40,
@@ -93,7 +93,7 @@ async fn a_put_dropped_at_any_wait_took_nothing_and_the_stream_goes_on() {
 }
 
 #[tokio::test]
-async fn a_stop_dropped_at_any_wait_goes_on_and_may_be_called_again() {
+async fn a_dropped_stop_continues_and_can_be_called_again() {
     let service = Service::start();
     for polls in 0..6 {
         let stream = Producer::open(live(), service.client()).await.unwrap();
@@ -112,7 +112,7 @@ async fn a_stop_dropped_at_any_wait_goes_on_and_may_be_called_again() {
 }
 
 #[tokio::test]
-async fn a_wait_for_an_event_dropped_at_any_point_loses_none_and_doubles_none() {
+async fn a_dropped_wait_for_events_loses_and_repeats_none() {
     let service = Service::start();
     let stream = Producer::open(live(), service.client()).await.unwrap();
     let watching = async {

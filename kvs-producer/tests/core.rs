@@ -1,4 +1,4 @@
-//! What the core promises, against a service that fits on one page.
+//! The guarantees of the core, against a minimal service.
 
 mod support;
 
@@ -10,7 +10,7 @@ use support::*;
 const S: fn(u64) -> Duration = Duration::from_secs;
 
 #[test]
-fn frames_become_fragments_at_key_frames_and_all_are_persisted() {
+fn fragments_start_at_key_frames_and_all_are_persisted() {
     let mut service = Service::new(config());
     assert_eq!(service.calls, ["credentials", "DescribeStream", "GetDataEndpoint"]);
     service.play(0, 10_000, 2000);
@@ -24,7 +24,7 @@ fn frames_become_fragments_at_key_frames_and_all_are_persisted() {
 }
 
 #[test]
-fn a_payload_is_never_copied() {
+fn payloads_are_not_copied() {
     let mut service = Service::new(config());
     let sent = frame(V, 0, true);
     let pointer = sent.data.pieces()[0].as_ptr();
@@ -34,7 +34,7 @@ fn a_payload_is_never_copied() {
 }
 
 #[test]
-fn tags_and_events_follow_the_cluster_they_concern() {
+fn tags_and_events_follow_their_cluster() {
     let mut service = Service::new(config());
     service.play(0, 1000, 2000);
     service.producer.put_event(ImageGeneration::new().with_prefix("p").with_pair("k", "v")).unwrap();
@@ -53,7 +53,7 @@ fn tags_and_events_follow_the_cluster_they_concern() {
 }
 
 #[test]
-fn after_a_cut_sending_goes_on_from_the_first_unpersisted_fragment() {
+fn sending_resumes_with_the_first_unpersisted_fragment() {
     let mut service = Service::new(config());
     service.play(0, 5000, 2000);
     service.cut();
@@ -66,7 +66,7 @@ fn after_a_cut_sending_goes_on_from_the_first_unpersisted_fragment() {
 }
 
 #[test]
-fn equal_boundary_timestamp() {
+fn equal_timestamps_at_a_boundary_are_adjusted() {
     let mut service = Service::new(config());
     service.put(frame(V, 0, true));
     service.put(frame(V, 2000, false));
@@ -78,7 +78,7 @@ fn equal_boundary_timestamp() {
 }
 
 #[test]
-fn gop_20s_diagnosed() {
+fn a_long_gop_is_reported_and_cut() {
     for (policy, lost) in [(LongGop::Split, 0), (LongGop::Drop, 249)] {
         let mut service = Service::new(config().long_gop(policy));
         service.play(0, 30_000, 30_000);
@@ -94,7 +94,7 @@ fn gop_20s_diagnosed() {
 }
 
 #[test]
-fn a_stop_reports_what_did_not_make_it() {
+fn a_stop_reports_undelivered_media_as_lost() {
     let mut service = Service::new(config());
     service.black_hole = true;
     service.play(0, 4000, 2000);
@@ -107,7 +107,7 @@ fn a_stop_reports_what_did_not_make_it() {
 }
 
 #[test]
-fn an_outage_longer_than_the_buffer_loses_the_oldest_and_says_so() {
+fn an_outage_longer_than_the_buffer_loses_the_oldest_media() {
     let mut service = Service::new(config().buffer_bytes(300_000));
     service.down = true;
     service.play(0, 60_000, 2000);
@@ -121,10 +121,10 @@ fn an_outage_longer_than_the_buffer_loses_the_oldest_and_says_so() {
 }
 
 #[test]
-fn a_shared_budget_bounds_all_streams_together_and_starves_none() {
+fn a_shared_budget_limits_all_streams_together_and_starves_none() {
     let budget = SharedBudget::new(1_000_000);
     let mut services: Vec<Service> = (0..4).map(|_| Service::new(config().shared_budget(budget.clone()))).collect();
-    // The first is in an outage and takes what it can before the others begin.
+    // The first stream is in an outage and takes what it can before the others start.
     services[0].down = true;
     services[0].play(0, 100_000, 2000);
     for ms in (0..60_000).step_by(40) {

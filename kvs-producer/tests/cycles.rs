@@ -1,6 +1,6 @@
-//! Streams opened and stopped again and again, each with a connection and a fragment: nothing stays behind.
+//! Streams are opened and stopped many times, each with a connection and a fragment; no memory and no thread leaks.
 //!
-//! The suite does 200 cycles. 10,000:
+//! The suite runs 200 cycles. For 10,000:
 //! `KVS_CYCLES=10000 cargo test --release -p kvs-producer --features blocking --test cycles -- --nocapture --test-threads 1`.
 #![cfg(feature = "tokio")]
 #![allow(clippy::unwrap_used, reason = "tests")]
@@ -27,7 +27,7 @@ fn live() -> ProducerConfig {
     config().timestamps(Timestamps::StartAt(start()))
 }
 
-/// All of it on this thread, where the heap is counted; the service has threads of its own.
+/// Runs everything on this thread, where allocations are counted; the service has its own threads.
 fn runtime() -> Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
@@ -58,13 +58,13 @@ fn tell(what: &str, cycles: usize, begun: Instant, heap: AllocationInfo) {
 }
 
 #[test]
-fn the_heap_is_back_to_the_last_block_after_thousands_of_streams() {
+fn all_memory_is_freed_after_many_streams() {
     let (service, cycles, begun) = (Service::start(), cycles(), Instant::now());
     let everything = |cycles| {
         let client = service.client();
         runtime().block_on(run(&client, cycles));
     };
-    // What is made once for the whole process is made here.
+    // Allocations that are made once per process are made here.
     everything(5);
     let heap = measure(|| everything(cycles));
     tell("client and runtime made and dropped", cycles, begun, heap);
@@ -73,19 +73,19 @@ fn the_heap_is_back_to_the_last_block_after_thousands_of_streams() {
 }
 
 #[test]
-fn a_client_that_lives_on_holds_no_more_after_thousands_of_streams_than_after_a_few() {
+fn a_long_lived_client_does_not_grow_with_the_number_of_streams() {
     let (service, cycles, begun) = (Service::start(), cycles(), Instant::now());
     let (client, runtime) = (service.client(), runtime());
     runtime.block_on(run(&client, 20));
     let heap = measure(|| runtime.block_on(run(&client, cycles)));
     tell("one client", cycles, begun, heap);
-    // Connections of the pool come and go; a leak of one block a cycle would show.
+    // The number of pooled connections varies; a leak of one block per cycle would exceed this.
     assert!(heap.count_current < 100 && heap.bytes_current < 64 << 10, "{heap:?}");
 }
 
 #[cfg(all(feature = "blocking", target_os = "linux"))]
 #[test]
-fn the_blocking_face_leaves_no_thread_behind() {
+fn blocking_producers_leave_no_thread() {
     let (service, cycles) = (Service::start(), cycles() / 10);
     let client = service.client();
     for round in 0..cycles {
@@ -102,11 +102,11 @@ fn the_blocking_face_leaves_no_thread_behind() {
     assert_eq!(threads_named("kvs-producer"), 0);
 }
 
-/// The only test of this program that starts such threads.
+/// The only test of this program that starts driver threads.
 #[cfg(all(feature = "blocking", target_os = "linux"))]
 fn threads_named(name: &str) -> usize {
     let tasks = std::fs::read_dir("/proc/self/task").unwrap();
-    // A thread may end while we look.
+    // A thread may end during the count.
     let names = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok());
     names.filter(|comm| comm.trim() == name).count()
 }

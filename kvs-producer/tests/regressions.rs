@@ -1,4 +1,4 @@
-//! What went wrong in the field with other producers, each under the name its thread has in our notes, in virtual time.
+//! Problems that users reported for other producers, with their issues, in virtual time.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -31,9 +31,9 @@ fn times_rise(service: &Service) {
     }
 }
 
-/// An error ack that the network delivers twice is one refusal: the fragment is sent again and stored.
+/// An error acknowledgement that arrives twice counts as one rejection: the fragment is sent again and stored.
 #[test]
-fn a_doubled_error_ack_counts_once() {
+fn a_repeated_error_ack_counts_once() {
     let mut service = Service::new(config());
     service.ack = |_| Vec::new();
     service.play(0, 2040, 2000);
@@ -52,15 +52,16 @@ fn a_doubled_error_ack_counts_once() {
     assert_eq!(service.producer.stats().totals.lost.frames, 0);
 }
 
-/// After a cut without a key frame, sound that is back before the next key frame does not begin a fragment whose header lacks it.
+/// After a cut without a key frame, audio that resumes before the next key frame does not start a fragment whose header does not
+/// declare it.
 #[test]
-fn a_track_that_is_back_does_not_begin_a_fragment() {
+fn a_resumed_track_does_not_start_a_fragment() {
     let config =
         kvs_producer::ProducerConfig::new("cam", vec![video(), audio()]).bitstream_mode(BitstreamMode::Passthrough);
     let mut service = Service::new(config.long_gop(LongGop::Split));
     for ms in (0..40_000).step_by(40) {
         let sound = !(4_000..14_000).contains(&ms);
-        // One group so long that it has to be cut, with sound that comes back just then.
+        // A GOP so long that it is cut, with audio that resumes at that moment.
         if !(14_000..14_400).contains(&ms) {
             service.put(frame(V, ms, ms % 6000 == 0 && !(10_000..30_000).contains(&ms)));
         }
@@ -80,9 +81,9 @@ fn a_track_that_is_back_does_not_begin_a_fragment() {
     assert_eq!(totals.lost.frames, totals.lost_by.track_joining, "{totals:?}");
 }
 
-/// A track that gives nothing any more does not keep key frames from beginning fragments.
+/// A track without frames does not prevent key frames from starting fragments.
 #[test]
-fn a_silent_track_holds_no_fragment_open() {
+fn a_silent_track_keeps_no_fragment_open() {
     let config =
         kvs_producer::ProducerConfig::new("cam", vec![video(), audio()]).bitstream_mode(BitstreamMode::Passthrough);
     let mut service = Service::new(config.long_gop(LongGop::Drop));
@@ -99,11 +100,11 @@ fn a_silent_track_holds_no_fragment_open() {
 
 /// cpp#281, cpp#42: outages of 30 s to 10 min over 48 h, no manual action.
 #[test]
-fn recovers_after_two_hours_without_restart() {
+fn recovers_after_long_outages() {
     let mut service = Service::new(config());
     let mut at = 0;
     for outage in [30, 60, 120, 300, 600] {
-        // One frame a second stands for two hours of them.
+        // One frame per second represents two hours of video.
         for _ in 0..7200 / 5 {
             service.put(frame(V, at, true));
             service.pass(S(1));
@@ -126,9 +127,9 @@ fn recovers_after_two_hours_without_restart() {
     assert!(totals.persisted.frames > totals.submitted.frames * 8 / 10);
 }
 
-/// cpp#526: after an outage the backlog goes out and live media goes on.
+/// cpp#526: after an outage the backlog is sent, and live media continues.
 #[test]
-fn backlog_then_live_not_exit() {
+fn the_backlog_is_sent_before_live_media() {
     let mut service = Service::new(config());
     service.play(0, 4000, 2000);
     service.down = true;
@@ -143,9 +144,9 @@ fn backlog_then_live_not_exit() {
     times_rise(&service);
 }
 
-/// c#242: a flapping link never idles longer than the cap.
+/// c#242: an unstable link never waits longer than the backoff cap.
 #[test]
-fn retry_gap_is_capped() {
+fn waits_between_attempts_are_capped() {
     let mut service = Service::new(config().max_backoff(S(5)));
     service.down = true;
     service.play(0, 120_000, 2000);
@@ -160,7 +161,7 @@ fn retry_gap_is_capped() {
 
 /// pic#278: rotation every few fragments, all persisted, no timeout.
 #[test]
-fn persisted_acks_across_rotation() {
+fn all_fragments_are_persisted_across_rotations() {
     let mut service = Service::new(config().session_max(S(6)));
     service.play(0, 60_000, 2000);
     service.finish(S(10));
@@ -173,28 +174,28 @@ fn persisted_acks_across_rotation() {
     }));
 }
 
-/// cpp#548: a link of 20 B/s lives as long as it takes bytes.
+/// cpp#548: a link of 20 B/s is kept as long as it accepts bytes.
 #[test]
-fn slow_link_not_killed() {
+fn a_slow_link_is_kept() {
     let mut service = Service::new(config());
     service.black_hole = true;
     service.slow = Some(20);
     service.play(0, 60_000, 2000);
     assert_eq!(count(&service, |event| matches!(event, Event::Closed { .. })), 0);
-    // When it takes nothing at all any more, it is noticed.
+    // A link that accepts nothing is detected.
     service.slow = Some(0);
     service.play(60_000, 120_000, 2000);
     assert!(count(&service, |event| matches!(event, Event::Closed { reason: CloseReason::Silent { .. }, .. })) >= 1);
 }
 
-/// What was handed to the socket is still on its way when the body ends: the acks are waited for as long as it moves.
+/// Data in the socket is still being sent when the body ends: acknowledgements are awaited as long as it progresses.
 #[test]
-fn a_slow_link_is_not_killed_while_its_last_bytes_go_out() {
+fn a_slow_link_is_kept_while_its_last_bytes_are_sent() {
     let mut service = Service::new(config().drain_timeout(S(2)).ack_timeout(S(5)));
     service.pass(S(1));
     (service.ack, service.slow, service.lingers) = (|_| Vec::new(), Some(4_000), true);
     (0..50).for_each(|n| service.put(frame(V, n * 40, n == 0)));
-    // 25 kB at 4 kB a second, with less than the ack timeout before the body ends and more after it.
+    // 25 kB at 4 kB/s: less than the ack timeout before the end of the body, and more after it.
     (0..3).for_each(|_| service.pass(S(1)));
     let session = service.session.unwrap();
     service.producer.finish(Some(service.now + S(60)), service.now);
@@ -206,9 +207,9 @@ fn a_slow_link_is_not_killed_while_its_last_bytes_go_out() {
     assert_eq!((service.sessions, service.producer.stats().totals.persisted.frames), (1, 50));
 }
 
-/// With less in flight than the window holds, a line that moves slowly is no dead one.
+/// A link that makes slow progress is not dead, also with less in flight than the window.
 #[test]
-fn a_slow_link_is_not_killed_after_the_source_stopped() {
+fn a_slow_link_is_kept_after_the_source_stopped() {
     let mut service = Service::new(config().ack_timeout(S(5)).idle_after(S(600)));
     service.pass(S(1));
     (service.ack, service.slow) = (|_| Vec::new(), Some(1_000));
@@ -217,9 +218,9 @@ fn a_slow_link_is_not_killed_after_the_source_stopped() {
     assert_eq!((service.sessions, service.session.is_some()), (1, true));
 }
 
-/// cpp#230, c#490: a pause past the service's 30 s makes a clean new session.
+/// cpp#230, c#490: a pause longer than the service's 30 s leads to a clean new session.
 #[test]
-fn idle_35s_no_4006() {
+fn a_long_pause_ends_the_session_in_order() {
     let mut service = Service::new(config());
     service.play(0, 4000, 2000);
     service.pass(S(35));
@@ -231,9 +232,9 @@ fn idle_35s_no_4006() {
     assert!(service.events.iter().all(|event| !matches!(event, Event::Retrying { .. })));
 }
 
-/// cpp#279, java#38: three B-frames a group, closed and open.
+/// cpp#279, java#38: B-frames across boundaries, in closed and open GOPs.
 #[test]
-fn b_frames_across_boundary() {
+fn b_frames_across_a_boundary_are_accepted() {
     for open_group in [false, true] {
         let mut service = Service::new(config());
         for group in 0..5u64 {
@@ -260,7 +261,7 @@ fn b_frames_across_boundary() {
 
 /// cpp#183: one rejected fragment, the next are persisted.
 #[test]
-fn bad_fragment_does_not_kill_stream() {
+fn one_rejected_fragment_does_not_stop_the_stream() {
     let mut service = Service::new(config());
     service.ack = |timecode| {
         if timecode == (EPOCH + Duration::from_secs(4)).as_millis() as u64 {
@@ -284,9 +285,9 @@ fn bad_fragment_does_not_kill_stream() {
     assert_eq!((lost.span.start, lost.span.frames), (SystemTime::UNIX_EPOCH + at(4000), 50));
 }
 
-/// Every documented id: meaning, cause, action; unknown ones do not break the stream.
+/// Documented and unknown error ids: none stops the stream except those that halt it.
 #[test]
-fn every_error_ack_has_an_answer() {
+fn every_error_ack_is_handled() {
     for id in ErrorId::ALL.iter().map(|id| id.0).chain([4999, 5999, 0]) {
         let mut service = Service::new(config());
         service.play(0, 3000, 2000);
@@ -312,9 +313,9 @@ fn every_error_ack_has_an_answer() {
     }
 }
 
-/// c#368: time going back is an error to the caller, if he wants it.
+/// c#368: a timestamp that goes back is an error for the caller if the policy says so.
 #[test]
-fn non_monotonic_is_error_to_caller() {
+fn rejects_backward_timestamps_if_configured() {
     let mut service = Service::new(config().time_jump(TimeJump::Refuse));
     service.put(frame(V, 10_000, true));
     let refused = service.producer.put_frame(frame(V, 1000, false), service.now).unwrap_err();
@@ -322,9 +323,9 @@ fn non_monotonic_is_error_to_caller() {
     assert_eq!(refused.into_frame(), frame(V, 1000, false));
 }
 
-/// c#142, c#144: 2 MB of budget at 1 kB/s, a day in a black hole.
+/// c#142, c#144: a buffer of 2 MB at 1 kB/s, for a day on a connection that never answers.
 #[test]
-fn oom_at_1kbps() {
+fn the_buffer_stays_bounded_for_a_day() {
     let mut service = Service::new(config().buffer_bytes(2_000_000).buffer_time(S(86_400)));
     service.down = true;
     for n in 0..86_400 {
@@ -337,9 +338,9 @@ fn oom_at_1kbps() {
     assert_eq!(totals.lost.frames, totals.lost_by.buffer_full);
 }
 
-/// cpp#707, cpp#804: a stop while the line is dead returns within its time.
+/// cpp#707, cpp#804: a stop on a dead connection returns within its deadline.
 #[test]
-fn stop_during_stale() {
+fn a_stop_on_a_dead_connection_keeps_its_deadline() {
     let mut service = Service::new(config());
     service.black_hole = true;
     service.play(0, 20_000, 2000);
@@ -347,9 +348,9 @@ fn stop_during_stale() {
     assert_eq!(service.producer.stats().totals.lost_by.stopped, 500);
 }
 
-/// c#196, c#212: credentials of an hour, three days, no gap.
+/// c#196, c#212: credentials of one hour for three days, without a gap.
 #[test]
-fn expired_token_midstream() {
+fn expiring_credentials_cause_no_gap() {
     let mut service = Service::new(config());
     for n in 0..72 * 360 {
         service.put(frame(V, n * 10_000, true));
@@ -363,9 +364,9 @@ fn expired_token_midstream() {
     assert_eq!((stats.reconnects, stats.resent_fragments), (0, 0));
 }
 
-/// java#204: sound alone is cut by time and accepted.
+/// java#204: audio without video is cut by time and accepted.
 #[test]
-fn audio_only() {
+fn audio_only_streams_are_cut_by_time() {
     let track = Track::new(V, TrackKind::Audio, CodecId::AAC).with_audio(48_000.0, 2, None);
     let mut service =
         Service::new(kvs_producer::ProducerConfig::new("cam", vec![track]).bitstream_mode(BitstreamMode::Passthrough));
@@ -379,9 +380,9 @@ fn audio_only() {
     assert_eq!(service.producer.stats().totals.lost.frames, 0);
 }
 
-/// cpp#680, cpp#354: one track stalls and comes back with a wild time; no fragment lacks a declared track.
+/// cpp#680, cpp#354: a track stalls and resumes with an implausible time; no fragment lacks a declared track.
 #[test]
-fn track_stall_and_wild_pts() {
+fn a_stalled_track_with_an_implausible_time_breaks_no_fragment() {
     let mut service = Service::new(
         kvs_producer::ProducerConfig::new("cam", vec![video(), audio()]).bitstream_mode(BitstreamMode::Passthrough),
     );
@@ -408,11 +409,11 @@ fn track_stall_and_wild_pts() {
     assert_eq!(service.sessions, 3);
 }
 
-/// c#405: tags exactly once after any replay.
+/// c#405: tags are sent once per fragment, also after a resend.
 #[test]
-fn tags_once_each_after_replay() {
+fn tags_are_not_repeated_after_a_resend() {
     let mut service = Service::new(config());
-    // The service stores, and its acks get lost.
+    // The service stores the media, and its acknowledgements are lost.
     service.ack = |_| Vec::new();
     for n in 0..5 {
         service.play(n * 2000, n * 2000 + 2000, 2000);
@@ -430,9 +431,9 @@ fn tags_once_each_after_replay() {
     }
 }
 
-/// boto3#3712: the image event of a fragment stands on that fragment, so its first picture is there.
+/// boto3#3712: the image event is on the fragment of the key frame, so the first image exists.
 #[test]
-fn first_image_present() {
+fn an_image_event_is_on_the_fragment_of_its_frame() {
     let mut service = Service::new(config());
     service.put(frame(V, 0, true));
     service.producer.put_event(ImageGeneration::new()).unwrap();
@@ -443,9 +444,9 @@ fn first_image_present() {
     assert!(service.stored[1].tags.is_empty());
 }
 
-/// cpp#806, cpp#737: a file is stored at the time it was recorded.
+/// cpp#806, cpp#737: a recording is stored at its recording time.
 #[test]
-fn file_at_recorded_time() {
+fn start_at_stores_media_at_its_recording_time() {
     let recorded = SystemTime::UNIX_EPOCH + Duration::from_secs(1_500_000_000);
     for timecodes in [FragmentTimecodeType::Absolute, FragmentTimecodeType::Relative] {
         let config = config().timestamps(Timestamps::StartAt(recorded)).fragment_timecode_type(timecodes);
@@ -461,9 +462,9 @@ fn file_at_recorded_time() {
     }
 }
 
-/// c#370: a file goes out faster than real time, paced by the buffer.
+/// c#370: a recording is sent faster than real time, limited by the buffer.
 #[test]
-fn faster_than_realtime() {
+fn sends_faster_than_real_time() {
     let mut service = Service::new(config().overflow(Overflow::Refuse).buffer_bytes(200_000));
     let mut waits = 0;
     service.black_hole = false;
@@ -489,9 +490,9 @@ fn faster_than_realtime() {
     assert!(waits > 0, "the buffer set the pace");
 }
 
-/// c#54, c#154: pre-roll before the event, no overlap, no failure.
+/// c#54, c#154: pre-roll before an event, without overlap or failure.
 #[test]
-fn preroll_overlap() {
+fn pre_roll_does_not_overlap() {
     let mut service = Service::new(config().pre_roll(S(5)));
     service.producer.pause(service.now);
     service.play(0, 60_000, 2000);
@@ -512,9 +513,9 @@ fn preroll_overlap() {
     assert_eq!(timecodes.len(), service.stored.len());
 }
 
-/// cpp#370: ten minutes of pause, two clean sessions.
+/// cpp#370: a pause of ten minutes gives two clean sessions.
 #[test]
-fn pause_resume() {
+fn a_long_pause_gives_two_sessions() {
     let mut service = Service::new(config());
     service.play(0, 4000, 2000);
     service.producer.pause(service.now);
@@ -528,16 +529,16 @@ fn pause_resume() {
 
 /// c#26, webrtc#1616: a clock that was never set.
 #[test]
-fn clock_1970() {
+fn an_unset_clock_is_replaced_by_the_wall_clock() {
     let mut service = Service::new(config());
     service.producer.put_frame(Frame::new(V, MS(5000), vec![1; 10]).with_keyframe(true), service.now).unwrap();
     service.finish(S(10));
     assert_eq!(MS(service.stored[0].timecode), EPOCH);
 }
 
-/// A jump of the source's clock begins a new session; nothing is lost.
+/// A jump of the source's clock starts a new session; nothing is lost.
 #[test]
-fn a_jump_back_in_time_makes_a_new_session() {
+fn a_backward_time_jump_starts_a_new_session() {
     let mut service = Service::new(config());
     service.play(100_000, 104_000, 2000);
     service.play(0, 4000, 2000);
@@ -547,9 +548,9 @@ fn a_jump_back_in_time_makes_a_new_session() {
     assert_eq!(service.producer.stats().totals.lost.frames, 0);
 }
 
-/// cpp#334, cpp#109: other parameter sets in the stream begin a new session, under their own header.
+/// cpp#334, cpp#109: new parameter sets start a new session with its own header.
 #[test]
-fn params_change_starts_session() {
+fn changed_parameter_sets_start_a_session() {
     let unit = |bytes: &[u8]| [b"\0\0\0\x01".as_slice(), bytes].concat();
     let key = |level: u8| {
         let sps = [0x67, 0x42, 0xc0, level, 0xda, 0x0f, 0x0a, 0x69, 0xa8, 0x08, 0x08, 0x08, 0x10];
@@ -569,9 +570,9 @@ fn params_change_starts_session() {
     assert_eq!(service.producer.stats().totals.lost.frames, 0);
 }
 
-/// An ack that never comes must not make the buffer think that all behind it is old.
+/// A missing acknowledgement must not make the buffer count later media as too old.
 #[test]
-fn one_missing_ack_costs_nothing() {
+fn a_missing_ack_does_not_evict_later_media() {
     let mut service = Service::new(config().session_max(S(900)));
     service.ack =
         |timecode| if timecode == (EPOCH + S(4)).as_millis() as u64 { Vec::new() } else { all_acks(timecode) };
@@ -582,18 +583,18 @@ fn one_missing_ack_costs_nothing() {
     service.ack = all_acks;
     service.finish(S(60));
     let totals = service.producer.stats().totals;
-    // Its payload was given up after the buffer's two minutes; without the ack it counts as lost.
+    // Its payload was released after the buffer's two minutes; without the acknowledgement it counts as lost.
     assert_eq!((totals.lost.frames, totals.lost_by.unconfirmed), (50, 50));
 }
 
-/// cpp PR#1200: a hundred thousand producers that cannot work or never reach the service, made and dropped.
+/// cpp PR#1200: many producers that are invalid or never reach the service are created and dropped.
 #[test]
-fn offline_constructor_leak() {
+fn dropped_producers_leak_no_memory() {
     const EACH: u64 = 50_000;
     let (now, wall) = (Instant::now(), SystemTime::UNIX_EPOCH + EPOCH);
     let heap = allocation_counter::measure(|| {
         for n in 0..EACH {
-            // Refused when it is nearly made: the header of its sessions is tried last.
+            // Rejected late: the header of its sessions is checked last.
             assert!(ProducerCore::new(config().seed(n).writing_app("x".repeat(1 << 17)), now, wall).is_err());
             let mut producer = ProducerCore::new(config().seed(n), now, wall).unwrap();
             producer.put_frame(frame(V, 0, true), now).unwrap();
@@ -609,13 +610,13 @@ fn offline_constructor_leak() {
         }
     });
     assert_eq!((heap.count_current, heap.bytes_current), (0, 0), "{heap:?}");
-    // Nothing gathers while they come and go either.
+    // Nothing accumulates meanwhile either.
     assert!(heap.bytes_max < 1 << 20, "{heap:?}");
 }
 
-/// cpp#131, cpp#80: a producer is freed wherever it stands, and the next one for the same stream works at once.
+/// cpp#131, cpp#80: a producer can be dropped in any state, and a new one for the same stream works immediately.
 #[test]
-fn free_then_create_same_name() {
+fn a_new_producer_replaces_a_dropped_one() {
     type Play = fn(&mut Service);
     let lives: [Play; 7] = [
         |_| {},
@@ -632,7 +633,7 @@ fn free_then_create_same_name() {
             service.down = true;
             service.cut();
         },
-        // In the middle of its stop.
+        // During its stop.
         |service| {
             (service.black_hole, service.lingers) = (true, true);
             service.play(0, 1000, 2000);
@@ -647,7 +648,7 @@ fn free_then_create_same_name() {
     for (which, life) in lives.into_iter().enumerate() {
         let mut first = Service::new(config());
         life(&mut first);
-        // While the first one lives, and right after it is gone.
+        // While the first one exists, and right after it was dropped.
         let mut second = Service::new(config());
         second.play(3000, 5000, 2000);
         drop(first);
@@ -665,9 +666,9 @@ fn free_then_create_same_name() {
     }
 }
 
-/// cpp#405, cpp#491: SEI in front, zeros behind a unit; what is stored is what was given, unit by unit.
+/// cpp#405, cpp#491: SEI first and zeros after a NAL unit; the stored NAL units equal the given ones.
 #[test]
-fn sei_first_and_trailing_zero() {
+fn sei_and_trailing_zeros_are_handled() {
     const SPS: &[u8] = b"\x67\x42\xc0\x0a\xda\x0f\x0a\x69\xa8\x08\x08\x08\x10";
     const PPS: &[u8] = b"\x68\xce\x3c\x80";
     const SEI: &[u8] = b"\x06\x05\x04\x01\x02\x03\x04\x80";
@@ -685,9 +686,9 @@ fn sei_first_and_trailing_zero() {
     assert!(told.windows(SPS.len()).any(|window| window == SPS), "the decoder is told though an SEI came first");
 }
 
-/// cpp#675: what the header says of the sound is the law it was made with.
+/// cpp#675: the header declares the G.711 law of the audio.
 #[test]
-fn ulaw_not_alaw() {
+fn the_header_declares_the_g711_law() {
     for (law, tag) in [(Law::Mu, 7u16), (Law::A, 6)] {
         let track = g711::track(V, law, 8000, 1);
         let mut service = Service::new(kvs_producer::ProducerConfig::new("cam", vec![track]));
@@ -703,9 +704,9 @@ fn ulaw_not_alaw() {
     }
 }
 
-/// cpp#773: a library says nothing on its own; this test runs itself and looks at what was printed.
+/// cpp#773: the library prints nothing. This test runs itself and checks the output.
 #[test]
-fn silent_library() {
+fn the_library_prints_nothing() {
     const INSIDE: &str = "KVS_PRODUCER_SILENT_LIBRARY";
     if std::env::var_os(INSIDE).is_some() {
         let mut service = Service::new(config());
@@ -719,28 +720,33 @@ fn silent_library() {
         return service.finish(S(10));
     }
     let mut again = std::process::Command::new(std::env::current_exe().unwrap());
-    let again = again.args(["--exact", "silent_library", "--nocapture", "--test-threads", "1"]).env(INSIDE, "1");
+    let again =
+        again.args(["--exact", "the_library_prints_nothing", "--nocapture", "--test-threads", "1"]).env(INSIDE, "1");
     let output = again.output().unwrap();
     let printed = String::from_utf8(output.stdout.clone()).unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
-    // The test runner's own words and nothing in between.
+    // Only the output of the test runner.
     let lines: Vec<&str> = printed.lines().filter(|line| !line.is_empty()).collect();
     let [running, ok, result] = lines[..] else { panic!("{lines:?}") };
-    assert!(running == "running 1 test" && ok == "test silent_library ... ok" && result.starts_with("test result: ok"));
+    assert!(
+        running == "running 1 test"
+            && ok == "test the_library_prints_nothing ... ok"
+            && result.starts_with("test result: ok")
+    );
 }
 
-/// With pictures shown out of order, a fragment that has to be cut before its key frame is cut where no picture's time has to move.
+/// With reordered pictures, a fragment that is cut without a key frame is cut where no timestamp has to be adjusted.
 #[test]
-fn a_long_group_is_cut_at_a_clean_place() {
+fn a_long_gop_is_cut_at_a_clean_place() {
     let config = kvs_producer::ProducerConfig::new("cam", vec![video(), audio()])
         .bitstream_mode(BitstreamMode::Passthrough)
         .fragment_max(S(5));
     let mut service = Service::new(config);
-    // Four pictures a step: one that others refer to, then three that are shown before it.
+    // Groups of four pictures: a reference picture, then three that are displayed before it.
     for step in 0..100u64 {
         for (n, ahead) in [4, 1, 2, 3].into_iter().enumerate() {
             service.put(frame(V, (step * 4 + ahead) * 40, step == 0 && n == 0));
-            // The sound is there before the pictures.
+            // Audio arrives before the pictures.
             if step > 0 {
                 service.put(frame(A, (step * 4 + n as u64 + 1) * 40 + 13, false));
             }
@@ -760,9 +766,9 @@ fn a_long_group_is_cut_at_a_clean_place() {
     assert!(moved.is_empty(), "a time had to move: {moved:?}");
 }
 
-/// A fragment that lacks a track is lost where that was asked for, also when it is on the wire; all others go out whole.
+/// With `MissingTrack::Drop`, a fragment that lacks a track is lost, also while it is being sent; all others are complete.
 #[test]
-fn a_fragment_without_one_of_its_tracks_is_dropped_where_that_is_asked_for() {
+fn a_fragment_that_lacks_a_track_is_dropped_if_configured() {
     let config =
         kvs_producer::ProducerConfig::new("cam", vec![video(), audio()]).bitstream_mode(BitstreamMode::Passthrough);
     let mut service = Service::new(config.missing_track(MissingTrack::Drop));
@@ -771,7 +777,7 @@ fn a_fragment_without_one_of_its_tracks_is_dropped_where_that_is_asked_for() {
         if !(9_000..9_900).contains(&ms) {
             service.put(frame(A, ms, false));
         }
-        // Two fragments end within the time in which there is no sound.
+        // Two fragments end while there is no audio.
         if ms == 9_200 || ms == 9_600 {
             service.producer.end_fragment();
         }
@@ -785,18 +791,18 @@ fn a_fragment_without_one_of_its_tracks_is_dropped_where_that_is_asked_for() {
     }
 }
 
-/// Many key frames a second stay under the service's five fragments a second.
+/// Many key frames per second stay below the service's limit of five fragments per second.
 #[test]
-fn all_intra_streams_make_no_more_fragments_than_the_service_takes() {
+fn all_intra_streams_stay_below_the_fragment_rate_limit() {
     let mut service = Service::new(config());
     service.play(0, 10_000, 40);
     service.finish(S(10));
     assert_eq!(service.stored.len(), 10);
 }
 
-/// A fragment that ends by a wish of the user is stored without waiting for the next one.
+/// `end_fragment` lets the service store a fragment without waiting for the next one.
 #[test]
-fn end_fragment_has_the_last_one_stored_at_once() {
+fn end_fragment_stores_the_fragment_immediately() {
     let mut service = Service::new(config());
     service.play(0, 2000, 2000);
     service.producer.end_fragment();
@@ -806,10 +812,10 @@ fn end_fragment_has_the_last_one_stored_at_once() {
     assert_eq!(service.sessions, 1);
 }
 
-/// The cost of a frame does not depend on what is buffered: an outage is no reason to burn the battery.
+/// The processor time of a frame does not depend on the size of the backlog.
 #[test]
-fn the_buffer_is_found_without_a_search() {
-    /// The least time that 200 frames took of ten turns, with so many fragments buffered before.
+fn the_cost_of_a_frame_is_independent_of_the_backlog() {
+    /// The shortest time for 200 frames in ten rounds, with this many fragments buffered before.
     fn cost(fragments: u64) -> Duration {
         let mut service = Service::new(config().buffer_bytes(1 << 30).buffer_time(S(864_000)));
         service.black_hole = true;
@@ -825,6 +831,6 @@ fn the_buffer_is_found_without_a_search() {
         turns.min().unwrap()
     }
     let (few, many) = (cost(20), cost(20_000));
-    // A search would make it a thousand times as long.
+    // A linear search would take a thousand times as long.
     assert!(many < few * 4, "{few:?} with 20 fragments, {many:?} with 20,000");
 }

@@ -1,4 +1,4 @@
-//! The tokio driver over real sockets, against a few lines of hyper.
+//! The tokio driver over real sockets, against a minimal hyper server.
 #![cfg(feature = "tokio")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -128,7 +128,7 @@ fn live() -> kvs_producer::ProducerConfig {
 }
 
 #[tokio::test]
-async fn a_stream_is_created_fed_and_stopped_over_real_sockets() {
+async fn a_stream_is_created_and_all_media_persisted() {
     let (fake, client, _) = serve().await;
     let stream = Producer::open(live(), client).await.unwrap();
     let mut events = stream.events();
@@ -149,7 +149,7 @@ async fn a_stream_is_created_fed_and_stopped_over_real_sockets() {
 }
 
 #[tokio::test]
-async fn broken_connections_cost_nothing_but_time() {
+async fn broken_connections_lose_no_media() {
     let (fake, client, _) = serve().await;
     fake.break_first.store(3, Ordering::SeqCst);
     let stream = Producer::open(live(), client).await.unwrap();
@@ -161,9 +161,9 @@ async fn broken_connections_cost_nothing_but_time() {
     assert!(report.stats.reconnects >= 3);
 }
 
-/// The clock is a virtual one: it jumps to the next deadline when nothing else happens.
+/// The clock is virtual: it advances to the next deadline when nothing else happens.
 #[tokio::test(start_paused = true)]
-async fn an_unreachable_service_is_one_clear_error() {
+async fn an_unreachable_service_is_an_error_at_the_timeout() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);

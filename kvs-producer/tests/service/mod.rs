@@ -1,4 +1,4 @@
-//! A service of a thread a connection and blocking sockets: every fragment is acked at once, unless media is held up.
+//! A service with blocking sockets and a thread per connection. It acknowledges each fragment immediately, unless it is paused.
 #![allow(
     dead_code,
     unreachable_pub,
@@ -48,7 +48,7 @@ impl Service {
                 let (stream, shared) = (stream.unwrap(), Arc::clone(&shared));
                 shared.connections.fetch_add(1, Ordering::SeqCst);
                 std::thread::spawn(move || {
-                    // A connection that breaks is over.
+                    // The connection may break.
                     let _ = serve(&stream, &shared, address);
                     let _ = stream.shutdown(Shutdown::Both);
                     shared.connections.fetch_sub(1, Ordering::SeqCst);
@@ -64,7 +64,7 @@ impl Service {
         Client::new(config.endpoint_url(&format!("http://{}", self.address)).unwrap()).unwrap()
     }
 
-    /// From now on media is accepted and not read.
+    /// From now on, media is accepted but not read.
     pub fn hold(&self) {
         *self.state.held.lock().unwrap() = true;
     }

@@ -1,4 +1,4 @@
-//! A service in one page: answers calls, reads the body with the parser, and acks every fragment at once.
+//! A minimal service in virtual time: responds to requests, parses the body, and acknowledges each fragment immediately.
 #![allow(
     dead_code,
     unreachable_pub,
@@ -48,7 +48,7 @@ pub fn frame(track: TrackNumber, ms: u64, keyframe: bool) -> Frame {
     Frame::new(track, at(ms), data).with_keyframe(keyframe)
 }
 
-/// A fragment as the service saw it.
+/// A fragment as the service received it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Seen {
     pub session: u64,
@@ -69,17 +69,17 @@ pub struct Service {
     tracks: usize,
     open: Option<Seen>,
     pub sessions: u64,
-    /// Connections that are accepted and then never heard of again.
+    /// Connections are accepted, and then nothing is read or sent.
     pub black_hole: bool,
     /// Connections are refused.
     pub down: bool,
     pub session: Option<SessionId>,
-    /// What was asked for at each opening.
+    /// The request of each connection.
     pub requests: Vec<OpenRequest>,
-    /// Bytes a second that the socket takes; all at once by default.
+    /// Bytes per second that the socket accepts; unlimited by default.
     pub slow: Option<usize>,
     in_socket: usize,
-    /// The answer stays open after the body's end.
+    /// The response stays open after the end of the body.
     pub lingers: bool,
     /// The tracks of each session.
     pub headers: Vec<Vec<Track>>,
@@ -118,7 +118,7 @@ impl Service {
         service
     }
 
-    /// Moves everything that can move without time.
+    /// Does everything that is possible without the passage of time.
     pub fn run(&mut self) {
         while let Some(transmit) = self.producer.poll_transmit(self.now) {
             match transmit {
@@ -219,7 +219,7 @@ impl Service {
         }
     }
 
-    /// The socket takes some of what it was given.
+    /// The socket accepts some of its data.
     fn take(&mut self, session: SessionId, most: usize) {
         let bytes = self.in_socket.min(most);
         self.in_socket -= bytes;
@@ -228,7 +228,7 @@ impl Service {
         }
     }
 
-    /// Time goes on, and with it everything that waits for it.
+    /// Advances the time, and handles everything that becomes due.
     pub fn pass(&mut self, time: Duration) {
         let end = self.now + time;
         self.run();
@@ -250,7 +250,7 @@ impl Service {
         self.run();
     }
 
-    /// Plays video at 25 frames a second with a key frame every `gop` ms, in real time.
+    /// Plays video at 25 fps with a key frame every `gop` ms, in real time.
     pub fn play(&mut self, from: u64, to: u64, gop: u64) {
         for ms in (from..to).step_by(40) {
             self.put(frame(V, ms, (ms - from).is_multiple_of(gop)));
@@ -274,7 +274,7 @@ impl Service {
         assert_eq!(totals.submitted.bytes, totals.persisted.bytes + totals.lost.bytes, "{totals:?}");
     }
 
-    /// Presentation times, in ms since the test's epoch, of the frames of a stored fragment.
+    /// Returns the presentation times of the frames of a stored fragment, in ms since the epoch of the test.
     pub fn times(&self, fragment: usize) -> Vec<u64> {
         let ms = |frame: &Frame| u64::try_from((frame.pts.saturating_sub(EPOCH)).as_millis()).unwrap();
         self.stored[fragment].frames.iter().map(ms).collect()
