@@ -71,12 +71,12 @@
 //! | Variant | Who must act |
 //! |---|---|
 //! | [`Error::Invalid`] | the caller: the service does not accept a value; nothing was sent |
-//! | [`Error::Credentials`] | whoever manages the credentials |
-//! | [`Error::Transport`] | nobody, if it does not last: the network, a proxy, TLS |
-//! | [`Error::Service`] | see [`ServiceErrorKind`]: the caller, whoever grants permissions, or nobody (throttling, internal errors) |
+//! | [`Error::Credentials`] | the administrator of the credentials |
+//! | [`Error::Transport`] | the network must recover, or its administrator must act (proxy, TLS) |
+//! | [`Error::Service`] | see [`ServiceErrorKind`]: the caller, the administrator of permissions, or the service (throttling, internal errors) |
 //! | [`Error::Response`] | the service, or something in its place, sent an unexpected response |
 //!
-//! [`Error::is_transient`] tells whether the same request may succeed later. Error messages do not contain their cause; print
+//! [`Error::is_transient`] returns whether the same request may succeed later. Error messages do not contain their cause; print
 //! the chain of [`source`](std::error::Error::source)s.
 //!
 //! # Types of other crates

@@ -1,4 +1,4 @@
-//! boto3 as the judge: our requests are its requests, and what its model lets the service answer is read.
+//! boto3 as an independent judge of requests, signatures and responses.
 
 #![expect(clippy::unwrap_used, reason = "a test panics")]
 
@@ -51,14 +51,14 @@ fn range() -> std::ops::Range<std::time::SystemTime> {
     from_epoch_millis(1_700_000_000_000)..from_epoch_millis(1_700_000_060_000)
 }
 
-/// Sends one call to the server, whatever its host would be.
+/// Sends one operation to the server instead of its own endpoint.
 async fn one<O: Operation>(client: &Client, endpoint: &Endpoint, operation: O) -> Result<(), (&'static str, Error)> {
     client.send_to(endpoint, operation).await.map(|_| ()).map_err(|error| (O::NAME, error))
 }
 
 type Answers = Vec<(&'static str, Result<(), (&'static str, Error)>)>;
 
-/// Makes each call of the script's list once, in its order, with our client.
+/// Calls each operation once, in the order of the script's list.
 #[expect(clippy::cognitive_complexity, reason = "a list of calls, one after the other")]
 async fn our_calls(url: &str, only: Option<&str>) -> Answers {
     let (client, endpoint) = (client(url), url.parse::<Endpoint>().unwrap());
@@ -120,8 +120,10 @@ fn as_json_line(seen: &Seen) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn our_requests_are_those_of_boto3_and_their_signatures_hold() {
-    let Some(python) = python("our_requests_are_those_of_boto3_and_their_signatures_hold", &["boto3"]) else { return };
+async fn requests_equal_those_of_boto3_and_their_signatures_are_valid() {
+    let Some(python) = python("requests_equal_those_of_boto3_and_their_signatures_are_valid", &["boto3"]) else {
+        return;
+    };
     let ours = Scripted::start(|_, _| ok("{}")).await;
     our_calls(&ours.url, None).await;
     let theirs = Scripted::start(|_, _| ok("{}")).await;
@@ -136,7 +138,7 @@ async fn our_requests_are_those_of_boto3_and_their_signatures_hold() {
     assert_eq!(judge(&python, &["verify"], lines).await.trim(), "ok");
 }
 
-/// Calls whose answer is useless without its one member: null there is an error, and no crash.
+/// Operations whose response has one required member: null for it is an error.
 const NEEDS_ITS_MEMBER: [&str; 6] = [
     "CreateStream",
     "DescribeStream",
@@ -147,8 +149,8 @@ const NEEDS_ITS_MEMBER: [&str; 6] = [
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_answer_that_the_model_allows_is_read() {
-    let Some(python) = python("every_answer_that_the_model_allows_is_read", &["boto3"]) else { return };
+async fn reads_every_response_that_the_model_allows() {
+    let Some(python) = python("reads_every_response_that_the_model_allows", &["boto3"]) else { return };
     let shapes = judge(&python, &["shapes"], String::new()).await;
     let shapes: std::collections::BTreeMap<String, Vec<String>> = serde_json::from_str(&shapes).unwrap();
     assert_eq!(shapes.len(), 23);

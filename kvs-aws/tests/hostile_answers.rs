@@ -1,4 +1,4 @@
-//! Answers that no service should send: read or refused, never a panic.
+//! Invalid responses: they are read or rejected, without a panic.
 
 #![expect(clippy::unwrap_used, reason = "a test panics")]
 
@@ -12,18 +12,18 @@ use kvs_aws::{
 };
 use proptest::prelude::*;
 
-/// Answers everything with the same bytes.
+/// Responds to every request with the same bytes.
 #[derive(Debug)]
-struct Parrot(Bytes);
+struct FixedResponse(Bytes);
 
-impl HttpSend for Parrot {
+impl HttpSend for FixedResponse {
     fn send(&self, _request: http::Request<Bytes>) -> SendFuture<'_> {
         let body = ResponseBody::full(self.0.clone());
         Box::pin(async { Ok(Response::new(body)) })
     }
 }
 
-/// Reading the system's roots for each of a thousand clients would take minutes.
+/// An empty root store: reading the system's roots for each of a thousand clients would take minutes.
 static NO_TRUST: LazyLock<Arc<rustls::ClientConfig>> = LazyLock::new(|| {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
@@ -35,7 +35,7 @@ fn read<O: Operation>(body: &Bytes, operation: O) -> bool {
     let credentials = Credentials::from_keys("AKID", "secret", None);
     let config = ClientConfig::new(Region::new("eu-west-1").unwrap(), credentials).retry(RetryConfig::disabled());
     let config = config.tls_roots(TlsRoots::Custom(Arc::clone(&NO_TRUST)));
-    let client = Client::new(config.transport(Arc::new(Parrot(body.clone())))).unwrap();
+    let client = Client::new(config.transport(Arc::new(FixedResponse(body.clone())))).unwrap();
     let endpoint: Endpoint = "http://127.0.0.1:1".parse().unwrap();
     runtime.block_on(client.send_to(&endpoint, operation)).is_ok()
 }
@@ -44,7 +44,7 @@ fn stream() -> StreamId {
     "cam".parse().unwrap()
 }
 
-/// JSON of the right members and of any values.
+/// JSON with the expected members and any values.
 fn nearly() -> impl Strategy<Value = String> {
     let value = prop_oneof![
         Just("null".to_owned()),
@@ -86,7 +86,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_answer_is_read_or_refused(body in bodies()) {
+    fn reads_or_rejects_any_response(body in bodies()) {
         let range = || kvs_types::__internal::from_epoch_millis(0)..kvs_types::__internal::from_epoch_millis(1);
         read(&body, DescribeStream::new(stream()));
         read(&body, ListStreams::new());
@@ -96,7 +96,7 @@ proptest! {
     }
 
     #[test]
-    fn any_error_answer_is_an_error_with_a_bounded_message(
+    fn any_error_response_gives_an_error_with_a_bounded_message(
         status in 400_u16..600, body in bodies(), kind in any::<String>(), after in any::<String>(), date in any::<String>(),
     ) {
         let mut headers = HeaderMap::new();
@@ -112,7 +112,7 @@ proptest! {
 }
 
 #[test]
-fn the_parrot_is_understood_when_it_makes_sense() {
+fn reads_a_valid_response() {
     assert!(read(&Bytes::from_static(br#"{"StreamInfo":{}}"#), DescribeStream::new(stream())));
     assert!(!read(&Bytes::from_static(b"<html>"), DescribeStream::new(stream())));
 }

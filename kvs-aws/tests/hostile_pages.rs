@@ -1,4 +1,4 @@
-//! Pages that no service should send: read or refused, never a panic; and what a page costs.
+//! Invalid pages of images: they are read or rejected, without a panic. Also the cost of a page.
 
 #![expect(clippy::unwrap_used, reason = "a test panics")]
 
@@ -24,7 +24,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_page_is_read_or_refused(entries in prop::collection::vec(entry(), 0..5), cut in 0_usize..200) {
+    fn reads_or_rejects_any_page(entries in prop::collection::vec(entry(), 0..5), cut in 0_usize..200) {
         let page = format!(r#"{{"Images":[{}],"NextToken":"t"}}"#, entries.join(","));
         if let Ok(page) = parse_page("GetImages", page.as_bytes()) {
             prop_assert_eq!(page.images.len(), entries.len());
@@ -34,39 +34,39 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+    fn reads_or_rejects_any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         let _ = parse_page("GetImages", &bytes);
     }
 }
 
 #[test]
-fn escaped_base64_is_the_same_picture() {
+fn reads_escaped_base64() {
     let page = parse_page("GetImages", br#"{"Images":[{"TimeStamp":1,"ImageContent":"\/9j\/"}]}"#).unwrap();
     assert_eq!(page.images[0].content.as_deref(), Ok(&[0xff, 0xd8, 0xff][..]));
 }
 
 #[test]
-fn an_array_is_no_page() {
+fn rejects_an_array_as_a_page() {
     assert!(parse_page("GetImages", br#"[[],""]"#).is_err());
 }
 
-/// A page of so many pictures of 200 kB.
-fn page_of(pictures: usize) -> String {
+/// A page with images of 200 kB.
+fn page_of(images: usize) -> String {
     let content = base64_simd::STANDARD.encode_to_string(vec![0x5a; 200_000]);
     let image = |number| format!(r#"{{"TimeStamp":{number},"ImageContent":"{content}","Error":null}}"#);
-    format!(r#"{{"Images":[{}]}}"#, (0..pictures).map(image).collect::<Vec<_>>().join(","))
+    format!(r#"{{"Images":[{}]}}"#, (0..images).map(image).collect::<Vec<_>>().join(","))
 }
 
 #[test]
-fn a_picture_costs_one_allocation_and_no_more_bytes_than_it_has() {
-    let cost = |pictures| {
-        let page = page_of(pictures);
+fn an_image_costs_one_allocation_of_its_size() {
+    let cost = |images| {
+        let page = page_of(images);
         allocation_counter::measure(|| {
-            assert_eq!(parse_page("GetImages", page.as_bytes()).unwrap().images.len(), pictures)
+            assert_eq!(parse_page("GetImages", page.as_bytes()).unwrap().images.len(), images)
         })
     };
     let (some, more) = (cost(17), cost(25));
-    // Between 17 and 25 the lists do not grow: what is more is the pictures' own.
+    // Between 17 and 25 images the lists do not grow, so the difference comes from the images alone.
     assert_eq!(more.count_total - some.count_total, 8);
     assert!(more.bytes_total < 25 * 201_000, "{} bytes", more.bytes_total);
 }

@@ -1,4 +1,4 @@
-//! Credentials for a device's certificate, against an endpoint that insists on one, and through a long outage.
+//! Credentials for a device with a certificate: against an endpoint with client authentication, and through outages.
 
 #![expect(clippy::unwrap_used, reason = "a test panics")]
 
@@ -22,7 +22,7 @@ use tokio_rustls::TlsAcceptor;
 
 const SECRET: &str = "very-secret";
 
-/// An authority and what it signs.
+/// A certificate authority.
 struct Authority {
     issuer: Issuer<'static, KeyPair>,
     der: CertificateDer<'static>,
@@ -62,7 +62,7 @@ impl Authority {
     }
 }
 
-/// The credentials endpoint: answers every request of a device whose certificate it knows.
+/// A credentials endpoint that responds to devices with a certificate of its authority.
 struct Endpoint {
     address: String,
     authority: Authority,
@@ -82,7 +82,7 @@ impl Endpoint {
                 let mut stream = match acceptor.accept(stream).into_fallible().await {
                     Ok(stream) => stream,
                     Err((_, mut stream)) => {
-                        // What the device sent after its handshake is read, lest a reset overtakes the alert.
+                        // Unread data of the device would cause a reset, which could overtake the TLS alert.
                         let _ = stream.shutdown().await;
                         let _ = stream.read_to_end(&mut Vec::new()).await;
                         continue;
@@ -127,13 +127,13 @@ fn in_an_hour() -> SystemTime {
     SystemTime::now() + Duration::from_secs(3600)
 }
 
-async fn refusal(config: IotConfig) -> IotError {
+async fn fetch_error(config: IotConfig) -> IotError {
     let error = IotCredentials::new(config).unwrap().provide_credentials().await.unwrap_err();
     error.source().unwrap().downcast_ref::<IotError>().unwrap().clone()
 }
 
 #[tokio::test]
-async fn a_registered_certificate_gets_the_roles_credentials() {
+async fn returns_credentials_for_a_registered_certificate() {
     let endpoint = Endpoint::start(response("200 OK", &issued("AKIDIOT", in_an_hour()))).await;
     let (certificate, key) = endpoint.authority.certify("front-door");
     let device = endpoint.device(&certificate, &key).thing_name("front-door").unwrap();
@@ -141,7 +141,7 @@ async fn a_registered_certificate_gets_the_roles_credentials() {
     let credentials = provider.provide_credentials().await.unwrap();
     assert_eq!(credentials.access_key_id(), "AKIDIOT");
     assert_eq!(credentials.session_token(), Some("very-secret-token"));
-    // Asked for once, kept after that, also by a clone.
+    // Fetched once, then cached, also for a clone.
     provider.clone().provide_credentials().await.unwrap();
     let heads = endpoint.heads.lock().unwrap().clone();
     let [head] = heads.as_slice() else { panic!("{heads:?}") };
@@ -151,26 +151,26 @@ async fn a_registered_certificate_gets_the_roles_credentials() {
 }
 
 #[tokio::test]
-async fn a_certificate_of_another_authority_is_told_from_the_network() {
+async fn reports_a_rejected_device_certificate() {
     let endpoint = Endpoint::start(response("200 OK", &issued("AKIDIOT", in_an_hour()))).await;
     let (certificate, key) = Authority::named("theirs").certify("front-door");
-    let error = refusal(endpoint.device(&certificate, &key)).await;
+    let error = fetch_error(endpoint.device(&certificate, &key)).await;
     assert!(matches!(&error, IotError::CertificateRefused { .. }), "{error}");
     assert!(ErrorChain(&error).to_string().contains("UnknownCA"), "{}", ErrorChain(&error));
     assert!(!error.is_transient());
 }
 
 #[tokio::test]
-async fn an_endpoint_nobody_vouches_for_is_told_from_the_network() {
+async fn reports_an_untrusted_endpoint() {
     let endpoint = Endpoint::start(String::new()).await;
     let (certificate, key) = endpoint.authority.certify("front-door");
-    let error = refusal(endpoint.device(&certificate, &key).tls_roots(TlsRoots::Default)).await;
+    let error = fetch_error(endpoint.device(&certificate, &key).tls_roots(TlsRoots::Default)).await;
     assert!(matches!(&error, IotError::EndpointUntrusted { .. }), "{error}");
     assert!(ErrorChain(&error).to_string().contains("UnknownIssuer"), "{}", ErrorChain(&error));
 }
 
 #[tokio::test]
-async fn each_refusal_says_who_must_act() {
+async fn error_responses_are_classified_by_who_must_act() {
     for (status, needle, transient) in [
         ("403 Forbidden", "iot:AssumeRoleWithCertificate", false),
         ("404 Not Found", "role alias \"camera-upload\" does not exist", false),
@@ -180,13 +180,13 @@ async fn each_refusal_says_who_must_act() {
     ] {
         let endpoint = Endpoint::start(response(status, r#"{"message":"Said"}"#)).await;
         let (certificate, key) = endpoint.authority.certify("front-door");
-        let error = refusal(endpoint.device(&certificate, &key)).await;
+        let error = fetch_error(endpoint.device(&certificate, &key)).await;
         assert!(error.to_string().contains(needle), "{error}");
         assert_eq!(error.is_transient(), transient, "{error}");
     }
     let endpoint = Endpoint::start(response("200 OK", r#"{"credentials":{"secretAccessKey":["very-secret"]}}"#)).await;
     let (certificate, key) = endpoint.authority.certify("front-door");
-    let error = refusal(endpoint.device(&certificate, &key)).await;
+    let error = fetch_error(endpoint.device(&certificate, &key)).await;
     assert!(
         matches!(error, IotError::InvalidResponse { .. }) && !format!("{error}{error:?}").contains(SECRET),
         "{error}"
@@ -194,7 +194,7 @@ async fn each_refusal_says_who_must_act() {
 }
 
 #[tokio::test]
-async fn certificate_and_key_are_checked_before_anything_is_sent() {
+async fn rejects_invalid_certificates_and_keys_before_sending() {
     let authority = Authority::named("ours");
     let ((certificate, key), (_, other)) = (authority.certify("a"), authority.certify("b"));
     let new = |certificate: &str, key: &str| {
@@ -218,7 +218,7 @@ async fn certificate_and_key_are_checked_before_anything_is_sent() {
 }
 
 #[test]
-fn the_environment_is_read_by_the_names_of_the_c_samples() {
+fn reads_the_environment_variables_of_the_c_samples() {
     let (certificate, key) = Authority::named("ours").certify("front-door");
     let folder = tempfile::tempdir().unwrap();
     let (certificate_path, key_path) = (folder.path().join("device.pem"), folder.path().join("device.key"));
@@ -251,13 +251,13 @@ fn the_environment_is_read_by_the_names_of_the_c_samples() {
     assert!(without("").unwrap_err().to_string().starts_with("cannot read "));
 }
 
-/// An endpoint and a clock that only tests move.
+/// An endpoint and a clock that the tests control.
 #[derive(Debug, Default)]
 struct Virtual {
     seconds: AtomicU64,
-    asked: AtomicU64,
+    requests: AtomicU64,
     down: std::sync::atomic::AtomicBool,
-    /// How far the endpoint's clock is ahead.
+    /// How far the endpoint's clock is ahead, in seconds.
     ahead: AtomicU64,
 }
 
@@ -288,7 +288,7 @@ impl Virtual {
 impl HttpSend for Virtual {
     fn send(&self, _: http::Request<Bytes>) -> SendFuture<'_> {
         Box::pin(async move {
-            let number = self.asked.fetch_add(1, Ordering::Relaxed) + 1;
+            let number = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
             if self.down.load(Ordering::Relaxed) {
                 return Err(TransportError::Broken { source: "no route".into() });
             }
@@ -301,7 +301,7 @@ impl HttpSend for Virtual {
 }
 
 #[tokio::test]
-async fn renewal_comes_ahead_of_the_end_and_not_of_all_devices_at_once() {
+async fn refreshes_before_expiry_at_different_times_per_device() {
     let mut seconds: Vec<u64> = Vec::new();
     for seed in 0..20 {
         let world = Arc::new(Virtual::default());
@@ -316,7 +316,7 @@ async fn renewal_comes_ahead_of_the_end_and_not_of_all_devices_at_once() {
 }
 
 #[tokio::test]
-async fn an_outage_costs_nothing_while_credentials_last_then_one_clear_error_then_nothing_again() {
+async fn an_outage_is_an_error_only_after_expiry() {
     let world = Arc::new(Virtual::default());
     let provider = world.provider(3);
     assert_eq!(world.key(&provider).await.unwrap(), "K1");
@@ -325,8 +325,8 @@ async fn an_outage_costs_nothing_while_credentials_last_then_one_clear_error_the
         assert_eq!(world.key(&provider).await.unwrap(), "K1", "second {second}");
         world.pass(1);
     }
-    let asked = world.asked.load(Ordering::Relaxed);
-    assert!((10..45).contains(&asked), "{asked} questions in an outage of 12 to 18 minutes");
+    let requests = world.requests.load(Ordering::Relaxed);
+    assert!((10..45).contains(&requests), "{requests} requests in an outage of 12 to 18 minutes");
     let error = world.key(&provider).await.unwrap_err();
     assert!(error.is_transient() && ErrorChain(&error).to_string().contains("no route"), "{error:?}");
     world.down.store(false, Ordering::Relaxed);
@@ -334,7 +334,7 @@ async fn an_outage_costs_nothing_while_credentials_last_then_one_clear_error_the
 }
 
 #[tokio::test]
-async fn a_client_over_the_provider_lives_through_a_day_with_an_outage_every_hour() {
+async fn a_client_survives_a_day_with_an_outage_every_hour() {
     let world = Arc::new(Virtual::default());
     let clock = Arc::clone(&world);
     let config = ClientConfig::new(Region::new("eu-west-1").unwrap(), world.provider(5)).clock(move || clock.now());
@@ -345,11 +345,11 @@ async fn a_client_over_the_provider_lives_through_a_day_with_an_outage_every_hou
         assert!(end > world.now(), "expired credentials in minute {minute}");
         world.pass(60);
     }
-    assert!(world.asked.load(Ordering::Relaxed) < 24 * 12);
+    assert!(world.requests.load(Ordering::Relaxed) < 24 * 12);
 }
 
 #[tokio::test]
-async fn credentials_end_by_the_endpoints_clock_not_by_a_device_clock_that_was_never_set() {
+async fn credentials_expire_by_the_clock_of_the_endpoint() {
     let world = Arc::new(Virtual::default());
     world.ahead.store(30 * 86_400, Ordering::Relaxed);
     let provider = world.provider(9);
@@ -362,7 +362,7 @@ async fn credentials_end_by_the_endpoints_clock_not_by_a_device_clock_that_was_n
 }
 
 #[tokio::test]
-async fn what_a_call_says_without_credentials_names_the_cause() {
+async fn call_errors_include_the_cause_of_missing_credentials() {
     let world = Arc::new(Virtual::default());
     world.down.store(true, Ordering::Relaxed);
     let client = Client::new(ClientConfig::new(Region::new("eu-west-1").unwrap(), world.provider(1))).unwrap();

@@ -1,4 +1,4 @@
-//! Calls and PutMedia through HTTP proxies: one of our own that can misbehave, and one that somebody else wrote.
+//! Calls and PutMedia through HTTP proxies: a scripted one, and proxy.py as an independent one.
 
 #![expect(clippy::unwrap_used, reason = "a test panics")]
 
@@ -20,15 +20,15 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
-/// How a proxy treats who comes.
+/// How the proxy responds.
 #[derive(Clone)]
-enum Manner {
-    /// It connects to wherever it is asked to.
-    Obliging,
-    /// It does, for those who send this in `Proxy-Authorization`.
-    Asking(&'static str),
-    /// It says these bytes, whatever it is asked, and waits.
-    Saying(Bytes),
+enum Behavior {
+    /// It connects to the target.
+    Connect,
+    /// It connects if `Proxy-Authorization` has this value.
+    RequireAuthorization(&'static str),
+    /// It sends these bytes and waits.
+    Send(Bytes),
 }
 
 struct ProxyServer {
@@ -39,18 +39,18 @@ struct ProxyServer {
 }
 
 impl ProxyServer {
-    async fn start(manner: Manner, tls: Option<TlsAcceptor>) -> Self {
+    async fn start(behavior: Behavior, tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("localhost:{}", listener.local_addr().unwrap().port());
         let heads = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&heads);
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (manner, tls, seen) = (manner.clone(), tls.clone(), Arc::clone(&seen));
+                let (behavior, tls, seen) = (behavior.clone(), tls.clone(), Arc::clone(&seen));
                 tokio::spawn(async move {
                     match tls {
-                        Some(tls) => serve(tls.accept(stream).await.unwrap(), manner, &seen).await,
-                        None => serve(stream, manner, &seen).await,
+                        Some(tls) => serve(tls.accept(stream).await.unwrap(), behavior, &seen).await,
+                        None => serve(stream, behavior, &seen).await,
                     }
                 });
             }
@@ -69,19 +69,19 @@ impl Drop for ProxyServer {
     }
 }
 
-async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, manner: Manner, seen: &Mutex<Vec<String>>) {
+async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, behavior: Behavior, seen: &Mutex<Vec<String>>) {
     let Some(head) = read_until(&mut stream, b"\r\n\r\n").await else { return };
     seen.lock().unwrap().push(head.clone());
-    match manner {
-        Manner::Saying(bytes) => {
+    match behavior {
+        Behavior::Send(bytes) => {
             let _ = stream.write_all(&bytes).await;
             std::future::pending().await
         }
-        Manner::Asking(expected) if !head.contains(&format!("proxy-authorization: {expected}\r\n")) => {
-            let refusal = b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic\r\nContent-Length: 4\r\n\r\nno!\n";
-            stream.write_all(refusal).await.unwrap();
+        Behavior::RequireAuthorization(expected) if !head.contains(&format!("proxy-authorization: {expected}\r\n")) => {
+            let response = b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic\r\nContent-Length: 4\r\n\r\nno!\n";
+            stream.write_all(response).await.unwrap();
         }
-        Manner::Obliging | Manner::Asking(_) => {
+        Behavior::Connect | Behavior::RequireAuthorization(_) => {
             let target = head.split(' ').nth(1).unwrap();
             let Ok(mut target) = TcpStream::connect(target).await else {
                 let _ = stream.write_all(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n").await;
@@ -101,7 +101,7 @@ async fn read_until(stream: &mut (impl AsyncRead + Unpin), end: &[u8]) -> Option
     Some(String::from_utf8(got).unwrap())
 }
 
-/// A certificate for localhost of our own making: who takes connections with it, and itself as PEM.
+/// A self-signed certificate for localhost: an acceptor with it, and TLS roots that trust it.
 fn certificate() -> (TlsAcceptor, TlsRoots) {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
@@ -123,7 +123,7 @@ fn client(service: &str, proxy: Proxy) -> Client {
     Client::new(config(service).proxy(proxy).retry(kvs_aws::RetryConfig::disabled())).unwrap()
 }
 
-/// One session of PutMedia with a service that speaks as little as can be.
+/// One PutMedia session with a minimal service.
 async fn session(client: &Client, endpoint: &Endpoint, service: impl Future<Output: AsyncRead + AsyncWrite + Unpin>) {
     let camera = async {
         let session = PutMedia::new(stream(), FragmentTimecodeType::Absolute);
@@ -149,8 +149,8 @@ async fn session(client: &Client, endpoint: &Endpoint, service: impl Future<Outp
 }
 
 #[tokio::test]
-async fn calls_to_plain_and_encrypted_targets_lead_through_the_proxy() {
-    let (proxy, service) = (ProxyServer::start(Manner::Obliging, None).await, service().await);
+async fn calls_use_the_proxy() {
+    let (proxy, service) = (ProxyServer::start(Behavior::Connect, None).await, service().await);
     let target = service.url.strip_prefix("http://").unwrap();
     let client = client(&service.url, Proxy::new(&proxy.address).unwrap());
     client.send(DescribeStream::new(stream())).await.unwrap();
@@ -160,10 +160,10 @@ async fn calls_to_plain_and_encrypted_targets_lead_through_the_proxy() {
 }
 
 #[tokio::test]
-async fn put_media_leads_through_the_proxy_plain_and_encrypted_and_the_proxy_may_be_encrypted_too() {
+async fn put_media_uses_the_proxy_with_and_without_tls() {
     let (acceptor, roots) = certificate();
     for (target_tls, proxy_tls) in [(false, false), (true, false), (true, true)] {
-        let proxy = ProxyServer::start(Manner::Obliging, proxy_tls.then(|| acceptor.clone())).await;
+        let proxy = ProxyServer::start(Behavior::Connect, proxy_tls.then(|| acceptor.clone())).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let target = format!("localhost:{}", listener.local_addr().unwrap().port());
         let scheme = |tls| if tls { "https" } else { "http" };
@@ -182,9 +182,9 @@ async fn put_media_leads_through_the_proxy_plain_and_encrypted_and_the_proxy_may
 }
 
 #[tokio::test]
-async fn a_proxy_that_asks_is_told_who_comes_and_one_that_is_not_content_is_named() {
+async fn proxy_authentication_is_sent_and_its_failure_is_reported() {
     // user:pass:word@ in base64.
-    let proxy = ProxyServer::start(Manner::Asking("Basic dXNlcjpwYXNzOndvcmRA"), None).await;
+    let proxy = ProxyServer::start(Behavior::RequireAuthorization("Basic dXNlcjpwYXNzOndvcmRA"), None).await;
     let service = service().await;
     let call = async |proxy: Proxy| client(&service.url, proxy).send(DescribeStream::new(stream())).await;
     let known = Proxy::new(&format!("http://user:pass%3Aword%40@{}", proxy.address)).unwrap();
@@ -211,14 +211,14 @@ fn proxy_error(error: &Error) -> Option<&ProxyError> {
 }
 
 #[tokio::test]
-async fn what_stands_between_is_told_apart_in_one_line() {
+async fn proxy_failures_are_distinguished() {
     let nowhere = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let gone = format!("localhost:{}", nowhere.local_addr().unwrap().port());
     drop(nowhere);
-    let says = |text: &str| Manner::Saying(Bytes::from(text.to_owned()));
+    let says = |text: &str| Behavior::Send(Bytes::from(text.to_owned()));
     let endless = format!("HTTP/1.1 200 OK\r\nX-Long: {}", "a".repeat(1 << 20));
-    for (manner, target, needle) in [
-        (Manner::Obliging, gone.as_str(), "did not connect to localhost:"),
+    for (behavior, target, needle) in [
+        (Behavior::Connect, gone.as_str(), "did not connect to localhost:"),
         (says("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"), "kvs.example", "(HTTP 403)"),
         (
             says("SSH-2.0-OpenSSH_9.9\r\n\r\n"),
@@ -232,7 +232,7 @@ async fn what_stands_between_is_told_apart_in_one_line() {
             "sent an invalid response to CONNECT: 5 unexpected bytes after the response head",
         ),
     ] {
-        let proxy = ProxyServer::start(manner, None).await;
+        let proxy = ProxyServer::start(behavior, None).await;
         let client = client(&format!("http://{target}"), Proxy::new(&proxy.address).unwrap());
         let call = client.send(DescribeStream::new(stream())).await.unwrap_err();
         let session = PutMedia::new(stream(), FragmentTimecodeType::Absolute);
@@ -250,8 +250,8 @@ async fn what_stands_between_is_told_apart_in_one_line() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_proxy_that_never_answers_costs_the_time_to_connect_and_no_more() {
-    let proxy = ProxyServer::start(Manner::Saying(Bytes::new()), None).await;
+async fn a_silent_proxy_is_limited_by_the_connect_timeout() {
+    let proxy = ProxyServer::start(Behavior::Send(Bytes::new()), None).await;
     let config = config("https://kvs.example").proxy(Proxy::new(&proxy.address).unwrap());
     let client = Client::new(config.retry(kvs_aws::RetryConfig::disabled())).unwrap();
     let call = client.send(DescribeStream::new(stream())).await.unwrap_err();
@@ -311,15 +311,15 @@ impl Foreign {
 
 impl Drop for Foreign {
     fn drop(&mut self) {
-        // Its workers end with it only if it is asked politely.
+        // Its worker processes end only after SIGINT.
         let _ = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
         let _ = self.child.wait();
     }
 }
 
 #[tokio::test]
-async fn a_proxy_that_others_wrote_carries_calls_and_put_media() {
-    let test = "a_proxy_that_others_wrote_carries_calls_and_put_media";
+async fn proxy_py_carries_calls_and_put_media() {
+    let test = "proxy_py_carries_calls_and_put_media";
     let Some(foreign) = Foreign::start(test, &["--basic-auth", "user:pass"]) else { return };
     let service = service().await;
     let known = Proxy::new(&format!("http://user:pass@127.0.0.1:{}", foreign.port)).unwrap();

@@ -1,4 +1,4 @@
-//! The full-duplex exchange against a server that speaks bytes.
+//! PutMedia sessions against a server that is scripted byte by byte.
 
 #![expect(clippy::unwrap_used, reason = "a test panics")]
 
@@ -55,7 +55,7 @@ async fn ack(stream: &mut TcpStream, text: &str) {
 }
 
 #[tokio::test]
-async fn acks_are_read_while_the_body_is_open_and_the_end_must_be_said() {
+async fn acks_arrive_while_media_is_sent_and_finish_ends_the_body() {
     let (server, endpoint) = Server::start().await;
     let service = async {
         let (mut stream, head) = server.accept().await;
@@ -92,7 +92,7 @@ async fn acks_are_read_while_the_body_is_open_and_the_end_must_be_said() {
 }
 
 #[tokio::test]
-async fn a_refused_session_gives_the_services_error() {
+async fn a_rejected_session_returns_the_error_of_the_service() {
     let (server, endpoint) = Server::start().await;
     let service = async {
         let (mut stream, _) = server.accept().await;
@@ -111,17 +111,17 @@ async fn a_refused_session_gives_the_services_error() {
 }
 
 #[tokio::test]
-async fn a_head_that_comes_only_after_media_is_waited_for_by_the_acks() {
+async fn acks_wait_for_a_head_that_arrives_after_media() {
     let (server, endpoint) = Server::start().await;
     let quick = Timeouts::default().put_media_head(Duration::ZERO);
-    let given_up = Cell::new(0_u32);
+    let dropped = Cell::new(0_u32);
     let service = async {
         let (mut stream, _) = server.accept().await;
         read_until(&mut stream, b"media\r\n").await;
-        // In two parts: a refusal must survive that nobody waits for it in between.
+        // In two parts, so that the future is dropped while the rejection is partly read.
         stream.write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 14\r\n\r\n").await.unwrap();
-        let enough = given_up.get() + 100;
-        while given_up.get() < enough {
+        let enough = dropped.get() + 100;
+        while dropped.get() < enough {
             tokio::task::yield_now().await;
         }
         stream.write_all(br#"{"message":""}"#).await.unwrap();
@@ -131,11 +131,11 @@ async fn a_head_that_comes_only_after_media_is_waited_for_by_the_acks() {
         let (mut sender, mut acks) = open(&endpoint, quick).await.unwrap().split();
         sender.send([Bytes::from_static(b"media")]).await.unwrap();
         loop {
-            // A select! loop drops the call again and again.
+            // The `select!` loop drops the future repeatedly.
             tokio::select! {
                 biased;
                 answer = acks.next() => break answer,
-                () = tokio::task::yield_now() => given_up.set(given_up.get() + 1),
+                () = tokio::task::yield_now() => dropped.set(dropped.get() + 1),
             }
         }
     };
@@ -144,7 +144,7 @@ async fn a_head_that_comes_only_after_media_is_waited_for_by_the_acks() {
 }
 
 #[tokio::test]
-async fn a_sender_dropped_before_the_end_leaves_a_visibly_cut_request() {
+async fn dropping_the_sender_leaves_the_request_incomplete() {
     let (server, endpoint) = Server::start().await;
     let service = async {
         let (mut stream, _) = server.accept().await;
@@ -164,7 +164,7 @@ async fn a_sender_dropped_before_the_end_leaves_a_visibly_cut_request() {
 }
 
 #[tokio::test]
-async fn the_end_of_the_response_ends_the_session_for_the_sender() {
+async fn the_end_of_the_response_ends_the_sender() {
     let (server, endpoint) = Server::start().await;
     let service = async {
         let (mut stream, _) = server.accept().await;
@@ -178,14 +178,14 @@ async fn the_end_of_the_response_ends_the_session_for_the_sender() {
         assert!(acks.next().await.unwrap().is_some());
         assert_eq!(acks.next().await.unwrap(), None);
         let ended = async { while sender.send([Bytes::from_static(&[0; 1024])]).await.is_ok() {} };
-        tokio::time::timeout(Duration::from_secs(5), ended).await.expect("the sender is told");
+        tokio::time::timeout(Duration::from_secs(5), ended).await.expect("the sender returns an error");
     };
     let (_stream, ()) = tokio::join!(service, camera);
 }
 
-// The clock jumps when nothing else can happen: what waits then waits for good.
+// With a paused clock, a timeout elapses only when no task can make progress.
 #[tokio::test(start_paused = true)]
-async fn a_service_that_does_not_read_holds_the_sender_back() {
+async fn backpressure_reaches_the_sender() {
     let (server, endpoint) = Server::start().await;
     let service = async {
         let (mut stream, _) = server.accept().await;
@@ -199,7 +199,7 @@ async fn a_service_that_does_not_read_holds_the_sender_back() {
         while let Ok(answer) = tokio::time::timeout(Duration::from_secs(60), sender.send([piece.clone()])).await {
             answer.unwrap();
             sent += 1;
-            assert!(sent < 64, "nothing holds the sender back");
+            assert!(sent < 64, "no backpressure");
         }
         (sent, acks)
     };

@@ -1,4 +1,4 @@
-//! Encrypted exchanges, and whom they trust.
+//! TLS connections and their trust roots.
 
 #![expect(clippy::unwrap_used, reason = "a test panics")]
 
@@ -18,7 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-/// A server with a certificate of its own making, and that certificate as PEM.
+/// A server with a self-signed certificate, and that certificate as PEM.
 struct Server {
     listener: TcpListener,
     acceptor: TlsAcceptor,
@@ -44,7 +44,7 @@ impl Server {
         Client::new(config.tls_roots(roots).retry(kvs_aws::RetryConfig::disabled())).unwrap()
     }
 
-    /// Accepts a connection; `None` when the client does not like the certificate.
+    /// Accepts a connection; `None` if the client rejects the certificate.
     async fn accept(&self) -> Option<TlsStream<TcpStream>> {
         let (stream, _) = self.listener.accept().await.unwrap();
         self.acceptor.accept(stream).await.ok()
@@ -65,10 +65,10 @@ fn stream() -> StreamId {
 }
 
 #[tokio::test]
-async fn a_given_root_is_trusted_by_calls_and_by_put_media() {
+async fn calls_and_put_media_trust_a_configured_root() {
     let server = Server::start().await;
     let client = server.client(TlsRoots::Pem(server.pem.clone().into_bytes()));
-    answered(&server, &client).await;
+    call_succeeds(&server, &client).await;
 
     let endpoint = client.control_endpoint().clone();
     let camera = async {
@@ -94,7 +94,7 @@ async fn a_given_root_is_trusted_by_calls_and_by_put_media() {
 }
 
 #[tokio::test]
-async fn a_certificate_nobody_vouches_for_is_refused() {
+async fn rejects_an_untrusted_certificate() {
     let server = Server::start().await;
     let client = server.client(TlsRoots::Default);
     let (call, accepted) = tokio::join!(client.send(DescribeStream::new(stream())), server.accept());
@@ -109,8 +109,8 @@ async fn a_certificate_nobody_vouches_for_is_refused() {
     assert!(ErrorChain(&error).to_string().contains("certificate"), "{error:?}");
 }
 
-/// One call that is answered: the server's certificate is trusted.
-async fn answered(server: &Server, client: &Client) {
+/// Makes one call, which succeeds only if the client trusts the server's certificate.
+async fn call_succeeds(server: &Server, client: &Client) {
     let answer = async {
         let mut stream = server.accept().await.unwrap();
         read_until(&mut stream, b"}").await;
@@ -122,7 +122,7 @@ async fn answered(server: &Server, client: &Client) {
 }
 
 #[tokio::test]
-async fn a_bundle_in_a_file_is_trusted_as_the_environment_names_it() {
+async fn trusts_the_bundle_of_the_environment() {
     let server = Server::start().await;
     let folder = tempfile::tempdir().unwrap();
     let bundle = folder.path().join("bundle.pem");
@@ -136,13 +136,13 @@ async fn a_bundle_in_a_file_is_trusted_as_the_environment_names_it() {
         ("AWS_CA_BUNDLE", bundle.to_str().unwrap()),
     ];
     let value = |name| vars.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
-    answered(&server, &Client::new(ClientConfig::from_vars(value).unwrap()).unwrap()).await;
+    call_succeeds(&server, &Client::new(ClientConfig::from_vars(value).unwrap()).unwrap()).await;
 }
 
-/// The system's store is found by a variable that only a new process can have set.
+/// Runs in a child process, because `SSL_CERT_FILE` must be set before the start.
 #[cfg(feature = "native-roots")]
 #[tokio::test]
-async fn the_systems_roots_are_trusted() {
+async fn trusts_the_roots_of_the_system() {
     const URL: &str = "KVS_TEST_TRUSTED_URL";
     if let Ok(url) = std::env::var(URL) {
         let credentials = Credentials::from_keys("AKID", "secret", None);
@@ -156,7 +156,7 @@ async fn the_systems_roots_are_trusted() {
     std::fs::write(&store, &server.pem).unwrap();
     let url = format!("https://localhost:{}", server.listener.local_addr().unwrap().port());
     let mut child = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "the_systems_roots_are_trusted"])
+        .args(["--exact", "trusts_the_roots_of_the_system"])
         .env(URL, url)
         .env("SSL_CERT_FILE", &store)
         .stdout(std::process::Stdio::null())
@@ -170,7 +170,7 @@ async fn the_systems_roots_are_trusted() {
 }
 
 #[test]
-fn a_bundle_without_certificates_is_named() {
+fn rejects_a_bundle_without_certificates() {
     let credentials = || Credentials::from_keys("AKID", "secret", None);
     let config = |roots| ClientConfig::new(Region::new("eu-west-1").unwrap(), credentials()).tls_roots(roots);
     let missing = Client::new(config(TlsRoots::PemFile("/no/such/bundle.pem".into()))).unwrap_err();

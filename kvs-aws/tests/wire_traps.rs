@@ -1,4 +1,4 @@
-//! What the service really sends, against a server that speaks bytes.
+//! Responses as the real service sends them, from a scripted server.
 
 #![expect(clippy::unwrap_used, reason = "a test panics")]
 
@@ -18,13 +18,13 @@ fn stream() -> StreamId {
     "cam".parse().unwrap()
 }
 
-/// A real answer, from the service reference.
+/// A real response, from the service reference.
 const DESCRIBED: &str = r#"{"StreamInfo":{"CreationTime":1.705489836421E9,"DataRetentionInHours":24,"DeviceName":null,"IngestionConfiguration":null,
  "KmsKeyId":"arn:aws:kms:us-east-1:111122223333:alias/aws/kinesisvideo","MediaType":null,"Status":"ACTIVE",
  "StreamARN":"arn:aws:kinesisvideo:us-east-1:111122223333:stream/camera_101/1705489836421","StreamName":"camera_101","Version":"davN9FKg4vjyKdCSs0f4"}}"#;
 
 #[tokio::test]
-async fn nulls_unknown_members_and_scientific_notation_are_read() {
+async fn reads_nulls_unknown_members_and_scientific_notation() {
     let server = Scripted::start(|_, _| ok(DESCRIBED)).await;
     let info = client(&server.url).send(DescribeStream::new(stream())).await.unwrap();
     assert_eq!(info.creation_time.map(epoch_millis), Some(1_705_489_836_421));
@@ -37,7 +37,7 @@ async fn nulls_unknown_members_and_scientific_notation_are_read() {
 }
 
 #[tokio::test]
-async fn an_empty_200_and_an_empty_object_are_both_success() {
+async fn an_empty_body_and_an_empty_object_are_success() {
     let server = Scripted::start(|call, _| ok(if call == 0 { "" } else { "{}" })).await;
     let arn = || "arn:aws:kinesisvideo:us-east-1:111122223333:stream/cam/1".parse().unwrap();
     client(&server.url).send(DeleteStream::new(arn())).await.unwrap();
@@ -46,11 +46,11 @@ async fn an_empty_200_and_an_empty_object_are_both_success() {
     assert_eq!(client(&lists.url).send(ListStreams::new()).await.unwrap().streams, []);
 }
 
-/// Status, headers, body, and what they mean.
+/// Status, headers, body, and the expected kind and message.
 type Case = (&'static str, &'static str, &'static str, ServiceErrorKind, &'static str);
 
 #[tokio::test]
-async fn errors_are_told_by_header_by_body_and_by_status() {
+async fn error_kinds_come_from_header_body_or_status() {
     use ServiceErrorKind::{
         AccessDenied, ExpiredToken, NotAuthorized, ResourceNotFound, UnknownOperation, UnrecognizedClient,
     };
@@ -111,7 +111,7 @@ async fn errors_are_told_by_header_by_body_and_by_status() {
 }
 
 #[tokio::test]
-async fn throttles_and_faults_are_repeated_and_refusals_are_not() {
+async fn repeats_after_throttling_and_internal_errors_only() {
     let throttle = "x-amzn-ErrorType: ClientLimitExceededException\r\nRetry-After: 0\r\n";
     let server = Scripted::start(move |call, _| match call {
         0 => response("400 Bad Request", throttle, "{}"),
@@ -131,14 +131,14 @@ async fn throttles_and_faults_are_repeated_and_refusals_are_not() {
 }
 
 #[tokio::test]
-async fn a_connection_that_breaks_before_the_answer_is_repeated() {
+async fn repeats_after_a_broken_connection() {
     let server = Scripted::start(|call, _| if call == 0 { "CLOSE".to_owned() } else { ok(DESCRIBED) }).await;
     client(&server.url).send(DescribeStream::new(stream())).await.unwrap();
     assert_eq!(server.seen().len(), 2);
 }
 
 #[tokio::test]
-async fn a_wrong_clock_is_corrected_once_by_the_services_own() {
+async fn corrects_a_wrong_clock_once() {
     let truth = SystemTime::now();
     let date = jiff::fmt::rfc2822::DateTimePrinter::new();
     let date = date.timestamp_to_rfc9110_string(&jiff::Timestamp::try_from(truth).unwrap()).unwrap();
@@ -149,7 +149,7 @@ async fn a_wrong_clock_is_corrected_once_by_the_services_own() {
         _ => ok(DESCRIBED),
     })
     .await;
-    // A camera without a battery starts in 1970.
+    // The clock of a camera without a battery starts in 1970.
     let client = Client::new(config(&server.url).clock(|| from_epoch_millis(1_000_000))).unwrap();
     client.send(DescribeStream::new(stream())).await.unwrap();
     client.send(DescribeStream::new(stream())).await.unwrap();
@@ -159,7 +159,7 @@ async fn a_wrong_clock_is_corrected_once_by_the_services_own() {
     assert_eq!(dates[1..], [date[12..16].to_owned(), date[12..16].to_owned()]);
     let off = client.service_time().duration_since(truth).unwrap_or_else(|error| error.duration());
     assert!(off < Duration::from_secs(2), "{off:?}");
-    // Corrected already: the same answer again is the caller's to see.
+    // If the same error repeats after a correction, the caller gets it.
     let stubborn =
         Scripted::start(move |_, _| response("403 Forbidden", "Date: Tue, 07 Nov 2023 04:53:05 GMT\r\n", late)).await;
     let client = Client::new(config(&stubborn.url).clock(|| from_epoch_millis(1_000_000))).unwrap();
@@ -168,7 +168,7 @@ async fn a_wrong_clock_is_corrected_once_by_the_services_own() {
 }
 
 #[tokio::test]
-async fn data_endpoints_are_kept_and_stale_ones_asked_for_anew() {
+async fn caches_data_endpoints_and_looks_up_stale_ones_again() {
     let stale = Arc::new(Mutex::new(false));
     let is_stale = Arc::clone(&stale);
     let server = Scripted::start(move |_, seen| match seen.path() {
@@ -195,7 +195,7 @@ async fn data_endpoints_are_kept_and_stale_ones_asked_for_anew() {
 }
 
 #[tokio::test]
-async fn media_is_streamed_and_json_is_never_taken_for_media() {
+async fn streams_media_and_rejects_json_as_media() {
     let server = Scripted::start(|call, seen| match (seen.path(), call) {
         ("/getDataEndpoint", _) => seen.own_endpoint(),
         (_, 1) => "HTTP/1.1 200 OK\r\nContent-Type: video/webm\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n".to_owned(),
@@ -215,7 +215,7 @@ async fn media_is_streamed_and_json_is_never_taken_for_media() {
 }
 
 #[tokio::test]
-async fn silence_ends_in_a_timeout_of_its_phase() {
+async fn a_stalled_body_times_out() {
     let server = Scripted::start(|_, _| "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{".to_owned()).await;
     let brief = kvs_aws::Timeouts::default().response_body(Duration::from_millis(20));
     let config = config(&server.url).timeouts(brief).retry(kvs_aws::RetryConfig::disabled());
@@ -225,7 +225,7 @@ async fn silence_ends_in_a_timeout_of_its_phase() {
 }
 
 #[tokio::test]
-async fn what_the_model_forbids_is_not_sent() {
+async fn rejects_invalid_requests_before_sending() {
     let server = Scripted::start(|_, _| ok("{}")).await;
     let error = client(&server.url)
         .send(CreateStream::new("cam".parse().unwrap()).data_retention_in_hours(87_601))
@@ -236,7 +236,7 @@ async fn what_the_model_forbids_is_not_sent() {
 }
 
 #[tokio::test]
-async fn an_answer_of_another_shape_names_operation_and_place() {
+async fn errors_name_the_operation_and_the_position_in_the_json() {
     let server = Scripted::start(|_, _| ok(r#"{"StreamInfo":7}"#)).await;
     let error = client(&server.url).send(DescribeStream::new(stream())).await.unwrap_err();
     let error = ErrorChain(&error).to_string();

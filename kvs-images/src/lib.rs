@@ -47,7 +47,7 @@
 //! * [`InvalidField`]: the caller passed a value that the service does not accept; nothing was sent.
 //! * [`ImageFailure`], in an item: there is no media ([`ImageError::NoMedia`]), the media cannot be decoded
 //!   ([`ImageError::MediaError`]), or the call for this part of the range failed ([`ImageFailure::Call`]).
-//! * [`Error`], from `nearest` and `latest`: a call failed; its variants tell who must act.
+//! * [`Error`], from `nearest` and `latest`: a call failed; its variants state who must act.
 //!
 //! # Types of other crates
 //!

@@ -61,7 +61,7 @@ impl RetryConfig {
         self
     }
 
-    /// Sets the longest pause, which also limits the pause that the service asks for. Default: 20 s.
+    /// Sets the longest pause, which also limits the pause that the service requests. Default: 20 s.
     #[must_use]
     pub const fn max_backoff(mut self, pause: Duration) -> Self {
         self.max_backoff = pause;

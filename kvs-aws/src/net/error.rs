@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-/// A network failure of a call. Nobody has to act if it does not last; [`Client`](crate::Client) repeats such attempts.
+/// A network failure of a call. It may be temporary; [`Client`](crate::Client) repeats such attempts.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TransportError {

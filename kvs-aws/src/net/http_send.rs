@@ -14,7 +14,7 @@ use super::error::{Phase, TransportError};
 ///
 /// [`Client`](crate::Client) has a pooled one on hyper and rustls.
 /// [`ClientConfig::transport`](crate::ClientConfig::transport) replaces it, for tests or for another HTTP stack. PutMedia does
-/// not use it, because that exchange needs a connection of its own.
+/// not use it, because a session needs an exclusive connection.
 pub trait HttpSend: Send + Sync + fmt::Debug {
     /// Sends `request`.
     ///

@@ -1,7 +1,7 @@
 //! The cryptography behind TLS.
 //!
-//! Features may be combined by crates that do not know of each other, so both providers can be compiled in. Then aws-lc-rs is
-//! used: `ring` is on by default, whereas enabling `aws-lc-rs` is somebody's decision.
+//! Cargo unites the features that all crates of a program enable, so both providers may be compiled in. Then aws-lc-rs is used:
+//! `ring` is a default feature, whereas `aws-lc-rs` is enabled deliberately.
 
 use std::sync::Arc;
 

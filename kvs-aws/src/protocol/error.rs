@@ -14,13 +14,13 @@ pub enum Error {
     /// The caller must act: the service does not accept this value. Nothing was sent.
     #[error(transparent)]
     Invalid(#[from] InvalidField),
-    /// Whoever manages the credentials must act: the provider returned none, or they cannot be used in a signature.
+    /// The administrator of the credentials must act: the provider returned none, or they cannot be used in a signature.
     #[error("no usable credentials")]
     Credentials(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// Nobody has to act if it does not last: the service could not be reached, or not in time, or the connection broke.
+    /// The network must recover, or its administrator must act: the service could not be reached, or not in time, or the connection broke.
     #[error(transparent)]
     Transport(#[from] TransportError),
-    /// The service returned an error. [`ServiceError::kind`] tells who must act.
+    /// The service returned an error. [`ServiceError::kind`] determines who must act.
     #[error(transparent)]
     Service(Box<ServiceError>),
     /// The service, or something in place of it, returned a response that does not follow the service model.

@@ -15,9 +15,9 @@ pub struct ServiceError {
     pub message: String,
     /// The HTTP status. It is 200 when the control plane does not know the operation.
     pub status: u16,
-    /// `x-amzn-RequestId`, which AWS Support asks for.
+    /// `x-amzn-RequestId`, which AWS Support needs.
     pub request_id: Option<String>,
-    /// How long the service asks clients to wait before the next attempt.
+    /// How long the service requests clients to wait before the next attempt.
     pub retry_after: Option<Duration>,
     /// The service's clock at the time of the response.
     pub date: Option<SystemTime>,

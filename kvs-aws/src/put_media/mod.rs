@@ -106,7 +106,7 @@ fn decimal_seconds(time: SystemTime) -> String {
 impl Client {
     /// Opens a PutMedia session at the stream's data endpoint for PutMedia.
     ///
-    /// Returns when the response head has arrived, or after half a second without it; then [`PutMediaAcks::next`] reads the
+    /// Returns when the response head has arrived, or after 500 ms without it ([`Timeouts`](crate::Timeouts)); then [`PutMediaAcks::next`] reads the
     /// head. The session is never repeated: the owner of the media decides what to send again.
     ///
     /// # Errors

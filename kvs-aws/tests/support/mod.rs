@@ -1,4 +1,4 @@
-//! A scripted server: each connection's requests are answered by the next line of a script, byte for byte.
+//! A server whose responses are scripted byte by byte.
 #![allow(dead_code, clippy::unwrap_used, reason = "each test binary uses its own part; a test panics")]
 
 use std::sync::{Arc, Mutex};
@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 pub(crate) const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
 
-/// A request as it came.
+/// A received request.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Seen {
     pub(crate) line: String,
@@ -27,7 +27,7 @@ impl Seen {
         self.line.split(' ').nth(1).unwrap_or_default()
     }
 
-    /// The answer to GetDataEndpoint that leads to this very server.
+    /// A response to GetDataEndpoint with the address of this server.
     pub(crate) fn own_endpoint(&self) -> String {
         ok(&format!(r#"{{"DataEndpoint":"http://{}"}}"#, self.header("host").unwrap()))
     }
@@ -37,7 +37,7 @@ impl Seen {
     }
 }
 
-/// Answers requests by a function.
+/// A server that responds with the result of a function.
 pub(crate) struct Scripted {
     pub(crate) url: String,
     pub(crate) seen: Arc<Mutex<Vec<Seen>>>,
@@ -89,7 +89,7 @@ pub(crate) fn response(status: &str, headers: &str, body: &str) -> String {
     format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n{headers}\r\n{body}", body.len())
 }
 
-/// Reads up to the end of the head.
+/// Reads a request head.
 pub(crate) async fn read_head(stream: &mut TcpStream) -> Option<Seen> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {

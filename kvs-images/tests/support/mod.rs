@@ -1,4 +1,4 @@
-//! A model of the service's images: fragments on a time line, and the oddities that the real one has.
+//! A model of GetImages: fragments on a time line, and quirks of the real service.
 #![allow(dead_code, clippy::unwrap_used, reason = "each test binary uses its own part; a test panics")]
 
 use std::collections::VecDeque;
@@ -10,20 +10,20 @@ use http::{Request, Response};
 use kvs_aws::{Client, ClientConfig, Credentials, HttpSend, Region, ResponseBody, RetryConfig, SendFuture};
 use serde_json::{Value, json};
 
-/// What the model does as the real service does, or as it might.
+/// Quirks that the real service has or might have.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Oddities {
-    /// Pictures of a page at most; 0 is 25.
+pub(crate) struct Quirks {
+    /// Most images of a page; 0 means 25.
     pub(crate) page: usize,
-    /// The end of the range counts in.
+    /// The end of the range is included.
     pub(crate) end_counts: bool,
-    /// Each page begins with the last picture of the one before.
+    /// Each page begins with the last image of the previous one.
     pub(crate) seams_overlap: bool,
-    /// Fragments that start before the range are not looked at.
+    /// Fragments that start before the range are ignored.
     pub(crate) loses_partial_fragment: bool,
-    /// Timestamps are those of the frame found, this many milliseconds apart, not of the instant asked for.
+    /// Timestamps in responses are frame times with this interval in milliseconds, not the requested timestamps.
     pub(crate) frame_times: Option<u64>,
-    /// Every n-th call fails once with status 500; 0 never.
+    /// Every n-th call fails once with status 500; 0 means never.
     pub(crate) fault_every: usize,
 }
 
@@ -31,15 +31,15 @@ pub(crate) struct Oddities {
 pub(crate) struct Model {
     /// Start and length of each fragment in milliseconds.
     pub(crate) fragments: Vec<(u64, u64)>,
-    pub(crate) oddities: Oddities,
-    /// Answers to give instead of computed ones, in order: status and body.
+    pub(crate) quirks: Quirks,
+    /// Responses to return instead of computed ones, in order: status and body.
     pub(crate) script: Mutex<VecDeque<Option<(u16, &'static str)>>>,
     pub(crate) calls: Mutex<Vec<(String, Value)>>,
 }
 
 impl Model {
-    pub(crate) fn new(fragments: Vec<(u64, u64)>, oddities: Oddities) -> Arc<Self> {
-        Arc::new(Self { fragments, oddities, script: Mutex::default(), calls: Mutex::default() })
+    pub(crate) fn new(fragments: Vec<(u64, u64)>, quirks: Quirks) -> Arc<Self> {
+        Arc::new(Self { fragments, quirks, script: Mutex::default(), calls: Mutex::default() })
     }
 
     pub(crate) fn client(self: &Arc<Self>) -> Client {
@@ -57,12 +57,12 @@ impl Model {
         self.calls.lock().unwrap().iter().filter(|(called, _)| called == path).count()
     }
 
-    /// The picture of an instant, as a text that names it.
-    pub(crate) fn picture(&self, at: u64, from: u64) -> Option<String> {
+    /// Returns the image of a timestamp: a text that names it.
+    pub(crate) fn image_text(&self, at: u64, from: u64) -> Option<String> {
         let seen = |(start, length): &&(u64, u64)| {
-            *start <= at && at < start + length && !(self.oddities.loses_partial_fragment && *start < from)
+            *start <= at && at < start + length && !(self.quirks.loses_partial_fragment && *start < from)
         };
-        self.fragments.iter().find(seen).map(|(start, _)| format!("picture {at} of fragment {start}"))
+        self.fragments.iter().find(seen).map(|(start, _)| format!("image {at} of fragment {start}"))
     }
 
     fn answer(&self, path: &str, ask: &Value) -> (u16, String) {
@@ -74,7 +74,7 @@ impl Model {
         if let Some(Some((status, body))) = self.script.lock().unwrap().pop_front() {
             return (status, body.to_owned());
         }
-        let every = self.oddities.fault_every;
+        let every = self.quirks.fault_every;
         if every > 1 && number.is_multiple_of(every) {
             return (500, r#"{"message":"fault"}"#.to_owned());
         }
@@ -92,23 +92,23 @@ impl Model {
         let step = ask["SamplingInterval"].as_u64().unwrap();
         assert!(to > from && to - from <= 300_000 && step >= 200, "{ask}");
         let instants = (from..).step_by(usize::try_from(step).unwrap());
-        let instants = instants.take_while(|at| *at < to || (self.oddities.end_counts && *at == to));
+        let instants = instants.take_while(|at| *at < to || (self.quirks.end_counts && *at == to));
         let all: Vec<Value> = instants.map(|at| self.image(at, from)).collect();
-        let page = if self.oddities.page == 0 { 25 } else { self.oddities.page.min(25) };
+        let page = if self.quirks.page == 0 { 25 } else { self.quirks.page.min(25) };
         let page = page.min(usize::try_from(ask["MaxResults"].as_u64().unwrap_or(25)).unwrap());
         let skip: usize = ask["NextToken"].as_str().map_or(0, |token| token.parse().unwrap());
-        let begin = if self.oddities.seams_overlap { skip.saturating_sub(1) } else { skip };
+        let begin = if self.quirks.seams_overlap { skip.saturating_sub(1) } else { skip };
         let end = (skip + page).min(all.len());
         let next = (end < all.len()).then(|| end.to_string());
         json!({"Images": all[begin..end], "NextToken": next})
     }
 
     fn image(&self, at: u64, from: u64) -> Value {
-        let stamp = self.oddities.frame_times.map_or(at, |apart| at - at % apart);
+        let stamp = self.quirks.frame_times.map_or(at, |apart| at - at % apart);
         let stamp = serde_json::from_str::<Value>(&format!("{}.{:03}", stamp / 1000, stamp % 1000)).unwrap();
-        match self.picture(at, from) {
-            Some(picture) => {
-                let text = base64_simd::STANDARD.encode_to_string(picture.as_bytes());
+        match self.image_text(at, from) {
+            Some(image) => {
+                let text = base64_simd::STANDARD.encode_to_string(image.as_bytes());
                 json!({"TimeStamp": stamp, "ImageContent": text, "Error": null})
             }
             None => json!({"TimeStamp": stamp, "Error": "NO_MEDIA"}),
@@ -119,7 +119,7 @@ impl Model {
         let range = &ask["FragmentSelector"]["TimestampRange"];
         let (from, to) = (millis(&range["StartTimestamp"]), millis(&range["EndTimestamp"]));
         let inside = self.fragments.iter().filter(|(start, _)| (from..=to).contains(start));
-        // In no order: backwards.
+        // ListFragments has no order: newest first.
         let list: Vec<Value> = inside
             .rev()
             .map(|(start, length)| {

@@ -27,7 +27,7 @@ pub enum IotError {
         /// The message of the endpoint.
         message: String,
     },
-    /// Whoever configured the device must act: the role alias does not exist in this account and region.
+    /// The administrator of the device must act: the role alias does not exist in this account and region.
     #[error("role alias {role_alias:?} does not exist at this endpoint (HTTP 404: {message})")]
     NoRoleAlias {
         /// The role alias.
@@ -35,7 +35,7 @@ pub enum IotError {
         /// The message of the endpoint.
         message: String,
     },
-    /// Whoever configured the device must act: the endpoint rejects the request.
+    /// The administrator of the device must act: the endpoint rejects the request.
     #[error("credentials endpoint rejected the request (HTTP {status}: {message})")]
     Refused {
         /// The status.
@@ -43,7 +43,7 @@ pub enum IotError {
         /// The message of the endpoint.
         message: String,
     },
-    /// Nobody has to act: the endpoint is busy or has an internal error.
+    /// The endpoint must recover: it is busy or has an internal error.
     #[error("credentials endpoint is temporarily unavailable (HTTP {status}: {message})")]
     Unavailable {
         /// 408, 429 or 5xx.
@@ -51,7 +51,7 @@ pub enum IotError {
         /// The message of the endpoint.
         message: String,
     },
-    /// Whoever registers devices must act: the endpoint rejects the device's certificate.
+    /// The administrator of the IoT registry must act: the endpoint rejects the device's certificate.
     #[error(
         "{endpoint} rejected the device certificate; it must be registered and active in this account and region, and not expired"
     )]
@@ -61,7 +61,7 @@ pub enum IotError {
         /// The cause, with the TLS alert.
         source: Arc<TransportError>,
     },
-    /// Whoever configured the device must act: the endpoint is a wrong one, its certificate authority is not among the TLS
+    /// The administrator of the device must act: the endpoint is a wrong one, its certificate authority is not among the TLS
     /// roots, or the device's clock is wrong.
     #[error("certificate of {endpoint} is not trusted; check the endpoint, the TLS roots and the device clock")]
     EndpointUntrusted {
@@ -70,7 +70,7 @@ pub enum IotError {
         /// The cause, with the problem of the certificate.
         source: Arc<TransportError>,
     },
-    /// Nobody has to act if it does not last: the network.
+    /// The network must recover, or its administrator must act.
     #[error("cannot get credentials from {endpoint}")]
     Unreachable {
         /// Host and port of the endpoint.
@@ -78,7 +78,7 @@ pub enum IotError {
         /// The cause.
         source: Arc<TransportError>,
     },
-    /// Whoever configured the device must act: the response has no usable credentials. It is not shown, because it may
+    /// The administrator of the device must act: the response has no usable credentials. It is not shown, because it may
     /// contain secrets.
     #[error("response of {endpoint} has no usable credentials: {problem}")]
     InvalidResponse {

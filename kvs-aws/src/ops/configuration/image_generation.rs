@@ -20,23 +20,23 @@ mod tests {
     use super::super::UpdateImageGenerationConfiguration;
     use kvs_types::SamplingProfile;
 
-    /// AWS's own sample input, quoted in the service reference.
+    /// A sample of AWS.
     const SAMPLE: &str = r#"{"StreamName":"demo-stream","ImageGenerationConfiguration":{"Status":"ENABLED","DestinationConfig":{"DestinationRegion":"us-east-1","Uri":"s3://my-bucket-name"},"SamplingInterval":200,"ImageSelectorType":"PRODUCER_TIMESTAMP","Format":"JPEG","FormatConfig":{"JPEGQuality":"80"},"WidthPixels":320,"HeightPixels":240}}"#;
 
     #[test]
-    fn the_file_of_the_aws_walkthrough_is_read_and_written_back_the_same() {
+    fn reads_and_writes_the_sample_of_aws() {
         let update = UpdateImageGenerationConfiguration::from_json(SAMPLE).unwrap();
         let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
         assert_eq!(value(&update.to_json()), value(SAMPLE));
     }
 
-    fn refused(from: &str, to: &str) -> String {
+    fn error_for(from: &str, to: &str) -> String {
         assert!(SAMPLE.contains(from), "{from}");
         UpdateImageGenerationConfiguration::from_json(&SAMPLE.replace(from, to)).unwrap_err().to_string()
     }
 
     #[test]
-    fn wrong_members_are_named_with_their_limit() {
+    fn errors_name_the_member_and_its_limit() {
         for (from, to, message) in [
             ("200", "199", "SamplingInterval: must be 200 to 2147483647, got 199"),
             (r#""80""#, r#""101""#, "JPEGQuality: must be 1 to 100, got 101"),
@@ -57,19 +57,19 @@ mod tests {
             ("WidthPixels", "WidthPixel", "unknown member ImageGenerationConfiguration.WidthPixel"),
             (r#""StreamName":"demo-stream","#, "", "StreamName or StreamARN is missing"),
         ] {
-            assert_eq!(refused(from, to), message);
+            assert_eq!(error_for(from, to), message);
         }
     }
 
     #[test]
-    fn the_old_minimum_is_a_profile() {
+    fn checks_the_minimum_interval_of_2022() {
         let update = UpdateImageGenerationConfiguration::from_json(SAMPLE).unwrap();
         let error = update.configuration().unwrap().check_with(SamplingProfile::Year2022).unwrap_err();
         assert_eq!(error.to_string(), "SamplingInterval: must be 3000 to 2147483647, got 200");
     }
 
     #[test]
-    fn deletion_is_a_request_without_a_configuration() {
+    fn deletes_with_a_request_without_configuration() {
         let delete = UpdateImageGenerationConfiguration::delete("cam".parse().unwrap());
         assert_eq!(serde_json::to_string(&delete).unwrap(), r#"{"StreamName":"cam"}"#);
         let error = UpdateImageGenerationConfiguration::from_json(r#"{"StreamName":"cam"}"#).unwrap_err();
