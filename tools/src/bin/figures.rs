@@ -1,7 +1,7 @@
 //! Cost of an idle service and its start-up time. Each figure is a subcommand:
 //!
 //! ```text
-//! cargo build --release -p kvs-local -p kvs-tools
+//! cargo build --release -p kvs-local -p kvs-tools --features kvs-local/cli
 //! target/release/figures start          # until it listens, and its memory after ten idle seconds
 //! target/release/figures connections    # 10,000 idle connections
 //! target/release/figures folder         # a data folder of 100 GB opens
