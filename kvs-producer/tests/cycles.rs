@@ -47,10 +47,10 @@ async fn run(client: &Client, cycles: usize) {
     }
 }
 
-fn tell(what: &str, cycles: usize, begun: Instant, heap: AllocationInfo) {
+fn report(what: &str, cycles: usize, started: Instant, heap: AllocationInfo) {
     println!(
         "{what}: {cycles} cycles in {:.1} s, at most {} KiB, left {} blocks and {} bytes",
-        begun.elapsed().as_secs_f64(),
+        started.elapsed().as_secs_f64(),
         heap.bytes_max >> 10,
         heap.count_current,
         heap.bytes_current
@@ -59,7 +59,7 @@ fn tell(what: &str, cycles: usize, begun: Instant, heap: AllocationInfo) {
 
 #[test]
 fn all_memory_is_freed_after_many_streams() {
-    let (service, cycles, begun) = (Service::start(), cycles(), Instant::now());
+    let (service, cycles, started) = (Service::start(), cycles(), Instant::now());
     let everything = |cycles| {
         let client = service.client();
         runtime().block_on(run(&client, cycles));
@@ -67,18 +67,18 @@ fn all_memory_is_freed_after_many_streams() {
     // Allocations that are made once per process are made here.
     everything(5);
     let heap = measure(|| everything(cycles));
-    tell("client and runtime made and dropped", cycles, begun, heap);
+    report("client and runtime created and dropped", cycles, started, heap);
     assert_eq!((heap.count_current, heap.bytes_current), (0, 0));
     assert_eq!(service.fragments(), cycles + 5);
 }
 
 #[test]
 fn a_long_lived_client_does_not_grow_with_the_number_of_streams() {
-    let (service, cycles, begun) = (Service::start(), cycles(), Instant::now());
+    let (service, cycles, started) = (Service::start(), cycles(), Instant::now());
     let (client, runtime) = (service.client(), runtime());
     runtime.block_on(run(&client, 20));
     let heap = measure(|| runtime.block_on(run(&client, cycles)));
-    tell("one client", cycles, begun, heap);
+    report("one client", cycles, started, heap);
     // The number of pooled connections varies; a leak of one block per cycle would exceed this.
     assert!(heap.count_current < 100 && heap.bytes_current < 64 << 10, "{heap:?}");
 }

@@ -682,8 +682,11 @@ fn sei_and_trailing_zeros_are_handled() {
     let stored = service.stored[0].frames[0].data.clone().into_bytes();
     let lengths = |unit: &&[u8]| [u32::try_from(unit.len()).unwrap().to_be_bytes().as_slice(), unit].concat();
     assert_eq!(stored, units.iter().flat_map(lengths).collect::<Vec<u8>>());
-    let told = &service.headers[0][0].codec_private;
-    assert!(told.windows(SPS.len()).any(|window| window == SPS), "the decoder is told though an SEI came first");
+    let header = &service.headers[0][0].codec_private;
+    assert!(
+        header.windows(SPS.len()).any(|window| window == SPS),
+        "the header contains the SPS although an SEI came first"
+    );
 }
 
 /// cpp#675: the header declares the G.711 law of the audio.
@@ -824,9 +827,9 @@ fn the_cost_of_a_frame_is_independent_of_the_backlog() {
         }
         let put = |ms: u64, service: &mut Service| service.put(frame(V, ms, ms.is_multiple_of(400)));
         let turns = (0..10).map(|turn| {
-            let begun = Instant::now();
+            let started = Instant::now();
             (0..200).for_each(|n| put((fragments + 1) * 500 / 400 * 400 + 400 + (turn * 200 + n) * 40, &mut service));
-            begun.elapsed()
+            started.elapsed()
         });
         turns.min().unwrap()
     }
