@@ -137,5 +137,5 @@ async fn only_the_bad_message_of_a_batch_is_delivered_again() {
     assert_eq!(answers[0], ("response".to_owned(), failures));
     let (kind, error) = &answers[1];
     assert_eq!(kind, "error");
-    assert!(error["errorMessage"].as_str().unwrap().contains("not recognised"), "{error}");
+    assert!(error["errorMessage"].as_str().unwrap().contains("not recognized"), "{error}");
 }
