@@ -10,10 +10,11 @@
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use kvs_aws::{Client, ClientConfig};
-use kvs_mkv::codec::{h264, nal};
-use kvs_mkv::{CodecId, Frame, Track, TrackKind, TrackNumber};
-use kvs_producer::{NewStream, Producer, ProducerConfig, StreamLookup};
+use kvs_producer::codec::{h264, nal};
+use kvs_producer::{
+    Client, ClientConfig, CodecId, Frame, NewStream, Producer, ProducerConfig, StreamLookup, Track, TrackKind,
+    TrackNumber,
+};
 use rusty_h264_common::YuvFrame;
 use rusty_h264_encoder::{Encoder, EncoderConfig};
 

@@ -8,11 +8,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use kvs_aws::{Client, ClientConfig};
 use kvs_media::Playback;
-use kvs_mkv::{Frame, TrackNumber};
 use kvs_producer::{
-    Event, EventInterval, FragmentTag, ImageGeneration, NewStream, Notification, Producer, ProducerConfig, StreamLookup,
+    Client, ClientConfig, Event, EventInterval, FragmentTag, Frame, ImageGeneration, NewStream, Notification, Producer,
+    ProducerConfig, StreamLookup, TrackNumber,
 };
 
 #[tokio::main]

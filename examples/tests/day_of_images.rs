@@ -1,6 +1,6 @@
-//! A picture every ten seconds of a long time: how many calls, and how much memory, against real media on this machine.
+//! An image every ten seconds of a long range: the number of calls and the memory of the client, with real media.
 //!
-//! The suite takes two hours of media. A whole day, as the README's table has it:
+//! By default the range is two hours. A whole day, as in the table of BENCHMARKS.md:
 //! `KVS_HOURS=24 cargo test --release -p kvs-examples --test day_of_images -- --nocapture`
 
 #![expect(clippy::unwrap_used, reason = "a test panics")]
@@ -29,7 +29,7 @@ use kvs_producer::{NewStream, Producer, StreamLookup};
 const EVERY: Duration = Duration::from_secs(10);
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// Sends over plain HTTP and counts.
+/// Sends over plain HTTP and counts the calls.
 #[derive(Debug)]
 struct Counted {
     http: legacy::Client<HttpConnector, Full<Bytes>>,
@@ -50,13 +50,13 @@ impl HttpSend for Counted {
 }
 
 /// The bundled recording's key frames, one every ten seconds, each a fragment.
-async fn film(local: &LocalKvs, start: Duration, fragments: u32) {
+async fn record(local: &LocalKvs, start: Duration, fragments: u32) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("media/clock.mp4");
     let recording = Recording::open(path).unwrap().starting_with_video();
     let tracks = recording.tracks().iter().filter(|track| track.number == TrackNumber::ONE).cloned().collect();
     let key_frames: Vec<_> =
         recording.samples().iter().filter(|sample| sample.track == TrackNumber::ONE && sample.keyframe).collect();
-    // The whole film may wait in the buffer: it is put in far faster than it would be recorded.
+    // The whole recording may wait in the buffer: it is sent far faster than it would be recorded.
     let config = kvs_producer::ProducerConfig::new("cam", tracks)
         .buffer_time(HOUR * 48)
         .buffer_bytes(256 << 20)
@@ -70,16 +70,16 @@ async fn film(local: &LocalKvs, start: Duration, fragments: u32) {
     assert!(report.is_complete(), "{report:?}");
 }
 
-/// What it took to get the pictures of a range.
+/// Calls and memory for the images of a range.
 #[derive(Debug)]
 struct Cost {
-    pictures: u64,
+    images: u64,
     calls: u64,
-    /// Most bytes that the client's thread held at a time.
+    /// Most bytes that the client's thread had allocated at a time.
     peak: u64,
 }
 
-/// Gets them on a thread of its own, whose allocations are the client's and nobody else's.
+/// Gets the images on a thread of its own, so that its allocations are those of the client alone.
 fn fetch(local: &LocalKvs, start: Duration, length: Duration) -> Cost {
     let (endpoint, region) = (local.endpoint_url().to_owned(), Region::new(local.region()).unwrap());
     let credentials = Credentials::from_keys(local.access_key(), local.secret_key(), None);
@@ -97,25 +97,25 @@ fn fetch(local: &LocalKvs, start: Duration, length: Duration) -> Cost {
             let stream: StreamId = "cam".parse().unwrap();
             let images = client().images(stream).range(start..start + length).every(EVERY).size(160, 90);
             let mut images = images.pace(Pace::Unlimited).stream().unwrap();
-            let mut pictures = 0;
+            let mut count = 0;
             while let Some(image) = images.next().await {
                 assert!(image.content.is_ok(), "{image:?}");
-                pictures += 1;
+                count += 1;
             }
-            pictures
+            count
         })
     };
     let measured = std::thread::spawn(|| {
-        let mut pictures = 0;
-        let memory = allocation_counter::measure(|| pictures = work());
-        (pictures, memory.bytes_max)
+        let mut images = 0;
+        let memory = allocation_counter::measure(|| images = work());
+        (images, memory.bytes_max)
     });
-    let (pictures, peak) = measured.join().unwrap();
-    Cost { pictures, calls: calls.load(Ordering::Relaxed), peak }
+    let (images, peak) = measured.join().unwrap();
+    Cost { images, calls: calls.load(Ordering::Relaxed), peak }
 }
 
 #[test]
-fn a_long_time_costs_one_call_for_20_pictures_and_no_more_memory_than_a_little() {
+fn long_range_takes_one_call_per_20_images_and_constant_memory() {
     let hours: u32 = std::env::var("KVS_HOURS").map_or(2, |hours| hours.parse().unwrap());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let dir = tempfile::tempdir().unwrap();
@@ -123,21 +123,19 @@ fn a_long_time_costs_one_call_for_20_pictures_and_no_more_memory_than_a_little()
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
     let start = Duration::from_secs(now) - HOUR * hours;
     let fragments = hours * 360;
-    runtime.block_on(film(&local, start, fragments));
+    runtime.block_on(record(&local, start, fragments));
 
-    // Enough for as many calls at a time as there may be.
+    // Long enough for the greatest number of concurrent calls.
     let little = fetch(&local, start, HOUR / 3);
     let all = fetch(&local, start, HOUR * hours);
-    println!(
-        "| range | pictures | calls | calls of one a picture | most memory of the client |\n|---|---|---|---|---|"
-    );
+    println!("| range | images | calls | images per call | most memory of the client |\n|---|---|---|---|---|");
     for (name, cost) in [("20 min".to_owned(), &little), (format!("{hours} h"), &all)] {
-        let ratio = cost.pictures as f64 / cost.calls as f64;
-        println!("| {name} | {} | {} | {ratio:.1}x | {} kB |", cost.pictures, cost.calls, cost.peak / 1000);
+        let ratio = cost.images as f64 / cost.calls as f64;
+        println!("| {name} | {} | {} | {ratio:.1}x | {} kB |", cost.images, cost.calls, cost.peak / 1000);
     }
     runtime.block_on(local.shutdown());
-    assert_eq!((little.pictures, all.pictures), (120, u64::from(fragments)));
-    assert!(all.calls * 20 <= all.pictures, "{all:?}");
-    // As many pages are on their way at a time, whatever the range; how full each is depends on who comes first.
+    assert_eq!((little.images, all.images), (120, u64::from(fragments)));
+    assert!(all.calls * 20 <= all.images, "{all:?}");
+    // The number of concurrent pages does not depend on the range; how full each is depends on the order of responses.
     assert!(all.peak <= 2 * little.peak, "{little:?} {all:?}");
 }

@@ -1,4 +1,4 @@
-//! A camera of one picture a second loses none of them.
+//! A camera of one frame per second has an image for every second.
 
 mod support;
 
@@ -48,7 +48,7 @@ async fn one_fps_images() {
     let images = client.images(stream).range(range).every(SECOND).pace(Pace::Unlimited);
     let images: Vec<_> = images.stream().unwrap().collect().await;
     let shown: HashSet<_> = images.iter().map(|image| image.content.clone().unwrap()).collect();
-    assert_eq!(shown.len(), frames as usize, "every second has its own picture");
+    assert_eq!(shown.len(), frames as usize, "every second has its own image");
     assert!(frames >= 10);
     local.shutdown().await;
 }
