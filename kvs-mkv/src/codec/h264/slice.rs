@@ -183,6 +183,23 @@ impl Rbsp {
     }
 }
 
+/// Builds a slice header for tests.
+#[cfg(test)]
+pub(super) fn test_slice(order_lsb: Option<u32>, idr: bool, reference: bool, value: u32) -> SliceHeader {
+    SliceHeader {
+        reference,
+        idr,
+        first_macroblock: 0,
+        slice_type: 2,
+        parameter_set: 0,
+        frame_num: FrameNum { value, bits: 4, gaps_allowed: false },
+        field: None,
+        idr_id: idr.then_some(0),
+        order_lsb,
+        order_delta: 0,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -197,22 +214,4 @@ mod tests {
             assert!(!frame_num(value, true).is_gap_after(last));
         }
     }
-
-    pub(in crate::codec::h264) fn slice(order_lsb: Option<u32>, idr: bool, reference: bool, value: u32) -> SliceHeader {
-        SliceHeader {
-            reference,
-            idr,
-            first_macroblock: 0,
-            slice_type: 2,
-            parameter_set: 0,
-            frame_num: FrameNum { value, bits: 4, gaps_allowed: false },
-            field: None,
-            idr_id: idr.then_some(0),
-            order_lsb,
-            order_delta: 0,
-        }
-    }
 }
-
-#[cfg(test)]
-pub(super) use tests::slice as test_slice;
