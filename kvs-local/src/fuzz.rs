@@ -1,4 +1,4 @@
-//! Entrances for fuzzing: bytes in, promises checked. Ordinary tests run them too, so they cannot rot.
+//! Entry points for fuzzing: bytes in, invariants checked. Ordinary tests run them too.
 
 #[cfg(feature = "server")]
 mod requests;
@@ -81,7 +81,7 @@ impl Session {
         assert!(first.header.iter().flatten().eq(body.iter().take(at)));
         for fragment in &self.fragments {
             for part in [&fragment.cluster, &fragment.trailing] {
-                // Tags behind an end-of-fragment mark come before their cluster in the body, so only the sum is compared.
+                // Tags after an end-of-fragment tag come before their cluster in the body, so only the sum is compared.
                 at += part.len();
             }
             let frames: usize = fragment.frames().map(|frame| frame.data.len()).sum();
@@ -92,7 +92,7 @@ impl Session {
     }
 }
 
-/// What a folder may hold after a crash or by someone's hand: a card, a segment and its index, cut from the input.
+/// A store folder after a crash or a manual change: manifest, segment and index, cut from the input.
 pub fn store(data: &[u8]) {
     let Some((&[cuts, kind], rest)) = data.split_first_chunk::<2>() else { return };
     let (first, rest) = rest.split_at(rest.len() * usize::from(cuts & 15) / 15);
@@ -143,7 +143,7 @@ fn fragment() -> IngestedFragment {
     body.extend_from_slice(&writer.end_of_fragment());
     let mut ingest = Ingest::new(IngestConfig::new(FragmentTimecodeType::Absolute), now);
     ingest.handle_body(body.freeze(), now);
-    ingest.poll_fragment().expect("the mark ends a fragment")
+    ingest.poll_fragment().expect("the end-of-fragment tag ends the fragment")
 }
 
 /// Files in memory.

@@ -76,6 +76,8 @@ mod data_dir;
 #[cfg(feature = "server")]
 mod deliver;
 #[cfg(feature = "server")]
+mod error_chain;
+#[cfg(feature = "server")]
 mod faults;
 #[cfg(feature = "server")]
 mod handlers;

@@ -1,4 +1,4 @@
-//! Every limit of the local service that is not a rule about fragments, with its source.
+//! Limits of the local service that are not rules about fragments, with their sources.
 //!
 //! Rules about fragments are in [`kvs_types::limits`]. Unless another source is named, a limit is the botocore model's
 //! of 2017-09-30 or the quotas page, <https://docs.aws.amazon.com/kinesisvideostreams/latest/dg/limits.html>.
@@ -54,7 +54,7 @@ pub const IMAGE_CONTENT: usize = kvs_types::limits::IMAGE_CONTENT_CHARS;
 /// Bytes of all images of one answer: 100 MB.
 pub const IMAGES_ANSWER: usize = kvs_types::limits::GET_IMAGES_RESPONSE_BYTES;
 
-/// How far a signature's date may be from the service's clock: 5 minutes either way, as its refusals say.
+/// Maximum difference between the date of a signature and the clock of the service: 5 minutes, as its error messages say.
 pub const CLOCK_SKEW: Duration = kvs_types::limits::CLOCK_SKEW;
 /// Longest life of a presigned request: 7 days, by the SigV4 specification.
 pub const PRESIGNED_LIFE: Duration = kvs_types::limits::PRESIGNED_EXPIRES;
@@ -71,43 +71,43 @@ pub const HEADERS: usize = 100;
 pub const HEAD_TIME: Duration = Duration::from_secs(30);
 /// How long a TLS handshake may take: our choice.
 pub const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
-/// How long a client may not take a byte of what is written to it: our choice.
+/// Time after which a client that accepts no byte is disconnected: our choice.
 pub const WRITE_STALL: Duration = Duration::from_secs(60);
-/// How long the rest of a refused request's body is read away, so that the refusal reaches the client: our choice.
+/// Time for which the rest of a refused request's body is discarded, so that the client can read the refusal: our choice.
 pub const REFUSED_DRAIN: Duration = Duration::from_millis(500);
 /// Connections at a time; more wait in the system's queue. Our choice.
 pub const CONNECTIONS: usize = 16_384;
 /// How long open requests may take to end when the service stops: our choice.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
-/// How long media of a stream without retention can still be read, by the API reference of CreateStream: 5 minutes.
+/// Time for which media of a stream without retention can be read, by the API reference of CreateStream: 5 minutes.
 pub const UNKEPT_TIME: Duration = kvs_types::limits::UNRETAINED_MEDIA;
-/// How much media of a stream without retention can still be read, by the same page: 200 MB.
+/// Bytes of media of a stream without retention that can be read, by the same page: 200 MB.
 pub const UNKEPT_BYTES: u64 = kvs_types::limits::UNRETAINED_MEDIA_BYTES;
-/// How often media past its retention is removed: our choice. It is not served any more before.
+/// Interval at which media past its retention is removed: our choice. It is not served in the meantime.
 pub const TRIM_INTERVAL: Duration = Duration::from_secs(60);
 /// How long a client that waits for `100 Continue` may hold up the head of the answer: our choice.
 pub const CONTINUE_TIME: Duration = Duration::from_millis(20);
 /// Ack lines that wait for a client to read them: our choice.
 pub const WAITING_ACKS: usize = 64;
-/// Requests for pictures that are worked on at a time: our choice. Each uses all cores, and memory for its decoders.
+/// GetImages requests that run at a time: our choice. Each uses all cores, and memory for its decoders.
 pub const PICTURE_REQUESTS: usize = 4;
 /// GetMedia connections of a stream at a time.
 pub const READERS: usize = kvs_types::limits::GET_MEDIA_CONNECTIONS;
 /// GetMediaForFragmentList connections of a stream at a time.
 pub const LIST_READERS: usize = kvs_types::limits::FRAGMENT_LIST_CONNECTIONS;
-/// Bytes a second that PutMedia takes of a stream, where [`Quotas::Service`](crate::Quotas::Service) holds: 100 Mbit/s.
+/// Bytes per second that PutMedia reads from a connection with [`Quotas::Service`](crate::Quotas::Service): 100 Mbit/s.
 pub const INGRESS_RATE: u64 = kvs_types::limits::INGRESS_BYTES_PER_SECOND;
-/// Bytes a second that GetMedia and GetMediaForFragmentList send on a connection, where the same holds.
+/// Bytes per second that GetMedia and GetMediaForFragmentList send on a connection with `Quotas::Service`.
 pub const EGRESS_RATE: u64 = kvs_types::limits::EGRESS_BYTES_PER_SECOND;
-/// Fragments a second that GetMedia sends on a connection, where the same holds.
+/// Fragments per second that GetMedia sends on a connection with `Quotas::Service`.
 pub const FRAGMENT_RATE: u64 = kvs_types::limits::FRAGMENTS_PER_SECOND as u64;
-/// Points of fragment metadata a second of a stream, where the same holds: ListFragments takes as many as its page has
-/// entries, GetImages 400 and as many as its page.
+/// Points of fragment metadata per second and stream with `Quotas::Service`. ListFragments takes one per entry of its page,
+/// GetImages 400 plus one per image of its page.
 pub const METADATA_POINTS: u64 = kvs_types::limits::METADATA_POINTS_PER_SECOND as u64;
-/// What GetImages takes of the metadata points besides its page.
+/// Metadata points that GetImages takes in addition to its page.
 pub const IMAGES_POINTS: u64 = kvs_types::limits::METADATA_POINTS_PER_GET_IMAGES as u64;
-/// Points of fragment media a second of a stream, where the same holds: GetMediaForFragmentList takes one for each fragment,
-/// GetImages one for each image of its page.
+/// Points of fragment media per second and stream with `Quotas::Service`. GetMediaForFragmentList takes one per fragment,
+/// GetImages one per image of its page.
 pub const MEDIA_POINTS: u64 = kvs_types::limits::MEDIA_POINTS_PER_SECOND as u64;
 /// Pieces of media that wait for a client to read them: our choice. A piece is at most a fragment.
 pub const WAITING_PIECES: usize = 2;

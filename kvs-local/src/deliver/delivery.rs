@@ -9,7 +9,6 @@ use kvs_types::FragmentNumber;
 use tokio::sync::{Mutex, broadcast, mpsc, watch};
 use tokio::task::JoinSet;
 
-use super::error_chain::error_chain;
 use super::event::DeliveryEvent;
 use super::limits;
 use super::s3::images::{ImageResult, ImageWriter};
@@ -20,6 +19,7 @@ use super::sns::signer::SignerError;
 use super::sns::topic::Topic;
 use super::triggers::{ImageTrigger, NotificationTrigger};
 use crate::clock::Clock;
+use crate::error_chain::error_chain;
 use crate::images::DecodeOptions;
 
 /// Makes the images and publishes the notifications that the tags of persisted fragments ask for.

@@ -14,7 +14,6 @@
 pub mod limits;
 
 mod delivery;
-mod error_chain;
 mod event;
 mod files;
 mod s3;

@@ -12,8 +12,8 @@ use crate::ingest::Profile;
 use crate::limits;
 use crate::stream::registry::{Delays, Identity, Registry};
 
-/// A request: a byte that says in what edition of the limits, a line with path and query, lines of headers, an empty line, a
-/// body. Whatever it is, it is answered by what it wants or by a refusal that is the caller's fault, and never by a failure.
+/// A request: a byte that selects the version of the limits, a line with path and query, header lines, an empty line, a body.
+/// Every request succeeds or is refused with a client error; none is an internal failure.
 pub fn requests(data: &[u8]) {
     let Some((&[kind], data)) = data.split_first_chunk::<1>() else { return };
     let (head, body) = cut(data);
@@ -62,7 +62,7 @@ fn signed(parts: &Parts, body: &[u8]) {
 }
 
 fn control(operation: ControlOperation, body: &[u8]) -> Result<(), ApiError> {
-    /// Streams are made and stay; now and then all begins anew, so that a list does not grow without end.
+    /// Streams accumulate; the registry is replaced from time to time, so that lists stay short.
     static PLANE: Mutex<Option<(usize, tempdir::Dir, Arc<Registry>)>> = Mutex::new(None);
     let mut plane = PLANE.lock().unwrap_or_else(PoisonError::into_inner);
     if plane.as_ref().is_none_or(|(calls, ..)| *calls >= CALLS) {
@@ -93,10 +93,10 @@ fn now() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_699_332_285)
 }
 
-/// Calls of the control plane before it begins anew.
+/// Calls before the registry is replaced.
 const CALLS: usize = 500;
 
-/// A folder that goes when it is dropped.
+/// A folder that is removed when dropped.
 mod tempdir {
     use std::path::PathBuf;
 

@@ -8,6 +8,7 @@ use super::error::DecodeError;
 use super::index::PictureIndex;
 use super::limits::{CONTIGUOUS_WITHIN, GAP_AT_A_CUT, KEPT_BYTES};
 use super::source::{FragmentMedia, FragmentSpan, MediaSource};
+use crate::error_chain::error_chain;
 use kvs_types::TimestampOrigin;
 
 /// Fragments in ingestion order, with the media and the picture index of those that were read.
@@ -103,6 +104,6 @@ impl<'a> FragmentCache<'a> {
 
     fn read(&self, fragment: usize) -> Result<FragmentMedia, DecodeError> {
         let span = self.span(fragment).ok_or(DecodeError::NoPicture)?;
-        self.source.media(&span.number).map_err(|error| DecodeError::Storage { reason: error.to_string() })
+        self.source.media(&span.number).map_err(|error| DecodeError::Storage { reason: error_chain(&*error) })
     }
 }

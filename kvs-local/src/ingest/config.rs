@@ -33,8 +33,8 @@ impl ProducerStart {
     /// Reads the header: epoch seconds with a fraction of any length. What is no number, negative or beyond the year 9999 is
     /// [`Invalid`](Self::Invalid).
     ///
-    /// The C producer prints milliseconds without leading zeros (7 ms as `.7`); a fraction cannot be told from that, so it
-    /// is read as a fraction.
+    /// The C producer prints milliseconds without leading zeros (7 ms as `.7`); it cannot be distinguished from a
+    /// fraction, so it is read as one.
     #[must_use]
     pub fn parse(header: &str) -> Self {
         let (seconds, fraction) = header.trim().split_once('.').unwrap_or((header.trim(), ""));
@@ -56,7 +56,7 @@ impl ProducerStart {
     }
 }
 
-/// Which edition of the service's limits holds.
+/// The version of the service's limits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Profile {
@@ -160,7 +160,7 @@ impl IngestConfig {
         self
     }
 
-    /// Which edition of the limits holds; default [`Profile::Current`].
+    /// Sets the version of the limits; default [`Profile::Current`].
     #[must_use]
     pub const fn profile(mut self, profile: Profile) -> Self {
         self.profile = profile;
@@ -189,7 +189,7 @@ impl IngestConfig {
     }
 
     /// Bytes of received and not yet stored fragments above which no more body is taken; default
-    /// [`limits::IN_FLIGHT_BYTES`]. What a session holds in memory is this, one fragment and what one push brings.
+    /// [`limits::IN_FLIGHT_BYTES`]. A session uses this much memory, plus one fragment and one push.
     #[must_use]
     pub const fn in_flight_bytes(mut self, bytes: u64) -> Self {
         self.in_flight_bytes = bytes;

@@ -1,4 +1,4 @@
-//! A fragment as it came in.
+//! A fragment as received.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -31,11 +31,11 @@ pub struct IngestedFragment {
     pub header: Chunks,
     /// The cluster element, or as much of it as there is when its size is unknown.
     pub cluster: Chunks,
-    /// What stands between the cluster and the end of the fragment: its tags, the end-of-fragment mark, void. Tags that stood
-    /// between the mark of the fragment before and this cluster come first.
+    /// Everything between the cluster and the end of the fragment: tags, the end-of-fragment tag, void. Tags between the
+    /// end-of-fragment tag of the previous fragment and this cluster come first.
     pub trailing: Chunks,
     /// The tags that belong to it, one group for each `Tag` element, in the order sent. The first fragment of a session has
-    /// those of the header too. The end-of-fragment mark is left out.
+    /// those of the header too. The end-of-fragment tag is omitted.
     pub tags: Vec<Vec<Tag>>,
     /// The tracks of its session.
     pub tracks: Arc<[Track]>,

@@ -1,9 +1,9 @@
-//! Bounds of one PutMedia connection that are ours; those of the service are in [`kvs_types::limits`].
+//! Limits of a PutMedia connection that are our choice; those of the service are in [`kvs_types::limits`].
 
 use std::time::Duration;
 
-/// Silence before an IDLE ack, and between two of them. The service names no number; the C producer gives up on a connection
-/// that says nothing for 5 s, so this stays below.
+/// Silence before an IDLE ack, and between two of them. The service documents no number; the C producer closes a connection
+/// that sends nothing for 5 s, so this must be less.
 pub const IDLE_ACK: Duration = Duration::from_secs(4);
 
 /// Bytes of a fragment as they lie in the body, block and element heads included.
@@ -11,7 +11,7 @@ pub const IDLE_ACK: Duration = Duration::from_secs(4);
 /// The service's limit counts 50 MB; what a fragment within it may have in heads is at most this much more.
 pub const FRAGMENT_RAW_BYTES: u64 = kvs_types::limits::FRAGMENT_BYTES + (4 << 20);
 
-/// Frames of one fragment: 20 s of three tracks at 1,000 frames a second, rounded up. Without a bound, 50 MB of empty
+/// Frames of one fragment: 20 s of three tracks at 1,000 frames per second, rounded up. Without a limit, 50 MB of empty
 /// blocks would need gigabytes of index.
 pub const FRAGMENT_FRAMES: usize = 1 << 16;
 
@@ -25,7 +25,7 @@ pub const HEADER_TAGS: usize = 1000;
 pub const TRAILING_BYTES: u64 = 1 << 20;
 
 /// Bytes of fragments that are received and not yet stored, after which [`Ingest::takes_body`](super::Ingest::takes_body)
-/// says no. One fragment may exceed it, since it must be held whole.
+/// returns `false`. A single fragment can exceed it, since it must be complete in memory.
 pub const IN_FLIGHT_BYTES: u64 = 16 << 20;
 
 /// Pieces of a body smaller than this are copied together, so that a body in one-byte pieces costs no more than one in large ones.

@@ -36,7 +36,7 @@ impl NumberParts {
         Self { sequence, server_ms, random: random & RANDOM_MASK }
     }
 
-    /// Takes a number apart; `None` if it was not minted this way.
+    /// Splits a number into its parts; `None` if it has another format.
     #[must_use]
     pub fn of(number: &FragmentNumber) -> Option<Self> {
         let limbs = from_decimal(number.as_str())?;

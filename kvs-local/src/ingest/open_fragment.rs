@@ -80,7 +80,7 @@ impl OpenFragment {
         }
     }
 
-    /// All of it is here: `rest` is what the tape has of it.
+    /// Completes the fragment with `rest`, its bytes that are still in the buffer.
     pub(super) fn complete(
         self,
         header: Chunks,

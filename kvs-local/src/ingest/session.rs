@@ -134,7 +134,7 @@ impl Ingest {
         self.handle_error(ErrorId::STREAM_READ_ERROR, now);
     }
 
-    /// The service cannot go on for a reason of its own: the stream was deleted, a key was taken away, a test wants it so.
+    /// The service ends the session for a reason of its own, such as a deleted stream or a lost KMS key.
     pub fn handle_error(&mut self, id: ErrorId, now: Now) {
         if let State::Receiving(body) = &mut self.state {
             body.reject(id);
@@ -148,7 +148,7 @@ impl Ingest {
     /// becomes an ERROR ack for that fragment and ends the session. Numbers not in flight are ignored.
     pub fn handle_stored(&mut self, number: &FragmentNumber, result: Result<(), ErrorId>, now: Now) {
         if !self.takes_body() {
-            // The client was held up by us, not silent.
+            // The body was paused by the service, so the client was not silent.
             self.timers.on_body(now.at);
         }
         if let Some(fragment) = self.in_flight.iter_mut().find(|fragment| fragment.acked.number == *number) {
@@ -301,7 +301,7 @@ impl Timers {
     }
 }
 
-/// Beyond what an `Instant` holds is never in practice: a century.
+/// Adds a duration; falls back to a century if an `Instant` cannot represent the result.
 fn after(at: Instant, wait: Duration) -> Instant {
     at.checked_add(wait).or_else(|| at.checked_add(CENTURY)).unwrap_or(at)
 }

@@ -1,4 +1,4 @@
-//! The streams of one folder.
+//! The streams of a store.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -15,15 +15,15 @@ use super::fragment::StoredFragment;
 use super::index::{FragmentInfo, Selection, TimestampKind};
 use super::limits;
 use super::policy::{Keep, StorePolicy, Trimmed};
-use super::stream::{CARD, StreamLog, read_card};
+use super::stream::{MANIFEST, StreamLog, read_manifest};
 use crate::ingest::IngestedFragment;
 
-/// Fragments of many streams, durable, in one folder.
+/// Durable fragments of many streams in one folder.
 ///
-/// All calls block on the disk; from asynchronous code, make them on a thread that may. Streams do not wait for each other, and
-/// readers of a stream not for its writer.
+/// All calls block on the disk; call them from threads that may block. Streams do not wait for each other, and the readers of
+/// a stream do not wait for its writer.
 ///
-/// Memory: 48 bytes for each fragment of the streams that were used since the store was opened, and what a caller has loaded.
+/// Memory: 48 bytes per fragment of the streams used since the store was opened, plus loaded fragments.
 ///
 /// ```
 /// use kvs_local::__internal::ingest::IngestedFragment;
@@ -48,35 +48,33 @@ pub struct Store {
 
 #[derive(Debug, Default)]
 struct Streams {
-    by_name: BTreeMap<String, Shelf>,
+    by_name: BTreeMap<String, StreamFolder>,
     next_dir: u64,
 }
 
-/// A stream's folder, read at the first use.
+/// The folder of a stream; opened when first used.
 #[derive(Clone, Debug)]
-enum Shelf {
+enum StreamFolder {
     Closed(PathBuf),
     Open(Arc<StreamLog>),
 }
 
 impl Store {
-    /// Opens the store in a folder, making it if need be, and takes its lock.
-    ///
-    /// Reads one small file for each stream; what the streams hold is read when it is first asked for.
+    /// Opens and locks the store in a folder, creating it if needed. Reads one small file per stream.
     ///
     /// # Errors
-    /// Another process has it open, or the file system refuses.
+    /// Another process uses the folder, or the file system failed.
     pub fn open(dir: impl AsRef<Path>, policy: StorePolicy) -> Result<Self, StoreError> {
         Self::open_on(Arc::new(LocalDisk), dir.as_ref(), policy)
     }
 
-    /// Opens a store on another file system than the machine's.
+    /// Opens a store on another file system than that of the machine.
     ///
     /// # Errors
     /// As [`open`](Self::open).
     pub fn open_on(disk: Arc<dyn Disk>, dir: &Path, policy: StorePolicy) -> Result<Self, StoreError> {
         let root = dir.join("streams");
-        disk.create_dir(&root).map_err(StoreError::io("cannot make", &root))?;
+        disk.create_dir(&root).map_err(StoreError::io("cannot create", &root))?;
         let lock = dir.join("lock");
         let lock = disk.lock(&lock).map_err(|error| match error.kind() {
             io::ErrorKind::WouldBlock => StoreError::InUse { dir: dir.to_owned() },
@@ -86,19 +84,19 @@ impl Store {
         Ok(Self { disk, policy, root, streams: Mutex::new(streams), _lock: lock })
     }
 
-    /// Stores a fragment of a stream, durable as the policy says when this returns.
+    /// Stores a fragment, as durably as the policy requires.
     ///
     /// # Errors
-    /// The file system refuses, the number is stored already, or the stream was deleted meanwhile. Nothing of the fragment is
-    /// listed or served then.
+    /// The file system failed, the number is already stored, or the stream was deleted during the call. The fragment is then
+    /// neither listed nor served.
     pub fn append(&self, stream: &str, fragment: &IngestedFragment) -> Result<FragmentInfo, StoreError> {
         self.find_or_make(stream)?.append(fragment)
     }
 
-    /// Reads a fragment back.
+    /// Reads a fragment.
     ///
     /// # Errors
-    /// It is not there, or not what was written, or the file system refuses.
+    /// The fragment is not stored or is damaged, or the file system failed.
     pub fn load(&self, stream: &str, number: &FragmentNumber) -> Result<StoredFragment, StoreError> {
         match self.find(stream)? {
             Some(log) => log.load(number),
@@ -106,18 +104,18 @@ impl Store {
         }
     }
 
-    /// The fragments of a stream that are meant, in the order of their numbers; none for a stream unknown.
+    /// Returns the selected fragments in the order of their numbers; none for an unknown stream.
     ///
     /// # Errors
-    /// The file system refuses.
+    /// The file system failed.
     pub fn list(&self, stream: &str, selection: &Selection) -> Result<Vec<FragmentInfo>, StoreError> {
         self.page(stream, selection, None, usize::MAX)
     }
 
-    /// At most so many of the fragments that are meant, with numbers above `after`.
+    /// Returns at most `most` of the selected fragments with numbers above `after`.
     ///
     /// # Errors
-    /// The file system refuses.
+    /// The file system failed.
     pub fn page(
         &self,
         stream: &str,
@@ -130,20 +128,20 @@ impl Store {
         Ok(index.after(after).filter(|entry| selection.takes(entry)).take(most).map(|entry| entry.info()).collect())
     }
 
-    /// The latest fragment of a stream by its number.
+    /// Returns the fragment with the highest number.
     ///
     /// # Errors
-    /// The file system refuses.
+    /// The file system failed.
     pub fn last(&self, stream: &str) -> Result<Option<FragmentInfo>, StoreError> {
         let Some(log) = self.find(stream)? else { return Ok(None) };
         let last = log.index().last().map(|entry| entry.info());
         Ok(last)
     }
 
-    /// The fragment that covers a time, the one of the lowest number if several do, or else the one that begins soonest after it.
+    /// Returns the fragment that covers a time (the lowest number if several do), or else the next one to start.
     ///
     /// # Errors
-    /// The file system refuses.
+    /// The file system failed.
     pub fn at_or_after(
         &self,
         stream: &str,
@@ -155,10 +153,10 @@ impl Store {
         Ok(found)
     }
 
-    /// Drops what is not kept of a stream.
+    /// Trims a stream.
     ///
     /// # Errors
-    /// The file system refuses; what was dropped until then stays dropped.
+    /// The file system failed. Fragments removed before that stay removed.
     pub fn trim(&self, stream: &str, keep: Keep) -> Result<Trimmed, StoreError> {
         match self.find(stream)? {
             Some(log) => log.trim(keep),
@@ -166,24 +164,24 @@ impl Store {
         }
     }
 
-    /// Deletes a stream with all its fragments; fine if there is none. A stream of that name may be begun anew at once.
+    /// Deletes a stream with all its fragments; succeeds if there is none. The name can be reused at once.
     ///
     /// # Errors
-    /// The file system refuses. The stream is gone for readers all the same.
+    /// The file system failed. Readers no longer see the stream in any case.
     pub fn delete(&self, stream: &str) -> Result<(), StoreError> {
-        let Some(shelf) = self.streams().by_name.remove(stream) else { return Ok(()) };
-        let dir = match &shelf {
-            Shelf::Closed(dir) => dir,
-            Shelf::Open(log) => log.mark_deleted(),
+        let Some(folder) = self.streams().by_name.remove(stream) else { return Ok(()) };
+        let dir = match &folder {
+            StreamFolder::Closed(dir) => dir,
+            StreamFolder::Open(log) => log.mark_deleted(),
         };
-        // One rename makes it gone for good; the files follow.
+        // The rename is atomic: after it the stream stays deleted even if removing the files is interrupted.
         let gone = dir.with_extension(GONE);
         self.disk.rename_dir(dir, &gone).map_err(StoreError::io("cannot rename", dir))?;
         self.disk.sync_dir(&self.root).map_err(StoreError::io("cannot sync", &self.root))?;
         self.disk.remove_dir(&gone).map_err(StoreError::io("cannot remove", &gone))
     }
 
-    /// The names of all streams that have or had fragments.
+    /// Returns the names of all streams that have or had fragments.
     #[must_use]
     pub fn stream_names(&self) -> Vec<String> {
         self.streams().by_name.keys().cloned().collect()
@@ -193,10 +191,10 @@ impl Store {
         let mut streams = self.streams();
         match streams.by_name.get(stream) {
             None => Ok(None),
-            Some(Shelf::Open(log)) => Ok(Some(Arc::clone(log))),
-            Some(Shelf::Closed(dir)) => {
+            Some(StreamFolder::Open(log)) => Ok(Some(Arc::clone(log))),
+            Some(StreamFolder::Closed(dir)) => {
                 let log = Arc::new(StreamLog::open(Arc::clone(&self.disk), self.policy, dir.clone())?);
-                streams.by_name.insert(stream.to_owned(), Shelf::Open(Arc::clone(&log)));
+                streams.by_name.insert(stream.to_owned(), StreamFolder::Open(Arc::clone(&log)));
                 Ok(Some(log))
             }
         }
@@ -210,14 +208,14 @@ impl Store {
             return Ok(log);
         }
         let mut streams = self.streams();
-        // Another thread may have made it since.
-        if let Some(Shelf::Open(log)) = streams.by_name.get(stream) {
+        // Another thread may have created it meanwhile.
+        if let Some(StreamFolder::Open(log)) = streams.by_name.get(stream) {
             return Ok(Arc::clone(log));
         }
         let dir = self.root.join(dir_name(stream, streams.next_dir));
         streams.next_dir = streams.next_dir.saturating_add(1);
         let log = Arc::new(StreamLog::create(Arc::clone(&self.disk), self.policy, dir, stream)?);
-        streams.by_name.insert(stream.to_owned(), Shelf::Open(Arc::clone(&log)));
+        streams.by_name.insert(stream.to_owned(), StreamFolder::Open(Arc::clone(&log)));
         Ok(log)
     }
 
@@ -226,10 +224,10 @@ impl Store {
     }
 }
 
-/// Ending of the folders of deleted streams.
+/// Extension of the folders of deleted streams.
 const GONE: &str = "gone";
 
-/// Finds the folders of streams, and finishes what a deletion left.
+/// Finds the folders of streams and completes interrupted deletions.
 fn read_streams(disk: &dyn Disk, root: &Path) -> Result<Streams, StoreError> {
     let mut streams = Streams::default();
     for name in disk.entries(root).map_err(StoreError::io("cannot list", root))? {
@@ -241,18 +239,20 @@ fn read_streams(disk: &dyn Disk, root: &Path) -> Result<Streams, StoreError> {
         let number = name.rsplit_once('-').and_then(|(_, number)| number.parse::<u64>().ok());
         let Some(number) = number else { continue };
         streams.next_dir = streams.next_dir.max(number.saturating_add(1));
-        // A folder without a card is one whose making was cut short: it never held anything.
-        let card = dir.join(CARD);
-        if disk.len(&card).map_err(StoreError::io("cannot look at", &card))?.is_some() {
-            match read_card(disk, &dir)? {
-                Some(card) => {
-                    if let Some(Shelf::Closed(other)) = streams.by_name.insert(card.stream, Shelf::Closed(dir)) {
-                        tracing::error!(path = %other.display(), "another folder is of the same stream; this one is left out");
+        // A folder without a manifest was never completely created, so it has no fragments.
+        let manifest = dir.join(MANIFEST);
+        if disk.len(&manifest).map_err(StoreError::io("cannot read the size of", &manifest))?.is_some() {
+            match read_manifest(disk, &dir)? {
+                Some(manifest) => {
+                    if let Some(StreamFolder::Closed(other)) =
+                        streams.by_name.insert(manifest.stream, StreamFolder::Closed(dir))
+                    {
+                        tracing::error!(path = %other.display(), "duplicate folder of a stream ignored");
                     }
                 }
-                // The other streams are not to suffer.
+                // The other streams must stay usable.
                 None => {
-                    tracing::error!(path = %card.display(), "not understood; the stream in this folder is left out")
+                    tracing::error!(path = %manifest.display(), "invalid stream manifest; folder ignored")
                 }
             }
         }
@@ -260,8 +260,8 @@ fn read_streams(disk: &dyn Disk, root: &Path) -> Result<Streams, StoreError> {
     Ok(streams)
 }
 
-/// A folder's name: a few harmless letters of the stream's name for people, and a number that makes it unique. What decides is
-/// the name in the card; nothing from outside becomes part of a path but these letters.
+/// Returns a folder name: some harmless characters of the stream name for people, and a number that makes it unique. The
+/// name in the manifest decides; nothing else from a request becomes part of a path.
 fn dir_name(stream: &str, number: u64) -> String {
     let harmless = |letter: char| if letter.is_ascii_alphanumeric() { letter.to_ascii_lowercase() } else { '_' };
     let label: String = stream.chars().take(DIR_LABEL_CHARS).map(harmless).collect();

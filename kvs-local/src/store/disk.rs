@@ -1,4 +1,4 @@
-//! The few things a store asks of a file system, so that tests can take the power away between any two of them.
+//! The file system operations of the store, behind a trait so that tests can cut the power between any two of them.
 
 use std::fmt::Debug;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -7,87 +7,88 @@ use std::path::Path;
 
 use bytes::Bytes;
 
-/// Whether data must be on the medium when a call returns.
+/// What written data survives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "written through or not")]
 pub enum Durability {
-    /// `fdatasync` before the call returns: survives the loss of power.
+    /// `fdatasync` before the call returns: survives power loss.
     #[default]
     Synced,
-    /// Left to the operating system: survives the end of the process in any way, not the loss of power.
+    /// Left to the operating system: survives any end of the process, but not power loss.
     Written,
 }
 
 /// A file system as the store uses it. Paths are absolute or relative as the store was opened.
 pub trait Disk: Debug + Send + Sync {
-    /// Makes a folder and those above it.
+    /// Creates a folder and its parents.
     ///
     /// # Errors
     /// Those of the file system, here and below.
     fn create_dir(&self, dir: &Path) -> io::Result<()>;
 
-    /// Takes a lock that no other process gets while the returned file lives.
+    /// Locks a file against other processes until the returned file is dropped.
     ///
     /// # Errors
-    /// `WouldBlock` if another has it.
+    /// `WouldBlock` if another process has the lock.
     fn lock(&self, file: &Path) -> io::Result<Option<File>>;
 
-    /// Names of the entries of a folder, in no order; names that are not Unicode are left out.
+    /// Returns the names in a folder, in any order; names that are not Unicode are omitted.
     ///
     /// # Errors
     /// Those of the file system.
     fn entries(&self, dir: &Path) -> io::Result<Vec<String>>;
 
-    /// Length of a file, `None` if it is not there.
+    /// Returns the length of a file, `None` if it does not exist.
     ///
     /// # Errors
     /// Those of the file system.
     fn len(&self, file: &Path) -> io::Result<Option<u64>>;
 
-    /// At most `most` bytes from `at` on; fewer only at the end of the file.
+    /// Reads at most `most` bytes from `at`; fewer only at the end of the file.
     ///
     /// # Errors
     /// Those of the file system; `NotFound` if there is no such file.
     fn read(&self, file: &Path, at: u64, most: usize) -> io::Result<Vec<u8>>;
 
-    /// Writes pieces behind the `at` bytes that a file has, making it if `at` is zero.
+    /// Appends pieces to a file of `at` bytes; creates it if `at` is zero.
     ///
     /// # Errors
     /// Those of the file system; any part may be written then. `InvalidData` if the file does not have `at` bytes.
     fn append(&self, file: &Path, at: u64, pieces: &[Bytes], durability: Durability) -> io::Result<()>;
 
-    /// Puts a new file in the place of another, or none: afterwards there is the old or the new one, never a part.
+    /// Replaces a file atomically, or creates it.
     ///
     /// # Errors
     /// Those of the file system.
     fn replace(&self, file: &Path, bytes: &[u8], durability: Durability) -> io::Result<()>;
 
-    /// Makes the names in a folder durable.
+    /// Makes the entries of a folder durable.
     ///
     /// # Errors
     /// Those of the file system.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
 
-    /// Gives a folder another name beside the old one.
+    /// Renames a folder within its parent.
     ///
     /// # Errors
     /// Those of the file system.
     fn rename_dir(&self, from: &Path, to: &Path) -> io::Result<()>;
 
-    /// Removes a file; fine if there is none.
+    /// Removes a file; succeeds if there is none.
     ///
     /// # Errors
     /// Those of the file system.
     fn remove_file(&self, file: &Path) -> io::Result<()>;
 
-    /// Removes a folder with all in it.
+    /// Removes a folder with its contents.
     ///
     /// # Errors
     /// Those of the file system.
     fn remove_dir(&self, dir: &Path) -> io::Result<()>;
 }
 
-/// The file system of this machine. Holds no file open between calls, so that a thousand streams need no thousand handles.
+/// The file system of this machine. Keeps no file open between calls, so that thousands of streams do not need thousands of
+/// handles.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct LocalDisk;
 

@@ -1,4 +1,4 @@
-//! Why the store could not do what it was asked.
+//! Errors of the store.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,62 +7,62 @@ use kvs_types::FragmentNumber;
 
 use super::limits;
 
-/// Why the store could not do what it was asked.
+/// A store operation failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// The file system refused.
-    #[error("{what} {}: {source}", path.display())]
+    /// The file system failed.
+    #[error("{what} {}", path.display())]
     Io {
-        /// What was tried.
+        /// The attempted operation.
         what: &'static str,
-        /// On what.
+        /// The file or folder.
         path: PathBuf,
-        /// Why it failed.
+        /// The error of the system.
         source: io::Error,
     },
     /// Another process has the folder open.
-    #[error("{} is in use by another process", dir.display())]
+    #[error("store folder {} is in use by another process", dir.display())]
     InUse {
         /// The folder.
         dir: PathBuf,
     },
     /// A stream's name is empty or too long.
-    #[error("a stream's name has 1 to {} bytes, this one has {length}", limits::STREAM_NAME_BYTES)]
+    #[error("invalid stream name: {length} bytes, expected 1 to {}", limits::STREAM_NAME_BYTES)]
     StreamName {
-        /// Bytes it has.
+        /// Length in bytes.
         length: usize,
     },
-    /// No such fragment, or not any more.
+    /// There is no such fragment, or it was trimmed.
     #[error("fragment {number} is not stored")]
     NotFound {
-        /// Its number.
+        /// The fragment number.
         number: FragmentNumber,
     },
-    /// The stream was deleted while the call was under way.
+    /// The stream was deleted during the call.
     #[error("the stream was deleted")]
     StreamDeleted,
-    /// A fragment of this number is stored already.
-    #[error("fragment {number} is stored already")]
+    /// A fragment with this number is already stored.
+    #[error("duplicate fragment {number}")]
     Duplicate {
-        /// Its number.
+        /// The fragment number.
         number: FragmentNumber,
     },
-    /// Larger than a record may be, or its number is not of the service's make.
+    /// The fragment is too large, or its number does not have the format of the service.
     #[error(
-        "fragment {number} of {bytes} bytes cannot be stored: at most {} bytes, and a number as the service makes them",
+        "cannot store fragment {number} of {bytes} bytes: the limit is {} bytes, and the number must have the format of the service",
         limits::MEDIA_BYTES
     )]
     Unfit {
-        /// Its number.
+        /// The fragment number.
         number: FragmentNumber,
-        /// Its size.
+        /// Size in bytes.
         bytes: u64,
     },
-    /// What is on disk is not what was written.
+    /// The checksum on disk does not match.
     #[error("fragment {number} is damaged on disk")]
     Damaged {
-        /// Its number.
+        /// The fragment number.
         number: FragmentNumber,
     },
 }
@@ -73,7 +73,7 @@ impl StoreError {
         move |source| Self::Io { what, path, source }
     }
 
-    /// Whether the disk has no room left.
+    /// Returns whether the disk is full.
     pub(super) fn is_full(&self) -> bool {
         use io::ErrorKind::{QuotaExceeded, StorageFull};
         matches!(self, Self::Io { source, .. } if matches!(source.kind(), StorageFull | QuotaExceeded))

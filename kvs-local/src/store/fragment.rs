@@ -1,4 +1,4 @@
-//! A fragment read back.
+//! A stored fragment.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,9 +9,9 @@ use super::index::FragmentInfo;
 use super::record::{Meta, time_of};
 use crate::ingest::IngestedFragment;
 
-/// A fragment read back from the store: the bytes the producer sent and what is known of them.
+/// A fragment read from the store: the bytes that the producer sent and their metadata.
 ///
-/// Memory: one buffer of [`FragmentInfo::bytes`] that the three parts are slices of.
+/// Memory: one buffer of [`FragmentInfo::bytes`]; the three parts are slices of it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct StoredFragment {
@@ -23,13 +23,13 @@ pub struct StoredFragment {
     pub header: Bytes,
     /// The cluster element.
     pub cluster: Bytes,
-    /// What stood between the cluster and the fragment's end: tags.
+    /// Everything between the cluster and the end of the fragment: tags.
     pub trailing: Bytes,
-    /// The tags that belong to it in groups, as in [`IngestedFragment::tags`].
+    /// Its tags in groups, as in [`IngestedFragment::tags`].
     pub tags: Vec<Vec<Tag>>,
 }
 
-/// What is in the media of a fragment.
+/// The parsed media of a fragment.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Contents {
@@ -40,10 +40,10 @@ pub struct Contents {
 }
 
 impl StoredFragment {
-    /// Takes the media apart.
+    /// Parses the media.
     ///
     /// # Errors
-    /// Never for what [`Ingest`](crate::ingest::Ingest) accepted, since it was parsed before.
+    /// Never for media that [`Ingest`](crate::ingest::Ingest) accepted, since it was parsed before.
     pub fn contents(&self) -> Result<Contents, ParseError> {
         let mut parser = Parser::new(Limits::default());
         let mut contents = Contents { tracks: Vec::new(), frames: Vec::new() };

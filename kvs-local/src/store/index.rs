@@ -1,4 +1,4 @@
-//! Where the fragments of a stream lie, in memory.
+//! The index of a stream's fragments, in memory.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, SystemTime};
@@ -19,19 +19,19 @@ pub(super) struct Entry {
     pub(super) offset: u32,
 }
 
-/// What is known of a stored fragment without reading it.
+/// What is known about a stored fragment without reading it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FragmentInfo {
-    /// Its number.
+    /// The fragment number.
     pub number: FragmentNumber,
-    /// When the producer says it began.
+    /// Producer timestamp of its start.
     pub producer_timestamp: SystemTime,
-    /// When the service began to receive it.
+    /// Server timestamp: when the service started to receive it.
     pub server_timestamp: SystemTime,
-    /// From its start to the end of its last frame.
+    /// Time from its start to the end of its last frame.
     pub duration: Duration,
-    /// Bytes of its header, cluster and tags.
+    /// Size of header, cluster and tags in bytes.
     pub bytes: u64,
 }
 
@@ -45,24 +45,24 @@ pub enum TimestampKind {
     Server,
 }
 
-/// Which fragments of a stream are meant.
+/// A selection of a stream's fragments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Selection {
-    /// All of them.
+    /// All fragments.
     All,
-    /// Those that begin within a range, both ends included: what `ListFragments` lists.
+    /// Fragments that start within a range, both ends included, as in `ListFragments`.
     StartsWithin {
-        /// By which timestamp.
+        /// The timestamp to compare.
         kind: TimestampKind,
         /// Earliest start.
         from: SystemTime,
         /// Latest start.
         to: SystemTime,
     },
-    /// Those that cover any instant of a range, both ends included; a fragment covers its start and not its end.
+    /// Fragments that cover any instant of a range, both ends included. A fragment covers its start but not its end.
     Overlaps {
-        /// By which timestamp.
+        /// The timestamp to compare.
         kind: TimestampKind,
         /// First instant.
         from: SystemTime,
@@ -114,13 +114,13 @@ impl Entry {
 #[derive(Debug, Default)]
 pub(super) struct Index {
     entries: VecDeque<Entry>,
-    /// How many entries lie in each segment.
+    /// Number of entries in each segment.
     segments: BTreeMap<u32, u32>,
     bytes: u64,
 }
 
 impl Index {
-    /// Adds an entry; false if its number is there already.
+    /// Adds an entry; returns `false` if its number is already present.
     pub(super) fn insert(&mut self, entry: Entry) -> bool {
         let at = self.entries.partition_point(|other| other.parts < entry.parts);
         if self.entries.get(at).is_some_and(|other| other.parts == entry.parts) {
@@ -137,17 +137,17 @@ impl Index {
         self.entries.get(at).filter(|entry| entry.parts == parts).copied()
     }
 
-    /// Entries with numbers above one, or all.
+    /// Returns the entries with numbers above `after`, or all.
     pub(super) fn after(&self, number: Option<&FragmentNumber>) -> impl DoubleEndedIterator<Item = &Entry> {
         let at = number.map_or(0, |number| match NumberParts::of(number) {
             Some(parts) => self.entries.partition_point(|entry| entry.parts <= parts),
-            // Numbers of another make are compared as what they are.
+            // Numbers in another format are compared by value.
             None => self.entries.partition_point(|entry| entry.parts.number() <= *number),
         });
         self.entries.range(at..)
     }
 
-    /// The first entry that covers a time, or else the one that begins soonest after it.
+    /// Returns the first entry that covers a time, or else the next one to start.
     pub(super) fn at_or_after(&self, kind: TimestampKind, time: SystemTime) -> Option<&Entry> {
         let covers = Selection::Overlaps { kind, from: time, to: time };
         let later =
@@ -167,9 +167,9 @@ impl Index {
         self.bytes
     }
 
-    /// The last number that goes if all before `since` go, and then as many as it takes to have at most `bytes` left.
+    /// Returns the last number to remove so that nothing before `since` and at most `bytes` remain.
     ///
-    /// Fragments go in the order of their numbers, so one that a wrong clock dated to the future holds back those behind it.
+    /// Fragments are removed in the order of their numbers, so one with a timestamp in the future keeps those after it.
     pub(super) fn expired_until(&self, since: SystemTime, bytes: u64) -> Option<NumberParts> {
         let since = millis_of(since);
         let mut left = self.bytes;
@@ -181,7 +181,7 @@ impl Index {
         self.entries.iter().take_while(goes).last().map(|entry| entry.parts)
     }
 
-    /// Segments that hold nothing behind this number.
+    /// Returns the segments without fragments above this number.
     pub(super) fn segments_until(&self, last: NumberParts) -> Vec<u32> {
         let mut going: BTreeMap<u32, u32> = BTreeMap::new();
         for entry in self.entries.iter().take_while(|entry| entry.parts <= last) {
@@ -194,7 +194,7 @@ impl Index {
             .collect()
     }
 
-    /// Drops all entries up to a number, and says which segments hold none any more.
+    /// Removes all entries up to a number and returns the segments that are empty now.
     pub(super) fn drop_until(&mut self, last: NumberParts) -> Vec<u32> {
         let mut empty = Vec::new();
         while let Some(entry) = self.entries.pop_front_if(|entry| entry.parts <= last) {

@@ -1,25 +1,25 @@
-//! The durable store of fragments.
+//! Durable storage of fragments.
 //!
 //! # On disk
 //!
 //! ```text
-//!   DIR/lock                               held while the store is open
-//!   DIR/streams/LABEL-N/stream.json        the stream's name, and up to where it was trimmed
-//!   DIR/streams/LABEL-N/0000000000.seg     fragments, one behind the other, each with checksums
-//!   DIR/streams/LABEL-N/0000000000.idx     where they lie, for segments that are full
+//!   DIR/lock                               locked while the store is open
+//!   DIR/streams/LABEL-N/stream.json        manifest: the stream's name, and up to which fragment it was trimmed
+//!   DIR/streams/LABEL-N/0000000000.seg     fragments in sequence, each with checksums
+//!   DIR/streams/LABEL-N/0000000000.idx     index of a sealed segment
 //! ```
 //!
-//! Each stream has append-only segment files of 64 MiB. A fragment is one `write` and one `fdatasync`; one file a fragment
-//! would need two syncs and a rename, and leave half a million files for 100 GB, and an embedded database would write the media
-//! twice. Retention removes whole segments; a fragment past it is not listed or served any more, even if its segment is still there.
-//! Opening reads one small file for each stream; a stream's indexes are read at its first use, and media never.
+//! Each stream has append-only segment files of 64 MiB. A fragment takes one `write` and one `fdatasync`. One file per fragment
+//! would need two syncs and a rename and leave half a million files for 100 GB; an embedded database would write the media
+//! twice. Retention removes whole segments; a fragment past its retention is neither listed nor served, even if its segment
+//! still exists. Opening reads one small file per stream. The indexes of a stream are read when it is first used; media is not.
 //!
-//! # What survives what
+//! # Durability
 //!
-//! With [`Durability::Synced`], the default, a fragment whose [`Store::append`] returned `Ok` survives the end of the process
-//! and the loss of power at any instant: its bytes are synced, and so are the names of its segment and folder. With
-//! [`Durability::Written`] it survives the end of the process only. A record that was cut short is dropped at the next opening, and
-//! nothing is served whose checksum does not match.
+//! With [`Durability::Synced`], the default, a fragment whose [`Store::append`] returned `Ok` survives the end of the
+//! process and power loss at any time: its bytes are synced, and so are the directory entries of its segment and folder. With
+//! [`Durability::Written`] it survives the end of the process only. An incomplete record is ignored at the next opening. Fragments
+//! with a wrong checksum are never served.
 
 pub mod limits;
 

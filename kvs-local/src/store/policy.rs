@@ -1,17 +1,17 @@
-//! How a store writes and what it keeps.
+//! How the store writes, and what trimming keeps.
 
 use std::time::SystemTime;
 
 use super::disk::Durability;
 use super::limits;
 
-/// How a store writes.
+/// How the store writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StorePolicy {
-    /// What a fragment survives once it is stored. Default: the loss of power, for one `fdatasync` a fragment.
+    /// What a stored fragment survives. Default: [`Durability::Synced`], which costs one `fdatasync` per fragment.
     pub durability: Durability,
-    /// Size of segment files. Default [`limits::SEGMENT_BYTES`].
+    /// Size of segment files in bytes. Default [`limits::SEGMENT_BYTES`].
     pub segment_bytes: u64,
 }
 
@@ -22,14 +22,14 @@ impl Default for StorePolicy {
 }
 
 impl StorePolicy {
-    /// What a fragment survives once it is stored.
+    /// Sets what a stored fragment survives.
     #[must_use]
     pub const fn durability(mut self, durability: Durability) -> Self {
         self.durability = durability;
         self
     }
 
-    /// Size at which a segment file is sealed, at most 4 GiB less the largest fragment.
+    /// Sets the size in bytes at which a segment file is sealed; at most 4 GiB minus the largest fragment.
     #[must_use]
     pub fn segment_bytes(mut self, bytes: u64) -> Self {
         self.segment_bytes = bytes.min(u64::from(u32::MAX - limits::MEDIA_BYTES - limits::META_BYTES));
@@ -37,22 +37,22 @@ impl StorePolicy {
     }
 }
 
-/// What is to stay when a stream is trimmed.
+/// What trimming keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "an age and an amount")]
 pub struct Keep {
-    /// Fragments that the service began to receive at or after this stay.
+    /// Keeps fragments with a server timestamp at or after this.
     pub since: SystemTime,
-    /// At most this many bytes stay; `u64::MAX` for no bound.
+    /// Keeps at most this many bytes; `u64::MAX` means no limit.
     pub bytes: u64,
 }
 
-/// What went when a stream was trimmed.
+/// What trimming removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Trimmed {
-    /// How many fragments.
+    /// Number of fragments.
     pub fragments: usize,
-    /// How many bytes of media. Disk space is freed when all fragments of a segment are gone.
+    /// Bytes of media. Disk space is freed once all fragments of a segment are removed.
     pub bytes: u64,
 }

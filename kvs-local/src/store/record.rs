@@ -1,12 +1,12 @@
-//! How one fragment lies in a segment file.
+//! The format of one fragment in a segment file.
 //!
 //! ```text
 //!   0  4   "KVSF"
 //!   4  4   length of the metadata, little endian like all numbers
 //!   8  4   length of the media
-//!  12  4   CRC-32 of the twelve bytes before and of the metadata
+//!  12  4   CRC-32 of the preceding twelve bytes and the metadata
 //!  16  …   metadata: JSON
-//!   …  …   media: header, cluster, trailing, as they came in
+//!   …  …   media: header, cluster, trailing, as received
 //!   …  4   CRC-32 of the media
 //! ```
 
@@ -21,7 +21,7 @@ use super::index::Entry;
 use super::limits;
 use crate::ingest::{IngestedFragment, NumberParts};
 
-/// What is known of a fragment besides its media.
+/// The metadata of a fragment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Meta {
     pub(super) number: String,
@@ -37,7 +37,7 @@ pub(super) struct Meta {
     pub(super) tags: Vec<Vec<(String, String)>>,
 }
 
-/// The fixed bytes in front.
+/// The fixed-size head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Head {
     pub(super) meta: u32,
@@ -73,7 +73,7 @@ impl Meta {
         })
     }
 
-    /// How many bytes of media it speaks of.
+    /// Returns the size of the media in bytes.
     pub(super) fn media_len(&self) -> u64 {
         u64::from(self.header) + u64::from(self.cluster) + u64::from(self.trailing)
     }
@@ -82,7 +82,7 @@ impl Meta {
         NumberParts::of(&self.number.parse::<FragmentNumber>().ok()?)
     }
 
-    /// Where the record at `offset` of `segment` stands in the index.
+    /// Returns the index entry for this record at `offset` of `segment`.
     pub(super) fn entry(&self, segment: u32, offset: u32) -> Option<Entry> {
         Some(Entry {
             parts: self.parts()?,
@@ -96,7 +96,7 @@ impl Meta {
 }
 
 impl Head {
-    /// `None` if these are no sixteen bytes that begin a record of allowed size.
+    /// Parses a head of sixteen bytes; `None` if it is not the start of a record of allowed size.
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
         let bytes = bytes.strip_prefix(&MAGIC)?;
         let [meta, media, crc] = [0, 4, 8].map(|at| number_at(bytes, at));
@@ -104,12 +104,12 @@ impl Head {
         (head.meta <= limits::META_BYTES && head.media <= limits::MEDIA_BYTES).then_some(head)
     }
 
-    /// Bytes of the whole record.
+    /// Returns the size of the whole record in bytes.
     pub(super) fn record_len(&self) -> u64 {
         HEAD_BYTES as u64 + u64::from(self.meta) + u64::from(self.media) + CRC_BYTES
     }
 
-    /// The metadata, if these bytes are what was written.
+    /// Parses the metadata; `None` if the checksum does not match.
     pub(super) fn meta(&self, bytes: &[u8]) -> Option<Meta> {
         let mut crc = crc32fast::Hasher::new();
         crc.update(&self.first_bytes());
@@ -131,7 +131,7 @@ impl Head {
 }
 
 impl Record {
-    /// `None` if it is larger than the format takes, or its number is not of the service's make.
+    /// Creates the record of a fragment; `None` if it is too large or its number does not have the format of the service.
     pub(super) fn of(fragment: &IngestedFragment) -> Option<Self> {
         let meta = Meta::of(fragment)?;
         let parts = meta.parts()?;
@@ -170,7 +170,7 @@ impl Record {
     }
 }
 
-/// A whole record's metadata and media, if both are what was written.
+/// Parses a whole record; `None` if a checksum does not match.
 pub(super) fn read(record: Bytes) -> Option<(Meta, Bytes)> {
     let head = Head::read(&record)?;
     if record.len() as u64 != head.record_len() {
@@ -184,7 +184,7 @@ pub(super) fn read(record: Bytes) -> Option<(Meta, Bytes)> {
     (crc32fast::hash(&media) == written).then_some((meta, media))
 }
 
-/// The little-endian number at an offset.
+/// Reads the little-endian number at an offset.
 pub(super) fn number_at(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
 }
@@ -193,12 +193,12 @@ pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Times before 1970 count as 1970: the container cannot say them.
+/// Times before 1970 become 1970, since the container cannot represent them.
 pub(super) fn millis_of(time: SystemTime) -> u64 {
     millis(time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default())
 }
 
-/// Times beyond what the platform can say count as 1970.
+/// Times that the platform cannot represent become 1970.
 pub(super) fn time_of(millis: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(millis)).unwrap_or(SystemTime::UNIX_EPOCH)
 }

@@ -1,7 +1,7 @@
-//! A segment file: a mark and then records, one behind the other.
+//! A segment file: a signature followed by records.
 //!
-//! Beside a sealed segment lies its index, so that opening a large store reads no media. The index is only a shortcut: it has
-//! a checksum, names the length of its segment, and is made anew when either is wrong.
+//! A sealed segment has an index file, so that opening a large store reads no media. The index contains a checksum and the
+//! length of its segment; if either is wrong, it is rebuilt.
 
 use std::io;
 use std::path::Path;
@@ -18,19 +18,19 @@ use crate::ingest::NumberParts;
 pub(super) const MARK: [u8; 16] = *b"KVS-LOCAL SEG 1\n";
 const INDEX_MARK: [u8; 16] = *b"KVS-LOCAL IDX 1\n";
 const ENTRY_BYTES: usize = 40;
-/// Enough for a record's head and its usual metadata in one read.
+/// Bytes per read: enough for the head and typical metadata of a record.
 const PEEK_BYTES: usize = 4 << 10;
 
-/// What a segment file holds.
+/// The contents of a segment file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Contents {
     pub(super) entries: Vec<Entry>,
-    /// Where the whole records end. Bytes behind that are torn or foreign.
+    /// End of the last complete record. Bytes after it are incomplete or foreign.
     pub(super) end: u64,
 }
 
-/// Walks the records by their heads; media are skipped, but for the last record, the only one that can be torn, since each
-/// is on disk before the next is begun.
+/// Scans the record heads and skips media, except for the last record: only it can be incomplete, since each record is on
+/// disk before the next one starts.
 pub(super) fn scan(disk: &dyn Disk, file: &Path, segment: u32) -> io::Result<Contents> {
     let len = disk.len(file)?.unwrap_or(0);
     let mut contents = Contents::default();
@@ -53,8 +53,8 @@ pub(super) fn scan(disk: &dyn Disk, file: &Path, segment: u32) -> io::Result<Con
     Ok(contents)
 }
 
-/// The entry of the record at an offset and where the next one begins, if the record's head and metadata are whole and its media all
-/// within the file.
+/// Returns the entry of the record at an offset and the offset of the next one, if head and metadata are intact and the media
+/// lies within the file.
 fn entry_at(disk: &dyn Disk, file: &Path, segment: u32, at: u64, len: u64) -> io::Result<Option<(Entry, u64)>> {
     let peek = disk.read(file, at, PEEK_BYTES)?;
     let Some(head) = Head::read(&peek) else { return Ok(None) };
@@ -75,7 +75,7 @@ fn read_meta(disk: &dyn Disk, file: &Path, at: u64, head: Head, peek: &[u8]) -> 
     Ok(head.meta(&disk.read(file, at.saturating_add(HEAD_BYTES as u64), count)?))
 }
 
-/// The record at an offset, checked, or `None` if it is not what was written.
+/// Reads the record at an offset; `None` if a checksum does not match.
 pub(super) fn record_at(disk: &dyn Disk, file: &Path, at: u64) -> io::Result<Option<(Meta, Bytes)>> {
     let head = disk.read(file, at, HEAD_BYTES)?;
     let Some(head) = Head::read(&head) else { return Ok(None) };
@@ -100,11 +100,11 @@ pub(super) fn write_index(disk: &dyn Disk, file: &Path, contents: &Contents, seg
         bytes.put_u32_le(entry.offset);
     }
     bytes.put_u32_le(crc32fast::hash(&bytes));
-    // Not synced: an index that does not survive is made anew from its segment.
+    // Not synced: a lost index is rebuilt from its segment.
     disk.replace(file, &bytes, Durability::Written)
 }
 
-/// Reads the index of a segment of this length, `None` if there is none that fits.
+/// Reads the index of a segment of this length; `None` if it is missing or does not match.
 pub(super) fn read_index(disk: &dyn Disk, file: &Path, segment: u32, segment_len: u64) -> io::Result<Option<Contents>> {
     if disk.len(file)?.is_none() {
         return Ok(None);

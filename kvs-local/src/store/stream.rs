@@ -14,9 +14,9 @@ use super::record::Record;
 use super::segment::{self, Contents, MARK};
 use crate::ingest::{IngestedFragment, NumberParts};
 
-/// One stream's folder: who it belongs to, segments, and an index of them in memory.
+/// The folder of one stream: manifest, segments, and an index of them in memory.
 ///
-/// Writers take turns; readers wait for neither writes nor syncs.
+/// One writer at a time; readers wait neither for writes nor for syncs.
 #[derive(Debug)]
 pub(super) struct StreamLog {
     disk: Arc<dyn Disk>,
@@ -26,57 +26,58 @@ pub(super) struct StreamLog {
     index: RwLock<Index>,
 }
 
-/// Where the next fragment goes.
+/// The write position.
 #[derive(Debug)]
 struct Writer {
-    card: Card,
+    manifest: StreamManifest,
     active: Option<Active>,
     next_segment: u32,
     deleted: bool,
 }
 
-/// The segment that grows.
+/// The segment that is appended to.
 #[derive(Debug)]
 struct Active {
     segment: u32,
     contents: Contents,
 }
 
-/// `stream.json`: what belongs to the folder besides segments.
+/// `stream.json`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Card {
-    /// The stream's name, which is no part of any path.
+pub(super) struct StreamManifest {
+    /// Name of the stream. It is never part of a path.
     pub(super) stream: String,
-    /// Fragments up to this number were trimmed, even if their segment is still there.
+    /// Fragments up to this number are trimmed, even if their segment still exists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) trimmed: Option<String>,
 }
 
-pub(super) const CARD: &str = "stream.json";
-/// `stream.json` is a name and a number.
-const CARD_BYTES: usize = 16 << 10;
+pub(super) const MANIFEST: &str = "stream.json";
+/// Largest manifest in bytes: a name and a number.
+const MANIFEST_BYTES: usize = 16 << 10;
 
 impl StreamLog {
-    /// Makes the folder of a new stream.
+    /// Creates the folder of a new stream.
     pub(super) fn create(
         disk: Arc<dyn Disk>,
         policy: StorePolicy,
         dir: PathBuf,
         stream: &str,
     ) -> Result<Self, StoreError> {
-        disk.create_dir(&dir).map_err(StoreError::io("cannot make", &dir))?;
-        let card = Card { stream: stream.to_owned(), trimmed: None };
-        write_card(&*disk, policy, &dir, &card)?;
+        disk.create_dir(&dir).map_err(StoreError::io("cannot create", &dir))?;
+        let manifest = StreamManifest { stream: stream.to_owned(), trimmed: None };
+        write_manifest(&*disk, policy, &dir, &manifest)?;
         if let (Durability::Synced, Some(parent)) = (policy.durability, dir.parent()) {
             disk.sync_dir(parent).map_err(StoreError::io("cannot sync", parent))?;
         }
-        Ok(Self::assemble(disk, policy, dir, card, None, 0, Index::default()))
+        Ok(Self::assemble(disk, policy, dir, manifest, None, 0, Index::default()))
     }
 
-    /// Reads the folder of a stream: the indexes of sealed segments, the heads of the others.
+    /// Opens the folder of a stream: reads the indexes of sealed segments and the record heads of the others.
     pub(super) fn open(disk: Arc<dyn Disk>, policy: StorePolicy, dir: PathBuf) -> Result<Self, StoreError> {
-        let unclear = || StoreError::io("cannot understand", dir.join(CARD))(std::io::ErrorKind::InvalidData.into());
-        let card = read_card(&*disk, &dir)?.ok_or_else(unclear)?;
+        let invalid =
+            || StoreError::io("invalid stream manifest", dir.join(MANIFEST))(std::io::ErrorKind::InvalidData.into());
+        let manifest = read_manifest(&*disk, &dir)?.ok_or_else(invalid)?;
         let names = disk.entries(&dir).map_err(StoreError::io("cannot list", &dir))?;
         let mut segments: Vec<u32> = names.iter().filter_map(|name| name.strip_suffix(".seg")?.parse().ok()).collect();
         segments.sort_unstable();
@@ -88,33 +89,33 @@ impl StreamLog {
             for &entry in &contents.entries {
                 index.insert(entry);
             }
-            // A segment with a torn end is left as it is, and the next fragment goes into a new one.
+            // A segment with a torn end is left alone, and the next fragment starts a new one.
             if is_last && contents.end == len && len >= MARK.len() as u64 {
                 active = Some(Active { segment, contents });
             }
         }
-        let trimmed = card.trimmed.as_ref().and_then(|number| NumberParts::of(&number.parse().ok()?));
+        let trimmed = manifest.trimmed.as_ref().and_then(|number| NumberParts::of(&number.parse().ok()?));
         if let Some(last) = trimmed {
             index.drop_until(last);
         }
         let next_segment = segments.last().map_or(0, |last| last.saturating_add(1));
-        Ok(Self::assemble(disk, policy, dir, card, active, next_segment, index))
+        Ok(Self::assemble(disk, policy, dir, manifest, active, next_segment, index))
     }
 
     fn assemble(
         disk: Arc<dyn Disk>,
         policy: StorePolicy,
         dir: PathBuf,
-        card: Card,
+        manifest: StreamManifest,
         active: Option<Active>,
         next_segment: u32,
         index: Index,
     ) -> Self {
-        let writer = Mutex::new(Writer { card, active, next_segment, deleted: false });
+        let writer = Mutex::new(Writer { manifest, active, next_segment, deleted: false });
         Self { disk, policy, dir, writer, index: RwLock::new(index) }
     }
 
-    /// Stores a fragment; when this returns it is as durable as the policy says.
+    /// Stores a fragment, as durably as the policy requires.
     pub(super) fn append(&self, fragment: &IngestedFragment) -> Result<FragmentInfo, StoreError> {
         let number = || fragment.number.clone();
         let unfit = || StoreError::Unfit { number: number(), bytes: fragment.len() as u64 };
@@ -132,7 +133,7 @@ impl StreamLog {
         let entry =
             u32::try_from(offset).ok().and_then(|offset| record.entry(active.segment, offset)).ok_or_else(unfit)?;
         let path = segment_path(&self.dir, active.segment);
-        // On an error the segment is left to the next opening, which drops what is torn; the next fragment begins a new one.
+        // After an error the segment may end in a torn record, which the next opening ignores; the next fragment starts a new one.
         self.disk
             .append(&path, offset, &record.pieces, self.policy.durability)
             .map_err(StoreError::io("cannot append to", &path))?;
@@ -150,12 +151,12 @@ impl StreamLog {
         if let Some(Active { segment, contents }) = writer.active.take_if(full) {
             let path = index_path(&self.dir, segment);
             if let Err(error) = segment::write_index(&*self.disk, &path, &contents, contents.end) {
-                tracing::warn!(path = %path.display(), %error, "no index written; the segment will be read instead");
+                tracing::warn!(path = %path.display(), %error, "failed to write the index of a segment; the segment will be scanned instead");
             }
         }
     }
 
-    /// The growing segment, or a new one. It is the caller's to put back after a write that went well.
+    /// Takes the active segment or creates one. The caller puts it back after a successful write.
     fn take_active(&self, writer: &mut Writer) -> Result<Active, StoreError> {
         if let Some(active) = writer.active.take() {
             return Ok(active);
@@ -164,21 +165,21 @@ impl StreamLog {
         writer.next_segment = segment.saturating_add(1);
         let path = segment_path(&self.dir, segment);
         let mark = bytes::Bytes::from_static(&MARK);
-        self.disk.append(&path, 0, &[mark], self.policy.durability).map_err(StoreError::io("cannot make", &path))?;
+        self.disk.append(&path, 0, &[mark], self.policy.durability).map_err(StoreError::io("cannot create", &path))?;
         if self.policy.durability == Durability::Synced {
             self.disk.sync_dir(&self.dir).map_err(StoreError::io("cannot sync", &self.dir))?;
         }
         Ok(Active { segment, contents: Contents { entries: Vec::new(), end: MARK.len() as u64 } })
     }
 
-    /// Reads a fragment back, checked against its checksums.
+    /// Reads a fragment and verifies its checksums.
     pub(super) fn load(&self, number: &kvs_types::FragmentNumber) -> Result<StoredFragment, StoreError> {
         let not_found = || StoreError::NotFound { number: number.clone() };
         let parts = NumberParts::of(number).ok_or_else(not_found)?;
         let entry = self.index().find(parts).ok_or_else(not_found)?;
         let path = segment_path(&self.dir, entry.segment);
         let record = match segment::record_at(&*self.disk, &path, entry.offset.into()) {
-            // Trimmed between the look into the index and the read.
+            // Trimmed after the index lookup.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(not_found()),
             result => result.map_err(StoreError::io("cannot read", &path))?,
         };
@@ -190,20 +191,20 @@ impl StreamLog {
         StoredFragment::new(entry.info(), meta, &media).ok_or_else(damaged)
     }
 
-    /// Drops what is not kept. What is gone stays gone: the mark is durable before anything is removed.
+    /// Trims the stream. The manifest is durable before anything is removed, so trimmed fragments never reappear.
     pub(super) fn trim(&self, keep: Keep) -> Result<Trimmed, StoreError> {
         let mut writer = self.writer();
         let Some(last) = self.index().expired_until(keep.since, keep.bytes) else { return Ok(Trimmed::default()) };
-        writer.card.trimmed = Some(last.number().to_string());
+        writer.manifest.trimmed = Some(last.number().to_string());
         let active = writer.active.as_ref().map(|active| active.segment);
-        if let Err(error) = self.write_card(&writer.card) {
+        if let Err(error) = self.write_manifest(&writer.manifest) {
             if !error.is_full() {
                 return Err(error);
             }
-            // Segments that go as a whole need no mark, and make room for it.
+            // Segments that are removed completely need no manifest entry, and removing them makes room for it.
             let whole = self.index().segments_until(last);
             self.remove(whole.into_iter().filter(|&segment| Some(segment) != active))?;
-            self.write_card(&writer.card)?;
+            self.write_manifest(&writer.manifest)?;
         }
         let (empty, trimmed) = {
             let mut index = self.index_mut();
@@ -216,8 +217,8 @@ impl StreamLog {
         Ok(trimmed)
     }
 
-    fn write_card(&self, card: &Card) -> Result<(), StoreError> {
-        write_card(&*self.disk, self.policy, &self.dir, card)
+    fn write_manifest(&self, manifest: &StreamManifest) -> Result<(), StoreError> {
+        write_manifest(&*self.disk, self.policy, &self.dir, manifest)
     }
 
     fn remove(&self, segments: impl Iterator<Item = u32>) -> Result<(), StoreError> {
@@ -229,7 +230,7 @@ impl StreamLog {
         Ok(())
     }
 
-    /// No append comes after this.
+    /// Rejects later appends and returns the folder.
     pub(super) fn mark_deleted(&self) -> &Path {
         self.writer().deleted = true;
         *self.index_mut() = Index::default();
@@ -249,10 +250,10 @@ impl StreamLog {
     }
 }
 
-/// A segment's contents, by its index where it has one, and its length.
+/// Returns the contents of a segment, from its index if it has one, and its length.
 fn open_segment(disk: &dyn Disk, dir: &Path, segment: u32, is_last: bool) -> Result<(Contents, u64), StoreError> {
     let path = segment_path(dir, segment);
-    let len = disk.len(&path).map_err(StoreError::io("cannot look at", &path))?.unwrap_or(0);
+    let len = disk.len(&path).map_err(StoreError::io("cannot read the size of", &path))?.unwrap_or(0);
     let beside = index_path(dir, segment);
     let found = segment::read_index(disk, &beside, segment, len).map_err(StoreError::io("cannot read", &beside))?;
     if let Some(contents) = found {
@@ -260,26 +261,31 @@ fn open_segment(disk: &dyn Disk, dir: &Path, segment: u32, is_last: bool) -> Res
     }
     let contents = segment::scan(disk, &path, segment).map_err(StoreError::io("cannot read", &path))?;
     if contents.end < len {
-        tracing::warn!(path = %path.display(), whole = contents.end, len, "segment ends in a torn record, which was never acked");
+        tracing::warn!(path = %path.display(), whole = contents.end, len, "segment ends in an incomplete record, which was never acked");
     }
     if !is_last && let Err(error) = segment::write_index(disk, &beside, &contents, len) {
-        // A full disk must not keep anybody from reading, nor from trimming what fills it.
-        tracing::warn!(path = %beside.display(), %error, "no index written; the segment will be read again instead");
+        // A full disk must prevent neither reading nor trimming.
+        tracing::warn!(path = %beside.display(), %error, "failed to write the index of a segment; the segment will be scanned again");
     }
     Ok((contents, len))
 }
 
-/// Whose folder it is; `None` if the file is not understood.
-pub(super) fn read_card(disk: &dyn Disk, dir: &Path) -> Result<Option<Card>, StoreError> {
-    let path = dir.join(CARD);
-    let bytes = disk.read(&path, 0, CARD_BYTES).map_err(StoreError::io("cannot read", &path))?;
+/// Reads the manifest; `None` if it is invalid.
+pub(super) fn read_manifest(disk: &dyn Disk, dir: &Path) -> Result<Option<StreamManifest>, StoreError> {
+    let path = dir.join(MANIFEST);
+    let bytes = disk.read(&path, 0, MANIFEST_BYTES).map_err(StoreError::io("cannot read", &path))?;
     Ok(serde_json::from_slice(&bytes).ok())
 }
 
-fn write_card(disk: &dyn Disk, policy: StorePolicy, dir: &Path, card: &Card) -> Result<(), StoreError> {
-    let path = dir.join(CARD);
+fn write_manifest(
+    disk: &dyn Disk,
+    policy: StorePolicy,
+    dir: &Path,
+    manifest: &StreamManifest,
+) -> Result<(), StoreError> {
+    let path = dir.join(MANIFEST);
     let bytes =
-        serde_json::to_vec(card).map_err(|error| StoreError::io("cannot put into words", &path)(error.into()))?;
+        serde_json::to_vec(manifest).map_err(|error| StoreError::io("cannot serialize", &path)(error.into()))?;
     disk.replace(&path, &bytes, policy.durability).map_err(StoreError::io("cannot write", &path))
 }
 

@@ -8,6 +8,7 @@ use kvs_types::ErrorId;
 use tokio::sync::watch;
 
 use super::registry::{Registry, StreamRecord};
+use crate::error_chain::error_chain;
 use crate::ingest::IngestedFragment;
 use crate::limits;
 use crate::store::{FragmentInfo, Keep, Selection, Store, StoreError};
@@ -72,7 +73,7 @@ impl StreamHub {
         let stored = self.store.append(stream, fragment).map_err(|error| match error {
             StoreError::StreamDeleted => ErrorId::STREAM_DELETED,
             error => {
-                tracing::error!(%error, stream, number = %fragment.number, "failed to store a fragment");
+                tracing::error!(error = error_chain(&error), stream, number = %fragment.number, "failed to store a fragment");
                 ErrorId::ARCHIVAL_ERROR
             }
         })?;
@@ -94,7 +95,11 @@ impl StreamHub {
             None => Keep { since: before(now, limits::UNKEPT_TIME), bytes: limits::UNKEPT_BYTES },
         };
         if let Err(error) = self.store.trim(&stream.media_key(), keep) {
-            tracing::error!(%error, stream = stream.name, "failed to remove media past its retention");
+            tracing::error!(
+                error = error_chain(&error),
+                stream = stream.name,
+                "failed to remove media past its retention"
+            );
         }
     }
 
@@ -102,7 +107,7 @@ impl StreamHub {
     pub(crate) fn delete(&self, stream: &str) {
         self.active().remove(stream);
         if let Err(error) = self.store.delete(stream) {
-            tracing::error!(%error, stream, "failed to remove the media of a deleted stream");
+            tracing::error!(error = error_chain(&error), stream, "failed to remove the media of a deleted stream");
         }
     }
 

@@ -6,6 +6,7 @@ use tokio::sync::watch;
 
 use super::hub::{ActiveStream, StreamHub};
 use crate::api::{ApiError, Exception};
+use crate::error_chain::error_chain;
 use crate::ingest::{NumberParts, Profile, first_sequence_after};
 use crate::limits;
 
@@ -85,7 +86,7 @@ impl StreamHub {
     /// Takes the only put lease of a stream. Blocks: the stream's last number may have to be read.
     pub(crate) fn acquire_put(self: &Arc<Self>, stream: &str, conflict: PutConflict) -> Result<PutLease, ApiError> {
         let last = self.store().last(stream).map_err(|error| {
-            tracing::error!(%error, stream, "failed to read the last fragment number");
+            tracing::error!(error = error_chain(&error), stream, "failed to read the last fragment number");
             ApiError::internal()
         })?;
         let stored = last.and_then(|last| NumberParts::of(&last.number)).map(|parts| parts.sequence);

@@ -10,8 +10,8 @@ use uuid::Uuid;
 
 use super::signer::LazySigner;
 use super::subscriber::{Subscriber, SubscriptionState};
-use crate::deliver::error_chain::error_chain;
 use crate::deliver::event::DeliveryEvent;
+use crate::error_chain::error_chain;
 
 /// Answers GET requests below [`SNS_PATH`].
 #[derive(Debug)]

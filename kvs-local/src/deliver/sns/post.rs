@@ -10,8 +10,8 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use kvs_notify::SnsType;
 
-use crate::deliver::error_chain::error_chain;
 use crate::deliver::limits::{RESPONSE_TIMEOUT, RETRY_DELAYS};
+use crate::error_chain::error_chain;
 
 /// One message for one subscriber.
 #[derive(Clone, Debug)]

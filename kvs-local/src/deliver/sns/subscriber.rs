@@ -10,9 +10,9 @@ use super::envelope::{SealError, Sealer};
 use super::post::{Post, Poster};
 use super::subscription::Subscription;
 use super::topic::Topic;
-use crate::deliver::error_chain::error_chain;
 use crate::deliver::event::DeliveryEvent;
 use crate::deliver::limits::SUBSCRIBER_QUEUE;
+use crate::error_chain::error_chain;
 
 /// The state of a subscription.
 ///

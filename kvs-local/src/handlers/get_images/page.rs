@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::api::{ApiError, StreamRef, required, within};
 use crate::clock::{from_json_seconds, json_seconds};
+use crate::error_chain::error_chain;
 use crate::images::{
     DecodeOptions, ExtractError, ImageEncoding, ImageRequest, ImageResult, ImageSize, JpegQuality, RenderOptions,
     extract_images,
@@ -141,7 +142,7 @@ impl ImagesPage {
         let instants: Vec<Duration> = instants.iter().copied().map(Duration::from_millis).collect();
         let (Some(&first), Some(&last)) = (instants.first(), instants.last()) else { return Ok(Vec::new()) };
         let spans = job.media.spans(self.origin, first, last).map_err(|error| {
-            tracing::error!(%error, "failed to list fragments");
+            tracing::error!(error = error_chain(&error), "failed to list fragments");
             ApiError::internal()
         })?;
         let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);

@@ -19,6 +19,7 @@ use super::readable::ReadableStreams;
 use crate::api::wire::Response;
 use crate::api::{ApiError, StreamRef, parse, required};
 use crate::clock::{from_epoch_ms, from_json_seconds};
+use crate::error_chain::error_chain;
 use crate::quotas::Quota;
 use crate::shutdown::Shutdown;
 use crate::stream::ReadKind;
@@ -73,7 +74,7 @@ impl GetMedia {
             Follower { stream, reader, arrivals, hub, clock, shutdown: self.shutdown.clone(), _lease: lease };
         // Read before the response starts: the meaning of NOW must not depend on when the body's task is scheduled.
         let (follower, first) = follower.read().await.map_err(|error| {
-            tracing::error!(%error, "failed to read stored media");
+            tracing::error!(error = error_chain(&*error), "failed to read stored media");
             ApiError::internal()
         })?;
         drop(tokio::spawn(follower.run(first, sender)));

@@ -13,6 +13,7 @@ use super::readable::ReadableStreams;
 use crate::api::wire::{self, JsonStyle, Response};
 use crate::api::{ApiError, StreamRef, parse, required};
 use crate::clock::{epoch_ms, from_epoch_ms, from_json_seconds, json_seconds};
+use crate::error_chain::error_chain;
 use crate::quotas::Quota;
 use crate::store::{FragmentInfo, TimestampKind};
 use crate::stream::registry::ImageSelector;
@@ -71,7 +72,7 @@ impl ListFragments {
         let hub = Arc::clone(self.streams.hub());
         let page = tokio::task::spawn_blocking(move || listing.page(hub.store(), &key));
         let page = page.await.map_err(|_| ApiError::internal())?.map_err(|error| {
-            tracing::error!(%error, stream = stream.name, "failed to list fragments");
+            tracing::error!(error = error_chain(&error), stream = stream.name, "failed to list fragments");
             ApiError::internal()
         })?;
         // A stream without retention has no archived fragments, although its latest media can be followed.

@@ -1,4 +1,4 @@
-//! ListFragments: which fragments there are, page by page.
+//! Pages and paging tokens of ListFragments.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,10 +7,10 @@ use kvs_types::FragmentNumber;
 use crate::limits::{LIST_FRAGMENTS_PAGE, LIST_FRAGMENTS_PAGE_DEFAULT, LIST_FRAGMENTS_TOKEN};
 use crate::store::{FragmentInfo, Selection, Store, StoreError, TimestampKind};
 
-/// One ListFragments call.
+/// A ListFragments query at one of its pages.
 ///
-/// Pages come in the order of fragment numbers, although the service promises none. A token carries the query with it, so that
-/// pages after the first need no selector.
+/// Pages are in the order of fragment numbers, although the service promises no order. A token contains the query, so pages
+/// after the first need no selector.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Listing {
     query: Query,
@@ -24,37 +24,37 @@ enum Query {
     Range { kind: TimestampKind, from_ms: u64, to_ms: u64 },
 }
 
-/// What one call gives.
+/// One page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Page {
     /// The fragments.
     pub(crate) fragments: Vec<FragmentInfo>,
-    /// Where the next page begins, if there is one.
+    /// Token of the next page, if there is one.
     pub(crate) next_token: Option<String>,
 }
 
-/// A call that cannot be answered.
+/// An invalid query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum InvalidListing {
-    /// A page of no fragments, or of more than one may have.
+    /// The page size is out of range.
     #[error("MaxResults is between 1 and {LIST_FRAGMENTS_PAGE}, not {given}")]
     MaxResults {
-        /// What was given.
+        /// The given value.
         given: i64,
     },
     /// The range ends before it begins.
     #[error("the range of timestamps ends before it begins")]
     Range,
-    /// A token that no page carried, or one of another stream or query.
-    #[error("NextToken is not one that this query gave out")]
+    /// The token belongs to another stream or query.
+    #[error("NextToken is not one that this query returned")]
     Token,
 }
 
 impl Listing {
-    /// Reads the members of the request: selector type with range, page size, token.
+    /// Parses the members of the request: selector type with range, page size, token.
     ///
     /// # Errors
-    /// The page size or range is none, or the token belongs to another stream or query.
+    /// The page size or the range is invalid, or the token belongs to another stream or query.
     pub(crate) fn parse(
         stream: &str,
         selector: Option<(TimestampKind, SystemTime, SystemTime)>,
@@ -82,17 +82,17 @@ impl Listing {
         Ok(Self { query, after: Some(after), most })
     }
 
-    /// How many entries a page has at most.
+    /// Returns the maximum number of entries on a page.
     pub(crate) const fn size(&self) -> usize {
         self.most
     }
 
-    /// Looks the page up.
+    /// Reads the page.
     ///
     /// # Errors
-    /// The file system refuses.
+    /// The file system failed.
     pub(crate) fn page(&self, store: &Store, stream: &str) -> Result<Page, StoreError> {
-        // One more than asked tells whether there is another page.
+        // One more than requested shows whether there is another page.
         let mut fragments =
             store.page(stream, &self.query.selection(), self.after.as_ref(), self.most.saturating_add(1))?;
         let more = fragments.len() > self.most;
@@ -117,7 +117,7 @@ impl Query {
     }
 }
 
-/// Base64, as the service's pattern for tokens wants it, of: checksum over stream and rest, query, last number.
+/// Encodes checksum, query and last number in Base64, the alphabet that the API model requires for tokens.
 fn write_token(stream: &str, query: Query, last: &FragmentNumber) -> String {
     let query = match query {
         Query::All => "A".to_owned(),
@@ -151,7 +151,7 @@ fn read_token(stream: &str, token: &str) -> Option<(Query, FragmentNumber)> {
     Some((query, last.parse().ok()?))
 }
 
-/// Tells tokens of other streams and slips of the pen; it keeps no secret, as a token lets no one see more than the call does.
+/// Detects tokens of other streams and typing errors. It is not secret: a token grants nothing that the call does not.
 fn checksum(stream: &str, rest: &str) -> u32 {
     let mut sum = crc32fast::Hasher::new();
     sum.update(stream.as_bytes());

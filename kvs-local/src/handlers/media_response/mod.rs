@@ -14,6 +14,7 @@ use kvs_mkv::Chunks;
 
 use crate::api::wire::{self, Response};
 use crate::clock::Clock;
+use crate::error_chain::error_chain;
 use crate::limits;
 use crate::quotas::{Flow, Quota, TokenBucket};
 
@@ -60,7 +61,7 @@ impl MediaSender {
 
     /// Closes the connection before the end of the body, so that the client notices that media is missing.
     pub(super) fn abort(self, error: &dyn std::error::Error) {
-        tracing::error!(%error, "failed to read stored media");
+        tracing::error!(error = error_chain(error), "failed to read stored media");
         self.sender.abort(io::Error::other("failed to read stored media"));
     }
 }

@@ -1,7 +1,7 @@
 //! Errors as one line of text.
 
 /// Returns the message of an error and of all its causes, separated by `: `.
-pub(super) fn error_chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn error_chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
