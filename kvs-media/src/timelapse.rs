@@ -309,8 +309,8 @@ mod tests {
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 
-    fn jpeg(width: u16, height: u16, colour: [u8; 3]) -> Vec<u8> {
-        let pixels: Vec<u8> = colour.repeat(usize::from(width) * usize::from(height));
+    fn jpeg(width: u16, height: u16, color: [u8; 3]) -> Vec<u8> {
+        let pixels: Vec<u8> = color.repeat(usize::from(width) * usize::from(height));
         let mut out = Vec::new();
         let encoder = jpeg_encoder::Encoder::new(&mut out, 90);
         encoder.encode(&pixels, width, height, jpeg_encoder::ColorType::Rgb).unwrap();

@@ -5,8 +5,8 @@
 use kvs_media::timelapse::write_mp4;
 
 #[test]
-fn ffmpeg_decodes_the_colours_of_the_images() {
-    if !test_judges::available("ffmpeg_decodes_the_colours_of_the_images", &["ffmpeg"]) {
+fn ffmpeg_decodes_the_colors_of_the_images() {
+    if !test_judges::available("ffmpeg_decodes_the_colors_of_the_images", &["ffmpeg"]) {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -25,8 +25,8 @@ fn ffmpeg_decodes_the_colours_of_the_images() {
     }
 }
 
-fn jpeg(width: u16, height: u16, colour: [u8; 3]) -> Vec<u8> {
-    let pixels: Vec<u8> = colour.repeat(usize::from(width) * usize::from(height));
+fn jpeg(width: u16, height: u16, color: [u8; 3]) -> Vec<u8> {
+    let pixels: Vec<u8> = color.repeat(usize::from(width) * usize::from(height));
     let mut out = Vec::new();
     let encoder = jpeg_encoder::Encoder::new(&mut out, 90);
     encoder.encode(&pixels, width, height, jpeg_encoder::ColorType::Rgb).unwrap();

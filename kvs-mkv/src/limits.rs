@@ -93,7 +93,7 @@ impl Limits {
     pub fn worst_case(&self) -> usize {
         let element = self.block_bytes.max(self.header_bytes).max(self.tracks_bytes).max(self.tags_bytes);
         let waiting = element.saturating_add(LARGEST_PIECE_BEHIND);
-        // Pieces below SMALL_PIECE are gathered, so that of any three neighbours at least one is that long. A growing list
+        // Pieces below SMALL_PIECE are gathered, so that of any three neighbors at least one is that long. A growing list
         // has up to twice the capacity it needs.
         let pieces = (waiting / SMALL_PIECE).saturating_mul(3).saturating_add(SPARE_PIECES);
         waiting

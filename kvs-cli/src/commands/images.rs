@@ -112,7 +112,7 @@ fn write(options: &Options, image: &ImageAt, bytes: &[u8]) -> Result<PathBuf, Fa
     Ok(path)
 }
 
-/// What came; neighbouring timestamps without an image for the same reason are one gap.
+/// What came; neighboring timestamps without an image for the same reason are one gap.
 #[derive(Debug, Default)]
 struct Tally {
     images: u64,

@@ -51,7 +51,7 @@ impl Ack {
         }
     }
 
-    /// `EventType` as it stands in the line.
+    /// `EventType` as written in the line.
     #[must_use]
     pub const fn event_type(&self) -> &'static str {
         match self {

@@ -23,7 +23,7 @@ pub(crate) struct StoreMediaSource {
 }
 
 impl StoreMediaSource {
-    /// Returns the fragments that cover any instant from `first` to `last`, with the neighbours that decoding may need.
+    /// Returns the fragments that cover any instant from `first` to `last`, with the neighbors that decoding may need.
     pub(crate) fn spans(
         &self,
         origin: TimestampOrigin,
@@ -37,7 +37,7 @@ impl StoreMediaSource {
         let spans = self.near(origin, first, last)?;
         let Some(from) = spans.iter().position(covers) else { return Ok(Vec::new()) };
         let to = spans.iter().rposition(covers).unwrap_or(from);
-        Ok(with_neighbours(spans, from, to))
+        Ok(with_neighbors(spans, from, to))
     }
 
     /// Returns a fragment and the earlier ones that decoding may need, and the index of the fragment among them.
@@ -47,7 +47,7 @@ impl StoreMediaSource {
         let mut spans = self.received(received, received)?;
         let Some(index) = spans.iter().rposition(|span| span.number == *number) else { return Ok(None) };
         spans.truncate(index.saturating_add(1));
-        let spans = with_neighbours(spans, index, index);
+        let spans = with_neighbors(spans, index, index);
         let index = spans.len().saturating_sub(1);
         Ok(Some((spans, index)))
     }
@@ -91,7 +91,7 @@ fn at_epoch(since: Duration) -> SystemTime {
 }
 
 /// Returns the spans from one index to another, with [`LOOK_BACK_FRAGMENTS`] before them and one after.
-fn with_neighbours(mut spans: Vec<FragmentSpan>, from: usize, to: usize) -> Vec<FragmentSpan> {
+fn with_neighbors(mut spans: Vec<FragmentSpan>, from: usize, to: usize) -> Vec<FragmentSpan> {
     spans.truncate(to.saturating_add(2));
     spans.drain(..from.saturating_sub(LOOK_BACK_FRAGMENTS));
     spans

@@ -66,7 +66,7 @@ fn fragments(journal: &Journal) -> String {
             ),
         );
     }
-    html += "</div>\n<p>Each bar is a fragment, in seconds of the recording; coloured ones are tagged.</p>\n\
+    html += "</div>\n<p>Each bar is a fragment, in seconds of the recording; colored ones are tagged.</p>\n\
              <div class=\"scroll\"><table>\n<tr><th>fragment</th><th>number</th><th>frames</th><th>bytes</th>\
              <th>requests</th><th>acks, ms after the start</th></tr>\n";
     for fragment in journal.fragments.values() {

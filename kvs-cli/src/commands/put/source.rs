@@ -117,7 +117,7 @@ struct Live {
 impl Live {
     fn start() -> Self {
         let (sender, chunks) = mpsc::channel(CHUNKS);
-        // A read from a pipe cannot be cancelled; on its own thread it does not keep the program from ending.
+        // A read from a pipe cannot be canceled; on its own thread it does not keep the program from ending.
         std::thread::spawn(move || {
             let mut input = std::io::stdin().lock();
             let mut buffer = vec![0; CHUNK];

@@ -146,7 +146,7 @@ fn scale_plane(
     let mut samples = vec![0; to.0 * to.1];
     let mut target = TypedImage::<U8>::from_buffer(side(to.0)?, side(to.1)?, &mut samples).map_err(failed)?;
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom));
-    // `resize` would compile every pixel type for every instruction set: half of this crate's build time.
+    // `resize` would compile every pixel type for every instruction set; `resize_typed` compiles one.
     resizer.resize_typed(&source, &mut target, &options).map_err(failed)?;
     Ok(samples)
 }
