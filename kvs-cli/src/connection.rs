@@ -48,10 +48,23 @@ enum Source {
     Chain,
 }
 
+impl Source {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Profile => "profile",
+            Self::Device(_) => "device certificate",
+            Self::Keys => "keys in the environment",
+            Self::LocalKeys => "keys of kvs-local",
+            Self::Chain => "default chain of the AWS SDK",
+        }
+    }
+}
+
 impl Connection {
     /// Creates a client.
     pub(crate) async fn client(&self) -> Result<Client, Failure> {
         let source = self.source()?;
+        let name = source.name();
         let config = match source {
             Source::Profile | Source::Chain => self.from_chain().await?,
             Source::Device(device) => {
@@ -60,7 +73,9 @@ impl Connection {
             Source::Keys => self.from_environment(false)?,
             Source::LocalKeys => self.from_environment(true)?,
         };
-        Ok(Client::new(config)?)
+        let client = Client::new(config)?;
+        tracing::debug!(region = %client.region(), endpoint = ?self.endpoint, credentials = name, "client created");
+        Ok(client)
     }
 
     fn source(&self) -> Result<Source, Failure> {

@@ -36,7 +36,7 @@ pub(crate) struct GlobalOptions {
     #[arg(short, long, global = true, help_heading = GLOBAL)]
     quiet: bool,
 
-    /// Log what the libraries do to stderr; -vv for each frame and request. RUST_LOG selects targets and levels instead.
+    /// Log connections, retries and credentials to stderr; -vv logs more. RUST_LOG selects targets and levels instead.
     #[arg(short, long, global = true, action = ArgAction::Count, help_heading = GLOBAL)]
     pub(crate) verbose: u8,
 }

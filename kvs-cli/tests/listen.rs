@@ -130,7 +130,8 @@ async fn subscribes_verifies_and_prints() {
 
     let mut listener = Listener::start(&base_url, &roots, &save);
     assert_eq!(post(&listener.url, "not json").await, StatusCode::BAD_REQUEST);
-    assert!(listener.next_error().contains("not JSON at line 1"));
+    let error = listener.next_error();
+    assert!(error.contains("invalid JSON at line 1, column 2"), "{error}");
     let forged = format!(
         r#"{{"Type":"Notification","MessageId":"1","TopicArn":"{TOPIC}","Message":"x","Timestamp":"2030-01-01T00:00:00Z",
         "SignatureVersion":"1","Signature":"AAAA","SigningCertURL":"https://evil.example/x.pem"}}"#
