@@ -28,28 +28,28 @@ use endpoint::{CERTIFICATE_NAME, Delivery, SnsAddress};
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// Address to listen on.
-    #[arg(long, default_value = "127.0.0.1:8080")]
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
     /// ARN of a topic whose messages are accepted; may be repeated.
-    #[arg(long, required = true)]
+    #[arg(long, value_name = "ARN", required = true)]
     topic: Vec<String>,
     /// PEM file with trusted roots of signing certificates. Default: Mozilla's.
-    #[arg(long)]
+    #[arg(long, value_name = "FILE")]
     roots: Option<PathBuf>,
     /// PEM file with intermediate certificates, for SNS those of https://www.amazontrust.com/repository/: it serves its own alone.
-    #[arg(long)]
+    #[arg(long, value_name = "FILE")]
     intermediates: Option<PathBuf>,
     /// Service other than SNS that may sign messages, for example http://127.0.0.1:4567; may be repeated.
-    #[arg(long)]
+    #[arg(long, value_name = "URL")]
     origin: Vec<String>,
     /// Greatest age of a message in seconds.
-    #[arg(long, default_value_t = 3600)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
     max_age: u64,
     /// Also save each message as DIR/MESSAGE_ID.json.
-    #[arg(long)]
+    #[arg(long, value_name = "DIR")]
     save: Option<PathBuf>,
     /// Stop after this many notifications.
-    #[arg(long)]
+    #[arg(long, value_name = "N")]
     count: Option<usize>,
 }
 
