@@ -7,6 +7,7 @@ use std::fmt;
 ///
 /// The errors of this family leave the cause to `source()`. Some other crates repeat it in their own text: such a source is
 /// not printed a second time.
+#[expect(clippy::exhaustive_structs, reason = "a wrapper around one reference")]
 pub struct ErrorChain<'a>(pub &'a (dyn Error + 'a));
 
 impl fmt::Display for ErrorChain<'_> {
