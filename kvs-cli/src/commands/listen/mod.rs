@@ -36,7 +36,8 @@ pub(crate) struct Options {
     /// PEM file with trusted roots of signing certificates. Default: Mozilla's.
     #[arg(long, value_name = "FILE")]
     roots: Option<PathBuf>,
-    /// PEM file with intermediate certificates, for SNS those of https://www.amazontrust.com/repository/: it serves its own alone.
+    /// PEM file with intermediate certificates. SNS serves only its own certificate; Amazon publishes the intermediate ones at
+    /// <https://www.amazontrust.com/repository/>.
     #[arg(long, value_name = "FILE")]
     intermediates: Option<PathBuf>,
     /// Service other than SNS that may sign messages, for example http://127.0.0.1:4567; may be repeated.
