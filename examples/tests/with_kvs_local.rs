@@ -1,7 +1,5 @@
 //! How to test a program against kvs-local: the service inside the test, media in, images and fragments out.
 
-#![expect(clippy::unwrap_used, reason = "a test panics")]
-
 use std::time::{Duration, SystemTime};
 
 use kvs_aws::{

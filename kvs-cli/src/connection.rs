@@ -66,12 +66,12 @@ impl Connection {
         let source = self.source()?;
         let name = source.name();
         let config = match source {
-            Source::Profile | Source::Chain => self.from_chain().await?,
+            Source::Profile | Source::Chain => self.chain_config().await?,
             Source::Device(device) => {
-                self.from_environment(true)?.credentials(IotCredentials::new(*device).map_err(Failure::of_input)?)
+                self.environment_config(true)?.credentials(IotCredentials::new(*device).map_err(Failure::of_input)?)
             }
-            Source::Keys => self.from_environment(false)?,
-            Source::LocalKeys => self.from_environment(true)?,
+            Source::Keys => self.environment_config(false)?,
+            Source::LocalKeys => self.environment_config(true)?,
         };
         let client = Client::new(config)?;
         tracing::debug!(region = %client.region(), endpoint = ?self.endpoint, credentials = name, "client created");
@@ -105,7 +105,7 @@ impl Connection {
     }
 
     /// The environment's configuration; with the keys of kvs-local where others replace them or none are needed.
-    fn from_environment(&self, local_keys: bool) -> Result<ClientConfig, ConfigError> {
+    fn environment_config(&self, local_keys: bool) -> Result<ClientConfig, ConfigError> {
         ClientConfig::from_vars(|name| match name {
             "AWS_REGION" => self.region().or_else(|| self.is_custom().then(|| LOCAL_REGION.to_owned())),
             "AWS_ACCESS_KEY_ID" if local_keys => Some(LOCAL_ACCESS_KEY.to_owned()),
@@ -117,7 +117,7 @@ impl Connection {
     }
 
     /// What the AWS config files and the credential chain say; an address that was given replaces theirs.
-    async fn from_chain(&self) -> Result<ClientConfig, Failure> {
+    async fn chain_config(&self) -> Result<ClientConfig, Failure> {
         let region = self.region().or_else(|| self.is_custom().then(|| LOCAL_REGION.to_owned()));
         let config = profile::load(self.profile.as_deref(), region).await?;
         let config = config.proxy(Proxy::from_env().map_err(Failure::of_input)?);

@@ -84,7 +84,7 @@ impl Reporter {
     pub(crate) fn report(&self, report: &StopReport) {
         let (totals, stats) = (&report.totals, &report.stats);
         match &self.form {
-            Form::Json => print_line(&json!({
+            Form::Json => print_line(json!({
                 "event": "report", "complete": report.is_complete(),
                 "submitted_frames": totals.submitted.frames, "submitted_bytes": totals.submitted.bytes,
                 "persisted_frames": totals.persisted.frames, "persisted_bytes": totals.persisted.bytes,

@@ -68,6 +68,7 @@ struct Storing {
 }
 
 /// What a session waits for.
+#[expect(clippy::large_enum_variant, reason = "one event at a time, on the stack")]
 enum SessionEvent {
     Body(Option<Result<Bytes, hyper::Error>>),
     Stored(FragmentNumber, Stored),
