@@ -67,6 +67,8 @@ async fn profile_supplies_credentials_and_region() {
         let mut command = kvs(&["--profile", profile, "--endpoint", local.endpoint_url(), "streams", "list"]);
         command.env("AWS_CONFIG_FILE", &config).env("AWS_SHARED_CREDENTIALS_FILE", directory.path().join("none"));
         command.env("AWS_EC2_METADATA_DISABLED", "true");
+        // A profile that is named goes before keys in the environment.
+        command.env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE").env("AWS_SECRET_ACCESS_KEY", "unused");
         run(command)
     };
     let output = list("cameras").await;
@@ -76,6 +78,7 @@ async fn profile_supplies_credentials_and_region() {
     let output = list("nobody").await;
     assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
     assert_eq!(text(&output.stderr).lines().count(), 1);
+    assert!(text(&output.stderr).contains("nobody"), "{}", text(&output.stderr));
     local.shutdown().await;
 }
 

@@ -165,9 +165,9 @@ fn looks_like(data: &[u8]) -> &'static str {
         (b"FLV", "an FLV file"),
         (b"ID3", "an MP3 file"),
         (b"\xff\xfb", "an MP3 file"),
-        (b"\xff\xd8\xff", "a JPEG picture"),
-        (b"\x89PNG", "a PNG picture"),
-        (b"GIF8", "a GIF picture"),
+        (b"\xff\xd8\xff", "a JPEG image"),
+        (b"\x89PNG", "a PNG image"),
+        (b"GIF8", "a GIF image"),
         (b"PK\x03\x04", "a ZIP archive"),
         (b"%PDF", "a PDF document"),
     ];

@@ -261,7 +261,7 @@ fn names_what_is_not_a_recording() {
     };
     assert!(open("notes.mp4", b"dear diary").contains("looks like text"));
     assert!(open("empty.mp4", b"").contains("an empty file"));
-    assert!(open("picture.mp4", b"\xff\xd8\xff\xe0").contains("a JPEG picture"));
+    assert!(open("picture.mp4", b"\xff\xd8\xff\xe0").contains("a JPEG image"));
     assert!(open("noise.mp4", &[0x00, 0xff, 0x13]).contains("unknown binary data"));
     let missing = Recording::open(dir.path().join("nowhere.mp4")).unwrap_err();
     assert!(matches!(missing, MediaError::Missing { .. }) && missing.to_string().contains("does not exist"));

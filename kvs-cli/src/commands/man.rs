@@ -22,7 +22,8 @@ pub(crate) struct Options {
 
 /// Prints or writes the pages.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
-    let mut command = options::Options::command();
+    // Without the pages of `kvs help COMMAND`, which only repeat the others.
+    let mut command = options::Options::command().disable_help_subcommand(true);
     command.build();
     match &options.out {
         None => {

@@ -58,7 +58,8 @@ pub(crate) struct Options {
 pub(crate) async fn run(options: Options, output: Output) -> Result<(), Failure> {
     let verifier = verifier(&options)?;
     let address = SnsAddress::listen(options.listen).await;
-    let address = address.map_err(|error| Failure::input(error).about(options.listen))?;
+    let address =
+        address.map_err(|error| Failure::input(error).about(format!("cannot listen on {}", options.listen)))?;
     output.note(format_args!("listening on {}", address.url()));
     let mut endpoint = address.serve(verifier, options.save).map_err(Failure::of_run)?;
     let mut left = options.count;
