@@ -106,8 +106,8 @@ impl Inbox {
                 self.deliveries.send(delivery).await.map_err(|_| Refusal::Stopped)
             }
             // Its URL would subscribe again.
-            SnsMessage::UnsubscribeConfirmation(question) => {
-                eprintln!("unsubscribed from {}", question.topic_arn);
+            SnsMessage::UnsubscribeConfirmation(confirmation) => {
+                eprintln!("unsubscribed from {}", confirmation.topic_arn);
                 Ok(())
             }
             _ => Ok(()),
