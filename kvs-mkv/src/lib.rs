@@ -86,7 +86,8 @@ mod writer;
 
 pub use chunks::{Chunks, ChunksIntoIter};
 pub use document::{
-    AudioSettings, CodecId, Frame, InvalidTrackNumber, SegmentInfo, Tag, Track, TrackKind, TrackNumber, VideoSettings,
+    AudioSettings, CodecId, Cropping, DisplaySize, DisplayUnit, Frame, InvalidTrackNumber, PixelAspect, Pose,
+    SegmentInfo, Tag, Track, TrackKind, TrackNumber, VideoSettings,
 };
 pub use ebml::ElementId;
 pub use kvs_types::{ErrorId, FragmentNumber, InvalidField};

@@ -6,7 +6,10 @@ mod common;
 use std::time::Duration;
 
 use bytes::Bytes;
-use kvs_mkv::{Chunks, CodecId, Event, Frame, Limits, SegmentInfo, Tag, Track, TrackKind, TrackNumber, Writer};
+use kvs_mkv::{
+    Chunks, CodecId, Cropping, DisplaySize, DisplayUnit, Event, Frame, Limits, Pose, SegmentInfo, Tag, Track,
+    TrackKind, TrackNumber, VideoSettings, Writer,
+};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -44,12 +47,33 @@ fn info() -> impl Strategy<Value = SegmentInfo> {
     )
 }
 
+fn geometry() -> impl Strategy<Value = VideoSettings> {
+    let display = (1..=u64::MAX, 1..=u64::MAX, any::<u64>());
+    let angles = (-180.0..=180.0, -90.0..=90.0, -180.0..=180.0);
+    (any::<(u16, u16)>(), any::<[u8; 4]>(), proptest::option::of(display), proptest::option::of(angles)).prop_map(
+        |((width, height), crop, display, angles)| {
+            let [left, right, top, bottom] = crop.map(u64::from);
+            let mut video = VideoSettings::new(width.into(), height.into());
+            if left + right < video.width && top + bottom < video.height {
+                video = video.with_cropping(Cropping { left, right, top, bottom });
+            }
+            video.display = display.map(|(width, height, unit)| {
+                let mut display = DisplaySize::pixels(width, height);
+                display.unit = DisplayUnit::from_number(unit);
+                display
+            });
+            let mut pose = Pose::UPRIGHT;
+            (pose.yaw, pose.pitch, pose.roll) = angles.unwrap_or_default();
+            video.with_pose(pose)
+        },
+    )
+}
+
 fn tracks() -> impl Strategy<Value = Vec<Track>> {
-    (any::<(u16, u16, u8, u32)>(), vec(any::<u8>(), 0..300), 2..127u64).prop_map(
-        |((w, h, c, duration), private, number)| {
-            let mut video = Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::H265)
-                .with_video(w.into(), h.into())
-                .with_codec_private(private);
+    (geometry(), any::<(u8, u32)>(), vec(any::<u8>(), 0..300), 2..127u64).prop_map(
+        |(geometry, (c, duration), private, number)| {
+            let mut video = Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::H265).with_codec_private(private);
+            video.video = Some(geometry);
             video.default_duration = Some(Duration::from_nanos(u64::from(duration) + 1));
             let number = TrackNumber::new(number).unwrap();
             let audio = Track::new(number, TrackKind::Other(33), CodecId::from("A_ODD".to_owned()))

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::VideoSettings;
 use crate::TrackNumber;
 
 /// One entry of the Tracks element (RFC 9559 §5.1.4.1).
@@ -31,7 +32,7 @@ pub struct Track {
     pub codec: CodecId,
     /// What a decoder needs before the first frame: avcC, hvcC, AudioSpecificConfig, WAVEFORMATEX. Empty if there is none.
     pub codec_private: Bytes,
-    /// Picture size, for video.
+    /// Picture size and how the picture is shown, for video.
     pub video: Option<VideoSettings>,
     /// Sample format, for audio.
     pub audio: Option<AudioSettings>,
@@ -73,10 +74,10 @@ impl Track {
         self
     }
 
-    /// Sets the picture size in pixels.
+    /// Sets the picture size in pixels. [`VideoSettings`] has more: the display size, cropping and rotation.
     #[must_use]
     pub const fn with_video(mut self, width: u64, height: u64) -> Self {
-        self.video = Some(VideoSettings { width, height });
+        self.video = Some(VideoSettings::new(width, height));
         self
     }
 
@@ -124,16 +125,6 @@ impl TrackKind {
             Self::Other(number) => number,
         }
     }
-}
-
-/// Picture size in pixels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(clippy::exhaustive_structs, reason = "a picture has two sides")]
-pub struct VideoSettings {
-    /// Width after cropping.
-    pub width: u64,
-    /// Height after cropping.
-    pub height: u64,
 }
 
 /// Sample format of an audio track.

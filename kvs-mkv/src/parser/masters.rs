@@ -5,11 +5,11 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::level::DEFAULT_SCALE;
+use super::video::video;
 use crate::ebml::{Child, Children};
 use crate::limits::TAG_DEPTH;
 use crate::{
     AudioSettings, CodecId, ElementId, Limits, ParseError, Problem, SegmentInfo, Tag, Track, TrackKind, TrackNumber,
-    VideoSettings,
 };
 
 /// Checks that the document is Matroska this parser can read (RFC 8794 §11.2).
@@ -115,18 +115,6 @@ fn not_zero(child: &Child<'_>) -> Result<u64, ParseError> {
         0 => Err(ParseError::new(child.offset, child.id, Problem::Value { value: 0 })),
         value => Ok(value),
     }
-}
-
-fn video(mut children: Children<'_>) -> Result<VideoSettings, ParseError> {
-    let mut video = VideoSettings { width: 0, height: 0 };
-    while let Some(child) = children.next()? {
-        match child.id {
-            ElementId::PIXEL_WIDTH => video.width = child.uint()?,
-            ElementId::PIXEL_HEIGHT => video.height = child.uint()?,
-            _ => {}
-        }
-    }
-    Ok(video)
 }
 
 /// Reads an Audio element with the defaults of RFC 9559 §5.1.4.1.29. A frequency that is not a positive number is ignored.

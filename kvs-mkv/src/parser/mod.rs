@@ -8,6 +8,7 @@ mod input;
 mod lacing;
 mod level;
 mod masters;
+mod video;
 
 pub use error::{ParseError, Problem};
 pub use event::{Event, Position};

@@ -54,6 +54,22 @@ pub enum WriterError {
         /// Largest allowed value.
         limit: u64,
     },
+    /// The cropping of a track leaves no pixel.
+    #[error("cropping leaves no pixel of the {width}x{height} picture of track {number}")]
+    CroppedAway {
+        /// The track.
+        number: TrackNumber,
+        /// Width of the picture in pixels.
+        width: u64,
+        /// Height of the picture in pixels.
+        height: u64,
+    },
+    /// An angle of a pose is not a number or out of range.
+    #[error("pose of track {number} is out of range: yaw and roll must be -180 to 180 degrees, pitch -90 to 90")]
+    Pose {
+        /// The track.
+        number: TrackNumber,
+    },
     /// A sampling frequency is not a positive number.
     #[error("sampling frequency of track {number} is not a positive number")]
     SamplingFrequency {

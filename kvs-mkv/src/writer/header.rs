@@ -5,8 +5,9 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::WriterError;
+use super::video::put_video;
 use crate::ebml::{put_id, put_size, put_size_in};
-use crate::{AudioSettings, ElementId, SegmentInfo, Track, VideoSettings};
+use crate::{AudioSettings, ElementId, SegmentInfo, Track};
 
 /// The EBML head of a Matroska document of version 2, and the head of a Segment of unknown size (RFC 8794 §11.2.4).
 const EBML_AND_SEGMENT: [u8; 45] = [
@@ -21,9 +22,19 @@ const EBML_AND_SEGMENT: [u8; 45] = [
     0x18, 0x53, 0x80, 0x67, 0xFF, // Segment
 ];
 
+/// Offset of the value of DocTypeVersion.
+const DOC_TYPE_VERSION: usize = 35;
+/// The first version of Matroska with Projection elements (RFC 9559 §5.1.4.1.28.41). Players of version 2 skip them.
+const VERSION_OF_PROJECTION: u8 = 4;
+
 /// Builds everything before the first cluster.
 pub(super) fn header(info: &SegmentInfo, tracks: &[Track]) -> Result<Bytes, WriterError> {
     let mut out = EBML_AND_SEGMENT.to_vec();
+    if tracks.iter().filter_map(|track| track.video).any(|video| !video.pose.is_upright())
+        && let Some(version) = out.get_mut(DOC_TYPE_VERSION)
+    {
+        *version = VERSION_OF_PROJECTION;
+    }
     put_info(&mut out, info)?;
     check(tracks)?;
     let mut entries = Vec::new();
@@ -117,16 +128,6 @@ fn entry(track: &Track) -> Result<Vec<u8>, WriterError> {
     Ok(out)
 }
 
-fn put_video(out: &mut Vec<u8>, track: &Track, video: VideoSettings) -> Result<(), WriterError> {
-    let mut body = Vec::new();
-    put_bytes(&mut body, ElementId::PIXEL_WIDTH, &side(track, "width", video.width)?);
-    put_bytes(&mut body, ElementId::PIXEL_HEIGHT, &side(track, "height", video.height)?);
-    put_id(out, ElementId::VIDEO);
-    put_wide_size(out, body.len())?;
-    out.extend_from_slice(&body);
-    Ok(())
-}
-
 fn put_audio(out: &mut Vec<u8>, track: &Track, audio: AudioSettings) -> Result<(), WriterError> {
     let frequency = audio.sampling_frequency;
     if !frequency.is_finite() || frequency <= 0.0 {
@@ -149,19 +150,14 @@ fn byte(track: &Track, field: &'static str, value: u64) -> Result<u8, WriterErro
     u8::try_from(value).map_err(|_| error)
 }
 
-fn side(track: &Track, field: &'static str, value: u64) -> Result<[u8; 2], WriterError> {
-    let error = WriterError::TrackSetting { number: track.number, field, value, limit: u16::MAX.into() };
-    u16::try_from(value).map(u16::to_be_bytes).map_err(|_| error)
-}
-
-fn put_bytes(out: &mut Vec<u8>, id: ElementId, bytes: &[u8]) {
+pub(super) fn put_bytes(out: &mut Vec<u8>, id: ElementId, bytes: &[u8]) {
     put_id(out, id);
     put_size(out, bytes.len());
     out.extend_from_slice(bytes);
 }
 
 /// Appends a size of four bytes, as the producer SDK for C writes those of tracks.
-fn put_wide_size(out: &mut Vec<u8>, size: usize) -> Result<(), WriterError> {
+pub(super) fn put_wide_size(out: &mut Vec<u8>, size: usize) -> Result<(), WriterError> {
     if size > LARGEST_WIDE_SIZE {
         return Err(WriterError::TracksTooLarge { size, limit: LARGEST_WIDE_SIZE });
     }

@@ -2,6 +2,7 @@
 
 mod error;
 mod header;
+mod video;
 
 use std::time::Duration;
 

@@ -6,7 +6,7 @@ use kvs_mkv::codec::h264::SetChange;
 use kvs_mkv::codec::limits::PARAMETER_SET_BYTES;
 use kvs_mkv::codec::nal::{self, Framing, LengthPrefixer, LengthSize};
 use kvs_mkv::codec::{h264, h265};
-use kvs_mkv::{Chunks, CodecId, Frame, SegmentInfo, Track, Writer};
+use kvs_mkv::{Chunks, CodecId, Frame, SegmentInfo, Track, VideoSettings, Writer};
 
 use super::put_error::Refusal;
 use crate::config::BitstreamMode;
@@ -163,7 +163,9 @@ impl BitstreamFilter {
             return CodecConfig::Unchanged;
         }
         self.track.codec_private = found.codec_private;
-        let (video, audio) = (found.video.or(self.track.video), found.audio.or(self.track.audio));
+        // A container knows how the picture is shown: its rotation, and often the shape of its pixels.
+        let completed = |video: VideoSettings| self.track.video.map_or(video, |given| video.completed_by(&given));
+        let (video, audio) = (found.video.map(completed).or(self.track.video), found.audio.or(self.track.audio));
         (self.track.video, self.track.audio) = (video, audio);
         // Sizes come from untrusted parameter sets: those that the header cannot represent are omitted.
         if Writer::new(SegmentInfo::new([1; 16]), vec![self.track.clone()]).is_err() {
@@ -197,7 +199,7 @@ const ADTS_HEAD: usize = 9;
 mod tests {
     use std::time::Duration;
 
-    use kvs_mkv::{TrackKind, TrackNumber};
+    use kvs_mkv::{Pose, TrackKind, TrackNumber};
 
     use super::*;
 
@@ -231,6 +233,17 @@ mod tests {
         let mut next = video(annex_b(&[b"\x41\x9a"]), false);
         assert_eq!(filter.convert(&mut next), Ok(CodecConfig::Unchanged));
         assert_eq!(next.data.into_bytes(), &b"\0\0\0\x02\x41\x9a"[..]);
+    }
+
+    #[test]
+    fn size_comes_from_the_stream_and_rotation_from_the_caller() {
+        let turned = VideoSettings::new(640, 480).with_pose(Pose::clockwise(90.0));
+        let mut track = Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::H264);
+        track.video = Some(turned);
+        let mut filter = BitstreamFilter::new(&track, BitstreamMode::Detect);
+        filter.convert(&mut video(annex_b(&[SPS, PPS, b"\x65\x88\x84"]), true)).unwrap();
+        let found = filter.track().video.unwrap();
+        assert_eq!((found.width, found.height, found.pose), (240, 320, turned.pose));
     }
 
     #[test]
