@@ -35,6 +35,8 @@ pub struct Builder {
     pub(crate) faults: Vec<Fault>,
     pub(crate) transport: Transport,
     pub(crate) quotas: Quotas,
+    pub(crate) public_url: Option<String>,
+    pub(crate) cors_origins: Vec<String>,
 }
 
 /// The transport of connections.
@@ -83,6 +85,8 @@ impl Builder {
             faults: Vec::new(),
             transport: Transport::Plain,
             quotas: Quotas::Off,
+            public_url: None,
+            cors_origins: Vec::new(),
         }
     }
 
@@ -103,6 +107,23 @@ impl Builder {
     /// Allows [`listen`](Self::listen) to name an address that other machines can reach. Default: not allowed.
     pub const fn allow_remote(mut self) -> Self {
         self.remote = Remote::Allowed;
+        self
+    }
+
+    /// Sets the URL under which other machines or containers reach the service, `http://HOST[:PORT]` or `https://HOST[:PORT]`.
+    ///
+    /// Requests must name a loopback host, the address of the connection, or the host of this URL in `Host`; others are refused,
+    /// since a web page can make its own name point to this service. GetDataEndpoint and messages contain this URL. Default:
+    /// none.
+    pub fn public_url(mut self, url: impl Into<String>) -> Self {
+        self.public_url = Some(url.into());
+        self
+    }
+
+    /// Lets web pages of this origin use the service, such as `http://localhost:3000`; call again to add more. Requests of other
+    /// pages are refused, also with [`anonymous`](Self::anonymous). Default: no page.
+    pub fn cors_origin(mut self, origin: impl Into<String>) -> Self {
+        self.cors_origins.push(origin.into());
         self
     }
 

@@ -21,6 +21,13 @@ struct Arguments {
     /// Allow --listen to name an address that other machines can reach.
     #[arg(long)]
     allow_remote: bool,
+    /// URL under which other machines or containers reach the service: its host is accepted in requests, and GetDataEndpoint and
+    /// messages contain it.
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
+    /// Let web pages of this origin use the service, such as http://localhost:3000; can be repeated. Other pages are refused.
+    #[arg(long, value_name = "ORIGIN")]
+    cors_origin: Vec<String>,
     /// Folder for streams, media, images and notifications; created if needed.
     #[arg(long, value_name = "DIR", default_value = "kvs-local-data")]
     data_dir: PathBuf,
@@ -144,6 +151,12 @@ impl Arguments {
         };
         for subscription in self.subscribe.into_iter().chain(self.subscribe_raw.into_iter().map(Subscription::raw)) {
             builder = builder.subscription(subscription.signature_version(version.clone()));
+        }
+        if let Some(url) = self.public_url {
+            builder = builder.public_url(url);
+        }
+        for origin in self.cors_origin {
+            builder = builder.cors_origin(origin);
         }
         if self.quotas {
             builder = builder.quotas(Quotas::Service);

@@ -12,7 +12,7 @@ use crate::data_dir::{DataDir, DataDirError};
 use crate::deliver::{Delivery, DeliverySettings, Subscription};
 use crate::faults::{Fault, Faults, InvalidFaults};
 use crate::handlers::{Components, Control, Gate};
-use crate::http::{Listener, Tls};
+use crate::http::{CorsOrigin, Door, InvalidUrl, Listener, PublicUrl, Tls};
 use crate::ingest::Profile;
 use crate::limits;
 use crate::local::{LocalKvs, Parts};
@@ -77,6 +77,16 @@ pub enum StartError {
         /// The cause.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The public URL or the origin of a web page is invalid.
+    #[error("invalid {what} '{url}'", url = url.escape_debug())]
+    Url {
+        /// The setting.
+        what: &'static str,
+        /// The configured URL.
+        url: String,
+        /// The cause.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The region is invalid.
     #[error("invalid region '{region}': expected 1 to 32 of a-z, 0-9 and '-', such as us-west-2")]
     Region {
@@ -111,15 +121,19 @@ impl Builder {
             return Err(StartError::NotLoopback { address: self.listen });
         }
         self.faults.iter().try_for_each(Fault::check)?;
+        let public_url = self.checked_public_url()?;
+        let origins = self.checked_origins()?;
         let folder = DataDir::open(self.data_dir.as_deref())?;
         let seed = self.seed.unwrap_or_else(|| fastrand::u64(..));
         let (registry, hub) = self.open_streams(folder.path(), identity, seed)?;
         let (listener, endpoint) = self.bind(folder.path()).await?;
-        let delivery = Arc::new(self.start_delivery(folder.path(), &endpoint.url)?);
+        let base_url = public_url.as_ref().map_or(endpoint.url.as_str(), PublicUrl::as_str);
+        let delivery = Arc::new(self.start_delivery(folder.path(), base_url)?);
 
         let (stop, shutdown) = shutdown::channel();
         let faults = Arc::new(Faults::new(self.faults.clone()));
         let gate = Gate {
+            door: Door::new(endpoint.address.ip(), public_url, origins),
             authenticator: self.authenticator(),
             faults: Arc::clone(&faults),
             quota: Arc::new(Quota::new(self.quotas)),
@@ -165,6 +179,16 @@ impl Builder {
             return Err(StartError::Account { account: self.account.clone() });
         }
         Ok(Identity { region: self.region.clone(), account: self.account.clone() })
+    }
+
+    fn checked_public_url(&self) -> Result<Option<PublicUrl>, StartError> {
+        let check = |url: &String| PublicUrl::parse(url).map_err(|error| invalid_url("public URL", url, error));
+        self.public_url.as_ref().map(check).transpose()
+    }
+
+    fn checked_origins(&self) -> Result<Vec<CorsOrigin>, StartError> {
+        let check = |url: &String| CorsOrigin::parse(url).map_err(|error| invalid_url("CORS origin", url, error));
+        self.cors_origins.iter().map(check).collect()
     }
 
     fn open_streams(
@@ -224,6 +248,10 @@ impl From<DataDirError> for StartError {
             DataDirError::Io { path, source } => Self::DataDir { path, source: source.into() },
         }
     }
+}
+
+fn invalid_url(what: &'static str, url: &str, error: InvalidUrl) -> StartError {
+    StartError::Url { what, url: url.to_owned(), source: error.into() }
 }
 
 fn subscription(request: &SubscriptionRequest) -> Result<Subscription, StartError> {

@@ -53,7 +53,7 @@ async fn request_paths_do_not_reach_files() {
     for path in
         ["/sns/../keys/sns-key.pem", "/sns/%2e%2e/keys/sns-key.pem", "/../../etc/passwd", "/ca-key.pem", "/s3/x"]
     {
-        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
         let response = exchange(local.address(), request.as_bytes()).await;
         assert!((400..500).contains(&response.status), "{path}: {response:?}");
         assert!(!String::from_utf8_lossy(&response.body).contains("PRIVATE"), "{path}");
@@ -70,14 +70,14 @@ async fn bodies_and_heads_are_limited() {
     // hyper responds to these.
     let long = "x".repeat(2 * kvs_local::__internal::limits::HEAD_BYTES);
     let mut stream = TcpStream::connect(local.address()).await.unwrap();
-    let head = format!("POST /listStreams HTTP/1.1\r\nhost: x\r\nlong: {long}");
+    let head = format!("POST /listStreams HTTP/1.1\r\nhost: localhost\r\nlong: {long}");
     let mut response = Vec::new();
     // The service closes without reading everything, so the response may be lost. The connection ends in any case.
     let _ = stream.write_all(head.as_bytes()).await;
     let _ = tokio::time::timeout(TIMEOUT, stream.read_to_end(&mut response)).await.unwrap();
     assert!(response.is_empty() || status(&String::from_utf8_lossy(&response)) == 431, "{response:?}");
     let many = "a: b\r\n".repeat(kvs_local::__internal::limits::HEADERS);
-    let head = format!("POST /listStreams HTTP/1.1\r\nhost: x\r\n{many}\r\n");
+    let head = format!("POST /listStreams HTTP/1.1\r\nhost: localhost\r\n{many}\r\n");
     assert_eq!(exchange(local.address(), head.as_bytes()).await.status, 431);
     assert_eq!(exchange(local.address(), b"\x16\x03\x01 this is no HTTP\r\n\r\n").await.status, 400);
     assert_eq!(post(local.address(), "/listStreams", "{}").await.status, 200);
@@ -88,7 +88,7 @@ async fn bodies_and_heads_are_limited() {
 async fn invalid_chunks_and_garbage_media_end_only_their_session() {
     let local = open().await;
     create(local.address(), "door").await;
-    let head = "POST /putMedia HTTP/1.1\r\nhost: x\r\nx-amzn-stream-name: door\r\nx-amzn-fragment-timecode-type: \
+    let head = "POST /putMedia HTTP/1.1\r\nhost: localhost\r\nx-amzn-stream-name: door\r\nx-amzn-fragment-timecode-type: \
                 ABSOLUTE\r\ntransfer-encoding: chunked\r\n\r\n";
     for chunk in ["ffffffffffffffff\r\nx", "zz\r\n", "-1\r\n", "1;ext\r\n\u{0}\r\n0\r\n\r\n"] {
         let mut stream = TcpStream::connect(local.address()).await.unwrap();
@@ -109,6 +109,74 @@ async fn invalid_chunks_and_garbage_media_end_only_their_session() {
         put.rest().await;
     }
     assert!(local.fragments("door").await.unwrap().is_empty());
+    local.shutdown().await;
+}
+
+/// A form, a script or a rebound name in a browser on this machine: what they send must not reach any operation, with signatures
+/// or without.
+#[tokio::test]
+async fn web_pages_cannot_use_the_service() {
+    let local = support::builder().cors_origin("http://localhost:3000").start().await.unwrap();
+    let send = async |host: &str, more: &str| {
+        let body = r#"{"StreamName":"door"}"#;
+        let length = body.len();
+        let request = format!(
+            "POST /createStream HTTP/1.1\r\nhost: {host}\r\n{more}content-length: {length}\r\nconnection: close\r\n\r\n{body}"
+        );
+        exchange(local.address(), request.as_bytes()).await
+    };
+    let own = local.address().to_string();
+    for (host, more) in [
+        ("evil.example", ""),
+        ("evil.example:4567", "origin: http://evil.example:4567\r\nsec-fetch-site: same-origin\r\n"),
+        (&own, "origin: http://evil.example\r\ncontent-type: text/plain\r\n"),
+        (&own, "origin: null\r\ncontent-type: application/x-www-form-urlencoded\r\n"),
+        (&own, "origin: http://localhost:3001\r\ncontent-type: application/json\r\n"),
+        (&own, "sec-fetch-site: cross-site\r\n"),
+        (&own, "content-type: text/plain;charset=UTF-8\r\n"),
+    ] {
+        let refused = send(host, more).await;
+        assert_eq!((refused.status, refused.exception()), (403, "AccessDeniedException"), "{host} {more}");
+        assert!(!refused.head.contains("access-control"), "{refused:?}");
+    }
+    let put = format!(
+        "POST /putMedia HTTP/1.1\r\nhost: evil.example\r\nx-amzn-stream-name: door\r\nconnection: close\r\n\r\n"
+    );
+    assert_eq!(exchange(local.address(), put.as_bytes()).await.status, 403);
+    assert_eq!(post(local.address(), "/listStreams", "{}").await.json()["StreamInfoList"], serde_json::json!([]));
+
+    let preflight = format!(
+        "OPTIONS /createStream HTTP/1.1\r\nhost: {own}\r\norigin: http://localhost:3000\r\naccess-control-request-method: \
+         POST\r\naccess-control-request-headers: authorization,x-amz-date\r\nconnection: close\r\n\r\n"
+    );
+    let allowed = exchange(local.address(), preflight.as_bytes()).await;
+    assert_eq!(allowed.status, 204, "{allowed:?}");
+    assert!(allowed.head.contains("access-control-allow-headers: authorization,x-amz-date"), "{allowed:?}");
+    let foreign = preflight.replace("localhost:3000", "localhost:3001");
+    assert_eq!(exchange(local.address(), foreign.as_bytes()).await.status, 403);
+    let created = send(&own, "origin: http://localhost:3000\r\ncontent-type: application/json\r\n").await;
+    assert_eq!(created.status, 200, "{created:?}");
+    assert!(created.head.contains("access-control-allow-origin: http://localhost:3000\r\n"), "{created:?}");
+    local.shutdown().await;
+}
+
+#[tokio::test]
+async fn get_data_endpoint_names_only_accepted_hosts() {
+    let local = support::builder().public_url("https://kvs.test:8443").start().await.unwrap();
+    create(local.address(), "door").await;
+    let endpoint = async |host: &str| {
+        let body = r#"{"StreamName":"door","APIName":"PUT_MEDIA"}"#;
+        let length = body.len();
+        let request = format!(
+            "POST /getDataEndpoint HTTP/1.1\r\nhost: {host}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+        );
+        exchange(local.address(), request.as_bytes()).await
+    };
+    assert_eq!(endpoint("kvs.test").await.json()["DataEndpoint"], "https://kvs.test:8443");
+    assert_eq!(endpoint("localhost:1").await.json()["DataEndpoint"], "http://localhost:1");
+    let refused = endpoint("evil.example").await;
+    assert_eq!(refused.status, 403);
+    assert!(!String::from_utf8_lossy(&refused.body).contains("DataEndpoint"), "{refused:?}");
     local.shutdown().await;
 }
 
@@ -164,7 +232,7 @@ async fn incomplete_request_head_times_out() {
     let local = open().await;
     let mut stream = TcpStream::connect(local.address()).await.unwrap();
     let began = tokio::time::Instant::now();
-    stream.write_all(b"POST /listStreams HTTP/1.1\r\nhost: x\r\n").await.unwrap();
+    stream.write_all(b"POST /listStreams HTTP/1.1\r\nhost: localhost\r\n").await.unwrap();
     let mut response = Vec::new();
     let _ = stream.read_to_end(&mut response).await;
     let waited = began.elapsed();
@@ -179,7 +247,7 @@ async fn incomplete_request_head_times_out() {
 async fn incomplete_request_body_times_out() {
     let local = open().await;
     let mut stream = TcpStream::connect(local.address()).await.unwrap();
-    let head = b"POST /listStreams HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\nconnection: close\r\n\r\n{";
+    let head = b"POST /listStreams HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\nconnection: close\r\n\r\n{";
     stream.write_all(head).await.unwrap();
     let mut response = Vec::new();
     let _ = stream.read_to_end(&mut response).await;

@@ -19,7 +19,7 @@ use crate::api::{ApiError, Exception, Operation, ReadOperation, StreamRef, parse
 use crate::clock::Clock;
 use crate::deliver::{Delivery, SNS_PATH};
 use crate::faults::{Faults, InjectedFaults};
-use crate::http::{Authenticator, ConnectionInfo, Payload, Service, body};
+use crate::http::{Admitted, Authenticator, ConnectionInfo, Door, Payload, Service, body};
 use crate::quotas::Quota;
 
 /// Routes the requests of all connections.
@@ -33,6 +33,7 @@ pub(crate) struct Dispatcher {
 /// What every request must pass before it reaches its handler.
 #[derive(Debug)]
 pub(crate) struct Gate {
+    pub(crate) door: Door,
     pub(crate) authenticator: Authenticator,
     pub(crate) faults: Arc<Faults>,
     pub(crate) quota: Arc<Quota>,
@@ -55,11 +56,13 @@ impl Service for Dispatcher {
     async fn respond(&self, request: Request<Incoming>, info: ConnectionInfo) -> Response {
         let (parts, body) = request.into_parts();
         let mut date = self.clock.wall();
-        let result = self.dispatch(&parts, body, info, &mut date).await;
-        let mut response = result.unwrap_or_else(|error| {
-            tracing::debug!(path = parts.uri.path(), %error, "request refused");
-            wire::error_response(&error)
-        });
+        let mut response = match self.gate.door.admit(&parts, info) {
+            Ok(admitted) => self.answer(&parts, body, &admitted, &mut date).await,
+            Err(refusal) => {
+                body::discard(body);
+                refused(&parts, &refusal)
+            }
+        };
         // Clients correct their clocks by it.
         wire::set_date(&mut response, date);
         response
@@ -67,12 +70,22 @@ impl Service for Dispatcher {
 }
 
 impl Dispatcher {
+    async fn answer(&self, parts: &Parts, body: Incoming, admitted: &Admitted, date: &mut SystemTime) -> Response {
+        if let Some(preflight) = admitted.preflight(parts) {
+            return preflight;
+        }
+        let result = self.dispatch(parts, body, admitted, date).await;
+        let mut response = result.unwrap_or_else(|error| refused(parts, &error));
+        admitted.mark(&mut response);
+        response
+    }
+
     /// `date` is the time at which the request is handled; an injected clock skew changes it.
     async fn dispatch(
         &self,
         parts: &Parts,
         body: Incoming,
-        info: ConnectionInfo,
+        admitted: &Admitted,
         date: &mut SystemTime,
     ) -> Result<Response, ApiError> {
         if parts.method == Method::GET && parts.uri.path().starts_with(SNS_PATH) {
@@ -97,8 +110,7 @@ impl Dispatcher {
         self.gate.quota.take_call(parts.uri.path(), stream.as_deref(), self.clock.now().at)?;
         match operation {
             Operation::Control(operation) => {
-                let endpoint = info.endpoint_url(&parts.headers);
-                self.handlers.control.handle(operation, body, endpoint, faults.json_style()).await
+                self.handlers.control.handle(operation, body, admitted.endpoint.clone(), faults.json_style()).await
             }
             Operation::Read(operation) => self.read(operation, &body, &faults).await,
             Operation::NotImplemented { name, reason } => Err(not_implemented(name, reason)),
@@ -167,6 +179,11 @@ enum Admission {
     Session(Box<Session>),
     /// An injected fault responds instead.
     Instead(Response),
+}
+
+fn refused(parts: &Parts, error: &ApiError) -> Response {
+    tracing::debug!(path = parts.uri.path(), %error, "request refused");
+    wire::error_response(error)
 }
 
 /// Returns the stream that a request body names, if it can be read.

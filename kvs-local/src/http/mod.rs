@@ -2,12 +2,14 @@
 
 pub(crate) mod body;
 mod connection;
+mod door;
 mod listener;
 mod sigv4;
 mod tls;
 mod write_timeout;
 
 pub(crate) use connection::ConnectionInfo;
+pub(crate) use door::{Admitted, CorsOrigin, Door, InvalidUrl, PublicUrl};
 pub(crate) use listener::{Listener, Service};
 pub(crate) use sigv4::{AccessKey, AccessKeys, Authenticator, Payload};
 pub(crate) use tls::Tls;

@@ -1,0 +1,380 @@
+//! Who may talk to the service at all: requests with a known Host, and no web page that was not named.
+//!
+//! A browser sends requests of any page to loopback addresses, and the default access key is public. Two rules keep pages out:
+//!
+//! - `Host` must be a loopback name or address, the address that the connection arrived at, or the host of `--public-url`. A
+//!   page that rebinds its own name to 127.0.0.1 still sends its own name.
+//! - A request with an `Origin` is refused unless the origin is this service itself or named by `--cors-origin`. So is a POST
+//!   that a browser marks as sent for another site, and one with a media type that forms can send without asking.
+
+use std::net::IpAddr;
+
+use http::request::Parts;
+use http::uri::Authority;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+
+use super::ConnectionInfo;
+use crate::api::wire::{self, Response};
+use crate::api::{ApiError, Exception};
+
+/// The hosts and origins that are let in.
+#[derive(Clone, Debug)]
+pub(crate) struct Door {
+    listen: IpAddr,
+    public: Option<PublicUrl>,
+    origins: Vec<CorsOrigin>,
+}
+
+/// A request that was let in.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    /// The base URL of this service as the client reaches it.
+    pub(crate) endpoint: String,
+    /// The named origin that sent the request.
+    origin: Option<HeaderValue>,
+}
+
+impl Door {
+    pub(crate) const fn new(listen: IpAddr, public: Option<PublicUrl>, origins: Vec<CorsOrigin>) -> Self {
+        Self { listen, public, origins }
+    }
+
+    /// Checks host, origin and media type of a request.
+    pub(crate) fn admit(&self, request: &Parts, info: ConnectionInfo) -> Result<Admitted, ApiError> {
+        let host = self.host(request, info)?;
+        let endpoint = self.endpoint(host.as_ref(), info);
+        let origin = self.origin(&request.headers, &endpoint)?;
+        if request.method == Method::POST && origin.is_none() {
+            check_site(&request.headers)?;
+            check_media_type(&request.headers)?;
+        }
+        Ok(Admitted { endpoint, origin })
+    }
+
+    /// Returns the accepted host of a request; `None` if an old client sent none.
+    fn host(&self, request: &Parts, info: ConnectionInfo) -> Result<Option<Authority>, ApiError> {
+        let mut hosts = request.headers.get_all(header::HOST).iter();
+        let (host, second) = (hosts.next(), hosts.next());
+        if second.is_some() {
+            return Err(refused("the request has more than one Host header"));
+        }
+        let host = match host {
+            // No browser omits Host.
+            None => None,
+            Some(host) => Some(
+                host.to_str()
+                    .ok()
+                    .and_then(|host| host.parse::<Authority>().ok())
+                    .ok_or_else(|| refused(format!("the Host header '{}' is not a host", shown(host.as_bytes()))))?,
+            ),
+        };
+        // A request line may contain a whole URL (RFC 9112 section 3.2.2), whose host counts then.
+        for authority in host.iter().chain(request.uri.authority()) {
+            if !self.accepts(authority, info) {
+                return Err(refused(format!(
+                    "the host '{}' is neither a loopback address, nor the address of this service, nor that of --public-url",
+                    shown(authority.as_str().as_bytes())
+                )));
+            }
+        }
+        Ok(host)
+    }
+
+    fn accepts(&self, authority: &Authority, info: ConnectionInfo) -> bool {
+        let host = authority.host();
+        // Not '@': what stands before it is no part of the host, and nothing here expects it.
+        if authority.as_str().contains('@') {
+            return false;
+        }
+        let is_public = self.public.as_ref().is_some_and(|public| public.host().eq_ignore_ascii_case(host));
+        match host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
+            Ok(address) => {
+                let address = address.to_canonical();
+                let own = [info.local.ip(), self.listen];
+                address.is_loopback() || is_public || own.iter().any(|own| own.to_canonical() == address)
+            }
+            Err(_) => is_public || is_localhost(host),
+        }
+    }
+
+    /// Returns the base URL for a client that reached the service by this host: the public URL by its host, else the host of the
+    /// request.
+    fn endpoint(&self, host: Option<&Authority>, info: ConnectionInfo) -> String {
+        let ConnectionInfo { scheme, local } = info;
+        let Some(authority) = host else { return format!("{scheme}://{local}") };
+        let host = authority.host();
+        if let Some(public) = self.public.as_ref().filter(|public| public.host().eq_ignore_ascii_case(host)) {
+            return public.text.clone();
+        }
+        // The C producer sends a Host header without the port.
+        let port = authority.port_u16().unwrap_or_else(|| local.port());
+        format!("{scheme}://{host}:{port}")
+    }
+
+    /// Returns the origin of a request if it was named; refuses one that was not.
+    fn origin(&self, headers: &HeaderMap, endpoint: &str) -> Result<Option<HeaderValue>, ApiError> {
+        let mut named = None;
+        for value in headers.get_all(header::ORIGIN) {
+            let origin = value.to_str().ok().and_then(|text| CorsOrigin::parse(text).ok());
+            let own = CorsOrigin::parse(endpoint).ok();
+            match origin {
+                Some(origin) if self.origins.contains(&origin) || Some(&origin) == own.as_ref() => {
+                    named = Some(value.clone());
+                }
+                _ => {
+                    return Err(refused(format!(
+                        "the web page of origin '{}' may not use this service unless --cors-origin names it",
+                        shown(value.as_bytes())
+                    )));
+                }
+            }
+        }
+        Ok(named)
+    }
+}
+
+impl Admitted {
+    /// Returns the answer to a browser that asks whether a page may send a request; `None` for other requests.
+    pub(crate) fn preflight(&self, request: &Parts) -> Option<Response> {
+        let asks = request.method == Method::OPTIONS
+            && request.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+            && self.origin.is_some();
+        if !asks {
+            return None;
+        }
+        let mut response = wire::with_body(StatusCode::NO_CONTENT, wire::JSON, bytes::Bytes::new());
+        let headers = response.headers_mut();
+        headers.remove(header::CONTENT_TYPE);
+        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST"));
+        if let Some(wanted) = request.headers.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, wanted.clone());
+        }
+        // Pages of public addresses ask for private ones: https://wicg.github.io/private-network-access/
+        headers.insert("access-control-allow-private-network", HeaderValue::from_static("true"));
+        headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+        self.mark(&mut response);
+        Some(response)
+    }
+
+    /// Lets the page that sent the request read the response.
+    pub(crate) fn mark(&self, response: &mut Response) {
+        let Some(origin) = &self.origin else { return };
+        let headers = response.headers_mut();
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED_HEADERS));
+        headers.append(header::VARY, HeaderValue::from_static("origin"));
+    }
+}
+
+/// The headers of responses that SDKs read.
+const EXPOSED_HEADERS: &str = "date, x-amzn-errortype, x-amzn-requestid";
+
+/// Refuses a POST that a browser sends for another site (<https://www.w3.org/TR/fetch-metadata/>): some send no Origin.
+fn check_site(headers: &HeaderMap) -> Result<(), ApiError> {
+    match headers.get("sec-fetch-site").map(HeaderValue::as_bytes) {
+        None | Some(b"none" | b"same-origin") => Ok(()),
+        Some(_) => {
+            Err(refused("a web page of another site may not use this service unless --cors-origin names its origin"))
+        }
+    }
+}
+
+/// Refuses the media types that a page can post without a preflight. `application/x-www-form-urlencoded` is one too, but it is
+/// what curl sends by default; it is refused by its Origin.
+fn check_media_type(headers: &HeaderMap) -> Result<(), ApiError> {
+    let Some(value) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
+    let text = String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase();
+    let kind = text.split(';').next().unwrap_or_default().trim();
+    if matches!(kind, "text/plain" | "multipart/form-data") {
+        return Err(refused(format!(
+            "Content-Type {kind} is not accepted, since any web page can send it: use application/json"
+        )));
+    }
+    Ok(())
+}
+
+fn is_localhost(host: &str) -> bool {
+    let host = host.to_ascii_lowercase();
+    // Browsers and systemd-resolved resolve names below localhost to loopback only (RFC 6761 section 6.3).
+    host == "localhost" || host.ends_with(".localhost")
+}
+
+fn refused(message: impl Into<String>) -> ApiError {
+    ApiError::new(Exception::AccessDenied, message)
+}
+
+/// Returns the start of a value from outside, escaped.
+fn shown(value: &[u8]) -> String {
+    String::from_utf8_lossy(value).chars().take(SHOWN_CHARS).collect::<String>().escape_debug().to_string()
+}
+
+/// Characters of a refused value that the message repeats.
+const SHOWN_CHARS: usize = 100;
+
+/// The URL under which other machines or containers reach the service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PublicUrl {
+    /// Without a slash at the end.
+    text: String,
+    authority: Authority,
+}
+
+/// A URL that is not what an option takes.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected http://HOST[:PORT] or https://HOST[:PORT] without path, query and user")]
+pub(crate) struct InvalidUrl;
+
+impl PublicUrl {
+    pub(crate) fn parse(text: &str) -> Result<Self, InvalidUrl> {
+        let (scheme, authority) = base_url(text)?;
+        Ok(Self { text: format!("{scheme}://{authority}"), authority })
+    }
+
+    /// Returns the URL, without a slash at the end.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Returns the host without its port.
+    pub(crate) fn host(&self) -> &str {
+        self.authority.host()
+    }
+}
+
+/// The origin of a web page: scheme, host and port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CorsOrigin(String);
+
+impl CorsOrigin {
+    /// Parses an origin. Default ports are dropped, as browsers drop them.
+    pub(crate) fn parse(text: &str) -> Result<Self, InvalidUrl> {
+        let (scheme, authority) = base_url(text)?;
+        let default = if scheme == "https" { 443 } else { 80 };
+        let host = authority.host().to_ascii_lowercase();
+        Ok(Self(match authority.port_u16().filter(|port| *port != default) {
+            Some(port) => format!("{scheme}://{host}:{port}"),
+            None => format!("{scheme}://{host}"),
+        }))
+    }
+}
+
+fn base_url(text: &str) -> Result<(&'static str, Authority), InvalidUrl> {
+    let url: Uri = text.parse().map_err(|_| InvalidUrl)?;
+    let scheme = match url.scheme_str() {
+        Some("http") => "http",
+        Some("https") => "https",
+        _ => return Err(InvalidUrl),
+    };
+    let authority = url.authority().filter(|authority| !authority.as_str().contains('@')).ok_or(InvalidUrl)?;
+    let bare = matches!(url.path(), "" | "/") && url.query().is_none() && !authority.host().is_empty();
+    // The port of an authority may be out of range.
+    let port = authority.as_str().get(authority.host().len()..).unwrap_or_default();
+    let valid_port = port.is_empty() || authority.port_u16().is_some();
+    if bare && valid_port { Ok((scheme, authority.clone())) } else { Err(InvalidUrl) }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    fn door() -> Door {
+        Door::new(
+            "10.1.2.3".parse().unwrap(),
+            Some(PublicUrl::parse("https://KVS.test/").unwrap()),
+            vec![CorsOrigin::parse("http://localhost:3000").unwrap()],
+        )
+    }
+
+    const INFO: ConnectionInfo = ConnectionInfo {
+        scheme: "http",
+        local: std::net::SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::new(10, 1, 2, 3)), 4567),
+    };
+
+    fn request(headers: &[(&str, &str)]) -> Parts {
+        let request = headers.iter().fold(Request::post("/x"), |request, (name, value)| request.header(*name, *value));
+        request.body(()).unwrap().into_parts().0
+    }
+
+    fn admitted(headers: &[(&str, &str)]) -> Option<Admitted> {
+        door().admit(&request(headers), INFO).ok()
+    }
+
+    #[test]
+    fn known_hosts_are_the_endpoint() {
+        for (host, endpoint) in [
+            ("localhost:8", "http://localhost:8"),
+            ("LocalHost", "http://LocalHost:4567"),
+            ("kvs.localhost", "http://kvs.localhost:4567"),
+            ("127.0.0.1:4567", "http://127.0.0.1:4567"),
+            ("127.9.9.9", "http://127.9.9.9:4567"),
+            ("[::1]:1", "http://[::1]:1"),
+            ("[::ffff:127.0.0.1]", "http://[::ffff:127.0.0.1]:4567"),
+            ("10.1.2.3", "http://10.1.2.3:4567"),
+            ("kvs.TEST:9", "https://KVS.test"),
+        ] {
+            assert_eq!(admitted(&[("host", host)]).unwrap().endpoint, endpoint, "{host}");
+        }
+        assert_eq!(admitted(&[]).unwrap().endpoint, "http://10.1.2.3:4567", "HTTP/1.0");
+    }
+
+    #[test]
+    fn unknown_hosts_are_refused() {
+        for host in [
+            "evil.example",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "evillocalhost",
+            "127.0.0.1@evil.example",
+            "evil@127.0.0.1",
+            "10.1.2.4",
+            "0.0.0.0",
+            "[::]",
+            "2130706433",
+            "0x7f.1",
+            "",
+        ] {
+            assert!(admitted(&[("host", host)]).is_none(), "{host:?}");
+        }
+        assert!(admitted(&[("host", "localhost"), ("host", "evil.example")]).is_none());
+        let whole = Request::post("http://evil.example/x").header("host", "localhost").body(()).unwrap();
+        assert!(door().admit(&whole.into_parts().0, INFO).is_err());
+    }
+
+    #[test]
+    fn only_named_origins_and_the_service_itself_are_let_in() {
+        let with = |origin| admitted(&[("host", "127.0.0.1:4567"), ("origin", origin)]);
+        assert!(with("http://localhost:3000").is_some());
+        assert!(with("http://127.0.0.1:4567").is_some());
+        for origin in ["null", "http://localhost:3001", "https://localhost:3000", "http://evil.example", "", "file://"]
+        {
+            assert!(with(origin).is_none(), "{origin}");
+        }
+        let twice = [("host", "localhost"), ("origin", "http://localhost:3000"), ("origin", "http://evil.example")];
+        assert!(admitted(&twice).is_none());
+    }
+
+    #[test]
+    fn posts_that_any_page_can_send_are_refused() {
+        let with = |name, value| admitted(&[("host", "localhost"), (name, value)]);
+        assert!(with("content-type", "application/json").is_some());
+        assert!(with("content-type", "application/x-www-form-urlencoded").is_some(), "curl");
+        for kind in ["text/plain", "Text/Plain; charset=UTF-8", "multipart/form-data; boundary=x"] {
+            assert!(with("content-type", kind).is_none(), "{kind}");
+        }
+        assert!(with("sec-fetch-site", "none").is_some() && with("sec-fetch-site", "same-origin").is_some());
+        assert!(with("sec-fetch-site", "cross-site").is_none() && with("sec-fetch-site", "same-site").is_none());
+    }
+
+    #[test]
+    fn urls_with_more_than_a_host_are_invalid() {
+        for url in
+            ["kvs:4567", "ftp://kvs", "http://", "http://a@kvs", "http://kvs/path", "http://kvs?x", "http://kvs:99999"]
+        {
+            assert_eq!(PublicUrl::parse(url), Err(InvalidUrl), "{url}");
+        }
+        assert_eq!(PublicUrl::parse("http://kvs:4567/").unwrap().as_str(), "http://kvs:4567");
+        assert_eq!(CorsOrigin::parse("https://Page.example:443"), CorsOrigin::parse("https://page.example"));
+    }
+}
