@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use bytes::BytesMut;
 use clap::Args;
 use kvs_mkv::fragment::{Fragment, FragmentError, FragmentReader};
-use kvs_mkv::{Chunks, Event, Frame, Limits, ParseError, Parser, SegmentInfo, Tag, Track};
+use kvs_mkv::{Chunks, Cropping, Event, Frame, Limits, ParseError, Parser, SegmentInfo, Tag, Track, VideoSettings};
 use serde_json::{Map, Value, json};
 
 use crate::failure::Failure;
@@ -150,6 +150,9 @@ impl<W: Write> Lines<W> {
         set(&mut fields, "name", track.name.as_deref());
         set(&mut fields, "width", track.video.map(|video| video.width));
         set(&mut fields, "height", track.video.map(|video| video.height));
+        set(&mut fields, "display", track.video.and_then(display));
+        set(&mut fields, "cropping", track.video.and_then(cropping));
+        set(&mut fields, "pose", track.video.and_then(pose));
         set(&mut fields, "sampling_frequency", track.audio.map(|audio| audio.sampling_frequency));
         set(&mut fields, "channels", track.audio.map(|audio| audio.channels));
         set(&mut fields, "bit_depth", track.audio.and_then(|audio| audio.bit_depth));
@@ -207,6 +210,24 @@ fn set(fields: &mut Value, name: &str, value: Option<impl Into<Value>>) {
     if let (Value::Object(fields), Some(value)) = (fields, value) {
         fields.insert(name.to_owned(), value.into());
     }
+}
+
+/// Width, height and unit (0 pixels, 1 centimeters, 2 inches, 3 ratio).
+fn display(video: VideoSettings) -> Option<Value> {
+    let display = video.display?;
+    Some(json!({ "width": display.width, "height": display.height, "unit": display.unit.number() }))
+}
+
+/// Pixels on the left, on the right, at the top and at the bottom.
+fn cropping(video: VideoSettings) -> Option<Value> {
+    let Cropping { left, right, top, bottom } = video.cropping;
+    (video.cropping != Cropping::NONE).then(|| json!([left, right, top, bottom]))
+}
+
+/// Angles in degrees.
+fn pose(video: VideoSettings) -> Option<Value> {
+    let pose = video.pose;
+    (!pose.is_upright()).then(|| json!({ "yaw": pose.yaw, "pitch": pose.pitch, "roll": pose.roll }))
 }
 
 fn list(tags: &[Tag]) -> Value {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use kvs_mkv::{Track, TrackKind};
+use kvs_mkv::{Track, TrackKind, VideoSettings};
 use kvs_notify::StreamArn;
 use kvs_types::TimestampOrigin;
 
@@ -93,6 +93,11 @@ fn image_settings(configuration: &ImageGeneration, tracks: &[Track]) -> Option<I
         return None;
     }
     let (bucket, folder) = bucket_and_folder(&configuration.destination_config.uri)?;
+    if !IMAGES_FOLLOW_CONTAINER
+        && let Some(track) = tracks.iter().find(|track| track.video.is_some_and(is_changed_for_display))
+    {
+        tracing::debug!(track = %track.number, "images show pictures as decoded; rotation and pixel shape are not applied");
+    }
     let quality = check_quality(configuration.format_config.as_ref()).ok()?;
     let format = match configuration.format {
         PictureFormat::Png => ImageEncoding::Png,
@@ -116,6 +121,18 @@ fn bucket_and_folder(uri: &str) -> Option<(&str, &str)> {
     let rest = uri.strip_prefix("s3://")?;
     let (bucket, folder) = rest.split_once('/').unwrap_or((rest, ""));
     Some((bucket, folder.trim_matches('/')))
+}
+
+/// Whether images are turned and stretched as the container states.
+///
+/// The documentation of GetImages and of image generation mentions neither rotation nor the shape of pixels, so images show the
+/// picture as it is decoded. What the service does is not confirmed.
+const IMAGES_FOLLOW_CONTAINER: bool = false;
+
+/// Returns whether a player shows the picture in another way than it is decoded.
+fn is_changed_for_display(video: VideoSettings) -> bool {
+    let has_square_pixels = video.pixel_aspect().is_none_or(|aspect| aspect.width == aspect.height);
+    !video.pose.is_upright() || !has_square_pixels || video.cropped() != (video.width, video.height)
 }
 
 /// Returns the size of the images. If only one side is configured, the other follows from the aspect ratio of the video.

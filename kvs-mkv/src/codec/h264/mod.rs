@@ -20,7 +20,7 @@ pub use slice::{Field, FrameNum, SliceHeader, starts_picture};
 pub use slice_reader::SliceReader;
 pub use sps::{PictureOrderType, Sps};
 
-use crate::{CodecId, Track, TrackKind, TrackNumber};
+use crate::{CodecId, Track, TrackKind, TrackNumber, VideoSettings};
 
 /// The type of a NAL unit (H.264 table 7-1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -121,14 +121,14 @@ pub fn is_keyframe<'a>(units: impl IntoIterator<Item = &'a [u8]>) -> bool {
     matches!(random_access(units), RandomAccess::Idr | RandomAccess::RecoveryPoint { frames: 0 })
 }
 
-/// Builds a video track for the writer: codec id, avcC and picture size.
+/// Builds a video track for the writer: codec id, avcC, picture size and, if the VUI states it, the display size.
 ///
 /// # Errors
 /// The errors of [`ParameterSets::sps`] and [`ParameterSets::to_avcc`]: a parameter set is missing or damaged.
 pub fn track(number: TrackNumber, sets: &ParameterSets) -> Result<Track, ParameterSetsError> {
     let sps = sets.sps()?;
-    let track = Track::new(number, TrackKind::Video, CodecId::H264)
-        .with_codec_private(sets.to_avcc()?)
-        .with_video(sps.width.into(), sps.height.into());
+    let video = VideoSettings::new(sps.width.into(), sps.height.into());
+    let mut track = Track::new(number, TrackKind::Video, CodecId::H264).with_codec_private(sets.to_avcc()?);
+    track.video = Some(sps.pixel_aspect.map_or(video, |aspect| video.with_pixel_aspect(aspect)));
     Ok(track)
 }

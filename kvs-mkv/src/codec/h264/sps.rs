@@ -2,6 +2,7 @@
 
 use super::NalType;
 use super::sps_vui::Vui;
+use crate::PixelAspect;
 use crate::codec::bit_reader::without_emulation_prevention;
 use crate::codec::limits;
 use crate::codec::syntax::{Cropping, Fields, SyntaxError, check_side};
@@ -37,6 +38,8 @@ pub struct Sps {
     pub luma_bits: u8,
     /// Bits per chroma sample.
     pub chroma_bits: u8,
+    /// The shape of a pixel, if the VUI states it.
+    pub pixel_aspect: Option<PixelAspect>,
     /// The frame rate, if the VUI states it.
     pub frame_rate: Option<FrameRate>,
     /// The color description, if the VUI states it.
@@ -127,8 +130,9 @@ impl Fields<'_> {
             chroma_format: samples.chroma_format,
             luma_bits: samples.luma_bits,
             chroma_bits: samples.chroma_bits,
+            pixel_aspect: vui.head.pixel_aspect,
             frame_rate: vui.frame_rate,
-            video_signal: vui.video_signal,
+            video_signal: vui.head.video_signal,
             reorder_frames: vui.reorder_frames,
             reference_frames,
             picture_order,

@@ -1,20 +1,20 @@
 //! The video usability information at the end of a sequence parameter set (H.264 E.1.1).
 
 use crate::codec::bit_reader::BitReader;
-use crate::codec::vui::{self, FrameRate, VideoSignal};
+use crate::codec::vui::{self, FrameRate};
 
 /// The video usability information (E.1.1), as far as it could be read.
 #[derive(Default)]
 pub(super) struct Vui {
+    pub(super) head: vui::Head,
     pub(super) frame_rate: Option<FrameRate>,
-    pub(super) video_signal: Option<VideoSignal>,
     pub(super) reorder_frames: Option<u32>,
 }
 
 impl Vui {
     /// `None` if the VUI ends early.
     pub(super) fn read(&mut self, bits: &mut BitReader<'_>) -> Option<()> {
-        vui::read_head(bits, &mut self.video_signal)?;
+        vui::read_head(bits, &mut self.head)?;
         if bits.flag()? {
             let (tick, scale) = (bits.bits(32)?, bits.bits(32)?);
             bits.flag()?; // fixed_frame_rate_flag

@@ -19,7 +19,7 @@ pub use slice::{SliceHeader, starts_picture};
 pub use slice_reader::SliceReader;
 pub use sps::{ProfileTierLevel, Sps};
 
-use crate::{CodecId, Track, TrackKind, TrackNumber};
+use crate::{CodecId, Track, TrackKind, TrackNumber, VideoSettings};
 
 /// The type of a NAL unit (H.265 table 7-1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -105,14 +105,14 @@ pub fn is_keyframe<'a>(units: impl IntoIterator<Item = &'a [u8]>) -> bool {
     units.into_iter().filter_map(NalType::of).find(|kind| kind.is_slice()).is_some_and(NalType::is_random_access)
 }
 
-/// Builds a video track for the writer: codec id, hvcC and picture size.
+/// Builds a video track for the writer: codec id, hvcC, picture size and, if the VUI states it, the display size.
 ///
 /// # Errors
 /// The errors of [`ParameterSets::sps`] and [`ParameterSets::to_hvcc`]: a parameter set is missing or damaged.
 pub fn track(number: TrackNumber, sets: &ParameterSets) -> Result<Track, ParameterSetsError> {
     let sps = sets.sps()?;
-    let track = Track::new(number, TrackKind::Video, CodecId::H265)
-        .with_codec_private(sets.to_hvcc()?)
-        .with_video(sps.width.into(), sps.height.into());
+    let video = VideoSettings::new(sps.width.into(), sps.height.into());
+    let mut track = Track::new(number, TrackKind::Video, CodecId::H265).with_codec_private(sets.to_hvcc()?);
+    track.video = Some(sps.pixel_aspect.map_or(video, |aspect| video.with_pixel_aspect(aspect)));
     Ok(track)
 }

@@ -2,6 +2,7 @@
 
 use super::NalType;
 use super::sps_tail::Tail;
+use crate::PixelAspect;
 use crate::codec::bit_reader::without_emulation_prevention;
 use crate::codec::limits;
 use crate::codec::syntax::{Cropping, Fields, SyntaxError, check_side};
@@ -40,6 +41,8 @@ pub struct Sps {
     /// `sps_max_dec_pic_buffering` of the layer that needs most: pictures a decoder must keep, the current one included.
     /// `None` if the fields after the picture order count cannot be read.
     pub buffered_pictures: Option<u32>,
+    /// The shape of a pixel, if the VUI states it.
+    pub pixel_aspect: Option<PixelAspect>,
     /// The frame rate, if the VUI states it.
     pub frame_rate: Option<FrameRate>,
     /// The color description, if the VUI states it.
@@ -121,8 +124,9 @@ impl Fields<'_> {
             order_bits,
             separate_planes,
             buffered_pictures: tail.buffered_pictures,
+            pixel_aspect: tail.vui_head.pixel_aspect,
             frame_rate: tail.frame_rate,
-            video_signal: tail.video_signal,
+            video_signal: tail.vui_head.video_signal,
         })
     }
 

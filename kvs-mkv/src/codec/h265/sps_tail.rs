@@ -1,14 +1,14 @@
 //! The fields of a sequence parameter set after the picture order count, and the VUI (H.265 7.3.2.2.1, E.2.1).
 
 use crate::codec::bit_reader::BitReader;
-use crate::codec::vui::{self, FrameRate, VideoSignal};
+use crate::codec::vui::{self, FrameRate};
 
 /// What could be read of the tail; a field that the stream does not state, or that is damaged, is `None`.
 #[derive(Debug, Default)]
 pub(super) struct Tail {
     pub(super) buffered_pictures: Option<u32>,
+    pub(super) vui_head: vui::Head,
     pub(super) frame_rate: Option<FrameRate>,
-    pub(super) video_signal: Option<VideoSignal>,
 }
 
 impl Tail {
@@ -47,7 +47,7 @@ impl Tail {
     }
 
     fn vui(&mut self, reader: &mut Reader<'_, '_>) -> Option<()> {
-        vui::read_head(reader.bits, &mut self.video_signal)?;
+        vui::read_head(reader.bits, &mut self.vui_head)?;
         reader.bits.skip(3)?; // neutral_chroma_indication_flag, field_seq_flag, frame_field_info_present_flag
         if reader.bits.flag()? {
             reader.codes(4)?; // default display window
