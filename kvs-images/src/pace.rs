@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use kvs_aws::limits;
+use kvs_types::__internal::RateLimiter;
 
 /// The request rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -20,22 +21,20 @@ pub enum Pace {
 #[derive(Debug)]
 pub(crate) struct Pacer {
     pace: Pace,
-    free_at: Option<Instant>,
+    limiter: RateLimiter,
 }
 
 impl Pacer {
     pub(crate) const fn new(pace: Pace) -> Self {
-        Self { pace, free_at: None }
+        Self { pace, limiter: RateLimiter::new() }
     }
 
     /// Reserves a call for `images` images. Returns when it may be sent.
     pub(crate) fn book(&mut self, images: u32, now: Instant) -> Instant {
-        if self.pace == Pace::Unlimited {
-            return now;
+        match self.pace {
+            Pace::Unlimited => now,
+            Pace::ServiceQuota => self.limiter.book(cost(images), now),
         }
-        let start = self.free_at.unwrap_or(now).max(now);
-        self.free_at = Some(start + cost(images));
-        start
     }
 }
 

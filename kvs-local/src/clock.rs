@@ -2,7 +2,9 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
+
+use kvs_types::__internal::epoch_seconds_to_millis;
 
 use crate::api::ApiError;
 use crate::ingest::Now;
@@ -42,35 +44,19 @@ impl fmt::Debug for Clock {
     }
 }
 
-/// Returns milliseconds since the Unix epoch, 0 for earlier times.
-pub(crate) fn epoch_ms(at: SystemTime) -> u64 {
-    let since = at.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// Returns the time `ms` milliseconds after the Unix epoch, or the epoch if the system cannot represent it.
-pub(crate) fn from_epoch_ms(ms: u64) -> SystemTime {
-    UNIX_EPOCH.checked_add(Duration::from_millis(ms)).unwrap_or(UNIX_EPOCH)
-}
-
-/// Returns epoch seconds as the JSON of the service has them: a number with three decimals.
+/// Returns epoch seconds as the JSON of the service has them: a number with up to three decimals, `1700000000.0` at a whole
+/// second.
+///
+/// The types of `kvs-types` write `1700000000` there, as SDKs do in requests; boto3 would read both.
 #[expect(clippy::cast_precision_loss, reason = "an f64 is exact to the millisecond for 285,000 years")]
 pub(crate) fn json_seconds(ms: u64) -> f64 {
     ms as f64 / 1000.0
 }
 
-/// Converts epoch seconds from JSON to milliseconds. Rounds, since truncation turns 1.705489836421E9 into one ms less.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "the value lies between 0 and the year 9999"
-)]
+/// Converts the epoch seconds of a member to milliseconds.
 pub(crate) fn from_json_seconds(member: &str, seconds: f64) -> Result<u64, ApiError> {
-    const YEAR_9999: f64 = 253_402_300_799.0;
-    if (0.0..=YEAR_9999).contains(&seconds) {
-        return Ok((seconds * 1000.0).round() as u64);
-    }
-    Err(ApiError::invalid(format!("{member} must be seconds since 1970, but is {seconds:?}")))
+    epoch_seconds_to_millis(seconds)
+        .ok_or_else(|| ApiError::invalid(format!("{member} must be seconds since 1970, but is {seconds:?}")))
 }
 
 #[cfg(test)]

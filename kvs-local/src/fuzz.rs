@@ -14,7 +14,9 @@ use bytes::{Bytes, BytesMut};
 use kvs_mkv::{CodecId, Frame, SegmentInfo, Track, TrackKind, TrackNumber, Writer};
 use kvs_types::ErrorId;
 
-use crate::ingest::{Ack, FragmentTimecodeType, Ingest, IngestConfig, IngestedFragment, Now, ProducerStart};
+use crate::ingest::{
+    Ack, AckEventType, FragmentTimecodeType, Ingest, IngestConfig, IngestedFragment, Now, ProducerStart,
+};
 use crate::store::{Disk, Durability, Selection, Store, StoreError, StorePolicy};
 
 #[cfg(feature = "server")]
@@ -69,11 +71,12 @@ impl Session {
 
     fn check(&self, body: &[u8]) {
         assert!(self.ingest.is_finished() && self.ingest.poll_timeout().is_none());
-        let errors = self.acks.iter().filter(|ack| matches!(ack, Ack::Error { .. })).count();
-        assert!(errors == 0 || errors == 1 && matches!(self.acks.last(), Some(Ack::Error { .. })));
-        let count = |event| self.acks.iter().filter(|ack| ack.event_type() == event).count();
-        assert!(count("PERSISTED") <= count("RECEIVED") && count("RECEIVED") <= count("BUFFERING"));
-        assert_eq!(count("RECEIVED"), self.fragments.len());
+        let count = |event| self.acks.iter().filter(|ack| ack.event_type == event).count();
+        let errors = count(AckEventType::Error);
+        assert!(errors == 0 || errors == 1 && self.acks.last().is_some_and(|ack| ack.error.is_some()));
+        let (buffered, received) = (count(AckEventType::Buffering), count(AckEventType::Received));
+        assert!(count(AckEventType::Persisted) <= received && received <= buffered);
+        assert_eq!(received, self.fragments.len());
         assert!(self.fragments.is_sorted_by(|one, next| one.number < next.number));
         let Some(first) = self.fragments.first() else { return };
         // The bytes of all fragments, one behind the other, are the body as far as it was taken.

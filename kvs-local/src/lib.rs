@@ -103,7 +103,7 @@ mod stream;
 #[cfg(feature = "server")]
 pub use crate::builder::Builder;
 #[cfg(feature = "server")]
-pub use crate::deliver::{DeliveryEvent, InvalidSubscription, SignerError, Subscription};
+pub use crate::deliver::{DeliveryEvent, DeliveryEvents, InvalidSubscription, SignerError, Subscription};
 #[cfg(feature = "server")]
 pub use crate::faults::{Fault, FaultKind, Faults, InvalidFaults};
 #[cfg(feature = "server")]
@@ -117,7 +117,7 @@ pub use crate::quotas::Quotas;
 #[cfg(feature = "server")]
 pub use crate::start::StartError;
 #[cfg(feature = "server")]
-pub use crate::store::{FragmentInfo, StoreError};
+pub use crate::store::{FragmentRecord, StoreError};
 #[cfg(feature = "server")]
 pub use kvs_notify::{ImageObject, SignatureVersion, SnsMessage};
 #[cfg(feature = "server")]

@@ -52,7 +52,7 @@ pub const IMAGES_RANGE_MS: u64 = kvs_types::limits::GET_IMAGES_RANGE.as_millis()
 /// Characters of one image in GetImages' answer.
 pub const IMAGE_CONTENT: usize = kvs_types::limits::IMAGE_CONTENT_CHARS;
 /// Bytes of all images of one answer: 100 MB.
-pub const IMAGES_ANSWER: usize = kvs_types::limits::GET_IMAGES_RESPONSE_BYTES;
+pub const IMAGES_RESPONSE: usize = kvs_types::limits::GET_IMAGES_RESPONSE_BYTES;
 
 /// Maximum difference between the date of a signature and the clock of the service: 5 minutes, as its error messages say.
 pub const CLOCK_SKEW: Duration = kvs_types::limits::CLOCK_SKEW;
@@ -90,7 +90,7 @@ pub const CONTINUE_TIME: Duration = Duration::from_millis(20);
 /// Ack lines that wait for a client to read them: our choice.
 pub const WAITING_ACKS: usize = 64;
 /// GetImages requests that run at a time: our choice. Each uses all cores, and memory for its decoders.
-pub const PICTURE_REQUESTS: usize = 4;
+pub const IMAGE_REQUESTS: usize = 4;
 /// GetMedia connections of a stream at a time.
 pub const READERS: usize = kvs_types::limits::GET_MEDIA_CONNECTIONS;
 /// GetMediaForFragmentList connections of a stream at a time.

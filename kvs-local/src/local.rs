@@ -4,19 +4,18 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
 
 use crate::api::StreamRef;
 use crate::clock::Clock;
 use crate::data_dir::DataDir;
-use crate::deliver::{Delivery, DeliveryEvent, SignerError};
+use crate::deliver::{Delivery, DeliveryEvents, SignerError};
 use crate::faults::Faults;
 use crate::handlers::PutMedia;
 use crate::http::AccessKey;
 use crate::limits;
 use crate::shutdown::ShutdownSender;
-use crate::store::{FragmentInfo, StoreError};
+use crate::store::{FragmentRecord, StoreError};
 use crate::stream::StreamHub;
 use crate::stream::registry::Registry;
 
@@ -96,7 +95,7 @@ impl LocalKvs {
     /// # Errors
     ///
     /// The file system failed.
-    pub async fn fragments(&self, stream: &str) -> Result<Vec<FragmentInfo>, StoreError> {
+    pub async fn fragments(&self, stream: &str) -> Result<Vec<FragmentRecord>, StoreError> {
         let (registry, hub, now) = (Arc::clone(&self.0.registry), Arc::clone(&self.0.hub), self.0.clock.wall());
         let wanted = StreamRef::by_name(stream);
         let listed = tokio::task::spawn_blocking(move || {
@@ -107,7 +106,7 @@ impl LocalKvs {
     }
 
     /// Subscribes to delivery events from now on: images stored, messages published and delivered, and failures.
-    pub fn deliveries(&self) -> broadcast::Receiver<DeliveryEvent> {
+    pub fn deliveries(&self) -> DeliveryEvents {
         self.0.delivery.events()
     }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use kvs_local::{Builder, Fault, LocalKvs, Profile, Quotas, SignatureVersion, Subscription};
+use kvs_types::__internal::ErrorChain;
 
 /// Kinesis Video Streams on your own machine: a server for tests and development.
 ///
@@ -63,17 +64,17 @@ struct Arguments {
     tls: bool,
     /// Fault script to inject: a JSON list of faults.
     #[arg(long, value_name = "FILE", value_parser = faults)]
-    faults: Option<Script>,
+    faults: Option<FaultScript>,
     /// Which version of the service's limits applies.
-    #[arg(long, value_name = "PROFILE", value_enum, default_value_t = Rules::Current)]
-    profile: Rules,
+    #[arg(long, value_name = "PROFILE", value_enum, default_value_t = LimitsProfile::Current)]
+    profile: LimitsProfile,
     /// Enforce the rate quotas of the service: throttle calls, limit the speed of media.
     #[arg(long)]
     quotas: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Rules {
+enum LimitsProfile {
     Current,
     #[value(name = "2022")]
     Year2022,
@@ -113,11 +114,11 @@ fn credentials(text: &str) -> Result<Credentials, String> {
 
 /// The faults of a fault script.
 #[derive(Clone, Debug)]
-struct Script(Vec<Fault>);
+struct FaultScript(Vec<Fault>);
 
-fn faults(path: &str) -> Result<Script, String> {
-    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
-    Fault::read(&text).map(Script).map_err(|error| with_causes(&error))
+fn faults(path: &str) -> Result<FaultScript, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| with_causes(&error))?;
+    Fault::read(&text).map(FaultScript).map_err(|error| with_causes(&error))
 }
 
 fn subscription(text: &str) -> Result<Subscription, String> {
@@ -128,8 +129,8 @@ fn subscription(text: &str) -> Result<Subscription, String> {
 impl Arguments {
     fn into_builder(self) -> Builder {
         let profile = match self.profile {
-            Rules::Current => Profile::Current,
-            Rules::Year2022 => Profile::Year2022,
+            LimitsProfile::Current => Profile::Current,
+            LimitsProfile::Year2022 => Profile::Year2022,
         };
         let mut builder = LocalKvs::builder()
             .listen(self.listen)
@@ -167,7 +168,7 @@ impl Arguments {
         if self.tls {
             builder = builder.tls();
         }
-        if let Some(Script(faults)) = self.faults {
+        if let Some(FaultScript(faults)) = self.faults {
             builder = builder.faults(faults);
         }
         if self.allow_remote { builder.allow_remote() } else { builder }
@@ -227,12 +228,11 @@ async fn stop_requested() -> std::io::Result<()> {
 
 /// Prints one line and returns the status that clap uses for invalid options.
 fn failed(error: &dyn std::error::Error) -> ExitCode {
-    eprintln!("error: {}", with_causes(error));
+    eprintln!("error: {}", ErrorChain(error));
     ExitCode::from(2)
 }
 
 /// Returns an error and its causes on one line.
 fn with_causes(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+    ErrorChain(error).to_string()
 }

@@ -19,7 +19,8 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use kvs_local::__internal::deliver::{
-    Delivery, DeliveryEvent, DeliverySettings, ImageSettings, PersistedFragment, SNS_PATH, Subscription, Topic,
+    Delivery, DeliveryEvent, DeliveryEvents, DeliverySettings, ImageSettings, PersistedFragment, SNS_PATH,
+    Subscription, Topic,
 };
 use kvs_local::__internal::images::{FragmentMedia, ImageEncoding, ImageSize, MediaSource, RenderOptions};
 use kvs_mkv::Tag;
@@ -28,7 +29,7 @@ use kvs_notify::{
 };
 use kvs_types::{FragmentNumber, TimestampOrigin};
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, OnceCell, broadcast};
+use tokio::sync::{Notify, OnceCell};
 
 use judge::{EPOCH, Fragments, Recording};
 use test_judges::available;
@@ -46,7 +47,7 @@ struct DeliveryServer {
     dir: tempfile::TempDir,
     base_url: String,
     delivery: Arc<Delivery>,
-    events: broadcast::Receiver<DeliveryEvent>,
+    events: DeliveryEvents,
 }
 
 impl DeliveryServer {
@@ -80,7 +81,7 @@ impl DeliveryServer {
     async fn next_event(&mut self, wanted: impl Fn(&DeliveryEvent) -> bool) -> DeliveryEvent {
         let search = async {
             loop {
-                let event = self.events.recv().await.unwrap();
+                let event = self.events.next().await.unwrap();
                 if wanted(&event) {
                     return event;
                 }

@@ -121,7 +121,7 @@ async fn failed_images_are_reported_and_leave_no_files() {
     put.end().await;
     put.rest().await;
     local.settled().await;
-    let event = events.recv().await.unwrap();
+    let event = events.next().await.unwrap();
     assert!(matches!(&event, DeliveryEvent::ImageFailed { stream, .. } if stream == "door"), "{event:?}");
     assert!(local.images("door").await.unwrap().is_empty());
     local.shutdown().await;

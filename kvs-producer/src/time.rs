@@ -2,6 +2,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use kvs_types::__internal::from_epoch_millis_checked;
+
 /// Returns the whole milliseconds of a duration, or `u64::MAX` if there are more.
 #[inline]
 pub(crate) const fn millis(duration: Duration) -> u64 {
@@ -10,7 +12,7 @@ pub(crate) const fn millis(duration: Duration) -> u64 {
 
 /// Returns the time at `ms` milliseconds since the Unix epoch; the epoch itself if the platform cannot represent it.
 pub(crate) fn system_time(ms: u64) -> SystemTime {
-    UNIX_EPOCH.checked_add(Duration::from_millis(ms)).unwrap_or(UNIX_EPOCH)
+    from_epoch_millis_checked(ms).unwrap_or(UNIX_EPOCH)
 }
 
 /// Returns the time since the Unix epoch; zero for earlier times.

@@ -1,5 +1,6 @@
 //! Reading requests: JSON, required members, lengths and characters of values.
 
+use kvs_types::StreamArn;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
@@ -132,21 +133,11 @@ impl StreamRef {
 
 /// Returns the name in a stream's ARN, `arn:PARTITION:kinesisvideo:REGION:ACCOUNT:stream/NAME/CREATED`.
 pub(crate) fn name_in_arn(arn: &str) -> Option<&str> {
-    if arn.len() > limits::ARN {
-        return None;
-    }
-    let mut fields = arn.splitn(6, ':');
-    let (head, partition, service) = (fields.next()?, fields.next()?, fields.next()?);
-    let (region, account, resource) = (fields.next()?, fields.next()?, fields.next()?);
-    let part = |text: &str| {
-        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-    };
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    if head != "arn" || service != "kinesisvideo" || !part(partition) || !part(region) || !digits(account) {
-        return None;
-    }
-    let (name, created) = resource.strip_prefix("stream/")?.split_once('/')?;
-    (digits(created) && text(&Text::STREAM_NAME, name).is_ok()).then_some(name)
+    // The type also accepts the ARNs of channels, as the API model does.
+    StreamArn::new(arn).ok().filter(|arn| arn.resource_type() == "stream")?;
+    // A slice of the argument, which outlives the checked copy.
+    let name = arn.rsplit('/').nth(1)?;
+    text(&Text::STREAM_NAME, name).is_ok().then_some(name)
 }
 
 /// Returns a required member, or the error of the service if it is absent or null.

@@ -9,6 +9,7 @@ use kvs_types::FragmentNumber;
 use tokio::sync::{Mutex, broadcast, mpsc, watch};
 use tokio::task::JoinSet;
 
+use super::delivery_events::DeliveryEvents;
 use super::event::DeliveryEvent;
 use super::limits;
 use super::s3::images::{ImageResult, ImageWriter};
@@ -99,11 +100,10 @@ impl Delivery {
         }
     }
 
-    /// Returns a receiver of all further events. A receiver that lags more than [`limits::EVENT_QUEUE`] events behind
-    /// loses the oldest ones.
+    /// Returns a receiver of all further events.
     #[must_use]
-    pub fn events(&self) -> broadcast::Receiver<DeliveryEvent> {
-        self.events.subscribe()
+    pub fn events(&self) -> DeliveryEvents {
+        DeliveryEvents::new(self.events.subscribe())
     }
 
     /// Waits until all queued images are stored and all queued messages are published. Posts may still be in progress.

@@ -14,6 +14,7 @@
 pub mod limits;
 
 mod delivery;
+mod delivery_events;
 mod event;
 mod files;
 mod s3;
@@ -22,6 +23,7 @@ mod sns;
 mod triggers;
 
 pub use delivery::Delivery;
+pub use delivery_events::DeliveryEvents;
 pub use event::DeliveryEvent;
 pub use files::UnsafeName;
 pub use s3::object_store::{NewObject, ObjectStore, PutObjectError};

@@ -99,8 +99,8 @@ impl InjectedFaults {
     }
 
     /// Returns how an ack line is sent.
-    pub(crate) fn on_ack(&self, event: &str, line: &Bytes) -> AckOutput {
-        let mut output = AckOutput { delay: Duration::ZERO, pieces: vec![line.clone()] };
+    pub(crate) fn on_ack(&self, event: &str, line: Bytes) -> AckOutput {
+        let mut output = AckOutput { delay: Duration::ZERO, pieces: vec![line] };
         for fault in &self.0 {
             match fault {
                 FaultKind::DelayAcks { ms } => output.delay = output.delay.saturating_add(Duration::from_millis(*ms)),

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::cache::FragmentCache;
 use super::error::{DecodeError, ExtractError};
-use super::extract::ImageResult;
 use super::limits::LOOK_BACK_FRAGMENTS;
+use super::request::ImageResult;
 use kvs_types::TimestampOrigin;
 
 /// A coded picture: the index of its fragment in the cache, and its index within the fragment in decoding order.

@@ -1,48 +1,11 @@
 //! The entry point: from a list of instants to a list of encoded images.
 
-use std::num::NonZeroUsize;
-use std::time::Duration;
-
-use bytes::Bytes;
-
 use super::cache::FragmentCache;
 use super::decode_span;
 use super::error::{DecodeError, ExtractError};
 use super::render::RenderPool;
-use super::render::encode::RenderOptions;
+use super::request::{DecodeOptions, ImageRequest, ImageResult};
 use super::source::{FragmentSpan, MediaSource};
-use kvs_types::TimestampOrigin;
-
-/// An encoded image, or the reason why there is none.
-pub type ImageResult = Result<Bytes, ExtractError>;
-
-/// Which images to extract.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "instants, their clock and the output format are the whole request")]
-pub struct ImageRequest {
-    /// Instants since the Unix epoch on the clock `origin`, in any order.
-    pub instants: Vec<Duration>,
-    /// The clock of `instants`.
-    pub origin: TimestampOrigin,
-    /// Format and size of the images.
-    pub rendering: RenderOptions,
-}
-
-/// How many resources decoding may use, and when it stops.
-#[derive(Clone, Copy)]
-#[expect(clippy::exhaustive_structs, reason = "an argument list with names")]
-pub struct DecodeOptions<'a> {
-    /// Number of threads. Independent decode spans run in parallel.
-    pub threads: NonZeroUsize,
-    /// Called before every frame. Once it returns `true`, the remaining images fail with [`DecodeError::Canceled`].
-    pub canceled: &'a (dyn Fn() -> bool + Sync),
-}
-
-impl std::fmt::Debug for DecodeOptions<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("DecodeOptions").field("threads", &self.threads).finish_non_exhaustive()
-    }
-}
 
 /// The result of [`extract_images`].
 #[derive(Clone, Debug)]

@@ -10,6 +10,9 @@
 //! presentation time is not after it, within the fragment that covers the instant. The call blocks and uses up to
 //! [`DecodeOptions::threads`] threads. The module has no clock and does no I/O except through [`MediaSource`].
 //!
+//! Imports go one way: `extract` -> `render` -> `decoder::span` -> `decode_span` -> `cache` -> `index` -> the readers of
+//! `decoder`.
+//!
 //! Supported: H.264 Baseline to High and H.265 Main profile, 4:2:0, 8 bits per sample, with B-frames and open GOPs.
 //! Anything else is an [`ExtractError::Decode`] with the reason.
 
@@ -23,9 +26,11 @@ mod error;
 mod extract;
 mod index;
 mod render;
+mod request;
 mod source;
 
 pub use error::{DecodeError, ExtractError};
-pub use extract::{DecodeOptions, ExtractedImages, ImageRequest, ImageResult, extract_images};
+pub use extract::{ExtractedImages, extract_images};
 pub use render::encode::{ImageEncoding, ImageSize, JpegQuality, RenderOptions};
+pub use request::{DecodeOptions, ImageRequest, ImageResult};
 pub use source::{FragmentMedia, FragmentSpan, MediaSource};

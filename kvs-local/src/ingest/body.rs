@@ -9,11 +9,12 @@ use kvs_mkv::rules::{FragmentCheck, Violation};
 use kvs_mkv::{Chunks, ElementId, Event, Frame, Limits, ParseError, Parser, Position, Problem, Tag, Track};
 use kvs_types::{ErrorId, FragmentTimecodeType, tag_names};
 
+use super::acked_fragment::AckedFragment;
 use super::body_buffer::BodyBuffer;
 use super::config::{IngestConfig, ProducerStart, Profile};
 use super::number::FragmentNumberAllocator;
 use super::open_fragment::{Frames, OpenFragment, Part};
-use super::{AckedFragment, IngestedFragment, Now, limits};
+use super::{IngestedFragment, Now, limits};
 
 /// What was found in the body.
 #[derive(Debug)]

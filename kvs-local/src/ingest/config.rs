@@ -1,4 +1,4 @@
-//! What a PutMedia request says before its body begins, and what the stream adds to it.
+//! The configuration of a session: the headers of the PutMedia request and the settings of the stream.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -6,35 +6,36 @@ use kvs_types::FragmentTimecodeType;
 
 use super::limits;
 
-/// The two clocks, read once by the caller for each call: `at` drives deadlines, `wall` goes on the wire.
+/// The monotonic and the wall clock. The caller reads both once for each call: `at` drives deadlines, `wall` becomes
+/// timestamps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "two clocks are all there is")]
 pub struct Now {
-    /// Monotonic; must not fall from call to call.
+    /// The monotonic clock; must not go back from call to call.
     pub at: Instant,
-    /// The date; may jump.
+    /// The wall clock; may jump.
     pub wall: SystemTime,
 }
 
-/// When relative timecodes began (`x-amzn-producer-start-timestamp`).
+/// The start of relative timecodes (`x-amzn-producer-start-timestamp`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[expect(clippy::exhaustive_enums, reason = "a header is absent, right or wrong")]
+#[expect(clippy::exhaustive_enums, reason = "a header is absent, valid or invalid")]
 pub enum ProducerStart {
-    /// No header; relative timecodes then count from the Unix epoch, as they do at the service.
+    /// No header: relative timecodes count from the Unix epoch, as in the service.
     #[default]
     Absent,
-    /// This long after the Unix epoch.
+    /// A time since the Unix epoch.
     At(Duration),
-    /// No time at all: the session ends at once with ack error 4007.
+    /// Not a time: the session ends at once with error id 4007.
     Invalid,
 }
 
 impl ProducerStart {
-    /// Reads the header: epoch seconds with a fraction of any length. What is no number, negative or beyond the year 9999 is
-    /// [`Invalid`](Self::Invalid).
+    /// Parses the header: epoch seconds with a fraction of any length. Anything else, a negative number and a time after the
+    /// year 9999 are [`Invalid`](Self::Invalid).
     ///
-    /// The C producer prints milliseconds without leading zeros (7 ms as `.7`); it cannot be distinguished from a
-    /// fraction, so it is read as one.
+    /// The C producer prints milliseconds without leading zeros (7 ms as `.7`). That cannot be distinguished from a
+    /// fraction, so it is parsed as one.
     #[must_use]
     pub fn parse(header: &str) -> Self {
         let (seconds, fraction) = header.trim().split_once('.').unwrap_or((header.trim(), ""));
@@ -60,16 +61,16 @@ impl ProducerStart {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Profile {
-    /// What the service documents today.
+    /// The limits that the service documents today.
     #[default]
     Current,
-    /// What it documented in 2022 and before: fragments of at most 10 s.
+    /// The limits that it documented until 2022: fragments of at most 10 s.
     Year2022,
 }
 
-/// Whether the stream keeps fragments, and so whether PERSISTED is acked.
+/// Whether the stream stores fragments, and so whether there are PERSISTED acks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[expect(clippy::exhaustive_enums, reason = "the service acks PERSISTED or it does not")]
+#[expect(clippy::exhaustive_enums, reason = "a stream has retention or not")]
 pub enum Retention {
     /// Retention of zero hours: RECEIVED is the last ack of a fragment.
     None,
@@ -78,18 +79,18 @@ pub enum Retention {
     Kept,
 }
 
-/// Which acks the client asked for (`x-amzn-fragment-acknowledgment-required`).
+/// The acks that the client requested (`x-amzn-fragment-acknowledgment-required`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "the header is 1 or 0")]
 pub enum AckMode {
-    /// All of them; also where the header is absent.
+    /// All acks; also without the header.
     #[default]
     All,
-    /// Errors only.
+    /// ERROR acks only.
     ErrorsOnly,
 }
 
-/// All that [`Ingest`](super::Ingest) must know before the first byte.
+/// The configuration of an [`Ingest`](super::Ingest).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct IngestConfig {
@@ -107,7 +108,7 @@ pub struct IngestConfig {
 }
 
 impl IngestConfig {
-    /// A session whose timecodes count so; everything else at its default.
+    /// Creates the configuration of a session with this type of timecodes, everything else at its default.
     #[must_use]
     pub const fn new(timecode_type: FragmentTimecodeType) -> Self {
         Self {
@@ -125,70 +126,70 @@ impl IngestConfig {
         }
     }
 
-    /// When relative timecodes began; default [`ProducerStart::Absent`]. Ignored with absolute ones unless invalid.
+    /// Sets the start of relative timecodes. Default: [`ProducerStart::Absent`]. Ignored for absolute ones unless invalid.
     #[must_use]
     pub const fn producer_start(mut self, start: ProducerStart) -> Self {
         self.producer_start = start;
         self
     }
 
-    /// Whether fragments are kept and PERSISTED is acked; default [`Retention::Kept`].
+    /// Sets whether fragments are stored and acked as PERSISTED. Default: [`Retention::Kept`].
     #[must_use]
     pub const fn retention(mut self, retention: Retention) -> Self {
         self.retention = retention;
         self
     }
 
-    /// Which acks are sent; default [`AckMode::All`].
+    /// Sets which acks are sent. Default: [`AckMode::All`].
     #[must_use]
     pub const fn acks(mut self, acks: AckMode) -> Self {
         self.acks = acks;
         self
     }
 
-    /// Sequence in the first fragment's number, see [`first_sequence_after`](super::first_sequence_after); default 1.
+    /// Sets the sequence in the first fragment number, see [`first_sequence_after`](super::first_sequence_after). Default: 1.
     #[must_use]
     pub const fn first_sequence(mut self, sequence: u64) -> Self {
         self.first_sequence = sequence;
         self
     }
 
-    /// Seed of the random bits in fragment numbers; default 0. Equal seeds, bodies and clocks give equal numbers.
+    /// Sets the seed of the random bits in fragment numbers. Default: 0. Equal seeds, bodies and clocks give equal numbers.
     #[must_use]
     pub const fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
     }
 
-    /// Sets the version of the limits; default [`Profile::Current`].
+    /// Sets the version of the limits. Default: [`Profile::Current`].
     #[must_use]
     pub const fn profile(mut self, profile: Profile) -> Self {
         self.profile = profile;
         self
     }
 
-    /// Silence before each IDLE ack; default [`limits::IDLE_ACK`].
+    /// Sets the silence before each IDLE ack. Default: [`limits::IDLE_ACK`].
     #[must_use]
     pub const fn idle_ack(mut self, silence: Duration) -> Self {
         self.idle_ack = silence;
         self
     }
 
-    /// Silence that ends the session; default 30 s as at the service.
+    /// Sets the silence after which the session ends. Default: 30 s, as in the service.
     #[must_use]
     pub const fn idle_close(mut self, silence: Duration) -> Self {
         self.idle_close = silence;
         self
     }
 
-    /// Age at which the session ends with ack error 4003; default 45 minutes as at the service.
+    /// Sets the age at which the session ends with error id 4003. Default: 45 minutes, as in the service.
     #[must_use]
     pub const fn max_age(mut self, age: Duration) -> Self {
         self.max_age = age;
         self
     }
 
-    /// Bytes of received and not yet stored fragments above which no more body is taken; default
+    /// Sets the number of bytes in received fragments that are not stored yet at which reading the body pauses. Default:
     /// [`limits::IN_FLIGHT_BYTES`]. A session uses this much memory, plus one fragment and one push.
     #[must_use]
     pub const fn in_flight_bytes(mut self, bytes: u64) -> Self {
@@ -202,7 +203,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn start_timestamps_are_read_leniently_but_not_wrongly() {
+    fn start_timestamps_are_epoch_seconds_with_any_fraction() {
         let at = |seconds, nanos| ProducerStart::At(Duration::new(seconds, nanos));
         assert_eq!(ProducerStart::parse("1699332285.123"), at(1_699_332_285, 123_000_000));
         assert_eq!(ProducerStart::parse(" 1699332285 "), at(1_699_332_285, 0));
@@ -214,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn timecode_types_are_exact() {
+    fn timecode_types_are_case_sensitive() {
         assert_eq!("ABSOLUTE".parse(), Ok(FragmentTimecodeType::Absolute));
         assert_eq!("RELATIVE".parse(), Ok(FragmentTimecodeType::Relative));
         assert!("relative".parse::<FragmentTimecodeType>().is_err());

@@ -1,4 +1,4 @@
-//! A fragment as received.
+//! A received fragment.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -8,41 +8,41 @@ use bytes::Bytes;
 use kvs_mkv::{Chunks, Frame, Tag, Track, TrackNumber};
 use kvs_types::FragmentNumber;
 
-/// A complete fragment, its bytes exactly as the producer sent them.
+/// A complete fragment with its bytes exactly as the producer sent them.
 ///
-/// `header`, `cluster` and `trailing` one after the other are a playable Matroska file of this one fragment.
+/// `header`, `cluster` and `trailing` together are a playable Matroska file of this fragment.
 ///
-/// Memory: the pieces of the body it lies in, and an index of 48 bytes a frame.
+/// Memory: the pieces of the body that contain it, and an index of 48 bytes per frame.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct IngestedFragment {
-    /// The number it was given.
+    /// The fragment number.
     pub number: FragmentNumber,
     /// The cluster's timecode as sent.
     pub timecode: Duration,
-    /// When the producer says it began: the timecode, with relative ones after the start timestamp.
+    /// The start by the producer's clock: the timecode, added to the start timestamp if it is relative.
     pub producer_timestamp: SystemTime,
-    /// When its first bytes were seen, in whole ms, as in the number.
+    /// The time at which its first bytes arrived, in whole ms, as in the number.
     pub server_timestamp: SystemTime,
-    /// From its timecode to the end of its last frame. Where nothing says how long the last frame lasts, it is taken to
-    /// last as long as the frames of its track did on average.
+    /// The time from its timecode to the end of its last frame. If the duration of the last frame is not declared, it is the
+    /// average of its track.
     pub duration: Duration,
     /// Everything before the session's first cluster: EBML head, segment head, information, tracks, header tags.
     pub header: Chunks,
-    /// The cluster element, or as much of it as there is when its size is unknown.
+    /// The cluster element. If its size is unknown, its children up to the next element.
     pub cluster: Chunks,
     /// Everything between the cluster and the end of the fragment: tags, the end-of-fragment tag, void. Tags between the
     /// end-of-fragment tag of the previous fragment and this cluster come first.
     pub trailing: Chunks,
-    /// The tags that belong to it, one group for each `Tag` element, in the order sent. The first fragment of a session has
-    /// those of the header too. The end-of-fragment tag is omitted.
+    /// Its tags, one group for each `Tag` element, in the order sent. The first fragment of a session has those of the header
+    /// too. The end-of-fragment tag is omitted.
     pub tags: Vec<Vec<Tag>>,
     /// The tracks of its session.
     pub tracks: Arc<[Track]>,
     pub(super) frames: Vec<FrameSpan>,
 }
 
-/// Where a frame lies in the cluster.
+/// A frame and its position in the cluster.
 #[derive(Clone, Debug)]
 pub(super) struct FrameSpan {
     pub(super) track: TrackNumber,
@@ -53,27 +53,28 @@ pub(super) struct FrameSpan {
 }
 
 impl IngestedFragment {
-    /// Bytes of header, cluster and what trails it.
+    /// Returns the size of header, cluster and trailing elements in bytes.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.header.len().saturating_add(self.cluster.len()).saturating_add(self.trailing.len())
     }
 
-    /// Never: a fragment has at least a cluster head.
+    /// Returns `false`: a fragment has at least a cluster head.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How many frames it has.
+    /// Returns the number of frames.
     #[must_use]
     pub const fn frame_count(&self) -> usize {
         self.frames.len()
     }
 
-    /// Its frames in the order sent, times as in the container; payloads are slices of [`cluster`](Self::cluster).
+    /// Returns the frames in the order sent, with the times of the container. Payloads are slices of
+    /// [`cluster`](Self::cluster).
     pub fn frames(&self) -> impl Iterator<Item = Frame> {
-        // One walk over the pieces serves all frames, since their payloads rise.
+        // The offsets of payloads increase, so one walk over the pieces is enough.
         let mut walk = Walk { pieces: self.cluster.pieces(), at: 0 };
         self.frames.iter().map(move |span| {
             let data = walk.take(span.payload.clone());
@@ -82,10 +83,10 @@ impl IngestedFragment {
     }
 }
 
-/// Reads rising ranges out of a list of pieces.
+/// Reads increasing ranges from a list of pieces.
 struct Walk<'a> {
     pieces: &'a [Bytes],
-    /// Where the first of `pieces` begins.
+    /// The offset of the first of `pieces`.
     at: usize,
 }
 
@@ -108,7 +109,7 @@ impl Walk<'_> {
     }
 }
 
-/// How long a fragment that begins at `start` lasts, see [`IngestedFragment::duration`].
+/// Returns the duration of a fragment that starts at `start`; see [`IngestedFragment::duration`].
 pub(super) fn duration(start: Duration, frames: &[FrameSpan], tracks: &[Track], next: Option<Duration>) -> Duration {
     let Some(first) = frames.iter().map(|frame| frame.pts).min() else { return Duration::ZERO };
     let ends = tracks.iter().filter_map(|track| {
@@ -121,11 +122,11 @@ pub(super) fn duration(start: Duration, frames: &[FrameSpan], tracks: &[Track], 
         Some((last.pts, last.pts.saturating_add(lasts)))
     });
     let (last, end) = ends.fold((first, first), |all, one| (all.0.max(one.0), all.1.max(one.1)));
-    // The next fragment says best when this one ended, unless there is a gap.
+    // The start of the next fragment is the best value for the end of this one, unless there is a gap.
     let gap = end.saturating_sub(last).saturating_mul(2);
     let end = next.filter(|&next| next > last && next.saturating_sub(last) <= gap).unwrap_or(end);
-    // Not from the earliest frame: what follows the key frame of an open GOP and is shown before it lies in the time of the
-    // fragment before.
+    // Not from the earliest frame: the leading pictures of an open GOP are displayed before its key frame, within the time of
+    // the previous fragment.
     end.saturating_sub(start)
 }
 
@@ -149,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fragment_lasts_until_its_last_frame_ends() {
+    fn duration_ends_with_the_last_frame() {
         let tracks = [Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::H264)];
         let lasts = |times: &[u64], next| {
             duration(times.first().map_or(MS(0), |first| MS(*first)), &frames(times), &tracks, next)
@@ -157,11 +158,11 @@ mod tests {
         assert_eq!(lasts(&[], None), MS(0));
         assert_eq!(lasts(&[100], None), MS(0));
         assert_eq!(lasts(&[1000, 1040, 1080], None), MS(120));
-        // Out of order, as B-frames are.
+        // B-frames are out of order.
         assert_eq!(lasts(&[1000, 1080, 1040], None), MS(120));
-        // With an open GOP the fragment's time begins at its key frame.
+        // The time of a fragment with an open GOP starts at its key frame.
         assert_eq!(lasts(&[1000, 960, 1080, 1040], None), MS(120));
-        // The next fragment settles it, a gap does not.
+        // The next fragment determines the end, unless there is a gap.
         assert_eq!(lasts(&[1000, 1040, 1080], Some(MS(1121))), MS(121));
         assert_eq!(lasts(&[1000, 1040, 1080], Some(MS(9000))), MS(120));
     }

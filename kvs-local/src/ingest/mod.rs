@@ -5,7 +5,7 @@
 
 pub mod limits;
 
-mod ack;
+mod acked_fragment;
 mod body;
 mod body_buffer;
 mod config;
@@ -14,10 +14,9 @@ mod number;
 mod open_fragment;
 mod session;
 
-pub use ack::{Ack, AckedFragment};
 pub use config::{AckMode, IngestConfig, Now, ProducerStart, Profile, Retention};
 pub use fragment::IngestedFragment;
-pub use kvs_types::FragmentTimecodeType;
+pub use kvs_types::{Ack, AckEventType, FragmentTimecodeType};
 pub use number::{NumberParts, first_sequence_after};
 pub use session::Ingest;
 

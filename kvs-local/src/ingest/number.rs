@@ -1,13 +1,15 @@
-//! Fragment numbers as the service makes them.
+//! Fragment numbers in the format of the service.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
+use kvs_types::__internal::epoch_millis;
 use kvs_types::FragmentNumber;
 
-/// The parts of a fragment number that the service mints, as they were found in published samples:
-/// `2^156 + (sequence << 92) + (server timestamp in ms << 28) + 28 random bits`, in decimal.
+/// The parts of a fragment number of the service:
+/// `2^156 + (sequence << 92) + (server timestamp in ms << 28) + 28 random bits`, in decimal. AWS does not document the format;
+/// about twelve published samples agree with it.
 ///
-/// Numbers rise with the sequence, so their order is the order of ingestion whatever the clock does.
+/// Numbers increase with the sequence, so their order is the order of ingestion even if the clock goes back.
 ///
 /// ```
 /// use kvs_local::__internal::ingest::NumberParts;
@@ -21,28 +23,28 @@ use kvs_types::FragmentNumber;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub struct NumberParts {
-    /// Running index of the fragment in its stream; a session begins at the next `k * 1000 + 1`.
+    /// Index of the fragment in its stream; a session starts at the next `k * 1000 + 1`.
     pub sequence: u64,
-    /// When the service began to receive the fragment, in ms since the Unix epoch.
+    /// The time at which the service started to receive the fragment, in ms since the Unix epoch.
     pub server_ms: u64,
-    /// What tells apart numbers of equal sequence and time; only the low 28 bits count.
+    /// Distinguishes numbers of equal sequence and time. Only the low 28 bits are used.
     pub random: u32,
 }
 
 impl NumberParts {
-    /// Puts the parts together.
+    /// Creates the parts of a number.
     #[must_use]
     pub const fn new(sequence: u64, server_ms: u64, random: u32) -> Self {
         Self { sequence, server_ms, random: random & RANDOM_MASK }
     }
 
-    /// Splits a number into its parts; `None` if it has another format.
+    /// Splits a number into its parts. Returns `None` for another format.
     #[must_use]
     pub fn of(number: &FragmentNumber) -> Option<Self> {
         let limbs = from_decimal(number.as_str())?;
         let high = u64::from(limbs[0]);
         let low = limbs[1..].iter().fold(0_u128, |all, &limb| (all << 32) | u128::from(limb));
-        // Bit 156 stands alone in the top four bits of 160.
+        // Of the top four of 160 bits only bit 156 is set.
         if high >> 28 != 1 {
             return None;
         }
@@ -51,10 +53,10 @@ impl NumberParts {
         Some(Self { sequence, server_ms, random: u32::try_from(low & u128::from(RANDOM_MASK)).ok()? })
     }
 
-    /// The number of 47 digits.
+    /// Returns the number, 47 digits for times of this century.
     #[must_use]
     pub fn number(self) -> FragmentNumber {
-        // 160 bits as five limbs, the most significant first: the mark and 28 bits of the sequence, then all the rest.
+        // 160 bits as five limbs, the most significant first: bit 156 and 28 bits of the sequence, then the rest.
         let low = (u128::from(self.sequence) << 92)
             | (u128::from(self.server_ms) << 28)
             | u128::from(self.random & RANDOM_MASK);
@@ -64,7 +66,7 @@ impl NumberParts {
     }
 }
 
-/// The first sequence of a new session after a stream's last one: the next `k * 1000 + 1`, and 1 for a new stream.
+/// Returns the first sequence of a new session after the last one of its stream: the next `k * 1000 + 1`, 1 for a new stream.
 #[must_use]
 pub const fn first_sequence_after(last: Option<u64>) -> u64 {
     match last {
@@ -73,7 +75,7 @@ pub const fn first_sequence_after(last: Option<u64>) -> u64 {
     }
 }
 
-/// Mints the numbers of one session.
+/// Allocates the numbers of one session.
 #[derive(Clone, Debug)]
 pub(super) struct FragmentNumberAllocator {
     next: u64,
@@ -86,15 +88,13 @@ impl FragmentNumberAllocator {
     }
 
     pub(super) fn allocate(&mut self, server: SystemTime) -> FragmentNumber {
-        let since = server.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
-        let server_ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
-        let number = NumberParts::new(self.next, server_ms, self.random.u32(..)).number();
+        let number = NumberParts::new(self.next, epoch_millis(server), self.random.u32(..)).number();
         self.next = self.next.saturating_add(1);
         number
     }
 }
 
-/// Sessions begin at multiples of this, plus one.
+/// Sessions start at multiples of this, plus one.
 const SESSION_STRIDE: u64 = 1000;
 const RANDOM_MASK: u32 = (1 << 28) - 1;
 /// The largest power of ten in a limb.
@@ -103,12 +103,12 @@ const NINE_DIGITS: u64 = 1_000_000_000;
 /// 160 bits, the most significant limb first.
 type Limbs = [u32; 5];
 
-#[expect(clippy::cast_possible_truncation, reason = "the low 32 bits are what is wanted")]
+#[expect(clippy::cast_possible_truncation, reason = "the caller wants the low 32 bits")]
 const fn limb(value: u128) -> u32 {
     value as u32
 }
 
-/// Schoolbook division by a billion, nine digits at a time.
+/// Converts to decimal: long division by a billion, nine digits at a time.
 fn to_decimal(mut limbs: Limbs) -> String {
     let mut groups = Vec::with_capacity(6);
     while limbs != [0; 5] {
@@ -129,7 +129,7 @@ fn to_decimal(mut limbs: Limbs) -> String {
     text
 }
 
-/// Multiply by ten and add, digit by digit; `None` beyond 160 bits.
+/// Converts from decimal, digit by digit. Returns `None` for more than 160 bits.
 fn from_decimal(digits: &str) -> Option<Limbs> {
     let mut limbs: Limbs = [0; 5];
     for digit in digits.bytes() {
@@ -148,18 +148,20 @@ fn from_decimal(digits: &str) -> Option<Limbs> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use proptest::prelude::*;
 
     use super::*;
 
-    /// Samples printed by the service, with the server timestamps it gave for them.
+    /// Published numbers of the service, with their server timestamps.
     const PUBLISHED: [(&str, u64, u64); 2] = [
         ("91343852333181432392682062607743920146159169392", 1, 1_511_852_109_126),
         ("91343852333182036507421233921329142742245756394", 122_001, 1_690_707_289_209),
     ];
 
     #[test]
-    fn published_numbers_come_apart_and_together_again() {
+    fn published_numbers_are_split_and_joined_unchanged() {
         for (text, sequence, server_ms) in PUBLISHED {
             let number: FragmentNumber = text.parse().unwrap();
             let parts = NumberParts::of(&number).unwrap();
@@ -169,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_of_another_make_are_not_ours() {
+    fn numbers_in_another_format_have_no_parts() {
         for text in ["0", "91343852333181432392682062607743920146159169392000", "12345678901234567890"] {
             assert_eq!(NumberParts::of(&text.parse().unwrap()), None, "{text}");
         }
@@ -177,14 +179,14 @@ mod tests {
     }
 
     #[test]
-    fn sessions_begin_a_thousand_apart() {
+    fn sessions_start_a_thousand_apart() {
         let firsts = [None, Some(0), Some(1), Some(999), Some(1000), Some(1001), Some(122_001)];
         let expected = [1, 1, 1001, 1001, 1001, 2001, 123_001];
         assert_eq!(firsts.map(first_sequence_after), expected);
     }
 
     #[test]
-    fn a_session_rises_even_when_the_clock_falls() {
+    fn numbers_of_a_session_increase_even_if_the_clock_goes_back() {
         let mut numbers = FragmentNumberAllocator::new(1001, 7);
         let noon = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
         let first = numbers.allocate(noon);
@@ -196,13 +198,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_parts_survive_the_way_there_and_back(sequence: u64, server_ms: u64, random: u32) {
+        fn any_parts_survive_a_round_trip(sequence: u64, server_ms: u64, random: u32) {
             let parts = NumberParts::new(sequence, server_ms, random);
             prop_assert_eq!(NumberParts::of(&parts.number()), Some(parts));
         }
 
         #[test]
-        fn order_of_numbers_is_order_of_parts(a: (u64, u64, u32), b: (u64, u64, u32)) {
+        fn numbers_are_ordered_like_their_parts(a: (u64, u64, u32), b: (u64, u64, u32)) {
             let (a, b) = (NumberParts::new(a.0, a.1, a.2), NumberParts::new(b.0, b.1, b.2));
             prop_assert_eq!(a.number().cmp(&b.number()), a.cmp(&b));
         }

@@ -6,8 +6,9 @@ use std::time::{Duration, SystemTime};
 use kvs_mkv::{Chunks, Frame, Tag, Track};
 use kvs_types::ErrorId;
 
+use super::acked_fragment::AckedFragment;
 use super::fragment::{self, FrameSpan, IngestedFragment};
-use super::{AckedFragment, limits};
+use super::limits;
 
 /// A fragment whose end has not been received.
 #[derive(Debug)]

@@ -1,31 +1,32 @@
-//! One PutMedia connection: body in, acks and fragments out, deadlines in between.
+//! The core of a PutMedia session: body in, acks and fragments out, deadlines in between.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use kvs_types::{ErrorId, FragmentNumber};
+use kvs_types::{Ack, AckEventType, ErrorId, FragmentNumber};
 
-use super::ack::{Ack, AckedFragment};
+use super::acked_fragment::{AckedFragment, error_ack};
 use super::body::{Body, IngestEvent, Rejection};
 use super::config::{AckMode, IngestConfig, Now, ProducerStart, Retention};
 use super::fragment::IngestedFragment;
 
-/// The service's side of one PutMedia connection, without sockets, clocks and disks.
+/// The service's side of a PutMedia session, without sockets, clocks and disks.
 ///
-/// Inputs are the `handle_*` methods; none of them fails, since trouble with a body is an ack. Outputs are
+/// Inputs are the `handle_*` methods; none of them fails, since an error in the body becomes an ack. Outputs are
 /// [`poll_ack`](Self::poll_ack), [`poll_fragment`](Self::poll_fragment) and [`poll_timeout`](Self::poll_timeout).
-/// **After each input, poll acks and fragments until both give `None`, then the timeout.** `now.at` must not fall from call to call.
+/// **After each input, poll acks and fragments until both return `None`, then the timeout.** `now.at` must not go back from
+/// call to call.
 ///
-/// For each fragment the acks are BUFFERING when its first bytes are here, RECEIVED when all are, and, on streams with a
-/// retention, PERSISTED after [`handle_stored`](Self::handle_stored), in the order of fragments whatever the order of storing.
-/// A fragment is complete at the next cluster, at the end-of-fragment mark, or at the end of the body. Tags between it and
-/// the next cluster are its own; tags behind its mark are the next fragment's.
+/// The acks of a fragment are BUFFERING when its first bytes arrive, RECEIVED when it is complete, and, on streams with
+/// retention, PERSISTED after [`handle_stored`](Self::handle_stored). PERSISTED acks are in the order of the fragments, even if
+/// they are stored in another order. A fragment is complete at the next cluster, at the end-of-fragment tag, or at the end of
+/// the body. Tags between it and the next cluster belong to it; tags after its end-of-fragment tag belong to the next one.
 ///
-/// An error ends the session: fragments received before it still get their PERSISTED, then the ERROR ack is the last line,
-/// [`is_finished`](Self::is_finished) turns true and the response is to be ended. Input after that is dropped.
+/// An error ends the session: fragments received before it still get their PERSISTED acks, then the ERROR ack is the last
+/// line, [`is_finished`](Self::is_finished) becomes `true` and the caller ends the response. Later input is ignored.
 ///
-/// Memory: at most [`IngestConfig::in_flight_bytes`], one fragment and what one push brings, if the caller heeds
+/// Memory: at most [`IngestConfig::in_flight_bytes`], one fragment and one push, if the caller obeys
 /// [`takes_body`](Self::takes_body).
 ///
 /// ```
@@ -34,9 +35,9 @@ use super::fragment::IngestedFragment;
 ///
 /// let now = Now { at: Instant::now(), wall: SystemTime::now() };
 /// let mut ingest = Ingest::new(IngestConfig::new(FragmentTimecodeType::Absolute), now);
-/// ingest.handle_body("this is no Matroska".into(), now);
+/// ingest.handle_body("not Matroska".into(), now);
 /// let ack = ingest.poll_ack().unwrap();
-/// assert_eq!(ack.line(), "{\"EventType\":\"ERROR\",\"ErrorCode\":\"INVALID_MKV_DATA\",\"ErrorId\":4006}\n");
+/// assert_eq!(ack.to_line(), "{\"EventType\":\"ERROR\",\"ErrorCode\":\"INVALID_MKV_DATA\",\"ErrorId\":4006}\n");
 /// assert!(ingest.poll_fragment().is_none() && ingest.is_finished());
 /// ```
 #[derive(Debug)]
@@ -55,14 +56,14 @@ pub struct Ingest {
 #[derive(Debug)]
 enum State {
     Receiving(Box<Body>),
-    /// No more input; fragments are still being stored. The error ack is the last one.
+    /// No more input; fragments are still being stored. `last` is the final error ack.
     Draining {
         last: Option<Ack>,
     },
     Finished,
 }
 
-/// A fragment received and not yet acked as stored.
+/// A fragment that is received and not acked as stored yet.
 #[derive(Debug)]
 struct InFlight {
     acked: AckedFragment,
@@ -80,14 +81,14 @@ enum Storing {
 #[derive(Debug)]
 struct Timers {
     opened: Instant,
-    /// When the last byte came.
+    /// The time of the last byte.
     last_body: Instant,
-    /// When the last IDLE ack was due, or the last byte came.
+    /// The time of the last IDLE ack or, if later, of the last byte.
     last_sign: Instant,
 }
 
 impl Ingest {
-    /// A connection whose request head has just been read.
+    /// Starts a session whose request head was read at `now`.
     #[must_use]
     pub fn new(config: IngestConfig, now: Now) -> Self {
         let mut ingest = Self {
@@ -104,7 +105,7 @@ impl Ingest {
         ingest
     }
 
-    /// Bytes of the body, in order, cut anywhere.
+    /// Handles the next bytes of the body, split anywhere.
     pub fn handle_body(&mut self, bytes: Bytes, now: Now) {
         if bytes.is_empty() {
             return;
@@ -116,7 +117,7 @@ impl Ingest {
         }
     }
 
-    /// The body ended as it should (the last chunk arrived): an open fragment is complete.
+    /// Handles the proper end of the body (the last chunk arrived): an open fragment is complete.
     pub fn handle_end(&mut self, now: Now) {
         self.handle_events(now);
         if let State::Receiving(body) = &mut self.state {
@@ -129,12 +130,12 @@ impl Ingest {
         }
     }
 
-    /// The connection broke, or the client cannot be waited for: an open fragment is lost.
+    /// Handles a broken connection: an open fragment is lost.
     pub fn handle_broken(&mut self, now: Now) {
         self.handle_error(ErrorId::STREAM_READ_ERROR, now);
     }
 
-    /// The service ends the session for a reason of its own, such as a deleted stream or a lost KMS key.
+    /// Ends the session for a reason outside the body, such as a deleted stream or a lost KMS key.
     pub fn handle_error(&mut self, id: ErrorId, now: Now) {
         if let State::Receiving(body) = &mut self.state {
             body.reject(id);
@@ -142,13 +143,13 @@ impl Ingest {
         }
     }
 
-    /// A fragment given out by [`poll_fragment`](Self::poll_fragment) is on disk, or cannot be.
+    /// Handles the result of storing a fragment that [`poll_fragment`](Self::poll_fragment) returned.
     ///
-    /// Call it for streams without retention too: it frees the room that [`takes_body`](Self::takes_body) counts. An error
-    /// becomes an ERROR ack for that fragment and ends the session. Numbers not in flight are ignored.
+    /// Call it for streams without retention too: it frees the memory that [`takes_body`](Self::takes_body) counts. An error
+    /// becomes an ERROR ack for that fragment and ends the session. Unknown numbers are ignored.
     pub fn handle_stored(&mut self, number: &FragmentNumber, result: Result<(), ErrorId>, now: Now) {
         if !self.takes_body() {
-            // The body was paused by the service, so the client was not silent.
+            // The service paused the body, so the client was not silent.
             self.timers.on_body(now.at);
         }
         if let Some(fragment) = self.in_flight.iter_mut().find(|fragment| fragment.acked.number == *number) {
@@ -160,7 +161,7 @@ impl Ingest {
         self.ack_stored();
     }
 
-    /// The time of [`poll_timeout`](Self::poll_timeout) has come. Harmless when called early.
+    /// Handles the timeout of [`poll_timeout`](Self::poll_timeout). An early call has no effect.
     pub fn handle_timeout(&mut self, now: Now) {
         if !self.takes_body() {
             self.timers.on_body(now.at);
@@ -170,25 +171,25 @@ impl Ingest {
         if now.at >= self.timers.age_deadline(&self.config) {
             self.handle_error(ErrorId::MAX_CONNECTION_DURATION_REACHED, now);
         } else if now.at >= self.timers.close_deadline(&self.config) {
-            // Silence between fragments loses nothing; inside one it does, and the client is to know.
+            // Between fragments nothing is lost. Inside one the fragment is lost, and the client must learn of it.
             if inside_fragment { self.handle_error(ErrorId::STREAM_READ_ERROR, now) } else { self.drain(None) }
         } else if now.at >= self.timers.idle_deadline(&self.config) {
             self.timers.last_sign = now.at;
-            self.push_ack(Ack::Idle);
+            self.push_ack(Ack::new(AckEventType::Idle));
         }
     }
 
-    /// The next line of the response.
+    /// Returns the next ack of the response.
     pub fn poll_ack(&mut self) -> Option<Ack> {
         self.acks.pop_front()
     }
 
-    /// The next complete fragment; answer it by [`handle_stored`](Self::handle_stored).
+    /// Returns the next complete fragment to store. Report the result to [`handle_stored`](Self::handle_stored).
     pub fn poll_fragment(&mut self) -> Option<IngestedFragment> {
         self.fragments.pop_front()
     }
 
-    /// When to call [`handle_timeout`](Self::handle_timeout), and `None` when there is nothing to wait for but storing.
+    /// Returns when to call [`handle_timeout`](Self::handle_timeout); `None` if only storing is in progress.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         match self.state {
@@ -200,14 +201,14 @@ impl Ingest {
         }
     }
 
-    /// Whether more of the body should be read now: no while too many bytes wait to be stored, and no after the end.
+    /// Returns whether more of the body should be read: `false` while too many bytes wait to be stored, and after the end.
     #[must_use]
     pub fn takes_body(&self) -> bool {
         let waiting: u64 = self.in_flight.iter().map(|fragment| fragment.bytes).sum();
         matches!(self.state, State::Receiving(_)) && waiting < self.config.in_flight_bytes
     }
 
-    /// Whether the response is complete: no input counts any more and all output is polled.
+    /// Returns whether the session has ended and all output is polled.
     #[must_use]
     pub fn is_finished(&self) -> bool {
         matches!(self.state, State::Finished) && self.acks.is_empty() && self.fragments.is_empty()
@@ -224,9 +225,9 @@ impl Ingest {
 
     fn on_event(&mut self, event: IngestEvent) {
         match event {
-            IngestEvent::Opened(acked) => self.push_ack(Ack::Buffering(acked)),
+            IngestEvent::Opened(acked) => self.push_ack(acked.ack(AckEventType::Buffering)),
             IngestEvent::Closed(fragment) => self.on_closed(*fragment),
-            IngestEvent::Rejected(Rejection { id, fragment }) => self.drain(Some(Ack::Error { fragment, id })),
+            IngestEvent::Rejected(Rejection { id, fragment }) => self.drain(Some(error_ack(fragment.as_ref(), id))),
         }
     }
 
@@ -234,27 +235,29 @@ impl Ingest {
         let timecode_ms = u64::try_from(fragment.timecode.as_millis()).unwrap_or(u64::MAX);
         let acked = AckedFragment { timecode_ms, number: fragment.number.clone() };
         tracing::trace!(number = %acked.number, bytes = fragment.len(), "fragment received");
-        self.push_ack(Ack::Received(acked.clone()));
+        self.push_ack(acked.ack(AckEventType::Received));
         self.in_flight.push_back(InFlight { acked, bytes: fragment.len() as u64, storing: Storing::Pending });
         self.fragments.push_back(fragment);
     }
 
-    /// No more input: what is in flight comes first, then the last word.
+    /// Ends the input: fragments in flight are acked first, then `last`.
     fn drain(&mut self, last: Option<Ack>) {
         self.state = State::Draining { last };
         self.ack_stored();
     }
 
-    /// Acks what is stored, in the order of fragments, up to the first that is not.
+    /// Acks stored fragments in their order, up to the first that is not stored.
     fn ack_stored(&mut self) {
         while let Some(InFlight { acked, storing, .. }) = self.in_flight.front() {
-            let acked = acked.clone();
             match storing {
                 Storing::Pending => return,
-                Storing::Stored if self.config.retention == Retention::Kept => self.push_ack(Ack::Persisted(acked)),
+                Storing::Stored if self.config.retention == Retention::Kept => {
+                    let persisted = acked.ack(AckEventType::Persisted);
+                    self.push_ack(persisted);
+                }
                 Storing::Stored => {}
                 Storing::Failed(id) => {
-                    let error = Ack::Error { fragment: Some(acked), id: *id };
+                    let error = error_ack(Some(acked), *id);
                     self.in_flight.clear();
                     self.finish(Some(error));
                     return;
@@ -276,9 +279,9 @@ impl Ingest {
     }
 
     fn push_ack(&mut self, ack: Ack) {
-        match (self.config.acks, &ack) {
-            (AckMode::All, _) | (AckMode::ErrorsOnly, Ack::Error { .. }) => self.acks.push_back(ack),
-            (AckMode::ErrorsOnly, _) => {}
+        match self.config.acks {
+            AckMode::ErrorsOnly if ack.event_type != AckEventType::Error => {}
+            AckMode::All | AckMode::ErrorsOnly => self.acks.push_back(ack),
         }
     }
 }

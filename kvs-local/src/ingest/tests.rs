@@ -1,4 +1,4 @@
-//! Promises of [`Ingest`], on bodies that the writer of kvs-mkv makes.
+//! Tests of [`Ingest`] on bodies that the writer of kvs-mkv produces.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -11,10 +11,10 @@ use super::*;
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 const SECONDS: fn(u64) -> Duration = Duration::from_secs;
-/// A wall clock that every test starts at.
+/// The wall clock at the start of every test.
 const NOON: Duration = Duration::from_millis(1_700_000_000_123);
 
-/// Both clocks, moved by hand.
+/// Both clocks, advanced by the test.
 #[derive(Clone, Copy)]
 struct Clock {
     start: Instant,
@@ -98,21 +98,17 @@ fn fragments(ingest: &mut Ingest) -> Vec<IngestedFragment> {
     std::iter::from_fn(|| ingest.poll_fragment()).collect()
 }
 
-/// Event types with timecodes, errors with ids.
+/// Describes acks: event types with timecodes, errors with ids.
 fn words(acks: &[Ack]) -> Vec<String> {
-    let word = |ack: &Ack| match ack {
-        Ack::Error { id, fragment } => {
-            format!("ERROR {} {:?}", id.0, fragment.as_ref().map(|fragment| fragment.timecode_ms))
-        }
-        ack => match ack.fragment() {
-            Some(fragment) => format!("{} {}", ack.event_type(), fragment.timecode_ms),
-            None => ack.event_type().to_owned(),
-        },
+    let word = |ack: &Ack| match (&ack.error, ack.fragment_timecode) {
+        (Some(error), timecode) => format!("ERROR {} {timecode:?}", error.id.0),
+        (None, Some(timecode)) => format!("{} {timecode}", ack.event_type),
+        (None, None) => ack.event_type.to_string(),
     };
     acks.iter().map(word).collect()
 }
 
-/// All acks of a body that ends as it should, with everything stored at once.
+/// Describes all acks of a complete body whose fragments are stored at once.
 fn words_of(config: IngestConfig, body: Bytes) -> Vec<String> {
     let clock = Clock::new();
     let mut ingest = Ingest::new(config, clock.now());
@@ -127,7 +123,7 @@ fn words_of(config: IngestConfig, body: Bytes) -> Vec<String> {
 }
 
 #[test]
-fn each_fragment_is_acked_as_it_comes_along() {
+fn each_fragment_is_acked_buffering_received_persisted() {
     let clock = Clock::new();
     let mut ingest = Ingest::new(absolute(), clock.now());
     let first = Camera::new(1).fragment(1000);
@@ -151,7 +147,7 @@ fn each_fragment_is_acked_as_it_comes_along() {
 }
 
 #[test]
-fn the_mark_closes_a_fragment_with_its_tags_at_once() {
+fn end_of_fragment_tag_completes_a_fragment_with_its_tags() {
     let clock = Clock::new();
     let mut ingest = Ingest::new(absolute(), clock.now());
     let camera = Camera::new(1).fragment(1000).tag(tag_names::NOTIFICATION, "").tag("door", "open").mark();
@@ -163,7 +159,7 @@ fn the_mark_closes_a_fragment_with_its_tags_at_once() {
 }
 
 #[test]
-fn tags_belong_to_the_cluster_before_and_behind_the_mark_to_the_one_after() {
+fn tags_belong_to_the_cluster_before_them_or_after_the_mark_to_the_next_one() {
     let clock = Clock::new();
     let mut ingest = Ingest::new(absolute(), clock.now());
     let camera = Camera::new(1).tag("header", "1").fragment(1000).tag("first", "1").mark().tag("second", "0");
@@ -178,12 +174,12 @@ fn tags_belong_to_the_cluster_before_and_behind_the_mark_to_the_one_after() {
     assert_eq!(names[0], ["header=1", "first=1"]);
     assert_eq!(names[1], ["second=0", "second=1"]);
     assert!(names[2].is_empty());
-    // The header with its tag goes with each of them.
+    // Each of them has the header with its tag.
     assert_eq!(fragments[0].header, fragments[2].header);
 }
 
 #[test]
-fn a_tags_element_with_the_mark_in_the_middle_stays_whole() {
+fn tags_element_with_the_mark_in_the_middle_is_not_split() {
     let clock = Clock::new();
     let mut ingest = Ingest::new(absolute(), clock.now());
     let camera = Camera::new(1).fragment(1000);
@@ -205,7 +201,7 @@ fn a_tags_element_with_the_mark_in_the_middle_stays_whole() {
 }
 
 #[test]
-fn the_bytes_of_a_fragment_are_those_that_came() {
+fn fragments_contain_the_bytes_of_the_body_unchanged() {
     let clock = Clock::new();
     let mut ingest = Ingest::new(absolute(), clock.now());
     let body = Camera::new(1).fragment(1000).tag("a", "b").fragment(2000).mark().body();
@@ -220,7 +216,7 @@ fn the_bytes_of_a_fragment_are_those_that_came() {
 }
 
 #[test]
-fn payloads_are_slices_of_what_was_pushed() {
+fn payloads_are_slices_of_the_pushed_bytes() {
     let clock = Clock::new();
     let mut ingest = Ingest::new(absolute(), clock.now());
     let payload = vec![0x65; 100_000];
@@ -242,7 +238,7 @@ fn payloads_are_slices_of_what_was_pushed() {
 }
 
 #[test]
-fn timestamps_count_from_the_start_only_when_relative() {
+fn relative_timecodes_count_from_the_start_timestamp_and_absolute_ones_do_not() {
     let clock = Clock::new();
     let start = ProducerStart::At(SECONDS(1_600_000_000));
     let one = |config: IngestConfig| {
@@ -260,7 +256,7 @@ fn timestamps_count_from_the_start_only_when_relative() {
 }
 
 #[test]
-fn numbers_tell_sequence_and_time() {
+fn fragment_numbers_contain_sequence_and_server_time() {
     let clock = Clock::new();
     let mut ingest = Ingest::new(absolute().first_sequence(1001).seed(3), clock.now());
     ingest.handle_body(Camera::new(1).fragment(0).fragment(1000).mark().body(), clock.now());
@@ -271,7 +267,7 @@ fn numbers_tell_sequence_and_time() {
 }
 
 #[test]
-fn every_rule_has_its_error_and_the_session_ends_with_it() {
+fn each_broken_rule_ends_the_session_with_its_error_id() {
     let good = ["BUFFERING 0", "RECEIVED 0"];
     let after_good = |camera: Camera| words_of(absolute(), camera.body());
     let ends = |words: Vec<String>, last: &str| {
@@ -291,7 +287,7 @@ fn every_rule_has_its_error_and_the_session_ends_with_it() {
 }
 
 #[test]
-fn an_undeclared_track_is_4010() {
+fn undeclared_track_is_error_4010() {
     let mut body = Camera::new(1).fragment(0).body().to_vec();
     let at = body.windows(5).rposition(|window| window == b"first").unwrap() - 4;
     assert_eq!(body[at], 0x81);
@@ -300,7 +296,7 @@ fn an_undeclared_track_is_4010() {
 }
 
 #[test]
-fn what_is_no_matroska_is_4006() {
+fn bytes_that_are_not_matroska_are_error_4006() {
     assert_eq!(words_of(absolute(), Bytes::from_static(b"GET / HTTP/1.1\r\n\r\n")), ["ERROR 4006 None"]);
     let twice = [Camera::new(1).fragment(0).body(), Camera::new(1).fragment(1000).body()].concat();
     assert_eq!(words_of(absolute(), twice.into()).last().unwrap(), "ERROR 4006 Some(0)");
@@ -310,19 +306,19 @@ fn what_is_no_matroska_is_4006() {
 }
 
 #[test]
-fn sizes_are_judged_by_the_service_or_by_memory() {
+fn fragments_above_the_size_limit_are_error_4001() {
     let half = vec![0; 25_000_000];
     let at = Camera::new(1).cluster(0).frame(1, 0, &half).frame(1, 1, &half);
     assert_eq!(words_of(absolute(), at.body.clone().freeze()), ["BUFFERING 0", "RECEIVED 0", "PERSISTED 0"]);
     assert_eq!(words_of(absolute(), at.frame(1, 2, b"x").body()), ["BUFFERING 0", "ERROR 4001 Some(0)"]);
-    // A block that only announces more than may be: refused when its head is read.
+    // A block that declares more than the limit is refused when its head is read.
     let mut announced = Camera::new(1).cluster(0).body().to_vec();
     announced.extend_from_slice(&[0xA3, 0x01, 0, 0, 0, 0xFF, 0, 0, 0]);
     assert_eq!(words_of(absolute(), announced.into()), ["BUFFERING 0", "ERROR 4001 Some(0)"]);
 }
 
 #[test]
-fn void_without_end_is_refused_before_it_fills_memory() {
+fn endless_void_element_is_refused_before_it_fills_memory() {
     let clock = Clock::new();
     for (start, last) in [
         (Camera::new(1), "ERROR 4006 None"),
@@ -348,7 +344,7 @@ fn void_without_end_is_refused_before_it_fills_memory() {
 }
 
 #[test]
-fn more_frames_than_memory_allows_are_4001() {
+fn too_many_frames_in_a_fragment_are_error_4001() {
     let mut camera = Camera::new(1).cluster(0);
     for _ in 0..=limits::FRAGMENT_FRAMES {
         camera = camera.frame(1, 0, b"");
@@ -357,14 +353,14 @@ fn more_frames_than_memory_allows_are_4001() {
 }
 
 #[test]
-fn the_rules_of_2022_takes_ten_seconds() {
+fn profile_2022_limits_fragments_to_ten_seconds() {
     let body = Camera::new(1).fragment(0).frame(1, 10_001, b"late").body();
     assert_eq!(words_of(absolute(), body.clone()), ["BUFFERING 0", "RECEIVED 0", "PERSISTED 0"]);
     assert_eq!(words_of(absolute().profile(Profile::Year2022), body), ["BUFFERING 0", "ERROR 4002 Some(0)"]);
 }
 
 #[test]
-fn a_start_that_is_no_time_is_4007_at_once() {
+fn invalid_start_timestamp_is_error_4007_before_any_body() {
     let clock = Clock::new();
     let config = IngestConfig::new(FragmentTimecodeType::Relative).producer_start(ProducerStart::parse("soon"));
     let mut ingest = Ingest::new(config, clock.now());
@@ -375,7 +371,7 @@ fn a_start_that_is_no_time_is_4007_at_once() {
 }
 
 #[test]
-fn stored_out_of_order_is_acked_in_order() {
+fn fragments_stored_out_of_order_are_acked_in_order() {
     let clock = Clock::new();
     let mut ingest = Ingest::new(absolute(), clock.now());
     ingest.handle_body(Camera::new(1).fragment(0).fragment(1000).fragment(2000).mark().body(), clock.now());
@@ -390,7 +386,7 @@ fn stored_out_of_order_is_acked_in_order() {
 }
 
 #[test]
-fn a_fragment_that_cannot_be_stored_ends_the_session_after_those_before_it() {
+fn failed_store_ends_the_session_after_the_acks_of_earlier_fragments() {
     let clock = Clock::new();
     let mut ingest = Ingest::new(absolute(), clock.now());
     ingest.handle_body(Camera::new(1).fragment(0).fragment(1000).fragment(2000).mark().body(), clock.now());
@@ -405,7 +401,7 @@ fn a_fragment_that_cannot_be_stored_ends_the_session_after_those_before_it() {
 }
 
 #[test]
-fn an_error_waits_for_what_was_received_before_it() {
+fn error_ack_follows_the_acks_of_fragments_received_before_it() {
     let clock = Clock::new();
     let mut ingest = Ingest::new(absolute(), clock.now());
     ingest.handle_body(Camera::new(1).fragment(0).fragment(1000).body(), clock.now());
@@ -421,21 +417,21 @@ fn an_error_waits_for_what_was_received_before_it() {
 }
 
 #[test]
-fn without_retention_received_is_the_last_word() {
+fn stream_without_retention_gets_no_persisted_acks() {
     let body = Camera::new(1).fragment(0).fragment(1000).body();
     let words = words_of(absolute().retention(Retention::None), body);
     assert_eq!(words, ["BUFFERING 0", "RECEIVED 0", "BUFFERING 1000", "RECEIVED 1000"]);
 }
 
 #[test]
-fn a_client_that_wants_no_acks_still_gets_errors() {
+fn client_without_acks_still_gets_error_acks() {
     let config = || absolute().acks(AckMode::ErrorsOnly);
     assert!(words_of(config(), Camera::new(1).fragment(0).body()).is_empty());
     assert_eq!(words_of(config(), Bytes::from_static(b"nonsense nonsense")), ["ERROR 4006 None"]);
 }
 
 #[test]
-fn a_broken_connection_loses_the_open_fragment_only() {
+fn broken_connection_loses_only_the_open_fragment() {
     let clock = Clock::new();
     let mut ingest = Ingest::new(absolute(), clock.now());
     ingest.handle_body(Camera::new(1).fragment(0).fragment(1000).body(), clock.now());
@@ -447,7 +443,7 @@ fn a_broken_connection_loses_the_open_fragment_only() {
 }
 
 #[test]
-fn silence_is_answered_and_then_ends_the_session() {
+fn silent_client_gets_idle_acks_until_the_session_ends() {
     let mut clock = Clock::new();
     let mut ingest = Ingest::new(absolute(), clock.now());
     ingest.handle_body(Camera::new(1).fragment(0).mark().body(), clock.now());
@@ -465,7 +461,7 @@ fn silence_is_answered_and_then_ends_the_session() {
 }
 
 #[test]
-fn silence_inside_a_fragment_is_4000() {
+fn silence_inside_a_fragment_is_error_4000() {
     let mut clock = Clock::new();
     let mut ingest = Ingest::new(absolute(), clock.now());
     ingest.handle_body(Camera::new(1).fragment(0).body(), clock.now());
@@ -474,7 +470,7 @@ fn silence_inside_a_fragment_is_4000() {
 }
 
 #[test]
-fn a_trickle_keeps_the_session_up_to_its_age_and_no_longer() {
+fn slow_body_keeps_the_session_open_until_its_maximum_age() {
     let mut clock = Clock::new();
     let mut ingest = Ingest::new(absolute(), clock.now());
     let body = Camera::new(1).fragment(0).body();
@@ -493,7 +489,7 @@ fn a_trickle_keeps_the_session_up_to_its_age_and_no_longer() {
 }
 
 #[test]
-fn a_slow_store_holds_up_the_body_and_is_not_taken_for_silence() {
+fn slow_store_pauses_the_body_and_does_not_count_as_silence() {
     let mut clock = Clock::new();
     let mut ingest = Ingest::new(absolute().in_flight_bytes(1), clock.now());
     ingest.handle_body(Camera::new(1).fragment(0).mark().body(), clock.now());
@@ -508,7 +504,7 @@ fn a_slow_store_holds_up_the_body_and_is_not_taken_for_silence() {
 }
 
 #[test]
-fn a_reason_of_the_service_ends_the_session_in_the_same_way() {
+fn service_error_ends_the_session_like_a_body_error() {
     let clock = Clock::new();
     let mut ingest = Ingest::new(absolute(), clock.now());
     ingest.handle_body(Camera::new(1).fragment(0).body(), clock.now());
@@ -548,7 +544,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_cut_of_a_body_gives_the_same_fragments_and_acks(cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..20)) {
+    fn fragments_and_acks_do_not_depend_on_how_the_body_is_split(cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..20)) {
         let large = vec![1; 9000];
         let camera = Camera::new(2).tag("header", "x").cluster(0).frame(1, 0, &large).frame(2, 0, b"a").tag("a", "1").mark();
         let camera = camera.tag("early", "1").cluster(1000).frame(1, 1000, b"v").frame(2, 1001, &large).tag("b", "1");
@@ -559,7 +555,7 @@ proptest! {
     }
 
     #[test]
-    fn garbage_in_a_body_ends_in_order(at: prop::sample::Index, byte: u8, cut in 1..4000_usize) {
+    fn damaged_body_ends_with_at_most_one_error_ack_at_its_end(at: prop::sample::Index, byte: u8, cut in 1..4000_usize) {
         let body = Camera::new(2).cluster(0).frame(1, 0, &[9; 3000]).frame(2, 0, b"a").tag("a", "1").mark();
         let mut body = body.cluster(1000).frame(1, 1000, b"v").frame(2, 1001, b"a").tag("b", "1").body().to_vec();
         let at = at.index(body.len());
@@ -567,9 +563,9 @@ proptest! {
         let body = Bytes::from(body);
         let cuts: Vec<_> = (cut..body.len()).step_by(cut).collect();
         let (acks, _) = outcome(&body, &cuts);
-        let errors = acks.iter().filter(|ack| matches!(ack, Ack::Error { .. })).count();
+        let errors = acks.iter().filter(|ack| ack.event_type == AckEventType::Error).count();
         prop_assert!(errors <= 1);
-        let ends_with_it = matches!(acks.last(), Some(Ack::Error { .. }));
+        let ends_with_it = acks.last().is_some_and(|ack| ack.event_type == AckEventType::Error);
         prop_assert!(errors == 0 || ends_with_it);
     }
 }

@@ -1,10 +1,8 @@
 //! The rate quotas of the service.
 
 mod quota;
-mod token_bucket;
 
 pub(crate) use quota::{Flow, Quota};
-pub(crate) use token_bucket::TokenBucket;
 
 /// Whether the rate quotas of the service are enforced.
 ///

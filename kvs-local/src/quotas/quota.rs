@@ -4,15 +4,17 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use super::{Quotas, TokenBucket};
+use kvs_types::__internal::RateLimiter;
+
+use super::Quotas;
 use crate::api::{ApiError, Exception};
 use crate::limits;
 
-/// Token buckets for an account and its streams.
+/// The rate limiters of an account and its streams.
 #[derive(Debug)]
 pub(crate) struct Quota {
     quotas: Quotas,
-    buckets: Mutex<HashMap<(&'static str, Option<String>), TokenBucket>>,
+    limiters: Mutex<HashMap<(&'static str, Option<String>), RateLimiter>>,
 }
 
 /// A flow with a rate per connection.
@@ -45,7 +47,7 @@ struct Rate {
 
 impl Quota {
     pub(crate) fn new(quotas: Quotas) -> Self {
-        Self { quotas, buckets: Mutex::default() }
+        Self { quotas, limiters: Mutex::default() }
     }
 
     /// Counts a call, or refuses it. `stream` is the name in the request, whether or not the stream exists.
@@ -78,11 +80,11 @@ impl Quota {
         self.points(("fragment media", Some(stream.to_owned())), points, limits::MEDIA_POINTS, now)
     }
 
-    /// Returns how long a connection must wait after it transferred `amount`. Each connection has its own bucket.
-    pub(crate) fn pace(&self, bucket: &mut TokenBucket, flow: Flow, amount: u64, now: Instant) -> std::time::Duration {
+    /// Returns how long a connection must wait after it transferred `amount`. Each connection has its own limiter.
+    pub(crate) fn pace(&self, limiter: &mut RateLimiter, flow: Flow, amount: u64, now: Instant) -> std::time::Duration {
         match self.quotas {
             Quotas::Off => std::time::Duration::ZERO,
-            Quotas::Service => bucket.pace(amount, flow.rate(), now),
+            Quotas::Service => limiter.pace(amount, flow.rate(), now),
         }
     }
 
@@ -104,17 +106,17 @@ impl Quota {
         if self.quotas == Quotas::Off {
             return true;
         }
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        if buckets.len() >= BUCKETS {
-            // Callers can name streams that do not exist, so idle buckets must not accumulate.
-            buckets.retain(|_, bucket| !bucket.is_full(now));
+        let mut limiters = self.limiters.lock().unwrap_or_else(PoisonError::into_inner);
+        if limiters.len() >= LIMITERS {
+            // Callers can name streams that do not exist, so idle limiters must not accumulate.
+            limiters.retain(|_, limiter| !limiter.is_idle(now));
         }
-        buckets.entry(key).or_default().take(amount, rate, now)
+        limiters.entry(key).or_default().take(amount, rate, now)
     }
 }
 
-/// Number of buckets above which idle ones are dropped. The rates of the account bound those in use.
-const BUCKETS: usize = 4096;
+/// Number of limiters above which idle ones are dropped. The rates of the account bound those in use.
+const LIMITERS: usize = 4096;
 
 fn exceeded(message: String) -> ApiError {
     ApiError::new(Exception::ClientLimitExceeded, message)
@@ -189,12 +191,12 @@ mod tests {
     }
 
     #[test]
-    fn drops_buckets_of_unknown_streams() {
+    fn drops_limiters_of_unknown_streams() {
         let (quota, start) = (Quota::new(Quotas::Service), Instant::now());
         for n in 0..50_000_u32 {
             let now = start + Duration::from_millis(u64::from(n));
             let _ = quota.take_call("/getMedia", Some(&format!("stream-{n}")), now);
         }
-        assert!(quota.buckets.lock().unwrap().len() <= BUCKETS + 1);
+        assert!(quota.limiters.lock().unwrap().len() <= LIMITERS + 1);
     }
 }

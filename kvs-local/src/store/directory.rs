@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use kvs_types::FragmentNumber;
+use kvs_types::{FragmentNumber, TimestampOrigin};
 
 use super::disk::{Disk, LocalDisk};
 use super::error::StoreError;
 use super::fragment::StoredFragment;
-use super::index::{FragmentInfo, Selection, TimestampKind};
+use super::index::{FragmentRecord, Selection};
 use super::limits;
 use super::policy::{Keep, StorePolicy, Trimmed};
 use super::stream::{MANIFEST, StreamLog, read_manifest};
@@ -89,7 +89,7 @@ impl Store {
     /// # Errors
     /// The file system failed, the number is already stored, or the stream was deleted during the call. The fragment is then
     /// neither listed nor served.
-    pub fn append(&self, stream: &str, fragment: &IngestedFragment) -> Result<FragmentInfo, StoreError> {
+    pub fn append(&self, stream: &str, fragment: &IngestedFragment) -> Result<FragmentRecord, StoreError> {
         self.find_or_make(stream)?.append(fragment)
     }
 
@@ -108,7 +108,7 @@ impl Store {
     ///
     /// # Errors
     /// The file system failed.
-    pub fn list(&self, stream: &str, selection: &Selection) -> Result<Vec<FragmentInfo>, StoreError> {
+    pub fn list(&self, stream: &str, selection: &Selection) -> Result<Vec<FragmentRecord>, StoreError> {
         self.page(stream, selection, None, usize::MAX)
     }
 
@@ -122,7 +122,7 @@ impl Store {
         selection: &Selection,
         after: Option<&FragmentNumber>,
         most: usize,
-    ) -> Result<Vec<FragmentInfo>, StoreError> {
+    ) -> Result<Vec<FragmentRecord>, StoreError> {
         let Some(log) = self.find(stream)? else { return Ok(Vec::new()) };
         let index = log.index();
         Ok(index.after(after).filter(|entry| selection.takes(entry)).take(most).map(|entry| entry.info()).collect())
@@ -132,7 +132,7 @@ impl Store {
     ///
     /// # Errors
     /// The file system failed.
-    pub fn last(&self, stream: &str) -> Result<Option<FragmentInfo>, StoreError> {
+    pub fn last(&self, stream: &str) -> Result<Option<FragmentRecord>, StoreError> {
         let Some(log) = self.find(stream)? else { return Ok(None) };
         let last = log.index().last().map(|entry| entry.info());
         Ok(last)
@@ -145,11 +145,11 @@ impl Store {
     pub fn at_or_after(
         &self,
         stream: &str,
-        kind: TimestampKind,
+        origin: TimestampOrigin,
         time: SystemTime,
-    ) -> Result<Option<FragmentInfo>, StoreError> {
+    ) -> Result<Option<FragmentRecord>, StoreError> {
         let Some(log) = self.find(stream)? else { return Ok(None) };
-        let found = log.index().at_or_after(kind, time).map(|entry| entry.info());
+        let found = log.index().at_or_after(origin, time).map(|entry| entry.info());
         Ok(found)
     }
 

@@ -203,7 +203,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pieces_land_behind_each_other_and_only_where_expected() {
+    fn pieces_are_appended_only_at_the_expected_offset() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("a.seg");
         let many: Vec<Bytes> = (0..5000_u32).map(|at| Bytes::copy_from_slice(&at.to_be_bytes())).collect();
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn replacing_leaves_nothing_beside() {
+    fn replacing_leaves_no_other_file() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("stream.json");
         for text in ["first", "second"] {
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_is_had_by_one_at_a_time() {
+    fn lock_has_one_owner_at_a_time() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("lock");
         let first = LocalDisk.lock(&file).unwrap();

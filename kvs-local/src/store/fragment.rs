@@ -4,19 +4,20 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use kvs_mkv::{Event, Frame, Limits, ParseError, Parser, Tag, Track};
+use kvs_types::__internal::epoch_millis;
 
-use super::index::FragmentInfo;
-use super::record::{Meta, time_of};
+use super::index::FragmentRecord;
+use super::record::{Meta, millis, time_of};
 use crate::ingest::IngestedFragment;
 
 /// A fragment read from the store: the bytes that the producer sent and their metadata.
 ///
-/// Memory: one buffer of [`FragmentInfo::bytes`]; the three parts are slices of it.
+/// Memory: one buffer of [`FragmentRecord::bytes`]; the three parts are slices of it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct StoredFragment {
     /// Number, timestamps, duration, size.
-    pub info: FragmentInfo,
+    pub info: FragmentRecord,
     /// The cluster's timecode as sent, in whole ms.
     pub timecode: Duration,
     /// Everything before the session's first cluster.
@@ -69,7 +70,7 @@ impl StoredFragment {
         if pts >= self.timecode { later() } else { earlier() }.unwrap_or(start)
     }
 
-    pub(super) fn new(info: FragmentInfo, meta: Meta, media: &Bytes) -> Option<Self> {
+    pub(super) fn new(info: FragmentRecord, meta: Meta, media: &Bytes) -> Option<Self> {
         let header_end = usize::try_from(meta.header).ok()?;
         let cluster_end = header_end.checked_add(usize::try_from(meta.cluster).ok()?)?;
         let end = cluster_end.checked_add(usize::try_from(meta.trailing).ok()?)?;
@@ -92,13 +93,13 @@ impl StoredFragment {
 impl From<IngestedFragment> for StoredFragment {
     fn from(fragment: IngestedFragment) -> Self {
         let bytes = fragment.len() as u64;
-        let timecode = Duration::from_millis(super::record::millis(fragment.timecode));
+        let timecode = Duration::from_millis(millis(fragment.timecode));
         Self {
-            info: FragmentInfo {
+            info: FragmentRecord {
                 number: fragment.number,
-                producer_timestamp: time_of(super::record::millis_of(fragment.producer_timestamp)),
+                producer_timestamp: time_of(epoch_millis(fragment.producer_timestamp)),
                 server_timestamp: fragment.server_timestamp,
-                duration: Duration::from_millis(super::record::millis(fragment.duration)),
+                duration: Duration::from_millis(millis(fragment.duration)),
                 bytes,
             },
             timecode,

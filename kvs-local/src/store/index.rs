@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, SystemTime};
 
-use kvs_types::FragmentNumber;
+use kvs_types::__internal::epoch_millis;
+use kvs_types::{FragmentNumber, TimestampOrigin};
 
-use super::record::{millis_of, time_of};
+use super::record::time_of;
 use crate::ingest::NumberParts;
 
 /// One fragment: 48 bytes, so that a hundred gigabytes of video at 1 Mbit/s need 20 MB.
@@ -20,9 +21,12 @@ pub(super) struct Entry {
 }
 
 /// What is known about a stored fragment without reading it.
+///
+/// [`kvs_types::FragmentInfo`] is what ListFragments returned to a client, where every member may be absent. The store knows
+/// all of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct FragmentInfo {
+pub struct FragmentRecord {
     /// The fragment number.
     pub number: FragmentNumber,
     /// Producer timestamp of its start.
@@ -35,16 +39,6 @@ pub struct FragmentInfo {
     pub bytes: u64,
 }
 
-/// Which of a fragment's two timestamps counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(clippy::exhaustive_enums, reason = "a fragment has two timestamps")]
-pub enum TimestampKind {
-    /// What the producer says.
-    Producer,
-    /// When the service began to receive it.
-    Server,
-}
-
 /// A selection of a stream's fragments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -54,7 +48,7 @@ pub enum Selection {
     /// Fragments that start within a range, both ends included, as in `ListFragments`.
     StartsWithin {
         /// The timestamp to compare.
-        kind: TimestampKind,
+        origin: TimestampOrigin,
         /// Earliest start.
         from: SystemTime,
         /// Latest start.
@@ -63,7 +57,7 @@ pub enum Selection {
     /// Fragments that cover any instant of a range, both ends included. A fragment covers its start but not its end.
     Overlaps {
         /// The timestamp to compare.
-        kind: TimestampKind,
+        origin: TimestampOrigin,
         /// First instant.
         from: SystemTime,
         /// Last instant.
@@ -75,35 +69,35 @@ impl Selection {
     pub(super) fn takes(&self, entry: &Entry) -> bool {
         match *self {
             Self::All => true,
-            Self::StartsWithin { kind, from, to } => {
-                let start = entry.start(kind);
+            Self::StartsWithin { origin, from, to } => {
+                let start = entry.start(origin);
                 from <= start && start <= to
             }
-            Self::Overlaps { kind, from, to } => {
-                entry.start(kind) <= to && (entry.end(kind) > from || entry.start(kind) == from)
+            Self::Overlaps { origin, from, to } => {
+                entry.start(origin) <= to && (entry.end(origin) > from || entry.start(origin) == from)
             }
         }
     }
 }
 
 impl Entry {
-    pub(super) fn start(&self, kind: TimestampKind) -> SystemTime {
-        time_of(match kind {
-            TimestampKind::Producer => self.producer_ms,
-            TimestampKind::Server => self.parts.server_ms,
+    pub(super) fn start(&self, origin: TimestampOrigin) -> SystemTime {
+        time_of(match origin {
+            TimestampOrigin::Producer => self.producer_ms,
+            TimestampOrigin::Server => self.parts.server_ms,
         })
     }
 
-    pub(super) fn end(&self, kind: TimestampKind) -> SystemTime {
-        let start = self.start(kind);
+    pub(super) fn end(&self, origin: TimestampOrigin) -> SystemTime {
+        let start = self.start(origin);
         start.checked_add(Duration::from_millis(self.duration_ms.into())).unwrap_or(start)
     }
 
-    pub(super) fn info(&self) -> FragmentInfo {
-        FragmentInfo {
+    pub(super) fn info(&self) -> FragmentRecord {
+        FragmentRecord {
             number: self.parts.number(),
-            producer_timestamp: self.start(TimestampKind::Producer),
-            server_timestamp: self.start(TimestampKind::Server),
+            producer_timestamp: self.start(TimestampOrigin::Producer),
+            server_timestamp: self.start(TimestampOrigin::Server),
             duration: Duration::from_millis(self.duration_ms.into()),
             bytes: self.media.into(),
         }
@@ -148,10 +142,10 @@ impl Index {
     }
 
     /// Returns the first entry that covers a time, or else the next one to start.
-    pub(super) fn at_or_after(&self, kind: TimestampKind, time: SystemTime) -> Option<&Entry> {
-        let covers = Selection::Overlaps { kind, from: time, to: time };
+    pub(super) fn at_or_after(&self, origin: TimestampOrigin, time: SystemTime) -> Option<&Entry> {
+        let covers = Selection::Overlaps { origin, from: time, to: time };
         let later =
-            || self.entries.iter().filter(|entry| entry.start(kind) > time).min_by_key(|entry| entry.start(kind));
+            || self.entries.iter().filter(|entry| entry.start(origin) > time).min_by_key(|entry| entry.start(origin));
         self.entries.iter().find(|entry| covers.takes(entry)).or_else(later)
     }
 
@@ -171,7 +165,7 @@ impl Index {
     ///
     /// Fragments are removed in the order of their numbers, so one with a timestamp in the future keeps those after it.
     pub(super) fn expired_until(&self, since: SystemTime, bytes: u64) -> Option<NumberParts> {
-        let since = millis_of(since);
+        let since = epoch_millis(since);
         let mut left = self.bytes;
         let goes = |entry: &&Entry| {
             let expired = entry.parts.server_ms < since || left > bytes;

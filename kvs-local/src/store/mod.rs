@@ -37,7 +37,7 @@ pub use directory::Store;
 pub use disk::{Disk, Durability};
 pub use error::StoreError;
 pub use fragment::{Contents, StoredFragment};
-pub use index::{FragmentInfo, Selection, TimestampKind};
+pub use index::{FragmentRecord, Selection};
 pub use policy::{Keep, StorePolicy, Trimmed};
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use kvs_mkv::Tag;
+use kvs_types::__internal::{epoch_millis, from_epoch_millis_checked};
 use kvs_types::FragmentNumber;
 use serde::{Deserialize, Serialize};
 
@@ -64,7 +65,7 @@ impl Meta {
         Some(Self {
             number: fragment.number.to_string(),
             timecode_ms: millis(fragment.timecode),
-            producer_ms: millis_of(fragment.producer_timestamp),
+            producer_ms: epoch_millis(fragment.producer_timestamp),
             duration_ms: millis(fragment.duration),
             header: u32::try_from(fragment.header.len()).ok()?,
             cluster: u32::try_from(fragment.cluster.len()).ok()?,
@@ -193,12 +194,7 @@ pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Times before 1970 become 1970, since the container cannot represent them.
-pub(super) fn millis_of(time: SystemTime) -> u64 {
-    millis(time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default())
-}
-
 /// Times that the platform cannot represent become 1970.
 pub(super) fn time_of(millis: u64) -> SystemTime {
-    SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(millis)).unwrap_or(SystemTime::UNIX_EPOCH)
+    from_epoch_millis_checked(millis).unwrap_or(SystemTime::UNIX_EPOCH)
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::disk::{Disk, Durability};
 use super::error::StoreError;
 use super::fragment::StoredFragment;
-use super::index::{FragmentInfo, Index};
+use super::index::{FragmentRecord, Index};
 use super::policy::{Keep, StorePolicy, Trimmed};
 use super::record::Record;
 use super::segment::{self, Contents, MARK};
@@ -116,7 +116,7 @@ impl StreamLog {
     }
 
     /// Stores a fragment, as durably as the policy requires.
-    pub(super) fn append(&self, fragment: &IngestedFragment) -> Result<FragmentInfo, StoreError> {
+    pub(super) fn append(&self, fragment: &IngestedFragment) -> Result<FragmentRecord, StoreError> {
         let number = || fragment.number.clone();
         let unfit = || StoreError::Unfit { number: number(), bytes: fragment.len() as u64 };
         let record = Record::of(fragment).ok_or_else(unfit)?;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use kvs_types::FragmentNumber;
+use kvs_types::{FragmentNumber, TimestampOrigin};
 use proptest::prelude::*;
 
 use super::sim::{SimDisk, Stop};
@@ -30,12 +30,12 @@ fn small_segments() -> StorePolicy {
 }
 
 fn numbers(store: &Store, stream: &str) -> Vec<u64> {
-    let sequence = |info: &FragmentInfo| NumberParts::of(&info.number).unwrap().sequence;
+    let sequence = |info: &FragmentRecord| NumberParts::of(&info.number).unwrap().sequence;
     store.list(stream, &Selection::All).unwrap().iter().map(sequence).collect()
 }
 
 #[test]
-fn what_is_stored_comes_back_after_reopening() {
+fn stored_fragments_are_read_unchanged_after_reopening() {
     let dir = tempfile::tempdir().unwrap();
     let put: Vec<_> = (1..=20).map(|n| fragment(n, n * 1000, 100)).collect();
     let store = Store::open(dir.path(), small_segments()).unwrap();
@@ -53,7 +53,7 @@ fn what_is_stored_comes_back_after_reopening() {
 }
 
 #[test]
-fn frames_come_back_as_they_were() {
+fn frames_are_read_as_they_were_stored() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path(), StorePolicy::default()).unwrap();
     let put = fragment(1, 0, 9000);
@@ -68,7 +68,7 @@ fn frames_come_back_as_they_were() {
 }
 
 #[test]
-fn selections_choose_by_either_clock_with_both_ends() {
+fn selections_compare_either_timestamp_and_include_both_ends() {
     let store = Store::open_on(Arc::new(SimDisk::new(0, usize::MAX)), Path::new("d"), small_segments()).unwrap();
     for n in 0..5 {
         store.append("door", &fragment(n + 1, n * 1000, 10)).unwrap();
@@ -77,20 +77,20 @@ fn selections_choose_by_either_clock_with_both_ends() {
         let infos = store.list("door", &selection).unwrap();
         infos.iter().map(|info| NumberParts::of(&info.number).unwrap().sequence).collect()
     };
-    let (producer, server) = (TimestampKind::Producer, TimestampKind::Server);
-    assert_eq!(pick(Selection::StartsWithin { kind: producer, from: at(1000), to: at(3000) }), [2, 3, 4]);
-    assert_eq!(pick(Selection::StartsWithin { kind: producer, from: at(1001), to: at(2999) }), [3]);
-    assert_eq!(pick(Selection::StartsWithin { kind: server, from: at(1500), to: at(1500) }), [2]);
-    assert_eq!(pick(Selection::Overlaps { kind: producer, from: at(1001), to: at(2999) }), [2, 3]);
-    assert_eq!(pick(Selection::Overlaps { kind: producer, from: at(1000), to: at(1000) }), [2]);
-    assert_eq!(pick(Selection::Overlaps { kind: producer, from: at(9000), to: at(9000) }), [0_u64; 0]);
+    let (producer, server) = (TimestampOrigin::Producer, TimestampOrigin::Server);
+    assert_eq!(pick(Selection::StartsWithin { origin: producer, from: at(1000), to: at(3000) }), [2, 3, 4]);
+    assert_eq!(pick(Selection::StartsWithin { origin: producer, from: at(1001), to: at(2999) }), [3]);
+    assert_eq!(pick(Selection::StartsWithin { origin: server, from: at(1500), to: at(1500) }), [2]);
+    assert_eq!(pick(Selection::Overlaps { origin: producer, from: at(1001), to: at(2999) }), [2, 3]);
+    assert_eq!(pick(Selection::Overlaps { origin: producer, from: at(1000), to: at(1000) }), [2]);
+    assert_eq!(pick(Selection::Overlaps { origin: producer, from: at(9000), to: at(9000) }), [0_u64; 0]);
     let page = store.page("door", &Selection::All, Some(&store.list("door", &Selection::All).unwrap()[1].number), 2);
     assert_eq!(page.unwrap().len(), 2);
     assert!(store.list("window", &Selection::All).unwrap().is_empty());
 }
 
 #[test]
-fn what_is_not_there_is_not_found() {
+fn missing_streams_and_fragments_are_not_found() {
     let store = Store::open_on(Arc::new(SimDisk::new(0, usize::MAX)), Path::new("d"), small_segments()).unwrap();
     let put = fragment(1, 0, 10);
     assert!(matches!(store.load("door", &put.number), Err(StoreError::NotFound { .. })));
@@ -102,7 +102,7 @@ fn what_is_not_there_is_not_found() {
 }
 
 #[test]
-fn names_from_outside_never_leave_the_folder() {
+fn stream_names_never_become_paths_outside_the_folder() {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().join("store");
     let store = Store::open(&root, StorePolicy::default()).unwrap();
@@ -124,7 +124,7 @@ fn names_from_outside_never_leave_the_folder() {
 }
 
 #[test]
-fn a_folder_is_open_once() {
+fn folder_cannot_be_opened_twice() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path(), StorePolicy::default()).unwrap();
     assert!(matches!(Store::open(dir.path(), StorePolicy::default()), Err(StoreError::InUse { .. })));
@@ -133,7 +133,7 @@ fn a_folder_is_open_once() {
 }
 
 #[test]
-fn trimming_frees_segments_and_stays_trimmed() {
+fn trimming_removes_segments_and_survives_reopening() {
     let disk = Arc::new(SimDisk::new(0, usize::MAX));
     let open = || Store::open_on(disk.clone(), Path::new("d"), small_segments()).unwrap();
     let store = open();
@@ -158,7 +158,7 @@ fn trimming_frees_segments_and_stays_trimmed() {
 }
 
 #[test]
-fn on_a_full_disk_all_is_read_and_trimming_makes_room() {
+fn full_disk_can_be_read_and_trimmed() {
     let disk = Arc::new(SimDisk::new(0, usize::MAX));
     let open = || Store::open_on(disk.clone(), Path::new("d"), small_segments()).unwrap();
     let store = open();
@@ -183,7 +183,7 @@ fn on_a_full_disk_all_is_read_and_trimming_makes_room() {
 }
 
 #[test]
-fn a_deleted_stream_is_gone_and_its_name_is_free() {
+fn deleted_stream_is_removed_and_its_name_can_be_used_again() {
     let disk = Arc::new(SimDisk::new(0, usize::MAX));
     let open = || Store::open_on(disk.clone(), Path::new("d"), small_segments()).unwrap();
     let store = open();
@@ -197,7 +197,7 @@ fn a_deleted_stream_is_gone_and_its_name_is_free() {
 }
 
 #[test]
-fn a_damaged_fragment_is_never_served() {
+fn damaged_fragment_is_never_served() {
     let put: Vec<_> = (1..=3).map(|n| fragment(n, n * 1000, 500)).collect();
     let mut refused = 0;
     for position in 0..100 {
@@ -222,7 +222,7 @@ fn a_damaged_fragment_is_never_served() {
 }
 
 #[test]
-fn an_index_that_does_not_fit_is_made_anew() {
+fn mismatched_segment_index_is_rebuilt() {
     let disk = Arc::new(SimDisk::new(0, usize::MAX));
     let open = || Store::open_on(disk.clone(), Path::new("d"), small_segments()).unwrap();
     let store = open();
@@ -236,7 +236,7 @@ fn an_index_that_does_not_fit_is_made_anew() {
 }
 
 #[test]
-fn a_fragment_costs_one_sync_and_no_sync_by_policy_costs_none() {
+fn synced_policy_costs_one_sync_per_fragment_and_written_policy_none() {
     for (durability, per_fragment) in [(Durability::Synced, 1), (Durability::Written, 0)] {
         let disk = Arc::new(SimDisk::new(0, usize::MAX));
         let store =
@@ -329,17 +329,17 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_was_acked_survives_the_end_of_the_process_at_any_step(steps in 0..120_usize, seed: u64) {
+    fn acked_fragments_survive_the_end_of_the_process_at_any_step(steps in 0..120_usize, seed: u64) {
         stop_at_any_step(Stop::Kill, Durability::Written, steps, seed)?;
     }
 
     #[test]
-    fn what_was_acked_survives_the_loss_of_power_at_any_step(steps in 0..120_usize, seed: u64) {
+    fn acked_fragments_survive_a_power_loss_at_any_step(steps in 0..120_usize, seed: u64) {
         stop_at_any_step(Stop::PowerLoss, Durability::Synced, steps, seed)?;
     }
 
     #[test]
-    fn any_bytes_in_place_of_a_segment_open(bytes in prop::collection::vec(any::<u8>(), 0..2000), marked: bool) {
+    fn store_opens_with_any_bytes_in_place_of_a_segment(bytes in prop::collection::vec(any::<u8>(), 0..2000), marked: bool) {
         let disk = Arc::new(SimDisk::new(0, usize::MAX));
         let store = Store::open_on(disk.clone(), Path::new("d"), StorePolicy::default()).unwrap();
         store.append("door", &fragment(1, 0, 10)).unwrap();

@@ -11,7 +11,7 @@ use super::registry::{Registry, StreamRecord};
 use crate::error_chain::error_chain;
 use crate::ingest::IngestedFragment;
 use crate::limits;
-use crate::store::{FragmentInfo, Keep, Selection, Store, StoreError};
+use crate::store::{FragmentRecord, Keep, Selection, Store, StoreError};
 
 /// The media of all streams. Methods that touch the store block.
 #[derive(Debug)]
@@ -69,7 +69,7 @@ impl StreamHub {
     }
 
     /// Stores a fragment and wakes readers at the live edge.
-    pub(crate) fn append(&self, stream: &str, fragment: &IngestedFragment) -> Result<FragmentInfo, ErrorId> {
+    pub(crate) fn append(&self, stream: &str, fragment: &IngestedFragment) -> Result<FragmentRecord, ErrorId> {
         let stored = self.store.append(stream, fragment).map_err(|error| match error {
             StoreError::StreamDeleted => ErrorId::STREAM_DELETED,
             error => {
@@ -112,7 +112,7 @@ impl StreamHub {
     }
 
     /// Returns the fragments of a stream in the order of their numbers.
-    pub(crate) fn fragments(&self, stream: &str) -> Result<Vec<FragmentInfo>, StoreError> {
+    pub(crate) fn fragments(&self, stream: &str) -> Result<Vec<FragmentRecord>, StoreError> {
         self.store.list(stream, &Selection::All)
     }
 

@@ -4,13 +4,13 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use kvs_types::__internal::from_epoch_millis;
 use kvs_types::{FragmentNumber, TimestampOrigin};
 
-use crate::clock::from_epoch_ms;
 use crate::images::limits::LOOK_BACK_FRAGMENTS;
 use crate::images::{FragmentMedia, FragmentSpan, MediaSource};
 use crate::ingest::NumberParts;
-use crate::store::{FragmentInfo, Selection, Store, StoreError, TimestampKind};
+use crate::store::{FragmentRecord, Selection, Store, StoreError};
 
 /// The stored media of one stream.
 #[derive(Clone, Debug)]
@@ -43,7 +43,7 @@ impl StoreMediaSource {
     /// Returns a fragment and the earlier ones that decoding may need, and the index of the fragment among them.
     pub(crate) fn up_to(&self, number: &FragmentNumber) -> Result<Option<(Vec<FragmentSpan>, usize)>, StoreError> {
         let Some(parts) = NumberParts::of(number) else { return Ok(None) };
-        let received = from_epoch_ms(parts.server_ms);
+        let received = from_epoch_millis(parts.server_ms);
         let mut spans = self.received(received, received)?;
         let Some(index) = spans.iter().rposition(|span| span.number == *number) else { return Ok(None) };
         spans.truncate(index.saturating_add(1));
@@ -55,15 +55,11 @@ impl StoreMediaSource {
     /// Returns the fragments that may cover any instant from `first` to `last`, and those received shortly before and
     /// after. The other fragments of a stream with years of retention are not read.
     fn near(&self, origin: TimestampOrigin, first: Duration, last: Duration) -> Result<Vec<FragmentSpan>, StoreError> {
-        let kind = match origin {
-            TimestampOrigin::Producer => TimestampKind::Producer,
-            TimestampOrigin::Server => TimestampKind::Server,
-        };
         // A fragment of duration zero covers its start, but `Selection::Overlaps` does not include it.
         let early = first.saturating_sub(Duration::from_millis(1));
-        let overlapping = Selection::Overlaps { kind, from: at_epoch(early), to: at_epoch(last) };
+        let overlapping = Selection::Overlaps { origin, from: at_epoch(early), to: at_epoch(last) };
         let covering = self.store.list(&self.key, &overlapping)?;
-        let starting = Selection::StartsWithin { kind, from: at_epoch(early), to: at_epoch(last) };
+        let starting = Selection::StartsWithin { origin, from: at_epoch(early), to: at_epoch(last) };
         let starting = self.store.list(&self.key, &starting)?;
         let received = || covering.iter().chain(&starting).map(|info| info.server_timestamp);
         match (received().min(), received().max()) {
@@ -76,7 +72,7 @@ impl StoreMediaSource {
     fn received(&self, first: SystemTime, last: SystemTime) -> Result<Vec<FragmentSpan>, StoreError> {
         let from = first.checked_sub(BEFORE).unwrap_or(UNIX_EPOCH).max(self.since);
         let to = last.checked_add(AFTER).unwrap_or(last);
-        let selection = Selection::StartsWithin { kind: TimestampKind::Server, from, to };
+        let selection = Selection::StartsWithin { origin: TimestampOrigin::Server, from, to };
         Ok(self.store.list(&self.key, &selection)?.iter().map(span).collect())
     }
 }
@@ -105,7 +101,7 @@ impl MediaSource for StoreMediaSource {
     }
 }
 
-fn span(info: &FragmentInfo) -> FragmentSpan {
+fn span(info: &FragmentRecord) -> FragmentSpan {
     FragmentSpan {
         number: info.number.clone(),
         producer_timestamp: since_epoch(info.producer_timestamp),

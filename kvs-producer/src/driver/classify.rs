@@ -1,12 +1,13 @@
 //! Classifies errors of the client by what the core does about them.
 
 use kvs_aws::{Error, ServiceError, ServiceErrorKind, TransportError};
+use kvs_types::__internal::ErrorChain;
 
 use crate::io::failure::{Failure, FailureKind};
 
 pub(super) fn failure(error: &Error) -> Failure {
     let retry_after = error.service().and_then(|error| error.retry_after);
-    Failure::new(kind(error), with_causes(error)).with_retry_after(retry_after)
+    Failure::new(kind(error), ErrorChain(error).to_string()).with_retry_after(retry_after)
 }
 
 fn kind(error: &Error) -> FailureKind {
@@ -52,17 +53,6 @@ const fn by_status(status: u16) -> FailureKind {
         500.. => FailureKind::Service,
         _ => FailureKind::InvalidRequest,
     }
-}
-
-/// Returns the messages of an error and of its causes, because a [`Failure`] has no source.
-fn with_causes(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

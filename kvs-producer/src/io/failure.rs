@@ -5,7 +5,9 @@ use std::time::Duration;
 
 /// Why a request or a connection attempt failed, as far as the producer needs to know to decide what to do next.
 ///
-/// It is a plain value, so that events can be cloned and compared; the message contains the text of the underlying errors.
+/// It is a plain value: a driver of any transport creates it, the core keeps it, and events that contain it are cloned and
+/// compared. The errors of transports are neither `Clone` nor `Eq`, so [`message`](Self::message) contains their texts, causes
+/// included, and `source()` is `None`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{kind}: {message}")]
 #[non_exhaustive]

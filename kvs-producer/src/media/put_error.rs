@@ -3,8 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use kvs_mkv::{Frame, TrackNumber};
-
-use crate::time::{millis, since_epoch};
+use kvs_types::__internal::epoch_millis;
 
 /// A frame that was not accepted, with the reason. The producer continues; the frame can be put again.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -70,7 +69,7 @@ pub enum Refusal {
         track: TrackNumber,
     },
     /// The timestamp is earlier than the previous ones, and the policy is [`TimeJump::Refuse`](crate::TimeJump::Refuse).
-    #[error("timestamp went back from {} ms to {} ms since the epoch", ms(*from), ms(*to))]
+    #[error("timestamp went back from {} ms to {} ms since the epoch", epoch_millis(*from), epoch_millis(*to))]
     TimestampRegression {
         /// The latest time so far.
         from: SystemTime,
@@ -78,7 +77,7 @@ pub enum Refusal {
         to: SystemTime,
     },
     /// The timestamp is too far from that of the leading track.
-    #[error("timestamp {} ms is more than {} s from the leading track's {} ms", ms(*to), limit.as_secs(), ms(*lead))]
+    #[error("timestamp {} ms is more than {} s from the leading track's {} ms", epoch_millis(*to), limit.as_secs(), epoch_millis(*lead))]
     TrackDrift {
         /// The latest time of the leading track.
         lead: SystemTime,
@@ -88,7 +87,7 @@ pub enum Refusal {
         limit: Duration,
     },
     /// The timestamp is too far ahead of the wall clock.
-    #[error("timestamp {} ms is more than {} h ahead of the wall clock's {} ms", ms(*to), limit.as_secs() / 3600, ms(*now))]
+    #[error("timestamp {} ms is more than {} h ahead of the wall clock's {} ms", epoch_millis(*to), limit.as_secs() / 3600, epoch_millis(*now))]
     TimestampInFuture {
         /// The time of the frame.
         to: SystemTime,
@@ -100,8 +99,4 @@ pub enum Refusal {
     /// [`finish`](crate::ProducerCore::finish) or `stop` was called.
     #[error("producer finished: it accepts no more frames")]
     Finished,
-}
-
-fn ms(time: SystemTime) -> u64 {
-    millis(since_epoch(time))
 }

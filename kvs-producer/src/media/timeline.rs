@@ -2,10 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use kvs_types::__internal::epoch_millis;
+
 use crate::config::{TimeJump, Timestamps};
 use crate::limits::{AHEAD_OF_CLOCK, CLOCK_WAS_SET, STEP_BACK, TRACKS_APART};
 use crate::report::reason::JumpHandling;
-use crate::time::{millis, since_epoch};
+use crate::time::millis;
 
 /// Maps the presentation times of all tracks to one time axis.
 ///
@@ -106,7 +108,7 @@ impl Timeline {
             }
             Timestamps::Epoch => (given, None),
             Timestamps::Live => (wall, None),
-            Timestamps::StartAt(start) => (millis(since_epoch(start)), None),
+            Timestamps::StartAt(start) => (epoch_millis(start), None),
         };
         self.not_ahead(at, now)?;
         self.mapping =

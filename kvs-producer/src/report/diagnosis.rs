@@ -2,10 +2,10 @@
 
 use std::fmt;
 
+use kvs_types::__internal::epoch_millis;
 use kvs_types::{AckError, ErrorId};
 
 use super::span::{FragmentId, Span};
-use crate::time::{millis, since_epoch};
 
 /// An explained error acknowledgement.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ impl fmt::Display for Diagnosis {
         write!(f, "{}", self.error)?;
         if let (Some(fragment), Some(span)) = (self.fragment, self.span) {
             let Span { start, frames, bytes, .. } = span;
-            write!(f, "; fragment {fragment} at {} ms, {frames} frames, {bytes} bytes", millis(since_epoch(start)))?;
+            write!(f, "; fragment {fragment} at {} ms, {frames} frames, {bytes} bytes", epoch_millis(start))?;
         }
         write!(f, "; likely cause: {}; {}; {}", self.likely_cause, self.action, self.advice)
     }

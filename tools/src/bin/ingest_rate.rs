@@ -84,7 +84,7 @@ fn drain(session: &mut Ingest, stream: &str, store: Option<&Store>) -> Result<us
         count += 1;
     }
     while let Some(ack) = session.poll_ack() {
-        std::hint::black_box(ack.line());
+        std::hint::black_box(ack.to_line());
     }
     Ok(count)
 }

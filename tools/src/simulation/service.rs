@@ -55,7 +55,7 @@ impl Service {
 impl Connection {
     /// Returns the acks that are ready, as bytes of the response.
     pub(crate) fn acks(&mut self) -> Vec<Bytes> {
-        std::iter::from_fn(|| self.ingest.poll_ack()).map(|ack| ack.line()).collect()
+        std::iter::from_fn(|| self.ingest.poll_ack()).map(|ack| ack.to_line().into()).collect()
     }
 
     /// Returns when the ingest core has to be called next.

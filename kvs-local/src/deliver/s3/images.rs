@@ -6,12 +6,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use kvs_notify::{ImageFormat, ImageId, ImageMetadata, ImageObject, ImageObjectKey, InvalidKeyPart};
+use kvs_types::__internal::epoch_millis;
 use ring::digest::{SHA256, digest};
 use uuid::Uuid;
 
 use super::object_created::ObjectCreated;
 use super::object_store::{NewObject, ObjectStore};
-use crate::clock::{Clock, epoch_ms};
+use crate::clock::Clock;
 use crate::deliver::settings::{DeliverySettings, ImageSettings, PersistedFragment};
 use crate::deliver::triggers::{ImageTrigger, sampling_instants};
 use crate::images::{DecodeOptions, ExtractError, ImageEncoding, ImageRequest, extract_images};
@@ -53,7 +54,7 @@ impl ImageWriter {
             region: settings.region.clone(),
             account: settings.account.clone(),
             // Starts at the clock, so that it also increases over restarts.
-            sequencer: AtomicU64::new(epoch_ms(clock.wall()) << 20),
+            sequencer: AtomicU64::new(epoch_millis(clock.wall()) << 20),
             clock,
         }
     }

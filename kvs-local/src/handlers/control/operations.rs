@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use kvs_types::StreamStatus;
 use serde_json::{Value, json};
 
 use super::paging::Page;
@@ -16,7 +17,7 @@ use super::requests::{
 use super::tags;
 use crate::api::{self, ApiError, ControlOperation, Exception, StreamRef, Text, parse, required};
 use crate::limits;
-use crate::stream::registry::{Delays, Phase, Registry, Status, StreamRecord};
+use crate::stream::registry::{Delays, Phase, Registry, StreamRecord, check_images, check_notifications};
 
 /// The result of an operation.
 #[derive(Debug, Default)]
@@ -192,7 +193,7 @@ impl Control {
 
     fn update_images(&self, request: UpdateImages, now: SystemTime) -> Outcome {
         if let Some(configuration) = &request.image_generation_configuration {
-            configuration.check(&self.registry.identity().region, self.shortest_interval)?;
+            check_images(configuration, &self.registry.identity().region, self.shortest_interval)?;
         }
         self.configure(&request.stream, now, |stream, since| {
             stream.images.set(request.image_generation_configuration, since, now);
@@ -201,7 +202,7 @@ impl Control {
 
     fn update_notifications(&self, request: UpdateNotifications, now: SystemTime) -> Outcome {
         if let Some(configuration) = &request.notification_configuration {
-            configuration.check()?;
+            check_notifications(configuration)?;
         }
         self.configure(&request.stream, now, |stream, since| {
             stream.notifications.set(request.notification_configuration, since, now);
@@ -301,8 +302,8 @@ fn check_version(stream: &StreamRecord, version: &str) -> Result<(), ApiError> {
 
 fn check_active(stream: &StreamRecord, now: SystemTime) -> Result<(), ApiError> {
     match stream.status(now) {
-        Status::Active => Ok(()),
-        Status::Deleting | Status::Deleted => Err(ApiError::no_stream()),
+        StreamStatus::Active => Ok(()),
+        StreamStatus::Deleting => Err(ApiError::no_stream()),
         status => Err(ApiError::new(
             Exception::ResourceInUse,
             format!("The stream {} is not ACTIVE yet but {status:?}", stream.name),

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use kvs_types::{ImageGenerationConfiguration, NotificationConfiguration};
 use serde::Deserialize;
 
 use crate::api::{self, ApiError, StreamRef, Text};
-use crate::stream::registry::{ImageGeneration, Notification};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -120,7 +120,7 @@ pub(super) struct GetDataEndpoint {
 pub(super) struct UpdateImages {
     #[serde(flatten)]
     pub(super) stream: StreamRef,
-    pub(super) image_generation_configuration: Option<ImageGeneration>,
+    pub(super) image_generation_configuration: Option<ImageGenerationConfiguration>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -128,7 +128,7 @@ pub(super) struct UpdateImages {
 pub(super) struct UpdateNotifications {
     #[serde(flatten)]
     pub(super) stream: StreamRef,
-    pub(super) notification_configuration: Option<Notification>,
+    pub(super) notification_configuration: Option<NotificationConfiguration>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -28,7 +28,7 @@ pub(super) struct GetImages {
     quota: Arc<Quota>,
     clock: Clock,
     profile: Profile,
-    /// Decoding takes much CPU and memory, so only [`limits::PICTURE_REQUESTS`] requests run at a time.
+    /// Decoding takes much CPU and memory, so only [`limits::IMAGE_REQUESTS`] requests run at a time.
     permits: Arc<Semaphore>,
 }
 
@@ -45,7 +45,7 @@ impl GetImages {
         clock: Clock,
         profile: Profile,
     ) -> Self {
-        let permits = Arc::new(Semaphore::new(limits::PICTURE_REQUESTS));
+        let permits = Arc::new(Semaphore::new(limits::IMAGE_REQUESTS));
         Self { registry, hub, quota, clock, profile, permits }
     }
 

@@ -1,11 +1,11 @@
-//! One page of GetImages: the request, checked, and its response.
+//! One page of GetImages: checks the request and renders its response.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use base64_simd::STANDARD;
-use kvs_types::TimestampOrigin;
+use kvs_types::{ImageFormat, TimestampOrigin};
 use ring::digest;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -14,24 +14,23 @@ use crate::api::{ApiError, StreamRef, required, within};
 use crate::clock::{from_json_seconds, json_seconds};
 use crate::error_chain::error_chain;
 use crate::images::{
-    DecodeOptions, ExtractError, ImageEncoding, ImageRequest, ImageResult, ImageSize, JpegQuality, RenderOptions,
-    extract_images,
+    DecodeOptions, ExtractError, ImageEncoding, ImageRequest, ImageResult, ImageSize, RenderOptions, extract_images,
 };
 use crate::ingest::Profile;
 use crate::limits;
 use crate::stream::StoreMediaSource;
-use crate::stream::registry::{ImageSelector, PictureFormat, check_quality};
+use crate::stream::registry::check_quality;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Request {
     #[serde(flatten)]
     pub(super) stream: StreamRef,
-    image_selector_type: Option<ImageSelector>,
+    image_selector_type: Option<TimestampOrigin>,
     start_timestamp: Option<f64>,
     end_timestamp: Option<f64>,
     sampling_interval: Option<u64>,
-    format: Option<PictureFormat>,
+    format: Option<ImageFormat>,
     format_config: Option<BTreeMap<String, String>>,
     width_pixels: Option<u64>,
     height_pixels: Option<u64>,
@@ -39,7 +38,7 @@ pub(super) struct Request {
     next_token: Option<String>,
 }
 
-/// A checked request: all its sampling instants, and those of this page.
+/// A valid request and the position of this page among its sampling instants.
 #[derive(Debug)]
 pub(super) struct ImagesPage {
     origin: TimestampOrigin,
@@ -66,10 +65,7 @@ struct Token {
 impl ImagesPage {
     /// Checks a request against the limits of `profile`.
     pub(super) fn new(request: &Request, profile: Profile) -> Result<Self, ApiError> {
-        let origin = match required("imageSelectorType", request.image_selector_type)? {
-            ImageSelector::ServerTimestamp => TimestampOrigin::Server,
-            ImageSelector::ProducerTimestamp => TimestampOrigin::Producer,
-        };
+        let origin = required("imageSelectorType", request.image_selector_type)?;
         let start_ms = from_json_seconds("StartTimestamp", required("startTimestamp", request.start_timestamp)?)?;
         let end_ms = from_json_seconds("EndTimestamp", required("endTimestamp", request.end_timestamp)?)?;
         let (interval_ms, size) = check_ranges(request, profile, start_ms, end_ms)?;
@@ -90,7 +86,7 @@ impl ImagesPage {
         Ok(page)
     }
 
-    /// Hashes what must be equal in the request for the next page. The page size may change.
+    /// Returns a hash of the parameters that must not change from page to page. The page size may change.
     fn fingerprint_for(&self, stream: &StreamRef) -> String {
         let Self { origin, start_ms, end_ms, interval_ms, rendering, .. } = self;
         let all = format!("{stream:?} {origin:?} {start_ms} {end_ms} {interval_ms} {rendering:?}");
@@ -99,10 +95,11 @@ impl ImagesPage {
     }
 
     fn read_token(&self, token: &str) -> Result<u64, ApiError> {
-        let read = (token.len() <= limits::CONTROL_TOKEN).then(|| STANDARD.decode_to_vec(token).ok()).flatten();
-        let read: Option<Token> = read.and_then(|json| serde_json::from_slice(&json).ok());
-        read.filter(|read| read.request == self.fingerprint)
-            .map(|read| read.first)
+        let json = (token.len() <= limits::CONTROL_TOKEN).then(|| STANDARD.decode_to_vec(token).ok()).flatten();
+        let token: Option<Token> = json.and_then(|json| serde_json::from_slice(&json).ok());
+        token
+            .filter(|token| token.request == self.fingerprint)
+            .map(|token| token.first)
             .ok_or_else(|| ApiError::invalid("NextToken is not one that this request returned"))
     }
 
@@ -118,14 +115,14 @@ impl ImagesPage {
         let instants: Vec<u64> = (self.first..end).map(at).collect();
         let results = self.images(&instants, job)?;
         let mut images = Vec::new();
-        let mut room = limits::IMAGES_ANSWER;
+        let mut bytes_left = limits::IMAGES_RESPONSE;
         for (&at, result) in instants.iter().zip(&results) {
             let entry = job.injected_error.map_or_else(|| entry(at, result), |code| without_image(at, code));
             let size = entry["ImageContent"].as_str().map_or(0, str::len);
-            if size > room && !images.is_empty() {
+            if size > bytes_left && !images.is_empty() {
                 break;
             }
-            room = room.saturating_sub(size);
+            bytes_left = bytes_left.saturating_sub(size);
             images.push(entry);
         }
         let next = self.first.saturating_add(images.len() as u64);
@@ -174,7 +171,7 @@ fn check_ranges(request: &Request, profile: Profile, start_ms: u64, end_ms: u64)
         Profile::Current => (limits::SAMPLING_INTERVAL_MS, limits::IMAGES_PAGE, limits::IMAGES_RANGE_MS),
     };
     if span > range {
-        let message = format!("the range of GetImages may be up to {range} ms, this one is {span} ms");
+        let message = format!("the time range must span at most {range} ms, got {span} ms");
         return Err(ApiError::invalid(message));
     }
     let interval = request.sampling_interval.unwrap_or(limits::SAMPLING_INTERVAL_MS_DEFAULT);
@@ -185,10 +182,7 @@ fn check_ranges(request: &Request, profile: Profile, start_ms: u64, end_ms: u64)
 
 fn rendering(request: &Request) -> Result<RenderOptions, ApiError> {
     let quality = check_quality(request.format_config.as_ref())?;
-    let format = match required("format", request.format)? {
-        PictureFormat::Png => ImageEncoding::Png,
-        PictureFormat::Jpeg => ImageEncoding::Jpeg(quality.and_then(JpegQuality::new).unwrap_or_default()),
-    };
+    let format = ImageEncoding::new(required("format", request.format)?, quality);
     within("WidthPixels", request.width_pixels, 1, limits::IMAGE_WIDTH)?;
     within("HeightPixels", request.height_pixels, 1, limits::IMAGE_HEIGHT)?;
     let size = match (request.width_pixels, request.height_pixels) {
@@ -206,8 +200,8 @@ fn rendering(request: &Request) -> Result<RenderOptions, ApiError> {
 fn entry(at_ms: u64, result: &ImageResult) -> Value {
     let at = json_seconds(at_ms);
     match result {
-        Ok(picture) => {
-            let content = STANDARD.encode_to_string(picture);
+        Ok(image) => {
+            let content = STANDARD.encode_to_string(image);
             if content.len() > limits::IMAGE_CONTENT {
                 let (size, most) = (content.len(), limits::IMAGE_CONTENT);
                 tracing::warn!(at_ms, size, most, "image exceeds the size limit of GetImages");

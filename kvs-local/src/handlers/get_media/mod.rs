@@ -9,16 +9,17 @@ mod tests;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use kvs_types::__internal::from_epoch_millis;
+use kvs_types::StartSelector;
 use serde::Deserialize;
 
 use self::follower::Follower;
 use self::reader::MediaReader;
-use self::selector::StartSelector;
 use super::media_response::media_response;
 use super::readable::ReadableStreams;
 use crate::api::wire::Response;
 use crate::api::{ApiError, StreamRef, parse, required};
-use crate::clock::{from_epoch_ms, from_json_seconds};
+use crate::clock::from_json_seconds;
 use crate::error_chain::error_chain;
 use crate::quotas::Quota;
 use crate::shutdown::Shutdown;
@@ -86,9 +87,9 @@ impl RequestedStart {
     fn parse(&self) -> Result<StartSelector, ApiError> {
         let kind = required("startSelector.startSelectorType", self.start_selector_type.as_deref())?;
         let start = self.start_timestamp.map(|start| from_json_seconds("StartTimestamp", start)).transpose()?;
-        let start = start.map(from_epoch_ms);
+        let start = start.map(from_epoch_millis);
         let after = self.after_fragment_number.as_deref();
-        StartSelector::parse(kind, after, start, self.continuation_token.as_deref())
+        selector::parse(kind, after, start, self.continuation_token.as_deref())
             .map_err(|error| ApiError::invalid(error.to_string()))
     }
 }

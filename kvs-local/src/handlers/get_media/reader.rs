@@ -3,13 +3,13 @@
 use std::time::Instant;
 
 use kvs_mkv::Chunks;
-use kvs_types::FragmentNumber;
+use kvs_types::{FragmentNumber, StartSelector};
 
-use super::selector::StartSelector;
+use super::selector;
 use crate::handlers::media_response::document::{INTERNAL_ERROR, error_document, live_document};
 use crate::ingest::Now;
 use crate::limits::LIVE_EDGE_WAIT;
-use crate::store::{FragmentInfo, Selection, Store, StoreError};
+use crate::store::{FragmentRecord, Selection, Store, StoreError};
 
 /// Produces the body of a GetMedia response, fragment by fragment.
 ///
@@ -95,9 +95,9 @@ impl MediaReader {
         Ok(self.wait_or_end(now.at))
     }
 
-    fn next_info(&self, store: &Store, stream: &str) -> Result<Option<FragmentInfo>, StoreError> {
+    fn next_info(&self, store: &Store, stream: &str) -> Result<Option<FragmentRecord>, StoreError> {
         match &self.position {
-            Position::Seeking { start, .. } => start.first(store, stream),
+            Position::Seeking { start, .. } => selector::first(start, store, stream),
             Position::Following { last, .. } => {
                 Ok(store.page(stream, &Selection::All, Some(last), 1)?.into_iter().next())
             }

@@ -2,23 +2,10 @@
 
 use std::time::SystemTime;
 
-use kvs_types::FragmentNumber;
+use kvs_types::{StartSelector, TimestampOrigin};
 
 use crate::limits::CONTINUATION_TOKEN;
-use crate::store::{FragmentInfo, Selection, Store, StoreError, TimestampKind};
-
-/// Where GetMedia starts (`StartSelector`).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum StartSelector {
-    /// At the latest fragment.
-    Now,
-    /// At the oldest fragment.
-    Earliest,
-    /// After this fragment number, whether it is stored or not.
-    After(FragmentNumber),
-    /// At the fragment that covers this time, or else at the next one.
-    At(TimestampKind, SystemTime),
-}
+use crate::store::{FragmentRecord, Selection, Store, StoreError};
 
 /// An invalid start selector.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,49 +32,49 @@ pub(crate) enum InvalidSelector {
     ContinuationToken,
 }
 
-impl StartSelector {
-    /// Parses the members of `StartSelector`. Members that the type does not require are ignored.
-    pub(crate) fn parse(
-        kind: &str,
-        after: Option<&str>,
-        start: Option<SystemTime>,
-        token: Option<&str>,
-    ) -> Result<Self, InvalidSelector> {
-        let missing = |kind, member| InvalidSelector::Missing { kind, member };
-        match kind {
-            "NOW" => Ok(Self::Now),
-            "EARLIEST" => Ok(Self::Earliest),
-            "FRAGMENT_NUMBER" => {
-                let number = after.ok_or(missing("FRAGMENT_NUMBER", "AfterFragmentNumber"))?;
-                number.parse().map(Self::After).map_err(|_| InvalidSelector::FragmentNumber)
-            }
-            "PRODUCER_TIMESTAMP" => {
-                let start = start.ok_or(missing("PRODUCER_TIMESTAMP", "StartTimestamp"))?;
-                Ok(Self::At(TimestampKind::Producer, start))
-            }
-            "SERVER_TIMESTAMP" => {
-                let start = start.ok_or(missing("SERVER_TIMESTAMP", "StartTimestamp"))?;
-                Ok(Self::At(TimestampKind::Server, start))
-            }
-            "CONTINUATION_TOKEN" => {
-                let token = token.ok_or(missing("CONTINUATION_TOKEN", "ContinuationToken"))?;
-                // A token is the number of the fragment that it was sent with.
-                let number = Some(token).filter(|token| token.len() <= CONTINUATION_TOKEN);
-                let number = number.and_then(|number| number.parse().ok());
-                number.map(Self::After).ok_or(InvalidSelector::ContinuationToken)
-            }
-            other => Err(InvalidSelector::Type { given: other.chars().take(64).collect() }),
+/// Reads the members of `StartSelector`. Members that the type does not require are ignored.
+///
+/// A continuation token is the number of the fragment that it was sent with, so it becomes
+/// [`StartSelector::AfterFragment`].
+pub(crate) fn parse(
+    kind: &str,
+    after: Option<&str>,
+    start: Option<SystemTime>,
+    token: Option<&str>,
+) -> Result<StartSelector, InvalidSelector> {
+    let missing = |kind, member| InvalidSelector::Missing { kind, member };
+    match kind {
+        "NOW" => Ok(StartSelector::Now),
+        "EARLIEST" => Ok(StartSelector::Earliest),
+        "FRAGMENT_NUMBER" => {
+            let number = after.ok_or(missing("FRAGMENT_NUMBER", "AfterFragmentNumber"))?;
+            number.parse().map(StartSelector::AfterFragment).map_err(|_| InvalidSelector::FragmentNumber)
         }
+        "PRODUCER_TIMESTAMP" => {
+            start.map(StartSelector::ProducerTimestamp).ok_or(missing("PRODUCER_TIMESTAMP", "StartTimestamp"))
+        }
+        "SERVER_TIMESTAMP" => {
+            start.map(StartSelector::ServerTimestamp).ok_or(missing("SERVER_TIMESTAMP", "StartTimestamp"))
+        }
+        "CONTINUATION_TOKEN" => {
+            let token = token.ok_or(missing("CONTINUATION_TOKEN", "ContinuationToken"))?;
+            let number = Some(token).filter(|token| token.len() <= CONTINUATION_TOKEN);
+            let number = number.and_then(|number| number.parse().ok());
+            number.map(StartSelector::AfterFragment).ok_or(InvalidSelector::ContinuationToken)
+        }
+        other => Err(InvalidSelector::Type { given: other.chars().take(64).collect() }),
     }
+}
 
-    /// Returns the first fragment, if it is stored already.
-    pub(super) fn first(&self, store: &Store, stream: &str) -> Result<Option<FragmentInfo>, StoreError> {
-        let one = |after| Ok(store.page(stream, &Selection::All, after, 1)?.into_iter().next());
-        match self {
-            Self::Now => store.last(stream),
-            Self::Earliest => one(None),
-            Self::After(number) => one(Some(number)),
-            Self::At(kind, time) => store.at_or_after(stream, *kind, *time),
-        }
+/// Returns the first fragment at a start selector, if it is stored already.
+pub(super) fn first(start: &StartSelector, store: &Store, stream: &str) -> Result<Option<FragmentRecord>, StoreError> {
+    let one = |after| Ok(store.page(stream, &Selection::All, after, 1)?.into_iter().next());
+    match start {
+        StartSelector::Now => store.last(stream),
+        StartSelector::AfterFragment(number) => one(Some(number)),
+        StartSelector::ServerTimestamp(time) => store.at_or_after(stream, TimestampOrigin::Server, *time),
+        StartSelector::ProducerTimestamp(time) => store.at_or_after(stream, TimestampOrigin::Producer, *time),
+        // `parse` returns no other variant.
+        _ => one(None),
     }
 }

@@ -3,16 +3,16 @@
 use std::time::{Instant, SystemTime};
 
 use kvs_mkv::{Chunks, Event, Limits, Parser};
-use kvs_types::{FragmentNumber, tag_names};
+use kvs_types::{FragmentNumber, StartSelector, TimestampOrigin, tag_names};
 
 use super::reader::*;
-use super::selector::*;
+use super::selector::{self, InvalidSelector};
 use crate::handlers::get_media_for_fragment_list::FragmentList;
 use crate::handlers::list_fragments::{InvalidListing, Listing};
 use crate::handlers::media_response::service_tags;
 use crate::ingest::{IngestedFragment, Now, NumberParts};
 use crate::store::testing::{MS, at, fragment};
-use crate::store::{Selection, Store, StorePolicy, TimestampKind};
+use crate::store::{Selection, Store, StorePolicy};
 
 struct StoredStream {
     store: Store,
@@ -66,16 +66,15 @@ fn each_selector_starts_at_its_fragment() {
     let numbers = |start| body(&store, start).0;
     assert_eq!(numbers(StartSelector::Now), [6]);
     assert_eq!(numbers(StartSelector::Earliest), [1, 2, 3, 4, 5, 6]);
-    assert_eq!(numbers(StartSelector::After(put[3].number.clone())), [5, 6]);
-    assert_eq!(numbers(StartSelector::After("1".parse().unwrap())), [1, 2, 3, 4, 5, 6]);
-    assert_eq!(numbers(StartSelector::After(put[5].number.clone())), [0; 0]);
-    let (producer, server) = (TimestampKind::Producer, TimestampKind::Server);
-    assert_eq!(numbers(StartSelector::At(producer, at(3999))), [4, 5, 6]);
-    assert_eq!(numbers(StartSelector::At(producer, at(4000))), [5, 6]);
-    assert_eq!(numbers(StartSelector::At(producer, at(5500))), [6]);
-    assert_eq!(numbers(StartSelector::At(server, at(4499))), [4, 5, 6]);
-    assert_eq!(numbers(StartSelector::At(producer, SystemTime::UNIX_EPOCH)), [1, 2, 3, 4, 5, 6]);
-    assert_eq!(numbers(StartSelector::At(producer, at(7000))), [0; 0]);
+    assert_eq!(numbers(StartSelector::AfterFragment(put[3].number.clone())), [5, 6]);
+    assert_eq!(numbers(StartSelector::AfterFragment("1".parse().unwrap())), [1, 2, 3, 4, 5, 6]);
+    assert_eq!(numbers(StartSelector::AfterFragment(put[5].number.clone())), [0; 0]);
+    assert_eq!(numbers(StartSelector::ProducerTimestamp(at(3999))), [4, 5, 6]);
+    assert_eq!(numbers(StartSelector::ProducerTimestamp(at(4000))), [5, 6]);
+    assert_eq!(numbers(StartSelector::ProducerTimestamp(at(5500))), [6]);
+    assert_eq!(numbers(StartSelector::ServerTimestamp(at(4499))), [4, 5, 6]);
+    assert_eq!(numbers(StartSelector::ProducerTimestamp(SystemTime::UNIX_EPOCH)), [1, 2, 3, 4, 5, 6]);
+    assert_eq!(numbers(StartSelector::ProducerTimestamp(at(7000))), [0; 0]);
 }
 
 #[test]
@@ -194,28 +193,28 @@ fn reports_missing_fragment_in_the_body() {
 
 #[test]
 fn parses_selectors_strictly() {
-    let parse = |kind| StartSelector::parse(kind, Some("17"), Some(at(0)), Some("18"));
+    let parse = |kind| selector::parse(kind, Some("17"), Some(at(0)), Some("18"));
     assert_eq!(parse("NOW"), Ok(StartSelector::Now));
     assert_eq!(parse("EARLIEST"), Ok(StartSelector::Earliest));
-    assert_eq!(parse("FRAGMENT_NUMBER"), Ok(StartSelector::After("17".parse().unwrap())));
-    assert_eq!(parse("CONTINUATION_TOKEN"), Ok(StartSelector::After("18".parse().unwrap())));
-    assert_eq!(parse("PRODUCER_TIMESTAMP"), Ok(StartSelector::At(TimestampKind::Producer, at(0))));
-    assert_eq!(parse("SERVER_TIMESTAMP"), Ok(StartSelector::At(TimestampKind::Server, at(0))));
+    assert_eq!(parse("FRAGMENT_NUMBER"), Ok(StartSelector::AfterFragment("17".parse().unwrap())));
+    assert_eq!(parse("CONTINUATION_TOKEN"), Ok(StartSelector::AfterFragment("18".parse().unwrap())));
+    assert_eq!(parse("PRODUCER_TIMESTAMP"), Ok(StartSelector::ProducerTimestamp(at(0))));
+    assert_eq!(parse("SERVER_TIMESTAMP"), Ok(StartSelector::ServerTimestamp(at(0))));
     assert_eq!(parse("now"), Err(InvalidSelector::Type { given: "now".into() }));
     for kind in ["FRAGMENT_NUMBER", "CONTINUATION_TOKEN", "PRODUCER_TIMESTAMP", "SERVER_TIMESTAMP"] {
-        let bare = StartSelector::parse(kind, None, None, None);
+        let bare = selector::parse(kind, None, None, None);
         assert!(matches!(bare, Err(InvalidSelector::Missing { .. })), "{kind}");
     }
-    let wrong = StartSelector::parse("FRAGMENT_NUMBER", Some("x"), None, None);
+    let wrong = selector::parse("FRAGMENT_NUMBER", Some("x"), None, None);
     assert_eq!(wrong, Err(InvalidSelector::FragmentNumber));
-    let wrong = StartSelector::parse("CONTINUATION_TOKEN", None, None, Some("../../etc/passwd"));
+    let wrong = selector::parse("CONTINUATION_TOKEN", None, None, Some("../../etc/passwd"));
     assert_eq!(wrong, Err(InvalidSelector::ContinuationToken));
 }
 
 #[test]
 fn pages_cover_the_range_exactly_once() {
     let StoredStream { store, put, dir: _dir } = stored_stream();
-    let selector = Some((TimestampKind::Producer, at(1000), at(4000)));
+    let selector = Some((TimestampOrigin::Producer, at(1000), at(4000)));
     let (mut token, mut numbers, mut pages) = (None::<String>, Vec::new(), 0);
     loop {
         // Pages after the first need no selector.
@@ -238,11 +237,11 @@ fn pages_cover_the_range_exactly_once() {
 #[test]
 fn token_is_bound_to_its_stream_and_query() {
     let StoredStream { store, dir: _dir, .. } = stored_stream();
-    let range = Some((TimestampKind::Producer, at(0), at(9000)));
+    let range = Some((TimestampOrigin::Producer, at(0), at(9000)));
     let token = Listing::parse("door", range, Some(1), None).unwrap().page(&store, "door").unwrap().next_token.unwrap();
     assert!(token.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte)));
     assert!(Listing::parse("door", range, Some(2), Some(&token)).is_ok());
-    let other = Some((TimestampKind::Server, at(0), at(9000)));
+    let other = Some((TimestampOrigin::Server, at(0), at(9000)));
     assert_eq!(Listing::parse("door", other, None, Some(&token)), Err(InvalidListing::Token));
     assert_eq!(Listing::parse("window", range, None, Some(&token)), Err(InvalidListing::Token));
     for garbage in ["", "AAAA", "!", &"A".repeat(5000), &token[..token.len() - 4]] {
@@ -250,6 +249,6 @@ fn token_is_bound_to_its_stream_and_query() {
     }
     assert_eq!(Listing::parse("door", None, Some(0), None), Err(InvalidListing::MaxResults { given: 0 }));
     assert_eq!(Listing::parse("door", None, Some(1001), None), Err(InvalidListing::MaxResults { given: 1001 }));
-    let backwards = Some((TimestampKind::Server, at(1), at(0)));
+    let backwards = Some((TimestampOrigin::Server, at(1), at(0)));
     assert_eq!(Listing::parse("door", backwards, None, None), Err(InvalidListing::Range));
 }

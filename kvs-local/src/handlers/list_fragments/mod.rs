@@ -6,17 +6,18 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
+use kvs_types::__internal::{epoch_millis, from_epoch_millis};
+use kvs_types::TimestampOrigin;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::readable::ReadableStreams;
 use crate::api::wire::{self, JsonStyle, Response};
 use crate::api::{ApiError, StreamRef, parse, required};
-use crate::clock::{epoch_ms, from_epoch_ms, from_json_seconds, json_seconds};
+use crate::clock::{from_json_seconds, json_seconds};
 use crate::error_chain::error_chain;
 use crate::quotas::Quota;
-use crate::store::{FragmentInfo, TimestampKind};
-use crate::stream::registry::ImageSelector;
+use crate::store::FragmentRecord;
 
 #[cfg(test)]
 pub(super) use page::InvalidListing;
@@ -42,7 +43,7 @@ struct Request {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct FragmentSelector {
-    fragment_selector_type: Option<ImageSelector>,
+    fragment_selector_type: Option<TimestampOrigin>,
     timestamp_range: Option<TimestampRange>,
 }
 
@@ -91,25 +92,24 @@ impl Request {
 }
 
 impl FragmentSelector {
-    fn parse(&self) -> Result<(TimestampKind, SystemTime, SystemTime), ApiError> {
-        let kind = match required("fragmentSelector.fragmentSelectorType", self.fragment_selector_type)? {
-            ImageSelector::ServerTimestamp => TimestampKind::Server,
-            ImageSelector::ProducerTimestamp => TimestampKind::Producer,
-        };
+    fn parse(&self) -> Result<(TimestampOrigin, SystemTime, SystemTime), ApiError> {
+        let origin = required("fragmentSelector.fragmentSelectorType", self.fragment_selector_type)?;
         let range = required("fragmentSelector.timestampRange", self.timestamp_range.as_ref())?;
         let from = required("fragmentSelector.timestampRange.startTimestamp", range.start_timestamp)?;
         let to = required("fragmentSelector.timestampRange.endTimestamp", range.end_timestamp)?;
-        let time = |member, seconds| from_json_seconds(member, seconds).map(from_epoch_ms);
-        Ok((kind, time("StartTimestamp", from)?, time("EndTimestamp", to)?))
+        let time = |member, seconds| from_json_seconds(member, seconds).map(from_epoch_millis);
+        Ok((origin, time("StartTimestamp", from)?, time("EndTimestamp", to)?))
     }
 }
 
-fn entry(fragment: &FragmentInfo) -> Value {
+/// Returns the entry of a fragment. [`kvs_types::FragmentInfo`] would write whole seconds as integers; the service writes
+/// `1700000000.0`.
+fn entry(fragment: &FragmentRecord) -> Value {
     json!({
         "FragmentNumber": fragment.number.as_str(),
         "FragmentSizeInBytes": fragment.bytes,
-        "ProducerTimestamp": json_seconds(epoch_ms(fragment.producer_timestamp)),
-        "ServerTimestamp": json_seconds(epoch_ms(fragment.server_timestamp)),
+        "ProducerTimestamp": json_seconds(epoch_millis(fragment.producer_timestamp)),
+        "ServerTimestamp": json_seconds(epoch_millis(fragment.server_timestamp)),
         "FragmentLengthInMilliseconds": u64::try_from(fragment.duration.as_millis()).unwrap_or(u64::MAX),
     })
 }

@@ -1,11 +1,12 @@
 //! Pages and paging tokens of ListFragments.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use kvs_types::FragmentNumber;
+use kvs_types::__internal::{epoch_millis, from_epoch_millis};
+use kvs_types::{FragmentNumber, TimestampOrigin};
 
 use crate::limits::{LIST_FRAGMENTS_PAGE, LIST_FRAGMENTS_PAGE_DEFAULT, LIST_FRAGMENTS_TOKEN};
-use crate::store::{FragmentInfo, Selection, Store, StoreError, TimestampKind};
+use crate::store::{FragmentRecord, Selection, Store, StoreError};
 
 /// A ListFragments query at one of its pages.
 ///
@@ -21,14 +22,14 @@ pub(crate) struct Listing {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Query {
     All,
-    Range { kind: TimestampKind, from_ms: u64, to_ms: u64 },
+    Range { origin: TimestampOrigin, from_ms: u64, to_ms: u64 },
 }
 
 /// One page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Page {
     /// The fragments.
-    pub(crate) fragments: Vec<FragmentInfo>,
+    pub(crate) fragments: Vec<FragmentRecord>,
     /// Token of the next page, if there is one.
     pub(crate) next_token: Option<String>,
 }
@@ -57,7 +58,7 @@ impl Listing {
     /// The page size or the range is invalid, or the token belongs to another stream or query.
     pub(crate) fn parse(
         stream: &str,
-        selector: Option<(TimestampKind, SystemTime, SystemTime)>,
+        selector: Option<(TimestampOrigin, SystemTime, SystemTime)>,
         max_results: Option<i64>,
         token: Option<&str>,
     ) -> Result<Self, InvalidListing> {
@@ -68,7 +69,11 @@ impl Listing {
                 .filter(|most| (1..=LIST_FRAGMENTS_PAGE).contains(most))
                 .ok_or(InvalidListing::MaxResults { given })?,
         };
-        let asked = selector.map(|(kind, from, to)| Query::Range { kind, from_ms: millis(from), to_ms: millis(to) });
+        let asked = selector.map(|(origin, from, to)| Query::Range {
+            origin,
+            from_ms: epoch_millis(from),
+            to_ms: epoch_millis(to),
+        });
         if let Some(Query::Range { from_ms, to_ms, .. }) = asked
             && from_ms > to_ms
         {
@@ -107,11 +112,9 @@ impl Query {
     fn selection(self) -> Selection {
         match self {
             Self::All => Selection::All,
-            Self::Range { kind, from_ms, to_ms } => {
-                let at = |ms| {
-                    SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(ms)).unwrap_or(SystemTime::UNIX_EPOCH)
-                };
-                Selection::StartsWithin { kind, from: at(from_ms), to: at(to_ms) }
+            Self::Range { origin, from_ms, to_ms } => {
+                let (from, to) = (from_epoch_millis(from_ms), from_epoch_millis(to_ms));
+                Selection::StartsWithin { origin, from, to }
             }
         }
     }
@@ -121,8 +124,8 @@ impl Query {
 fn write_token(stream: &str, query: Query, last: &FragmentNumber) -> String {
     let query = match query {
         Query::All => "A".to_owned(),
-        Query::Range { kind: TimestampKind::Producer, from_ms, to_ms } => format!("P.{from_ms}.{to_ms}"),
-        Query::Range { kind: TimestampKind::Server, from_ms, to_ms } => format!("S.{from_ms}.{to_ms}"),
+        Query::Range { origin: TimestampOrigin::Producer, from_ms, to_ms } => format!("P.{from_ms}.{to_ms}"),
+        Query::Range { origin: TimestampOrigin::Server, from_ms, to_ms } => format!("S.{from_ms}.{to_ms}"),
     };
     let rest = format!("{query}.{last}");
     base64_simd::STANDARD.encode_to_string(format!("{:08x}.{rest}", checksum(stream, &rest)))
@@ -138,14 +141,14 @@ fn read_token(stream: &str, token: &str) -> Option<(Query, FragmentNumber)> {
         return None;
     }
     let (query, last) = rest.rsplit_once('.')?;
-    let range = |kind, text: &str| {
+    let range = |origin, text: &str| {
         let (from, to) = text.split_once('.')?;
-        Some(Query::Range { kind, from_ms: from.parse().ok()?, to_ms: to.parse().ok()? })
+        Some(Query::Range { origin, from_ms: from.parse().ok()?, to_ms: to.parse().ok()? })
     };
     let query = match query.split_once('.') {
         None if query == "A" => Query::All,
-        Some(("P", text)) => range(TimestampKind::Producer, text)?,
-        Some(("S", text)) => range(TimestampKind::Server, text)?,
+        Some(("P", text)) => range(TimestampOrigin::Producer, text)?,
+        Some(("S", text)) => range(TimestampOrigin::Server, text)?,
         _ => return None,
     };
     Some((query, last.parse().ok()?))
@@ -158,9 +161,4 @@ fn checksum(stream: &str, rest: &str) -> u32 {
     sum.update(&[0]);
     sum.update(rest.as_bytes());
     sum.finalize()
-}
-
-fn millis(time: SystemTime) -> u64 {
-    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -11,12 +11,13 @@ use http::HeaderValue;
 use http_body_util::BodyExt;
 use http_body_util::channel::{Channel, Sender};
 use kvs_mkv::Chunks;
+use kvs_types::__internal::RateLimiter;
 
 use crate::api::wire::{self, Response};
 use crate::clock::Clock;
 use crate::error_chain::error_chain;
 use crate::limits;
-use crate::quotas::{Flow, Quota, TokenBucket};
+use crate::quotas::{Flow, Quota};
 
 /// The content type of real responses, although the pattern in the API model forbids the slash.
 const MEDIA: HeaderValue = HeaderValue::from_static("video/webm");
@@ -27,14 +28,14 @@ pub(super) struct MediaSender {
     sender: Sender<Bytes, io::Error>,
     quota: Arc<Quota>,
     clock: Clock,
-    bytes: TokenBucket,
-    fragments: TokenBucket,
+    bytes: RateLimiter,
+    fragments: RateLimiter,
 }
 
 /// Returns a response and the sender of its body.
 pub(super) fn media_response(quota: Arc<Quota>, clock: Clock) -> (MediaSender, Response) {
     let (sender, body) = Channel::<Bytes, io::Error>::new(limits::WAITING_PIECES);
-    let sender = MediaSender { sender, quota, clock, bytes: TokenBucket::default(), fragments: TokenBucket::default() };
+    let sender = MediaSender { sender, quota, clock, bytes: RateLimiter::new(), fragments: RateLimiter::new() };
     (sender, wire::streamed(MEDIA, body.boxed_unsync()))
 }
 

@@ -5,15 +5,13 @@ use std::time::{Duration, SystemTime};
 
 use kvs_mkv::{Track, TrackKind, VideoSettings};
 use kvs_notify::StreamArn;
-use kvs_types::TimestampOrigin;
+use kvs_types::{ConfigurationStatus, ImageGenerationConfiguration};
 
 use crate::api::StreamRef;
 use crate::deliver::{Delivery, ImageSettings, PersistedFragment, Topic};
-use crate::images::{ImageEncoding, ImageSize, JpegQuality, RenderOptions};
+use crate::images::{ImageEncoding, ImageSize, RenderOptions};
 use crate::ingest::IngestedFragment;
-use crate::stream::registry::{
-    ImageGeneration, ImageSelector, PictureFormat, Registry, StreamRecord, Switch, check_quality,
-};
+use crate::stream::registry::{Registry, StreamRecord, check_quality};
 use crate::stream::{StoreMediaSource, StreamHub};
 
 /// Decides what follows from a persisted fragment, and passes it to delivery.
@@ -53,7 +51,7 @@ impl PostPersist {
             return None;
         }
         let images = stream.images.in_effect(now).and_then(|images| image_settings(images, &fragment.tracks));
-        let topic = stream.notifications.in_effect(now).filter(|to| to.status == Switch::Enabled);
+        let topic = stream.notifications.in_effect(now).filter(|to| to.status == ConfigurationStatus::Enabled);
         let topic = topic.and_then(|to| Topic::parse(&to.destination_config.uri).ok());
         if images.is_none() && topic.is_none() {
             return None;
@@ -88,8 +86,8 @@ impl PostPersist {
 }
 
 /// Returns the settings of an enabled configuration for media with these tracks.
-fn image_settings(configuration: &ImageGeneration, tracks: &[Track]) -> Option<ImageSettings> {
-    if configuration.status != Switch::Enabled {
+fn image_settings(configuration: &ImageGenerationConfiguration, tracks: &[Track]) -> Option<ImageSettings> {
+    if configuration.status != ConfigurationStatus::Enabled {
         return None;
     }
     let (bucket, folder) = bucket_and_folder(&configuration.destination_config.uri)?;
@@ -99,17 +97,10 @@ fn image_settings(configuration: &ImageGeneration, tracks: &[Track]) -> Option<I
         tracing::debug!(track = %track.number, "images show pictures as decoded; rotation and pixel shape are not applied");
     }
     let quality = check_quality(configuration.format_config.as_ref()).ok()?;
-    let format = match configuration.format {
-        PictureFormat::Png => ImageEncoding::Png,
-        PictureFormat::Jpeg => ImageEncoding::Jpeg(quality.and_then(JpegQuality::new).unwrap_or_default()),
-    };
-    let origin = match configuration.image_selector_type {
-        ImageSelector::ServerTimestamp => TimestampOrigin::Server,
-        ImageSelector::ProducerTimestamp => TimestampOrigin::Producer,
-    };
+    let format = ImageEncoding::new(configuration.format, quality);
     Some(ImageSettings {
-        origin,
-        interval: Duration::from_millis(configuration.sampling_interval),
+        origin: configuration.image_selector_type,
+        interval: Duration::from_millis(configuration.sampling_interval.into()),
         rendering: RenderOptions { format, size: size(configuration, tracks) },
         bucket: bucket.to_owned(),
         folder: folder.to_owned(),
@@ -136,14 +127,15 @@ fn is_changed_for_display(video: VideoSettings) -> bool {
 }
 
 /// Returns the size of the images. If only one side is configured, the other follows from the aspect ratio of the video.
-fn size(configuration: &ImageGeneration, tracks: &[Track]) -> Option<ImageSize> {
+fn size(configuration: &ImageGenerationConfiguration, tracks: &[Track]) -> Option<ImageSize> {
     let video = tracks.iter().find(|track| track.kind == TrackKind::Video).and_then(|track| track.video);
     let shape = video.map(|video| (video.width, video.height));
     let follow = |given: u64, of: u64, to: u64| {
         let scaled = given.checked_mul(to)?.checked_add(of / 2)?.checked_div(of)?;
         Some(scaled.max(1))
     };
-    let (width, height) = match (configuration.width_pixels, configuration.height_pixels) {
+    let (width, height) = match (configuration.width_pixels.map(u64::from), configuration.height_pixels.map(u64::from))
+    {
         (None, None) => return None,
         (Some(width), Some(height)) => (width, height),
         (Some(width), None) => (width, shape.and_then(|(of, to)| follow(width, of, to))?),
@@ -159,7 +151,7 @@ mod tests {
     use super::*;
     use crate::api::parse;
 
-    fn configuration(more: &str) -> ImageGeneration {
+    fn configuration(more: &str) -> ImageGenerationConfiguration {
         let json = format!(
             r#"{{"Status":"ENABLED","ImageSelectorType":"PRODUCER_TIMESTAMP","DestinationConfig":{{"Uri":"s3://pics/a/b/","DestinationRegion":"us-west-2"}},"SamplingInterval":200,"Format":"JPEG"{more}}}"#
         );
@@ -183,7 +175,7 @@ mod tests {
     #[test]
     fn disabled_configuration_has_no_settings() {
         let mut disabled = configuration("");
-        disabled.status = Switch::Disabled;
+        disabled.status = ConfigurationStatus::Disabled;
         assert_eq!(image_settings(&disabled, &[]), None);
         let enabled = image_settings(&configuration(""), &[]).unwrap();
         assert_eq!((enabled.bucket.as_str(), enabled.folder.as_str()), ("pics", "a/b"));

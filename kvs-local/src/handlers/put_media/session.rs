@@ -12,6 +12,7 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use http_body_util::channel::{Channel, Sender};
 use hyper::body::Incoming;
+use kvs_types::__internal::RateLimiter;
 use kvs_types::{ErrorId, FragmentNumber};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinHandle;
@@ -23,7 +24,7 @@ use crate::clock::Clock;
 use crate::faults::{InjectedFaults, ReadAction};
 use crate::ingest::{Ack, Ingest, IngestedFragment};
 use crate::limits;
-use crate::quotas::{Flow, Quota, TokenBucket};
+use crate::quotas::{Flow, Quota};
 use crate::shutdown::Shutdown;
 use crate::stream::registry::StreamRecord;
 use crate::stream::{LeaseEnd, PutLease, StreamHub};
@@ -53,7 +54,7 @@ pub(in crate::handlers) struct Session {
     /// Fragments received so far.
     received: u32,
     /// Limits the rate at which the body is read.
-    inflow: TokenBucket,
+    inflow: RateLimiter,
     /// Last field, so that everything else is dropped before the permit returns: shutdown waits for it.
     _permit: OwnedSemaphorePermit,
 }
@@ -96,7 +97,7 @@ impl Session {
             faults,
             read: 0,
             received: 0,
-            inflow: TokenBucket::new(),
+            inflow: RateLimiter::new(),
             _permit: permit,
         }
     }
@@ -246,7 +247,7 @@ impl Session {
 
 /// Sends an ack, with injected faults applied; returns `false` if the client has gone.
 async fn send_ack(acks: &mut Sender<Bytes, io::Error>, ack: &Ack, faults: &InjectedFaults) -> bool {
-    let output = faults.on_ack(ack.event_type(), &ack.line());
+    let output = faults.on_ack(ack.event_type.as_str(), ack.to_line().into());
     if !output.delay.is_zero() {
         tokio::time::sleep(output.delay).await;
     }

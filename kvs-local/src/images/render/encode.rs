@@ -5,6 +5,7 @@ use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::pixels::U8;
 use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use jpeg_encoder::{Encoder, ImageBuffer, JpegColorType, SamplingFactor};
+use kvs_types::ImageFormat;
 use kvs_types::limits::{IMAGE_HEIGHT_PIXELS, IMAGE_WIDTH_PIXELS, JPEG_QUALITY_DEFAULT};
 
 use super::color::{Color, JfifCoefficients};
@@ -22,6 +23,15 @@ pub enum ImageEncoding {
 }
 
 impl ImageEncoding {
+    /// Returns the encoding for a format and a JPEG quality. A quality outside 1 to 100 counts as absent.
+    #[must_use]
+    pub fn new(format: ImageFormat, quality: Option<u8>) -> Self {
+        match format {
+            ImageFormat::Png => Self::Png,
+            _ => Self::Jpeg(quality.and_then(JpegQuality::new).unwrap_or_default()),
+        }
+    }
+
     /// Returns the media type: `image/jpeg` or `image/png`.
     #[must_use]
     pub const fn content_type(self) -> &'static str {

@@ -13,7 +13,7 @@ use super::cache::FragmentCache;
 use super::decode_span::DecodeSpan;
 use super::decoder::span::SpanDecoder;
 use super::error::{DecodeError, ExtractError};
-use super::extract::{DecodeOptions, ImageResult};
+use super::request::{DecodeOptions, ImageResult};
 
 /// Threads that decode independent spans in parallel and render the pictures that were asked for.
 pub(super) struct RenderPool<'a> {

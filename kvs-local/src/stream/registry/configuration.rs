@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
+use kvs_types::{ImageGenerationConfiguration, ImageGenerationDestinationConfig, NotificationConfiguration};
 use serde::{Deserialize, Serialize};
 
 use crate::api::{self, ApiError, Text};
@@ -43,84 +44,24 @@ impl<T: Clone> Delayed<T> {
     }
 }
 
-/// `ENABLED` or `DISABLED`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub(crate) enum Switch {
-    Enabled,
-    Disabled,
-}
-
-/// The timestamps by which images are sampled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub(crate) enum ImageSelector {
-    ServerTimestamp,
-    ProducerTimestamp,
-}
-
-/// `ImageGenerationConfiguration` of the API.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct ImageGeneration {
-    pub(crate) status: Switch,
-    pub(crate) image_selector_type: ImageSelector,
-    pub(crate) destination_config: ImageDestination,
-    pub(crate) sampling_interval: u64,
-    pub(crate) format: PictureFormat,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) format_config: Option<BTreeMap<String, String>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) width_pixels: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) height_pixels: Option<u64>,
-}
-
-/// `JPEG` or `PNG`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub(crate) enum PictureFormat {
-    Jpeg,
-    Png,
-}
-
-/// The destination of images.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct ImageDestination {
-    pub(crate) uri: String,
-    pub(crate) destination_region: String,
-}
-
-/// `NotificationConfiguration` of the API.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct Notification {
-    pub(crate) status: Switch,
-    pub(crate) destination_config: NotificationDestination,
-}
-
-/// The destination of notifications: the ARN of an SNS topic.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct NotificationDestination {
-    pub(crate) uri: String,
-}
-
-impl ImageGeneration {
-    /// Checks ranges, bucket and region.
-    pub(crate) fn check(&self, region: &str, shortest_interval: u64) -> Result<(), ApiError> {
-        self.destination_config.check(region)?;
-        if self.sampling_interval < shortest_interval || self.sampling_interval > i32::MAX.unsigned_abs().into() {
-            return Err(ApiError::invalid(format!(
-                "SamplingInterval must be at least {shortest_interval} ms, but is {}",
-                self.sampling_interval
-            )));
-        }
-        check_quality(self.format_config.as_ref())?;
-        api::within("WidthPixels", self.width_pixels, 1, limits::IMAGE_WIDTH)?;
-        api::within("HeightPixels", self.height_pixels, 1, limits::IMAGE_HEIGHT)
+/// Checks ranges, bucket and region.
+///
+/// [`ImageGenerationConfiguration::check`] is for clients: it refuses a single side, which the service accepts here.
+pub(crate) fn check_images(
+    configuration: &ImageGenerationConfiguration,
+    region: &str,
+    shortest_interval: u64,
+) -> Result<(), ApiError> {
+    let sampling_interval = u64::from(configuration.sampling_interval);
+    check_destination(&configuration.destination_config, region)?;
+    if !(shortest_interval..=i32::MAX.unsigned_abs().into()).contains(&sampling_interval) {
+        return Err(ApiError::invalid(format!(
+            "SamplingInterval must be at least {shortest_interval} ms, but is {sampling_interval}"
+        )));
     }
+    check_quality(configuration.format_config.as_ref())?;
+    api::within("WidthPixels", configuration.width_pixels.map(u64::from), 1, limits::IMAGE_WIDTH)?;
+    api::within("HeightPixels", configuration.height_pixels.map(u64::from), 1, limits::IMAGE_HEIGHT)
 }
 
 /// Checks `FormatConfig` and returns `JPEGQuality`, the only key: a string with a number from 1 to 100.
@@ -139,22 +80,21 @@ pub(crate) fn check_quality(config: Option<&BTreeMap<String, String>>) -> Result
     }
 }
 
-impl ImageDestination {
-    fn check(&self, region: &str) -> Result<(), ApiError> {
-        api::text(&Text::DESTINATION_URI, &self.uri)?;
-        let bucket = self.uri.strip_prefix("s3://").and_then(|rest| rest.split('/').next());
-        if !bucket.is_some_and(is_bucket_name) {
-            return Err(ApiError::invalid(format!(
-                "Uri must be s3://BUCKET or s3://BUCKET/PREFIX with a valid bucket name, but is '{}'",
-                self.uri.escape_debug()
-            )));
-        }
-        if self.destination_region == region {
-            return Ok(());
-        }
-        let given = self.destination_region.escape_debug();
-        Err(ApiError::invalid(format!("DestinationRegion must be the stream's region '{region}', but is '{given}'")))
+fn check_destination(destination: &ImageGenerationDestinationConfig, region: &str) -> Result<(), ApiError> {
+    let ImageGenerationDestinationConfig { uri, destination_region, .. } = destination;
+    api::text(&Text::DESTINATION_URI, uri)?;
+    let bucket = uri.strip_prefix("s3://").and_then(|rest| rest.split('/').next());
+    if !bucket.is_some_and(is_bucket_name) {
+        return Err(ApiError::invalid(format!(
+            "Uri must be s3://BUCKET or s3://BUCKET/PREFIX with a valid bucket name, but is '{}'",
+            uri.escape_debug()
+        )));
     }
+    if destination_region == region {
+        return Ok(());
+    }
+    let given = destination_region.escape_debug();
+    Err(ApiError::invalid(format!("DestinationRegion must be the stream's region '{region}', but is '{given}'")))
 }
 
 /// The rule of S3: 3 to 63 of a-z, 0-9, '.' and '-', starting and ending with a letter or digit, no two dots in a row.
@@ -169,23 +109,21 @@ fn is_bucket_name(name: &str) -> bool {
         && !name.contains("..")
 }
 
-impl Notification {
-    /// Checks that the destination is a standard SNS topic.
-    pub(crate) fn check(&self) -> Result<(), ApiError> {
-        let uri = &self.destination_config.uri;
-        api::text(&Text::DESTINATION_URI, uri)?;
-        let fields: Vec<&str> = uri.splitn(6, ':').collect();
-        let [arn, _, service, region, account, topic] = fields.as_slice() else {
-            return Err(not_a_topic(uri));
-        };
-        let named = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
-        let account_ok = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
-        let topic_ok = (1..=256).contains(&topic.len()) && named(topic);
-        if *arn == "arn" && *service == "sns" && named(region) && account_ok && topic_ok {
-            return Ok(());
-        }
-        Err(not_a_topic(uri))
+/// Checks that the destination is a standard SNS topic, whose name also becomes a folder.
+pub(crate) fn check_notifications(configuration: &NotificationConfiguration) -> Result<(), ApiError> {
+    let uri = &configuration.destination_config.uri;
+    api::text(&Text::DESTINATION_URI, uri)?;
+    let fields: Vec<&str> = uri.splitn(6, ':').collect();
+    let [arn, _, service, region, account, topic] = fields.as_slice() else {
+        return Err(not_a_topic(uri));
+    };
+    let named = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    let account_ok = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
+    let topic_ok = (1..=256).contains(&topic.len()) && named(topic);
+    if *arn == "arn" && *service == "sns" && named(region) && account_ok && topic_ok {
+        return Ok(());
     }
+    Err(not_a_topic(uri))
 }
 
 fn not_a_topic(uri: &str) -> ApiError {
@@ -221,10 +159,7 @@ mod tests {
 
     #[test]
     fn accepts_only_standard_sns_topics() {
-        let check = |uri: &str| {
-            let destination_config = NotificationDestination { uri: uri.into() };
-            Notification { status: Switch::Enabled, destination_config }.check()
-        };
+        let check = |uri: &str| check_notifications(&NotificationConfiguration::new(uri));
         assert!(check("arn:aws:sns:us-west-2:111122223333:door").is_ok());
         for bad in [
             "arn:aws:sns:us-west-2:111122223333:door.fifo",

@@ -10,13 +10,14 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use kvs_types::__internal::epoch_millis;
+
 use self::folder::Folder;
 use crate::api::{self, ApiError, Exception, StreamRef, Text};
-use crate::clock::epoch_ms;
 use crate::limits;
 
-pub(crate) use configuration::{ImageGeneration, ImageSelector, Notification, PictureFormat, Switch, check_quality};
-pub(crate) use record::{Phase, Status, StreamRecord};
+pub(crate) use configuration::{check_images, check_notifications, check_quality};
+pub(crate) use record::{Phase, StreamRecord};
 
 /// The region and account of the service, used in ARNs and image keys.
 #[derive(Clone, Debug)]
@@ -174,7 +175,7 @@ impl Registry {
     }
 
     fn fresh(&self, name: &str, version: String, delays: Delays, now: SystemTime) -> StreamRecord {
-        let created_ms = epoch_ms(now);
+        let created_ms = epoch_millis(now);
         let Identity { region, account, .. } = &self.identity;
         let partition = self.identity.partition();
         StreamRecord {
@@ -207,7 +208,7 @@ impl Registry {
         let gone: Vec<String> = inner
             .streams
             .values()
-            .filter(|stream| stream.status(now) == Status::Deleted)
+            .filter(|stream| stream.phase.is_over(now))
             .map(|stream| stream.name.clone())
             .collect();
         for name in gone {

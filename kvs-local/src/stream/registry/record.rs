@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
+use kvs_types::__internal::from_epoch_millis;
+use kvs_types::{ImageGenerationConfiguration, NotificationConfiguration, StreamStatus};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::configuration::{Delayed, ImageGeneration, Notification};
-use crate::clock::{from_epoch_ms, json_seconds};
+use super::configuration::Delayed;
+use crate::clock::json_seconds;
 
 /// A stream: its name, settings and lifecycle phase.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -24,8 +26,8 @@ pub(crate) struct StreamRecord {
     pub(crate) retention_hours: u64,
     pub(crate) tags: BTreeMap<String, String>,
     pub(crate) storage_tier: String,
-    pub(crate) images: Delayed<ImageGeneration>,
-    pub(crate) notifications: Delayed<Notification>,
+    pub(crate) images: Delayed<ImageGenerationConfiguration>,
+    pub(crate) notifications: Delayed<NotificationConfiguration>,
 }
 
 /// The lifecycle phase of a stream.
@@ -48,43 +50,26 @@ pub(crate) enum Phase {
     Deleting { until: SystemTime },
 }
 
-/// The phase at a given time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Status {
-    Creating,
-    Active,
-    Updating,
-    Deleting,
-    /// Deletion is complete: the record is to be removed.
-    Deleted,
-}
-
 impl Phase {
-    pub(crate) fn status(self, now: SystemTime) -> Status {
+    /// Returns the status that the API shows at `now`.
+    pub(crate) fn status(self, now: SystemTime) -> StreamStatus {
         match self {
-            Self::Creating { until } if now < until => Status::Creating,
-            Self::Updating { until } if now < until => Status::Updating,
-            Self::Creating { .. } | Self::Updating { .. } | Self::Active => Status::Active,
-            Self::Deleting { until } if now < until => Status::Deleting,
-            Self::Deleting { .. } => Status::Deleted,
+            Self::Creating { until } if now < until => StreamStatus::Creating,
+            Self::Updating { until } if now < until => StreamStatus::Updating,
+            Self::Creating { .. } | Self::Updating { .. } | Self::Active => StreamStatus::Active,
+            Self::Deleting { .. } => StreamStatus::Deleting,
         }
     }
-}
 
-impl Status {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Creating => "CREATING",
-            Self::Active => "ACTIVE",
-            Self::Updating => "UPDATING",
-            Self::Deleting | Self::Deleted => "DELETING",
-        }
+    /// Returns whether the deletion is complete: the record is to be removed.
+    pub(crate) fn is_over(self, now: SystemTime) -> bool {
+        matches!(self, Self::Deleting { until } if now >= until)
     }
 }
 
 impl StreamRecord {
     /// Returns the status at `now`.
-    pub(crate) fn status(&self, now: SystemTime) -> Status {
+    pub(crate) fn status(&self, now: SystemTime) -> StreamStatus {
         self.phase.status(now)
     }
 
@@ -95,7 +80,7 @@ impl StreamRecord {
 
     /// Returns whether media can be put and read: the stream is neither being created nor deleted.
     pub(crate) fn takes_media(&self, now: SystemTime) -> bool {
-        matches!(self.status(now), Status::Active | Status::Updating)
+        matches!(self.status(now), StreamStatus::Active | StreamStatus::Updating)
     }
 
     /// Returns `StreamInfo` of DescribeStream and ListStreams; absent values are explicit nulls, as in the service.
@@ -107,7 +92,7 @@ impl StreamRecord {
             "IngestionConfiguration": null,
             "KmsKeyId": self.kms_key_id,
             "MediaType": self.media_type,
-            "Status": self.status(now).name(),
+            "Status": self.status(now).as_str(),
             "StreamARN": self.arn,
             "StreamName": self.name,
             "Version": self.version,
@@ -117,6 +102,6 @@ impl StreamRecord {
     /// Returns the oldest server time within retention, `None` if retention is zero.
     pub(crate) fn keeps_since(&self, now: SystemTime) -> Option<SystemTime> {
         let kept = std::time::Duration::from_secs(self.retention_hours.checked_mul(3600).filter(|&kept| kept > 0)?);
-        Some(now.checked_sub(kept).unwrap_or_else(|| from_epoch_ms(0)))
+        Some(now.checked_sub(kept).unwrap_or_else(|| from_epoch_millis(0)))
     }
 }
