@@ -109,7 +109,7 @@ pub use kvs_types::{
     StreamName, StreamStatus, TimestampOrigin, limits,
 };
 pub use net::dial::{InvalidProxy, Proxy, ProxyError};
-pub use net::endpoint::{Endpoint, Fips, InvalidEndpoint, IpFamilies};
+pub use net::endpoint::{Endpoint, InvalidEndpoint};
 pub use net::error::{Phase, TransportError};
 pub use net::http_send::{HttpSend, ResponseBody, SendFuture};
 pub use net::region::Region;

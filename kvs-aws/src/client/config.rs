@@ -10,7 +10,7 @@ use kvs_types::InvalidField;
 use crate::auth::service_clock::Clock;
 use crate::client::retry::RetryConfig;
 use crate::net::dial::{InvalidProxy, Proxy};
-use crate::net::endpoint::{Endpoint, Fips, InvalidEndpoint, IpFamilies};
+use crate::net::endpoint::{Endpoint, InvalidEndpoint};
 use crate::net::http_send::HttpSend;
 use crate::net::region::Region;
 use crate::net::timeouts::Timeouts;
@@ -36,8 +36,8 @@ pub struct ClientConfig {
     pub(crate) region: Region,
     pub(crate) credentials: SharedCredentialsProvider,
     pub(crate) endpoint: Option<Endpoint>,
-    pub(crate) fips: Fips,
-    pub(crate) families: IpFamilies,
+    pub(crate) use_fips: bool,
+    pub(crate) use_dual_stack: bool,
     pub(crate) tls_roots: TlsRoots,
     pub(crate) proxy: Proxy,
     pub(crate) timeouts: Timeouts,
@@ -100,8 +100,8 @@ impl ClientConfig {
             region,
             credentials: SharedCredentialsProvider::new(credentials),
             endpoint: None,
-            fips: Fips::Ordinary,
-            families: IpFamilies::V4,
+            use_fips: false,
+            use_dual_stack: false,
             tls_roots: TlsRoots::Default,
             proxy: Proxy::none(),
             timeouts: Timeouts::default(),
@@ -154,12 +154,8 @@ impl ClientConfig {
         if let Some(path) = variable("AWS_CA_BUNDLE") {
             config.tls_roots = TlsRoots::PemFile(path.into());
         }
-        if is_on("AWS_USE_FIPS_ENDPOINT", variable)? {
-            config.fips = Fips::Required;
-        }
-        if is_on("AWS_USE_DUALSTACK_ENDPOINT", variable)? {
-            config.families = IpFamilies::DualStack;
-        }
+        config.use_fips = is_on("AWS_USE_FIPS_ENDPOINT", variable)?;
+        config.use_dual_stack = is_on("AWS_USE_DUALSTACK_ENDPOINT", variable)?;
         config.proxy = Proxy::from_vars(variable)?;
         Ok(config)
     }
@@ -183,17 +179,17 @@ impl ClientConfig {
         Ok(self)
     }
 
-    /// Sets whether endpoints must be FIPS-validated. Default: only in GovCloud.
+    /// Sets whether the endpoint must be FIPS-validated (`kinesisvideo-fips.…`). Default: only in GovCloud, which has no others.
     #[must_use]
-    pub const fn fips(mut self, fips: Fips) -> Self {
-        self.fips = fips;
+    pub const fn use_fips(mut self, use_fips: bool) -> Self {
+        self.use_fips = use_fips;
         self
     }
 
-    /// Sets the IP versions of the endpoints. Default: IPv4 only.
+    /// Sets whether the endpoint has IPv6 addresses beside IPv4. Default: IPv4 only.
     #[must_use]
-    pub const fn ip_families(mut self, families: IpFamilies) -> Self {
-        self.families = families;
+    pub const fn use_dual_stack(mut self, use_dual_stack: bool) -> Self {
+        self.use_dual_stack = use_dual_stack;
         self
     }
 
@@ -257,9 +253,9 @@ impl ClientConfig {
     /// Returns the control-plane endpoint.
     pub(crate) fn control_endpoint(&self) -> Result<Endpoint, ConfigError> {
         match &self.endpoint {
-            Some(endpoint) if (self.fips, self.families) == (Fips::Ordinary, IpFamilies::V4) => Ok(endpoint.clone()),
+            Some(endpoint) if !self.use_fips && !self.use_dual_stack => Ok(endpoint.clone()),
             Some(_) => Err(ConfigError::EndpointAndVariant),
-            None => Ok(Endpoint::control_plane(&self.region, self.fips, self.families)),
+            None => Ok(Endpoint::control_plane(&self.region, self.use_fips, self.use_dual_stack)),
         }
     }
 }

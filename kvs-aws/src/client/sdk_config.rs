@@ -4,7 +4,6 @@ use aws_types::SdkConfig;
 use aws_types::service_config::ServiceConfigKey;
 
 use crate::client::config::{ClientConfig, ConfigError};
-use crate::net::endpoint::{Fips, IpFamilies};
 use crate::net::region::Region;
 
 /// Takes region, credentials provider, FIPS, dual-stack and endpoint from the `SdkConfig` that the crate `aws-config` loads, for
@@ -45,13 +44,9 @@ impl TryFrom<&SdkConfig> for ClientConfig {
         let region = sdk.region().ok_or(ConfigError::MissingRegion)?;
         let credentials = sdk.credentials_provider();
         let credentials = credentials.ok_or(ConfigError::MissingCredentials("a credentials provider"))?;
-        let mut config = Self::new(Region::new(region.as_ref())?, credentials);
-        if sdk.use_fips() == Some(true) {
-            config = config.fips(Fips::Required);
-        }
-        if sdk.use_dual_stack() == Some(true) {
-            config = config.ip_families(IpFamilies::DualStack);
-        }
+        let config = Self::new(Region::new(region.as_ref())?, credentials)
+            .use_fips(sdk.use_fips() == Some(true))
+            .use_dual_stack(sdk.use_dual_stack() == Some(true));
         match service_endpoint(sdk).or_else(|| sdk.endpoint_url().map(str::to_owned)) {
             Some(url) => config.endpoint_url(&url),
             None => Ok(config),

@@ -35,41 +35,14 @@ pub struct InvalidEndpoint {
     pub given: String,
 }
 
-/// Whether endpoints must be FIPS-validated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[non_exhaustive]
-pub enum Fips {
-    /// Not required. In GovCloud the FIPS endpoints are used regardless, since there are no others.
-    #[default]
-    Ordinary,
-    /// Required: `kinesisvideo-fips.…`.
-    Required,
-}
-
-/// The IP versions of endpoints.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[non_exhaustive]
-pub enum IpFamilies {
-    /// IPv4 only.
-    #[default]
-    V4,
-    /// IPv4 and IPv6.
-    DualStack,
-}
-
 impl Endpoint {
     /// Returns the control-plane endpoint of a region, by the endpoint rules of the service model.
-    pub(crate) fn control_plane(region: &Region, fips: Fips, families: IpFamilies) -> Self {
+    pub(crate) fn control_plane(region: &Region, use_fips: bool, use_dual_stack: bool) -> Self {
         let partition = region.partition();
-        let service = match (fips, partition) {
-            // AWS's endpoint list has only FIPS hosts for GovCloud.
-            (Fips::Required, _) | (Fips::Ordinary, Partition::UsGov) => "kinesisvideo-fips",
-            (Fips::Ordinary, _) => "kinesisvideo",
-        };
-        let suffix = match families {
-            IpFamilies::V4 => partition.dns_suffix(),
-            IpFamilies::DualStack => partition.dual_stack_dns_suffix(),
-        };
+        // AWS's endpoint list has only FIPS hosts for GovCloud.
+        let service =
+            if use_fips || partition == Partition::UsGov { "kinesisvideo-fips" } else { "kinesisvideo" };
+        let suffix = if use_dual_stack { partition.dual_stack_dns_suffix() } else { partition.dns_suffix() };
         let authority = Authority::try_from(format!("{service}.{region}.{suffix}"))
             .expect("a region has only characters that a host name may have");
         Self { security: Security::Tls, authority }
@@ -148,33 +121,31 @@ impl fmt::Debug for Endpoint {
 mod tests {
     use super::*;
 
-    fn host(region: &str, fips: Fips, families: IpFamilies) -> String {
-        Endpoint::control_plane(&Region::new(region).unwrap(), fips, families).to_string()
+    fn host(region: &str, use_fips: bool, use_dual_stack: bool) -> String {
+        Endpoint::control_plane(&Region::new(region).unwrap(), use_fips, use_dual_stack).to_string()
     }
 
     #[test]
     fn each_partition_has_its_dns_suffix() {
-        use Fips::{Ordinary, Required};
-        use IpFamilies::{DualStack, V4};
-        for (region, fips, families, expected) in [
-            ("eu-west-1", Ordinary, V4, "https://kinesisvideo.eu-west-1.amazonaws.com"),
-            ("us-east-1", Required, V4, "https://kinesisvideo-fips.us-east-1.amazonaws.com"),
-            ("us-east-1", Ordinary, DualStack, "https://kinesisvideo.us-east-1.api.aws"),
-            ("us-east-1", Required, DualStack, "https://kinesisvideo-fips.us-east-1.api.aws"),
-            ("cn-north-1", Ordinary, V4, "https://kinesisvideo.cn-north-1.amazonaws.com.cn"),
-            ("cn-north-1", Ordinary, DualStack, "https://kinesisvideo.cn-north-1.api.amazonwebservices.com.cn"),
-            ("us-iso-east-1", Ordinary, V4, "https://kinesisvideo.us-iso-east-1.c2s.ic.gov"),
-            ("us-isob-east-1", Ordinary, V4, "https://kinesisvideo.us-isob-east-1.sc2s.sgov.gov"),
-            ("eusc-de-east-1", Ordinary, V4, "https://kinesisvideo.eusc-de-east-1.amazonaws.eu"),
+        for (region, use_fips, use_dual_stack, expected) in [
+            ("eu-west-1", false, false, "https://kinesisvideo.eu-west-1.amazonaws.com"),
+            ("us-east-1", true, false, "https://kinesisvideo-fips.us-east-1.amazonaws.com"),
+            ("us-east-1", false, true, "https://kinesisvideo.us-east-1.api.aws"),
+            ("us-east-1", true, true, "https://kinesisvideo-fips.us-east-1.api.aws"),
+            ("cn-north-1", false, false, "https://kinesisvideo.cn-north-1.amazonaws.com.cn"),
+            ("cn-north-1", false, true, "https://kinesisvideo.cn-north-1.api.amazonwebservices.com.cn"),
+            ("us-iso-east-1", false, false, "https://kinesisvideo.us-iso-east-1.c2s.ic.gov"),
+            ("us-isob-east-1", false, false, "https://kinesisvideo.us-isob-east-1.sc2s.sgov.gov"),
+            ("eusc-de-east-1", false, false, "https://kinesisvideo.eusc-de-east-1.amazonaws.eu"),
         ] {
-            assert_eq!(host(region, fips, families), expected);
+            assert_eq!(host(region, use_fips, use_dual_stack), expected);
         }
     }
 
     #[test]
     fn govcloud_uses_fips_hosts_by_default() {
         let expected = "https://kinesisvideo-fips.us-gov-west-1.amazonaws.com";
-        assert_eq!(host("us-gov-west-1", Fips::Ordinary, IpFamilies::V4), expected);
+        assert_eq!(host("us-gov-west-1", false, false), expected);
     }
 
     #[test]
