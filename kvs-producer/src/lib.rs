@@ -131,12 +131,14 @@ mod limits;
 mod media;
 mod producer_core;
 mod report;
+mod spool;
 mod tags;
 mod time;
 
 pub use buffer::budget::SharedBudget;
 pub use config::{
-    BitstreamMode, ConfigError, LongGop, MissingTrack, Overflow, ProducerConfig, StreamLookup, TimeJump, Timestamps,
+    BitstreamMode, ConfigError, LongGop, MissingTrack, Overflow, ProducerConfig, SpoolOrder, StreamLookup, TimeJump,
+    Timestamps,
 };
 #[cfg(feature = "tokio")]
 pub use driver::{Events, OpenError, Producer, StopReport};
@@ -157,7 +159,15 @@ pub use report::event::Event;
 pub use report::outcome::{Loss, LossReason, Persisted};
 pub use report::reason::{CloseReason, HaltReason, JumpHandling};
 pub use report::span::{FragmentId, Span};
+pub use report::spool::SpoolProblem;
 pub use report::stats::{AckCounts, Amount, Histogram, LossCounts, Stats, Totals};
+#[cfg(feature = "spool")]
+pub use spool::{
+    config::SpoolConfig,
+    engine::Spool,
+    error::SpoolError,
+    message::{SpoolRequest, SpoolResponse},
+};
 pub use tags::{EventInterval, FragmentEvent, FragmentTag, ImageGeneration, Notification, PutTagError, TagScope};
 
 #[doc(hidden)]

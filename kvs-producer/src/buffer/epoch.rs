@@ -14,6 +14,19 @@ pub(crate) struct Epoch {
 }
 
 impl Epoch {
+    /// What a fragment that was read back has: its number is not that of any epoch of this run.
+    pub(crate) const fn recovered(tracks: Vec<Track>, origin: u64) -> Self {
+        Self { id: RECOVERED, tracks, origin }
+    }
+
+    /// Whether a session with the header of this epoch can carry fragments of another one.
+    pub(crate) fn carries(&self, other: &Self) -> bool {
+        if self.id != RECOVERED && other.id != RECOVERED {
+            return self.id == other.id;
+        }
+        self.origin == other.origin && self.tracks == other.tracks
+    }
+
     pub(crate) fn has(&self, track: TrackNumber) -> bool {
         self.tracks.iter().any(|known| known.number == track)
     }
@@ -23,3 +36,6 @@ impl Epoch {
         at.saturating_sub(self.origin)
     }
 }
+
+/// The number of epochs that were read back: they are compared by content.
+const RECOVERED: u64 = u64::MAX;

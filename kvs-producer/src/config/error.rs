@@ -40,6 +40,14 @@ pub enum ConfigError {
         /// The smallest size: 64 KiB.
         least: usize,
     },
+    /// The limit of the spool is too small for a key frame.
+    #[error("spool of {bytes} bytes is too small, must have at least {least}")]
+    SpoolTooSmall {
+        /// The configured limit.
+        bytes: u64,
+        /// The smallest limit: 1 MiB.
+        least: u64,
+    },
     /// The service would reject a periodic event.
     #[error("invalid periodic event")]
     Event(#[from] PutTagError),

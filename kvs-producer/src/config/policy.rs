@@ -91,3 +91,16 @@ pub enum Overflow {
     /// Return the new frame to the caller, for recordings and for callers that can wait.
     Refuse,
 }
+
+/// In which order media is sent while a part of it is in the spool.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SpoolOrder {
+    /// By time: the backlog first, then live media. A viewer sees live media when the backlog is sent.
+    #[default]
+    OldestFirst,
+    /// Live media first, the backlog behind it, from the newest segment of the spool to the oldest. Needs a new connection
+    /// for each change between live media and backlog, about every 10 s, so live media is delayed by about as much while there
+    /// is a backlog.
+    NewestFirst,
+}

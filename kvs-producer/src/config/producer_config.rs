@@ -9,6 +9,8 @@ use super::error::ConfigError;
 use super::policy::{BitstreamMode, LongGop, MissingTrack, Overflow, StreamLookup, TimeJump, Timestamps};
 use crate::buffer::budget::SharedBudget;
 use crate::limits;
+#[cfg(feature = "spool")]
+use crate::spool::config::{LEAST_BYTES, SpoolConfig};
 use crate::tags::{EventInterval, FragmentEvent};
 
 /// The configuration of a producer. The defaults suit a camera behind a home uplink.
@@ -54,6 +56,8 @@ pub struct ProducerConfig {
     pub(crate) idle_after: Duration,
     pub(crate) session_max: Duration,
     pub(crate) writing_app: String,
+    #[cfg(feature = "spool")]
+    pub(crate) spool: Option<SpoolConfig>,
 }
 
 macro_rules! setters {
@@ -101,6 +105,8 @@ impl ProducerConfig {
             idle_after: Duration::from_secs(20),
             session_max: Duration::from_secs(40 * 60),
             writing_app: concat!("kvs-producer ", env!("CARGO_PKG_VERSION")).to_owned(),
+            #[cfg(feature = "spool")]
+            spool: None,
         }
     }
 
@@ -109,6 +115,16 @@ impl ProducerConfig {
     #[must_use]
     pub fn shared_budget(mut self, budget: SharedBudget) -> Self {
         self.shared_budget = Some(budget);
+        self
+    }
+
+    /// Sets a folder for media that exceeds [`buffer_bytes`](Self::buffer_bytes) or [`buffer_time`](Self::buffer_time), and for
+    /// what waits when the producer stops. Default: none. Writing begins at half of these limits; a lower `buffer_time` puts
+    /// media on disk sooner, so that less is lost with the power.
+    #[cfg(feature = "spool")]
+    #[must_use]
+    pub fn spool(mut self, spool: SpoolConfig) -> Self {
+        self.spool = Some(spool);
         self
     }
 
@@ -219,6 +235,10 @@ impl ProducerConfig {
         }
         if self.buffer_bytes < BUFFER_LEAST {
             return Err(ConfigError::BufferTooSmall { bytes: self.buffer_bytes, least: BUFFER_LEAST });
+        }
+        #[cfg(feature = "spool")]
+        if let Some(spool) = self.spool.as_ref().filter(|spool| spool.limit() < LEAST_BYTES) {
+            return Err(ConfigError::SpoolTooSmall { bytes: spool.limit(), least: LEAST_BYTES });
         }
         let (least, most) = (limits::FRAGMENT_DURATION_FLOOR, service::FRAGMENT_DURATION_MAX);
         let (shortest, longest) = (self.fragment_min.min(self.audio_fragment), self.fragment_max);

@@ -6,4 +6,5 @@ pub(crate) mod outcome;
 pub(crate) mod reason;
 pub(crate) mod sink;
 pub(crate) mod span;
+pub(crate) mod spool;
 pub(crate) mod stats;

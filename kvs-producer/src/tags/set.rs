@@ -21,6 +21,13 @@ impl TagSet {
         Self { groups: tags.iter().map(|tag| vec![tag.clone()]).collect(), count: tags.len() }
     }
 
+    /// Creates a set of groups that were read back; `None` if there are more tags than a fragment may have.
+    #[cfg(feature = "spool")]
+    pub(crate) fn from_groups(groups: Vec<Vec<Tag>>) -> Option<Self> {
+        let count = groups.iter().map(Vec::len).sum();
+        (count <= USER_TAGS && groups.iter().all(|group| !group.is_empty())).then_some(Self { groups, count })
+    }
+
     /// The groups; each becomes one Matroska Tags element.
     pub(crate) fn groups(&self) -> &[Vec<Tag>] {
         &self.groups
