@@ -40,8 +40,7 @@ impl Endpoint {
     pub(crate) fn control_plane(region: &Region, use_fips: bool, use_dual_stack: bool) -> Self {
         let partition = region.partition();
         // AWS's endpoint list has only FIPS hosts for GovCloud.
-        let service =
-            if use_fips || partition == Partition::UsGov { "kinesisvideo-fips" } else { "kinesisvideo" };
+        let service = if use_fips || partition == Partition::UsGov { "kinesisvideo-fips" } else { "kinesisvideo" };
         let suffix = if use_dual_stack { partition.dual_stack_dns_suffix() } else { partition.dns_suffix() };
         let authority = Authority::try_from(format!("{service}.{region}.{suffix}"))
             .expect("a region has only characters that a host name may have");
