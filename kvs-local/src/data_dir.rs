@@ -4,6 +4,8 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::private_file;
+
 /// The data folder of a running service.
 #[derive(Debug)]
 pub(crate) struct DataDir {
@@ -37,8 +39,13 @@ impl DataDir {
             None => (std::env::temp_dir().join(format!("kvs-local-{}", uuid::Uuid::new_v4())), OnDrop::Remove),
         };
         let failed = |source: io::Error| DataDirError::Io { path: path.clone(), source };
-        fs::create_dir_all(&path).map_err(failed)?;
-        let lock = File::create(path.join("lock")).map_err(failed)?;
+        match on_drop {
+            OnDrop::Keep => fs::create_dir_all(&path),
+            // In a folder of all users: nobody else may look into it or have made it before.
+            OnDrop::Remove => private_file::create_dir(&path),
+        }
+        .map_err(failed)?;
+        let lock = private_file::open_lock(&path.join("lock")).map_err(failed)?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { path, on_drop, _lock: lock }),
             Err(TryLockError::WouldBlock) => Err(DataDirError::InUse { path }),

@@ -63,6 +63,8 @@ pub mod __internal;
 mod fuzz;
 mod ingest;
 #[cfg(feature = "store")]
+mod private_file;
+#[cfg(feature = "store")]
 mod store;
 
 #[cfg(feature = "server")]

@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use tokio::net::TcpListener;
 
@@ -126,7 +127,8 @@ impl Builder {
         let folder = DataDir::open(self.data_dir.as_deref())?;
         let seed = self.seed.unwrap_or_else(|| fastrand::u64(..));
         let (registry, hub) = self.open_streams(folder.path(), identity, seed)?;
-        let (listener, endpoint) = self.bind(folder.path()).await?;
+        let public_host = public_url.as_ref().map(PublicUrl::host);
+        let (listener, endpoint) = self.bind(folder.path(), public_host).await?;
         let base_url = public_url.as_ref().map_or(endpoint.url.as_str(), PublicUrl::as_str);
         let delivery = Arc::new(self.start_delivery(folder.path(), base_url)?);
 
@@ -206,13 +208,13 @@ impl Builder {
         Ok((registry, hub))
     }
 
-    async fn bind(&self, data_dir: &Path) -> Result<(Listener, BoundEndpoint), StartError> {
+    async fn bind(&self, data_dir: &Path, public_host: Option<&str>) -> Result<(Listener, BoundEndpoint), StartError> {
         let failed = |source| StartError::Listen { address: self.listen, source };
         let tcp = TcpListener::bind(self.listen).await.map_err(failed)?;
         let address = tcp.local_addr().map_err(failed)?;
         let tls = match self.transport {
             Transport::Plain => None,
-            Transport::Tls => Some(Tls::open(data_dir, address.ip())),
+            Transport::Tls => Some(Tls::open(data_dir, address.ip(), public_host, SystemTime::now())),
         };
         let tls = tls.transpose().map_err(|error| StartError::Tls { source: error.into() })?;
         let (scheme, ca_certificate) =

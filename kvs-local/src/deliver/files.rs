@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use kvs_types::limits::S3_KEY_BYTES;
 
 use super::limits::KEY_PART_BYTES;
+use crate::private_file;
 
 /// A name that could lead out of its folder, or that is not a file name on every system.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -89,7 +90,7 @@ fn is_device(part: &str) -> bool {
 
 /// Creates or replaces a file.
 fn write(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file = fs::File::create(path)?;
+    let mut file = private_file::create_draft(path)?;
     file.write_all(content)?;
     file.flush()
 }

@@ -36,3 +36,6 @@ pub const RETRY_DELAYS: [Duration; 5] = [
 
 /// Bits of the RSA key that signs messages, as used by SNS.
 pub const KEY_BITS: usize = 2048;
+
+/// Life of the certificate that signs messages and of its authority. A data folder that lives longer needs a new `keys` folder.
+pub const AUTHORITY_LIFE: Duration = Duration::from_secs(10 * 365 * 24 * 3600);

@@ -7,6 +7,8 @@ use std::path::Path;
 
 use bytes::Bytes;
 
+use crate::private_file;
+
 /// What written data survives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "written through or not")]
@@ -98,7 +100,7 @@ impl Disk for LocalDisk {
     }
 
     fn lock(&self, file: &Path) -> io::Result<Option<File>> {
-        let handle = OpenOptions::new().create(true).truncate(false).write(true).open(file)?;
+        let handle = private_file::open_lock(file)?;
         match handle.try_lock() {
             Ok(()) => Ok(Some(handle)),
             Err(TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
@@ -148,7 +150,7 @@ impl Disk for LocalDisk {
 
     fn replace(&self, file: &Path, bytes: &[u8], durability: Durability) -> io::Result<()> {
         let beside = file.with_extension("new");
-        let mut handle = File::create(&beside)?;
+        let mut handle = private_file::create_draft(&beside)?;
         handle.write_all(bytes)?;
         if durability == Durability::Synced {
             handle.sync_data()?;

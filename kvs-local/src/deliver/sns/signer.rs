@@ -9,10 +9,12 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use kvs_notify::{SignatureVersion, SnsMessage, SnsSignature};
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, NameConstraints,
 };
 use rsa::RsaPrivateKey;
 use rsa::pkcs1v15::SigningKey;
@@ -22,8 +24,8 @@ use rsa::signature::{SignatureEncoding, Signer as _};
 use sha1::Sha1;
 use tokio::sync::OnceCell;
 
-use crate::deliver::files::write_whole;
-use crate::deliver::limits::KEY_BITS;
+use crate::deliver::limits::{AUTHORITY_LIFE, KEY_BITS};
+use crate::private_file;
 
 /// Signs messages. `Debug` does not show the key.
 pub(super) struct Signer {
@@ -142,12 +144,18 @@ fn certify(key: &str) -> Result<(String, String), rcgen::Error> {
     authority.distinguished_name.push(DnType::CommonName, "kvs-local test authority for SNS messages");
     authority.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
+    let permitted_subtrees = vec![GeneralSubtree::DnsName(SUBJECT.to_owned())];
+    authority.name_constraints = Some(NameConstraints { permitted_subtrees, excluded_subtrees: Vec::new() });
+    // Tests may run on an earlier clock than that of this machine.
+    let (from, until) = (rcgen::date_time_ymd(2020, 1, 1), (SystemTime::now() + AUTHORITY_LIFE).into());
+    (authority.not_before, authority.not_after) = (from, until);
     let authority_key = KeyPair::generate()?;
     let authority_pem = authority.self_signed(&authority_key)?.pem();
 
     let key = KeyPair::from_pkcs8_pem_and_sign_algo(key, &rcgen::PKCS_RSA_SHA256)?;
     let mut certificate = CertificateParams::new([SUBJECT.to_owned()])?;
     certificate.distinguished_name.push(DnType::CommonName, SUBJECT);
+    (certificate.not_before, certificate.not_after) = (from, until);
     certificate.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     certificate.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     let certificate = certificate.signed_by(&key, &Issuer::from_params(&authority, &authority_key))?;
@@ -155,19 +163,12 @@ fn certify(key: &str) -> Result<(String, String), rcgen::Error> {
 }
 
 fn read(path: &Path) -> Result<Option<String>, SignerError> {
-    match fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(SignerError::Disk { path: path.to_owned(), source }),
-    }
+    private_file::read(path).map_err(|source| SignerError::Disk { path: path.to_owned(), source })
 }
 
 fn store(folder: &Path, name: &str, text: &str) -> Result<(), SignerError> {
     let path = folder.join(name);
-    let written = create_private(folder).and_then(|()| {
-        let temporary = folder.join(format!("{name}.tmp"));
-        write_whole(&path, &temporary, text.as_bytes())
-    });
+    let written = create_private(folder).and_then(|()| private_file::write(&path, text));
     written.map_err(|source| SignerError::Disk { path, source })
 }
 
@@ -189,8 +190,6 @@ const SUBJECT: &str = "sns.amazonaws.com";
 
 #[cfg(test)]
 mod tests {
-    use std::time::SystemTime;
-
     use kvs_notify::{SnsNotification, SnsTimestamp};
     use rsa::pkcs1v15::Signature;
     use rsa::signature::{Keypair, Verifier};
@@ -223,11 +222,13 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn only_the_owner_can_access_the_key_folder() {
+    fn only_the_owner_can_access_the_key_and_its_folder() {
         use std::os::unix::fs::PermissionsExt;
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("keys");
         Signer::open(&folder).unwrap();
-        assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o77, 0);
+        for path in [folder.clone(), folder.join("sns-key.pem")] {
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o77, 0, "{path:?}");
+        }
     }
 }

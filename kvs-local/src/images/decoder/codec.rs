@@ -4,6 +4,7 @@ use kvs_mkv::codec::nal::{self, Framing};
 use kvs_mkv::codec::{h264, h265};
 use kvs_mkv::{CodecId, Track};
 
+use crate::images::decoder::contained::Contained;
 use crate::images::decoder::{self, AccessUnitDecoder};
 use crate::images::error::DecodeError;
 
@@ -25,8 +26,8 @@ impl Codec {
 
     pub(in crate::images) fn decoder(self) -> Box<dyn AccessUnitDecoder> {
         match self {
-            Self::H264 => Box::<decoder::H264>::default(),
-            Self::H265 => Box::<decoder::H265>::default(),
+            Self::H264 => Box::new(Contained::new(decoder::H264::default(), "H.264")),
+            Self::H265 => Box::new(Contained::new(decoder::H265::default(), "H.265")),
         }
     }
 

@@ -56,7 +56,8 @@ impl<'a> RenderPool<'a> {
     fn run_span(&self, span: &DecodeSpan) -> (Vec<(usize, ImageResult)>, usize) {
         let mut rendered: Vec<(usize, ImageResult)> = Vec::new();
         let mut decoder = SpanDecoder::new(&self.cache);
-        // The decoders are third-party code that reads untrusted bytes. A panic fails the images of this span only.
+        // Decoders contain their own panics. The scaler and the encoders are third-party code too: a panic there fails the images of
+        // this span only.
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             decoder.run(span, self.options.canceled, &mut |target, picture, display| {
                 let image = picture.and_then(|picture| self.rendering.render(picture, display.color));
@@ -68,7 +69,10 @@ impl<'a> RenderPool<'a> {
         let error = match outcome {
             Ok(Ok(())) => return (rendered, decoded),
             Ok(Err(error)) => error,
-            Err(_panic) => DecodeError::Decoder { pts_millis: 0, reason: "the decoder panicked".to_owned() },
+            Err(_panic) => {
+                tracing::error!("rendering panicked; the images of this request up to the next key frame fail");
+                DecodeError::Decoder { pts_millis: 0, reason: "rendering panicked".to_owned() }
+            }
         };
         let done: Vec<usize> = rendered.iter().map(|(instant, _)| *instant).collect();
         let instants = span.targets.iter().flat_map(|target| &target.instants);

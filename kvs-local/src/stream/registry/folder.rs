@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use ring::digest;
 
 use super::record::StreamRecord;
+use crate::private_file;
 
 /// The folder of the registry.
 #[derive(Debug)]
@@ -37,7 +38,7 @@ impl Folder {
     pub(super) fn save(&self, stream: &StreamRecord) -> io::Result<()> {
         let path = self.path(&stream.name);
         let draft = path.with_extension("tmp");
-        let mut file = File::create(&draft)?;
+        let mut file = private_file::create_draft(&draft)?;
         file.write_all(&serde_json::to_vec_pretty(stream)?)?;
         file.sync_all()?;
         fs::rename(&draft, &path)?;
