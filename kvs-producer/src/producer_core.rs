@@ -6,6 +6,8 @@ use kvs_mkv::Frame;
 
 use crate::buffer::budget::BudgetShare;
 use crate::buffer::fragment_buffer::FragmentBuffer;
+#[cfg(feature = "spool")]
+use crate::buffer::spill::Spill;
 use crate::config::{ConfigError, ProducerConfig};
 use crate::connection::{Connection, Intent};
 use crate::context::Context;
@@ -20,6 +22,8 @@ use crate::report::outcome::LossReason;
 use crate::report::reason::{CloseReason, HaltReason};
 use crate::report::span::FragmentId;
 use crate::report::stats::Stats;
+#[cfg(feature = "spool")]
+use crate::spool::message::{SpoolRequest, SpoolResponse};
 use crate::tags::{FragmentEvent, FragmentTag, PutTagError};
 use crate::time::since_epoch;
 
@@ -59,12 +63,18 @@ pub struct ProducerCore {
 /// The phase of a producer's life.
 ///
 /// ```text
-/// Accepting --finish--> Finishing --everything settled, or deadline--> Finished
+/// Accepting --finish--> Finishing --everything settled, or deadline--> Flushing --the spool has the rest--> Finished
 /// ```
 #[derive(Clone, Copy, Debug)]
 enum Phase {
     Accepting,
-    Finishing { deadline: Option<Instant> },
+    Finishing {
+        deadline: Option<Instant>,
+    },
+    /// Nothing more is sent. With a spool, what is left is written to it.
+    Flushing {
+        until: Instant,
+    },
     Finished,
 }
 
@@ -76,10 +86,13 @@ impl ProducerCore {
     pub fn new(config: ProducerConfig, now: Instant, wall: SystemTime) -> Result<Self, ConfigError> {
         config.check()?;
         let share = config.shared_budget.as_ref().map(BudgetShare::new);
+        let buffer = FragmentBuffer::new(config.buffer_bytes, config.buffer_time, share);
+        #[cfg(feature = "spool")]
+        let buffer = buffer.with_spill(config.spool.as_ref().map(|spool| Spill::new(spool.order_of_sending(), now)));
         let mut producer = Self {
             pipeline: Pipeline::new(&config, now, since_epoch(wall)).expect("a checked configuration has a track"),
             connection: Connection::new(&config, now),
-            cx: Context::new(FragmentBuffer::new(config.buffer_bytes, config.buffer_time, share), now),
+            cx: Context::new(buffer, now),
             phase: Phase::Accepting,
             hold: None,
             pre_roll: config.pre_roll,
@@ -153,6 +166,7 @@ impl ProducerCore {
         if self.hold.is_none() && self.is_accepting() {
             self.pipeline.close(&mut self.cx);
             self.hold = Some(self.cx.buffer.next_id());
+            self.cx.buffer.hold(true);
             self.advance();
         }
     }
@@ -161,6 +175,7 @@ impl ProducerCore {
     pub fn resume(&mut self, now: Instant) {
         self.cx.now = now;
         self.hold = None;
+        self.cx.buffer.hold(false);
         self.connection.resume();
         self.advance();
     }
@@ -169,11 +184,12 @@ impl ProducerCore {
     /// [`Event::Finished`]. Media that is not persisted at the deadline is reported lost.
     pub fn finish(&mut self, deadline: Option<Instant>, now: Instant) {
         self.cx.now = now;
-        if self.is_finished() {
+        if matches!(self.phase, Phase::Flushing { .. } | Phase::Finished) {
             return;
         }
         self.pipeline.close(&mut self.cx);
         self.hold = None;
+        self.cx.buffer.hold(false);
         self.phase = Phase::Finishing { deadline };
         self.settle();
     }
@@ -211,6 +227,14 @@ impl ProducerCore {
         self.settle();
     }
 
+    /// Handles a response of the spool to a request of [`Transmit::Spool`].
+    #[cfg(feature = "spool")]
+    pub fn handle_spool(&mut self, response: SpoolResponse, now: Instant) {
+        self.cx.now = now;
+        self.cx.buffer.handle_spool(response.0, now, &mut self.cx.sink);
+        self.settle();
+    }
+
     /// Handles that the wall clock was set, or was compared with the service's.
     pub fn handle_clock(&mut self, wall: SystemTime, now: Instant) {
         self.pipeline.timeline.set_wall(now, since_epoch(wall));
@@ -225,12 +249,17 @@ impl ProducerCore {
             self.pipeline.close(&mut self.cx);
         }
         self.connection.handle_timeout(&mut self.cx);
+        self.cx.buffer.expire_spool(now, &mut self.cx.sink);
         self.settle();
     }
 
     /// Returns the next action for the driver, or `None` if there is nothing to do now or the transport is full.
     pub fn poll_transmit(&mut self, now: Instant) -> Option<Transmit> {
         self.cx.now = now;
+        #[cfg(feature = "spool")]
+        if let Some(request) = self.cx.buffer.poll_spool(now, &mut self.cx.sink) {
+            return Some(Transmit::Spool(SpoolRequest(request)));
+        }
         let intent = self.intent();
         let transmit = self.connection.poll_transmit(intent, &mut self.cx);
         if transmit.is_none() && self.connection.is_idle() {
@@ -249,12 +278,14 @@ impl ProducerCore {
     #[must_use]
     pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {
         let deadline = match self.phase {
-            Phase::Finishing { deadline } => deadline,
+            Phase::Finishing { deadline } => deadline.filter(|_| !self.connection.is_finished()),
+            Phase::Flushing { until } => Some(until),
             Phase::Accepting => None,
             Phase::Finished => return None,
         };
         let idle = self.idle_at().filter(|_| !self.connection.is_finished());
-        [self.connection.timeout(now), self.pipeline.timeout(), idle, deadline].into_iter().flatten().min()
+        let spool = self.cx.buffer.spool_timeout();
+        [self.connection.timeout(now), self.pipeline.timeout(), idle, spool, deadline].into_iter().flatten().min()
     }
 
     /// Returns a snapshot of the statistics.
@@ -319,14 +350,19 @@ impl ProducerCore {
     /// Takes the next step, and completes the stop if everything is settled or the deadline has passed.
     fn settle(&mut self) {
         self.advance();
-        let Phase::Finishing { deadline } = self.phase else { return };
-        let late = deadline.is_some_and(|deadline| deadline <= self.cx.now);
-        if !self.connection.is_finished()
-            && (late || self.connection.halted().is_some() || self.is_settled_while_waiting())
-        {
-            self.connection.abandon(&mut self.cx);
+        if let Phase::Finishing { deadline } = self.phase {
+            let late = deadline.is_some_and(|deadline| deadline <= self.cx.now);
+            if !self.connection.is_finished()
+                && (late || self.connection.halted().is_some() || self.is_settled_while_waiting())
+            {
+                self.connection.abandon(&mut self.cx);
+            }
+            if self.connection.is_finished() {
+                self.phase = Phase::Flushing { until: self.cx.now + FLUSH };
+            }
         }
-        if self.connection.is_finished() {
+        let Phase::Flushing { until } = self.phase else { return };
+        if self.cx.buffer.flush_spool() || until <= self.cx.now {
             self.cx.buffer.lose_all(&LossReason::Stopped, &mut self.cx.sink);
             self.phase = Phase::Finished;
             self.cx.sink.push(Event::Finished(self.cx.sink.stats.totals));
@@ -338,3 +374,6 @@ impl ProducerCore {
         self.cx.buffer.is_empty() && self.connection.is_between_sessions()
     }
 }
+
+/// How long the disk of the spool may take at the end of a stop, for a buffer of 32 MiB on a slow memory card.
+const FLUSH: Duration = Duration::from_secs(10);

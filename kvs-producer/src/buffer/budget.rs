@@ -66,6 +66,11 @@ impl BudgetShare {
         Self { pool: Arc::clone(&budget.0), taken: 0 }
     }
 
+    /// An even part of the whole budget.
+    pub(crate) fn fair_part(&self) -> usize {
+        self.pool.total / self.pool.members.load(Ordering::Relaxed).max(1)
+    }
+
     /// Changes what the stream uses to `bytes` in total. Returns false and changes nothing if the budget has too few left.
     pub(crate) fn resize(&mut self, bytes: usize) -> bool {
         let guaranteed = self.pool.total / 2 / self.pool.members.load(Ordering::Relaxed).max(1);

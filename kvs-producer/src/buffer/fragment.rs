@@ -11,8 +11,9 @@ use crate::io::session_id::SessionId;
 use crate::limits::{FRAGMENT_OVERHEAD, FRAME_OVERHEAD};
 use crate::report::outcome::LossReason;
 use crate::report::span::{FragmentId, Span};
+use crate::spool::message::{Parcel, RecordKey};
 use crate::tags::TagSet;
-use crate::time::system_time;
+use crate::time::{millis, system_time};
 
 /// One fragment, from its first frame until it is persisted or lost.
 #[derive(Debug)]
@@ -34,6 +35,16 @@ pub(crate) struct Fragment {
     rejected_in: Option<SessionId>,
     /// Whether it was sent completely in an earlier session.
     pub(crate) sent_before: bool,
+    /// Whether the spool has it too.
+    pub(crate) disk: DiskCopy,
+}
+
+/// Whether a fragment in memory is on disk too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DiskCopy {
+    None,
+    Writing,
+    Stored(RecordKey),
 }
 
 /// The state of a fragment.
@@ -105,6 +116,36 @@ impl Fragment {
             rejections: 0,
             rejected_in: None,
             sent_before: false,
+            disk: DiskCopy::None,
+        }
+    }
+
+    /// Creates a complete fragment from what the spool had.
+    pub(super) fn of_parcel(id: FragmentId, parcel: Parcel, key: RecordKey) -> Self {
+        let earliest = parcel.frames.iter().map(|frame| millis(frame.pts)).min().unwrap_or(parcel.start);
+        Self {
+            id,
+            epoch: parcel.epoch,
+            start: parcel.start,
+            earliest: earliest.min(parcel.start),
+            latest: parcel.latest,
+            frame_count: parcel.frames.len() as u64,
+            frames: parcel.frames,
+            bytes: parcel.bytes,
+            tags: parcel.tags,
+            state: State::Complete { end: parcel.end, delivery: Delivery::Queued },
+            rejections: 0,
+            rejected_in: None,
+            sent_before: false,
+            disk: DiskCopy::Stored(key),
+        }
+    }
+
+    /// What completes it; a mark if it is not complete.
+    pub(super) const fn end(&self) -> FragmentEnd {
+        match self.state {
+            State::Complete { end, .. } => end,
+            State::Filling { .. } | State::Condemned { .. } => FragmentEnd::Mark,
         }
     }
 
@@ -179,7 +220,7 @@ impl Fragment {
     pub(crate) fn is_superseded(&self, epoch: &Epoch) -> bool {
         match self.state {
             State::Filling { session: Some(_) } | State::Complete { delivery: Delivery::Sending { .. }, .. } => {
-                self.epoch.id != epoch.id
+                !epoch.carries(&self.epoch)
             }
             State::Complete { delivery, .. } => delivery == Delivery::Settled,
             State::Filling { session: None } | State::Condemned { .. } => false,

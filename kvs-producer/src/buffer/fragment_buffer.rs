@@ -7,7 +7,8 @@ use kvs_mkv::Frame;
 use kvs_types::{AckError, FragmentNumber};
 
 use super::budget::BudgetShare;
-use super::fragment::{Fragment, FragmentEnd, Requeued};
+use super::fragment::{DiskCopy, Fragment, FragmentEnd, Requeued};
+use super::spill::{Lane, LiveState, Spill};
 use crate::io::session_id::SessionId;
 use crate::limits::{FRAGMENT_OVERHEAD, FRAME_OVERHEAD, UNCONFIRMED};
 use crate::report::outcome::{LossReason, Persisted};
@@ -21,7 +22,9 @@ use crate::time::millis;
 /// to continue.
 #[derive(Debug)]
 pub(crate) struct FragmentBuffer {
-    fragments: VecDeque<Fragment>,
+    pub(super) fragments: VecDeque<Fragment>,
+    /// What is on disk, if there is a spool.
+    pub(super) spill: Option<Spill>,
     /// The number of the front fragment, or of the next one if there is none.
     first: u64,
     /// No fragment before this one waits to be sent.
@@ -41,6 +44,7 @@ impl FragmentBuffer {
     pub(crate) const fn new(limit: usize, time: Duration, share: Option<BudgetShare>) -> Self {
         Self {
             fragments: VecDeque::new(),
+            spill: None,
             first: 1,
             unsent: 1,
             holding: 1,
@@ -51,6 +55,13 @@ impl FragmentBuffer {
             time,
             share,
         }
+    }
+
+    /// Uses a spool for what does not fit.
+    #[cfg(feature = "spool")]
+    pub(crate) fn with_spill(mut self, spill: Option<Spill>) -> Self {
+        self.spill = spill;
+        self
     }
 
     pub(crate) const fn bytes(&self) -> usize {
@@ -69,8 +80,34 @@ impl FragmentBuffer {
         self.fragments.len()
     }
 
+    /// Whether nothing is left to send, in memory and on disk.
     pub(crate) fn is_empty(&self) -> bool {
-        self.fragments.is_empty()
+        self.fragments.is_empty() && self.spill.as_ref().is_none_or(Spill::is_settled)
+    }
+
+    /// Whether the next fragment is being read from the disk.
+    pub(crate) fn awaits_disk(&self) -> bool {
+        self.spill.as_ref().is_some_and(Spill::awaits_disk)
+    }
+
+    pub(super) const fn time_limit(&self) -> Duration {
+        self.time
+    }
+
+    /// The limit in bytes, or the stream's part of a shared budget.
+    pub(super) fn fair_limit(&self) -> usize {
+        self.share.as_ref().map_or(self.limit, |share| share.fair_part().min(self.limit))
+    }
+
+    pub(super) const fn released(&self) -> usize {
+        self.released
+    }
+
+    /// While the producer is paused, its pre-roll stays in memory.
+    pub(crate) const fn hold(&mut self, is_held: bool) {
+        if let Some(spill) = &mut self.spill {
+            spill.hold(is_held);
+        }
     }
 
     /// Time from the oldest to the newest held frame. Fragments that only wait for a late acknowledgement do not count.
@@ -89,12 +126,26 @@ impl FragmentBuffer {
         FragmentId(self.first + self.fragments.len() as u64)
     }
 
+    /// A fragment in memory, whether it was read back or never left.
     #[inline]
     pub(crate) fn get(&self, id: FragmentId) -> Option<&Fragment> {
-        self.fragments.get(self.index(id)?)
+        let loaded = self.spill.as_ref().and_then(|spill| spill.loaded(id));
+        loaded.or_else(|| self.live(id))
     }
 
     fn get_mut(&mut self, id: FragmentId) -> Option<&mut Fragment> {
+        let at = self.index(id);
+        let loaded = self.spill.as_mut().and_then(|spill| spill.loaded_mut(id));
+        loaded.or_else(|| self.fragments.get_mut(at?))
+    }
+
+    /// A fragment that never left memory.
+    #[inline]
+    pub(super) fn live(&self, id: FragmentId) -> Option<&Fragment> {
+        self.fragments.get(self.index(id)?)
+    }
+
+    pub(super) fn live_mut(&mut self, id: FragmentId) -> Option<&mut Fragment> {
         let at = self.index(id)?;
         self.fragments.get_mut(at)
     }
@@ -135,18 +186,49 @@ impl FragmentBuffer {
     pub(crate) fn recount(&mut self, before: usize, after: usize) {
         self.bytes = self.bytes.saturating_add(after).saturating_sub(before);
         self.peak = self.peak.max(self.bytes);
+        if let Some(spill) = self.spill.as_mut().filter(|_| after < before) {
+            spill.on_room();
+        }
     }
 
-    /// The first fragment that waits to be sent.
+    /// The first fragment that waits to be sent; with a spool, the first in the order of the configuration.
     #[inline]
     pub(crate) fn next_unsent(&mut self) -> Option<&Fragment> {
+        let live = self.next_live();
+        if self.spill.is_none() {
+            return self.live(live?);
+        }
+        let state = self.live_state(live);
+        match self.spill.as_mut()?.lane(live, state) {
+            Lane::Live => self.live(live?),
+            Lane::Backlog(id) => self.get(id),
+            Lane::Reading => None,
+        }
+    }
+
+    /// The first fragment that never left memory and waits to be sent.
+    fn next_live(&mut self) -> Option<FragmentId> {
         self.unsent = self.unsent.max(self.first);
         loop {
             let at = self.index(FragmentId(self.unsent))?;
             if self.fragments.get(at)?.is_queued() {
-                return self.fragments.get(at);
+                return Some(FragmentId(self.unsent));
             }
             self.unsent += 1;
+        }
+    }
+
+    fn live_state(&self, next: Option<FragmentId>) -> LiveState {
+        let (Some(next), Some(last)) = (next.and_then(|next| self.live(next)), self.fragments.back()) else {
+            return LiveState::CaughtUp;
+        };
+        let waiting = Duration::from_millis(last.latest.saturating_sub(next.start));
+        if waiting >= LIVE_DELAY.min(self.time / 4) || self.bytes > self.fair_limit() / 2 {
+            LiveState::Urgent
+        } else if waiting < CAUGHT_UP {
+            LiveState::CaughtUp
+        } else {
+            LiveState::Behind
         }
     }
 
@@ -169,7 +251,8 @@ impl FragmentBuffer {
                 return false;
             }
         }
-        while self.duration() > self.time {
+        // What is being written leaves memory in order: the time limit waits for that.
+        while self.duration() > self.time && !self.spill.as_ref().is_some_and(Spill::is_writing) {
             if evict == Evict::Nothing {
                 return false;
             }
@@ -181,25 +264,39 @@ impl FragmentBuffer {
     }
 
     /// Whether `more` bytes fit within the stream's own limit and within the shared budget.
-    fn has_room_for(&mut self, more: usize) -> bool {
+    pub(super) fn has_room_for(&mut self, more: usize) -> bool {
         let all = self.bytes.saturating_add(more);
         all <= self.limit && self.share.as_mut().is_none_or(|share| share.resize(all))
     }
 
     /// Frees the oldest complete fragment that is not being sent. Returns whether there was one.
     fn evict_oldest(&mut self, reason: &LossReason, sink: &mut ReportSink) -> bool {
-        let from = self.index(FragmentId(self.holding.max(self.first))).unwrap_or(0);
-        let oldest = self.fragments.iter().skip(from).find(|fragment| fragment.is_evictable());
-        let Some((id, is_sent)) = oldest.map(|fragment| (fragment.id, fragment.is_sent())) else { return false };
-        if is_sent && self.released < UNCONFIRMED {
+        let evictable = |fragment: &&Fragment| fragment.is_evictable() && fragment.disk != DiskCopy::Writing;
+        let oldest = self.fragments.iter().skip(self.first_holding()).find(evictable);
+        let Some((id, is_sent, disk)) = oldest.map(|fragment| (fragment.id, fragment.is_sent(), fragment.disk)) else {
+            return false;
+        };
+        if matches!(disk, DiskCopy::Stored(_)) {
+            self.leave_memory(id, sink);
+        } else if is_sent && self.released < UNCONFIRMED {
             // The service probably has it: only its payload goes, and the acknowledgement is still awaited.
-            self.change(id, Fragment::release);
+            self.release(id);
         } else if is_sent {
             self.lose(id, LossReason::Unconfirmed, sink);
         } else {
             self.lose(id, reason.clone(), sink);
         }
         true
+    }
+
+    /// Index of the first fragment that holds a payload.
+    pub(super) fn first_holding(&self) -> usize {
+        self.index(FragmentId(self.holding.max(self.first))).unwrap_or(0)
+    }
+
+    /// Frees the payload of a sent fragment, whose acknowledgement is still awaited.
+    pub(super) fn release(&mut self, id: FragmentId) {
+        self.change(id, Fragment::release);
     }
 
     /// Changes the state of a fragment and accounts for what that frees.
@@ -216,14 +313,19 @@ impl FragmentBuffer {
     /// Moves the mark to the first fragment that holds a payload. Over the buffer's life it passes each fragment once.
     fn skip_without_payload(&mut self) {
         self.holding = self.holding.max(self.first);
-        while self.get(FragmentId(self.holding)).is_some_and(|fragment| fragment.is_settled() || fragment.is_released())
+        while self
+            .live(FragmentId(self.holding))
+            .is_some_and(|fragment| fragment.is_settled() || fragment.is_released())
         {
             self.holding += 1;
         }
     }
 
-    fn settle(&mut self, id: FragmentId) {
+    pub(super) fn settle(&mut self, id: FragmentId) {
         self.change(id, Fragment::settle);
+        if let Some(spill) = &mut self.spill {
+            spill.forget(id);
+        }
         let bytes = self.bytes;
         if let Some(share) = &mut self.share {
             share.resize(bytes);
@@ -246,9 +348,19 @@ impl FragmentBuffer {
         let Some(sent) = fragment.sent_at() else { return false };
         let latency = now.saturating_duration_since(sent);
         let span = fragment.span();
+        self.settle_on_disk(id);
         self.settle(id);
         sink.persisted(Persisted { fragment: id, number, span, latency });
         true
+    }
+
+    /// A restart does not send the fragment again.
+    fn settle_on_disk(&mut self, id: FragmentId) {
+        if let Some(DiskCopy::Stored(key)) = self.get(id).map(|fragment| fragment.disk)
+            && let Some(spill) = &mut self.spill
+        {
+            spill.settle(key);
+        }
     }
 
     /// Settles a complete fragment that will not be delivered.
@@ -260,6 +372,7 @@ impl FragmentBuffer {
 
     fn settle_lost(&mut self, id: FragmentId, reason: LossReason, sink: &mut ReportSink) {
         let Some(span) = self.get(id).map(Fragment::span) else { return };
+        self.settle_on_disk(id);
         self.settle(id);
         sink.lost(Some(id), span, reason);
     }
@@ -303,13 +416,19 @@ impl FragmentBuffer {
         for fragment in &mut self.fragments {
             match fragment.requeue(session) {
                 Requeued::Queued => earliest = earliest.min(fragment.id.0),
-                Requeued::PayloadFreed => unconfirmed.push(fragment.id),
+                Requeued::PayloadFreed => unconfirmed.push((fragment.id, fragment.disk)),
                 Requeued::Unaffected => {}
             }
         }
         self.unsent = earliest;
-        for id in unconfirmed {
-            self.lose(id, LossReason::Unconfirmed, sink);
+        for fragment in self.spill.iter_mut().flat_map(Spill::all_loaded_mut) {
+            fragment.requeue(session);
+        }
+        for (id, disk) in unconfirmed {
+            match disk {
+                DiskCopy::Stored(_) => self.return_to_disk(id, sink),
+                DiskCopy::None | DiskCopy::Writing => self.lose(id, LossReason::Unconfirmed, sink),
+            }
         }
     }
 
@@ -319,15 +438,16 @@ impl FragmentBuffer {
         let floor = newest.saturating_sub(millis(keep));
         let mut id = FragmentId(hold.0.max(self.first));
         // A fragment that only starts before the pre-roll is kept whole, because it contains the key frame.
-        while let Some(fragment) = self.get(id).filter(|fragment| !fragment.is_open() && fragment.latest < floor) {
+        while let Some(fragment) = self.live(id).filter(|fragment| !fragment.is_open() && fragment.latest < floor) {
             let next = FragmentId(fragment.id.0 + 1);
             self.lose(id, LossReason::Paused, sink);
             id = next;
         }
     }
 
-    /// Loses everything that is left, at the end of a stop.
+    /// Loses everything that is left and not in the spool, at the end of a stop.
     pub(crate) fn lose_all(&mut self, reason: &LossReason, sink: &mut ReportSink) {
+        self.leave_in_spool(sink);
         while let Some(front) = self.fragments.front_mut() {
             let (id, was_settled) = (front.id, front.is_settled());
             front.complete(FragmentEnd::NextCluster);
@@ -346,3 +466,8 @@ pub(crate) enum Evict {
     Oldest,
     Nothing,
 }
+
+/// With a spool that sends live media first: how much of it waits before the backlog makes way.
+const LIVE_DELAY: Duration = Duration::from_secs(10);
+/// Less waiting live media than this is the beginning of a fragment.
+const CAUGHT_UP: Duration = Duration::from_secs(1);

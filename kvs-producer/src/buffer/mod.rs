@@ -4,3 +4,4 @@ pub(crate) mod budget;
 pub(crate) mod epoch;
 pub(crate) mod fragment;
 pub(crate) mod fragment_buffer;
+pub(crate) mod spill;

@@ -96,7 +96,7 @@ impl Connection {
             self.link = Link::Finished;
             return;
         }
-        let media = cx.buffer.next_unsent().is_some_and(|next| intent.hold.is_none_or(|hold| next.id < hold));
+        let media = cx.buffer.next_unsent().is_some_and(|next| intent.hold.is_none_or(|hold| next.id.is_before(hold)));
         if !media && self.ready {
             return;
         }

@@ -167,11 +167,12 @@ impl Session {
         if started && end_policy == EndPolicy::AtBoundary {
             return AtBoundary::End;
         }
-        let next = cx.buffer.next_unsent().filter(|next| hold.is_none_or(|hold| next.id < hold));
+        let waits = end_policy == EndPolicy::KeepOpen || cx.buffer.awaits_disk();
+        let next = cx.buffer.next_unsent().filter(|next| hold.is_none_or(|hold| next.id.is_before(hold)));
         let Some(next) = next else {
-            return if end_policy == EndPolicy::KeepOpen { AtBoundary::Wait } else { AtBoundary::End };
+            return if waits { AtBoundary::Wait } else { AtBoundary::End };
         };
-        let fits = next.epoch.id == self.epoch.id && (!started || next.earliest > self.latest);
+        let fits = self.epoch.carries(&next.epoch) && (!started || next.earliest > self.latest);
         if !fits {
             return AtBoundary::End;
         }

@@ -6,6 +6,8 @@ mod events;
 mod open_error;
 mod producer;
 mod shared;
+#[cfg(feature = "spool")]
+mod spool_thread;
 mod stop_report;
 mod task;
 mod transport;

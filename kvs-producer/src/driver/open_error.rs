@@ -8,6 +8,8 @@ use kvs_aws::InvalidField;
 use crate::config::ConfigError;
 use crate::io::failure::Failure;
 use crate::report::reason::HaltReason;
+#[cfg(feature = "spool")]
+use crate::spool::error::SpoolError;
 
 /// Why a stream could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -19,8 +21,12 @@ pub enum OpenError {
     /// The stream name or ARN is invalid. The caller must change it.
     #[error("invalid stream name or ARN")]
     StreamId(#[from] InvalidField),
-    /// The system could not start a thread for the driver (only in the module `blocking`).
-    #[error("cannot start the driver thread")]
+    /// The folder cannot be the spool of this producer. The caller must change the configuration.
+    #[cfg(feature = "spool")]
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    /// The system could not start a thread for the driver (in the module `blocking`) or for the spool.
+    #[error("cannot start a thread of the producer")]
     Thread(#[from] io::Error),
     /// The stream does not exist and must not be created, or the service rejected a request. The owner of the account must
     /// act.

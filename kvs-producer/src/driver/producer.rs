@@ -1,6 +1,8 @@
 //! The handle of a producer.
 
 use std::future::pending;
+#[cfg(feature = "spool")]
+use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -12,6 +14,8 @@ use tokio::task::AbortHandle;
 use super::events::Events;
 use super::open_error::OpenError;
 use super::shared::{Shared, now};
+#[cfg(feature = "spool")]
+use super::spool_thread::SpoolThread;
 use super::stop_report::StopReport;
 use super::task::Task;
 use crate::config::{Overflow, ProducerConfig};
@@ -19,6 +23,8 @@ use crate::media::put_error::{PutFrameError, Refusal};
 use crate::producer_core::ProducerCore;
 use crate::report::reason::HaltReason;
 use crate::report::stats::Stats;
+#[cfg(feature = "spool")]
+use crate::spool::engine::Spool;
 use crate::tags::{FragmentEvent, FragmentTag, PutTagError};
 
 /// Sends one stream to Kinesis Video Streams from a tokio task.
@@ -67,6 +73,14 @@ impl Producer {
     /// # Errors
     /// Returns the errors of [`open`](Self::open), with this timeout.
     pub async fn open_within(config: ProducerConfig, client: Client, within: Duration) -> Result<Self, OpenError> {
+        #[cfg(feature = "spool")]
+        let producer = {
+            let (opened, config) = tokio::task::spawn_blocking(move || (open_spool(&config), config))
+                .await
+                .map_err(|ended| OpenError::Thread(io::Error::other(ended)))?;
+            Self::start_with(config, client, opened?)?
+        };
+        #[cfg(not(feature = "spool"))]
         let producer = Self::start(config, client)?;
         match tokio::time::timeout(within, producer.ready()).await {
             Ok(Ok(())) => Ok(producer),
@@ -82,14 +96,30 @@ impl Producer {
     ///
     /// # Panics
     /// Panics outside of a tokio runtime.
-    pub fn start(mut config: ProducerConfig, client: Client) -> Result<Self, OpenError> {
-        let id: StreamId = config.stream.parse()?;
-        let overflow = config.overflow;
-        config.seed.get_or_insert_with(|| fastrand::u64(..));
-        let core = ProducerCore::new(config, now(), SystemTime::now())?;
+    pub fn start(config: ProducerConfig, client: Client) -> Result<Self, OpenError> {
+        #[cfg(feature = "spool")]
+        {
+            let spool = open_spool(&config)?;
+            Self::start_with(config, client, spool)
+        }
+        #[cfg(not(feature = "spool"))]
+        {
+            let (core, id) = new_core(&config)?;
+            Ok(Self::spawn(core, &config, |shared| Task::new(shared, client, id)))
+        }
+    }
+
+    #[cfg(feature = "spool")]
+    fn start_with(config: ProducerConfig, client: Client, spool: Option<Spool>) -> Result<Self, OpenError> {
+        let (core, id) = new_core(&config)?;
+        let spool = spool.map(SpoolThread::start).transpose()?;
+        Ok(Self::spawn(core, &config, |shared| Task::new(shared, client, id).with_spool(spool)))
+    }
+
+    fn spawn(core: ProducerCore, config: &ProducerConfig, task: impl FnOnce(Arc<Shared>) -> Task) -> Self {
         let shared = Arc::new(Shared::new(core));
-        let task = tokio::spawn(Task::new(Arc::clone(&shared), client, id).run()).abort_handle();
-        Ok(Self { shared, overflow, task })
+        let task = tokio::spawn(task(Arc::clone(&shared)).run()).abort_handle();
+        Self { shared, overflow: config.overflow, task }
     }
 
     /// Waits until the stream and its endpoint are resolved.
@@ -220,7 +250,8 @@ impl Producer {
     }
 
     /// Accepts no more frames, sends what is buffered, waits for the acknowledgements, and returns the outcome. Media that is
-    /// not persisted after `within` is reported lost.
+    /// not persisted after `within` is reported lost, or with a spool is left there for the next producer that uses the folder;
+    /// writing it takes up to 10 s more.
     ///
     /// It may be called again. If the future is dropped, the stop continues.
     pub async fn stop(&self, within: Duration) -> StopReport {
@@ -260,7 +291,22 @@ impl Drop for Producer {
     }
 }
 
+fn new_core(config: &ProducerConfig) -> Result<(ProducerCore, StreamId), OpenError> {
+    let id: StreamId = config.stream.parse()?;
+    let mut config = config.clone();
+    config.seed.get_or_insert_with(|| fastrand::u64(..));
+    Ok((ProducerCore::new(config, now(), SystemTime::now())?, id))
+}
+
+/// Creates and locks the folder of the spool, if there is one. Its contents are read later, on the spool's thread.
+#[cfg(feature = "spool")]
+fn open_spool(config: &ProducerConfig) -> Result<Option<Spool>, OpenError> {
+    config.check()?;
+    let open = |spool| Spool::open(spool, &config.stream, config.overflow);
+    Ok(config.spool.as_ref().map(open).transpose()?)
+}
+
 /// How long [`Producer::open`] waits for the stream and its endpoint.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(30);
-/// How much longer than its deadline a stop may take if its task was dropped.
-const GRACE: Duration = Duration::from_secs(1);
+/// How much longer than its deadline a stop may take if its task was dropped, or if the disk of the spool is slow.
+const GRACE: Duration = if cfg!(feature = "spool") { Duration::from_secs(11) } else { Duration::from_secs(1) };

@@ -1,13 +1,14 @@
 //! The result of a stop.
 
 use crate::report::reason::HaltReason;
-use crate::report::stats::{Stats, Totals};
+use crate::report::stats::{Amount, Stats, Totals};
 
 /// The outcome of all submitted media, returned by [`Producer::stop`](super::Producer::stop).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StopReport {
-    /// All submitted media by outcome. `submitted = persisted + lost`, in frames and bytes.
+    /// All submitted media by outcome. `submitted = persisted + lost`, in frames and bytes; with a spool,
+    /// `submitted + recovered = persisted + lost + spooled`.
     pub totals: Totals,
     /// All statistics.
     pub stats: Stats,
@@ -16,9 +17,9 @@ pub struct StopReport {
 }
 
 impl StopReport {
-    /// Returns whether all submitted media is persisted.
+    /// Returns whether all media is persisted: what was submitted, and what an earlier run had left in the spool.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.totals.submitted == self.totals.persisted
+        self.totals.held() == Amount::default() && self.totals.lost == Amount::default()
     }
 }

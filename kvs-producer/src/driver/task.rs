@@ -10,11 +10,15 @@ use kvs_aws::{Client, Error, PutMediaExchange, StreamId};
 use super::classify::failure;
 use super::control_plane::{self, OpenFuture, ResponseFuture};
 use super::shared::{Shared, now};
+#[cfg(feature = "spool")]
+use super::spool_thread::SpoolThread;
 use super::transport::Transport;
 use crate::io::failure::Failure;
 use crate::io::session_id::SessionId;
 use crate::io::transmit::Transmit;
 use crate::report::reason::CloseReason;
+#[cfg(feature = "spool")]
+use crate::spool::message::SpoolResponse;
 
 /// Drives one stream until its core is finished. Dropping the future drops the connection.
 pub(super) struct Task {
@@ -24,11 +28,28 @@ pub(super) struct Task {
     transport: Transport,
     response: Option<ResponseFuture>,
     opening: Option<OpenFuture>,
+    #[cfg(feature = "spool")]
+    spool: Option<SpoolThread>,
 }
 
 impl Task {
     pub(super) fn new(shared: Arc<Shared>, client: Client, stream: StreamId) -> Self {
-        Self { shared, client, stream, transport: Transport::default(), response: None, opening: None }
+        Self {
+            shared,
+            client,
+            stream,
+            transport: Transport::default(),
+            response: None,
+            opening: None,
+            #[cfg(feature = "spool")]
+            spool: None,
+        }
+    }
+
+    #[cfg(feature = "spool")]
+    pub(super) fn with_spool(mut self, spool: Option<SpoolThread>) -> Self {
+        self.spool = spool;
+        self
     }
 
     pub(super) async fn run(mut self) {
@@ -59,6 +80,12 @@ impl Task {
                 }
                 Transmit::Body { chunks, .. } => self.transport.push(chunks),
                 Transmit::End { .. } => self.transport.push_end(),
+                #[cfg(feature = "spool")]
+                Transmit::Spool(request) => {
+                    if let Some(spool) = &self.spool {
+                        spool.request(request);
+                    }
+                }
                 Transmit::Abort { session } => {
                     self.opening = None;
                     self.transport.abort(session);
@@ -72,6 +99,10 @@ impl Task {
         let timeout = self.shared.core().poll_timeout(now());
         let session = self.transport.session();
         let (sender, acks) = self.transport.halves();
+        #[cfg(feature = "spool")]
+        let spooled = spool_response(&mut self.spool);
+        #[cfg(not(feature = "spool"))]
+        let spooled = pending::<()>();
         tokio::select! {
             biased;
             piece = acks.next() => self.on_acks(session, piece),
@@ -95,6 +126,12 @@ impl Task {
                     // The response says why the session ended; it is read next.
                     self.transport.stop_sending();
                 }
+            }
+            response = spooled => {
+                #[cfg(feature = "spool")]
+                self.shared.core().handle_spool(response, now());
+                #[cfg(not(feature = "spool"))]
+                let () = response;
             }
             () = self.shared.work.notified() => {}
             () = sleep_until(timeout) => self.shared.core().handle_timeout(now()),
@@ -132,6 +169,14 @@ impl Task {
 async fn ready<F: Future + Unpin>(future: &mut Option<F>) -> F::Output {
     match future {
         Some(future) => future.await,
+        None => pending().await,
+    }
+}
+
+#[cfg(feature = "spool")]
+async fn spool_response(spool: &mut Option<SpoolThread>) -> SpoolResponse {
+    match spool {
+        Some(spool) => spool.next().await,
         None => pending().await,
     }
 }

@@ -7,6 +7,8 @@ use kvs_types::FragmentTimecodeType;
 
 use super::control::{ControlRequest, ControlRequestId};
 use super::session_id::SessionId;
+#[cfg(feature = "spool")]
+use crate::spool::message::SpoolRequest;
 
 /// One action for the driver. Execute them in the order in which
 /// [`poll_transmit`](crate::ProducerCore::poll_transmit) returns them.
@@ -41,6 +43,10 @@ pub enum Transmit {
         /// The connection.
         session: SessionId,
     },
+    /// Pass the request to [`Spool::handle`](crate::Spool::handle) on a thread that may block, in order, and its responses to
+    /// [`handle_spool`](crate::ProducerCore::handle_spool).
+    #[cfg(feature = "spool")]
+    Spool(SpoolRequest),
     /// Drop the connection immediately. The core expects nothing more from it.
     Abort {
         /// The connection.

@@ -9,7 +9,8 @@ use kvs_types::Ack;
 use super::diagnosis::Diagnosis;
 use super::outcome::{Loss, Persisted};
 use super::reason::{CloseReason, HaltReason, JumpHandling};
-use super::span::FragmentId;
+use super::span::{FragmentId, Span};
+use super::spool::SpoolProblem;
 use super::stats::Totals;
 use crate::io::ack_parser::AckParseError;
 use crate::io::failure::Failure;
@@ -40,6 +41,23 @@ pub enum Event {
     Persisted(Persisted),
     /// Media will not be delivered.
     Lost(Loss),
+    /// A fragment was written to the spool and left memory. It is sent later, by this producer or by the next one that uses
+    /// the folder.
+    Spooled {
+        /// The producer's number of the fragment.
+        fragment: FragmentId,
+        /// The media that was written.
+        span: Span,
+    },
+    /// An earlier run left media in the spool. It is sent at its recorded time.
+    Recovered {
+        /// Number of fragments.
+        fragments: u64,
+        /// The media.
+        span: Span,
+    },
+    /// Something is wrong with the disk of the spool or with its contents. The producer continues.
+    SpoolProblem(SpoolProblem),
     /// The service rejected a fragment or the connection. The diagnosis says what it means and what the producer does.
     Rejected {
         /// The connection.

@@ -55,6 +55,10 @@ pub enum LossReason {
     Paused,
     /// The deadline of the stop passed.
     Stopped,
+    /// The spool reached its limit, and this was the oldest media in it.
+    SpoolFull,
+    /// The bytes in the spool did not match their checksums.
+    SpoolDamaged,
 }
 
 impl LossReason {
@@ -71,6 +75,8 @@ impl LossReason {
             Self::TrackMissing => "track missing",
             Self::Paused => "paused",
             Self::Stopped => "stopped",
+            Self::SpoolFull => "spool full",
+            Self::SpoolDamaged => "spool damaged",
         }
     }
 }

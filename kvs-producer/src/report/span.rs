@@ -12,19 +12,43 @@ impl FragmentId {
     /// Returns the number.
     #[must_use]
     pub const fn get(self) -> u64 {
-        self.0
+        self.0 & !RECOVERED
     }
 }
 
+impl FragmentId {
+    /// Returns whether an earlier run of the program left the fragment in the spool. Such fragments are numbered from 1 in the
+    /// order in which they are read, apart from those of this run.
+    #[must_use]
+    pub const fn is_recovered(self) -> bool {
+        self.0 >= RECOVERED
+    }
+
+    pub(crate) const fn recovered(number: u64) -> Self {
+        Self(RECOVERED | number)
+    }
+
+    /// Whether it belongs to the media before another fragment of this run.
+    pub(crate) const fn is_before(self, other: Self) -> bool {
+        self.is_recovered() || self.0 < other.0
+    }
+}
+
+/// Marks the numbers of fragments of an earlier run. No run has that many fragments.
+const RECOVERED: u64 = 1 << 63;
+
 impl fmt::Display for FragmentId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        if self.is_recovered() {
+            f.write_str("recovered ")?;
+        }
+        self.get().fmt(f)
     }
 }
 
 impl fmt::Debug for FragmentId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "fragment {}", self.0)
+        write!(f, "fragment {self}")
     }
 }
 

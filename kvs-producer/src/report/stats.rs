@@ -43,16 +43,22 @@ pub struct Stats {
     pub dropped_events: u64,
 }
 
-/// All submitted media by outcome. `submitted = persisted + lost + held()` holds at any time, in frames and in bytes.
+/// All submitted media by outcome. `submitted + recovered = persisted + lost + held()` holds at any time, in frames and in
+/// bytes. After [`Event::Finished`](crate::Event::Finished), `held()` is what is left in the spool.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Totals {
     /// Media that `put_frame` accepted.
     pub submitted: Amount,
+    /// Media that an earlier run left in the spool. Zero without a spool.
+    pub recovered: Amount,
     /// Media that the service stored.
     pub persisted: Amount,
     /// Media that was reported lost, for any reason.
     pub lost: Amount,
+    /// Media that is in the spool and not in memory. At the end it is what the next producer with this folder sends. Zero
+    /// without a spool.
+    pub spooled: Amount,
     /// Number of fragments that the service stored.
     pub persisted_fragments: u64,
     /// Lost frames by reason.
@@ -64,8 +70,8 @@ impl Totals {
     #[must_use]
     pub const fn held(&self) -> Amount {
         Amount {
-            frames: self.submitted.frames - self.persisted.frames - self.lost.frames,
-            bytes: self.submitted.bytes - self.persisted.bytes - self.lost.bytes,
+            frames: self.submitted.frames + self.recovered.frames - self.persisted.frames - self.lost.frames,
+            bytes: self.submitted.bytes + self.recovered.bytes - self.persisted.bytes - self.lost.bytes,
         }
     }
 }
@@ -84,6 +90,11 @@ impl Amount {
     pub(crate) const fn add(&mut self, frames: u64, bytes: u64) {
         self.frames += frames;
         self.bytes += bytes;
+    }
+
+    pub(crate) const fn remove(&mut self, frames: u64, bytes: u64) {
+        self.frames = self.frames.saturating_sub(frames);
+        self.bytes = self.bytes.saturating_sub(bytes);
     }
 }
 
@@ -109,6 +120,10 @@ pub struct LossCounts {
     pub paused: u64,
     /// [`LossReason::Stopped`].
     pub stopped: u64,
+    /// [`LossReason::SpoolFull`].
+    pub spool_full: u64,
+    /// [`LossReason::SpoolDamaged`].
+    pub spool_damaged: u64,
 }
 
 impl Totals {
@@ -124,6 +139,8 @@ impl Totals {
             LossReason::TrackMissing => &mut self.lost_by.track_missing,
             LossReason::Paused => &mut self.lost_by.paused,
             LossReason::Stopped => &mut self.lost_by.stopped,
+            LossReason::SpoolFull => &mut self.lost_by.spool_full,
+            LossReason::SpoolDamaged => &mut self.lost_by.spool_damaged,
         };
         *count += span.frames;
     }

@@ -82,14 +82,12 @@ impl Spool {
     fn check_owner(&self, dir: &Path) -> Result<(), SpoolError> {
         let Some(disk) = self.disk.as_deref() else { return Ok(()) };
         let Ok(files) = disk.list() else { return Ok(()) };
-        for (name, _) in files {
-            if segment::parse_name(&name).is_some_and(|(_, kind)| kind == Kind::Segment)
-                && let Ok(Owner::Other { stream }) = segment::read_owner(disk, &name, &self.stream)
-            {
-                return Err(SpoolError::OtherStream { dir: dir.to_owned(), stream });
-            }
+        let is_segment = |name: &str| segment::parse_name(name).is_some_and(|(_, kind)| kind == Kind::Segment);
+        let first = files.iter().map(|(name, _)| name).filter(|name| is_segment(name)).min();
+        match first.map(|name| segment::read_owner(disk, name, &self.stream)) {
+            Some(Ok(Owner::Other { stream })) => Err(SpoolError::OtherStream { dir: dir.to_owned(), stream }),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Executes a request and returns the responses to it, in order.
@@ -98,7 +96,7 @@ impl Spool {
             Request::Open => self.read_folder(),
             Request::Store(parcel) => self.store(parcel),
             Request::Return(key) => self.take_back(key),
-            Request::Load { room } => self.load(room),
+            Request::Load { room, limit } => self.load(room, limit),
             Request::Settle(key) => self.settle(key),
             Request::Close => {
                 self.disk = None;
@@ -378,7 +376,7 @@ impl Spool {
         Some(std::mem::replace(&mut entry.state, state))
     }
 
-    fn load(&mut self, room: usize) {
+    fn load(&mut self, room: usize, limit: usize) {
         while let Some(number) = self.next_to_send() {
             self.read_entries(number, Scanning::Again);
             let Some(entry) = self.segments.get(&number).and_then(Segment::first_waiting) else {
@@ -388,6 +386,10 @@ impl Spool {
                 }
                 continue;
             };
+            if entry.head.memory() > limit {
+                self.pass_over(number, &entry, limit);
+                continue;
+            }
             if entry.head.memory() > room {
                 return self.out.push_back(Response::NoRoom);
             }
@@ -396,6 +398,21 @@ impl Spool {
             }
         }
         self.out.push_back(Response::Nothing);
+    }
+
+    /// A fragment that does not fit into the memory of this run stays on disk for another one.
+    fn pass_over(&mut self, number: u32, entry: &Entry, limit: usize) {
+        let (bytes, limit) = (entry.head.memory() as u64, limit as u64);
+        self.out.push_back(Response::Problem(SpoolProblem::TooLarge { bytes, limit }));
+        self.take(segment::key(number, entry));
+    }
+
+    fn take(&mut self, key: RecordKey) {
+        if self.change(key, EntryState::Taken) == Some(EntryState::Waiting)
+            && let Some(segment) = self.segments.get_mut(&key.segment)
+        {
+            segment.taken += 1;
+        }
     }
 
     /// The oldest segment, or the newest, that has a fragment which is on disk only. Within a segment the order is always
@@ -417,11 +434,8 @@ impl Spool {
         let name = segment::file_name(number);
         match segment::read(disk, &name, entry) {
             Ok(Some(parcel)) => {
-                self.change(segment::key(number, &entry), EntryState::Taken);
-                if let Some(segment) = self.segments.get_mut(&number) {
-                    segment.taken += 1;
-                }
                 let key = segment::key(number, &entry);
+                self.take(key);
                 self.out.push_back(Response::Loaded(Loaded { key, parcel, is_recovered: number < self.first_own }));
                 true
             }

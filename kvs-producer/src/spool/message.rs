@@ -30,8 +30,9 @@ pub(crate) enum Request {
     Store(Parcel),
     /// The core no longer holds this fragment: it may be loaded.
     Return(RecordKey),
-    /// Read the next fragment that the core does not hold, in the configured order. It has `room` bytes for it.
-    Load { room: usize },
+    /// Read the next fragment that the core does not hold, in the configured order. It has `room` bytes for it, and never
+    /// more than `limit`.
+    Load { room: usize, limit: usize },
     /// This fragment is persisted or reported lost: a restart does not send it.
     Settle(RecordKey),
     /// Nothing follows: release the folder.

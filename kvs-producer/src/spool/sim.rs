@@ -26,9 +26,8 @@ struct State {
     files: BTreeMap<String, File>,
     /// Names that survive power loss, with the synced bytes of their files.
     synced: BTreeMap<String, Vec<u8>>,
-    /// Bytes and other steps until the machine stops.
+    /// Steps until the machine stops: each byte that is written, each sync, each removal.
     steps_left: u64,
-    steps: u64,
     /// Most bytes of all files; `None` without a limit.
     capacity: Option<u64>,
     is_read_only: bool,
@@ -47,16 +46,10 @@ impl SimDisk {
             files: BTreeMap::new(),
             synced: BTreeMap::new(),
             steps_left,
-            steps: 0,
             capacity: None,
             is_read_only: false,
             chance: fastrand::Rng::with_seed(seed),
         })))
-    }
-
-    /// Steps so far: each byte that was written, each sync, each removal.
-    pub(super) fn steps(&self) -> u64 {
-        self.state().steps
     }
 
     pub(super) fn set_capacity(&self, bytes: Option<u64>) {
@@ -149,7 +142,6 @@ impl State {
     /// Takes up to `wanted` steps and returns how many there were.
     fn take(&mut self, wanted: u64) -> u64 {
         let taken = wanted.min(self.steps_left);
-        self.steps += taken;
         self.steps_left -= taken;
         taken
     }

@@ -88,7 +88,7 @@ fn put(spool: &mut Spool, parcel: Parcel) -> RecordKey {
 }
 
 fn load(spool: &mut Spool) -> Option<Loaded> {
-    ask(spool, Request::Load { room: usize::MAX }).into_iter().find_map(|response| match response {
+    ask(spool, Request::Load { room: usize::MAX, limit: usize::MAX }).into_iter().find_map(|response| match response {
         Response::Loaded(loaded) => Some(loaded),
         _ => None,
     })
@@ -255,7 +255,7 @@ fn damage_costs_the_records_that_it_hits_and_they_are_never_sent() {
         let (mut spool, held, problems) = open(&disk, &config(256 * KIB), Overflow::DropOldest);
         let mut responses = Vec::new();
         while !matches!(responses.last(), Some(Response::Nothing)) {
-            responses.extend(ask(&mut spool, Request::Load { room: usize::MAX }));
+            responses.extend(ask(&mut spool, Request::Load { room: usize::MAX, limit: usize::MAX }));
         }
         let (mut sent, mut reported) = (0, 0);
         let mut told = problems.len();

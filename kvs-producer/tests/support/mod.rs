@@ -81,6 +81,10 @@ pub struct Service {
     in_socket: usize,
     /// The response stays open after the end of the body.
     pub lingers: bool,
+    #[cfg(feature = "spool")]
+    pub spool: Option<kvs_producer::Spool>,
+    /// The spool does not answer.
+    pub is_mute: bool,
     /// The tracks of each session.
     pub headers: Vec<Vec<Track>>,
 }
@@ -92,9 +96,15 @@ pub fn all_acks(timecode: u64) -> Vec<String> {
 
 impl Service {
     pub fn new(config: ProducerConfig) -> Self {
+        let mut service = Self::idle(config);
+        service.run();
+        service
+    }
+
+    fn idle(config: ProducerConfig) -> Self {
         let now = Instant::now();
         let producer = ProducerCore::new(config, now, SystemTime::UNIX_EPOCH + EPOCH).unwrap();
-        let mut service = Self {
+        Self {
             producer,
             now,
             calls: Vec::new(),
@@ -112,8 +122,37 @@ impl Service {
             slow: None,
             in_socket: 0,
             lingers: false,
+            #[cfg(feature = "spool")]
+            spool: None,
+            is_mute: false,
             headers: Vec::new(),
-        };
+        }
+    }
+
+    /// A producer whose spool is in this folder. Its requests are answered at once.
+    #[cfg(feature = "spool")]
+    pub fn with_spool(
+        config: ProducerConfig,
+        spool: kvs_producer::SpoolConfig,
+        overflow: kvs_producer::Overflow,
+    ) -> Self {
+        let opened = kvs_producer::Spool::open(&spool, "cam", overflow).unwrap();
+        Self::with_opened(config.overflow(overflow), spool, opened)
+    }
+
+    #[cfg(feature = "spool")]
+    pub fn with_opened(config: ProducerConfig, spool: kvs_producer::SpoolConfig, opened: kvs_producer::Spool) -> Self {
+        let mut service = Self::idle(config.spool(spool));
+        service.spool = Some(opened);
+        service.run();
+        service
+    }
+
+    /// A producer with a spool whose disk never answers.
+    #[cfg(feature = "spool")]
+    pub fn mute(config: ProducerConfig, spool: kvs_producer::SpoolConfig) -> Self {
+        let mut service = Self::idle(config.spool(spool));
+        service.is_mute = true;
         service.run();
         service
     }
@@ -171,6 +210,14 @@ impl Service {
                     self.open = None;
                     self.parser = None;
                     self.session = None;
+                }
+                #[cfg(feature = "spool")]
+                Transmit::Spool(request) => {
+                    if let Some(spool) = &mut self.spool {
+                        for response in spool.handle(request) {
+                            self.producer.handle_spool(response, self.now);
+                        }
+                    }
                 }
                 other => panic!("{other:?}"),
             }
@@ -265,13 +312,23 @@ impl Service {
         while !self.producer.is_finished() {
             let next = self.producer.poll_timeout(self.now).expect("an unfinished producer waits for something");
             self.now = self.now.max(next);
-            assert!(self.now <= deadline, "a stop ends within its deadline");
+            let late = if self.has_spool() { Duration::from_secs(10) } else { Duration::ZERO };
+            assert!(self.now <= deadline + late, "a stop ends within its deadline");
             self.producer.handle_timeout(self.now);
             self.run();
         }
         let totals = self.producer.stats().totals;
-        assert_eq!(totals.submitted.frames, totals.persisted.frames + totals.lost.frames, "{totals:?}");
-        assert_eq!(totals.submitted.bytes, totals.persisted.bytes + totals.lost.bytes, "{totals:?}");
+        assert_eq!(totals.held(), totals.spooled, "{totals:?}");
+        if !self.has_spool() {
+            assert_eq!(totals.spooled, Default::default());
+        }
+    }
+
+    fn has_spool(&self) -> bool {
+        #[cfg(feature = "spool")]
+        return self.spool.is_some() || self.is_mute;
+        #[cfg(not(feature = "spool"))]
+        false
     }
 
     /// Returns the presentation times of the frames of a stored fragment, in ms since the epoch of the test.
