@@ -15,6 +15,7 @@ pub(crate) struct Epoch {
 
 impl Epoch {
     /// What a fragment that was read back has: its number is not that of any epoch of this run.
+    #[cfg(feature = "spool")]
     pub(crate) const fn recovered(tracks: Vec<Track>, origin: u64) -> Self {
         Self { id: RECOVERED, tracks, origin }
     }

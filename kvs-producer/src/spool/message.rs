@@ -14,10 +14,12 @@ use crate::tags::TagSet;
 /// A request of [`ProducerCore`](crate::ProducerCore) to its [`Spool`](crate::Spool). Pass it to
 /// [`Spool::handle`](crate::Spool::handle), in the order in which
 /// [`poll_transmit`](crate::ProducerCore::poll_transmit) returns them.
+#[cfg(feature = "spool")]
 #[derive(Clone, Debug)]
 pub struct SpoolRequest(pub(crate) Request);
 
 /// A response of [`Spool`](crate::Spool). Pass it to [`ProducerCore::handle_spool`](crate::ProducerCore::handle_spool).
+#[cfg(feature = "spool")]
 #[derive(Clone, Debug)]
 pub struct SpoolResponse(pub(crate) Response);
 

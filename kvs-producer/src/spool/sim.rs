@@ -1,4 +1,5 @@
 //! A folder in memory that can stop between any two bytes, lose unsynced data, be full, be read-only and turn bits over.
+#![expect(clippy::unwrap_used, reason = "tests only")]
 
 use std::collections::BTreeMap;
 use std::io;

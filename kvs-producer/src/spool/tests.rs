@@ -1,4 +1,5 @@
 //! The spool on a simulated disk.
+#![expect(clippy::unwrap_used, reason = "tests only")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
