@@ -8,7 +8,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use kvs_media::Playback;
+use kvs_media::Reader;
 use kvs_producer::{
     Client, ClientConfig, Event, EventInterval, FragmentTag, Frame, ImageGeneration, NewStream, Notification, Producer,
     ProducerConfig, StreamLookup, TrackNumber,
@@ -18,7 +18,7 @@ use kvs_producer::{
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [stream, recording] = &arguments[..] else { return Err("usage: events STREAM RECORDING".into()) };
-    let mut recording = Playback::open(recording)?.starting_with_video();
+    let mut recording = Reader::open(recording)?.starting_with_video();
 
     let day = Duration::from_secs(24 * 3600);
     let config = ProducerConfig::new(stream, recording.tracks())

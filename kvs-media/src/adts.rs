@@ -1,19 +1,20 @@
 //! ADTS files: AAC frames, each with its header.
 
-use kvs_mkv::TrackNumber;
 use kvs_mkv::codec::aac::{self, AdtsError, AdtsHeader};
+use kvs_mkv::{TrackKind, TrackNumber};
 
+use super::MAX_SAMPLES;
+use super::error::Fault;
 use super::input::Input;
 use super::payload::PayloadFormat;
 use super::timeline::{Stream, Unit, nanoseconds};
-use super::{MAX_SAMPLES, MediaError};
 
 /// Samples per AAC frame.
 const FRAME_SAMPLES: i64 = 1024;
 /// Bytes of an ADTS header without its checksum, and of an ID3v2 header.
 const HEADER: u64 = 10;
 
-pub(super) fn read(input: &Input) -> Result<Vec<Stream>, MediaError> {
+pub(super) fn read(input: &Input) -> Result<Vec<Stream>, Fault> {
     let mut at = id3_len(&input.read_up_to(0, HEADER)?);
     let mut units: Vec<Unit> = Vec::new();
     let mut track = None;
@@ -21,42 +22,44 @@ pub(super) fn read(input: &Input) -> Result<Vec<Stream>, MediaError> {
     while at < input.len {
         let header = header(input, at)?;
         if track.is_none() {
-            let config = header.config().map_err(|error| input.damaged(error))?;
+            let config = header.config().map_err(Fault::damaged)?;
             track = Some(aac::track(TrackNumber::TWO, &config));
         }
         let pts = nanoseconds(now, header.sampling_frequency);
         now = now.saturating_add(FRAME_SAMPLES);
         let (header_len, frame_len) = (header.header_len as u64, header.frame_len as u64);
         let place = (at.saturating_add(header_len), frame_len.saturating_sub(header_len));
-        units.push(Unit { pts, dts: pts, keyframe: true, at: place.0, len: place.1 });
+        units.push(Unit { pts, dts: pts, keyframe: true, at: place.0, len: place.1, format: 0 });
         if units.len() > MAX_SAMPLES {
-            return Err(input.damaged(format!("it has more than {MAX_SAMPLES} frames")));
+            return Err(Fault::Damaged(format!("it has more than {MAX_SAMPLES} frames")));
         }
         at = at.saturating_add(frame_len);
     }
-    let track = track.ok_or_else(|| input.no_frames())?;
-    Ok(vec![PayloadFormat::Plain(track).into_stream(input, TrackNumber::TWO, units)?])
+    let track = track.ok_or(Fault::NoFrames)?;
+    Ok(vec![Stream::new(TrackKind::Audio, PayloadFormat::Plain(track), units)])
 }
 
 /// Reads the header at this offset; the whole frame must be in the file.
-fn header(input: &Input, at: u64) -> Result<AdtsHeader, MediaError> {
+fn header(input: &Input, at: u64) -> Result<AdtsHeader, Fault> {
     let left = input.len.saturating_sub(at);
-    let header = AdtsHeader::parse(&input.read_up_to(at, HEADER)?).map_err(|error| broken(input, at, error))?;
+    let header = AdtsHeader::parse(&input.read_up_to(at, HEADER)?).map_err(|error| broken(at, error))?;
     if header.frame_len as u64 > left {
         let what = format!("the ADTS frame at offset {at} needs {} bytes but {left} are left", header.frame_len);
-        return Err(input.truncated(what));
+        return Err(Fault::Truncated(what));
     }
     Ok(header)
 }
 
-fn broken(input: &Input, at: u64, error: AdtsError) -> MediaError {
+fn broken(at: u64, error: AdtsError) -> Fault {
     let at = usize::try_from(at).unwrap_or(usize::MAX);
     match error {
-        AdtsError::Truncated { needed, left, .. } => input.truncated(AdtsError::Truncated { at, needed, left }),
-        AdtsError::NoSync { .. } => input.damaged(AdtsError::NoSync { at }),
-        AdtsError::Header { .. } => input.damaged(AdtsError::Header { at }),
-        AdtsError::SeveralBlocks { blocks, .. } => input.damaged(AdtsError::SeveralBlocks { at, blocks }),
-        error => input.damaged(error),
+        AdtsError::Truncated { needed, left, .. } => {
+            Fault::Truncated(AdtsError::Truncated { at, needed, left }.to_string())
+        }
+        AdtsError::NoSync { .. } => Fault::damaged(AdtsError::NoSync { at }),
+        AdtsError::Header { .. } => Fault::damaged(AdtsError::Header { at }),
+        AdtsError::SeveralBlocks { blocks, .. } => Fault::damaged(AdtsError::SeveralBlocks { at, blocks }),
+        error => Fault::damaged(error),
     }
 }
 

@@ -1,9 +1,9 @@
 //! Why a file cannot be used as a recording.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-/// Why a file cannot be used as a recording. Each message is one line that says what to do.
+/// Why an input cannot be used as a recording. Each message is one line that says what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MediaError {
@@ -22,7 +22,7 @@ pub enum MediaError {
         source: io::Error,
     },
     /// The file is too large to be read into memory.
-    #[error("{} has {size} bytes, more than the limit of {limit}; use a shorter recording, or Playback", path.display())]
+    #[error("{} has {size} bytes, more than the limit of {limit}; use a shorter recording, or Reader", path.display())]
     TooLarge {
         /// The file.
         path: PathBuf,
@@ -32,7 +32,7 @@ pub enum MediaError {
         limit: u64,
     },
     /// The file is not a recording.
-    #[error("{} is not a recording but looks like {looks_like}; give an MP4, Matroska, .h264, .h265 or ADTS .aac file", path.display())]
+    #[error("{} is not a recording but looks like {looks_like}; give MP4, Matroska, MPEG-TS, WAV, ADTS, or H.264 or H.265 with start codes", path.display())]
     NotMedia {
         /// The file.
         path: PathBuf,
@@ -55,6 +55,14 @@ pub enum MediaError {
         /// The file.
         path: PathBuf,
     },
+    /// The file is in order, but cannot be expressed as a stream, or not with the chosen options.
+    #[error("{} cannot be used: {what}", path.display())]
+    Refused {
+        /// The file.
+        path: PathBuf,
+        /// What cannot be done, and what to do instead.
+        what: String,
+    },
     /// The file ends too early.
     #[error("{} is cut off: {what}; copy it again, or repair it with a tool for its container", path.display())]
     Truncated {
@@ -71,4 +79,39 @@ pub enum MediaError {
         /// What is wrong, and where.
         what: String,
     },
+}
+
+/// What a demuxer found wrong; the reader adds the name of the input.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    Io(io::Error),
+    Truncated(String),
+    Damaged(String),
+    Refused(String),
+    Codec { kind: &'static str, codec: String },
+    NoFrames,
+}
+
+impl Fault {
+    pub(crate) fn damaged(what: impl ToString) -> Self {
+        Self::Damaged(what.to_string())
+    }
+
+    pub(crate) fn in_file(self, path: &Path) -> MediaError {
+        let path = path.to_owned();
+        match self {
+            Self::Io(source) => MediaError::Unreadable { path, source },
+            Self::Truncated(what) => MediaError::Truncated { path, what },
+            Self::Damaged(what) => MediaError::Damaged { path, what },
+            Self::Refused(what) => MediaError::Refused { path, what },
+            Self::Codec { kind, codec } => MediaError::Codec { path, kind, codec },
+            Self::NoFrames => MediaError::NoFrames { path },
+        }
+    }
+}
+
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
 }

@@ -1,32 +1,29 @@
-//! Converts the bytes of a frame in the file to the payload of a Matroska block.
+//! Converts the bytes of a frame in the input to the payload of a Matroska block.
 
-use bytes::Bytes;
-use kvs_mkv::codec::nal::{self, NalError};
+use kvs_mkv::codec::nal::{LengthPrefixer, NalError};
 use kvs_mkv::{Chunks, Track, TrackNumber};
 
-use super::MediaError;
-use super::input::Input;
-use super::nal_track::NalTrack;
-use super::timeline::{Stream, Unit};
+use super::error::Fault;
+use super::nal_track::{Converted, NalTrack};
 
-/// The payload format of a track in its file.
+/// The payload format of a track in its container.
 #[derive(Debug)]
 pub(super) enum PayloadFormat {
     /// H.264 and H.265 in a container.
     Nal(Box<NalTrack>),
     /// H.264 and H.265 with start codes.
-    AnnexB(Track),
+    AnnexB(Track, LengthPrefixer),
     /// Payloads that stay as they are.
     Plain(Track),
 }
 
 impl PayloadFormat {
     /// Returns the payload of one frame.
-    pub(super) fn payload(&mut self, bytes: Bytes) -> Result<Chunks, NalError> {
+    pub(super) fn payload(&mut self, data: Chunks, keyframe: bool) -> Result<Converted, NalError> {
         match self {
-            Self::Nal(track) => track.payload(&bytes),
-            Self::AnnexB(_) => nal::annex_b_to_length_prefixed(&bytes),
-            Self::Plain(_) => Ok(Chunks::from(bytes)),
+            Self::Nal(track) => track.payload(data, keyframe),
+            Self::AnnexB(_, prefixer) => Ok(Converted { data: prefixer.convert_chunks(&data)?, is_changed: false }),
+            Self::Plain(_) => Ok(Converted { data, is_changed: false }),
         }
     }
 
@@ -35,29 +32,21 @@ impl PayloadFormat {
         matches!(self, Self::Nal(track) if !track.is_complete())
     }
 
-    /// Reads frames until the parameter sets are complete.
-    pub(super) fn settle(&mut self, input: &Input, units: &[Unit]) -> Result<(), MediaError> {
-        for unit in units {
-            if !self.is_unsettled() {
-                break;
-            }
-            let bytes = input.read(unit.at, unit.len)?;
-            self.payload(bytes).map_err(|error| input.damaged(format!("the frame at offset {}: {error}", unit.at)))?;
+    /// Puts the parameter sets in front of a payload, if the codec has them.
+    pub(super) fn with_sets(&self, data: Chunks) -> Chunks {
+        match self {
+            Self::Nal(track) => track.with_sets(data),
+            Self::AnnexB(..) | Self::Plain(_) => data,
         }
-        Ok(())
     }
 
-    /// Returns the track with its frames.
-    pub(super) fn into_stream(
-        self,
-        input: &Input,
-        number: TrackNumber,
-        units: Vec<Unit>,
-    ) -> Result<Stream, MediaError> {
-        let track = match &self {
-            Self::Nal(track) => track.track(number).map_err(|error| input.damaged(error))?,
-            Self::AnnexB(track) | Self::Plain(track) => track.clone(),
+    /// Returns the track with this number.
+    pub(super) fn track(&self, number: TrackNumber) -> Result<Track, Fault> {
+        let mut track = match self {
+            Self::Nal(track) => track.track(number).map_err(Fault::damaged)?,
+            Self::AnnexB(track, _) | Self::Plain(track) => track.clone(),
         };
-        Ok(Stream { track, format: self, units })
+        (track.number, track.uid) = (number, number.get());
+        Ok(track)
     }
 }

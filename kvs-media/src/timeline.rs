@@ -2,17 +2,20 @@
 
 use std::time::Duration;
 
-use kvs_mkv::{Track, TrackKind, TrackNumber};
+use bytes::Bytes;
+use kvs_mkv::{Chunks, TrackKind, TrackNumber};
 
+use super::MAX_FRAME_BYTES;
+use super::error::Fault;
+use super::indexed::{Entry, IndexedTrack};
 use super::input::Input;
 use super::payload::PayloadFormat;
-use super::playback::{Entry, PlaybackTrack};
-use super::{MAX_FRAME_BYTES, MediaError};
 
 /// One track with its frames in decoding order.
 pub(super) struct Stream {
-    pub(super) track: Track,
-    pub(super) format: PayloadFormat,
+    pub(super) kind: TrackKind,
+    /// The sample descriptions; a [`Unit`] refers to one by its index.
+    pub(super) formats: Vec<PayloadFormat>,
     pub(super) units: Vec<Unit>,
 }
 
@@ -23,44 +26,68 @@ pub(super) struct Unit {
     pub(super) keyframe: bool,
     pub(super) at: u64,
     pub(super) len: u64,
+    /// Index of its format.
+    pub(super) format: u16,
+}
+
+impl Stream {
+    /// A track with one format.
+    pub(super) fn new(kind: TrackKind, format: PayloadFormat, units: Vec<Unit>) -> Self {
+        Self { kind, formats: vec![format], units }
+    }
+
+    /// Reads frames until the parameter sets of each format are complete.
+    pub(super) fn settle(&mut self, input: &Input) -> Result<(), Fault> {
+        for unit in &self.units {
+            if !self.formats.iter().any(PayloadFormat::is_unsettled) {
+                return Ok(());
+            }
+            let Some(format) = self.formats.get_mut(usize::from(unit.format)) else { continue };
+            if format.is_unsettled() {
+                let bytes: Bytes = input.read(unit.at, unit.len)?;
+                format
+                    .payload(Chunks::from(bytes), unit.keyframe)
+                    .map_err(|error| Fault::Damaged(format!("the frame at offset {}: {error}", unit.at)))?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Numbers the tracks, moves all times so that none is negative, and merges the frames by decoding time.
-pub(super) fn interleave(
-    input: &Input,
-    mut streams: Vec<Stream>,
-) -> Result<(Vec<PlaybackTrack>, Vec<Entry>), MediaError> {
+pub(super) fn interleave(mut streams: Vec<Stream>) -> Result<(Vec<IndexedTrack>, Vec<Entry>), Fault> {
     streams.retain(|stream| !stream.units.is_empty());
-    streams.sort_by_key(|stream| stream.track.kind != TrackKind::Video);
+    streams.sort_by_key(|stream| stream.kind != TrackKind::Video);
     let first = streams.iter().flat_map(|stream| &stream.units).map(|unit| unit.pts).min();
-    let shift = first.ok_or_else(|| input.no_frames())?.min(0).saturating_neg();
-    let mut playback_tracks = Vec::new();
+    let shift = first.ok_or(Fault::NoFrames)?.min(0).saturating_neg();
+    let mut tracks = Vec::new();
     let mut keyed = Vec::new();
-    for (mut stream, number) in streams.into_iter().zip([TrackNumber::ONE, TrackNumber::TWO]) {
-        (stream.track.number, stream.track.uid) = (number, number.get());
-        playback_tracks.push(PlaybackTrack { track: stream.track, format: stream.format });
+    for (stream, number) in streams.into_iter().zip([TrackNumber::ONE, TrackNumber::TWO, TrackNumber::THREE]) {
+        let current = stream.units.first().map_or(0, |unit| unit.format);
+        tracks.push(IndexedTrack { number, kind: stream.kind, formats: stream.formats, current });
         let mut latest = i64::MIN;
         for unit in stream.units {
             latest = latest.max(unit.dts.min(unit.pts));
             if unit.len > MAX_FRAME_BYTES {
-                let what =
-                    format!("the frame at offset {} has {} bytes, more than {MAX_FRAME_BYTES}", unit.at, unit.len);
-                return Err(input.damaged(what));
+                let (at, len) = (unit.at, unit.len);
+                return Err(Fault::Damaged(format!(
+                    "the frame at offset {at} has {len} bytes, more than {MAX_FRAME_BYTES}"
+                )));
             }
             keyed.push((latest, entry(number, &unit, latest, shift)));
         }
     }
     keyed.sort_by_key(|(dts, entry)| (*dts, entry.track));
-    Ok((playback_tracks, keyed.into_iter().map(|(_, entry)| entry).collect()))
+    Ok((tracks, keyed.into_iter().map(|(_, entry)| entry).collect()))
 }
 
 fn entry(track: TrackNumber, unit: &Unit, dts: i64, shift: i64) -> Entry {
     let pts = duration(unit.pts, shift);
     let dts = duration(dts, shift).min(pts);
-    Entry { track, pts, dts, keyframe: unit.keyframe, at: unit.at, len: unit.len }
+    Entry { track, pts, dts, keyframe: unit.keyframe, at: unit.at, len: unit.len, format: unit.format }
 }
 
-fn duration(nanoseconds: i64, shift: i64) -> Duration {
+pub(super) fn duration(nanoseconds: i64, shift: i64) -> Duration {
     Duration::from_nanos(u64::try_from(nanoseconds.saturating_add(shift)).unwrap_or(0))
 }
 
@@ -74,22 +101,14 @@ pub(super) fn fill_decoding_times(units: &mut [Unit]) {
     }
 }
 
-/// A frame with a presentation and a decoding time.
-pub(super) trait Timed {
-    fn track(&self) -> TrackNumber;
-    /// Presentation time and decoding time.
-    fn times(&mut self) -> (&mut Duration, &mut Duration);
-}
-
 /// Moves all frames so that the first of one track is shown at zero, and drops those that would be shown earlier.
-pub(super) fn start_with<T: Timed>(samples: &mut Vec<T>, track: TrackNumber) {
-    let leading = samples.iter_mut().filter(|sample| sample.track() == track);
-    let first = leading.map(|sample| *sample.times().0).min().unwrap_or_default();
-    samples.retain_mut(|sample| *sample.times().0 >= first);
-    for sample in samples {
-        let (pts, dts) = sample.times();
-        *pts -= first;
-        *dts = dts.saturating_sub(first);
+pub(super) fn start_with(entries: &mut Vec<Entry>, track: TrackNumber) {
+    let leading = entries.iter().filter(|entry| entry.track == track);
+    let first = leading.map(|entry| entry.pts).min().unwrap_or_default();
+    entries.retain_mut(|entry| entry.pts >= first);
+    for entry in entries {
+        entry.pts -= first;
+        entry.dts = entry.dts.saturating_sub(first);
     }
 }
 
@@ -97,6 +116,17 @@ pub(super) fn start_with<T: Timed>(samples: &mut Vec<T>, track: TrackNumber) {
 pub(super) fn nanoseconds(ticks: i64, ticks_per_second: u32) -> i64 {
     let scale = i128::from(ticks_per_second.max(1));
     let product = i128::from(ticks).saturating_mul(1_000_000_000);
+    rounded(product, scale, ticks < 0)
+}
+
+/// Adds two times in different ticks and converts the sum to nanoseconds: rounded once, so that no error adds up.
+pub(super) fn sum_in_nanoseconds((one, one_rate): (i64, u32), (other, other_rate): (i64, u32)) -> i64 {
+    let (one_rate, other_rate) = (i128::from(one_rate.max(1)), i128::from(other_rate.max(1)));
+    let sum = i128::from(one).saturating_mul(other_rate).saturating_add(i128::from(other).saturating_mul(one_rate));
+    rounded(sum.saturating_mul(1_000_000_000), one_rate.saturating_mul(other_rate), sum < 0)
+}
+
+fn rounded(product: i128, scale: i128, negative: bool) -> i64 {
     let rounded = product.saturating_mul(2).saturating_add(scale).div_euclid(scale.saturating_mul(2));
-    i64::try_from(rounded).unwrap_or(if ticks < 0 { i64::MIN } else { i64::MAX })
+    i64::try_from(rounded).unwrap_or(if negative { i64::MIN } else { i64::MAX })
 }

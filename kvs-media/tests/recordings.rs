@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use judge::{make, packets};
-use kvs_media::{MediaError, Playback, Recording, Sample};
+use kvs_media::{MediaError, Reader, Recording, Sample};
 use kvs_mkv::{Track, TrackKind};
 use test_judges::available;
 
@@ -188,8 +188,8 @@ fn byte_streams_have_the_access_units_and_times_of_their_mp4() {
 }
 
 #[test]
-fn playback_keeps_an_index_and_one_frame_in_memory() {
-    if !available("memory of a playback", TOOLS) {
+fn reader_keeps_an_index_and_some_frames_in_memory() {
+    if !available("memory of a reader", TOOLS) {
         return;
     }
     let dir = directory();
@@ -201,8 +201,8 @@ fn playback_keeps_an_index_and_one_frame_in_memory() {
         let file = std::fs::metadata(&path).unwrap().len();
         let mut largest = 0;
         let memory = allocation_counter::measure(|| {
-            let mut playback = Playback::open(&path).unwrap_or_else(|error| panic!("{error}"));
-            while let Some(sample) = playback.next_sample().unwrap_or_else(|error| panic!("{error}")) {
+            let mut reader = Reader::open(&path).unwrap_or_else(|error| panic!("{error}"));
+            while let Some(sample) = reader.next_sample().unwrap_or_else(|error| panic!("{error}")) {
                 largest = largest.max(sample.data.len() as u64);
             }
         });

@@ -8,19 +8,20 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use kvs_mkv::codec::h264::FrameRate;
-use kvs_mkv::codec::nal;
-use kvs_mkv::{Track, TrackNumber};
+use kvs_mkv::codec::nal::{self, LengthPrefixer};
+use kvs_mkv::{Track, TrackKind};
 
+use super::error::Fault;
 use super::input::Input;
 use super::payload::PayloadFormat;
 use super::timeline::{Stream, Unit, fill_decoding_times};
-use super::{MAX_FRAME_BYTES, MAX_SAMPLES, MediaError};
+use super::{MAX_FRAME_BYTES, MAX_SAMPLES};
 
-pub(super) fn read_h264(input: &Input) -> Result<Vec<Stream>, MediaError> {
+pub(super) fn read_h264(input: &Input) -> Result<Vec<Stream>, Fault> {
     read(input, h264_syntax::H264::default())
 }
 
-pub(super) fn read_h265(input: &Input) -> Result<Vec<Stream>, MediaError> {
+pub(super) fn read_h265(input: &Input) -> Result<Vec<Stream>, Fault> {
     read(input, h265_syntax::H265::default())
 }
 
@@ -53,31 +54,31 @@ trait Syntax {
     fn frame_rate(&self) -> Option<FrameRate>;
 }
 
-fn read(input: &Input, mut syntax: impl Syntax) -> Result<Vec<Stream>, MediaError> {
+fn read(input: &Input, mut syntax: impl Syntax) -> Result<Vec<Stream>, Fault> {
     let mut cutter = Cutter::default();
     walk(input, |range, unit| {
         cutter.take(range, syntax.part(unit));
         match cutter.units.len() > MAX_SAMPLES {
-            true => Err(input.damaged(format!("it has more than {MAX_SAMPLES} frames"))),
+            true => Err(Fault::damaged(format!("it has more than {MAX_SAMPLES} frames"))),
             false => Ok(()),
         }
     })?;
     cutter.flush();
     if cutter.units.is_empty() {
-        return Err(input.damaged("it has no picture with its parameter sets before it"));
+        return Err(Fault::damaged("it has no picture with its parameter sets before it"));
     }
-    let track = syntax.track().map_err(|error| input.damaged(error))?;
+    let track = syntax.track().map_err(Fault::damaged)?;
     let units = units(&cutter.units, plausible(syntax.frame_rate()));
-    Ok(vec![PayloadFormat::AnnexB(track).into_stream(input, TrackNumber::ONE, units)?])
+    Ok(vec![Stream::new(TrackKind::Video, PayloadFormat::AnnexB(track, LengthPrefixer::new()), units)])
 }
 
 /// Calls `take` with every NAL unit and its range in the file.
-fn walk(input: &Input, mut take: impl FnMut(Range<u64>, Bytes) -> Result<(), MediaError>) -> Result<(), MediaError> {
+fn walk(input: &Input, mut take: impl FnMut(Range<u64>, Bytes) -> Result<(), Fault>) -> Result<(), Fault> {
     let (mut at, mut size) = (0, WINDOW);
     loop {
         let window = input.read_up_to(at, size)?;
         let is_last = at.saturating_add(window.len() as u64) >= input.len || window.is_empty();
-        let mut ranges = nal::annex_b(&window).map_err(|error| input.damaged(error))?.ranges().peekable();
+        let mut ranges = nal::annex_b(&window).map_err(Fault::damaged)?.ranges().peekable();
         let mut open = 0;
         while let Some(range) = ranges.next() {
             // A unit ends where the next start code begins, so the last one of a window is incomplete.
@@ -93,7 +94,7 @@ fn walk(input: &Input, mut take: impl FnMut(Range<u64>, Bytes) -> Result<(), Med
         // A unit that is longer than the window is read again with a larger one.
         size = if open > 0 { WINDOW } else { size.saturating_mul(2) };
         if size > MAX_FRAME_BYTES.saturating_mul(2) {
-            return Err(input.damaged(format!("the NAL unit at offset {at} has more than {MAX_FRAME_BYTES} bytes")));
+            return Err(Fault::damaged(format!("the NAL unit at offset {at} has more than {MAX_FRAME_BYTES} bytes")));
         }
         at = at.saturating_add(open as u64);
     }
@@ -149,7 +150,7 @@ fn units(pictures: &[(Range<u64>, Picture)], rate: FrameRate) -> Vec<Unit> {
         let len = range.end.saturating_sub(at);
         let pts = u128::from(shown).saturating_mul(rate.seconds.into()).saturating_mul(1_000_000_000);
         let pts = i64::try_from(pts / u128::from(rate.frames.max(1))).unwrap_or(i64::MAX);
-        units.push(Unit { pts, dts: pts, keyframe: picture.keyframe, at, len });
+        units.push(Unit { pts, dts: pts, keyframe: picture.keyframe, at, len, format: 0 });
     }
     fill_decoding_times(&mut units);
     units

@@ -175,6 +175,11 @@ impl<'a> Fields<'a> {
         Ok(())
     }
 
+    /// Everything that was not read.
+    pub(super) const fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     /// A table of `N`-byte entries that starts with their count; the count is checked against the payload.
     pub(super) fn table<const N: usize>(&mut self) -> Result<&'a [[u8; N]], BoxError> {
         let count = usize::try_from(self.u32()?).unwrap_or(usize::MAX);

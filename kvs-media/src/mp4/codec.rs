@@ -2,30 +2,39 @@
 
 use bytes::Bytes;
 use kvs_mkv::codec::aac::{self, AudioSpecificConfig};
-use kvs_mkv::{CodecId, Track, TrackKind, TrackNumber};
+use kvs_mkv::{CodecId, PixelAspect, Pose, Track, TrackKind, TrackNumber, VideoSettings};
 
 use super::boxes::{Box, BoxError, name};
-use crate::MediaError;
-use crate::input::Input;
+use crate::error::Fault;
 use crate::nal_track::{NalCodec, NalTrack};
 use crate::payload::PayloadFormat;
+use crate::selection::kind_name;
 
-/// Reads the first entry of an `stsd` box.
-pub(super) fn format_of(input: &Input, kind: &'static str, description: &Box<'_>) -> Result<PayloadFormat, MediaError> {
-    let damaged = |error: BoxError| input.damaged(error);
-    let entry = description.children(8).map_err(damaged)?.next().transpose().map_err(damaged)?;
-    let entry = entry.ok_or_else(|| input.damaged(description.short()))?;
+/// Reads one entry of an `stsd` box.
+pub(super) fn format_of(kind: TrackKind, entry: &Box<'_>, pose: Pose) -> Result<PayloadFormat, Fault> {
     match &entry.kind {
-        b"avc1" | b"avc3" => nal(&entry, NalCodec::H264, b"avcC").map_err(damaged),
-        b"hvc1" | b"hev1" => nal(&entry, NalCodec::H265, b"hvcC").map_err(damaged),
-        b"jpeg" | b"mjpa" => motion_jpeg(&entry).map_err(damaged),
-        b"mp4v" | b"mp4a" => described(input, kind, &entry),
-        _ => Err(input.codec(kind, codec_name(entry.kind))),
+        b"avc1" | b"avc3" => Ok(nal(entry, pose, NalCodec::H264, b"avcC")?),
+        b"hvc1" | b"hev1" => Ok(nal(entry, pose, NalCodec::H265, b"hvcC")?),
+        b"jpeg" | b"mjpa" => Ok(motion_jpeg(entry, pose)?),
+        b"mp4v" | b"mp4a" => described(kind_name(kind), entry, pose),
+        _ => Err(unsupported(kind_name(kind), codec_name(entry.kind))),
     }
 }
 
+/// The entries of an `stsd` box.
+pub(super) fn descriptions<'a>(description: &Box<'a>) -> Result<Vec<Box<'a>>, BoxError> {
+    description.children(8)?.take(MAX_DESCRIPTIONS).collect()
+}
+
+/// Most sample descriptions of a track that are read; a file has one, or one per part that was joined.
+const MAX_DESCRIPTIONS: usize = 1000;
+
+fn unsupported(kind: &'static str, codec: impl Into<String>) -> Fault {
+    Fault::Codec { kind, codec: codec.into() }
+}
+
 /// The usual name of a four-character code.
-fn codec_name(kind: [u8; 4]) -> String {
+pub(super) fn codec_name(kind: [u8; 4]) -> String {
     let known = match &kind {
         b"vp08" => "VP8",
         b"vp09" => "VP9",
@@ -46,52 +55,60 @@ fn codec_name(kind: [u8; 4]) -> String {
 /// Bytes of a VisualSampleEntry before its boxes (§12.1.3).
 const VISUAL_ENTRY: usize = 78;
 
-fn size(entry: &Box<'_>) -> Result<(u16, u16), BoxError> {
+/// Size in pixels, and how the picture is shown.
+fn picture(entry: &Box<'_>, pose: Pose) -> Result<VideoSettings, BoxError> {
     let mut fields = entry.fields();
     fields.skip(24)?;
-    Ok((fields.u16()?, fields.u16()?))
+    let mut picture = VideoSettings::new(fields.u16()?.into(), fields.u16()?.into()).with_pose(pose);
+    // Some writers end an entry with a few bytes that are no box.
+    for child in entry.children(VISUAL_ENTRY)?.map_while(Result::ok) {
+        // The shape of a pixel (§12.1.4.2).
+        if child.kind == *b"pasp" {
+            let mut fields = child.fields();
+            let (width, height) = (fields.u32()?.into(), fields.u32()?.into());
+            picture = picture.with_pixel_aspect(PixelAspect { width, height });
+        }
+    }
+    Ok(picture)
 }
 
-fn nal(entry: &Box<'_>, codec: NalCodec, record: &[u8; 4]) -> Result<PayloadFormat, BoxError> {
+fn nal(entry: &Box<'_>, pose: Pose, codec: NalCodec, record: &[u8; 4]) -> Result<PayloadFormat, BoxError> {
     let mut config = Bytes::new();
-    for child in entry.children(VISUAL_ENTRY)? {
-        let child = child?;
+    for child in entry.children(VISUAL_ENTRY)?.map_while(Result::ok) {
         if child.kind == *record {
             config = Bytes::copy_from_slice(child.payload);
         }
     }
-    let (width, height) = size(entry)?;
-    Ok(PayloadFormat::Nal(NalTrack::new(codec, config, (width.into(), height.into())).into()))
+    Ok(PayloadFormat::Nal(NalTrack::new(codec, config, picture(entry, pose)?).into()))
 }
 
-fn motion_jpeg(entry: &Box<'_>) -> Result<PayloadFormat, BoxError> {
-    let (width, height) = size(entry)?;
-    let track = Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::MJPEG);
-    Ok(PayloadFormat::Plain(track.with_video(width.into(), height.into())))
+fn motion_jpeg(entry: &Box<'_>, pose: Pose) -> Result<PayloadFormat, BoxError> {
+    let mut track = Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::MJPEG);
+    track.video = Some(picture(entry, pose)?);
+    Ok(PayloadFormat::Plain(track))
 }
 
 /// A codec that the elementary stream descriptor names (ISO/IEC 14496-14 §5.6).
-fn described(input: &Input, kind: &'static str, entry: &Box<'_>) -> Result<PayloadFormat, MediaError> {
-    let descriptor = elementary_stream(entry).map_err(|error| input.damaged(error))?;
-    let descriptor = descriptor.unwrap_or_default();
+fn described(kind: &'static str, entry: &Box<'_>, pose: Pose) -> Result<PayloadFormat, Fault> {
+    let descriptor = elementary_stream(entry)?.unwrap_or_default();
     let Some((object_type, config)) = decoder_config(descriptor) else {
-        return Err(input.damaged(format!("the '{}' description has no decoder configuration", name(entry.kind))));
+        return Err(Fault::Damaged(format!("the '{}' description has no decoder configuration", name(entry.kind))));
     };
     match object_type {
         0x40 | 0x66..=0x68 => {
             let config = AudioSpecificConfig::parse(config).map_err(|error| match error {
                 aac::ConfigError::ObjectType { value } => {
-                    input.codec(kind, format!("MPEG-4 audio object type {value}"))
+                    unsupported(kind, format!("MPEG-4 audio object type {value}"))
                 }
-                error => input.damaged(error),
+                error => Fault::damaged(error),
             })?;
             Ok(PayloadFormat::Plain(aac::track(TrackNumber::TWO, &config)))
         }
-        0x6c => motion_jpeg(entry).map_err(|error| input.damaged(error)),
-        0x20 => Err(input.codec(kind, "MPEG-4 Visual")),
-        0x60..=0x65 => Err(input.codec(kind, "MPEG-2 video")),
-        0x69 | 0x6b => Err(input.codec(kind, "MP3")),
-        other => Err(input.codec(kind, format!("MPEG-4 object type {other:#04x}"))),
+        0x6c => Ok(motion_jpeg(entry, pose)?),
+        0x20 => Err(unsupported(kind, "MPEG-4 Visual")),
+        0x60..=0x65 => Err(unsupported(kind, "MPEG-2 video")),
+        0x69 | 0x6b => Err(unsupported(kind, "MP3")),
+        other => Err(unsupported(kind, format!("MPEG-4 object type {other:#04x}"))),
     }
 }
 

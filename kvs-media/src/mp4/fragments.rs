@@ -7,11 +7,18 @@ use super::track::{Mp4Track, required};
 use super::{Entry, Mp4Error};
 
 /// Defaults for the frames of a track.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Defaults {
+    description: u32,
     duration: u32,
     size: u32,
     flags: u32,
+}
+
+impl Default for Defaults {
+    fn default() -> Self {
+        Self { description: 1, duration: 0, size: 0, flags: 0 }
+    }
 }
 
 /// Reads consecutive fragments and keeps each track's decoding time.
@@ -27,8 +34,9 @@ pub(super) struct Fragments {
 const NOT_SYNC: u32 = 0x0001_0000;
 
 impl Fragments {
-    pub(super) fn new(movie: &Box<'_>, limit: usize) -> Result<Self, Mp4Error> {
-        let mut tracks = BTreeMap::new();
+    /// Fragments that follow the frames of the movie box itself, whose ends are given by track id.
+    pub(super) fn new(movie: &Box<'_>, ends: &[(u32, i64)], limit: usize) -> Result<Self, Mp4Error> {
+        let mut tracks: BTreeMap<_, _> = ends.iter().map(|&(id, end)| (id, (Defaults::default(), end))).collect();
         if let Some(extends) = movie.child(b"mvex")? {
             for child in extends.children(0)? {
                 let child = child?;
@@ -36,9 +44,9 @@ impl Fragments {
                     let mut fields = child.fields();
                     fields.version_and_flags()?;
                     let id = fields.u32()?;
-                    fields.skip(4)?; // default_sample_description_index
-                    let defaults = Defaults { duration: fields.u32()?, size: fields.u32()?, flags: fields.u32()? };
-                    tracks.insert(id, (defaults, 0));
+                    let description = fields.u32()?;
+                    let (duration, size, flags) = (fields.u32()?, fields.u32()?, fields.u32()?);
+                    tracks.entry(id).or_default().0 = Defaults { description, duration, size, flags };
                 }
             }
         }
@@ -111,9 +119,7 @@ impl Header {
         let track = fields.u32()?;
         let mut defaults = tracks.get(&track).map(|(defaults, _)| *defaults).unwrap_or_default();
         let base = if flags & 0x1 != 0 { Some(fields.u64()?) } else { None };
-        if flags & 0x2 != 0 {
-            fields.skip(4)?; // sample_description_index
-        }
+        read_if(&mut fields, flags & 0x2, &mut defaults.description)?;
         read_if(&mut fields, flags & 0x8, &mut defaults.duration)?;
         read_if(&mut fields, flags & 0x10, &mut defaults.size)?;
         read_if(&mut fields, flags & 0x20, &mut defaults.flags)?;
@@ -165,6 +171,7 @@ impl Run<'_> {
                 dts: *self.next,
                 composition,
                 keyframe: sample.flags & NOT_SYNC == 0,
+                description: sample.description,
             });
             self.offset = self.offset.saturating_add(sample.size.into());
             *self.next = self.next.saturating_add(sample.duration.into());

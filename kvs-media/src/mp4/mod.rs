@@ -1,22 +1,28 @@
 //! MP4 and QuickTime files, also fragmented ones (ISO/IEC 14496-12).
 //!
-//! This reader compares every size and count with the file before it uses it. Crates that read MP4 trust the tables: a
-//! truncated file makes some of them panic.
+//! This reader is our own code. It compares every size and count with the file before it uses it, keeps one entry per frame,
+//! and follows edit lists, several sample descriptions and fragments behind a filled movie box. MEASURED
 
 mod boxes;
 mod codec;
+mod edits;
 mod fragments;
 mod tables;
 mod track;
 
-use boxes::{Box, BoxError, HEADER_BYTES, Head, head};
+use boxes::{Box, BoxError, HEADER_BYTES, Head, head, name};
 use bytes::Bytes;
 use fragments::Fragments;
+use kvs_mkv::TrackKind;
 use track::Mp4Track;
 
+use super::MAX_SAMPLES;
+use super::error::Fault;
 use super::input::Input;
+use super::notice::{Notice, NoticeKind};
+use super::options::ReaderOptions;
+use super::selection::{self, Candidate};
 use super::timeline::Stream;
-use super::{MAX_SAMPLES, MediaError};
 
 /// Offset, size and times of a frame, the times in ticks of its track.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +32,19 @@ struct Entry {
     dts: i64,
     composition: i32,
     keyframe: bool,
+    /// Number of its sample description; the first is 1.
+    description: u32,
+}
+
+impl Entry {
+    /// Composition time.
+    const fn composed(&self) -> i64 {
+        self.dts.saturating_add(self.composition as i64)
+    }
+
+    const fn end(&self) -> u64 {
+        self.offset.saturating_add(self.size as u64)
+    }
 }
 
 /// A fault in the structure of a file.
@@ -37,27 +56,126 @@ enum Mp4Error {
     Tables { track: u32, what: &'static str },
     #[error("it declares more than {limit} frames")]
     TooManySamples { limit: usize },
+    #[error("it has more than {limit} tracks")]
+    TooManyTracks { limit: usize },
+    #[error("an edit list has {count} edits, more than {limit}")]
+    TooManyEdits { count: usize, limit: usize },
+}
+
+impl From<Mp4Error> for Fault {
+    fn from(error: Mp4Error) -> Self {
+        Self::damaged(error)
+    }
+}
+
+impl From<BoxError> for Fault {
+    fn from(error: BoxError) -> Self {
+        Self::damaged(error)
+    }
 }
 
 /// Largest `moov` or `moof` box that is read: about ten million frames.
 const MAX_INDEX_BYTES: u64 = 256 << 20;
 
-pub(super) fn read(input: &Input) -> Result<Vec<Stream>, MediaError> {
-    let found = find(input)?;
+/// Reads the index and returns the chosen tracks.
+pub(super) fn read(input: &Input, options: &ReaderOptions, notices: &mut Vec<Notice>) -> Result<Vec<Stream>, Fault> {
+    let mut found = find(input)?;
     let Some(movie) = found.movie else {
-        return Err(input.truncated("it has no index ('moov' box), so it was not recorded or copied to the end"));
+        let what = "it has no index ('moov' box), so it was not recorded or copied to the end";
+        return Err(Fault::Truncated(what.to_owned()));
     };
     let payload = movie.load(input)?;
     let movie = movie.parse(&payload);
-    let tracks = track::tracks(&movie).map_err(|error| input.damaged(error))?;
-    streams(input, &movie, tracks, &found.fragments)
+    let is_fragmented = !found.fragments.is_empty() || movie.child(b"mvex")?.is_some();
+    let end = match &found.end {
+        End::Whole => input.len,
+        End::Zeros { .. } | End::Inside { .. } => input.end_of_content()?,
+        End::NoBox { at } => *at,
+    };
+    found.fragments.retain(|fragment| fragment.end() <= end || !is_fragmented);
+    let mut tracks = track::tracks(&movie)?;
+    read_entries(input, &movie, &mut tracks, &found.fragments)?;
+    let missing = if is_fragmented { drop_missing(&mut tracks, end) } else { Missing::default() };
+    notices.extend(found.end.notice(input, end, is_fragmented, &missing));
+    let candidates: Vec<Candidate> = tracks.iter().map(Mp4Track::candidate).collect();
+    let (chosen, left_out) = selection::choose(&candidates, options)?;
+    notices.extend(left_out);
+    let mut tracks: Vec<_> = tracks.into_iter().map(Some).collect();
+    let chosen = chosen.into_iter().filter_map(|index| tracks.get_mut(index)?.take());
+    chosen.map(|track| track.into_stream(input, notices)).collect()
 }
 
 /// The boxes that describe the frames.
-#[derive(Default)]
 struct Found {
     movie: Option<Place>,
     fragments: Vec<Place>,
+    end: End,
+}
+
+/// How the boxes end.
+enum End {
+    /// With the last byte.
+    Whole,
+    /// Zeros where the next box should start.
+    Zeros { at: u64 },
+    /// Inside a box of the standard.
+    Inside { kind: [u8; 4], at: u64, declared: u64 },
+    /// With bytes that are no box: some cameras append data of their own.
+    NoBox { at: u64 },
+}
+
+impl End {
+    fn notice(&self, input: &Input, end: u64, is_fragmented: bool, missing: &Missing) -> Option<Notice> {
+        let lost = if missing.frames > 0 {
+            format!("{} frames ({} bytes) of its last fragment are missing", missing.frames, missing.bytes)
+        } else {
+            "the frames of its last fragment are missing".to_owned()
+        };
+        let interrupted = |text: String| Some(Notice::new(NoticeKind::Interrupted, text));
+        match self {
+            Self::Whole if missing.frames > 0 => {
+                interrupted(format!("the recording was interrupted: it ends at byte {end}; {lost}"))
+            }
+            Self::Whole => None,
+            Self::Inside { kind, at, declared } if is_fragmented => interrupted(format!(
+                "the recording was interrupted: the '{}' box at offset {at} has {} of {declared} bytes; {lost}",
+                name(*kind),
+                input.len.min(end.max(*at)).saturating_sub(*at)
+            )),
+            Self::Zeros { at } if is_fragmented && (missing.frames > 0 || end < *at) => {
+                interrupted(format!("the recording was interrupted: from byte {end} on there are zeros; {lost}"))
+            }
+            Self::Zeros { at } => ignored(*at, input.len.saturating_sub(*at), "are zeros"),
+            Self::Inside { at, .. } | Self::NoBox { at } => ignored(*at, input.len.saturating_sub(*at), "are no box"),
+        }
+    }
+}
+
+fn ignored(at: u64, bytes: u64, what: &str) -> Option<Notice> {
+    Some(Notice::new(NoticeKind::Ignored, format!("the last {bytes} bytes, from byte {at} on, {what} and are ignored")))
+}
+
+/// What the last fragment declares but the file does not have.
+#[derive(Default)]
+struct Missing {
+    frames: usize,
+    bytes: u64,
+}
+
+/// Drops the frames that end behind the content of the file.
+fn drop_missing(tracks: &mut [Mp4Track<'_>], end: u64) -> Missing {
+    let mut missing = Missing::default();
+    for track in tracks {
+        track.entries.retain(|entry| {
+            let is_there = entry.end() <= end;
+            if !is_there {
+                missing.frames += 1;
+                missing.bytes = missing.bytes.saturating_add(entry.end() - end.max(entry.offset).min(entry.end()));
+            }
+            is_there
+        });
+    }
+    missing
 }
 
 /// A box in the file.
@@ -68,13 +186,20 @@ struct Place {
 }
 
 /// Walks the outermost boxes by their headers, without reading their contents.
-fn find(input: &Input) -> Result<Found, MediaError> {
-    let mut found = Found::default();
+fn find(input: &Input) -> Result<Found, Fault> {
+    let mut found = Found { movie: None, fragments: Vec::new(), end: End::Whole };
     let mut at = 0;
     while at < input.len {
         let first = input.read_up_to(at, HEADER_BYTES)?;
+        if first.iter().all(|&byte| byte == 0) && found.movie.is_some() {
+            found.end = End::Zeros { at };
+            break;
+        }
         match head(&first, at, input.len.saturating_sub(at)) {
-            None => break,
+            None => {
+                found.end = End::NoBox { at };
+                break;
+            }
             Some(Ok(head)) => {
                 let place = Place { at, head };
                 match &head.kind {
@@ -84,22 +209,34 @@ fn find(input: &Input) -> Result<Found, MediaError> {
                 }
                 at = at.saturating_add(head.len);
             }
-            // The offsets of the samples show later whether anything is missing.
-            Some(Err(BoxError::Truncated { kind, .. })) if kind == *b"mdat" && found.movie.is_some() => break,
-            Some(Err(error)) => return Err(cut_off(input, error, found.movie.is_some())),
+            // The offsets of the frames show later whether anything is missing.
+            Some(Err(BoxError::Truncated { kind, at, declared, .. })) if found.movie.is_some() => {
+                let known = STANDARD_BOXES.contains(&&kind);
+                found.end = if known { End::Inside { kind, at, declared } } else { End::NoBox { at } };
+                break;
+            }
+            Some(Err(error)) => return Err(cut_off(error)),
         }
         if found.fragments.len() > MAX_SAMPLES {
-            return Err(input.damaged(Mp4Error::TooManySamples { limit: MAX_SAMPLES }));
+            return Err(Mp4Error::TooManySamples { limit: MAX_SAMPLES }.into());
         }
     }
     Ok(found)
 }
 
+/// Outermost boxes that may follow the movie box.
+const STANDARD_BOXES: [&[u8; 4]; 11] =
+    [b"mdat", b"moof", b"styp", b"sidx", b"ssix", b"prft", b"emsg", b"mfra", b"free", b"skip", b"uuid"];
+
 impl Place {
-    fn load(self, input: &Input) -> Result<Bytes, MediaError> {
+    const fn end(self) -> u64 {
+        self.at.saturating_add(self.head.len)
+    }
+
+    fn load(self, input: &Input) -> Result<Bytes, Fault> {
         let len = self.head.len.saturating_sub(self.head.header_len);
         if len > MAX_INDEX_BYTES {
-            return Err(input.damaged(format!("its index has {len} bytes, more than {MAX_INDEX_BYTES}")));
+            return Err(Fault::Damaged(format!("its index has {len} bytes, more than {MAX_INDEX_BYTES}")));
         }
         input.read(self.at.saturating_add(self.head.header_len), len)
     }
@@ -109,35 +246,31 @@ impl Place {
     }
 }
 
-fn cut_off(input: &Input, error: BoxError, indexed: bool) -> MediaError {
+fn cut_off(error: BoxError) -> Fault {
     match error {
-        BoxError::Truncated { kind, .. } if kind == *b"mdat" && !indexed => input.truncated(format!(
+        BoxError::Truncated { kind, .. } if kind == *b"mdat" => Fault::Truncated(format!(
             "{error} and the index ('moov' box) that should follow is missing, so it was not recorded or copied to the end"
         )),
-        _ => input.truncated(error),
+        _ => Fault::Truncated(error.to_string()),
     }
 }
 
-fn streams(
-    input: &Input,
-    movie: &Box<'_>,
-    mut tracks: Vec<Mp4Track<'_>>,
-    fragments: &[Place],
-) -> Result<Vec<Stream>, MediaError> {
-    let chosen = ["video", "audio"].into_iter().filter_map(|kind| {
-        let index = tracks.iter().position(|track| track.kind == kind)?;
-        Some(tracks.swap_remove(index))
-    });
-    let mut chosen: Vec<Mp4Track<'_>> = chosen.collect();
+/// Fills in the frames of all tracks: those of the movie box, and those of the fragments behind it.
+fn read_entries(input: &Input, movie: &Box<'_>, tracks: &mut [Mp4Track<'_>], fragments: &[Place]) -> Result<(), Fault> {
     // A frame has at least one byte, which bounds the number of frames by the size of the file.
     let limit = MAX_SAMPLES.min(usize::try_from(input.len).unwrap_or(usize::MAX));
-    for track in &mut chosen {
-        track.entries = tables::entries(track, limit).map_err(|error| input.damaged(error))?;
+    let mut left = limit;
+    let mut ends = Vec::new();
+    for track in tracks.iter_mut().filter(|track| matches!(track.kind, TrackKind::Video | TrackKind::Audio)) {
+        let (entries, end) = tables::entries(track, left)?;
+        left = left.saturating_sub(entries.len());
+        track.entries = entries;
+        ends.push((track.id, end));
     }
-    let mut reader = Fragments::new(movie, limit).map_err(|error| input.damaged(error))?;
+    let mut reader = Fragments::new(movie, &ends, limit)?;
     for fragment in fragments {
         let payload = fragment.load(input)?;
-        reader.read(&fragment.parse(&payload), &mut chosen).map_err(|error| input.damaged(error))?;
+        reader.read(&fragment.parse(&payload), tracks)?;
     }
-    chosen.into_iter().filter(|track| !track.entries.is_empty()).map(|track| track.into_stream(input)).collect()
+    Ok(())
 }

@@ -1,37 +1,46 @@
 //! The sample tables of a movie that is not fragmented (§8.5 to §8.7), joined into one list of frames.
 
-use super::boxes::{Box, BoxError};
 use super::track::{Mp4Track, required};
 use super::{Entry, Mp4Error};
 
-/// Returns all frames of a track by its sample tables; none if the frames are in movie fragments.
-pub(super) fn entries(track: &Mp4Track<'_>, limit: usize) -> Result<Vec<Entry>, Mp4Error> {
-    let sizes = sizes(&track.table)?;
+/// Returns all frames of a track by its sample tables, and the decoding time behind the last; none if the frames are in movie
+/// fragments.
+pub(super) fn entries(track: &Mp4Track<'_>, limit: usize) -> Result<(Vec<Entry>, i64), Mp4Error> {
+    let sizes = sizes(track)?;
     let count = sizes.count();
     if count == 0 {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), 0));
     }
     if count > limit {
         return Err(Mp4Error::TooManySamples { limit });
     }
     let mut entries = offsets(track, sizes)?;
-    time(track, &mut entries)?;
+    let end = time(track, &mut entries)?;
     compose(track, &mut entries)?;
     mark_keyframes(track, &mut entries)?;
-    Ok(entries)
+    Ok((entries, end))
 }
 
 /// The sizes of all samples: one for all, or one for each.
 #[derive(Clone, Copy)]
 enum Sizes<'a> {
-    Same { size: u32, count: usize },
+    Same {
+        size: u32,
+        count: usize,
+    },
     Each(&'a [[u8; 4]]),
+    /// `stz2`: entries of 4, 8 or 16 bits.
+    Compact {
+        bits: u8,
+        entries: &'a [u8],
+        count: usize,
+    },
 }
 
 impl Sizes<'_> {
     const fn count(&self) -> usize {
         match self {
-            Self::Same { count, .. } => *count,
+            Self::Same { count, .. } | Self::Compact { count, .. } => *count,
             Self::Each(sizes) => sizes.len(),
         }
     }
@@ -40,32 +49,59 @@ impl Sizes<'_> {
         match self {
             Self::Same { size, count } => (index < *count).then_some(*size),
             Self::Each(sizes) => sizes.get(index).map(|size| u32::from_be_bytes(*size)),
+            Self::Compact { count, .. } if index >= *count => None,
+            Self::Compact { bits: 4, entries, .. } => {
+                let pair = *entries.get(index / 2)?;
+                Some(u32::from(if index.is_multiple_of(2) { pair >> 4 } else { pair & 0xf }))
+            }
+            Self::Compact { bits: 8, entries, .. } => entries.get(index).map(|&size| size.into()),
+            Self::Compact { entries, .. } => {
+                entries.as_chunks().0.get(index).map(|size| u16::from_be_bytes(*size).into())
+            }
         }
     }
 }
 
-fn sizes<'a>(table: &Box<'a>) -> Result<Sizes<'a>, BoxError> {
-    let mut fields = required(table, b"stsz")?.fields();
+fn sizes<'a>(track: &Mp4Track<'a>) -> Result<Sizes<'a>, Mp4Error> {
+    let Some(table) = track.table.child(b"stsz")? else { return compact_sizes(track) };
+    let mut fields = table.fields();
     fields.version_and_flags()?;
     match fields.u32()? {
-        0 => fields.table().map(Sizes::Each),
+        0 => Ok(fields.table().map(Sizes::Each)?),
         size => Ok(Sizes::Same { size, count: usize::try_from(fields.u32()?).unwrap_or(usize::MAX) }),
     }
+}
+
+/// Sizes in fewer bits (§8.7.3.3).
+fn compact_sizes<'a>(track: &Mp4Track<'a>) -> Result<Sizes<'a>, Mp4Error> {
+    let table = required(&track.table, b"stz2")?;
+    let mut fields = table.fields();
+    fields.version_and_flags()?;
+    let [_, _, _, bits] = fields.u32()?.to_be_bytes();
+    let count = usize::try_from(fields.u32()?).unwrap_or(usize::MAX);
+    if ![4, 8, 16].contains(&bits) {
+        return Err(track.contradiction("compact frame sizes have 4, 8 or 16 bits, these have another number"));
+    }
+    let entries = fields.rest();
+    if count.saturating_mul(bits.into()).div_ceil(8) > entries.len() {
+        return Err(table.short().into());
+    }
+    Ok(Sizes::Compact { bits, entries, count })
 }
 
 /// The offset of each sample: chunks by `stco` or `co64`, samples of a chunk by `stsc`.
 fn offsets(track: &Mp4Track<'_>, sizes: Sizes<'_>) -> Result<Vec<Entry>, Mp4Error> {
     let chunks = chunk_offsets(track)?;
     let mut runs = runs(track)?.into_iter().peekable();
-    let mut per_chunk = 0;
+    let (mut per_chunk, mut described) = (0, 1);
     let mut entries = Vec::with_capacity(sizes.count());
     for (index, mut offset) in chunks.into_iter().enumerate() {
-        while let Some((_, samples)) = runs.next_if(|(first, _)| *first <= index) {
-            per_chunk = samples;
+        while let Some((_, samples, description)) = runs.next_if(|(first, _, _)| *first <= index) {
+            (per_chunk, described) = (samples, description);
         }
         for _ in 0..per_chunk {
             let Some(size) = sizes.of(entries.len()) else { return Ok(entries) };
-            entries.push(Entry { offset, size, dts: 0, composition: 0, keyframe: true });
+            entries.push(Entry { offset, size, dts: 0, composition: 0, keyframe: true, description: described });
             offset = offset.saturating_add(size.into());
         }
     }
@@ -86,23 +122,20 @@ fn chunk_offsets(track: &Mp4Track<'_>) -> Result<Vec<u64>, Mp4Error> {
     Ok(fields.table::<8>()?.iter().map(|offset| u64::from_be_bytes(*offset)).collect())
 }
 
-/// First chunk (from 0) and samples per chunk of each run of chunks.
-fn runs(track: &Mp4Track<'_>) -> Result<Vec<(usize, u32)>, Mp4Error> {
+/// First chunk (from 0), samples per chunk and number of the sample description of each run of chunks.
+fn runs(track: &Mp4Track<'_>) -> Result<Vec<(usize, u32, u32)>, Mp4Error> {
     let mut fields = required(&track.table, b"stsc")?.fields();
     fields.version_and_flags()?;
     let runs: Vec<_> = fields.table::<12>()?.iter().map(run).collect();
-    if runs.iter().any(|(_, _, description)| *description != 1) {
-        return Err(track.contradiction("it changes its sample description, which is not supported"));
-    }
     if !runs.is_sorted_by(|one, next| one.0 < next.0) {
         return Err(track.contradiction("the runs of chunks are not in order"));
     }
-    Ok(runs.into_iter().map(|(first, samples, _)| (first.saturating_sub(1), samples)).collect())
+    Ok(runs)
 }
 
 fn run(entry: &[u8; 12]) -> (usize, u32, u32) {
     let [first, samples, description] = words(entry);
-    (usize::try_from(first).unwrap_or(usize::MAX), samples, description)
+    (usize::try_from(first).unwrap_or(usize::MAX).saturating_sub(1), samples, description)
 }
 
 /// The 32-bit words of a table entry.
@@ -112,23 +145,49 @@ fn words<const BYTES: usize, const WORDS: usize>(entry: &[u8; BYTES]) -> [u32; W
 }
 
 /// Sets decoding times by `stts`. Where the table covers too few samples its last step continues, as in players.
-fn time(track: &Mp4Track<'_>, entries: &mut [Entry]) -> Result<(), Mp4Error> {
+fn time(track: &Mp4Track<'_>, entries: &mut [Entry]) -> Result<i64, Mp4Error> {
     let mut fields = required(&track.table, b"stts")?.fields();
     fields.version_and_flags()?;
     let mut runs = fields.table::<8>()?.iter().map(words);
+    let mut steps = Steps::default();
     let (mut left, mut step, mut now) = (0, 0, 0i64);
     for entry in entries {
         while left == 0 {
             match runs.next() {
-                Some([count, delta]) => (left, step) = (count, i64::from(delta.cast_signed())),
+                Some([count, delta]) => (left, step) = (count, steps.next(count, delta.cast_signed())),
                 None => left = u32::MAX,
             }
         }
         entry.dts = now;
         left -= 1;
-        now = now.saturating_add(step.max(0));
+        now = now.saturating_add(step);
     }
-    Ok(())
+    Ok(now)
+}
+
+/// Makes time steps positive: some writers correct a time that ran ahead with a negative step, which would turn decoding
+/// times back. Such samples take one tick each, and the next runs are shortened until the times agree again, as in ffmpeg.
+#[derive(Default)]
+struct Steps {
+    /// Time as stated, and as returned.
+    stated: i64,
+    returned: i64,
+}
+
+impl Steps {
+    /// The step of each of `count` samples.
+    fn next(&mut self, count: u32, delta: i32) -> i64 {
+        let (count, delta) = (i64::from(count), i64::from(delta));
+        let step = delta.max(1);
+        let step = if delta == 0 { 0 } else { step };
+        self.stated = self.stated.saturating_add(delta.saturating_mul(count));
+        let ahead = self.returned.saturating_add(step.saturating_mul(count)).saturating_sub(self.stated);
+        // At least one tick is left: no two samples have the same time.
+        let shorter = if ahead > 0 { (ahead / count.max(1)).min(step.saturating_sub(1).max(0)) } else { 0 };
+        let step = step.saturating_sub(shorter);
+        self.returned = self.returned.saturating_add(step.saturating_mul(count));
+        step
+    }
 }
 
 /// Sets composition offsets by `ctts`. They are signed also in version 0, as some writers use them so.

@@ -1,67 +1,119 @@
-//! One track of the movie: its timescale, edit list, sample description and the offsets of its frames.
+//! One track of the movie: its timescale, edit list, sample descriptions and the offsets of its frames.
 
-use super::boxes::{Box, BoxError};
+use kvs_mkv::{Pose, TrackKind};
+
+use super::boxes::{Box, BoxError, Fields};
+use super::edits::{EditList, Part, Samples};
 use super::{Entry, Mp4Error, codec};
-use crate::MediaError;
+use crate::error::Fault;
 use crate::input::Input;
-use crate::timeline::{Stream, Unit, nanoseconds};
-use kvs_mkv::TrackNumber;
+use crate::notice::{Notice, NoticeKind};
+use crate::payload::PayloadFormat;
+use crate::selection::{Candidate, kind_name};
+use crate::timeline::{Stream, Unit, sum_in_nanoseconds};
 
 pub(super) struct Mp4Track<'a> {
     pub(super) id: u32,
-    /// `video` or `audio`.
-    pub(super) kind: &'static str,
+    pub(super) kind: TrackKind,
+    /// Whether players use the track without being asked.
+    is_enabled: bool,
     timescale: u32,
-    /// Nanoseconds by which the edit list moves the track.
-    shift: i64,
+    edits: EditList,
+    /// How players turn the picture.
+    pose: Pose,
     /// The boxes of the sample table.
     pub(super) table: Box<'a>,
     pub(super) entries: Vec<Entry>,
 }
 
-/// Returns the video and audio tracks of a movie; others (text, time codes, hints) are skipped.
+/// Returns the tracks of a movie.
 pub(super) fn tracks<'a>(movie: &Box<'a>) -> Result<Vec<Mp4Track<'a>>, Mp4Error> {
     let mut tracks = Vec::new();
-    let movie_timescale = match movie.child(b"mvhd")? {
-        Some(header) => timescale(&header)?,
-        None => 1000,
-    };
+    let movie_header = movie_header(movie)?;
     for child in movie.children(0)? {
         let child = child?;
         if child.kind == *b"trak" {
-            tracks.extend(track(&child, movie_timescale)?);
+            if tracks.len() >= MAX_TRACKS {
+                return Err(Mp4Error::TooManyTracks { limit: MAX_TRACKS });
+            }
+            tracks.push(track(&child, movie_header)?);
         }
     }
     Ok(tracks)
 }
 
-fn track<'a>(trak: &Box<'a>, movie_timescale: u32) -> Result<Option<Mp4Track<'a>>, BoxError> {
+/// Most tracks of a movie. Cameras write up to about ten.
+const MAX_TRACKS: usize = 1000;
+
+fn track<'a>(trak: &Box<'a>, movie: Movie) -> Result<Mp4Track<'a>, Mp4Error> {
     let media = required(trak, b"mdia")?;
     let mut handler = required(&media, b"hdlr")?.fields();
     handler.skip(8)?;
     let kind = match &handler.u32()?.to_be_bytes() {
-        b"vide" => "video",
-        b"soun" => "audio",
-        _ => return Ok(None),
+        b"vide" => TrackKind::Video,
+        b"soun" => TrackKind::Audio,
+        b"text" | b"sbtl" | b"subt" => TrackKind::Subtitle,
+        _ => TrackKind::Other(0),
     };
     let timescale = timescale(&required(&media, b"mdhd")?)?;
     let table = required(&required(&media, b"minf")?, b"stbl")?;
-    let shift = match trak.child(b"edts")? {
-        Some(edits) => edit_shift(&edits, movie_timescale, timescale)?,
-        None => 0,
-    };
-    Ok(Some(Mp4Track { id: track_id(trak)?, kind, timescale, shift, table, entries: Vec::new() }))
+    let edits = EditList::read(trak.child(b"edts")?, movie.timescale)?;
+    let Header { id, is_enabled, matrix } = header(trak)?;
+    let pose = Pose::from_matrix(product(matrix, movie.matrix)).unwrap_or(Pose::UPRIGHT);
+    Ok(Mp4Track { id, kind, is_enabled, timescale, edits, pose, table, entries: Vec::new() })
 }
 
 pub(super) fn required<'a>(parent: &Box<'a>, kind: &[u8; 4]) -> Result<Box<'a>, BoxError> {
     parent.child(kind)?.ok_or(parent.short())
 }
 
-fn track_id(trak: &Box<'_>) -> Result<u32, BoxError> {
+/// What the header of a track states (§8.3.2).
+struct Header {
+    id: u32,
+    /// Whether players use the track without being asked.
+    is_enabled: bool,
+    matrix: Matrix,
+}
+
+/// The numbers a, b, c and d of a display matrix.
+type Matrix = [f64; 4];
+const IDENTITY: Matrix = [1.0, 0.0, 0.0, 1.0];
+
+fn header(trak: &Box<'_>) -> Result<Header, BoxError> {
     let mut header = required(trak, b"tkhd")?.fields();
-    let (version, _) = header.version_and_flags()?;
+    let (version, flags) = header.version_and_flags()?;
     header.skip(if version == 0 { 8 } else { 16 })?;
-    header.u32()
+    let id = header.u32()?;
+    // Reserved, duration, reserved, layer, group, volume, reserved.
+    let matrix = header.skip(if version == 0 { 24 } else { 28 }).and_then(|()| matrix(&mut header));
+    Ok(Header { id, is_enabled: flags & 1 != 0, matrix: matrix.unwrap_or(IDENTITY) })
+}
+
+/// Reads the upper left of a matrix in 16.16 fixed point: a, b, u, c, d.
+fn matrix(fields: &mut Fields<'_>) -> Result<Matrix, BoxError> {
+    let [a, b, _, c, d] = [fields.i32()?, fields.i32()?, fields.i32()?, fields.i32()?, fields.i32()?];
+    Ok([a, b, c, d].map(|number| f64::from(number) / 65536.0))
+}
+
+/// The matrix of turning by one matrix, then by the other.
+fn product([a, b, c, d]: Matrix, [e, f, g, h]: Matrix) -> Matrix {
+    [a * e + b * g, a * f + b * h, c * e + d * g, c * f + d * h]
+}
+
+/// What the movie header states for all tracks (§8.2.2).
+#[derive(Clone, Copy)]
+struct Movie {
+    timescale: u32,
+    matrix: Matrix,
+}
+
+fn movie_header(movie: &Box<'_>) -> Result<Movie, BoxError> {
+    let Some(header) = movie.child(b"mvhd")? else { return Ok(Movie { timescale: 1000, matrix: IDENTITY }) };
+    let mut fields = header.fields();
+    let (version, _) = fields.version_and_flags()?;
+    // Times and duration, then rate, volume and reserved fields.
+    let matrix = fields.skip(if version == 0 { 32 } else { 44 }).and_then(|()| matrix(&mut fields));
+    Ok(Movie { timescale: timescale(&header)?, matrix: matrix.unwrap_or(IDENTITY) })
 }
 
 /// Ticks per second in a movie header or a media header.
@@ -72,60 +124,129 @@ fn timescale(header: &Box<'_>) -> Result<u32, BoxError> {
     fields.u32().map(|scale| scale.max(1))
 }
 
-/// How the edit list moves the start of the track (§8.6.6): a leading empty edit delays it, the first other edit names the
-/// media time of the start. Later edits (cuts) are ignored, so that all frames are returned.
-fn edit_shift(edits: &Box<'_>, movie_timescale: u32, timescale: u32) -> Result<i64, BoxError> {
-    let Some(list) = edits.child(b"elst")? else { return Ok(0) };
-    let mut fields = list.fields();
-    let (version, _) = fields.version_and_flags()?;
-    let count = fields.u32()?;
-    let mut delay = 0i64;
-    for _ in 0..count {
-        let duration = fields.sized(version)?;
-        let media_time = fields.sized(version)?;
-        fields.skip(4)?; // media_rate
-        let empty = if version == 0 { u64::from(u32::MAX) } else { u64::MAX };
-        if media_time != empty {
-            let start = nanoseconds(i64::try_from(media_time).unwrap_or(i64::MAX), timescale);
-            return Ok(delay.saturating_sub(start));
-        }
-        delay = delay.saturating_add(nanoseconds(i64::try_from(duration).unwrap_or(i64::MAX), movie_timescale));
-    }
-    Ok(delay)
-}
-
 impl Mp4Track<'_> {
     pub(super) const fn contradiction(&self, what: &'static str) -> Mp4Error {
         Mp4Error::Tables { track: self.id, what }
     }
 
-    /// Returns the frames with their offsets in the file.
-    pub(super) fn into_stream(self, input: &Input) -> Result<Stream, MediaError> {
-        let description = required(&self.table, b"stsd").map_err(|error| input.damaged(error))?;
-        let mut format = codec::format_of(input, self.kind, &description)?;
-        let mut units = Vec::with_capacity(self.entries.len());
-        for (index, entry) in self.entries.iter().enumerate() {
-            self.check(input, index, entry)?;
-            let time = |ticks| nanoseconds(ticks, self.timescale).saturating_add(self.shift);
-            let pts = time(entry.dts.saturating_add(entry.composition.into()));
-            let (at, len) = (entry.offset, entry.size.into());
-            units.push(Unit { pts, dts: time(entry.dts), keyframe: entry.keyframe, at, len });
+    pub(super) fn candidate(&self) -> Candidate {
+        let descriptions = required(&self.table, b"stsd").and_then(|table| codec::descriptions(&table));
+        let first = descriptions.ok().and_then(|descriptions| descriptions.first().map(|entry| entry.kind));
+        Candidate {
+            kind: self.kind,
+            enabled: self.is_enabled,
+            // The frames of text and data tracks are not counted.
+            has_frames: !self.entries.is_empty() || !matches!(self.kind, TrackKind::Video | TrackKind::Audio),
+            codec: first.map_or_else(|| "unknown".to_owned(), codec_name),
         }
-        format.settle(input, &units)?;
-        format.into_stream(input, TrackNumber::ONE, units)
+    }
+
+    /// Returns the frames that the edit list shows, with their offsets in the file.
+    pub(super) fn into_stream(self, input: &Input, notices: &mut Vec<Notice>) -> Result<Stream, Fault> {
+        let (formats, numbers) = self.formats()?;
+        let samples =
+            Samples { entries: &self.entries, timescale: self.timescale, is_video: self.kind == TrackKind::Video };
+        let followed = self.edits.follow(&samples).map_err(|error| {
+            Fault::Refused(format!(
+                "{} track {}: {error}; write it out with: ffmpeg -i IN -c:v libx264 -c:a aac OUT.mp4",
+                kind_name(self.kind),
+                self.id
+            ))
+        })?;
+        if followed.before > 0 && self.kind == TrackKind::Video {
+            notices.push(Notice::new(
+                NoticeKind::Preroll,
+                format!(
+                    "the edit list of video track {} starts between key frames: {} pictures before its start are returned too",
+                    self.id, followed.before
+                ),
+            ));
+        }
+        let (mut units, mut empty) = (Vec::with_capacity(self.entries.len()), 0usize);
+        for part in &followed.parts {
+            let entries = self.entries.get(part.from..part.to).unwrap_or_default();
+            for (index, entry) in entries.iter().enumerate() {
+                self.check(input, part.from.saturating_add(index), entry)?;
+                if entry.size == 0 {
+                    empty += 1;
+                    continue;
+                }
+                let format = numbers.iter().position(|number| *number == entry.description);
+                let format = format.and_then(|format| u16::try_from(format).ok());
+                let Some(format) = format else {
+                    return Err(self
+                        .contradiction("a frame refers to a sample description that does not exist")
+                        .into());
+                };
+                let (pts, dts) = (self.time(part, entry.composed()), self.time(part, entry.dts));
+                let (at, len) = (entry.offset, entry.size.into());
+                units.push(Unit { pts, dts, keyframe: entry.keyframe, at, len, format });
+            }
+        }
+        if empty > 0 {
+            let kind = kind_name(self.kind);
+            let text = format!("{empty} frames of {kind} track {} have no payload and are skipped", self.id);
+            notices.push(Notice::new(NoticeKind::Skipped, text));
+        }
+        let mut stream = Stream { kind: self.kind, formats, units };
+        stream.settle(input)?;
+        Ok(stream)
+    }
+
+    /// The formats that frames refer to, and the numbers of their descriptions.
+    fn formats(&self) -> Result<(Vec<PayloadFormat>, Vec<u32>), Fault> {
+        let descriptions = codec::descriptions(&required(&self.table, b"stsd")?)?;
+        let mut numbers = Vec::new();
+        for entry in &self.entries {
+            if numbers.last() != Some(&entry.description) && !numbers.contains(&entry.description) {
+                numbers.push(entry.description);
+            }
+            // A hostile file could name a description per frame.
+            if numbers.len() > descriptions.len() {
+                return Err(self.contradiction("a frame refers to a sample description that does not exist").into());
+            }
+        }
+        let mut formats = Vec::new();
+        for number in &numbers {
+            let index = usize::try_from(*number).ok().and_then(|number| number.checked_sub(1));
+            let Some(description) = index.and_then(|index| descriptions.get(index)) else {
+                return Err(self.contradiction("a frame refers to a sample description that does not exist").into());
+            };
+            formats.push(codec::format_of(self.kind, description, self.pose)?);
+        }
+        Ok((formats, numbers))
+    }
+
+    /// The time of a frame on the timeline of the movie in nanoseconds.
+    fn time(&self, part: &Part, media_time: i64) -> i64 {
+        let since_start = media_time.saturating_sub(part.media_start);
+        sum_in_nanoseconds((part.movie_start, self.edits.movie_timescale()), (since_start, self.timescale))
     }
 
     /// Checks that a frame ends within the file.
-    fn check(&self, input: &Input, index: usize, entry: &Entry) -> Result<(), MediaError> {
-        let end = entry.offset.saturating_add(entry.size.into());
+    fn check(&self, input: &Input, index: usize, entry: &Entry) -> Result<(), Fault> {
+        let end = entry.end();
         if end > input.len {
-            return Err(input.truncated(format!(
+            return Err(Fault::Truncated(format!(
                 "frame {index} of {} of its {} track ends at byte {end} but the file has {} bytes",
                 self.entries.len(),
-                self.kind,
+                kind_name(self.kind),
                 input.len
             )));
         }
         Ok(())
+    }
+}
+
+/// The codec in the words of people who ask for a track.
+fn codec_name(kind: [u8; 4]) -> String {
+    match &kind {
+        b"avc1" | b"avc3" => "H.264".to_owned(),
+        b"hvc1" | b"hev1" => "H.265".to_owned(),
+        b"mp4a" => "AAC or other MPEG audio".to_owned(),
+        b"tx3g" => "timed text".to_owned(),
+        b"tmcd" => "time code".to_owned(),
+        b"gpmd" => "GoPro metadata".to_owned(),
+        _ => codec::codec_name(kind),
     }
 }

@@ -38,6 +38,21 @@ fn packet(line: &str) -> Packet {
     Packet { seconds, size, keyframe: fields.next().unwrap_or_default().starts_with('K') }
 }
 
+/// MD5 of each frame that ffmpeg decodes from the first video (`v`) or audio (`a`) stream, as they are stored.
+#[allow(dead_code, reason = "not every test that includes this file decodes")]
+pub(crate) fn frames(path: &Path, stream: &str) -> Vec<String> {
+    let output = Command::new("ffmpeg")
+        .args(["-nostdin", "-hide_banner", "-loglevel", "error", "-noautorotate", "-i"])
+        .arg(path)
+        .args(["-map", &format!("0:{stream}:0"), "-fps_mode", "passthrough", "-f", "framemd5", "-"])
+        .output()
+        .expect("ffmpeg runs");
+    assert!(output.status.success(), "decoding {}: {}", path.display(), String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).expect("framemd5 is text");
+    let hash = |line: &str| line.rsplit(',').next().unwrap_or_default().trim().to_owned();
+    text.lines().filter(|line| !line.starts_with('#')).map(hash).collect()
+}
+
 fn ffprobe(path: &Path, arguments: &[&str]) -> String {
     let output =
         Command::new("ffprobe").args(["-v", "error"]).args(arguments).arg(path).output().expect("ffprobe runs");

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::time::Duration;
 
 use bytes::Bytes;
-use kvs_media::Playback;
+use kvs_media::Reader;
 use kvs_mkv::{CodecId, Event, Frame, Limits, Parser, Track, TrackKind, TrackNumber};
 use tokio::sync::mpsc;
 
@@ -23,7 +23,7 @@ pub(crate) struct Source {
 }
 
 enum Frames {
-    Recorded { playback: Box<Playback>, duration: Duration },
+    Recorded { reader: Box<Reader>, duration: Duration },
     Live(Box<Live>),
 }
 
@@ -48,9 +48,9 @@ impl Source {
     }
 
     fn recorded(path: &str) -> Result<Self, Failure> {
-        let playback = Playback::open(path).map_err(Failure::of_input)?.starting_with_video();
-        let (tracks, duration) = (playback.tracks(), playback.duration());
-        Ok(Self { tracks, frames: Frames::Recorded { playback: Box::new(playback), duration } })
+        let reader = Reader::open(path).map_err(Failure::of_input)?.starting_with_video();
+        let (tracks, duration) = (reader.tracks().to_vec(), reader.duration().unwrap_or_default());
+        Ok(Self { tracks, frames: Frames::Recorded { reader: Box::new(reader), duration } })
     }
 
     async fn live() -> Result<Self, Failure> {
@@ -91,7 +91,7 @@ impl Source {
         loop {
             let next = match &mut self.frames {
                 // Reading a file here does not hold up the runtime: the system reads ahead of consecutive frames.
-                Frames::Recorded { playback, .. } => playback.next_sample().map_err(Failure::of_input)?.map(|sample| {
+                Frames::Recorded { reader, .. } => reader.next_sample().map_err(Failure::of_input)?.map(|sample| {
                     let due = Some(sample.dts);
                     Timed { frame: sample.into(), due }
                 }),

@@ -1,0 +1,131 @@
+//! What kind of recording an input is, from its first bytes.
+
+use std::path::Path;
+
+use kvs_mkv::codec::aac::AdtsHeader;
+
+use super::mpeg_ts;
+use super::options::Format;
+
+/// Bytes from which the kind is detected.
+pub(super) const HEAD: usize = 4096;
+/// Bytes that suffice for all containers: four packets of a transport stream.
+pub(super) const ENOUGH: usize = 4 * 204;
+
+/// Detects the container, or returns what the bytes look like instead. The file name only decides between H.264 and H.265
+/// where both are possible.
+pub(super) fn sniff(name: &Path, data: &[u8]) -> Result<Format, &'static str> {
+    if data.is_empty() {
+        return Err("an empty file");
+    }
+    if data.starts_with(&[0x1a, 0x45, 0xdf, 0xa3]) {
+        return Ok(Format::Matroska);
+    }
+    if is_mp4(data) {
+        return Ok(Format::Mp4);
+    }
+    if data.starts_with(b"RIFF") && data.get(8..12) == Some(b"WAVE") || data.starts_with(b"RF64") {
+        return Ok(Format::Wav);
+    }
+    if mpeg_ts::packet_size(data).is_some() {
+        return Ok(Format::MpegTs);
+    }
+    if starts_with_start_code(data) {
+        return Ok(byte_stream(name, data));
+    }
+    if AdtsHeader::parse(data).is_ok() || data.starts_with(b"ID3") && named(name, &["aac"]) {
+        return Ok(Format::Adts);
+    }
+    Err(looks_like(data))
+}
+
+/// Walks the first boxes: some cameras put a box of their own before those of the standard.
+fn is_mp4(data: &[u8]) -> bool {
+    let mut rest = data;
+    for _ in 0..8 {
+        let Some((size, behind)) = rest.split_first_chunk::<4>() else { return false };
+        let Some(kind) = behind.first_chunk::<4>() else { return false };
+        if MP4_BOXES.contains(&kind) {
+            return true;
+        }
+        let size = usize::try_from(u32::from_be_bytes(*size)).unwrap_or(usize::MAX);
+        let is_name = kind.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b' ');
+        match rest.get(size..) {
+            Some(next) if size >= 8 && is_name => rest = next,
+            _ => return false,
+        }
+    }
+    false
+}
+
+/// The boxes that an MP4 or QuickTime file may start with.
+const MP4_BOXES: [&[u8; 4]; 11] =
+    [b"ftyp", b"styp", b"moov", b"mdat", b"moof", b"free", b"skip", b"wide", b"sidx", b"pnot", b"uuid"];
+
+fn starts_with_start_code(data: &[u8]) -> bool {
+    let zeros = data.iter().take(16).take_while(|&&byte| byte == 0).count();
+    zeros >= 2 && data.get(zeros) == Some(&1)
+}
+
+/// H.265 if the file name says so, or if no H.264 stream starts with such a NAL unit.
+fn byte_stream(name: &Path, data: &[u8]) -> Format {
+    if named(name, &["h265", "265", "hevc"]) {
+        return Format::H265;
+    }
+    let first = data.iter().position(|&byte| byte == 1).and_then(|code| data.get(code..)).unwrap_or_default();
+    // H.265 parameter sets (types 32 to 34) and access unit delimiter (35), in layer 0 at the lowest temporal level.
+    match first {
+        [1, 0x40 | 0x42 | 0x44 | 0x46, 1, ..] if !named(name, &["h264", "264", "avc"]) => Format::H265,
+        _ => Format::H264,
+    }
+}
+
+fn named(path: &Path, extensions: &[&str]) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str()).map(str::to_ascii_lowercase);
+    extension.is_some_and(|extension| extensions.contains(&extension.as_str()))
+}
+
+fn looks_like(data: &[u8]) -> &'static str {
+    const KNOWN: [(&[u8], &str); 10] = [
+        (b"RIFF", "an AVI file"),
+        (b"OggS", "an Ogg file"),
+        (b"FLV", "an FLV file"),
+        (b"ID3", "an MP3 file"),
+        (b"\xff\xfb", "an MP3 file"),
+        (b"\xff\xd8\xff", "a JPEG image or Motion JPEG without a container"),
+        (b"\x89PNG", "a PNG image"),
+        (b"GIF8", "a GIF image"),
+        (b"PK\x03\x04", "a ZIP archive"),
+        (b"%PDF", "a PDF document"),
+    ];
+    if let Some((_, name)) = KNOWN.iter().find(|(magic, _)| data.starts_with(magic)) {
+        return name;
+    }
+    let head = data.get(..512).unwrap_or(data);
+    let printable = |byte: &u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace() || *byte >= 0x80;
+    if head.iter().all(printable) { "text" } else { "unknown binary data" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(data: &[u8]) -> Result<Format, &'static str> {
+        sniff(Path::new("-"), data)
+    }
+
+    #[test]
+    fn containers_are_recognized_by_their_first_bytes() {
+        assert_eq!(kind(b"\x1a\x45\xdf\xa3"), Ok(Format::Matroska));
+        assert_eq!(kind(b"\0\0\0\x18ftypisom"), Ok(Format::Mp4));
+        assert_eq!(kind(b"\0\0\0\x0cinfoabcd\0\0\0\x18ftyp"), Ok(Format::Mp4));
+        assert_eq!(kind(b"RIFF\0\0\0\0WAVEfmt "), Ok(Format::Wav));
+        assert_eq!(kind(b"RIFF\0\0\0\0AVI LIST"), Err("an AVI file"));
+        assert_eq!(kind(b"\0\0\0\x01\x67\x64"), Ok(Format::H264));
+        assert_eq!(kind(b"\0\0\0\x01\x40\x01\x0c"), Ok(Format::H265));
+        assert_eq!(kind(b"dear diary"), Err("text"));
+        let mut packets = vec![0; 188 * 4];
+        (0..4).for_each(|n| packets[n * 188] = 0x47);
+        assert_eq!(kind(&packets), Ok(Format::MpegTs));
+    }
+}

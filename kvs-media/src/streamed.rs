@@ -1,0 +1,545 @@
+//! Frames of a container that is read from start to end: from a file in two passes, or from a pipe in one.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io::{self, Read};
+use std::time::Duration;
+
+use bytes::Bytes;
+use kvs_mkv::{Chunks, Track, TrackKind, TrackNumber};
+
+use super::demux::{DemuxFrame, DemuxTrack, Demuxed, Demuxer};
+use super::error::Fault;
+use super::input::Input;
+use super::merge::{MOST_REORDERED, Merge, Merged};
+use super::notice::{Notice, NoticeKind};
+use super::options::ReaderOptions;
+use super::payload::PayloadFormat;
+use super::selection::{self, Candidate};
+use super::timeline::duration;
+use super::{MAX_FRAME_BYTES, MediaEvent, Sample};
+
+/// Reads frames through a demuxer.
+///
+/// Memory: what the demuxer holds; for a file the frames that wait to be merged, at most
+/// [`MERGE_BYTES`](super::merge::MERGE_BYTES); for a pipe, until the tracks are known, at most [`PROBE_BYTES`].
+#[derive(Debug)]
+pub(super) struct Streamed {
+    bytes: Source,
+    demuxer: Box<dyn Demuxer>,
+    tracks: Vec<StreamedTrack>,
+    order: Order,
+    /// Added to all times, so that none is negative.
+    shift: i64,
+    /// Frames before this time are dropped: sound before the first picture.
+    from: Option<i64>,
+    length: Option<Duration>,
+    held: Option<Sample>,
+    new_notices: Vec<Notice>,
+    /// Whether the input has ended, and whether the demuxer has returned everything.
+    is_ended: bool,
+    is_drained: bool,
+}
+
+/// In which order frames are returned.
+#[derive(Debug)]
+enum Order {
+    /// By decoding time.
+    Merged(Merge),
+    /// As they come, after those that were read to find the tracks.
+    Arrival(VecDeque<Demuxed>),
+}
+
+/// A track that is returned.
+#[derive(Debug)]
+struct StreamedTrack {
+    id: u64,
+    number: TrackNumber,
+    kind: TrackKind,
+    config: Bytes,
+    format: PayloadFormat,
+    /// Presentation time of its first picture or sound, before the shift.
+    first: i64,
+    /// Set when the container describes the track anew.
+    is_replaced: bool,
+}
+
+/// Where bytes come from.
+enum Source {
+    File { input: Input, at: u64 },
+    Pipe(Box<dyn Read + Send + Sync>),
+}
+
+/// Bytes of a file that are read at a time.
+const WINDOW: u64 = 256 << 10;
+/// Bytes of a pipe that are read at a time: the size of a pipe on Linux.
+const PIPE: usize = 64 << 10;
+/// Most bytes of a pipe that are read before its tracks are known.
+const PROBE_BYTES: usize = 8 << 20;
+/// Most media of a pipe that is read before its tracks are known: a track without frames until then is left out.
+const PROBE_TIME: i64 = 5_000_000_000;
+
+/// What is known of a track after some or all of its frames.
+#[derive(Debug)]
+struct Seen {
+    track: DemuxTrack,
+    frames: u64,
+    first: i64,
+    last: i64,
+    /// The last presentation times, and how many frames follow one that is shown later.
+    recent: VecDeque<i64>,
+    reordered: usize,
+}
+
+impl Streamed {
+    /// Reads a file once for its tracks and times, and prepares to read it again.
+    pub(super) fn of_file(
+        mut input: Input,
+        make: impl Fn() -> Box<dyn Demuxer>,
+        options: &ReaderOptions,
+        notices: &mut Vec<Notice>,
+    ) -> Result<Self, Fault> {
+        let mut scan = Scan::default();
+        let (mut bytes, mut demuxer) = (Source::File { input, at: 0 }, make());
+        scan.all(&mut bytes, demuxer.as_mut())?;
+        input = bytes.into_input()?;
+        let content = input.end_of_content()?;
+        if scan.is_interrupted() && content < input.len {
+            // The last frame may be filled up with zeros: what is behind the content does not count.
+            let reserved = input.len - content;
+            input.len = content;
+            scan = Scan::default();
+            bytes = Source::File { input, at: 0 };
+            demuxer = make();
+            scan.all(&mut bytes, demuxer.as_mut())?;
+            input = bytes.into_input()?;
+            if !scan.is_interrupted() {
+                let text = format!(
+                    "the recording was interrupted: its last {reserved} bytes, from byte {content} on, are zeros"
+                );
+                scan.notices.push(Notice::new(NoticeKind::Interrupted, text));
+            }
+        }
+        notices.append(&mut scan.notices);
+        let has_absolute_times = demuxer.has_absolute_times();
+        let (mut tracks, left, last) = scan.choose(options, notices)?;
+        for track in &mut tracks {
+            track.check()?;
+        }
+        let shift = shift(&tracks, has_absolute_times);
+        let merge = Merge::new(tracks.iter().zip(left).map(|(track, (left, reordered))| (track.id, left, reordered)));
+        Ok(Self {
+            bytes: Source::File { input, at: 0 },
+            demuxer: make(),
+            tracks,
+            order: Order::Merged(merge),
+            shift,
+            from: None,
+            length: Some(duration(last, shift)),
+            held: None,
+            new_notices: Vec::new(),
+            is_ended: false,
+            is_drained: false,
+        })
+    }
+
+    /// Reads a pipe until its tracks are known.
+    pub(super) fn of_pipe(
+        head: Bytes,
+        pipe: Box<dyn Read + Send + Sync>,
+        mut demuxer: Box<dyn Demuxer>,
+        options: &ReaderOptions,
+        notices: &mut Vec<Notice>,
+    ) -> Result<Self, Fault> {
+        let (mut scan, mut bytes) = (Scan::default(), Source::Pipe(pipe));
+        demuxer.push(head);
+        let kept = scan.until_known(&mut bytes, demuxer.as_mut())?;
+        notices.append(&mut scan.notices);
+        let has_absolute_times = demuxer.has_absolute_times();
+        let (mut tracks, _, _) = scan.choose(options, notices)?;
+        for track in &mut tracks {
+            track.check()?;
+        }
+        let shift = shift(&tracks, has_absolute_times);
+        Ok(Self {
+            bytes,
+            demuxer,
+            tracks,
+            order: Order::Arrival(kept),
+            shift,
+            from: None,
+            length: None,
+            held: None,
+            new_notices: Vec::new(),
+            is_ended: false,
+            is_drained: false,
+        })
+    }
+
+    pub(super) fn tracks(&self) -> Result<Vec<Track>, Fault> {
+        self.tracks.iter().map(|track| track.format.track(track.number)).collect()
+    }
+
+    /// The presentation time of the last frame of a file.
+    pub(super) fn duration(&self) -> Option<Duration> {
+        let from = self.from.map_or(Duration::ZERO, |from| duration(from, self.shift));
+        self.length.map(|length| length.saturating_sub(from))
+    }
+
+    pub(super) fn starting_with_video(&mut self) {
+        self.from = self.tracks.iter().find(|track| track.kind == TrackKind::Video).map(|track| track.first);
+    }
+
+    /// Size of the file in bytes; `None` for a pipe.
+    pub(super) const fn file_bytes(&self) -> Option<u64> {
+        match &self.bytes {
+            Source::File { input, .. } => Some(input.len),
+            Source::Pipe(_) => None,
+        }
+    }
+
+    /// Returns notices about what was read since the last call.
+    pub(super) fn take_notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.new_notices)
+    }
+
+    pub(super) fn next_event(&mut self) -> Result<Option<MediaEvent>, Fault> {
+        if let Some(sample) = self.held.take() {
+            return Ok(Some(MediaEvent::Sample(sample)));
+        }
+        while let Some(next) = self.next_in_order()? {
+            match next {
+                Merged::Tags(tags) => return Ok(Some(MediaEvent::Tags(tags))),
+                Merged::Frame(frame, dts) => {
+                    if self.from.is_some_and(|from| frame.pts < from) {
+                        continue;
+                    }
+                    return self.event(frame, dts).map(Some);
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Converts a frame; if it changes its track, the changed tracks come first.
+    fn event(&mut self, frame: DemuxFrame, dts: i64) -> Result<MediaEvent, Fault> {
+        let origin = self.from.map_or(self.shift, i64::saturating_neg);
+        let (pts, dts) = (duration(frame.pts, origin), duration(dts, origin));
+        let Some(track) = self.tracks.iter_mut().find(|track| track.id == frame.track) else {
+            return Err(Fault::NoFrames);
+        };
+        let (number, keyframe) = (track.number, frame.keyframe);
+        let (data, is_changed) = track.payload(frame.data, keyframe, pts)?;
+        let sample = Sample { track: number, pts, dts: dts.min(pts), keyframe, data };
+        if !is_changed {
+            return Ok(MediaEvent::Sample(sample));
+        }
+        self.held = Some(sample);
+        Ok(MediaEvent::Tracks(self.tracks()?))
+    }
+
+    fn next_in_order(&mut self) -> Result<Option<Merged>, Fault> {
+        loop {
+            if let Order::Merged(merge) = &mut self.order {
+                if let Some(next) = merge.next(self.is_drained) {
+                    return Ok(Some(next));
+                }
+            }
+            if self.is_drained {
+                return Ok(None);
+            }
+            let kept = match &mut self.order {
+                Order::Arrival(kept) => kept.pop_front(),
+                Order::Merged(_) => None,
+            };
+            let next = if kept.is_some() { kept } else { self.next_demuxed()? };
+            match (next, &mut self.order) {
+                (None, _) => self.is_drained = true,
+                (Some(Demuxed::Frame(frame)), _) if !self.tracks.iter().any(|track| track.id == frame.track) => {}
+                (Some(Demuxed::Frame(frame)), Order::Merged(merge)) => merge.frame(frame),
+                (Some(Demuxed::Tags(tags)), Order::Merged(merge)) => merge.tags(tags),
+                (Some(Demuxed::Frame(frame)), Order::Arrival(_)) => {
+                    let dts = frame.dts.unwrap_or(frame.pts);
+                    return Ok(Some(Merged::Frame(frame, dts)));
+                }
+                (Some(Demuxed::Tags(tags)), Order::Arrival(_)) => return Ok(Some(Merged::Tags(tags))),
+                // The first list is known already and changes nothing.
+                (Some(Demuxed::Tracks(tracks)), _) => self.replace(tracks)?,
+                (Some(Demuxed::Notice(notice)), Order::Arrival(_)) => self.new_notices.push(notice),
+                // Those of a file were returned when it was opened.
+                (Some(Demuxed::Notice(_)), Order::Merged(_)) => {}
+            }
+        }
+    }
+
+    /// Returns what the demuxer finds next; `None` once everything was returned.
+    fn next_demuxed(&mut self) -> Result<Option<Demuxed>, Fault> {
+        loop {
+            if let Some(next) = self.demuxer.next()? {
+                return Ok(Some(next));
+            }
+            if self.is_ended {
+                return Ok(None);
+            }
+            self.is_ended = !self.bytes.feed(self.demuxer.as_mut())?;
+        }
+    }
+
+    /// A new description of the tracks: those that differ switch with their next frame.
+    fn replace(&mut self, described: Vec<DemuxTrack>) -> Result<(), Fault> {
+        for new in described {
+            let Some(track) = self.tracks.iter_mut().find(|track| track.id == new.id) else { continue };
+            // A track that is described by its frames has no format before the first one.
+            if track.config != new.config && !matches!(new.format, Err(Fault::NoFrames)) {
+                (track.config, track.format, track.is_replaced) = (new.config, new.format?, true);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What must be added to all times. A container with times of its own starts with its first frame.
+fn shift(tracks: &[StreamedTrack], has_absolute_times: bool) -> i64 {
+    let first = tracks.iter().map(|track| track.first).min().unwrap_or(0);
+    if has_absolute_times { first.saturating_neg() } else { first.min(0).saturating_neg() }
+}
+
+impl StreamedTrack {
+    /// Returns the payload of a frame, and whether the track changes with it.
+    fn payload(&mut self, data: Chunks, keyframe: bool, pts: Duration) -> Result<(Chunks, bool), Fault> {
+        let wrong = |error| Fault::Damaged(format!("the frame of track {} at {pts:?}: {error}", self.number));
+        if data.len() as u64 > MAX_FRAME_BYTES {
+            let len = data.len();
+            return Err(Fault::Damaged(format!("the frame at {pts:?} has {len} bytes, more than {MAX_FRAME_BYTES}")));
+        }
+        let converted = self.format.payload(data, keyframe).map_err(wrong)?;
+        if !self.is_replaced {
+            return Ok((converted.data, converted.is_changed));
+        }
+        self.is_replaced = false;
+        // The new parameter sets are also sent in band: a stream keeps its header.
+        Ok((self.format.with_sets(converted.data), true))
+    }
+
+    /// Checks that the track can be described.
+    fn check(&mut self) -> Result<(), Fault> {
+        self.format.track(self.number).map(drop)
+    }
+}
+
+/// What is found out before frames are returned.
+#[derive(Debug, Default)]
+struct Scan {
+    seen: Vec<Seen>,
+    notices: Vec<Notice>,
+}
+
+impl Scan {
+    /// Reads everything.
+    fn all(&mut self, bytes: &mut Source, demuxer: &mut dyn Demuxer) -> Result<(), Fault> {
+        let mut more = true;
+        while more {
+            more = bytes.feed(demuxer)?;
+            while let Some(found) = demuxer.next()? {
+                self.take(found)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads until all tracks have frames and are described, and returns what was read.
+    fn until_known(&mut self, bytes: &mut Source, demuxer: &mut dyn Demuxer) -> Result<VecDeque<Demuxed>, Fault> {
+        let (mut kept, mut size, mut more) = (VecDeque::new(), 0usize, true);
+        loop {
+            while let Some(found) = demuxer.next()? {
+                match found {
+                    Demuxed::Frame(frame) => {
+                        size = size.saturating_add(frame.data.len());
+                        self.frame(&frame)?;
+                        kept.push_back(Demuxed::Frame(frame));
+                    }
+                    Demuxed::Tags(tags) => kept.push_back(Demuxed::Tags(tags)),
+                    // A later description of a known track switches it when its frames are returned.
+                    Demuxed::Tracks(tracks) => kept.push_back(Demuxed::Tracks(self.describe(tracks))),
+                    found => self.take(found)?,
+                }
+                if self.is_known() || size > PROBE_BYTES || self.span() > PROBE_TIME {
+                    return Ok(kept);
+                }
+            }
+            if !more {
+                return Ok(kept);
+            }
+            more = bytes.feed(demuxer)?;
+        }
+    }
+
+    fn take(&mut self, found: Demuxed) -> Result<(), Fault> {
+        match found {
+            Demuxed::Tracks(tracks) => {
+                self.describe(tracks);
+                Ok(())
+            }
+            Demuxed::Frame(frame) => self.frame(&frame),
+            Demuxed::Tags(_) => Ok(()),
+            Demuxed::Notice(notice) => {
+                self.notices.push(notice);
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes the tracks that are new, or had no frame yet, and returns the others.
+    fn describe(&mut self, tracks: Vec<DemuxTrack>) -> Vec<DemuxTrack> {
+        let mut later = Vec::new();
+        for track in tracks {
+            let has_room = self.seen.len() < MAX_TRACKS;
+            match self.seen.iter_mut().find(|seen| seen.track.id == track.id) {
+                Some(seen) if seen.frames == 0 => seen.track = track,
+                Some(_) => later.push(track),
+                None if has_room => {
+                    self.seen.push(Seen::new(track));
+                }
+                None => {}
+            }
+        }
+        later
+    }
+
+    fn frame(&mut self, frame: &DemuxFrame) -> Result<(), Fault> {
+        let Some(seen) = self.seen.iter_mut().find(|seen| seen.track.id == frame.track) else { return Ok(()) };
+        seen.count(frame.pts);
+        if let Ok(format) = &mut seen.track.format {
+            if format.is_unsettled() {
+                format
+                    .payload(frame.data.clone(), frame.keyframe)
+                    .map_err(|error| Fault::Damaged(format!("a frame of track {}: {error}", frame.track)))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn is_known(&self) -> bool {
+        let is_settled = |track: &DemuxTrack| track.format.as_ref().is_ok_and(|format| !format.is_unsettled());
+        let media = |track: &DemuxTrack| matches!(track.kind, TrackKind::Video | TrackKind::Audio);
+        !self.seen.is_empty()
+            && self.seen.iter().all(|seen| !media(&seen.track) || seen.frames > 0 && is_settled(&seen.track))
+    }
+
+    /// Time between the first and the last frame so far.
+    fn span(&self) -> i64 {
+        let filled = || self.seen.iter().filter(|seen| seen.frames > 0);
+        let (first, last) = (filled().map(|seen| seen.first).min(), filled().map(|seen| seen.last).max());
+        last.unwrap_or(0).saturating_sub(first.unwrap_or(0))
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.notices.iter().any(|notice| notice.kind == NoticeKind::Interrupted)
+    }
+
+    /// Returns the chosen tracks, the numbers of their frames and of those that are reordered, and the time of the last frame.
+    fn choose(
+        self,
+        options: &ReaderOptions,
+        notices: &mut Vec<Notice>,
+    ) -> Result<(Vec<StreamedTrack>, Vec<(u64, usize)>, i64), Fault> {
+        let candidates: Vec<Candidate> = self.seen.iter().map(Seen::candidate).collect();
+        let (chosen, left_out) = selection::choose(&candidates, options)?;
+        notices.extend(left_out);
+        if chosen.is_empty() {
+            return Err(Fault::NoFrames);
+        }
+        let mut seen: Vec<_> = self.seen.into_iter().map(Some).collect();
+        let (mut tracks, mut left, mut last) = (Vec::new(), Vec::new(), i64::MIN);
+        for (index, number) in chosen.into_iter().zip([TrackNumber::ONE, TrackNumber::TWO, TrackNumber::THREE]) {
+            let Some(seen) = seen.get_mut(index).and_then(Option::take) else { continue };
+            let DemuxTrack { id, kind, config, format, .. } = seen.track;
+            tracks.push(StreamedTrack {
+                id,
+                number,
+                kind,
+                config,
+                format: format?,
+                first: seen.first,
+                is_replaced: false,
+            });
+            left.push((seen.frames, seen.reordered));
+            last = last.max(seen.last);
+        }
+        Ok((tracks, left, last))
+    }
+}
+
+/// Most tracks that are looked at.
+const MAX_TRACKS: usize = 1000;
+
+impl Seen {
+    const fn new(track: DemuxTrack) -> Self {
+        Self { track, frames: 0, first: i64::MAX, last: i64::MIN, recent: VecDeque::new(), reordered: 0 }
+    }
+
+    fn count(&mut self, pts: i64) {
+        self.frames += 1;
+        (self.first, self.last) = (self.first.min(pts), self.last.max(pts));
+        let later = self.recent.iter().position(|earlier| *earlier > pts);
+        self.reordered = self.reordered.max(later.map_or(0, |at| self.recent.len() - at));
+        if self.recent.len() >= MOST_REORDERED {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(pts);
+    }
+
+    fn candidate(&self) -> Candidate {
+        let has_frames = self.frames > 0;
+        Candidate { kind: self.track.kind, enabled: self.track.enabled, has_frames, codec: self.track.codec.clone() }
+    }
+}
+
+impl Source {
+    /// Gives the next bytes to the demuxer; returns false at the end.
+    fn feed(&mut self, demuxer: &mut dyn Demuxer) -> Result<bool, Fault> {
+        let bytes = match self {
+            Self::File { input, at } => {
+                let bytes = input.read_up_to(*at, WINDOW)?;
+                *at = at.saturating_add(bytes.len() as u64);
+                bytes
+            }
+            Self::Pipe(pipe) => read_some(pipe.as_mut())?,
+        };
+        if bytes.is_empty() {
+            demuxer.finish();
+            return Ok(false);
+        }
+        demuxer.push(bytes);
+        Ok(true)
+    }
+
+    fn into_input(self) -> Result<Input, Fault> {
+        match self {
+            Self::File { input, .. } => Ok(input),
+            Self::Pipe(_) => Err(Fault::NoFrames),
+        }
+    }
+}
+
+/// Reads what a pipe has.
+pub(super) fn read_some(pipe: &mut (dyn Read + Send + Sync)) -> io::Result<Bytes> {
+    let mut buffer = vec![0; PIPE];
+    loop {
+        match pipe.read(&mut buffer) {
+            // Copied: a live pipe gives a few hundred bytes at a time, each of which would keep the whole buffer.
+            Ok(read) => return Ok(Bytes::copy_from_slice(buffer.get(..read).unwrap_or_default())),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { input, at } => f.debug_struct("File").field("input", input).field("at", at).finish(),
+            Self::Pipe(_) => f.write_str("Pipe"),
+        }
+    }
+}
