@@ -43,6 +43,7 @@
 //! | Read what the service returns | [`fragment::FragmentReader`] returns whole [`fragment::Fragment`]s |
 //! | Save fragments as one playable file | [`fragment::Merger`] |
 //! | Set up a track from what an encoder produces | [`codec`]: [`h264`](codec::h264), [`h265`](codec::h265), [`aac`](codec::aac), [`g711`](codec::g711), [`pcm`](codec::pcm), [`mjpeg`](codec::mjpeg) |
+//! | Split what an encoder writes into a pipe | [`codec::AccessUnitSplitter`] for H.264 and H.265, [`codec::aac::AdtsSplitter`] |
 //! | Convert and inspect NAL units | [`codec::nal`] |
 //! | Check a fragment before it is sent | [`rules::FragmentCheck`] |
 //!
@@ -68,6 +69,7 @@
 //! | [`WriterError`], [`WriteError`] | the caller: the header cannot be expressed, or calls are out of order |
 //! | [`ParseError`], [`fragment::FragmentError`] | the sender of the stream; for [`Problem::TooLarge`] and [`Problem::TooMany`] possibly the caller, who sets the [`Limits`] |
 //! | [`fragment::MergeError`] | the caller: it skips the fragment |
+//! | [`SplitError`](codec::SplitError), [`AdtsError`](codec::aac::AdtsError) | the encoder, or the caller who chose the wrong codec |
 //! | [`NalError`](codec::nal::NalError), [`SyntaxError`](codec::h264::SyntaxError), `ParameterSetsError`, [`ConfigError`](codec::aac::ConfigError), ... | the encoder, or the caller who chose the wrong codec or framing |
 //! | [`rules::Violation`] | the producer: the service would reject the fragment |
 #![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]

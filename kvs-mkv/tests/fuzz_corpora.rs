@@ -4,6 +4,8 @@
 
 #[path = "../../fuzz/src/container.rs"]
 mod container;
+#[path = "../../fuzz/src/splitters.rs"]
+mod splitters;
 
 use std::path::Path;
 
@@ -44,4 +46,14 @@ fn fragment_reader() {
 #[test]
 fn merger() {
     run("merger", container::merger);
+}
+
+#[test]
+fn access_units() {
+    run("access_units", splitters::access_units);
+}
+
+#[test]
+fn adts_stream() {
+    run("adts_stream", splitters::adts_stream);
 }

@@ -21,6 +21,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! An encoder that writes into a pipe gives no access units but bytes: [`AccessUnitSplitter`] and
+//! [`AdtsSplitter`](aac::AdtsSplitter) cut them.
+//!
 //! No function copies a payload: NAL units are slices of the input, and only the four-byte lengths are new bytes.
 
 pub mod aac;
@@ -34,6 +37,9 @@ pub mod pcm;
 
 mod bit_reader;
 mod set_list;
+mod split;
 mod syntax;
 mod vui;
 mod wave_format;
+
+pub use split::{AccessUnit, AccessUnitSplitter, SkipReason, Skipped, SplitError, SplitEvent};

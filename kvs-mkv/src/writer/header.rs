@@ -30,9 +30,8 @@ const VERSION_OF_PROJECTION: u8 = 4;
 /// Builds everything before the first cluster.
 pub(super) fn header(info: &SegmentInfo, tracks: &[Track]) -> Result<Bytes, WriterError> {
     let mut out = EBML_AND_SEGMENT.to_vec();
-    if tracks.iter().filter_map(|track| track.video).any(|video| !video.pose.is_upright())
-        && let Some(version) = out.get_mut(DOC_TYPE_VERSION)
-    {
+    let is_turned = tracks.iter().filter_map(|track| track.video).any(|video| !video.pose.is_upright());
+    if let Some(version) = out.get_mut(DOC_TYPE_VERSION).filter(|_| is_turned) {
         *version = VERSION_OF_PROJECTION;
     }
     put_info(&mut out, info)?;

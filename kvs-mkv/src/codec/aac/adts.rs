@@ -1,5 +1,7 @@
 //! ADTS: the header of each frame in an `.aac` file, which a container must not contain (ISO/IEC 13818-7 §6.2).
 
+use std::ops::Range;
+
 use bytes::Bytes;
 
 use super::{AudioSpecificConfig, CHANNELS, ConfigError, FREQUENCIES};
@@ -19,6 +21,8 @@ pub struct AdtsHeader {
     pub header_len: usize,
     /// Size of the frame in bytes, including the header.
     pub frame_len: usize,
+    /// Number of raw data blocks, 1 to 4. Each is one AAC frame.
+    pub blocks: u32,
 }
 
 /// An ADTS stream that cannot be read; the encoder or the framing setting is wrong.
@@ -47,22 +51,42 @@ pub enum AdtsError {
         /// Offset of the frame.
         at: usize,
     },
-    /// A frame has several raw data blocks, which cannot be separated without decoding.
-    #[error("ADTS frame at offset {at} has {blocks} raw data blocks, only 1 is supported")]
+    /// A frame has several raw data blocks. Without checksums nothing says where they start.
+    #[error(
+        "ADTS frame at offset {at} has {blocks} raw data blocks, which cannot be separated; set the encoder to 1 per frame"
+    )]
     SeveralBlocks {
         /// Offset of the frame.
         at: usize,
         /// Number of raw data blocks.
         blocks: u32,
     },
+    /// The header gives no AudioSpecificConfig.
+    #[error("the ADTS frame at offset {at} has settings that cannot be used")]
+    Config {
+        /// Offset of the frame.
+        at: usize,
+        /// What is wrong with them.
+        source: ConfigError,
+    },
 }
 
 impl AdtsHeader {
-    /// Parses the header at the start of `data`, which need not contain the whole frame.
+    /// Parses the header at the start of `data`, which need not contain the whole frame. A frame with several raw data blocks
+    /// is an error here; [`AdtsFrames`] and [`AdtsSplitter`](super::AdtsSplitter) separate them.
     ///
     /// # Errors
     /// [`AdtsError`], with offsets from the start of `data`.
     pub fn parse(data: &[u8]) -> Result<Self, AdtsError> {
+        let header = Self::parse_any(data)?;
+        match header.blocks {
+            1 => Ok(header),
+            blocks => Err(AdtsError::SeveralBlocks { at: 0, blocks }),
+        }
+    }
+
+    /// Parses a header with any number of raw data blocks.
+    pub(super) fn parse_any(data: &[u8]) -> Result<Self, AdtsError> {
         let mut bits = BitReader::new(data.get(..SHORT_HEADER).unwrap_or(data));
         if bits.bits(12).is_some_and(|sync| sync != 0xfff) || data.is_empty() {
             return Err(AdtsError::NoSync { at: 0 });
@@ -73,7 +97,7 @@ impl AdtsHeader {
     fn fields(bits: &mut BitReader<'_>) -> Option<Result<Self, AdtsError>> {
         bits.flag()?; // ID: MPEG-4 or MPEG-2
         let layer = bits.bits(2)?;
-        let header_len = if bits.flag()? { SHORT_HEADER } else { LONG_HEADER };
+        let has_checksum = !bits.flag()?;
         let object_type = u8::try_from(bits.bits(2)?).ok()?.saturating_add(1);
         let frequency = usize::try_from(bits.bits(4)?).ok()?;
         bits.flag()?; // private_bit
@@ -86,16 +110,40 @@ impl AdtsHeader {
         if layer != 0 {
             return Some(Err(AdtsError::NoSync { at: 0 }));
         }
+        // The positions of all blocks but the first come before the checksum (14496-3 table 1.A.9).
+        let positions = usize::try_from(blocks).ok()?.checked_sub(1)?.checked_mul(2)?;
+        let header_len = if has_checksum { LONG_HEADER.checked_add(positions)? } else { SHORT_HEADER };
         let sampling_frequency = FREQUENCIES.get(frequency).copied().filter(|_| frame_len >= header_len);
         let Some(sampling_frequency) = sampling_frequency else {
             return Some(Err(AdtsError::Header { at: 0 }));
         };
-        if blocks > 1 {
-            return Some(Err(AdtsError::SeveralBlocks { at: 0, blocks }));
-        }
         // 0 stays 0: a program config element inside the frame states the channels.
         let channels = CHANNELS.get(channels).copied().unwrap_or(0);
-        Some(Ok(Self { object_type, sampling_frequency, channels, header_len, frame_len }))
+        Some(Ok(Self { object_type, sampling_frequency, channels, header_len, frame_len, blocks }))
+    }
+
+    /// Returns where the raw data blocks of this frame are in it.
+    pub(super) fn blocks_of(&self, frame: &[u8]) -> Result<Vec<Range<usize>>, AdtsError> {
+        let several = AdtsError::SeveralBlocks { at: 0, blocks: self.blocks };
+        if self.blocks == 1 {
+            return Ok(std::iter::once(self.header_len..self.frame_len).collect());
+        }
+        if self.header_len == SHORT_HEADER {
+            return Err(several);
+        }
+        // A position counts from the first block, and a checksum follows each block (14496-3 table 1.A.5, §1.A.3.2.1).
+        let positions = frame.get(SHORT_HEADER..self.header_len.saturating_sub(CHECKSUM)).unwrap_or_default();
+        let mut starts = vec![self.header_len];
+        for position in positions.chunks_exact(2) {
+            let position = position.iter().fold(0, |value, &byte| value << 8 | usize::from(byte));
+            starts.push(self.header_len.saturating_add(position));
+        }
+        starts.push(self.frame_len);
+        let block = |ends: &[usize]| match ends {
+            [start, end] => end.checked_sub(CHECKSUM).filter(|end| start < end).map(|end| *start..end),
+            _ => None,
+        };
+        starts.windows(2).map(block).collect::<Option<_>>().ok_or(AdtsError::Header { at: 0 })
     }
 
     /// Builds the AudioSpecificConfig of the stream.
@@ -108,9 +156,11 @@ impl AdtsHeader {
 }
 
 /// Size of a header without checksum.
-const SHORT_HEADER: usize = 7;
-/// Size of a header with a checksum of two bytes.
+pub(super) const SHORT_HEADER: usize = 7;
+/// Size of a header with a checksum and one raw data block.
 const LONG_HEADER: usize = 9;
+/// Size of a checksum.
+const CHECKSUM: usize = 2;
 
 /// One frame of an ADTS stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -137,23 +187,27 @@ pub struct AdtsFrame {
 pub struct AdtsFrames {
     data: Bytes,
     at: usize,
+    /// The rest of a frame with several raw data blocks, the last one first.
+    blocks: Vec<AdtsFrame>,
 }
 
 impl AdtsFrames {
     /// Iterates over `stream` from its start.
     #[must_use]
     pub const fn new(stream: Bytes) -> Self {
-        Self { data: stream, at: 0 }
+        Self { data: stream, at: 0, blocks: Vec::new() }
     }
 
-    fn frame(&self) -> Result<(AdtsFrame, usize), AdtsError> {
+    fn frame(&mut self) -> Result<Option<AdtsFrame>, AdtsError> {
         let rest = self.data.slice(self.at..);
-        let header = AdtsHeader::parse(&rest).map_err(|error| error.moved(self.at))?;
+        let header = AdtsHeader::parse_any(&rest)?;
         if header.frame_len > rest.len() {
-            return Err(AdtsError::Truncated { at: self.at, needed: header.frame_len, left: rest.len() });
+            return Err(AdtsError::Truncated { at: 0, needed: header.frame_len, left: rest.len() });
         }
-        let next = self.at.saturating_add(header.frame_len);
-        Ok((AdtsFrame { header, data: rest.slice(header.header_len..header.frame_len) }, next))
+        let blocks = header.blocks_of(&rest)?;
+        self.at = self.at.saturating_add(header.frame_len);
+        self.blocks = blocks.into_iter().rev().map(|block| AdtsFrame { header, data: rest.slice(block) }).collect();
+        Ok(self.blocks.pop())
     }
 }
 
@@ -161,22 +215,29 @@ impl Iterator for AdtsFrames {
     type Item = Result<AdtsFrame, AdtsError>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        if let Some(block) = self.blocks.pop() {
+            return Some(Ok(block));
+        }
         if self.at >= self.data.len() {
             return None;
         }
-        let frame = self.frame();
-        self.at = frame.as_ref().map_or(self.data.len(), |(_, next)| *next);
-        Some(frame.map(|(frame, _)| frame))
+        let at = self.at;
+        let frame = self.frame().map_err(|error| error.moved(at));
+        if frame.is_err() {
+            self.at = self.data.len();
+        }
+        frame.transpose()
     }
 }
 
 impl AdtsError {
-    const fn moved(self, to: usize) -> Self {
+    pub(super) const fn moved(self, to: usize) -> Self {
         match self {
             Self::NoSync { .. } => Self::NoSync { at: to },
             Self::Truncated { needed, left, .. } => Self::Truncated { at: to, needed, left },
             Self::Header { .. } => Self::Header { at: to },
             Self::SeveralBlocks { blocks, .. } => Self::SeveralBlocks { at: to, blocks },
+            Self::Config { source, .. } => Self::Config { at: to, source },
         }
     }
 }

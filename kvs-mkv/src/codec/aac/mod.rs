@@ -3,9 +3,11 @@
 mod adts;
 mod config;
 mod config_fields;
+mod splitter;
 
 pub use adts::{AdtsError, AdtsFrame, AdtsFrames, AdtsHeader};
 pub use config::{AudioSpecificConfig, ConfigError, Replication};
+pub use splitter::{AdtsEvent, AdtsSkipped, AdtsSplitter, AdtsUnit};
 
 use crate::{CodecId, Track, TrackKind, TrackNumber};
 

@@ -7,6 +7,7 @@ mod pps;
 mod sei;
 mod slice;
 mod slice_reader;
+mod split_syntax;
 mod sps;
 mod sps_vui;
 
@@ -18,6 +19,7 @@ pub use parameter_sets::{ParameterSets, ParameterSetsError};
 pub use picture_order::PictureOrder;
 pub use slice::{Field, FrameNum, SliceHeader, starts_picture};
 pub use slice_reader::SliceReader;
+pub(super) use split_syntax::SplitSyntax;
 pub use sps::{PictureOrderType, Sps};
 
 use crate::{CodecId, Track, TrackKind, TrackNumber, VideoSettings};

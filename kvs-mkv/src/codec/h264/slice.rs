@@ -18,6 +18,8 @@ pub struct SliceHeader {
     pub slice_type: u32,
     /// `pic_parameter_set_id`.
     pub parameter_set: u32,
+    /// `colour_plane_id` of a stream with separate color planes; else 0.
+    pub color_plane: u8,
     /// `frame_num`.
     pub frame_num: FrameNum,
     /// Which field the picture is; `None` for a frame.
@@ -28,6 +30,10 @@ pub struct SliceHeader {
     pub order_lsb: Option<u32>,
     /// `delta_pic_order_cnt_bottom` if the picture order count is explicit, else `delta_pic_order_cnt[0]`; 0 if absent.
     pub order_delta: i32,
+    /// `delta_pic_order_cnt[1]`; 0 if absent.
+    pub second_order_delta: i32,
+    /// `redundant_pic_cnt` is not zero: the slice repeats a part of the picture, for decoders that lost that part.
+    pub redundant: bool,
 }
 
 /// Which lines of a frame a field has.
@@ -68,9 +74,9 @@ impl FrameNum {
     }
 }
 
-/// Bytes of a slice that contain the fields read here: five Exp-Golomb codes of at most 63 bits and 36 other bits, with room
+/// Bytes of a slice that contain the fields read here: seven Exp-Golomb codes of at most 63 bits and 36 other bits, with room
 /// for emulation prevention.
-const HEADER_BYTES: usize = 66;
+pub(super) const HEADER_BYTES: usize = 90;
 
 impl SliceHeader {
     pub(super) fn parse(unit: &[u8], sps: &Sps, pps: &Pps) -> Option<Self> {
@@ -79,9 +85,7 @@ impl SliceHeader {
         let first_macroblock = bits.ue()?;
         let slice_type = bits.ue()? % 5;
         let parameter_set = bits.ue()?;
-        if sps.separate_planes {
-            bits.skip(2)?; // colour_plane_id
-        }
+        let color_plane = if sps.separate_planes { u8::try_from(bits.bits(2)?).unwrap_or_default() } else { 0 };
         let value = bits.bits(sps.frame_num_bits.into())?;
         let frame_num = FrameNum { value, bits: sps.frame_num_bits, gaps_allowed: sps.frame_num_gaps };
         let field = if !sps.frames_only && bits.flag()? {
@@ -91,7 +95,7 @@ impl SliceHeader {
         };
         let idr = rbsp.kind == NalType::IDR;
         let idr_id = if idr { Some(bits.ue()?) } else { None };
-        let (mut order_lsb, mut order_delta) = (None, 0);
+        let (mut order_lsb, mut order_delta, mut second_order_delta) = (None, 0, 0);
         match sps.picture_order {
             PictureOrderType::Explicit { bits: count } => {
                 order_lsb = Some(bits.bits(count.into())?);
@@ -99,9 +103,15 @@ impl SliceHeader {
                     order_delta = bits.se()?;
                 }
             }
-            PictureOrderType::Cycle { always_zero: false, .. } => order_delta = bits.se()?,
+            PictureOrderType::Cycle { always_zero: false, .. } => {
+                order_delta = bits.se()?;
+                if pps.bottom_order && field.is_none() {
+                    second_order_delta = bits.se()?;
+                }
+            }
             PictureOrderType::Cycle { .. } | PictureOrderType::DecodingOrder => {}
         }
+        let redundant = pps.redundant_pictures && bits.ue()? > 0;
         let reference = rbsp.reference;
         let header = Self {
             reference,
@@ -109,11 +119,14 @@ impl SliceHeader {
             first_macroblock,
             slice_type,
             parameter_set,
+            color_plane,
             frame_num,
             field,
             idr_id,
             order_lsb,
             order_delta,
+            second_order_delta,
+            redundant,
         };
         Some(header)
     }
@@ -134,6 +147,9 @@ impl SliceHeader {
     }
 
     /// Returns whether this slice belongs to another picture than the slice `previous` (7.4.1.2.4).
+    ///
+    /// Two IDR pictures in a row with the same `idr_pic_id`, which some encoders write against the standard, look like one
+    /// picture here: they differ only in that macroblocks repeat.
     #[must_use]
     pub fn begins_picture(&self, previous: &Self) -> bool {
         self.frame_num != previous.frame_num
@@ -144,6 +160,7 @@ impl SliceHeader {
             || self.idr_id != previous.idr_id
             || self.order_lsb != previous.order_lsb
             || self.order_delta != previous.order_delta
+            || self.second_order_delta != previous.second_order_delta
     }
 
     /// Returns whether this picture is the second field of the frame that the field `first` began.
@@ -192,11 +209,14 @@ pub(super) fn test_slice(order_lsb: Option<u32>, idr: bool, reference: bool, val
         first_macroblock: 0,
         slice_type: 2,
         parameter_set: 0,
+        color_plane: 0,
         frame_num: FrameNum { value, bits: 4, gaps_allowed: false },
         field: None,
         idr_id: idr.then_some(0),
         order_lsb,
         order_delta: 0,
+        second_order_delta: 0,
+        redundant: false,
     }
 }
 

@@ -6,6 +6,7 @@ mod picture_order;
 mod pps;
 mod slice;
 mod slice_reader;
+mod split_syntax;
 mod sps;
 mod sps_tail;
 
@@ -17,6 +18,7 @@ pub use parameter_sets::{ParameterSets, ParameterSetsError};
 pub use picture_order::PictureOrder;
 pub use slice::{SliceHeader, starts_picture};
 pub use slice_reader::SliceReader;
+pub(super) use split_syntax::SplitSyntax;
 pub use sps::{ProfileTierLevel, Sps};
 
 use crate::{CodecId, Track, TrackKind, TrackNumber, VideoSettings};
@@ -43,6 +45,10 @@ impl NalType {
     pub const PPS: Self = Self(34);
     /// An access unit delimiter.
     pub const DELIMITER: Self = Self(35);
+    /// The end of a sequence: the next picture starts a new one.
+    pub const END_OF_SEQUENCE: Self = Self(36);
+    /// The end of the stream.
+    pub const END_OF_BITSTREAM: Self = Self(37);
     /// Supplemental enhancement information before the slices.
     pub const PREFIX_SEI: Self = Self(39);
 
@@ -80,6 +86,13 @@ impl NalType {
     #[must_use]
     pub const fn is_random_access(self) -> bool {
         16 <= self.0 && self.0 <= 21
+    }
+
+    /// Returns whether it is a slice of a picture that a decoder leaves out if decoding starts at the random access picture
+    /// before it: RASL.
+    #[must_use]
+    pub const fn is_skipped_leading(self) -> bool {
+        matches!(self.0, 8 | 9)
     }
 
     /// Returns whether nothing after it in decoding order refers to pictures before it: IDR and BLA, but not CRA.

@@ -114,6 +114,13 @@ impl ParameterSets {
         &self.picture
     }
 
+    /// Returns the same sets, with the sequence parameter set of this number first.
+    pub(super) fn led_by(&self, number: u8) -> Self {
+        let mut sets = self.clone();
+        sets.sequence.sort_by_key(|unit| number_of(unit) != Some(number.into()));
+        sets
+    }
+
     /// Parses the first sequence parameter set.
     ///
     /// # Errors

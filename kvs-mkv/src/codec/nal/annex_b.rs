@@ -171,11 +171,11 @@ impl<F: FnMut(usize, Vec<Bytes>) -> Result<(), NalError>> PieceSplitter<F> {
 
 /// Counts the zeros that end a unit: a NAL unit never ends in a zero (H.264 7.4.1), so they are stuffing
 /// (`trailing_zero_8bits`, B.1.1) or the fourth byte of the next start code.
-fn trailing_zeros(unit: &[u8]) -> usize {
+pub(super) fn trailing_zeros(unit: &[u8]) -> usize {
     unit.iter().rev().take_while(|&&byte| byte == 0).count()
 }
 
-fn find_start_code(data: &[u8]) -> Option<usize> {
+pub(super) fn find_start_code(data: &[u8]) -> Option<usize> {
     START_CODE.find(data)
 }
 

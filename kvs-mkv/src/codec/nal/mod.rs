@@ -14,6 +14,7 @@ mod cursor;
 mod error;
 mod framing;
 mod length_prefixed;
+mod stream;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +26,7 @@ pub use convert::{
 pub use error::NalError;
 pub use framing::{Framing, LengthSize};
 pub use length_prefixed::{LengthPrefixed, NalUnit, length_prefixed, length_prefixed_chunks};
+pub(super) use stream::{NalStream, StreamUnit};
 
 /// Returns the NAL units of one access unit in the framing that [`Framing::detect`] finds, as slices of it.
 ///

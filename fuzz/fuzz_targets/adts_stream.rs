@@ -1,0 +1,7 @@
+//! Any bytes as a live ADTS stream, in any pieces.
+#![no_main]
+
+#[path = "../src/splitters.rs"]
+mod splitters;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| splitters::adts_stream(data));
