@@ -6,7 +6,8 @@
 mod split;
 
 use bytes::Bytes;
-use kvs_mkv::codec::SkipReason;
+use kvs_mkv::TrackNumber;
+use kvs_mkv::codec::{AccessUnitSplitter, SkipReason, SplitEvent};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -215,6 +216,26 @@ fn sets_that_come_back_unchanged_start_no_session() {
     // In High profile more fields come after the number, so this set cannot be read. It replaces nothing.
     let split = stream(&[&start[..], &damaged, &start].concat());
     assert_eq!((split.sessions.len(), split.sessions[0].units.len()), (1, 3));
+}
+
+#[test]
+fn access_unit_comes_as_soon_as_the_next_one_starts() {
+    let idr = Slice { idr: true, ..Slice::default() }.unit(true);
+    let mut next = Slice { number: 1, ..Slice::default() }.unit(true);
+    next.resize(5000, 0x55);
+    let start: Vec<u8> =
+        [sps(77, true), pps(false), idr].iter().flat_map(|unit| [&[0, 0, 0, 1], &unit[..]].concat()).collect();
+    let mut splitter = AccessUnitSplitter::h264(TrackNumber::ONE);
+    splitter.push(Bytes::from(start));
+    splitter.push(Bytes::from([&[0, 0, 1], &next[..90]].concat()));
+    assert_eq!(splitter.next_event(), Ok(None));
+    splitter.push(Bytes::copy_from_slice(&next[90..100]));
+    assert!(matches!(splitter.next_event(), Ok(Some(SplitEvent::Track { .. }))));
+    assert!(matches!(splitter.next_event(), Ok(Some(SplitEvent::AccessUnit(unit))) if unit.is_keyframe()));
+    assert_eq!(splitter.next_event(), Ok(None));
+    splitter.push(Bytes::copy_from_slice(&next[100..]));
+    assert_eq!(splitter.next_event(), Ok(None));
+    assert!(matches!(splitter.finish(), Ok(Some(SplitEvent::AccessUnit(unit))) if unit.data.len() == 4 + next.len()));
 }
 
 proptest! {

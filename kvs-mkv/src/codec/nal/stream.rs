@@ -23,19 +23,23 @@ impl StreamUnit {
 
     /// Returns the first bytes, at most `N`, in one piece: a slice of the unit if its first piece is long enough.
     pub(in crate::codec) fn head<'a, const N: usize>(&'a self, space: &'a mut [u8; N]) -> &'a [u8] {
-        match self.data.pieces() {
-            [only] => only.get(..N).unwrap_or(only),
-            [first, ..] if first.len() >= N => first.get(..N).unwrap_or(first),
-            _ => {
-                let mut len = 0;
-                for (to, from) in space.iter_mut().zip(self.data.iter().flatten()) {
-                    *to = *from;
-                    len += 1;
-                }
-                space.get(..len).unwrap_or_default()
-            }
-        }
+        head(&self.data, &[], space)
     }
+}
+
+/// Returns the first bytes of `data` with `rest` behind it, at most `N`.
+fn head<'a, const N: usize>(data: &'a Chunks, rest: &[u8], space: &'a mut [u8; N]) -> &'a [u8] {
+    match data.pieces() {
+        [first, ..] if first.len() >= N => return first.get(..N).unwrap_or(first),
+        [only] if rest.is_empty() => return only,
+        _ => {}
+    }
+    let mut len = 0;
+    for (to, from) in space.iter_mut().zip(data.iter().flatten().chain(rest)) {
+        *to = *from;
+        len += 1;
+    }
+    space.get(..len).unwrap_or_default()
 }
 
 /// A NAL unit without end: this many bytes have come since its start code.
@@ -115,6 +119,13 @@ impl NalStream {
                 return Ok(Some(unit));
             }
         }
+    }
+
+    /// Returns the offset of the start code and the first `N` bytes of the unit whose end has not come; `None` if there are
+    /// fewer.
+    pub(in crate::codec) fn open<'a, const N: usize>(&'a self, space: &'a mut [u8; N]) -> Option<(u64, &'a [u8])> {
+        let unit = self.unit.as_ref().filter(|unit| unit.len() >= N)?;
+        Some((unit.at, head(&unit.data, &unit.gathered, space)))
     }
 
     /// Returns the bytes that are kept.

@@ -14,8 +14,9 @@ use crate::{Chunks, Track, TrackNumber};
 
 /// Splits a live Annex B byte stream (H.264 or H.265 with start codes, as an encoder writes it into a pipe) into access units.
 ///
-/// Bytes are pushed in any pieces; how they are divided does not change the result. An access unit is complete when the next
-/// one starts, so it comes one frame late; the last one comes from [`finish`](Self::finish). Payloads are slices of what was
+/// Bytes are pushed in any pieces; how they are divided does not change the result. An access unit is complete when the first
+/// slice of the next one starts (96 bytes of it, or all), so it comes one frame late; the last one comes from
+/// [`finish`](Self::finish). Payloads are slices of what was
 /// pushed. Only NAL units that come in many pieces below 512 bytes are copied.
 ///
 /// Slices are assigned to pictures by the rules of the standards (H.264 7.4.1.2.4, H.265 7.4.2.4.4), each read through the
@@ -35,7 +36,7 @@ use crate::{Chunks, Track, TrackNumber};
 ///
 /// let mut splitter = AccessUnitSplitter::h264(TrackNumber::ONE);
 /// splitter.push(Bytes::from_static(b"\0\0\0\x01\x67\x42\xc0\x0a\xda\x0f\x0a\x69\xa8\x08\x08\x08\x10\0\0\0\x01\x68\xce\x3c"));
-/// splitter.push(Bytes::from_static(b"\x80\0\0\x01\x65\x88\x84\x01\0\0\0\x01\x41\x9a\x02"));
+/// splitter.push(Bytes::from_static(b"\x80\0\0\x01\x65\x88\x84\x01\0\0\0\x01\x41\x9a\x02\0\0\x01"));
 /// let Some(SplitEvent::Track { track, .. }) = splitter.next_event()? else { panic!("the track comes first") };
 /// assert_eq!(track.codec.as_str(), "V_MPEG4/ISO/AVC");
 /// let Some(SplitEvent::AccessUnit(unit)) = splitter.next_event()? else { panic!("then the first picture") };
@@ -58,6 +59,8 @@ pub struct AccessUnitSplitter {
     track: Option<Track>,
     ready: VecDeque<SplitEvent>,
     lengths: BytesMut,
+    /// What the slice says whose end has not come, once its header is read.
+    begun: Option<Slice>,
     failed: Option<SplitError>,
     is_flushed: bool,
 }
@@ -117,15 +120,16 @@ impl AccessUnitSplitter {
             track: None,
             ready: VecDeque::new(),
             lengths: BytesMut::new(),
+            begun: None,
             failed: None,
             is_flushed: false,
         }
     }
 
-    /// Sets the largest access unit in bytes. Default: 50 MB, the largest fragment of the service.
+    /// Sets the largest access unit in bytes, at least 1,024. Default: 50 MB, the largest fragment of the service.
     #[must_use]
     pub const fn with_limit(mut self, bytes: usize) -> Self {
-        self.limit = bytes;
+        self.limit = if bytes < SMALLEST_LIMIT { SMALLEST_LIMIT } else { bytes };
         self
     }
 
@@ -177,16 +181,32 @@ impl AccessUnitSplitter {
         self.stream.held().saturating_add(self.open.units.data.len()).saturating_add(self.pending.data.len())
     }
 
-    /// Takes the next NAL unit, if there is one.
+    /// Takes the next NAL unit, or the start of the one whose end has not come. Returns whether there was something to take.
     fn advance(&mut self) -> Result<bool, SplitError> {
         let limit = self.limit;
-        let unit = self.stream.next(limit).map_err(|endless| SplitError::TooLong { at: endless.at, limit })?;
-        let Some(unit) = unit else { return Ok(false) };
+        let unit = match self.stream.next(limit) {
+            Ok(Some(unit)) => unit,
+            Ok(None) => {
+                self.begin_early()?;
+                return Ok(!self.ready.is_empty());
+            }
+            Err(endless) => {
+                self.begin_early()?;
+                return Err(SplitError::TooLong { at: endless.at, limit });
+            }
+        };
         let mut space = [0; HEAD];
         let head = unit.head(&mut space);
         match self.syntax.part(head) {
             Part::Slice => {
-                let slice = self.syntax.slice(head);
+                let slice = match self.begun.take() {
+                    Some(slice) => slice,
+                    None => {
+                        let slice = self.syntax.slice(head);
+                        self.begin(&slice, unit.at)?;
+                        slice
+                    }
+                };
                 self.slice(slice, unit)?;
             }
             part @ (Part::Leading | Part::Other) => {
@@ -205,22 +225,39 @@ impl AccessUnitSplitter {
         Ok(true)
     }
 
+    /// Reads the header of a slice as soon as it is there, so that the access unit before it need not wait for all of it.
+    fn begin_early(&mut self) -> Result<(), SplitError> {
+        let mut space = [0; HEAD];
+        let Some((at, head)) = self.stream.open(&mut space).filter(|_| self.begun.is_none()) else { return Ok(()) };
+        if self.syntax.part(head) == Part::Slice {
+            let slice = self.syntax.slice(head);
+            self.begun = Some(slice);
+            self.begin(&slice, at)?;
+        }
+        Ok(())
+    }
+
+    /// Starts an access unit if this slice, whose start code is at `at`, is the first one of a picture.
+    fn begin(&mut self, slice: &Slice, at: u64) -> Result<(), SplitError> {
+        let Slice::First(picture) = *slice else { return Ok(()) };
+        if self.open.picture.is_some() {
+            self.flush();
+            self.start_here();
+        }
+        let may_start = picture.random_access != RandomAccess::No || self.link == Link::Waiting && picture.is_intra;
+        if may_start {
+            let at = if self.open.units.count > 0 { self.open.units.range.start } else { at };
+            let changed = self.syntax.changed_track(self.number, at)?;
+            self.open.track = changed.filter(|format| self.track.as_ref() != Some(&format.track));
+        }
+        self.open.picture = Some(picture);
+        Ok(())
+    }
+
+    /// Adds a slice to its access unit.
     fn slice(&mut self, slice: Slice, unit: StreamUnit) -> Result<(), SplitError> {
         match slice {
-            Slice::First(picture) => {
-                if self.open.picture.is_some() {
-                    self.flush();
-                    self.start_here();
-                }
-                let may_start =
-                    picture.random_access != RandomAccess::No || self.link == Link::Waiting && picture.is_intra;
-                if may_start {
-                    let at = if self.open.units.count > 0 { self.open.units.range.start } else { unit.at };
-                    let changed = self.syntax.changed_track(self.number, at)?;
-                    self.open.track = changed.filter(|format| self.track.as_ref() != Some(&format.track));
-                }
-                self.open.picture = Some(picture);
-            }
+            Slice::First(_) => {}
             Slice::Next { .. } if self.open.picture.is_none() => {
                 // The start of its picture was left out.
                 self.skip_unreadable(unit.at..unit.end(), false);
@@ -351,5 +388,7 @@ fn length(lengths: &mut BytesMut, len: usize) -> Bytes {
 
 /// Bytes of lengths that are allocated at once.
 const LENGTHS_BYTES: usize = 4096;
+/// A limit must leave room for the header of a slice.
+const SMALLEST_LIMIT: usize = 1024;
 /// Most NAL units of an access unit. H.265 allows 600 slices (A.4.1), H.264 no more in practice; the rest is SEI and filler.
 const MAX_UNITS: usize = 16_384;
