@@ -2,5 +2,6 @@
 //! service, and the figures of its documentation. `src/bin` has one program for each.
 
 pub mod chaos;
+pub mod flaky;
 pub mod program;
 pub mod simulation;
