@@ -229,3 +229,34 @@ async fn a_broken_connection_and_a_missing_head_are_transport_errors() {
     let refused = open(&endpoint, Timeouts::default()).await.unwrap_err();
     assert!(matches!(refused, Error::Transport(TransportError::Connect { .. })), "{refused}");
 }
+
+#[tokio::test]
+async fn acks_that_arrived_before_a_reset_are_read() {
+    let (server, endpoint) = Server::start().await;
+    let service = async {
+        let (mut stream, _) = server.accept().await;
+        stream.set_nodelay(true).unwrap();
+        stream.write_all(HEAD).await.unwrap();
+        let mut room = vec![0; 1 << 20];
+        stream.read_exact(&mut room).await.unwrap();
+        // All at once: the client finds the acks and the reset together, while it writes.
+        for text in ["9\r\nBUFFERING\r\n", "8\r\nRECEIVED\r\n", "9\r\nPERSISTED\r\n"] {
+            assert_eq!(stream.try_write(text.as_bytes()).unwrap(), text.len());
+        }
+        stream.set_zero_linger().unwrap();
+    };
+    let camera = async {
+        let (mut sender, mut acks) = open(&endpoint, Timeouts::default()).await.unwrap().split();
+        let sending = async { while sender.send([Bytes::from_static(&[0; 64 << 10])]).await.is_ok() {} };
+        let reading = async {
+            let mut got = Vec::new();
+            while let Ok(Some(piece)) = acks.next().await {
+                got.extend_from_slice(&piece);
+            }
+            String::from_utf8(got).unwrap()
+        };
+        tokio::join!(sending, reading).1
+    };
+    let ((), got) = tokio::join!(service, camera);
+    assert_eq!(got, "BUFFERINGRECEIVEDPERSISTED");
+}

@@ -15,6 +15,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::body::{Message, Pieces, PutBody};
+use super::read_first::ReadFirst;
 use crate::client::Client;
 use crate::net::dial::Connection;
 use crate::net::error::{Phase, TransportError};
@@ -107,7 +108,7 @@ pub(super) async fn open(
 ) -> Result<PutMediaExchange, Error> {
     let timeouts = client.config().timeouts;
     let broken = |error: hyper::Error| TransportError::Broken { source: error.into() };
-    let (mut requests, connection) = http1::handshake(connection).await.map_err(broken)?;
+    let (mut requests, connection) = http1::handshake(ReadFirst::new(connection)).await.map_err(broken)?;
     let driver = tokio::spawn(async move {
         if let Err(error) = connection.await {
             // The caller gets this error from the response body.

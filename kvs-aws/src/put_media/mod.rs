@@ -2,6 +2,7 @@
 
 mod body;
 mod exchange;
+mod read_first;
 
 use std::time::SystemTime;
 
