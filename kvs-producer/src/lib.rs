@@ -156,6 +156,7 @@ pub use media::put_error::{PutFrameError, Refusal};
 pub use producer_core::ProducerCore;
 pub use report::diagnosis::{Diagnosis, RecoveryAction};
 pub use report::event::Event;
+pub use report::no_progress::NoProgress;
 pub use report::outcome::{Loss, LossReason, Persisted};
 pub use report::reason::{CloseReason, HaltReason, JumpHandling};
 pub use report::span::{FragmentId, Span};

@@ -21,6 +21,16 @@ pub(crate) const FRAGMENT_OVERHEAD: usize = 512;
 pub(crate) const SEND_WINDOW: usize = 256 << 10;
 /// If the transport accepts bytes this long after it was given them, its buffer was full, so the peer is taking data.
 pub(crate) const TRANSPORT_IS_FULL: Duration = Duration::from_secs(1);
+/// The longest wait after the reset of a session that persisted something. The jitter keeps the devices behind one router, or
+/// of one fleet, from reconnecting in the same instant.
+pub(crate) const RECONNECT_AT_ONCE: Duration = Duration::from_millis(100);
+/// The first wait after the reset of a session that persisted nothing. It doubles with each such session.
+pub(crate) const RECONNECT_FIRST: Duration = Duration::from_millis(200);
+/// The longest wait after the reset of a session: far below the five connections per second that the service allows a stream,
+/// and short enough that no backlog builds up meanwhile.
+pub(crate) const RECONNECT_LATEST: Duration = Duration::from_secs(1);
+/// After so many sessions in a row that persisted nothing, an event says so.
+pub(crate) const SESSIONS_WITHOUT_PROGRESS: u32 = 5;
 /// How often a fragment is sent again after error acknowledgements that name it, before it is reported lost.
 pub(crate) const ATTEMPTS: u32 = 5;
 /// How long earlier acknowledgements are awaited after an error acknowledgement.

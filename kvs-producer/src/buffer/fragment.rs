@@ -198,6 +198,15 @@ impl Fragment {
         matches!(self.state, State::Complete { delivery: Delivery::Queued | Delivery::Sent { .. }, .. })
     }
 
+    /// Whether all of it was sent in an earlier session, and it is not being sent at this moment.
+    pub(crate) const fn was_sent_and_waits(&self) -> bool {
+        self.sent_before
+            && matches!(
+                self.state,
+                State::Complete { delivery: Delivery::Queued | Delivery::Sent { .. } | Delivery::Released { .. }, .. }
+            )
+    }
+
     /// Whether all of it was sent and its payload is held for a resend.
     pub(crate) const fn is_sent(&self) -> bool {
         matches!(self.state, State::Complete { delivery: Delivery::Sent { .. }, .. })

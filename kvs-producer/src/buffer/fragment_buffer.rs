@@ -363,6 +363,24 @@ impl FragmentBuffer {
         }
     }
 
+    /// Settles a fragment that the service stored in an earlier session, unless it is being sent again right now: stopping
+    /// that would cost the session. Returns whether it did.
+    pub(crate) fn persist_late(
+        &mut self,
+        id: FragmentId,
+        number: Option<FragmentNumber>,
+        now: Instant,
+        sink: &mut ReportSink,
+    ) -> bool {
+        let Some(fragment) = self.get(id).filter(|fragment| fragment.was_sent_and_waits()) else { return false };
+        let latency = fragment.sent_at().map_or(Duration::ZERO, |sent| now.saturating_duration_since(sent));
+        let span = fragment.span();
+        self.settle_on_disk(id);
+        self.settle(id);
+        sink.persisted(Persisted { fragment: id, number, span, latency });
+        true
+    }
+
     /// Settles a complete fragment that will not be delivered.
     pub(crate) fn lose(&mut self, id: FragmentId, reason: LossReason, sink: &mut ReportSink) {
         if self.get(id).is_some_and(|fragment| !fragment.is_settled()) {

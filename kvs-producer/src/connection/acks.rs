@@ -16,7 +16,7 @@ use crate::report::span::FragmentId;
 
 impl Connection {
     pub(crate) fn handle_ack(&mut self, id: SessionId, bytes: &[u8], cx: &mut Context) {
-        let Some(session) = self.link.session_mut(id) else { return };
+        let Some(session) = self.link.session_mut(id) else { return self.handle_late_ack(id, bytes, cx) };
         session.on_activity(cx.now);
         session.acks.push(bytes);
         while let Some(parsed) = self.link.session_mut(id).and_then(|session| session.acks.poll()) {
@@ -42,6 +42,7 @@ impl Connection {
             AckEventType::Buffering => acks.buffering += 1,
             AckEventType::Received => {
                 acks.received += 1;
+                self.on_acknowledged(id, &ack, cx.now);
                 // A stream without retention never acknowledges with PERSISTED.
                 if self.setup.has_no_retention() {
                     self.on_stored(id, ack, cx);
@@ -49,6 +50,7 @@ impl Connection {
             }
             AckEventType::Persisted => {
                 acks.persisted += 1;
+                self.on_acknowledged(id, &ack, cx.now);
                 self.on_stored(id, ack, cx);
             }
             AckEventType::Error => {
@@ -71,7 +73,51 @@ impl Connection {
         let Some(fragment) = session.find(timecode) else { return };
         if cx.buffer.persist(fragment, ack.fragment_number, cx.now, &mut cx.sink) {
             session.on_settled(timecode);
-            self.backoff.reset();
+            self.window.on_persisted();
+            self.on_progress();
+        }
+    }
+
+    /// The first acknowledgement of a whole fragment shows how long one takes now.
+    fn on_acknowledged(&mut self, id: SessionId, ack: &Ack, now: Instant) {
+        let Some(timecode) = ack.fragment_timecode else { return };
+        let after = self.link.session_mut(id).and_then(|session| session.first_acknowledged(timecode, now));
+        if let Some(after) = after {
+            self.window.on_acknowledged(after);
+        }
+    }
+
+    /// A fragment is persisted: the service can be reached, and something gets through.
+    fn on_progress(&mut self) {
+        self.backoff.reset();
+        self.progress.on_persisted();
+    }
+
+    /// Handles acknowledgements of the session before this one. What was persisted there need not be sent again.
+    fn handle_late_ack(&mut self, id: SessionId, bytes: &[u8], cx: &mut Context) {
+        let Some(ended) = self.ended.as_mut().filter(|ended| ended.id == id) else { return };
+        ended.acks.push(bytes);
+        while let Some(parsed) = self.ended.as_mut().and_then(|ended| ended.acks.poll()) {
+            if let Ok(ack) = parsed {
+                self.on_late_ack(id, ack, cx);
+            }
+        }
+    }
+
+    fn on_late_ack(&mut self, id: SessionId, ack: Ack, cx: &mut Context) {
+        cx.sink.push(Event::Ack { session: id, ack: ack.clone() });
+        let stored = match ack.event_type {
+            AckEventType::Persisted => true,
+            AckEventType::Received => self.setup.has_no_retention(),
+            _ => false,
+        };
+        let (Some(ended), Some(timecode)) = (self.ended.as_mut().filter(|_| stored), ack.fragment_timecode) else {
+            return;
+        };
+        let Some(fragment) = ended.take(timecode) else { return };
+        if cx.buffer.persist_late(fragment, ack.fragment_number, cx.now, &mut cx.sink) {
+            self.link.forget(fragment);
+            self.on_progress();
         }
     }
 

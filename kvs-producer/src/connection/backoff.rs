@@ -27,6 +27,11 @@ impl Backoff {
         jittered.max(asked.unwrap_or_default()).min(self.cap)
     }
 
+    /// The longest wait.
+    pub(super) const fn cap(&self) -> Duration {
+        self.cap
+    }
+
     /// Number of attempts since the last success.
     pub(super) const fn attempts(&self) -> u32 {
         self.attempt

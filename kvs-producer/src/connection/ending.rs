@@ -1,13 +1,19 @@
 //! How a session ends, and what follows.
 
+use std::time::Duration;
+
+use super::ended_session::EndedSession;
 use super::link::{AfterDrain, Link};
 use super::machine::Connection;
+use super::progress::Barren;
+use super::session::Session;
 use super::setup::NextAction;
 use crate::context::Context;
 use crate::io::failure::{Failure, FailureKind};
 use crate::io::session_id::SessionId;
 use crate::io::transmit::Transmit;
 use crate::report::event::Event;
+use crate::report::no_progress::NoProgress;
 use crate::report::reason::{CloseReason, HaltReason};
 use crate::time::millis;
 
@@ -39,13 +45,41 @@ impl Connection {
             _ => reason,
         };
         cx.sink.push(Event::Closed { session: id, reason: reason.clone() });
-        if let Link::Draining { then: AfterDrain::Halt(error), .. } = link {
-            return self.halt(HaltReason::Rejected(error), cx);
+        let halts = match &link {
+            Link::Draining { then: AfterDrain::Halt(error), .. } => Some(HaltReason::Rejected(error.clone())),
+            _ => None,
+        };
+        if let Some(session) = link.into_session().filter(|_| !was_opening) {
+            self.conclude(session, &reason, cx);
         }
-        self.after_close(reason, was_opening, cx);
+        match halts {
+            Some(reason) => self.halt(reason, cx),
+            None => self.after_close(reason, was_opening, cx),
+        }
+    }
+
+    /// What a session that was established leaves to the next one.
+    fn conclude(&mut self, session: Session, reason: &CloseReason, cx: &mut Context) {
+        match reason {
+            CloseReason::Complete | CloseReason::Superseded => return self.window.on_ended(),
+            CloseReason::Broken(_) | CloseReason::Silent { .. } => self.count_progress(&session, cx),
+            // The service refuses: that says nothing about the link.
+            CloseReason::Error(_) | CloseReason::Failed(_) | CloseReason::Deadline => {}
+        }
+        self.window.on_reset();
+        self.ended = EndedSession::of(session);
+    }
+
+    fn count_progress(&mut self, session: &Session, cx: &mut Context) {
+        let Some(Barren { sessions, accepted }) = self.progress.on_reset(session) else { return };
+        if let Some(next) = cx.buffer.next_unsent() {
+            let (fragment, span) = (next.id, next.span());
+            cx.sink.push(Event::NoProgress(NoProgress { sessions, fragment, span, accepted_bytes: accepted }));
+        }
     }
 
     fn after_close(&mut self, reason: CloseReason, was_opening: bool, cx: &mut Context) {
+        let reset = matches!(reason, CloseReason::Broken(_) | CloseReason::Silent { .. });
         let failure = match reason {
             CloseReason::Complete | CloseReason::Superseded => return,
             CloseReason::Deadline => return self.link = Link::Finished,
@@ -64,7 +98,17 @@ impl Connection {
             return self.act(next, cx);
         }
         cx.sink.stats.reconnects += 1;
-        self.wait(failure, cx);
+        if reset {
+            self.reconnect(failure, cx);
+        } else {
+            self.wait(failure, cx);
+        }
+    }
+
+    /// Follows an established session that was reset.
+    fn reconnect(&mut self, failure: Failure, cx: &mut Context) {
+        let wait = self.progress.wait(&mut self.rng).min(self.backoff.cap());
+        self.wait_for(wait, self.progress.attempts(), failure, cx);
     }
 
     pub(super) fn act(&mut self, next: NextAction, cx: &mut Context) {
@@ -77,9 +121,13 @@ impl Connection {
 
     fn wait(&mut self, failure: Failure, cx: &mut Context) {
         let wait = self.backoff.next(failure.retry_after, &mut self.rng);
+        self.wait_for(wait, self.backoff.attempts(), failure, cx);
+    }
+
+    fn wait_for(&mut self, wait: Duration, attempt: u32, failure: Failure, cx: &mut Context) {
         cx.sink.stats.failures += 1;
         self.last_failure = Some(failure.clone());
-        cx.sink.push(Event::Retrying { attempt: self.backoff.attempts(), wait, failure });
+        cx.sink.push(Event::Retrying { attempt, wait, failure });
         self.link = Link::Waiting { until: cx.now + wait };
     }
 

@@ -8,6 +8,7 @@ use super::session::Session;
 use crate::io::control::{ControlRequest, ControlRequestId};
 use crate::io::session_id::SessionId;
 use crate::report::reason::HaltReason;
+use crate::report::span::FragmentId;
 
 /// The state of a connection.
 ///
@@ -78,6 +79,26 @@ impl Link {
         match self {
             Self::Opening { session, .. } | Self::Streaming { session } | Self::Draining { session, .. } => {
                 Some(session).filter(|session| session.id == id)
+            }
+            Self::Idle | Self::Requesting { .. } | Self::Waiting { .. } | Self::Halted { .. } | Self::Finished => None,
+        }
+    }
+
+    /// Nothing is awaited any more for a fragment that was settled outside of the current session.
+    pub(super) fn forget(&mut self, fragment: FragmentId) {
+        match self {
+            Self::Opening { session, .. } | Self::Streaming { session } | Self::Draining { session, .. } => {
+                session.forget(fragment);
+            }
+            Self::Idle | Self::Requesting { .. } | Self::Waiting { .. } | Self::Halted { .. } | Self::Finished => {}
+        }
+    }
+
+    /// Takes the session out of its state.
+    pub(super) fn into_session(self) -> Option<Session> {
+        match self {
+            Self::Opening { session, .. } | Self::Streaming { session } | Self::Draining { session, .. } => {
+                Some(session)
             }
             Self::Idle | Self::Requesting { .. } | Self::Waiting { .. } | Self::Halted { .. } | Self::Finished => None,
         }

@@ -6,8 +6,11 @@ use kvs_mkv::Chunks;
 use kvs_types::FragmentTimecodeType;
 
 use super::backoff::Backoff;
+use super::ended_session::EndedSession;
 use super::intent::Intent;
 use super::link::{AfterDrain, Link};
+use super::progress::Progress;
+use super::send_window::SendWindow;
 use super::session::{Session, Step};
 use super::setup::{NextAction, StreamSetup};
 use super::timeouts::Timeouts;
@@ -27,6 +30,10 @@ pub(crate) struct Connection {
     pub(super) link: Link,
     pub(super) setup: StreamSetup,
     pub(super) backoff: Backoff,
+    pub(super) window: SendWindow,
+    pub(super) progress: Progress,
+    /// The last session that was reset.
+    pub(super) ended: Option<EndedSession>,
     pub(super) rng: fastrand::Rng,
     pub(super) timeouts: Timeouts,
     timecode_type: FragmentTimecodeType,
@@ -45,6 +52,9 @@ impl Connection {
             link: Link::Idle,
             setup: StreamSetup::new(config.stream_lookup.clone(), now),
             backoff: Backoff::new(config.initial_backoff, config.max_backoff),
+            window: SendWindow::new(),
+            progress: Progress::default(),
+            ended: None,
             rng: fastrand::Rng::with_seed(config.seed.unwrap_or_default()),
             timeouts: Timeouts::new(config),
             timecode_type: config.fragment_timecode_type,
@@ -144,7 +154,7 @@ impl Connection {
         let Link::Streaming { session } = &mut self.link else { return None };
         let end_policy = intent.end_policy(session.rotate_at, cx.now);
         let id = session.id;
-        match session.poll(end_policy, intent.hold, cx)? {
+        match session.poll(end_policy, intent.hold, &mut self.window, cx)? {
             Step::Send(chunks) => return Some(Transmit::Body { session: id, chunks }),
             Step::End => self.end(intent, cx),
             Step::Superseded => self.close(CloseReason::Superseded, cx),
@@ -160,7 +170,7 @@ impl Connection {
             cx.sink.push(Event::Idle);
         }
         let id = session.id;
-        if let Some(mark) = session.closing_mark(&cx.buffer) {
+        if let Some(mark) = session.end_mark(&cx.buffer) {
             self.pending.push_back(Transmit::Body { session: id, chunks: Chunks::from(mark) });
         }
         self.pending.push_back(Transmit::End { session: id });

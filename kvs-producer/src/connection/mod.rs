@@ -2,10 +2,14 @@
 
 mod acks;
 mod backoff;
+mod ended_session;
 mod ending;
+mod flight;
 mod intent;
 mod link;
 mod machine;
+mod progress;
+mod send_window;
 mod session;
 mod setup;
 mod timeouts;

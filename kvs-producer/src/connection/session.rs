@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use kvs_mkv::{Chunks, Frame, SegmentInfo, WriteError, Writer};
 
+use super::flight::Flight;
 use super::intent::EndPolicy;
+use super::send_window::{Next, SendWindow};
 use crate::buffer::epoch::Epoch;
 use crate::buffer::fragment::Fragment;
 use crate::buffer::fragment_buffer::FragmentBuffer;
@@ -25,7 +27,13 @@ pub(super) struct Session {
     writer: Writer,
     cursor: Cursor,
     /// Fragments that were started in this session and are not settled, by their timecode on the wire.
-    unsettled: BTreeMap<u64, FragmentId>,
+    unsettled: BTreeMap<u64, Flight>,
+    /// The latest timecode that was settled.
+    settled: Option<u64>,
+    /// Fragments of this session that are persisted.
+    pub(super) persisted: u64,
+    /// Body bytes that the transport has accepted.
+    pub(super) accepted: u64,
     pub(super) acks: AckParser,
     /// Bytes that the transport has not accepted yet.
     in_flight: usize,
@@ -38,13 +46,17 @@ pub(super) struct Session {
     /// The latest frame time that was sent: the next fragment must be later.
     latest: u64,
     last_started: Option<FragmentId>,
+    /// The fragment that an end mark follows although it has none itself, because the window was full behind it.
+    marked: Option<FragmentId>,
 }
 
 /// Where the next byte comes from.
 ///
 /// ```text
 /// Start --header--> Boundary --cluster--> Inside --last frame--> Trailer --tags, end mark--> Boundary
-///                      \--nothing follows--> Ended
+///                    |    ^
+///                    |    `--the window is full: end mark, wait
+///                    `--nothing follows--> Ended
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Cursor {
@@ -71,6 +83,8 @@ pub(super) enum Step {
 enum AtBoundary {
     Cluster,
     Wait,
+    /// The window is full: this mark ends the last fragment.
+    Mark(Bytes),
     End,
 }
 
@@ -90,6 +104,9 @@ impl Session {
             writer,
             cursor: Cursor::Start,
             unsettled: BTreeMap::new(),
+            settled: None,
+            persisted: 0,
+            accepted: 0,
             acks: AckParser::new(),
             in_flight: 0,
             mark: None,
@@ -97,11 +114,18 @@ impl Session {
             rotate_at,
             latest: 0,
             last_started: None,
+            marked: None,
         })
     }
 
     /// Returns the next step, or `None` if there is nothing to do or the transport is full.
-    pub(super) fn poll(&mut self, end_policy: EndPolicy, hold: Option<FragmentId>, cx: &mut Context) -> Option<Step> {
+    pub(super) fn poll(
+        &mut self,
+        end_policy: EndPolicy,
+        hold: Option<FragmentId>,
+        window: &mut SendWindow,
+        cx: &mut Context,
+    ) -> Option<Step> {
         if self.in_flight >= SEND_WINDOW {
             return None;
         }
@@ -109,9 +133,14 @@ impl Session {
         loop {
             match self.cursor {
                 Cursor::Ended => return None,
-                Cursor::Start | Cursor::Boundary => match self.at_boundary(end_policy, hold, &mut out, cx) {
+                Cursor::Start | Cursor::Boundary => match self.at_boundary(end_policy, hold, window, &mut out, cx) {
                     AtBoundary::Cluster => {}
                     AtBoundary::Wait => return None,
+                    AtBoundary::Mark(mark) => {
+                        out.push(mark);
+                        self.count(&out, false, cx);
+                        return Some(Step::Send(out));
+                    }
                     AtBoundary::End => return Some(self.end(out)),
                 },
                 Cursor::Inside { fragment, next } => {
@@ -160,6 +189,7 @@ impl Session {
         &mut self,
         end_policy: EndPolicy,
         hold: Option<FragmentId>,
+        window: &mut SendWindow,
         out: &mut Chunks,
         cx: &mut Context,
     ) -> AtBoundary {
@@ -176,13 +206,17 @@ impl Session {
         if !fits {
             return AtBoundary::End;
         }
+        let kind = if next.is_open() { Next::Live } else { Next::Backlog };
+        if !window.admits(self.beyond_persisted(), kind) {
+            return self.end_mark(&cx.buffer).map_or(AtBoundary::Wait, AtBoundary::Mark);
+        }
         let (id, start) = (next.id, self.epoch.timecode(next.start));
         let Ok(cluster) = self.cluster(started, start, out) else { return AtBoundary::End };
         out.push(cluster);
         if self.unsettled.is_empty() {
             self.last_activity = cx.now;
         }
-        self.unsettled.insert(start, id);
+        self.unsettled.insert(start, Flight::new(id, (kind == Next::Backlog).then_some(cx.now)));
         self.last_started = Some(id);
         cx.buffer.start_sending(id, self.id);
         self.cursor = Cursor::Inside { fragment: id, next: 0 };
@@ -239,9 +273,9 @@ impl Session {
 
     /// Returns an end mark for the last fragment, if it was sent without one: without a next cluster, only a mark tells the
     /// service that the fragment is complete.
-    pub(super) fn closing_mark(&mut self, buffer: &FragmentBuffer) -> Option<Bytes> {
-        let last = buffer.get(self.last_started?)?;
-        (!last.has_end_mark()).then(|| self.writer.end_of_fragment())
+    pub(super) fn end_mark(&mut self, buffer: &FragmentBuffer) -> Option<Bytes> {
+        let last = buffer.get(self.last_started?).filter(|last| !last.has_end_mark())?;
+        (self.marked.replace(last.id) != Some(last.id)).then(|| self.writer.end_of_fragment())
     }
 
     /// Sends nothing more.
@@ -255,6 +289,7 @@ impl Session {
         if self.in_flight >= SEND_WINDOW || self.have_waited(bytes, now) {
             self.last_activity = now;
         }
+        self.accepted += bytes as u64;
         self.in_flight = self.in_flight.saturating_sub(bytes);
         if self.in_flight > 0 {
             self.mark.get_or_insert((self.in_flight, now));
@@ -286,7 +321,19 @@ impl Session {
 
     /// The unsettled fragment that was sent in this session with this timecode.
     pub(super) fn find(&self, timecode: u64) -> Option<FragmentId> {
-        self.unsettled.get(&timecode).copied()
+        self.unsettled.get(&timecode).map(|flight| flight.fragment)
+    }
+
+    /// How many fragments were started after the last persisted one. An acknowledgement that got lost does not narrow the
+    /// window for good.
+    fn beyond_persisted(&self) -> usize {
+        self.settled.map_or(self.unsettled.len(), |settled| self.unsettled.range(settled..).count())
+    }
+
+    /// Takes how long the first acknowledgement of a complete fragment took, once.
+    pub(super) fn first_acknowledged(&mut self, timecode: u64, now: Instant) -> Option<Duration> {
+        let started = self.unsettled.get_mut(&timecode)?.started.take()?;
+        Some(now.saturating_duration_since(started))
     }
 
     /// The fragment that was started last: most likely the one of an error without a timecode.
@@ -296,6 +343,18 @@ impl Session {
 
     pub(super) fn on_settled(&mut self, timecode: u64) {
         self.unsettled.remove(&timecode);
+        self.persisted += 1;
+        self.settled = self.settled.max(Some(timecode));
+    }
+
+    /// A fragment was settled otherwise: nothing is awaited for it any more.
+    pub(super) fn forget(&mut self, fragment: FragmentId) {
+        self.unsettled.retain(|_, flight| flight.fragment != fragment);
+    }
+
+    /// Takes what still waits for its acknowledgement, when the session ends.
+    pub(super) fn take_unsettled(&mut self) -> BTreeMap<u64, Flight> {
+        std::mem::take(&mut self.unsettled)
     }
 
     /// Whether everything that was started in this session is settled.

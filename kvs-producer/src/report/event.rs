@@ -7,6 +7,7 @@ use kvs_mkv::rules::Violation;
 use kvs_types::Ack;
 
 use super::diagnosis::Diagnosis;
+use super::no_progress::NoProgress;
 use super::outcome::{Loss, Persisted};
 use super::reason::{CloseReason, HaltReason, JumpHandling};
 use super::span::{FragmentId, Span};
@@ -81,6 +82,9 @@ pub enum Event {
         /// Why the attempt failed.
         failure: Failure,
     },
+    /// Several sessions in a row were reset before a whole fragment got through. The producer goes on; the numbers say what
+    /// would help.
+    NoProgress(NoProgress),
     /// No key frame arrived for half of the longest fragment duration. Request one from the encoder, or shorten its key frame
     /// interval; otherwise the fragment is cut without one.
     KeyframeNeeded {

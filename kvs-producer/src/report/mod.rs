@@ -2,6 +2,7 @@
 
 pub(crate) mod diagnosis;
 pub(crate) mod event;
+pub(crate) mod no_progress;
 pub(crate) mod outcome;
 pub(crate) mod reason;
 pub(crate) mod sink;
