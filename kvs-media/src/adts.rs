@@ -1,74 +1,95 @@
 //! ADTS files: AAC frames, each with its header.
 
-use kvs_mkv::codec::aac::{self, AdtsError, AdtsHeader};
+use std::error::Error;
+
+use kvs_mkv::codec::aac::{AdtsError, AdtsEvent, AdtsSkipped, AdtsSplitter, AdtsUnit};
 use kvs_mkv::{TrackKind, TrackNumber};
 
 use super::MAX_SAMPLES;
 use super::error::Fault;
 use super::input::Input;
+use super::notice::{Notice, NoticeKind};
 use super::payload::PayloadFormat;
 use super::timeline::{Stream, Unit, nanoseconds};
 
-/// Samples per AAC frame.
-const FRAME_SAMPLES: i64 = 1024;
-/// Bytes of an ADTS header without its checksum, and of an ID3v2 header.
-const HEADER: u64 = 10;
-
-pub(super) fn read(input: &Input) -> Result<Vec<Stream>, Fault> {
-    let mut at = id3_len(&input.read_up_to(0, HEADER)?);
-    let mut units: Vec<Unit> = Vec::new();
-    let mut track = None;
-    let mut now = 0;
-    while at < input.len {
-        let header = header(input, at)?;
-        if track.is_none() {
-            let config = header.config().map_err(Fault::damaged)?;
-            track = Some(aac::track(TrackNumber::TWO, &config));
+/// Reads a file once for the places of its frames.
+pub(super) fn read(input: &Input, notices: &mut Vec<Notice>) -> Result<Vec<Stream>, Fault> {
+    let (mut splitter, mut frames) = (AdtsSplitter::new(TrackNumber::TWO), Frames::default());
+    let mut at = 0;
+    loop {
+        let window = input.read_up_to(at, WINDOW)?;
+        let is_end = window.is_empty();
+        at = at.saturating_add(window.len() as u64);
+        splitter.push(window);
+        while let Some(event) = next(&mut splitter, is_end)? {
+            match event {
+                AdtsEvent::Track(track) => frames.change(PayloadFormat::Plain(track))?,
+                AdtsEvent::Frame(frame) => frames.add(&frame)?,
+                AdtsEvent::Skipped(skipped) => notices.push(notice(skipped, input.len)),
+                _ => {}
+            }
         }
-        let pts = nanoseconds(now, header.sampling_frequency);
-        now = now.saturating_add(FRAME_SAMPLES);
-        let (header_len, frame_len) = (header.header_len as u64, header.frame_len as u64);
-        let place = (at.saturating_add(header_len), frame_len.saturating_sub(header_len));
-        units.push(Unit { pts, dts: pts, keyframe: true, at: place.0, len: place.1, format: 0 });
-        if units.len() > MAX_SAMPLES {
-            return Err(Fault::Damaged(format!("it has more than {MAX_SAMPLES} frames")));
+        if is_end {
+            break;
         }
-        at = at.saturating_add(frame_len);
     }
-    let track = track.ok_or(Fault::NoFrames)?;
-    Ok(vec![Stream::new(TrackKind::Audio, PayloadFormat::Plain(track), units)])
+    if frames.units.is_empty() {
+        return Err(Fault::NoFrames);
+    }
+    Ok(vec![Stream { kind: TrackKind::Audio, formats: frames.formats, units: frames.units }])
 }
 
-/// Reads the header at this offset; the whole frame must be in the file.
-fn header(input: &Input, at: u64) -> Result<AdtsHeader, Fault> {
-    let left = input.len.saturating_sub(at);
-    let header = AdtsHeader::parse(&input.read_up_to(at, HEADER)?).map_err(|error| broken(at, error))?;
-    if header.frame_len as u64 > left {
-        let what = format!("the ADTS frame at offset {at} needs {} bytes but {left} are left", header.frame_len);
-        return Err(Fault::Truncated(what));
-    }
-    Ok(header)
+/// Bytes read at a time.
+const WINDOW: u64 = 256 << 10;
+
+fn next(splitter: &mut AdtsSplitter, is_end: bool) -> Result<Option<AdtsEvent>, Fault> {
+    let next = if is_end { splitter.finish() } else { splitter.next_event() };
+    next.map_err(|error: AdtsError| match error.source() {
+        Some(cause) => Fault::damaged(format!("{error}: {cause}")),
+        None => Fault::damaged(error),
+    })
 }
 
-fn broken(at: u64, error: AdtsError) -> Fault {
-    let at = usize::try_from(at).unwrap_or(usize::MAX);
-    match error {
-        AdtsError::Truncated { needed, left, .. } => {
-            Fault::Truncated(AdtsError::Truncated { at, needed, left }.to_string())
-        }
-        AdtsError::NoSync { .. } => Fault::damaged(AdtsError::NoSync { at }),
-        AdtsError::Header { .. } => Fault::damaged(AdtsError::Header { at }),
-        AdtsError::SeveralBlocks { blocks, .. } => Fault::damaged(AdtsError::SeveralBlocks { at, blocks }),
-        error => Fault::damaged(error),
+/// A frame that the end of the file cuts is what an interrupted recorder leaves; anything else is damage.
+fn notice(skipped: AdtsSkipped, len: u64) -> Notice {
+    match skipped.at.saturating_add(skipped.bytes) == len {
+        true => Notice::new(NoticeKind::Interrupted, format!("the recording was interrupted: {skipped}")),
+        false => Notice::new(NoticeKind::Skipped, skipped.to_string()),
     }
 }
 
-/// Bytes of an ID3v2 tag before the frames.
-fn id3_len(data: &[u8]) -> u64 {
-    match data {
-        [b'I', b'D', b'3', _, _, _, a, b, c, d, ..] => {
-            [a, b, c, d].into_iter().fold(0, |size, &byte| size << 7 | u64::from(byte & 0x7f)) + HEADER
+/// The frames so far. Each format goes on where the one before ends.
+#[derive(Default)]
+struct Frames {
+    formats: Vec<PayloadFormat>,
+    units: Vec<Unit>,
+    /// When the current format starts, in nanoseconds, and its frames.
+    begin: i64,
+    samples: i64,
+    frequency: u32,
+}
+
+impl Frames {
+    fn change(&mut self, format: PayloadFormat) -> Result<(), Fault> {
+        if self.formats.len() > usize::from(u16::MAX) {
+            return Err(Fault::damaged(format!("its settings change more than {} times", u16::MAX)));
         }
-        _ => 0,
+        self.begin = self.begin.saturating_add(nanoseconds(self.samples, self.frequency));
+        self.samples = 0;
+        self.formats.push(format);
+        Ok(())
+    }
+
+    fn add(&mut self, frame: &AdtsUnit) -> Result<(), Fault> {
+        if self.units.len() >= MAX_SAMPLES {
+            return Err(Fault::damaged(format!("it has more than {MAX_SAMPLES} frames")));
+        }
+        self.frequency = frame.sampling_frequency;
+        let pts = self.begin.saturating_add(nanoseconds(self.samples, self.frequency));
+        self.samples = self.samples.saturating_add(frame.samples.into());
+        let format = u16::try_from(self.formats.len().saturating_sub(1)).unwrap_or(u16::MAX);
+        let len = frame.data.len() as u64;
+        self.units.push(Unit { pts, dts: pts, keyframe: true, at: frame.data_at, len, format });
+        Ok(())
     }
 }

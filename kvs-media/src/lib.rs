@@ -38,7 +38,17 @@ pub use recording::Recording;
 /// For the programs of this family only: may change in any release.
 #[doc(hidden)]
 pub mod __internal {
+    use std::path::Path;
+
     pub use crate::fragment_counter::{FRAGMENT_MIN, FragmentCounter};
+
+    /// Detects what an input is from its first bytes, or returns what it looks like instead.
+    ///
+    /// # Errors
+    /// What the bytes look like.
+    pub fn detect(head: &[u8]) -> Result<crate::Format, &'static str> {
+        crate::sniff::sniff(Path::new("-"), head)
+    }
 }
 
 /// Largest file that [`Recording`] reads into memory: 2 GiB.

@@ -250,9 +250,9 @@ impl Engine {
     fn new(input: Input, format: Format, options: &ReaderOptions, notices: &mut Vec<Notice>) -> Result<Self, Fault> {
         let streams = match format {
             Format::Mp4 => mp4::read(&input, options, notices),
-            Format::H264 => annex_b::read_h264(&input),
-            Format::H265 => annex_b::read_h265(&input),
-            Format::Adts => adts::read(&input),
+            Format::H264 => annex_b::read(&input, annex_b::h264(), notices),
+            Format::H265 => annex_b::read(&input, annex_b::h265(), notices),
+            Format::Adts => adts::read(&input, notices),
             Format::Matroska | Format::MpegTs | Format::Wav => {
                 let make = || demuxer(format).unwrap_or_else(|| Box::new(Matroska::new()));
                 return Streamed::of_file(input, make, options, notices)

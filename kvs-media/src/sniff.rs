@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use kvs_mkv::codec::aac::AdtsHeader;
+use kvs_mkv::codec::{h264, h265, nal};
 
 use super::mpeg_ts;
 use super::options::Format;
@@ -67,17 +68,27 @@ fn starts_with_start_code(data: &[u8]) -> bool {
     zeros >= 2 && data.get(zeros) == Some(&1)
 }
 
-/// H.265 if the file name says so, or if no H.264 stream starts with such a NAL unit.
+/// The file name decides if it can. Else the first parameter set that can be read does, and in a stream that is joined in the
+/// middle the headers of the NAL units: the second byte of H.265 is 1 in the lowest layer, that of an H.264 slice hardly ever.
 fn byte_stream(name: &Path, data: &[u8]) -> Format {
     if named(name, &["h265", "265", "hevc"]) {
         return Format::H265;
     }
-    let first = data.iter().position(|&byte| byte == 1).and_then(|code| data.get(code..)).unwrap_or_default();
-    // H.265 parameter sets (types 32 to 34) and access unit delimiter (35), in layer 0 at the lowest temporal level.
-    match first {
-        [1, 0x40 | 0x42 | 0x44 | 0x46, 1, ..] if !named(name, &["h264", "264", "avc"]) => Format::H265,
-        _ => Format::H264,
+    if named(name, &["h264", "264", "avc"]) {
+        return Format::H264;
     }
+    for unit in nal::annex_b_lossy(data) {
+        if h264::Sps::parse(unit).is_ok() {
+            return Format::H264;
+        }
+        let is_video_set = unit.starts_with(&[0x40, 1, 0x0c]);
+        if is_video_set || h265::Sps::parse(unit).is_ok() {
+            return Format::H265;
+        }
+    }
+    let mut headers = nal::annex_b_lossy(data).filter_map(<[u8]>::first_chunk::<2>).peekable();
+    let is_h265 = headers.peek().is_some() && headers.all(|[first, second]| first & 0x81 == 0 && *second == 1);
+    if is_h265 { Format::H265 } else { Format::H264 }
 }
 
 fn named(path: &Path, extensions: &[&str]) -> bool {
@@ -123,6 +134,9 @@ mod tests {
         assert_eq!(kind(b"RIFF\0\0\0\0AVI LIST"), Err("an AVI file"));
         assert_eq!(kind(b"\0\0\0\x01\x67\x64"), Ok(Format::H264));
         assert_eq!(kind(b"\0\0\0\x01\x40\x01\x0c"), Ok(Format::H265));
+        // Joined in the middle: delimiters and slices.
+        assert_eq!(kind(b"\0\0\0\x01\x09\xf0\0\0\x01\x41\x9a\x02"), Ok(Format::H264));
+        assert_eq!(kind(b"\0\0\0\x01\x46\x01\x50\0\0\x01\x02\x01\xd0"), Ok(Format::H265));
         assert_eq!(kind(b"dear diary"), Err("text"));
         let mut packets = vec![0; 188 * 4];
         (0..4).for_each(|n| packets[n * 188] = 0x47);

@@ -32,6 +32,7 @@ pub(super) struct Unit {
 
 impl Stream {
     /// A track with one format.
+    #[cfg(test)]
     pub(super) fn new(kind: TrackKind, format: PayloadFormat, units: Vec<Unit>) -> Self {
         Self { kind, formats: vec![format], units }
     }

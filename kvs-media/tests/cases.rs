@@ -332,3 +332,46 @@ fn interrupted_recordings_give_everything_up_to_the_cut() {
         assert!(most * 10 > whole.samples().len() * 9, "{}: {most}", source.display());
     }
 }
+
+/// Byte streams, whose cases are those of the splitters.
+fn byte_stream(name: &str) -> Recording {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../kvs-mkv/tests/cases").join(name);
+    Recording::open(path).unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn byte_streams_have_all_pictures_and_the_first_size() {
+    for (name, pictures, width) in [
+        ("midgop.h264", 100, 160),
+        ("sameidr.h264", 25, 160),
+        ("twosps.h264", 110, 160),
+        ("reschange.h265", 75, 160),
+        ("size_change.h264", 120, 128),
+    ] {
+        let recording = byte_stream(name);
+        assert_eq!(recording.samples().len(), pictures, "{name}");
+        assert_eq!(recording.video().and_then(|track| track.video).unwrap().width, width, "{name}");
+        let mut times: Vec<_> = recording.samples().iter().map(|sample| sample.pts).collect();
+        times.sort();
+        times.dedup();
+        assert_eq!(times.len(), pictures, "{name}: no two pictures have one time");
+    }
+}
+
+#[test]
+fn adts_goes_on_behind_a_change_of_rate_and_a_cut_frame() {
+    let change = byte_stream("ratechange.aac");
+    let times: Vec<_> = change.samples().iter().map(|sample| sample.pts.as_micros()).collect();
+    let steps: std::collections::BTreeSet<_> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    // 1,024 samples at 48 kHz, then at 44.1 kHz; rounded down.
+    assert!(steps.iter().all(|step| [21_333, 21_334, 23_219, 23_220].contains(step)), "{steps:?}");
+    let whole = byte_stream("tone.aac").samples().len();
+    let bytes = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../kvs-mkv/tests/cases/tone.aac")).unwrap();
+    let cut = tempfile::Builder::new().suffix(".aac").tempfile().unwrap();
+    std::fs::write(cut.path(), &bytes[..bytes.len() - 10]).unwrap();
+    let reader = Reader::open(cut.path()).unwrap();
+    assert!(reader.notices()[0].to_string().contains("interrupted"), "{}", reader.notices()[0]);
+    assert_eq!(Recording::open(cut.path()).unwrap().samples().len(), whole - 1);
+    let strict = Reader::open_with(cut.path(), &ReaderOptions::new().strict(true));
+    assert!(strict.is_err());
+}

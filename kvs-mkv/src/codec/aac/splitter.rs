@@ -71,6 +71,11 @@ pub enum AdtsEvent {
 pub struct AdtsUnit {
     /// The raw AAC frame, without header and checksum.
     pub data: Bytes,
+    /// Offset in the stream of `data`.
+    pub data_at: u64,
+    /// The whole ADTS frame with its header, from which a receiver can read new settings. One that has several raw data blocks
+    /// is in each of them.
+    pub framed: Bytes,
     /// Offset in the stream of the header before it.
     pub at: u64,
     /// Sampling frequency of the core in Hz.
@@ -243,8 +248,9 @@ impl AdtsSplitter {
         let at = self.position.saturating_sub(header.frame_len as u64);
         let sampling_frequency = header.sampling_frequency;
         let units = blocks.into_iter().map(|block| {
-            let data = frame.slice(block);
-            AdtsEvent::Frame(AdtsUnit { data, at, sampling_frequency, samples: FRAME_SAMPLES })
+            let (data_at, data) = (at.saturating_add(block.start as u64), frame.slice(block));
+            let framed = frame.clone();
+            AdtsEvent::Frame(AdtsUnit { data, data_at, framed, at, sampling_frequency, samples: FRAME_SAMPLES })
         });
         self.ready.extend(units);
         Ok(())
