@@ -44,6 +44,10 @@
 //! frame. Start codes become NAL unit lengths, ADTS headers are removed, and codec private data is taken from the stream
 //! ([`BitstreamMode`]). [`codec`] helps to find key frames. The README shows how to get frames from an encoder.
 //!
+//! Parameter sets, SEI and delimiters may come in puts of their own: they are held, at most 256 KiB per track, and stored with
+//! the next picture. A put may have up to 512 ADTS frames. A payload that is not what its track says is refused
+//! ([`Refusal::InvalidNalUnits`], [`Refusal::InvalidAdts`]).
+//!
 //! # Guarantees
 //!
 //! * **Submitted = persisted + reported lost.** Every frame that `put_frame` accepts is later part of an

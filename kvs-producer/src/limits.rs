@@ -17,6 +17,11 @@ pub(crate) const UNCONFIRMED: usize = 1024;
 pub(crate) const FRAME_OVERHEAD: usize = 128;
 /// What a buffered fragment counts in addition to its frames.
 pub(crate) const FRAGMENT_OVERHEAD: usize = 512;
+/// What parameter sets, SEI and delimiters that wait for their picture may count for, with [`FRAME_OVERHEAD`] for each put. A
+/// parameter set has at most 64 KiB, an SEI message rarely more than some KiB.
+pub(crate) const HELD_BYTES: usize = 256 << 10;
+/// Most ADTS frames in one put: 11 s at 48 kHz. An MPEG-TS packet carries some 14.
+pub(crate) const ADTS_FRAMES: usize = 512;
 /// Most body bytes that the transport holds and the socket has not accepted.
 pub(crate) const SEND_WINDOW: usize = 256 << 10;
 /// If the transport accepts bytes this long after it was given them, its buffer was full, so the peer is taking data.

@@ -188,6 +188,7 @@ impl ProducerCore {
             return;
         }
         self.pipeline.close(&mut self.cx);
+        self.pipeline.lose_held(&mut self.cx);
         self.hold = None;
         self.cx.buffer.hold(false);
         self.phase = Phase::Finishing { deadline };

@@ -27,7 +27,8 @@ pub enum Timestamps {
     Epoch,
     /// Anything. The first frame is mapped to the current time.
     Live,
-    /// Anything. The first frame was recorded at this time.
+    /// Anything. The first frame was recorded at this time. Tracks of a recording may lie any time apart: where the leading
+    /// track has no frames, the others are sent without it.
     StartAt(SystemTime),
 }
 
@@ -36,10 +37,16 @@ pub enum Timestamps {
 #[non_exhaustive]
 pub enum BitstreamMode {
     /// For H.264, H.265 and AAC, start codes become NAL unit lengths, ADTS headers are removed, and codec private data is
-    /// taken from the stream: if it is missing it is filled in, and if it changes at a key frame a new session starts.
+    /// taken from the stream: if it is missing it is filled in, and if it changes at a key frame a new session starts. A payload
+    /// that is not made of NAL units or of ADTS frames is refused.
+    ///
+    /// Parameter sets, SEI and delimiters may come in puts of their own, as configuration buffers of encoders do: they are held
+    /// for the next picture of their track and stored with it, and count as bytes of its frame. Their timestamps do not matter.
+    /// Several ADTS frames in one put are stored as frames of their own.
     #[default]
     Detect,
-    /// Payloads are sent unchanged, with the codec private data of the configuration.
+    /// Payloads are sent unchanged, with the codec private data of the configuration. Only start codes are refused, if that
+    /// data announces lengths: no decoder would find the NAL units.
     Passthrough,
 }
 
@@ -88,7 +95,8 @@ pub enum Overflow {
     /// Drop the oldest fragment and report it as lost, so that live video continues.
     #[default]
     DropOldest,
-    /// Return the new frame to the caller, for recordings and for callers that can wait.
+    /// Return the new frame to the caller, for recordings and for callers that can wait. Tracks may lie any time apart, as with
+    /// [`Timestamps::StartAt`].
     Refuse,
 }
 

@@ -219,6 +219,11 @@ impl ProducerConfig {
         self.tracks.iter().find(|track| track.kind == TrackKind::Video).or_else(|| self.tracks.first())
     }
 
+    /// Whether the times of the frames are those of a recording.
+    pub(crate) fn is_recorded(&self) -> bool {
+        matches!(self.timestamps, Timestamps::StartAt(_)) || self.overflow == Overflow::Refuse
+    }
+
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         let is_arn = self.stream.starts_with("arn:");
         let limit = if is_arn { service::STREAM_ARN_CHARS } else { service::STREAM_NAME_CHARS };

@@ -17,9 +17,10 @@ pub struct StopReport {
 }
 
 impl StopReport {
-    /// Returns whether all media is persisted: what was submitted, and what an earlier run had left in the spool.
+    /// Returns whether all media is persisted: what was submitted, and what an earlier run had left in the spool. Parameter sets
+    /// without a picture at the end are no frame, so they do not count.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.totals.held() == Amount::default() && self.totals.lost == Amount::default()
+        self.totals.held() == Amount::default() && self.totals.lost.frames == 0
     }
 }

@@ -1,75 +1,108 @@
 //! Converts payloads as sources deliver them to what the container carries, and takes codec private data from the stream.
 
-use bytes::Buf;
-use kvs_mkv::codec::aac::{self, AdtsHeader, AudioSpecificConfig};
+use kvs_mkv::codec::aac::{self, AudioSpecificConfig};
 use kvs_mkv::codec::h264::SetChange;
 use kvs_mkv::codec::limits::PARAMETER_SET_BYTES;
-use kvs_mkv::codec::nal::{self, Framing, LengthPrefixer, LengthSize};
+use kvs_mkv::codec::nal::{self, LengthSize};
 use kvs_mkv::codec::{h264, h265};
 use kvs_mkv::{Chunks, CodecId, Frame, SegmentInfo, Track, VideoSettings, Writer};
 
+use super::adts_reader::{self, AdtsPart, Unsplittable};
+use super::nal_reader::{NalCodec, NalPayload, NalReader, starts_with_code};
 use super::put_error::Refusal;
 use crate::config::BitstreamMode;
+use crate::limits::{ADTS_FRAMES, FRAME_OVERHEAD, HELD_BYTES};
 
-/// Converts the payloads of one track: start codes of H.264 and H.265 become lengths, ADTS headers of AAC are removed, other
-/// payloads pass through.
+/// Reads and converts the payloads of one track: start codes of H.264 and H.265 become lengths, ADTS headers of AAC are
+/// removed, other payloads pass through.
+///
+/// A payload is first [read](Self::read), which changes nothing that is stored, and then [applied](Self::apply) to its frame,
+/// or [held](Self::hold) for the next one.
 ///
 /// No payload byte is copied, also if a payload consists of several pieces.
 #[derive(Debug)]
 pub(crate) struct BitstreamFilter {
     track: Track,
     codec: Codec,
-    prefixer: LengthPrefixer,
+    held: Held,
 }
 
 #[derive(Debug)]
 enum Codec {
-    Passthrough,
+    /// With whether the track's codec private data announces lengths.
+    Passthrough {
+        lengths: bool,
+    },
+    Video(Box<Video>),
+    Aac {
+        adts: bool,
+    },
+}
+
+#[derive(Debug)]
+struct Video {
+    sets: Sets,
+    reader: NalReader,
+}
+
+#[derive(Debug)]
+enum Sets {
     H264(h264::ParameterSets),
     H265(h265::ParameterSets),
-    Aac,
+}
+
+/// What came without a picture, for the next frame.
+#[derive(Debug, Default)]
+struct Held {
+    units: Chunks,
+    /// One of the puts was marked as a key frame.
+    keyframe: bool,
+    puts: usize,
+}
+
+/// What a payload is.
+#[derive(Debug)]
+pub(crate) enum Content {
+    /// Stored as it is.
+    AsIs,
+    /// A picture, or part of one.
+    Picture(NalPayload),
+    /// Parameter sets, SEI or delimiters: they belong to the next picture.
+    NoPicture(NalPayload),
+    /// One ADTS frame, and those that follow it.
+    Adts(AdtsPart, Vec<AdtsPart>),
+}
+
+impl Content {
+    /// Number of frames.
+    pub(crate) const fn frames(&self) -> usize {
+        match self {
+            Self::AsIs | Self::Picture(_) | Self::NoPicture(_) => 1,
+            Self::Adts(_, others) => others.len() + 1,
+        }
+    }
 }
 
 /// Whether a frame changed the codec private data of its track.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CodecConfig {
     Unchanged,
+    /// There was none: no frame of the track was stored before.
+    First,
     Changed,
-}
-
-impl Codec {
-    /// Whether a NAL unit with this first byte is a parameter set.
-    fn is_parameter_set(&self, header: u8) -> bool {
-        match self {
-            Self::Passthrough | Self::Aac => false,
-            Self::H264(_) => {
-                let kinds = [h264::NalType::SPS, h264::NalType::PPS, h264::NalType::SPS_EXTENSION];
-                h264::NalType::of(&[header]).is_some_and(|kind| kinds.contains(&kind))
-            }
-            Self::H265(_) => {
-                let kinds = [h265::NalType::VPS, h265::NalType::SPS, h265::NalType::PPS];
-                h265::NalType::of(&[header, 1]).is_some_and(|kind| kinds.contains(&kind))
-            }
-        }
-    }
 }
 
 impl BitstreamFilter {
     pub(crate) fn new(track: &Track, mode: BitstreamMode) -> Self {
-        let codec = match mode {
-            BitstreamMode::Passthrough => Codec::Passthrough,
-            BitstreamMode::Detect if track.codec == CodecId::H264 => {
-                let known = h264::ParameterSets::from_avcc(&track.codec_private).map(|(sets, _)| sets);
-                Codec::H264(known.unwrap_or_default())
-            }
-            BitstreamMode::Detect if track.codec == CodecId::H265 => {
-                let known = h265::ParameterSets::from_hvcc(&track.codec_private).map(|(sets, _)| sets);
-                Codec::H265(known.unwrap_or_default())
-            }
-            BitstreamMode::Detect if track.codec == CodecId::AAC => Codec::Aac,
-            BitstreamMode::Detect => Codec::Passthrough,
+        let mut track = track.clone();
+        let detect = mode == BitstreamMode::Detect;
+        let codec = match NalCodec::of(&track.codec) {
+            Some(codec) if detect => Codec::Video(Box::new(Video::new(codec, &mut track))),
+            Some(codec) => Codec::Passthrough { lengths: Sets::known(codec, &track).is_some() },
+            None if detect && track.codec == CodecId::AAC => Codec::Aac { adts: false },
+            None => Codec::Passthrough { lengths: false },
         };
-        Self { track: track.clone(), codec, prefixer: LengthPrefixer::new() }
+        Self { track, codec, held: Held::default() }
     }
 
     /// The description of the track, with the latest codec private data.
@@ -77,84 +110,145 @@ impl BitstreamFilter {
         &self.track
     }
 
-    /// Converts the payload of a frame. On an error the frame is unchanged.
-    pub(crate) fn convert(&mut self, frame: &mut Frame) -> Result<CodecConfig, Refusal> {
-        let codec_config = match &mut self.codec {
-            Codec::Passthrough => return Ok(CodecConfig::Unchanged),
-            Codec::H264(_) | Codec::H265(_) => self.convert_video(frame)?,
-            Codec::Aac => self.convert_aac(frame)?,
-        };
-        if self.track.codec_private.is_empty() {
-            return Err(Refusal::MissingCodecPrivate { track: self.track.number });
-        }
-        Ok(codec_config)
+    /// Payload bytes that wait for a picture.
+    pub(crate) const fn held_bytes(&self) -> usize {
+        self.held.units.len()
     }
 
-    fn convert_video(&mut self, frame: &mut Frame) -> Result<CodecConfig, Refusal> {
-        let converted = match Framing::detect_chunks(&frame.data).ok_or(Refusal::UnknownFraming)? {
-            Framing::AnnexB => Some(self.with_lengths(&frame.data)?),
-            _ => None,
-        };
-        let missing = self.track.codec_private.is_empty();
+    /// Finds out what a payload is, and whether it is what the track says.
+    pub(crate) fn read(&mut self, data: &Chunks) -> Result<Content, Refusal> {
+        let track = self.track.number;
+        match &mut self.codec {
+            Codec::Passthrough { lengths: true } if starts_with_code(data) => {
+                let walk = nal::length_prefixed_chunks(data, LengthSize::FOUR);
+                match walk.map(|unit| unit?.check_header()).find_map(Result::err) {
+                    Some(error) => Err(Refusal::InvalidNalUnits { track, error }),
+                    None => Ok(Content::AsIs),
+                }
+            }
+            Codec::Passthrough { .. } => Ok(Content::AsIs),
+            Codec::Video(video) => match video.reader.read(data) {
+                Ok(payload) if payload.slice.is_some() => Ok(Content::Picture(payload)),
+                Ok(payload) => Ok(Content::NoPicture(payload)),
+                Err(error) => Err(Refusal::InvalidNalUnits { track, error }),
+            },
+            Codec::Aac { adts: false } if !adts_reader::starts_with_sync(data) => Ok(Content::AsIs),
+            Codec::Aac { adts } => {
+                let (first, others) = adts_reader::split(data).map_err(|reason| match reason {
+                    Unsplittable::Damaged(error) => Refusal::InvalidAdts { track, error },
+                    Unsplittable::Empty => Refusal::EmptyPayload,
+                    Unsplittable::TooMany => Refusal::TooManyFrames { track, limit: ADTS_FRAMES },
+                })?;
+                *adts = true;
+                Ok(Content::Adts(first, others))
+            }
+        }
+    }
+
+    /// Keeps what came without a picture. On an error nothing changes.
+    pub(crate) fn hold(&mut self, frame: &Frame, payload: NalPayload) -> Result<(), Refusal> {
+        let units = payload.converted.unwrap_or_else(|| frame.data.clone());
+        let held = self.held.cost().saturating_add(units.len()).saturating_add(FRAME_OVERHEAD);
+        if held > HELD_BYTES {
+            return Err(Refusal::NoPicture { track: self.track.number, held, limit: HELD_BYTES });
+        }
+        self.held.units.append(units);
+        self.held.keyframe |= frame.keyframe;
+        self.held.puts += 1;
+        Ok(())
+    }
+
+    /// Takes what is still held, because no picture follows.
+    pub(crate) fn take_held(&mut self) -> Chunks {
+        std::mem::take(&mut self.held).units
+    }
+
+    /// Replaces the payload of a frame by what is stored. On an error the frame is unchanged.
+    pub(crate) fn apply(&mut self, frame: &mut Frame, content: Content) -> Result<CodecConfig, Refusal> {
+        match content {
+            Content::AsIs => match &self.codec {
+                Codec::Aac { .. } => self.ready().map(|()| CodecConfig::Unchanged),
+                _ => Ok(CodecConfig::Unchanged),
+            },
+            Content::Picture(payload) | Content::NoPicture(payload) => self.apply_picture(frame, payload),
+            Content::Adts(part, _) => self.apply_adts(frame, part),
+        }
+    }
+
+    fn apply_picture(&mut self, frame: &mut Frame, payload: NalPayload) -> Result<CodecConfig, Refusal> {
+        let data = self.held.before(&frame.data, payload.converted);
+        let keyframe = frame.keyframe || self.held.keyframe && self.is_random_access(payload.slice);
         // Encoders send parameter sets before key frames; searching other frames would cost a walk over each of them.
-        let codec_config = if frame.keyframe || missing {
-            self.find_parameter_sets(converted.as_ref().unwrap_or(&frame.data))
+        let codec_config = if keyframe || self.track.codec_private.is_empty() {
+            self.find_parameter_sets(data.as_ref().unwrap_or(&frame.data))
         } else {
             CodecConfig::Unchanged
         };
-        if let Some(converted) = converted.filter(|_| !self.track.codec_private.is_empty()) {
-            frame.data = converted;
+        self.ready()?;
+        frame.keyframe = keyframe;
+        if let Some(data) = data {
+            frame.data = data;
+        }
+        if self.held.puts > 0 {
+            self.held = Held::default();
         }
         Ok(codec_config)
     }
 
-    fn with_lengths(&mut self, access_unit: &Chunks) -> Result<Chunks, Refusal> {
-        let converted = self.prefixer.convert_chunks(access_unit).ok();
-        converted.filter(|converted| !converted.is_empty()).ok_or(Refusal::UnknownFraming)
+    fn is_random_access(&self, slice: Option<u8>) -> bool {
+        match &self.codec {
+            Codec::Video(video) => slice.is_some_and(|slice| video.reader.codec().is_random_access(slice)),
+            _ => false,
+        }
+    }
+
+    /// Whether decoders can be set up.
+    const fn ready(&self) -> Result<(), Refusal> {
+        if self.track.codec_private.is_empty() {
+            return Err(Refusal::MissingCodecPrivate { track: self.track.number });
+        }
+        Ok(())
     }
 
     /// Takes the parameter sets from a length-prefixed access unit; changed ones change the codec private data.
     fn find_parameter_sets(&mut self, access_unit: &Chunks) -> CodecConfig {
+        let Codec::Video(video) = &mut self.codec else { return CodecConfig::Unchanged };
+        let codec = video.reader.codec();
         let units = nal::length_prefixed_chunks(access_unit, LengthSize::FOUR).flatten();
         // A longer unit cannot be a parameter set, so it is not copied.
-        let sets = units.filter(|unit| self.codec.is_parameter_set(unit.header()) && unit.len() <= PARAMETER_SET_BYTES);
+        let sets = units.filter(|unit| codec.is_parameter_set(unit.header()) && unit.len() <= PARAMETER_SET_BYTES);
         let found: Vec<_> = sets.map(|unit| unit.bytes()).collect();
         let units = found.iter().map(AsRef::as_ref);
         let number = self.track.number;
-        let found = match &mut self.codec {
-            Codec::H264(sets) => {
+        let found = match &mut video.sets {
+            Sets::H264(sets) => {
                 let change = sets.absorb(units);
                 if needs_new_header(change, &self.track) { h264::track(number, sets).ok() } else { None }
             }
-            Codec::H265(sets) => {
+            Sets::H265(sets) => {
                 let change = sets.absorb(units);
                 if needs_new_header(change, &self.track) { h265::track(number, sets).ok() } else { None }
             }
-            Codec::Passthrough | Codec::Aac => None,
         };
         found.map_or(CodecConfig::Unchanged, |found| self.adopt(found))
     }
 
-    /// Removes an ADTS header; the first or a different one changes the codec private data.
-    fn convert_aac(&mut self, frame: &mut Frame) -> Result<CodecConfig, Refusal> {
-        if frame.data.chunk().first() != Some(&ADTS_SYNC) {
-            return Ok(CodecConfig::Unchanged);
-        }
-        let mut head = [0; ADTS_HEAD];
-        let known = copy_head(&frame.data, &mut head);
-        let header = AdtsHeader::parse(known).ok().filter(|header| header.frame_len == frame.data.len());
-        let Some(header) = header else { return Ok(CodecConfig::Unchanged) };
-        let config: AudioSpecificConfig = header.config().map_err(|_| Refusal::UnknownFraming)?;
-        if header.header_len >= frame.data.len() {
-            return Err(Refusal::EmptyPayload);
-        }
-        frame.data.advance(header.header_len);
+    /// The first or a different ADTS header changes the codec private data.
+    fn apply_adts(&mut self, frame: &mut Frame, part: AdtsPart) -> Result<CodecConfig, Refusal> {
         // An ADTS header cannot express all of an AudioSpecificConfig (SBR, PS), so a configured one stays as long as they agree.
         let given = AudioSpecificConfig::parse(&self.track.codec_private).ok();
-        let agree = given.is_some_and(|given| {
-            given.sampling_frequency() == config.sampling_frequency() && given.channels() == config.channels()
-        });
-        if agree { Ok(CodecConfig::Unchanged) } else { Ok(self.adopt(aac::track(self.track.number, &config))) }
+        let agree = |config: &AudioSpecificConfig| {
+            given.as_ref().is_some_and(|given| {
+                given.sampling_frequency() == config.sampling_frequency() && given.channels() == config.channels()
+            })
+        };
+        let codec_config = match part.config {
+            Some(config) if !agree(&config) => self.adopt(aac::track(self.track.number, &config)),
+            _ => CodecConfig::Unchanged,
+        };
+        self.ready()?;
+        frame.data = part.data;
+        Ok(codec_config)
     }
 
     /// Takes the codec description from the stream and keeps the rest of the configured track.
@@ -162,6 +256,7 @@ impl BitstreamFilter {
         if found.codec_private == self.track.codec_private {
             return CodecConfig::Unchanged;
         }
+        let first = self.track.codec_private.is_empty();
         self.track.codec_private = found.codec_private;
         // A container knows how the picture is shown: its rotation, and often the shape of its pixels.
         let completed = |video: VideoSettings| self.track.video.map_or(video, |given| video.completed_by(&given));
@@ -171,7 +266,75 @@ impl BitstreamFilter {
         if Writer::new(SegmentInfo::new([1; 16]), vec![self.track.clone()]).is_err() {
             (self.track.video, self.track.audio) = (None, None);
         }
-        CodecConfig::Changed
+        if first { CodecConfig::First } else { CodecConfig::Changed }
+    }
+}
+
+impl NalCodec {
+    fn of(codec: &CodecId) -> Option<Self> {
+        match codec {
+            codec if *codec == CodecId::H264 => Some(Self::H264),
+            codec if *codec == CodecId::H265 => Some(Self::H265),
+            _ => None,
+        }
+    }
+}
+
+impl Video {
+    /// Takes the parameter sets of the track. Payloads will have four-byte lengths, and the track will say so.
+    fn new(codec: NalCodec, track: &mut Track) -> Self {
+        let (sets, lengths) = Sets::known(codec, track).unwrap_or_else(|| (Sets::none(codec), LengthSize::FOUR));
+        if lengths != LengthSize::FOUR
+            && let Some(private) = sets.private()
+        {
+            track.codec_private = private;
+        }
+        Self { sets, reader: NalReader::new(codec, lengths) }
+    }
+}
+
+impl Sets {
+    const fn none(codec: NalCodec) -> Self {
+        match codec {
+            NalCodec::H264 => Self::H264(h264::ParameterSets::new()),
+            NalCodec::H265 => Self::H265(h265::ParameterSets::new()),
+        }
+    }
+
+    /// Those in the codec private data, with the size of the lengths that it announces.
+    fn known(codec: NalCodec, track: &Track) -> Option<(Self, LengthSize)> {
+        let private = &track.codec_private;
+        match codec {
+            NalCodec::H264 => {
+                h264::ParameterSets::from_avcc(private).ok().map(|(sets, lengths)| (Self::H264(sets), lengths))
+            }
+            NalCodec::H265 => {
+                h265::ParameterSets::from_hvcc(private).ok().map(|(sets, lengths)| (Self::H265(sets), lengths))
+            }
+        }
+    }
+
+    fn private(&self) -> Option<bytes::Bytes> {
+        match self {
+            Self::H264(sets) => sets.to_avcc().ok(),
+            Self::H265(sets) => sets.to_hvcc().ok(),
+        }
+    }
+}
+
+impl Held {
+    fn cost(&self) -> usize {
+        self.units.len().saturating_add(self.puts.saturating_mul(FRAME_OVERHEAD))
+    }
+
+    /// The payload of a frame with what is held in front of it; `None` if it stays as it came.
+    fn before(&self, came: &Chunks, converted: Option<Chunks>) -> Option<Chunks> {
+        if self.puts == 0 {
+            return converted;
+        }
+        let mut all = self.units.clone();
+        all.append(converted.unwrap_or_else(|| came.clone()));
+        Some(all)
     }
 }
 
@@ -180,25 +343,12 @@ fn needs_new_header(change: SetChange, track: &Track) -> bool {
     track.codec_private.is_empty() || change == SetChange::Replaced
 }
 
-/// Copies the first bytes of a payload, as many as there are.
-fn copy_head<'a>(data: &Chunks, head: &'a mut [u8; ADTS_HEAD]) -> &'a [u8] {
-    let mut known = 0;
-    for (to, from) in head.iter_mut().zip(data.iter().flatten()) {
-        *to = *from;
-        known += 1;
-    }
-    head.get(..known).unwrap_or_default()
-}
-
-/// The first byte of every ADTS header: eight bits of its sync word of twelve ones.
-const ADTS_SYNC: u8 = 0xff;
-/// Size of an ADTS header with checksum.
-const ADTS_HEAD: usize = 9;
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
+    use kvs_mkv::codec::aac::AdtsError;
+    use kvs_mkv::codec::nal::NalError;
     use kvs_mkv::{Pose, TrackKind, TrackNumber};
 
     use super::*;
@@ -219,12 +369,23 @@ mod tests {
         BitstreamFilter::new(&Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::H264), BitstreamMode::Detect)
     }
 
+    impl BitstreamFilter {
+        /// Reads a frame and applies it, as the pipeline does.
+        fn convert(&mut self, frame: &mut Frame) -> Result<CodecConfig, Refusal> {
+            let content = self.read(&frame.data)?;
+            match content {
+                Content::NoPicture(payload) => self.hold(frame, payload).map(|()| CodecConfig::Unchanged),
+                content => self.apply(frame, content),
+            }
+        }
+    }
+
     #[test]
     fn start_codes_become_lengths_and_parameter_sets_become_codec_private_data() {
         let mut filter = h264();
         let mut frame = video(annex_b(&[SPS, PPS, b"\x65\x88\x84"]), true);
         let payload = frame.data.pieces()[0].as_ptr_range();
-        assert_eq!(filter.convert(&mut frame), Ok(CodecConfig::Changed));
+        assert_eq!(filter.convert(&mut frame), Ok(CodecConfig::First));
         assert!(filter.track().codec_private.starts_with(&[1, 0x42, 0xc0, 0x0a]));
         assert!(filter.track().video.is_some());
         let last = frame.data.pieces().last().unwrap();
@@ -253,7 +414,9 @@ mod tests {
         let before = frame.clone();
         assert_eq!(filter.convert(&mut frame), Err(Refusal::MissingCodecPrivate { track: TrackNumber::ONE }));
         assert_eq!(frame, before);
-        assert_eq!(filter.convert(&mut video(vec![7; 100], true)), Err(Refusal::UnknownFraming));
+        let unknown = filter.convert(&mut video(vec![7; 100], true));
+        let error = NalError::Truncated { at: 0, declared: 0x0707_0707, left: 96 };
+        assert_eq!(unknown, Err(Refusal::InvalidNalUnits { track: TrackNumber::ONE, error }));
     }
 
     #[test]
@@ -284,10 +447,9 @@ mod tests {
         let mut raw = Frame::new(TrackNumber::TWO, Duration::ZERO, b"\x21\x10".as_slice());
         assert!(filter.convert(&mut raw).is_err(), "raw AAC carries no configuration");
         let mut frame = Frame::new(TrackNumber::TWO, Duration::ZERO, ADTS);
-        assert_eq!(filter.convert(&mut frame), Ok(CodecConfig::Changed));
+        assert_eq!(filter.convert(&mut frame), Ok(CodecConfig::First));
         assert_eq!(frame.data, raw.data);
         assert_eq!(filter.track().codec_private, [0x12, 0x10][..]);
-        assert_eq!(filter.convert(&mut raw), Ok(CodecConfig::Unchanged));
         let pieces = ADTS.chunks(2).map(bytes::Bytes::copy_from_slice).collect::<Chunks>();
         let mut pieces = Frame::new(TrackNumber::TWO, Duration::ZERO, pieces);
         assert_eq!((filter.convert(&mut pieces), pieces.data), (Ok(CodecConfig::Unchanged), raw.data));
@@ -300,7 +462,7 @@ mod tests {
         let pieces = [0..9, 9..30, 30..34, 34..whole.len()].map(|range| whole.slice(range));
         let mut frame = Frame::new(TrackNumber::ONE, Duration::ZERO, pieces.into_iter().collect::<Chunks>());
         frame.keyframe = true;
-        assert_eq!(filter.convert(&mut frame), Ok(CodecConfig::Changed));
+        assert_eq!(filter.convert(&mut frame), Ok(CodecConfig::First));
         let came_in = whole.as_ptr_range();
         let kept = frame.data.iter().filter(|piece| came_in.contains(&piece.as_ptr()));
         assert_eq!(
@@ -310,5 +472,59 @@ mod tests {
         );
         let expected = nal::annex_b_to_length_prefixed(&whole).unwrap();
         assert_eq!(frame.data, expected);
+    }
+
+    #[test]
+    fn what_has_no_picture_goes_in_front_of_the_next_frame() {
+        let mut units = h264();
+        for (unit, keyframe) in [(&b"\x09\xf0"[..], false), (SPS, false), (PPS, true)] {
+            assert_eq!(units.convert(&mut video(annex_b(&[unit]), keyframe)), Ok(CodecConfig::Unchanged));
+        }
+        assert_eq!(units.held_bytes(), 2 + SPS.len() + PPS.len() + 12);
+        let mut frame = video(annex_b(&[b"\x65\x88\x84"]), false);
+        assert_eq!(units.convert(&mut frame), Ok(CodecConfig::First));
+        let mut whole = video(annex_b(&[b"\x09\xf0", SPS, PPS, b"\x65\x88\x84"]), true);
+        h264().convert(&mut whole).unwrap();
+        assert_eq!((frame, units.held_bytes()), (whole, 0), "also the mark of a key frame");
+    }
+
+    #[test]
+    fn a_mark_on_parameter_sets_makes_no_key_frame_of_a_picture_that_needs_others() {
+        let mut filter = h264();
+        filter.convert(&mut video(annex_b(&[SPS, PPS]), true)).unwrap();
+        let mut frame = video(annex_b(&[b"\x41\x9a"]), false);
+        assert_eq!(filter.convert(&mut frame), Ok(CodecConfig::First));
+        assert!(!frame.keyframe);
+    }
+
+    #[test]
+    fn what_is_held_is_bounded() {
+        let mut filter = h264();
+        let sei = [&b"\x06\x05"[..], &[0x55; 60_000]].concat();
+        for _ in 0..4 {
+            filter.convert(&mut video(annex_b(&[&sei]), false)).unwrap();
+        }
+        let refused = filter.convert(&mut video(annex_b(&[&sei]), false));
+        assert!(matches!(refused, Err(Refusal::NoPicture { limit: HELD_BYTES, .. })), "{refused:?}");
+    }
+
+    #[test]
+    fn after_an_adts_frame_what_has_no_header_is_damaged() {
+        let track = Track::new(TrackNumber::TWO, TrackKind::Audio, CodecId::AAC);
+        let mut filter = BitstreamFilter::new(&track, BitstreamMode::Detect);
+        filter.convert(&mut Frame::new(TrackNumber::TWO, Duration::ZERO, ADTS)).unwrap();
+        let rest = filter.convert(&mut Frame::new(TrackNumber::TWO, Duration::ZERO, &ADTS[7..]));
+        let error = AdtsError::NoSync { at: 0 };
+        assert_eq!(rest, Err(Refusal::InvalidAdts { track: TrackNumber::TWO, error }));
+    }
+
+    #[test]
+    fn payloads_that_pass_through_have_the_lengths_that_their_track_announces() {
+        let known = h264::ParameterSets::from_annex_b(&annex_b(&[SPS, PPS]).into()).unwrap();
+        let track = h264::track(TrackNumber::ONE, &known).unwrap();
+        let mut filter = BitstreamFilter::new(&track, BitstreamMode::Passthrough);
+        let refused = filter.convert(&mut video(annex_b(&[b"\x65\x88\x84"]), true));
+        assert!(matches!(refused, Err(Refusal::InvalidNalUnits { .. })), "{refused:?}");
+        assert!(filter.convert(&mut video(b"\0\0\0\x02\x65\x88".to_vec(), true)).is_ok());
     }
 }

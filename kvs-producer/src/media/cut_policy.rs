@@ -20,6 +20,8 @@ pub(crate) struct CutPolicy {
     min: u64,
     /// Longest fragment, in ms.
     max: u64,
+    /// Duration of fragments without the leading track, in ms.
+    alone: u64,
     long_gop: LongGop,
     /// Order of the leading track's frames as they arrive.
     arrived: DisplayOrder,
@@ -106,6 +108,7 @@ impl CutPolicy {
             trigger,
             min: millis(min),
             max: millis(config.fragment_max),
+            alone: millis(config.audio_fragment),
             long_gop: config.long_gop,
             arrived: DisplayOrder::default(),
             placed: DisplayOrder::default(),
@@ -148,8 +151,13 @@ impl CutPolicy {
         is_complete: impl FnOnce(&Epoch) -> bool,
     ) -> CutDecision {
         let Some(open) = open else { return CutDecision::Stay };
-        let long_enough = at.saturating_sub(open.start) >= self.min;
-        if self.begins(frame) && long_enough && is_complete(&open.epoch) {
+        let lasted = at.saturating_sub(open.start);
+        if self.begins(frame) && lasted >= self.min && is_complete(&open.epoch) {
+            return CutDecision::Cut;
+        }
+        if !open.epoch.has(self.lead) && (self.begins(frame) || frame.track != self.lead && lasted >= self.alone) {
+            // The leading track is back, and only a new header declares it; or this fragment is without it, like one of
+            // audio only.
             return CutDecision::Cut;
         }
         let bytes = open.bytes.saturating_add(frame.data.len() as u64);

@@ -37,6 +37,24 @@ pub(crate) struct Fragmenter {
     current: Current,
 }
 
+/// Whether the leading track has frames about the time of a frame that is placed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LeadTrack {
+    Near,
+    /// It is silent, or its next frame comes much later: what other tracks have until then is sent without it.
+    Away,
+}
+
+/// How a frame begins a fragment.
+#[derive(Debug)]
+enum Opening {
+    WithLead,
+    /// In a session without the leading track.
+    Alone,
+    /// It cannot.
+    Lost(LossReason),
+}
+
 /// What is known of the open fragment in addition to its content.
 #[derive(Debug, Default)]
 struct Current {
@@ -48,12 +66,12 @@ struct Current {
 
 impl Fragmenter {
     /// Returns `None` for a configuration without tracks.
-    pub(crate) fn new(config: &ProducerConfig) -> Option<Self> {
+    pub(crate) fn new(config: &ProducerConfig, tracks: Vec<Track>) -> Option<Self> {
         Some(Self {
             cuts: CutPolicy::new(config)?,
             missing_track: config.missing_track,
             timecode_type: config.fragment_timecode_type,
-            tracks: config.tracks.clone(),
+            tracks,
             silent: Vec::new(),
             epoch: None,
             epochs: 0,
@@ -63,17 +81,23 @@ impl Fragmenter {
         })
     }
 
-    pub(crate) fn knows(&self, track: TrackNumber) -> bool {
-        self.tracks.iter().any(|known| known.number == track)
+    /// Whether the leading track is silent.
+    pub(crate) fn silent_lead(&self) -> LeadTrack {
+        if self.silent.contains(&self.cuts.lead()) { LeadTrack::Away } else { LeadTrack::Near }
     }
 
-    /// Changes the description of a track from the next fragment on. For the leading track that is the next frame.
+    /// Changes the description of a track from the next frame on, which begins a new session. If it is the leading track, that
+    /// frame must be a key frame; the others need not wait for one.
     pub(crate) fn set_track(&mut self, track: &Track, cx: &mut Context) {
         for known in self.tracks.iter_mut().filter(|known| known.number == track.number) {
             known.clone_from(track);
         }
         if track.number == self.cuts.lead() {
             self.break_epoch(cx);
+        } else {
+            self.seal(FragmentEnd::NextCluster, cx);
+            self.epoch = None;
+            self.floor = 0;
         }
     }
 
@@ -94,7 +118,7 @@ impl Fragmenter {
     }
 
     /// Places a frame whose time is in ms since the Unix epoch.
-    pub(crate) fn place(&mut self, frame: Frame, tags: &mut WaitingTags, cx: &mut Context) {
+    pub(crate) fn place(&mut self, frame: Frame, lead: LeadTrack, tags: &mut WaitingTags, cx: &mut Context) {
         let wanted = millis(frame.pts);
         match self.cuts.decide(&frame, wanted, cx.buffer.open(), |epoch| self.is_complete(epoch)) {
             CutDecision::Stay => {}
@@ -102,12 +126,16 @@ impl Fragmenter {
             CutDecision::Forced => self.force_cut(wanted, cx),
         }
         if cx.buffer.open().is_none() {
-            if let Some(reason) = self.cannot_open(&frame) {
-                return lose_frame(&frame, reason, cx);
+            match self.opening(&frame, lead) {
+                Opening::Lost(reason) => return lose_frame(&frame, reason, cx),
+                Opening::WithLead => self.open(&frame, wanted, tags, cx),
+                Opening::Alone => {
+                    self.leave_lead_out(wanted);
+                    self.open(&frame, wanted, tags, cx);
+                }
             }
-            self.open(&frame, wanted, tags, cx);
         } else if self.epoch.as_ref().is_some_and(|epoch| !epoch.has(frame.track)) {
-            return lose_frame(&frame, LossReason::TrackJoining, cx);
+            return lose_frame(&frame, self.undeclared(frame.track), cx);
         }
         self.append(frame, wanted, cx);
     }
@@ -176,17 +204,35 @@ impl Fragmenter {
         self.floor = 0;
     }
 
-    /// Why a frame cannot begin a fragment, if it cannot.
-    fn cannot_open(&self, frame: &Frame) -> Option<LossReason> {
+    /// How a frame begins a fragment, if it can.
+    fn opening(&self, frame: &Frame, lead: LeadTrack) -> Opening {
         if self.cuts.begins(frame) {
-            return None;
+            return Opening::WithLead;
         }
-        if !self.cuts.may_continue_gop() || self.silent.contains(&frame.track) {
-            return Some(LossReason::NoKeyframe);
+        if self.cuts.may_continue_gop() && !self.silent.contains(&frame.track) {
+            // Only a key frame begins a new header, so a track that resumed has to wait for one.
+            let declared = self.epoch.as_ref().is_none_or(|epoch| epoch.has(frame.track));
+            return if declared { Opening::WithLead } else { Opening::Lost(self.undeclared(frame.track)) };
         }
-        // Only a key frame begins a new header, so a track that resumed has to wait for one.
-        let declared = self.epoch.as_ref().is_none_or(|epoch| epoch.has(frame.track));
-        (!declared).then_some(LossReason::TrackJoining)
+        if frame.track == self.cuts.lead() || self.silent.contains(&frame.track) {
+            return Opening::Lost(LossReason::NoKeyframe);
+        }
+        let is_alone = self.epoch.as_ref().is_some_and(|epoch| !epoch.has(self.cuts.lead()) && epoch.has(frame.track));
+        if lead == LeadTrack::Away || is_alone { Opening::Alone } else { Opening::Lost(LossReason::NoKeyframe) }
+    }
+
+    /// Why a frame of a track that the open fragment does not declare is lost.
+    fn undeclared(&self, track: TrackNumber) -> LossReason {
+        if track == self.cuts.lead() { LossReason::NoKeyframe } else { LossReason::TrackJoining }
+    }
+
+    /// Begins a session without the leading track, unless there is one.
+    fn leave_lead_out(&mut self, at: u64) {
+        let lead = self.cuts.lead();
+        if self.epoch.as_ref().is_none_or(|epoch| epoch.has(lead)) {
+            self.floor = 0;
+            self.begin_epoch(at, Some(lead));
+        }
     }
 
     fn open(&mut self, frame: &Frame, wanted: u64, tags: &mut WaitingTags, cx: &mut Context) {
@@ -198,7 +244,7 @@ impl Fragmenter {
         let at = wanted.max(self.floor);
         let epoch = match &self.epoch {
             Some(epoch) => Arc::clone(epoch),
-            None => self.begin_epoch(at),
+            None => self.begin_epoch(at, None),
         };
         cx.buffer.begin(Fragment::new(cx.buffer.next_id(), epoch, at, tags.open(at), self.usual.min(ROOM)));
         self.cuts.on_open(at);
@@ -213,13 +259,13 @@ impl Fragmenter {
         self.active().eq(&epoch.tracks)
     }
 
-    fn begin_epoch(&mut self, at: u64) -> Arc<Epoch> {
+    fn begin_epoch(&mut self, at: u64, without: Option<TrackNumber>) -> Arc<Epoch> {
         self.epochs += 1;
         let origin = match self.timecode_type {
             FragmentTimecodeType::Absolute => 0,
             FragmentTimecodeType::Relative => at,
         };
-        let tracks = self.active().cloned().collect();
+        let tracks = self.active().filter(|track| Some(track.number) != without).cloned().collect();
         let epoch = Arc::new(Epoch { id: self.epochs, tracks, origin });
         self.epoch = Some(Arc::clone(&epoch));
         epoch

@@ -171,6 +171,11 @@ impl Interleaver {
         self.timeout().is_some_and(|at| at <= now) || self.queues.iter().any(|queue| queue.span() > self.span)
     }
 
+    /// The position of the next waiting frame of the leading track.
+    pub(crate) fn next_lead(&self) -> Option<u64> {
+        self.queues.iter().find(|queue| queue.lead)?.frames.front().map(|queued| queued.order)
+    }
+
     fn first(&self) -> Option<&QueuedFrame> {
         self.first_queue().and_then(|at| self.queues.get(at)?.frames.front())
     }

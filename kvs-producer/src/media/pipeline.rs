@@ -2,11 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use kvs_mkv::{Frame, TrackNumber};
+use kvs_mkv::{Chunks, Frame, TrackNumber};
 
-use super::bitstream::{BitstreamFilter, CodecConfig};
-use super::fragmenter::Fragmenter;
+use super::adts_reader::AdtsPart;
+use super::bitstream::{BitstreamFilter, CodecConfig, Content};
+use super::fragmenter::{Fragmenter, LeadTrack};
 use super::interleaver::{Attachment, Interleaver, QueuedFrame, Released};
+use super::nal_reader::NalPayload;
 use super::put_error::{PutFrameError, Refusal};
 use super::timeline::{Placement, TimeError, Timeline, TrackRole};
 use crate::buffer::fragment::FragmentEnd;
@@ -15,7 +17,9 @@ use crate::config::{Overflow, ProducerConfig};
 use crate::context::Context;
 use crate::limits::{AHEAD_OF_CLOCK, FRAME_BYTES, FRAME_OVERHEAD, TRACKS_APART};
 use crate::report::event::Event;
+use crate::report::outcome::LossReason;
 use crate::report::reason::JumpHandling;
+use crate::report::span::Span;
 use crate::tags::{FragmentEvent, FragmentTag, PutTagError, TagScope, TagSet, WaitingTags};
 use crate::time::{millis, system_time};
 
@@ -30,15 +34,28 @@ pub(crate) struct Pipeline {
     overflow: Overflow,
 }
 
+/// When the next frame of the leading track comes, if none waits.
+#[derive(Clone, Copy, Debug)]
+enum NextLead {
+    /// Frames are still expected.
+    Waits,
+    /// At this time, in ms since the Unix epoch.
+    At(u64),
+    /// None comes soon.
+    None,
+}
+
 impl Pipeline {
     /// Returns `None` for a configuration without tracks.
     pub(crate) fn new(config: &ProducerConfig, now: Instant, wall: Duration) -> Option<Self> {
-        let fragmenter = Fragmenter::new(config)?;
+        let filters: Vec<_> =
+            config.tracks.iter().map(|track| BitstreamFilter::new(track, config.bitstream_mode)).collect();
+        let fragmenter = Fragmenter::new(config, filters.iter().map(|filter| filter.track().clone()).collect())?;
         let tracks: Vec<_> = config.tracks.iter().map(|track| track.number).collect();
         let lead = fragmenter.cuts.lead();
         Some(Self {
-            timeline: Timeline::new(config.timestamps, config.time_jump, now, wall),
-            filters: config.tracks.iter().map(|track| BitstreamFilter::new(track, config.bitstream_mode)).collect(),
+            timeline: Timeline::new(config.timestamps, config.time_jump, now, wall).recorded(config.is_recorded()),
+            filters,
             interleaver: Interleaver::new(&tracks, lead, config.interleave_wait, config.interleave_span),
             fragmenter,
             tags: WaitingTags::new(&config.periodic_events),
@@ -46,72 +63,149 @@ impl Pipeline {
         })
     }
 
-    /// Payload bytes that wait in the interleaver.
-    pub(crate) const fn bytes(&self) -> usize {
-        self.interleaver.bytes()
+    /// Payload bytes that wait in the interleaver, or for a picture.
+    pub(crate) fn bytes(&self) -> usize {
+        self.interleaver.bytes() + self.held_bytes()
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.filters.iter().map(BitstreamFilter::held_bytes).sum()
     }
 
     /// Accepts a frame, or returns it with the reason.
-    pub(crate) fn put(&mut self, mut frame: Frame, cx: &mut Context) -> Result<(), PutFrameError> {
-        if let Some(refusal) = self.refusal(&frame, &cx.buffer) {
-            return Err(PutFrameError::new(refusal, frame));
+    pub(crate) fn put(&mut self, frame: Frame, cx: &mut Context) -> Result<(), PutFrameError> {
+        let content = match self.read(&frame, cx) {
+            Ok(content) => content,
+            Err(refusal) => return Err(PutFrameError::new(refusal, frame)),
+        };
+        match content {
+            // Its time does not count: encoders give configuration any time, often zero.
+            Content::NoPicture(payload) => match self.hold(&frame, payload) {
+                Ok(()) => Ok(()),
+                Err(refusal) => Err(PutFrameError::new(refusal, frame)),
+            },
+            Content::Adts(first, others) if !others.is_empty() => self.put_several(frame, first, others, cx),
+            content => self.put_one(frame, content, cx),
         }
-        let elsewhere = self.interleaver.bytes() + self.interleaver.len() * FRAME_OVERHEAD;
+    }
+
+    /// Finds out what a payload is, and makes room for it.
+    fn read(&mut self, frame: &Frame, cx: &mut Context) -> Result<Content, Refusal> {
+        let Some(filter) = self.filters.iter_mut().find(|filter| filter.track().number == frame.track) else {
+            return Err(Refusal::UnknownTrack { track: frame.track });
+        };
+        let bytes = frame.data.len();
+        if bytes == 0 {
+            return Err(Refusal::EmptyPayload);
+        }
+        let (whole, limit) = (bytes.saturating_add(filter.held_bytes()), cx.buffer.largest_frame().min(FRAME_BYTES));
+        if whole > limit {
+            return Err(Refusal::TooLarge { bytes: whole, limit });
+        }
+        let content = filter.read(&frame.data)?;
+        self.make_room(bytes, content.frames(), cx)?;
+        Ok(content)
+    }
+
+    fn make_room(&self, bytes: usize, frames: usize, cx: &mut Context) -> Result<(), Refusal> {
+        let waiting = self.interleaver.len() + frames - 1;
+        let elsewhere = self.bytes() + waiting * FRAME_OVERHEAD;
         let evict = match self.overflow {
             Overflow::DropOldest => Evict::Oldest,
             Overflow::Refuse => Evict::Nothing,
         };
-        if !cx.buffer.make_room(frame.data.len(), elsewhere, evict, &mut cx.sink) {
-            let (buffered, limit, bytes) = (cx.buffer.bytes() + elsewhere, cx.buffer.limit(), frame.data.len());
-            return Err(PutFrameError::new(Refusal::BufferFull { buffered, limit, bytes }, frame));
+        if cx.buffer.make_room(bytes, elsewhere, evict, &mut cx.sink) {
+            return Ok(());
         }
+        Err(Refusal::BufferFull { buffered: cx.buffer.bytes() + elsewhere, limit: cx.buffer.limit(), bytes })
+    }
+
+    fn hold(&mut self, frame: &Frame, payload: NalPayload) -> Result<(), Refusal> {
+        match self.filters.iter_mut().find(|filter| filter.track().number == frame.track) {
+            Some(filter) => filter.hold(frame, payload),
+            None => Ok(()),
+        }
+    }
+
+    fn put_one(&mut self, frame: Frame, content: Content, cx: &mut Context) -> Result<(), PutFrameError> {
+        match self.place_in_time(&frame, cx) {
+            Ok(placement) => self.put_placed(frame, content, placement, cx),
+            Err(error) => Err(PutFrameError::new(time_refusal(error), frame)),
+        }
+    }
+
+    fn place_in_time(&mut self, frame: &Frame, cx: &Context) -> Result<Placement, TimeError> {
         let role = if frame.track == self.fragmenter.cuts.lead() { TrackRole::Lead } else { TrackRole::Other };
-        let placement = match self.timeline.place(frame.pts, role, cx.now) {
-            Ok(placement) => placement,
-            Err(error) => return Err(PutFrameError::new(time_refusal(error), frame)),
-        };
-        let codec_config = match self.convert(&mut frame) {
+        self.timeline.place(frame.pts, role, cx.now)
+    }
+
+    fn put_placed(
+        &mut self,
+        mut frame: Frame,
+        content: Content,
+        placement: Placement,
+        cx: &mut Context,
+    ) -> Result<(), PutFrameError> {
+        let codec_config = match self.apply(&mut frame, content) {
             Ok(codec_config) => codec_config,
             Err(refusal) => return Err(PutFrameError::new(refusal, frame)),
         };
         frame.pts = Duration::from_millis(placement.at);
         cx.sink.stats.totals.submitted.add(1, frame.data.len() as u64);
         self.on_jump(placement, cx);
-        self.on_codec_config(codec_config, frame.track, cx);
+        self.on_codec_config(codec_config, frame.track, placement.at, cx);
         if self.interleaver.is_single() {
-            self.fragmenter.place(frame, &mut self.tags, cx);
+            self.fragmenter.place(frame, LeadTrack::Near, &mut self.tags, cx);
         } else {
             self.interleave(frame, cx);
         }
         Ok(())
     }
 
-    fn refusal(&self, frame: &Frame, buffer: &FragmentBuffer) -> Option<Refusal> {
-        let bytes = frame.data.len();
-        if !self.fragmenter.knows(frame.track) {
-            return Some(Refusal::UnknownTrack { track: frame.track });
+    /// Puts the ADTS frames of one payload at their times. The first one may be refused, and the payload with it.
+    fn put_several(
+        &mut self,
+        whole: Frame,
+        first: AdtsPart,
+        others: Vec<AdtsPart>,
+        cx: &mut Context,
+    ) -> Result<(), PutFrameError> {
+        let frame_of = |part: &AdtsPart| {
+            let pts = whole.pts.saturating_add(part.after);
+            Frame::new(whole.track, pts, Chunks::new()).with_keyframe(whole.keyframe)
+        };
+        let begin = frame_of(&first);
+        let placement = match self.place_in_time(&begin, cx) {
+            Ok(placement) => placement,
+            Err(error) => return Err(PutFrameError::new(time_refusal(error), whole)),
+        };
+        if let Err(error) = self.put_placed(begin, Content::Adts(first, Vec::new()), placement, cx) {
+            return Err(PutFrameError::new(error.refusal, whole));
         }
-        if bytes == 0 {
-            return Some(Refusal::EmptyPayload);
+        for part in others {
+            let frame = frame_of(&part);
+            // The payload is accepted as a whole, also at the edge of what times may be.
+            let next = placement.at.saturating_add(millis(part.after));
+            let placement = self.place_in_time(&frame, cx).unwrap_or(Placement { at: next, jump: None });
+            self.put_placed(frame, Content::Adts(part, Vec::new()), placement, cx)?;
         }
-        let limit = buffer.largest_frame().min(FRAME_BYTES);
-        (bytes > limit).then_some(Refusal::TooLarge { bytes, limit })
+        Ok(())
     }
 
-    fn convert(&mut self, frame: &mut Frame) -> Result<CodecConfig, Refusal> {
+    fn apply(&mut self, frame: &mut Frame, content: Content) -> Result<CodecConfig, Refusal> {
         match self.filters.iter_mut().find(|filter| filter.track().number == frame.track) {
-            Some(filter) => filter.convert(frame),
+            Some(filter) => filter.apply(frame, content),
             None => Ok(CodecConfig::Unchanged),
         }
     }
 
-    /// Frames before a change of the codec configuration keep the header they had.
-    fn on_codec_config(&mut self, codec_config: CodecConfig, track: TrackNumber, cx: &mut Context) {
-        if codec_config == CodecConfig::Unchanged {
-            return;
-        }
-        if track == self.fragmenter.cuts.lead() {
-            self.flush(cx);
+    /// Frames before a change of the codec configuration keep the header they had. `at` is the time of the frame that changed it.
+    fn on_codec_config(&mut self, codec_config: CodecConfig, track: TrackNumber, at: u64, cx: &mut Context) {
+        match codec_config {
+            CodecConfig::Unchanged => return,
+            // No frame of the track was stored, so none needs the old header.
+            CodecConfig::First => {}
+            CodecConfig::Changed => self.flush(NextLead::At(at), cx),
         }
         if let Some(filter) = self.filters.iter().find(|filter| filter.track().number == track) {
             self.fragmenter.set_track(filter.track(), cx);
@@ -123,7 +217,7 @@ impl Pipeline {
         let (from, to) = (system_time(jump.from), system_time(jump.to));
         cx.sink.push(Event::TimeJump { from, to, handling: jump.handling });
         if jump.handling == JumpHandling::NewSession {
-            self.flush(cx);
+            self.flush(NextLead::At(jump.from), cx);
             self.fragmenter.break_epoch(cx);
             self.fragmenter.cuts.restart();
             self.interleaver.restart();
@@ -144,7 +238,7 @@ impl Pipeline {
     pub(crate) fn release(&mut self, cx: &mut Context) {
         while let Some(released) = self.interleaver.pop(cx.now) {
             match released {
-                Released::Frame(queued) => self.place(queued, cx),
+                Released::Frame(queued) => self.place(queued, NextLead::Waits, cx),
                 Released::Silent(track) => {
                     self.fragmenter.set_silent(track, true);
                     cx.sink.push(Event::TrackSilent { track });
@@ -153,22 +247,36 @@ impl Pipeline {
         }
     }
 
-    fn flush(&mut self, cx: &mut Context) {
+    fn flush(&mut self, next: NextLead, cx: &mut Context) {
         while let Some(queued) = self.interleaver.flush() {
-            self.place(queued, cx);
+            self.place(queued, next, cx);
         }
     }
 
-    fn place(&mut self, queued: QueuedFrame, cx: &mut Context) {
-        self.fragmenter.place(queued.frame, &mut self.tags, cx);
+    fn place(&mut self, queued: QueuedFrame, next: NextLead, cx: &mut Context) {
+        let is_lead = queued.frame.track == self.fragmenter.cuts.lead();
+        let lead = if is_lead { LeadTrack::Near } else { self.lead_track(millis(queued.frame.pts), next) };
+        self.fragmenter.place(queued.frame, lead, &mut self.tags, cx);
         self.fragmenter.cuts.observe(cx.buffer.open());
         for attachment in queued.attachments {
-            self.apply(attachment, cx);
+            self.apply_attachment(attachment, cx);
         }
+    }
+
+    /// Whether the leading track has frames about this time.
+    fn lead_track(&self, at: u64, next: NextLead) -> LeadTrack {
+        let next = match (self.interleaver.next_lead(), next) {
+            (Some(waiting), _) => Some(waiting),
+            (None, NextLead::At(next)) => Some(next),
+            (None, NextLead::None) => None,
+            (None, NextLead::Waits) => return self.fragmenter.silent_lead(),
+        };
+        let far = next.is_none_or(|next| next.saturating_sub(at) >= millis(TRACKS_APART));
+        if far { LeadTrack::Away } else { LeadTrack::Near }
     }
 
     /// Applies what waited with a frame to the fragment of that frame. What does not fit is put on the next fragment.
-    fn apply(&mut self, attachment: Attachment, cx: &mut Context) {
+    fn apply_attachment(&mut self, attachment: Attachment, cx: &mut Context) {
         match attachment {
             Attachment::EndOfFragment => self.fragmenter.seal(FragmentEnd::Mark, cx),
             Attachment::Tag(tag) => {
@@ -257,8 +365,20 @@ impl Pipeline {
 
     /// Places all waiting frames and ends the open fragment, because no frame follows soon or at all.
     pub(crate) fn close(&mut self, cx: &mut Context) {
-        self.flush(cx);
+        self.flush(NextLead::None, cx);
         self.fragmenter.seal(FragmentEnd::Mark, cx);
+    }
+
+    /// Reports what is held for a picture that does not come.
+    pub(crate) fn lose_held(&mut self, cx: &mut Context) {
+        let at = system_time(self.timeline.newest());
+        for filter in &mut self.filters {
+            let bytes = filter.take_held().len() as u64;
+            if bytes > 0 {
+                cx.sink.stats.totals.submitted.add(0, bytes);
+                cx.sink.lost(None, Span { start: at, end: at, frames: 0, bytes }, LossReason::NoPicture);
+            }
+        }
     }
 
     /// When [`release`](Self::release) has something to do.

@@ -2,12 +2,16 @@
 
 use std::time::{Duration, SystemTime};
 
+use std::error::Error;
+use std::fmt;
+
+use kvs_mkv::codec::aac::AdtsError;
+use kvs_mkv::codec::nal::NalError;
 use kvs_mkv::{Frame, TrackNumber};
 use kvs_types::__internal::epoch_millis;
 
 /// A frame that was not accepted, with the reason. The producer continues; the frame can be put again.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{refusal}")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PutFrameError {
     /// Why the frame was not accepted.
@@ -24,6 +28,18 @@ impl PutFrameError {
     #[must_use]
     pub fn into_frame(self) -> Frame {
         *self.frame
+    }
+}
+
+impl fmt::Display for PutFrameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.refusal.fmt(f)
+    }
+}
+
+impl Error for PutFrameError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.refusal.source()
     }
 }
 
@@ -58,9 +74,48 @@ pub enum Refusal {
     /// The frame has no payload.
     #[error("frame without payload")]
     EmptyPayload,
-    /// The payload has neither start codes nor NAL unit lengths, or its ADTS header is invalid.
-    #[error("payload does not match the track's codec: expected start codes, NAL unit lengths or a valid ADTS header")]
-    UnknownFraming,
+    /// The payload of an H.264 or H.265 track is not made of NAL units: a length leads beyond it or to a start code, or it has
+    /// neither lengths nor start codes. With [`BitstreamMode::Passthrough`](crate::BitstreamMode::Passthrough): start codes,
+    /// although the codec private data announces lengths.
+    #[error(
+        "payload of track {track} is not made of NAL units with start codes or with the lengths that the track announces"
+    )]
+    InvalidNalUnits {
+        /// The track of the frame.
+        track: TrackNumber,
+        /// What is wrong, and where.
+        #[source]
+        error: NalError,
+    },
+    /// The payload of an AAC track begins with an ADTS header, or those before it did, and it is not made of whole ADTS frames.
+    #[error("payload of track {track} is not made of whole ADTS frames")]
+    InvalidAdts {
+        /// The track of the frame.
+        track: TrackNumber,
+        /// What is wrong, and where.
+        #[source]
+        error: AdtsError,
+    },
+    /// The payload has more ADTS frames than one put may have.
+    #[error("payload of track {track} has more than {limit} ADTS frames: put fewer at a time")]
+    TooManyFrames {
+        /// The track of the frame.
+        track: TrackNumber,
+        /// The largest accepted number.
+        limit: usize,
+    },
+    /// Parameter sets, SEI and delimiters are held for the next picture of their track, and none came.
+    #[error(
+        "{held} bytes of parameter sets, SEI or delimiters of track {track} wait for a picture, at most {limit} may: put the picture"
+    )]
+    NoPicture {
+        /// The track of the frame.
+        track: TrackNumber,
+        /// What would be held, with 128 bytes for each put.
+        held: usize,
+        /// The largest accepted value.
+        limit: usize,
+    },
     /// A decoder cannot be set up: the configuration has no codec private data, and the stream has not carried any yet (SPS
     /// and PPS before a key frame, or an ADTS header).
     #[error("no codec private data for track {track}: set it in the configuration, or start with parameter sets")]

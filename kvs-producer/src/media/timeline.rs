@@ -20,6 +20,8 @@ pub(crate) struct Timeline {
     wall: (Instant, Duration),
     /// Times up to this one were checked not to be ahead of the clock.
     near: u64,
+    /// The times are those of a recording, which no clock disturbed.
+    recorded: bool,
     mapping: Option<Mapping>,
 }
 
@@ -30,6 +32,8 @@ struct Mapping {
     shift: i64,
     /// The latest time of the leading track; of any track as long as the leading one has no frame.
     newest: u64,
+    /// When it was put.
+    put: Instant,
     lead_seen: bool,
 }
 
@@ -65,7 +69,18 @@ pub(crate) enum TrackRole {
 
 impl Timeline {
     pub(crate) const fn new(timestamps: Timestamps, time_jump: TimeJump, now: Instant, wall: Duration) -> Self {
-        Self { timestamps, time_jump, wall: (now, wall), near: 0, mapping: None }
+        Self { timestamps, time_jump, wall: (now, wall), near: 0, recorded: false, mapping: None }
+    }
+
+    /// Sets whether the times are those of a recording: its tracks may lie any time apart.
+    pub(crate) const fn recorded(mut self, recorded: bool) -> Self {
+        self.recorded = recorded;
+        self
+    }
+
+    /// The latest time of the leading track, in ms since the Unix epoch; zero before the first frame.
+    pub(crate) fn newest(&self) -> u64 {
+        self.mapping.map_or(0, |mapping| mapping.newest)
     }
 
     /// Returns the wall time at an instant, in ms since the Unix epoch.
@@ -90,10 +105,10 @@ impl Timeline {
         }
         if back <= millis(STEP_BACK) {
             self.not_ahead(at, now)?;
-            self.advance(at, mapping.shift, role);
+            self.advance(at, role, now);
             return Ok(Placement { at, jump: None });
         }
-        self.jump_back(raw, at, mapping, role)
+        self.jump_back(raw, at, mapping, role, now)
     }
 
     /// The first frame decides what the times of the source count from.
@@ -111,12 +126,13 @@ impl Timeline {
             Timestamps::StartAt(start) => (epoch_millis(start), None),
         };
         self.not_ahead(at, now)?;
-        self.mapping =
-            Some(Mapping { shift: signed(at).saturating_sub(raw), newest: at, lead_seen: role == TrackRole::Lead });
+        let shift = signed(at).saturating_sub(raw);
+        self.mapping = Some(Mapping { shift, newest: at, put: now, lead_seen: role == TrackRole::Lead });
         Ok(Placement { at, jump })
     }
 
-    /// Other tracks must stay near the leading one.
+    /// Other tracks must stay near the leading one, unless that one stands still: a screen recorder or a camera with motion
+    /// detection sends no pictures for a while, and sound goes on.
     fn place_other(&mut self, raw: i64, at: u64, mapping: Mapping, now: Instant) -> Result<Placement, TimeError> {
         if at.abs_diff(mapping.newest) <= millis(TRACKS_APART) {
             return Ok(Placement { at, jump: None });
@@ -129,41 +145,52 @@ impl Timeline {
             }
         }
         self.not_ahead(at, now)?;
+        let still = TRACKS_APART.saturating_add(now.saturating_duration_since(mapping.put));
+        if at > mapping.newest && (self.recorded || at - mapping.newest <= millis(still)) {
+            return Ok(Placement { at, jump: None });
+        }
         Err(TimeError::Drift { from: mapping.newest, to: at })
     }
 
-    fn jump_back(&mut self, raw: i64, at: u64, mapping: Mapping, role: TrackRole) -> Result<Placement, TimeError> {
+    fn jump_back(
+        &mut self,
+        raw: i64,
+        at: u64,
+        mapping: Mapping,
+        role: TrackRole,
+        now: Instant,
+    ) -> Result<Placement, TimeError> {
         let from = mapping.newest;
         let wrapped = WRAPS.iter().map(|wrap| mapping.shift.saturating_add(*wrap));
         let near = |shift: &i64| shifted(raw, *shift).abs_diff(from) <= millis(TRACKS_APART);
         if let Some(shift) = wrapped.into_iter().find(near) {
-            return Ok(self.rebase(raw, shift, role, Jump { from, to: at, handling: JumpHandling::Unwrapped }));
+            return Ok(self.rebase(raw, shift, role, now, Jump { from, to: at, handling: JumpHandling::Unwrapped }));
         }
         match self.time_jump {
             TimeJump::Refuse => Err(TimeError::Regression { from, to: at }),
             TimeJump::NewSession => {
                 let jump = Jump { from, to: at, handling: JumpHandling::NewSession };
-                Ok(self.rebase(raw, mapping.shift, role, jump))
+                Ok(self.rebase(raw, mapping.shift, role, now, jump))
             }
             TimeJump::Rebase => {
                 let shift = signed(from).saturating_add(REBASE_STEP).saturating_sub(raw);
-                Ok(self.rebase(raw, shift, role, Jump { from, to: at, handling: JumpHandling::Rebased }))
+                Ok(self.rebase(raw, shift, role, now, Jump { from, to: at, handling: JumpHandling::Rebased }))
             }
         }
     }
 
-    fn rebase(&mut self, raw: i64, shift: i64, role: TrackRole, jump: Jump) -> Placement {
+    fn rebase(&mut self, raw: i64, shift: i64, role: TrackRole, now: Instant, jump: Jump) -> Placement {
         let at = shifted(raw, shift);
-        self.mapping = Some(Mapping { shift, newest: at, lead_seen: role == TrackRole::Lead });
+        self.mapping = Some(Mapping { shift, newest: at, put: now, lead_seen: role == TrackRole::Lead });
         Placement { at, jump: Some(jump) }
     }
 
-    fn advance(&mut self, at: u64, shift: i64, role: TrackRole) {
+    fn advance(&mut self, at: u64, role: TrackRole, now: Instant) {
         if let Some(mapping) = &mut self.mapping {
             let first_of_lead = role == TrackRole::Lead && !mapping.lead_seen;
             mapping.newest = if first_of_lead { at } else { mapping.newest.max(at) };
+            mapping.put = now;
             mapping.lead_seen |= role == TrackRole::Lead;
-            mapping.shift = shift;
         }
     }
 

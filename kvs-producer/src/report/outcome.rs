@@ -59,6 +59,9 @@ pub enum LossReason {
     SpoolFull,
     /// The bytes in the spool did not match their checksums.
     SpoolDamaged,
+    /// Parameter sets, SEI or delimiters were held for the next picture of their track, and the producer finished before it
+    /// came. They are no frame: the loss has bytes only.
+    NoPicture,
 }
 
 impl LossReason {
@@ -77,6 +80,7 @@ impl LossReason {
             Self::Stopped => "stopped",
             Self::SpoolFull => "spool full",
             Self::SpoolDamaged => "spool damaged",
+            Self::NoPicture => "no picture",
         }
     }
 }

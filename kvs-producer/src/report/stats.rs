@@ -141,6 +141,8 @@ impl Totals {
             LossReason::Stopped => &mut self.lost_by.stopped,
             LossReason::SpoolFull => &mut self.lost_by.spool_full,
             LossReason::SpoolDamaged => &mut self.lost_by.spool_damaged,
+            // No frame: only bytes.
+            LossReason::NoPicture => return,
         };
         *count += span.frames;
     }

@@ -38,6 +38,14 @@ pub enum NalError {
         /// Its size in bytes.
         len: usize,
     },
+    /// A length leads to what is no NAL unit: its first bit is set, or it begins with two zeros, as a start code does.
+    #[error("what follows the NAL unit length at offset {at} begins with {head:#06x}, which is no NAL unit header")]
+    Header {
+        /// Offset of the length field.
+        at: usize,
+        /// The first two bytes; a missing second one is 0.
+        head: u16,
+    },
     /// The data has neither start codes nor four-byte lengths.
     #[error("the access unit of {len} bytes has neither start codes nor four-byte NAL unit lengths")]
     UnknownFraming {

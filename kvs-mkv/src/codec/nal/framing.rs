@@ -43,8 +43,7 @@ impl Framing {
 fn has_plausible_lengths(begin: Cursor<'_>) -> bool {
     let mut any = false;
     for unit in Units::new(begin, LengthSize::FOUR) {
-        // forbidden_zero_bit is 0 in every NAL unit header (H.264 7.4.1, H.265 7.4.2.2).
-        if !unit.is_ok_and(|unit| unit.header() & 0x80 == 0) {
+        if !unit.is_ok_and(|unit| unit.check_header().is_ok()) {
             return false;
         }
         any = true;

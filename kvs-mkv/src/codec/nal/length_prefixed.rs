@@ -63,6 +63,8 @@ pub fn length_prefixed_chunks(
 pub struct NalUnit<'a> {
     header: u8,
     len: usize,
+    /// Size of the length field in front of it.
+    length_size: usize,
     begin: Cursor<'a>,
 }
 
@@ -77,6 +79,32 @@ impl<'a> NalUnit<'a> {
     #[must_use]
     pub const fn len(&self) -> usize {
         self.len
+    }
+
+    /// Checks that it begins as NAL units do. A length can also lead to a start code, or to any other byte.
+    ///
+    /// # Errors
+    /// [`NalError::Header`], with the offset of the length field.
+    #[inline]
+    pub fn check_header(&self) -> Result<(), NalError> {
+        // forbidden_zero_bit is 0 in every NAL unit header (H.264 7.4.1, H.265 7.4.2.2). No header begins with two zeros:
+        // type 0 of H.264 is unspecified, and nuh_temporal_id_plus1 of H.265 is not 0.
+        if self.header & 0x80 == 0 && self.header != 0 {
+            return Ok(());
+        }
+        self.check_rare_header()
+    }
+
+    #[cold]
+    fn check_rare_header(&self) -> Result<(), NalError> {
+        let mut cursor = self.begin;
+        cursor.byte();
+        let second = if self.len > 1 { cursor.byte().unwrap_or_default() } else { 0 };
+        if self.header == 0 && second != 0 {
+            return Ok(());
+        }
+        let at = self.begin.position().saturating_sub(self.length_size);
+        Err(NalError::Header { at, head: u16::from_be_bytes([self.header, second]) })
     }
 
     /// Returns the bytes: borrowed if they are in one piece, copied otherwise.
@@ -133,7 +161,7 @@ impl<'a> Iterator for Units<'a> {
             let header = self.next.peek(1).and_then(<[u8]>::first).copied().unwrap_or_default();
             let begin = self.next;
             self.next.skip(declared);
-            return Some(Ok(NalUnit { header, len: declared, begin }));
+            return Some(Ok(NalUnit { header, len: declared, length_size: size, begin }));
         }
         None
     }
@@ -154,6 +182,20 @@ mod tests {
         assert_eq!(walk.next(), None);
         let cut = length_prefixed(&hex!("0000"), LengthSize::FOUR).next();
         assert_eq!(cut, Some(Err(NalError::Truncated { at: 0, declared: 0, left: 2 })));
+    }
+
+    #[test]
+    fn a_length_that_leads_to_no_nal_unit_is_found() {
+        let check = |data: &[u8]| {
+            let chunks = Chunks::from(Bytes::copy_from_slice(data));
+            let units: Result<Vec<_>, _> = length_prefixed_chunks(&chunks, LengthSize::FOUR).collect();
+            units?.iter().try_for_each(NalUnit::check_header)
+        };
+        assert_eq!(check(&hex!("00000002 6588 00000002 0001")), Ok(()), "a TRAIL_N slice of H.265 begins with a zero");
+        let code = check(&hex!("00000001 09 00000006 00000001 6588"));
+        assert_eq!(code, Err(NalError::Header { at: 5, head: 0 }), "a start code behind a length");
+        assert_eq!(check(&hex!("00000002 fff1")), Err(NalError::Header { at: 0, head: 0xfff1 }));
+        assert_eq!(check(&hex!("00000001 00")), Err(NalError::Header { at: 0, head: 0 }));
     }
 
     #[test]

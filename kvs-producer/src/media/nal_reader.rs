@@ -1,0 +1,198 @@
+//! What a payload of H.264 or H.265 consists of.
+
+use kvs_mkv::Chunks;
+use kvs_mkv::codec::nal::{self, LengthPrefixer, LengthSize, NalError};
+use kvs_mkv::codec::{h264, h265};
+
+/// Reads the payloads of one track: finds their NAL units, checks them, and converts start codes to lengths.
+#[derive(Debug)]
+pub(crate) struct NalReader {
+    codec: NalCodec,
+    /// Size of the lengths that the track's codec private data announces.
+    lengths: LengthSize,
+    /// The source sends start codes. `00 00 01 xx` is also the length of a NAL unit of 256 to 511 bytes, and about one frame
+    /// in some hundred passes as both; a source does not change its framing from frame to frame.
+    start_codes: bool,
+    prefixer: LengthPrefixer,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NalCodec {
+    H264,
+    H265,
+}
+
+/// A payload whose NAL units were found.
+#[derive(Debug)]
+pub(crate) struct NalPayload {
+    /// The same with lengths of four bytes; `None` if it came so.
+    pub(crate) converted: Option<Chunks>,
+    /// The first byte of its first slice; `None` if it has no picture: parameter sets, SEI, a delimiter.
+    pub(crate) slice: Option<u8>,
+}
+
+impl NalCodec {
+    /// Whether a NAL unit with this first byte is a parameter set.
+    pub(crate) fn is_parameter_set(self, header: u8) -> bool {
+        match self {
+            Self::H264 => {
+                let kinds = [h264::NalType::SPS, h264::NalType::PPS, h264::NalType::SPS_EXTENSION];
+                h264::NalType::of(&[header]).is_some_and(|kind| kinds.contains(&kind))
+            }
+            Self::H265 => h265::NalType::of(&[header, 1]).is_some_and(h265::NalType::is_parameter_set),
+        }
+    }
+
+    /// Whether decoding can start at a picture whose first slice begins with this byte.
+    pub(crate) fn is_random_access(self, slice: u8) -> bool {
+        match self {
+            Self::H264 => h264::NalType::of(&[slice]) == Some(h264::NalType::IDR),
+            Self::H265 => h265::NalType::of(&[slice, 1]).is_some_and(h265::NalType::is_random_access),
+        }
+    }
+
+    /// Whether a NAL unit with this first byte has coded pixels.
+    const fn is_slice(self, header: u8) -> bool {
+        match self {
+            // 19 to 21 are slices too: of an auxiliary picture, and of the extensions for layers and views (table 7-1).
+            Self::H264 => matches!(header & 0x1f, 1..=5 | 19..=21),
+            Self::H265 => h265::NalType(header >> 1 & 0x3f).is_slice(),
+        }
+    }
+}
+
+impl NalReader {
+    pub(crate) fn new(codec: NalCodec, lengths: LengthSize) -> Self {
+        Self { codec, lengths, start_codes: false, prefixer: LengthPrefixer::new() }
+    }
+
+    pub(crate) const fn codec(&self) -> NalCodec {
+        self.codec
+    }
+
+    /// Finds the NAL units of a payload.
+    pub(crate) fn read(&mut self, data: &Chunks) -> Result<NalPayload, NalError> {
+        if !starts_with_code(data) {
+            return self.check_lengths(data);
+        }
+        if !self.start_codes {
+            // Four-byte start codes never pass as lengths, unless the NAL unit is a single byte: then both give the same.
+            if let Ok(payload) = self.check_lengths(data) {
+                return Ok(payload);
+            }
+        }
+        let payload = self.convert(data)?;
+        self.start_codes = true;
+        Ok(payload)
+    }
+
+    fn check_lengths(&self, data: &Chunks) -> Result<NalPayload, NalError> {
+        let (mut any, mut slice) = (false, None);
+        for unit in nal::length_prefixed_chunks(data, self.lengths) {
+            let unit = unit?;
+            unit.check_header()?;
+            any = true;
+            if slice.is_none() && self.codec.is_slice(unit.header()) {
+                slice = Some(unit.header());
+            }
+        }
+        if !any {
+            return Err(NalError::UnknownFraming { len: data.len() });
+        }
+        Ok(NalPayload { converted: self.widened(data)?, slice })
+    }
+
+    /// Codec private data that this crate builds announces four-byte lengths.
+    fn widened(&self, data: &Chunks) -> Result<Option<Chunks>, NalError> {
+        if self.lengths == LengthSize::FOUR {
+            return Ok(None);
+        }
+        nal::widen_lengths(&data.clone().into_bytes(), self.lengths).map(Some)
+    }
+
+    fn convert(&mut self, data: &Chunks) -> Result<NalPayload, NalError> {
+        let converted = self.prefixer.convert_chunks(data)?;
+        if converted.is_empty() {
+            return Err(NalError::UnknownFraming { len: data.len() });
+        }
+        let mut slice = None;
+        for unit in nal::length_prefixed_chunks(&converted, LengthSize::FOUR) {
+            let unit = unit?;
+            unit.check_header()?;
+            if self.codec.is_slice(unit.header()) {
+                slice = Some(unit.header());
+                break;
+            }
+        }
+        Ok(NalPayload { converted: Some(converted), slice })
+    }
+}
+
+/// Whether a payload begins with a start code, after any number of zeros.
+#[inline]
+pub(crate) fn starts_with_code(data: &Chunks) -> bool {
+    let mut zeros = 0;
+    for &byte in data.iter().flatten() {
+        match byte {
+            0 => zeros += 1,
+            1 => return zeros >= 2,
+            _ => return false,
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    fn reader() -> NalReader {
+        NalReader::new(NalCodec::H264, LengthSize::FOUR)
+    }
+
+    fn read(reader: &mut NalReader, data: &[u8]) -> Result<(Vec<u8>, bool), NalError> {
+        let data = Chunks::from(Bytes::copy_from_slice(data));
+        let payload = reader.read(&data)?;
+        Ok((payload.converted.unwrap_or(data).into_bytes().to_vec(), payload.slice.is_some()))
+    }
+
+    #[test]
+    fn a_payload_with_and_without_a_picture() {
+        let mut reader = reader();
+        assert_eq!(read(&mut reader, b"\0\0\0\x01\x67\x42\0\0\x01\x68\xce").map(|read| read.1), Ok(false));
+        assert_eq!(read(&mut reader, b"\0\0\x01\x09\xf0\0\0\x01\x06\x05\0\0\x01\x41\x9a").map(|read| read.1), Ok(true));
+        assert_eq!(read(&mut reader, b"\0\0\0\x02\x09\xf0").map(|read| read.1), Ok(false));
+        assert_eq!(read(&mut reader, b"\0\0\0\x02\x09\xf0\0\0\0\x02\x65\x88").map(|read| read.1), Ok(true));
+    }
+
+    #[test]
+    fn a_three_byte_start_code_that_is_also_a_length_is_read_as_the_source_does() {
+        // 0x141 bytes follow the first four: a slice header after a start code, or a length.
+        let mut data = b"\0\0\x01\x41\x1a".to_vec();
+        data.resize(4 + 0x141, 0x55);
+        assert_eq!(read(&mut reader(), &data).map(|read| read.0), Ok(data.clone()), "taken for a length at first");
+        let mut reader = reader();
+        read(&mut reader, b"\0\0\x01\x67\x42\0\0\x01\x68\xce\0\0\x01\x65\x88").unwrap();
+        let lengths = [&b"\0\0\x01\x42\x41\x1a"[..], &data[5..]].concat();
+        assert_eq!(read(&mut reader, &data).map(|read| read.0), Ok(lengths));
+    }
+
+    #[test]
+    fn what_is_no_nal_unit_is_refused_with_its_position() {
+        let beyond = read(&mut reader(), b"\0\0\0\x02\x65\x88\0\0\0\x09\x41");
+        assert_eq!(beyond, Err(NalError::Truncated { at: 6, declared: 9, left: 1 }));
+        let code_behind_length = read(&mut reader(), b"\0\0\0\x06\0\0\0\x01\x65\x88");
+        assert_eq!(code_behind_length, Err(NalError::Header { at: 0, head: 0 }));
+        assert_eq!(read(&mut reader(), b"\0\0\0\x01"), Err(NalError::UnknownFraming { len: 4 }));
+        assert_eq!(read(&mut reader(), b"\0\0\0\0"), Err(NalError::UnknownFraming { len: 4 }));
+        assert!(matches!(read(&mut reader(), b"\0\0\0\x01\xff\xf1"), Err(NalError::Header { .. })));
+    }
+
+    #[test]
+    fn short_lengths_are_widened() {
+        let mut reader = NalReader::new(NalCodec::H264, LengthSize::new(2).unwrap());
+        assert_eq!(read(&mut reader, b"\0\x02\x65\x88"), Ok((b"\0\0\0\x02\x65\x88".to_vec(), true)));
+    }
+}
