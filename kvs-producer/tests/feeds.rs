@@ -9,7 +9,7 @@ use std::time::Duration;
 use kvs_mkv::codec::aac::{AdtsError, AdtsHeader};
 use kvs_mkv::codec::nal::{self, NalError};
 use kvs_mkv::{CodecId, Frame, Track, TrackKind};
-use kvs_producer::{Event, LossReason, MissingTrack, Overflow, ProducerConfig, Refusal, Timestamps};
+use kvs_producer::{Event, LongGop, LossReason, MissingTrack, Overflow, ProducerConfig, Refusal, TimeJump, Timestamps};
 use support::*;
 
 /// 120 pictures at 25 per second; 128x96, then 64x48 from the 61st on. Both encoders wrote parameter sets before key frames.
@@ -327,5 +327,34 @@ fn another_sampling_rate_of_sound_beside_video_starts_a_session_at_once() {
             let expected = if ms < 600 { 48_000.0 } else { 44_100.0 };
             assert_eq!(rate.sampling_frequency, expected, "the sound at {ms} ms");
         }
+    }
+}
+
+/// The clock was set back by less than what counts as a jump, while the source was silent: the sound must not go ahead of the
+/// pictures of the same time, where no fragment is open for it.
+#[test]
+fn a_clock_set_back_in_a_gap_costs_no_sound() {
+    for back in [500, 1000, 1900] {
+        let mut service = Service::new(two_tracks().time_jump(TimeJump::Refuse).long_gop(LongGop::Drop));
+        let mut last = EPOCH;
+        let first = recording(&[(0, 3000)], (0, 3000));
+        let after = recording(&[(0, 4000)], (0, 4000)).into_iter().map(|mut frame| {
+            frame.pts += Duration::from_millis(3000 - back);
+            frame
+        });
+        for frame in first {
+            service.pass(frame.pts.saturating_sub(last));
+            last = frame.pts;
+            service.put(frame);
+        }
+        service.pass(Duration::from_secs(30));
+        assert!(service.events.iter().any(|event| matches!(event, Event::Idle)), "the session has ended");
+        for frame in after {
+            service.pass(Duration::from_millis(10));
+            service.put(frame);
+        }
+        service.finish(Duration::from_secs(10));
+        let lost: Vec<_> = service.events.iter().filter(|event| matches!(event, Event::Lost(_))).collect();
+        assert_eq!(lost.len(), 0, "{back} ms back: {lost:?}");
     }
 }

@@ -367,6 +367,9 @@ impl Pipeline {
     pub(crate) fn close(&mut self, cx: &mut Context) {
         self.flush(NextLead::None, cx);
         self.fragmenter.seal(FragmentEnd::Mark, cx);
+        // What comes after a gap is ordered by its own times: the clock may have been set back meanwhile, by less than a jump.
+        self.fragmenter.cuts.restart();
+        self.interleaver.restart();
     }
 
     /// Reports what is held for a picture that does not come.

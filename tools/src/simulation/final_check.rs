@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kvs_mkv::Tag;
+use kvs_mkv::{Tag, TrackNumber};
 use kvs_producer::{LongGop, Loss, Persisted, Totals};
 
 use super::scenario::Scenario;
@@ -130,14 +130,20 @@ impl FinalState<'_> {
         Ok(())
     }
 
-    /// The first fragment of each session begins with a key frame of the leading track.
+    /// The first fragment of each session begins with a key frame of the leading track, unless the session is without it:
+    /// sound is sent alone while there are no pictures.
     fn sessions_begin_well(&self, fragments: &[Vec<u64>]) -> Result<(), String> {
         let mut seen = BTreeSet::new();
         for (stored, numbers) in self.stored.iter().zip(fragments) {
             let first = numbers.first().and_then(|&first| self.put.get(index(first)?));
             let key = first.is_some_and(|first| first.keyframe);
             let split = self.scenario.long_gop == LongGop::Split;
-            ensure!(!seen.insert(stored.session) || key || split, "{:?} begins without a key frame", stored.session);
+            let alone = stored.fragment.tracks.iter().all(|track| track.number != TrackNumber::ONE);
+            ensure!(
+                !seen.insert(stored.session) || key || split || alone,
+                "{:?} begins without a key frame",
+                stored.session
+            );
         }
         Ok(())
     }
