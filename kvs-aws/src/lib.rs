@@ -15,14 +15,11 @@
 //! let stream = client.send(DescribeStream::new("front-door".parse()?)).await?;
 //! println!("front-door is {:?}", stream.status);
 //!
-//! let mut list = ListStreams::new();
-//! loop {
-//!     let page = client.send(list.clone()).await?;
+//! let mut pages = client.pages(ListStreams::new());
+//! while let Some(page) = pages.next().await? {
 //!     for stream in page.streams {
 //!         println!("{}", stream.stream_name.unwrap_or_default());
 //!     }
-//!     let Some(token) = page.next_token else { break };
-//!     list = list.next_token(token);
 //! }
 //! # Ok(())
 //! # }
@@ -101,6 +98,7 @@ pub use auth::iot::{IotConfig, IotConfigError, IotCredentials, IotError};
 pub use client::Client;
 pub use client::config::{ClientConfig, ConfigError};
 pub use client::media_tail::{MediaTail, TailEvent};
+pub use client::pages::{PagedOperation, Pages};
 pub use client::retry::RetryConfig;
 pub use kvs_types::{
     ConfigurationStatus, FieldProblem, FormatConfig, FragmentInfo, FragmentNumber, FragmentTimecodeType, ImageError,

@@ -14,7 +14,7 @@ use crate::pace::Pacer;
 use crate::plan::Window;
 use crate::request::ImageRequest;
 
-/// How many more pages than images are read, so that a token that repeats forever ends.
+/// How many more pages than images are read, so that a list whose tokens differ for ever ends.
 const SPARE_PAGES: u64 = 8;
 
 /// The state that all calls of one stream of images share.
@@ -70,20 +70,17 @@ impl Fetcher {
 
     /// Fetches all pages of a window.
     async fn pages(&self, window: Window, received: &mut ReceivedImages) -> Result<(), Error> {
-        let first = self.request.first_page(window);
-        let mut token = None;
+        let mut pages = self.request.client.pages(self.request.first_page(window));
         let mut left = window.count;
         for _ in 0..window.count + SPARE_PAGES {
+            // Each page is a call, and only a page that follows costs one.
+            if pages.is_at_end() {
+                return Ok(());
+            }
             self.wait(left).await;
-            let call = match token {
-                Some(token) => first.clone().next_token(token),
-                None => first.clone(),
-            };
-            let ImagePage { images, next_token, .. } = self.request.client.send(call).await?;
+            let Some(ImagePage { images, .. }) = pages.next().await? else { return Ok(()) };
             left = left.saturating_sub(u64::try_from(images.len()).unwrap_or(u64::MAX));
             received.add(images);
-            let Some(next) = next_token else { return Ok(()) };
-            token = Some(next);
         }
         tracing::warn!(images = window.count, "service returned more pages than there are images");
         Ok(())
@@ -134,22 +131,16 @@ impl Fetcher {
     pub(crate) async fn fragments(&self, range: Range<SystemTime>) -> Result<Vec<FragmentSpan>, Error> {
         /// ListFragments costs one metadata point per requested result. These cover 300 s of the shortest fragments.
         const PAGE: u32 = 500;
-        /// 24 h of one-second fragments; also ends a token that repeats forever.
+        /// 24 h of one-second fragments; also ends a list whose tokens differ for ever.
         const PAGES: usize = 180;
         let origin = self.request.origin;
         let first = ListFragments::new(self.request.stream.clone(), origin, range).max_results(PAGE);
-        let (mut spans, mut token) = (Vec::new(), None);
+        let (mut spans, mut pages) = (Vec::new(), self.request.client.pages(first));
         for _ in 0..PAGES {
-            let call = match token {
-                Some(token) => first.clone().next_token(token),
-                None => first.clone(),
-            };
-            let page = self.request.client.send(call).await?;
+            let Some(page) = pages.next().await? else { break };
             spans.extend(page.fragments.iter().filter_map(|fragment| {
                 Some(FragmentSpan { start: fragment.start(origin)?, length: fragment.length() })
             }));
-            let Some(next) = page.next_token else { break };
-            token = Some(next);
         }
         Ok(spans)
     }

@@ -36,6 +36,7 @@ pub struct ClientConfig {
     pub(crate) region: Region,
     pub(crate) credentials: SharedCredentialsProvider,
     pub(crate) endpoint: Option<Endpoint>,
+    pub(crate) plain_data_endpoints: bool,
     pub(crate) use_fips: bool,
     pub(crate) use_dual_stack: bool,
     pub(crate) tls_roots: TlsRoots,
@@ -100,6 +101,7 @@ impl ClientConfig {
             region,
             credentials: SharedCredentialsProvider::new(credentials),
             endpoint: None,
+            plain_data_endpoints: false,
             use_fips: false,
             use_dual_stack: false,
             tls_roots: TlsRoots::Default,
@@ -177,6 +179,14 @@ impl ClientConfig {
         let endpoint = url.parse().map_err(|source| ConfigError::Endpoint { variable: "endpoint URL", source })?;
         self.endpoint = Some(endpoint);
         Ok(self)
+    }
+
+    /// Sets whether data endpoints may be without TLS (`http://`) although the control-plane endpoint has it. Default: only
+    /// those of this machine (`localhost`, 127.0.0.0/8, `[::1]`). Session tokens would travel in clear.
+    #[must_use]
+    pub const fn allow_plain_data_endpoints(mut self, allow: bool) -> Self {
+        self.plain_data_endpoints = allow;
+        self
     }
 
     /// Sets whether the endpoint must be FIPS-validated (`kinesisvideo-fips.…`). Default: only in GovCloud, which has no others.

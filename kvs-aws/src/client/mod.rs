@@ -3,6 +3,7 @@
 pub(crate) mod config;
 mod endpoint_cache;
 pub(crate) mod media_tail;
+pub(crate) mod pages;
 pub(crate) mod retry;
 #[cfg(feature = "aws-config")]
 mod sdk_config;
@@ -28,7 +29,7 @@ use crate::net::http_send::HttpSend;
 use crate::net::hyper_send::HyperSend;
 use crate::net::region::Region;
 use crate::ops::control::GetDataEndpoint;
-use crate::protocol::error::Error;
+use crate::protocol::error::{Error, ResponseProblem};
 use crate::protocol::failure_kind::FailureKind;
 use crate::protocol::operation::{ApiName, Operation, Target};
 use crate::protocol::response::{self, Response};
@@ -158,7 +159,8 @@ impl Client {
     /// minutes.
     ///
     /// # Errors
-    /// Returns the errors of GetDataEndpoint.
+    /// Returns the errors of GetDataEndpoint, and [`ResponseProblem::PlainDataEndpoint`] if an endpoint with TLS names one
+    /// without it that is not on this machine.
     pub async fn data_endpoint(&self, stream: &StreamId, api: &ApiName) -> Result<Endpoint, Error> {
         if let Some(endpoint) = self.shared.endpoints.get(stream, api) {
             return Ok(endpoint);
@@ -166,8 +168,19 @@ impl Client {
         let lookup = GetDataEndpoint::new(stream.clone(), api.clone());
         lookup.check()?;
         let endpoint = self.send_checked(&self.shared.control, &lookup).await?;
+        self.check_encrypted(&endpoint)?;
         self.shared.endpoints.insert(stream, api, endpoint.clone());
         Ok(endpoint)
+    }
+
+    /// Whoever can answer for the control plane's name has its TLS certificate. A data endpoint without TLS has nothing.
+    fn check_encrypted(&self, data: &Endpoint) -> Result<(), Error> {
+        let weaker = self.shared.control.is_tls() && !data.is_tls() && !data.is_loopback();
+        if !weaker || self.shared.config.plain_data_endpoints {
+            return Ok(());
+        }
+        let problem = ResponseProblem::PlainDataEndpoint { endpoint: data.to_string() };
+        Err(Error::Response { operation: GetDataEndpoint::NAME, problem })
     }
 
     /// Removes a data endpoint from the cache; the next call looks it up again.

@@ -1,6 +1,7 @@
 //! Where requests are sent.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use http::uri::{Authority, Scheme, Uri};
@@ -55,8 +56,14 @@ impl Endpoint {
         }
     }
 
+    /// Whether it is on this machine by its name: an address of the loopback interface, or `localhost`.
+    pub(crate) fn is_loopback(&self) -> bool {
+        let host = self.authority.host();
+        let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+        address.map_or_else(|_| host.eq_ignore_ascii_case("localhost"), |address| address.is_loopback())
+    }
+
     /// Whether connections are encrypted.
-    #[cfg(feature = "iot")]
     pub(crate) fn is_tls(&self) -> bool {
         self.security == Security::Tls
     }
@@ -154,6 +161,17 @@ mod tests {
         {
             assert!(text.parse::<Endpoint>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn only_addresses_of_this_machine_are_loopback() {
+        let is_loopback = |text: &str| text.parse::<Endpoint>().unwrap().is_loopback();
+        assert!(
+            ["http://127.0.0.1:1", "http://127.9.9.9", "http://[::1]:80", "http://LOCALHOST"].map(is_loopback)
+                == [true; 4]
+        );
+        let others = ["http://10.0.0.1", "http://localhost.example", "http://127.0.0.1.example", "http://[fe80::1]"];
+        assert!(others.map(is_loopback) == [false; 4]);
     }
 
     #[test]

@@ -75,6 +75,22 @@ pub enum ResponseProblem {
         /// Its value.
         value: String,
     },
+    /// A page of a list names the same next page as an earlier one: the list would never end.
+    #[error("the NextToken {token:?} came before, so the list has no end")]
+    RepeatedToken {
+        /// The token, at most its first 64 characters.
+        token: String,
+    },
+    /// The control plane, which was reached through TLS, names a data endpoint without TLS. Credentials and media would travel
+    /// in clear.
+    #[error(
+        "the data endpoint {endpoint} is not encrypted although the control plane is: credentials and media would travel in \
+         clear; if that is meant, allow it with ClientConfig::allow_plain_data_endpoints"
+    )]
+    PlainDataEndpoint {
+        /// The endpoint.
+        endpoint: String,
+    },
 }
 
 impl ResponseProblem {

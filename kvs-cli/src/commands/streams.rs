@@ -81,18 +81,10 @@ pub(crate) async fn run(options: Options, global: &GlobalOptions) -> Result<(), 
 
 async fn list(client: &Client, prefix: Option<StreamName>, output: Output) -> Result<(), Failure> {
     let first = prefix.map_or_else(ListStreams::new, |prefix| ListStreams::new().name_begins_with(prefix));
-    let mut token = None;
-    let mut streams = 0;
-    loop {
-        let call = match token {
-            Some(token) => first.clone().next_token(token),
-            None => first.clone(),
-        };
-        let page = client.send(call).await?;
+    let (mut pages, mut streams) = (client.pages(first), 0);
+    while let Some(page) = pages.next().await? {
         page.streams.iter().for_each(|stream| output.result(line(stream), &object(stream)));
         streams += page.streams.len();
-        let Some(next) = page.next_token else { break };
-        token = Some(next);
     }
     if streams == 0 {
         output.note("no streams");

@@ -148,22 +148,17 @@ impl Doctor {
         let now = SystemTime::now();
         let range = now.checked_sub(back).unwrap_or(SystemTime::UNIX_EPOCH)..now + Duration::from_secs(60);
         let first = ListFragments::new(self.stream.clone(), TimestampOrigin::Server, range).max_results(1000);
-        let (mut newest, mut count, mut token) = (None::<FragmentInfo>, 0_usize, None);
+        let (mut newest, mut count, mut pages) = (None::<FragmentInfo>, 0_usize, self.client.pages(first));
         loop {
-            let call = match token {
-                Some(token) => first.clone().next_token(token),
-                None => first.clone(),
-            };
-            let page = match self.client.send(call).await {
-                Ok(page) => page,
+            let page = match pages.next().await {
+                Ok(Some(page)) => page,
+                Ok(None) => break,
                 // The service answers so for a stream that never had a fragment, or keeps none.
                 Err(error) if error.is_not_found() || keeps_nothing(&error) => break,
                 Err(error) => return Err(explain(error, "kinesisvideo:ListFragments")),
             };
             count += page.fragments.len();
             newest = newest.into_iter().chain(page.fragments).max_by_key(|fragment| fragment.server_timestamp);
-            let Some(next) = page.next_token else { break };
-            token = Some(next);
         }
         match &newest {
             Some(last) => {
