@@ -73,6 +73,23 @@ fn every_image_shows_the_time_of_its_timestamp() {
     assert!(std::fs::read_to_string(folder.path().join("index.html")).unwrap().contains("Everything arrived"));
 }
 
+/// Recordings whose tracks lie apart, or that have a frame without payload: the program ends by itself, and everything that
+/// the producer made is judged.
+#[test]
+fn recordings_with_gaps_are_sent_whole() {
+    // Frames as ffprobe counts them; of zerolen.mkv, the one without payload is skipped.
+    for (name, frames) in [("screen_vfr.mp4", 40 + 251), ("latevideo.mp4", 75 + 142), ("zerolen.mkv", 0)] {
+        let folder = tempfile::tempdir().unwrap();
+        let input = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/media/");
+        let output = run(folder.path(), &["--input", &format!("{input}{name}")]);
+        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+        let report = report(folder.path());
+        let count = |member: &str| report[member].as_u64().unwrap();
+        assert_eq!(count("submitted_frames"), count("persisted_frames"), "{name}");
+        assert!(frames == 0 || count("persisted_frames") == frames, "{name}: {}", count("persisted_frames"));
+    }
+}
+
 #[test]
 fn images_and_notifications_name_fragments_that_were_acknowledged() {
     let folder = tempfile::tempdir().unwrap();

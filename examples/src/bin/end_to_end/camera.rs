@@ -1,5 +1,6 @@
 //! The camera: sends the recording and tags fragments as they start.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
 use kvs_media::__internal::FragmentCounter;
@@ -27,8 +28,19 @@ pub(crate) struct Camera<'a> {
     fragments: FragmentCounter,
 }
 
-/// The tagged fragments, by their timecodes in milliseconds since 1970.
-pub(crate) type Tagged = Vec<u64>;
+/// What was sent; times in milliseconds since 1970.
+#[derive(Debug, Default)]
+pub(crate) struct Sent {
+    /// Key frames whose fragments were tagged.
+    pub(crate) tagged: Vec<u64>,
+    /// Frames of the leading track.
+    pub(crate) pictures: BTreeSet<u64>,
+    /// Frames without payload, which were skipped.
+    pub(crate) empty: usize,
+}
+
+/// How long the service may take nothing before the program gives up.
+const STALLED: Duration = Duration::from_secs(60);
 
 impl<'a> Camera<'a> {
     /// Starts now.
@@ -36,26 +48,35 @@ impl<'a> Camera<'a> {
         Self { options, console, start, pace: Instant::now(), fragments: FragmentCounter::default() }
     }
 
-    /// Sends every frame and returns the fragments that were tagged.
-    pub(crate) async fn play(mut self, recording: Recording, stream: &Producer) -> Result<Tagged, Failure> {
+    /// Sends every frame and returns what was sent.
+    pub(crate) async fn play(mut self, recording: Recording, stream: &Producer) -> Result<Sent, Failure> {
         let lead = recording.tracks().first().map(|track| track.number);
-        let mut tagged = Tagged::new();
+        let mut sent = Sent::default();
         let since_epoch = self.start.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         for sample in recording.samples() {
             if self.options.speed == Speed::Realtime {
                 tokio::time::sleep_until(self.pace + sample.dts).await;
             }
+            if sample.data.is_empty() {
+                sent.empty += 1;
+                continue;
+            }
+            let at = crate::journal::millis(since_epoch + sample.pts);
             let frame = Frame::new(sample.track, since_epoch + sample.pts, sample.data.clone());
-            stream.put_frame(frame.with_keyframe(sample.keyframe)).await.map_err(Failure::of_run)?;
+            let put = stream.put_frame_within(frame.with_keyframe(sample.keyframe), STALLED).await;
+            put.map_err(|error| Failure::of_frame(error, sample.track, sample.pts))?;
+            if lead == Some(sample.track) {
+                sent.pictures.insert(at);
+            }
             if self.begins_fragment(lead, sample.track, sample.keyframe, sample.pts)
                 && self.fragments.is_due(self.options.every)
             {
                 self.tag(stream)?;
-                tagged.push(crate::journal::millis(since_epoch + sample.pts));
+                sent.tagged.push(at);
             }
             self.console.sent(sample.pts);
         }
-        Ok(tagged)
+        Ok(sent)
     }
 
     fn begins_fragment(

@@ -2,6 +2,9 @@
 
 use std::error::Error;
 use std::fmt::{self, Display};
+use std::time::Duration;
+
+use kvs_mkv::TrackNumber;
 
 /// One line for stderr and an exit code.
 #[derive(Debug)]
@@ -25,6 +28,16 @@ impl Failure {
     /// [`input`](Self::input) with an error and its causes.
     pub(crate) fn of_input(error: impl Error) -> Self {
         Self::input(with_causes(&error))
+    }
+
+    /// The same, with what had happened before.
+    pub(crate) fn after(self, what: impl Display) -> Self {
+        Self { message: format!("{}; {what}", self.message), ..self }
+    }
+
+    /// A frame of the recording that the producer does not accept.
+    pub(crate) fn of_frame(error: impl Error, track: TrackNumber, at: Duration) -> Self {
+        Self::run(format!("frame of track {track} at {:.3} s: {}", at.as_secs_f64(), with_causes(&error)))
     }
 
     /// [`run`](Self::run) with an error and its causes.

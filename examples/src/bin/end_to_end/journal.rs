@@ -1,6 +1,6 @@
 //! What happened on the way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
@@ -16,8 +16,17 @@ pub(crate) struct Journal {
     pub(crate) start_ms: u64,
     /// Length of the recording in milliseconds.
     pub(crate) duration_ms: u64,
+    /// Frames that the producer accepted, and those of them that it reported persisted.
+    pub(crate) submitted_frames: u64,
+    pub(crate) persisted_frames: u64,
     /// Fragments by their timecode.
     pub(crate) fragments: BTreeMap<u64, Fragment>,
+    /// Times of the pictures that were sent, in milliseconds since 1970.
+    #[serde(skip)]
+    pub(crate) pictures: BTreeSet<u64>,
+    /// Times of tagged key frames that are in no persisted fragment.
+    #[serde(skip)]
+    pub(crate) lost_tags: Vec<u64>,
     /// Image objects in S3.
     pub(crate) image_objects: Vec<ImageObject>,
     /// Notifications that were delivered and verified.
@@ -45,6 +54,8 @@ pub(crate) struct Fragment {
     pub(crate) notification_tag: bool,
     /// Its fragment number, assigned by the service.
     pub(crate) number: Option<String>,
+    /// Whether the producer reported it persisted.
+    pub(crate) persisted: bool,
     /// Its acks.
     pub(crate) acks: Vec<Ack>,
 }
@@ -107,14 +118,27 @@ impl Journal {
 
     /// Returns the number of fragments that were persisted.
     pub(crate) fn persisted(&self) -> usize {
-        self.fragments.values().filter(|fragment| fragment.is_persisted()).count()
+        self.fragments.values().filter(|fragment| fragment.persisted).count()
+    }
+
+    /// Returns the persisted fragment that contains this time.
+    pub(crate) fn fragment_at(&self, at: u64) -> Option<&Fragment> {
+        let before = self.fragments.range(..=at).rev();
+        before.map(|(_, fragment)| fragment).find(|fragment| fragment.persisted && at <= fragment.end())
+    }
+
+    /// Returns the times of the first and the last picture of a fragment, if it has pictures.
+    pub(crate) fn pictures_of(&self, fragment: &Fragment) -> Option<(u64, u64)> {
+        let mut pictures = self.pictures.range(fragment.timecode..=fragment.end()).copied();
+        let first = pictures.next()?;
+        Some((first, pictures.next_back().unwrap_or(first)))
     }
 }
 
 impl Fragment {
-    /// Whether the service acknowledged it as persisted.
-    pub(crate) fn is_persisted(&self) -> bool {
-        self.acks.iter().any(|ack| ack.kind == "PERSISTED")
+    /// Time of its last frame, in milliseconds since 1970.
+    pub(crate) const fn end(&self) -> u64 {
+        self.timecode.saturating_add(self.span_ms)
     }
 }
 

@@ -8,7 +8,8 @@ use kvs_aws::StreamId;
 use kvs_media::__internal::FRAGMENT_MIN;
 use kvs_media::Recording;
 use kvs_mkv::CodecId;
-use kvs_producer::{Producer, ProducerConfig};
+use kvs_producer::{Event, Producer, ProducerConfig};
+use tokio::sync::oneshot;
 
 use crate::camera::Camera;
 use crate::console::Console;
@@ -25,6 +26,8 @@ use crate::watch::Watch;
 
 /// How long the service may take to persist what is buffered at the end.
 const DRAIN: Duration = Duration::from_secs(30);
+/// How far apart tracks must lie for the producer to send one without the other.
+const LATE: Duration = Duration::from_secs(10);
 
 /// Runs the whole journey and returns what is missing at the end.
 pub(crate) async fn run(options: &Options) -> Result<Vec<String>, Failure> {
@@ -53,7 +56,9 @@ pub(crate) async fn run(options: &Options) -> Result<Vec<String>, Failure> {
 
 /// Opens the recording and starts it with its first video frame.
 fn open(input: &Path) -> Result<Recording, Failure> {
-    let recording = Recording::open(input).map_err(Failure::of_input)?.starting_with_video();
+    let recording = Recording::open(input).map_err(Failure::of_input)?;
+    // Sound right before the first picture has no fragment to be in. Sound long before it has fragments of its own.
+    let recording = if has_late_video(&recording) { recording } else { recording.starting_with_video() };
     match recording.video() {
         Some(video) if [CodecId::H264, CodecId::H265].contains(&video.codec) => Ok(recording),
         Some(video) => Err(Failure::input(format!(
@@ -63,6 +68,15 @@ fn open(input: &Path) -> Result<Recording, Failure> {
         ))),
         None => Err(Failure::input(format!("{}: no video track; images need one", input.display()))),
     }
+}
+
+/// Whether sound begins so long before the first picture that the producer sends it without one.
+fn has_late_video(recording: &Recording) -> bool {
+    let video = recording.video().map(|video| video.number);
+    let first = recording.samples().iter().map(|sample| sample.pts).min();
+    let pictures = recording.samples().iter().filter(|sample| Some(sample.track) == video);
+    let first_picture = pictures.map(|sample| sample.pts).min();
+    first.zip(first_picture).is_some_and(|(first, picture)| picture.saturating_sub(first) >= LATE)
 }
 
 /// Removes the results of an earlier run from the output directory, and nothing else.
@@ -108,20 +122,34 @@ async fn stream(
         .overflow(kvs_producer::Overflow::Refuse);
     let stream = Producer::open(config, service.client.clone()).await.map_err(Failure::of_run)?;
     let mut events = stream.events();
+    let (halt, halted) = oneshot::channel();
     let sending = async {
-        let tagged = Camera::new(options, watch.console(), start).play(recording, &stream).await?;
-        let report = stream.stop(DRAIN).await;
-        watch.streamed(options, &tagged, &report);
-        Ok(())
+        let camera = Camera::new(options, watch.console(), start);
+        let played = tokio::select! {
+            played = camera.play(recording, &stream) => played,
+            Ok(reason) = halted => Err(Failure::run(format!("sending stopped: {reason}"))),
+        };
+        // Also after a failure: the events end when the producer has stopped.
+        (played, stream.stop(DRAIN).await)
     };
     let watching = async {
+        let mut halt = Some(halt);
         while let Some(event) = events.next().await {
-            watch.event(event)
+            if let Event::Halted(reason) = &event
+                && let Some(halt) = halt.take()
+            {
+                let _ = halt.send(reason.to_string());
+            }
+            watch.event(event);
         }
     };
-    let ((), sent) = tokio::join!(watching, sending);
+    let ((), (played, report)) = tokio::join!(watching, sending);
     watch.console().done();
-    sent
+    let totals = report.totals;
+    let (persisted, submitted) = (totals.persisted.frames, totals.submitted.frames);
+    let sent = played.map_err(|failure| failure.after(format!("{persisted} of {submitted} frames were persisted")))?;
+    watch.streamed(options, sent, &report);
+    Ok(())
 }
 
 /// Gets the images, writes the time-lapse and the report, and returns what is missing.

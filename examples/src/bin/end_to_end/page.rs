@@ -38,7 +38,7 @@ fn verdict(journal: &Journal, missing: &[String]) -> String {
         format!(
             "<div class=\"verdict\"><b>Everything arrived</b>: {} fragments persisted, {} image objects, {} \
              notifications, {} images from GetImages.</div>\n",
-            journal.fragments.len(),
+            journal.persisted(),
             journal.image_objects.len(),
             journal.notifications.len(),
             journal.images.len()
@@ -76,7 +76,7 @@ fn fragments(journal: &Journal) -> String {
 }
 
 fn class(fragment: &Fragment) -> &'static str {
-    match (fragment.is_persisted(), fragment.image_tag || fragment.notification_tag) {
+    match (fragment.persisted, fragment.image_tag || fragment.notification_tag) {
         (false, _) => "lost",
         (true, true) => "tagged",
         (true, false) => "",

@@ -6,7 +6,7 @@ use crate::journal::{Fragment, Journal};
 
 /// Returns what is missing, one sentence each.
 pub(crate) fn missing(journal: &Journal, interval_ms: u64) -> Vec<String> {
-    let mut missing = fragments_not_persisted(journal);
+    let mut missing = media_not_persisted(journal);
     missing.extend(undelivered(journal, interval_ms));
     missing.extend(images_not_returned(journal));
     missing
@@ -19,12 +19,19 @@ pub(crate) fn undelivered(journal: &Journal, interval_ms: u64) -> Vec<String> {
     undelivered
 }
 
-fn fragments_not_persisted(journal: &Journal) -> Vec<String> {
-    if journal.fragments.is_empty() {
-        return vec!["no fragment was sent".to_owned()];
+/// What the producer reported: it decides where fragments begin, and it hears the acks.
+fn media_not_persisted(journal: &Journal) -> Vec<String> {
+    let (persisted, submitted) = (journal.persisted_frames, journal.submitted_frames);
+    if persisted == 0 {
+        return vec![format!("none of {submitted} frames was persisted")];
     }
-    let lost = journal.fragments.values().filter(|fragment| !fragment.is_persisted());
-    lost.map(|fragment| format!("fragment {} was not persisted", fragment.timecode)).collect()
+    let mut missing = Vec::new();
+    if persisted < submitted {
+        missing.push(format!("{persisted} of {submitted} frames were persisted"));
+    }
+    let tags = journal.lost_tags.iter();
+    missing.extend(tags.map(|at| format!("the tagged key frame at {at} is in no persisted fragment")));
+    missing
 }
 
 /// Each tagged fragment has an image at its start and one per interval up to its last frame.
@@ -37,15 +44,18 @@ fn images_not_arrived(journal: &Journal, interval_ms: u64) -> Vec<String> {
     }
     let tagged = journal.fragments.values().filter(|fragment| fragment.image_tag);
     let short = tagged.filter_map(|fragment| {
-        let expected = expected_images(fragment, interval_ms);
+        let expected = expected_images(journal, fragment, interval_ms);
         let got = fragment.number.as_deref().and_then(|number| arrived.get(number)).copied().unwrap_or(0);
         (got < expected).then(|| format!("fragment {}: {got} of {expected} images arrived", fragment.timecode))
     });
     short.collect()
 }
 
-fn expected_images(fragment: &Fragment, interval_ms: u64) -> usize {
-    usize::try_from(fragment.span_ms / interval_ms.max(1) + 1).unwrap_or(usize::MAX)
+/// One image at the start and one per interval, as long as there are pictures.
+fn expected_images(journal: &Journal, fragment: &Fragment, interval_ms: u64) -> usize {
+    let Some((_, last)) = journal.pictures_of(fragment) else { return 0 };
+    let span = last.saturating_sub(fragment.timecode);
+    usize::try_from(span / interval_ms.max(1) + 1).unwrap_or(usize::MAX)
 }
 
 fn notifications_not_arrived(journal: &Journal) -> Vec<String> {
@@ -59,7 +69,12 @@ fn images_not_returned(journal: &Journal) -> Vec<String> {
     if journal.images.is_empty() {
         return vec!["GetImages returned no image".to_owned()];
     }
-    let gaps = journal.images.iter().filter_map(|image| {
+    // Where the recording has no picture, there is no image: between fragments, and in fragments of sound.
+    let shown = |at: u64| {
+        let fragment = journal.fragment_at(at)?;
+        journal.pictures_of(fragment).filter(|(first, last)| *first <= at && at <= *last)
+    };
+    let gaps = journal.images.iter().filter(|image| shown(image.timestamp).is_some()).filter_map(|image| {
         let error = image.error.as_deref()?;
         Some(format!("GetImages has no image at {}: {error}", image.timestamp))
     });
@@ -75,10 +90,13 @@ mod tests {
         let mut journal = Journal::default();
         let fragment = journal.fragment(1000);
         fragment.span_ms = 1960;
+        fragment.persisted = true;
         fragment.image_tag = true;
         fragment.notification_tag = true;
         fragment.number = Some("7".to_owned());
         fragment.acks.push(Ack { kind: "PERSISTED".to_owned(), after_ms: 1 });
+        (journal.submitted_frames, journal.persisted_frames) = (50, 50);
+        journal.pictures.extend((1000..3000).step_by(40));
         for timecode in [1000, 2000] {
             let metadata = [("aws_kinesisvideo_fragment_number".to_owned(), "7".to_owned())].into();
             journal.image_objects.push(ImageObject { key: String::new(), timecode, path: String::new(), metadata });
@@ -105,7 +123,7 @@ mod tests {
         journal.image_objects.pop();
         assert_eq!(missing(&journal, 1000), ["fragment 1000: 1 of 2 images arrived"]);
         journal.notifications.clear();
-        journal.fragment(1000).acks.clear();
+        journal.persisted_frames = 49;
         journal.images[0].error = Some("NO_MEDIA".to_owned());
         assert_eq!(missing(&journal, 1000).len(), 4);
         assert_eq!(missing(&Journal::default(), 1000).len(), 2);

@@ -6,7 +6,7 @@ use std::time::Instant;
 use kvs_notify::{Content, FragmentNotification};
 use kvs_producer::{Ack, AckEventType, Event, Persisted, StopReport};
 
-use crate::camera::Tagged;
+use crate::camera::Sent;
 use crate::console::Console;
 use crate::journal::{self, ImageObject, Journal, Notification, epoch_ms, millis};
 use crate::options::Options;
@@ -91,19 +91,27 @@ impl Watch {
         let span = &persisted.span;
         let mut journal = self.open();
         let fragment = journal.fragment(epoch_ms(span.start));
+        fragment.persisted = true;
         fragment.frames = span.frames;
         fragment.bytes = span.bytes;
         fragment.span_ms = millis(span.end.duration_since(span.start).unwrap_or_default());
     }
 
-    /// Records the end of streaming: the totals, and which fragments were tagged.
-    pub(crate) fn streamed(&self, options: &Options, tagged: &Tagged, report: &StopReport) {
-        if !report.is_complete() {
-            let (submitted, persisted) = (report.totals.submitted.frames, report.totals.persisted.frames);
-            self.remark(format!("{persisted} of {submitted} frames were persisted"));
+    /// Records the end of streaming: what the producer reported, and which of its fragments have the tags.
+    pub(crate) fn streamed(&self, options: &Options, sent: Sent, report: &StopReport) {
+        if sent.empty > 0 {
+            self.remark(format!("{} frames of the recording have no payload and were skipped", sent.empty));
         }
         let mut journal = self.open();
-        for &timecode in tagged {
+        journal.submitted_frames = report.totals.submitted.frames;
+        journal.persisted_frames = report.totals.persisted.frames;
+        journal.pictures = sent.pictures;
+        for at in sent.tagged {
+            // The producer decides where fragments begin; a tag is on the fragment of its key frame.
+            let Some(timecode) = journal.fragment_at(at).map(|fragment| fragment.timecode) else {
+                journal.lost_tags.push(at);
+                continue;
+            };
             let fragment = journal.fragment(timecode);
             fragment.image_tag = options.event.images();
             fragment.notification_tag = options.event.notifications();
