@@ -71,6 +71,13 @@ pub enum FieldProblem {
     },
     /// A time is before 1970.
     BeforeEpoch,
+    /// An ARN names another region than the one that is asked.
+    OtherRegion {
+        /// The region in the ARN.
+        named: String,
+        /// The region that is asked.
+        asked: String,
+    },
 }
 
 impl fmt::Display for FieldProblem {
@@ -88,6 +95,9 @@ impl fmt::Display for FieldProblem {
                 write!(f, "must span at most {max_seconds} s, got {actual_seconds} s")
             }
             Self::BeforeEpoch => f.write_str("must not be before 1970"),
+            Self::OtherRegion { named, asked } => {
+                write!(f, "names a stream in {named}, and the client asks {asked}: use a client of the stream's region")
+            }
         }
     }
 }

@@ -78,6 +78,7 @@ mod json_text;
 mod json_value;
 mod notification;
 mod open_enum;
+mod printable;
 mod rate_limiter;
 mod start_selector;
 mod stream_arn;
@@ -113,6 +114,7 @@ pub mod __internal {
     pub use crate::check::{NAME_CHARACTERS, check_length, check_range, check_text, is_name_character};
     pub use crate::error_chain::ErrorChain;
     pub use crate::image_format::{check_format, check_size, jpeg_quality};
+    pub use crate::printable::{Printable, PrintableJson};
     pub use crate::rate_limiter::RateLimiter;
     pub use crate::time::{
         epoch_millis, epoch_millis_checked, epoch_seconds_to_millis, from_epoch_millis, from_epoch_millis_checked,

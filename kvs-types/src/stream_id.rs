@@ -49,6 +49,15 @@ impl StreamId {
         }
     }
 
+    /// Returns the region that the ARN names; `None` for a name.
+    #[must_use]
+    pub fn region(&self) -> Option<&str> {
+        match self {
+            Self::Name(_) => None,
+            Self::Arn(arn) => Some(arn.region()),
+        }
+    }
+
     /// Returns the name of the stream, from the ARN if the id is one.
     #[must_use]
     pub fn stream_name(&self) -> &str {

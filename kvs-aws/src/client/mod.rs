@@ -17,7 +17,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, USER_AGENT};
 use http::{HeaderValue, Method};
 use kvs_types::__internal::ErrorChain;
-use kvs_types::{StreamId, limits};
+use kvs_types::{FieldProblem, InvalidField, StreamId, limits};
 
 use crate::auth::credentials::CachedProvider;
 use crate::auth::service_clock::ServiceClock;
@@ -222,7 +222,20 @@ impl Client {
         self.shared.user_agent.clone()
     }
 
+    /// The service knows the streams of its own region only, and what it answers about others names no region.
+    fn check_region(&self, named: Option<&str>) -> Result<(), Error> {
+        let asked = self.region().as_str();
+        match named.filter(|named| *named != asked) {
+            None => Ok(()),
+            Some(named) => {
+                let problem = FieldProblem::OtherRegion { named: named.to_owned(), asked: asked.to_owned() };
+                Err(InvalidField::new("StreamARN", problem).into())
+            }
+        }
+    }
+
     async fn send_checked<O: Operation>(&self, endpoint: &Endpoint, operation: &O) -> Result<O::Output, Error> {
+        self.check_region(operation.region())?;
         let body = serde_json::to_vec(operation).expect("operations consist of texts, numbers and lists");
         let body = Bytes::from(body);
         let call = self.shared.calls.fetch_add(1, Ordering::Relaxed);

@@ -29,6 +29,15 @@ pub trait Operation: Serialize + Send + Sync {
         Target::ControlPlane
     }
 
+    /// Returns the region in the ARN of its stream, if the stream is given by ARN.
+    #[doc(hidden)]
+    fn region(&self) -> Option<&str> {
+        match self.target() {
+            Target::ControlPlane => None,
+            Target::DataPlane(stream, _) => stream.region(),
+        }
+    }
+
     /// Checks the request against the service model. [`Client::send`](crate::Client::send) does this before it sends.
     ///
     /// # Errors

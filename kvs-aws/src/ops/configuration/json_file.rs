@@ -1,6 +1,6 @@
 //! JSON files for the option `--cli-input-json` of the AWS CLI.
 
-use kvs_types::InvalidField;
+use kvs_types::{InvalidField, StreamArn, StreamId, StreamName};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -9,9 +9,17 @@ use serde_json::Value;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum JsonFileError {
-    /// It is not JSON, or a member has the wrong type.
+    /// It is not JSON.
     #[error("invalid JSON")]
     Json(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A member has a value of the wrong type, or a word that is not among the accepted ones.
+    #[error("{path}: {problem}")]
+    Member {
+        /// The path to the member, for example `ImageGenerationConfiguration.FormatConfig.JPEGQuality`.
+        path: String,
+        /// The value, and what is accepted.
+        problem: String,
+    },
     /// A member is unknown. Ignoring it would hide typing mistakes.
     #[error("unknown member {0}")]
     Unknown(String),
@@ -26,19 +34,55 @@ pub enum JsonFileError {
     Field(#[from] InvalidField),
 }
 
-/// Reads a file. Rejects unknown members.
-pub(crate) fn read<T: DeserializeOwned + Serialize>(text: &str) -> Result<T, JsonFileError> {
-    let invalid = |error: serde_json::Error| JsonFileError::Json(error.into());
-    let given: Value = serde_json::from_str(text).map_err(invalid)?;
-    match (given.get("StreamName"), given.get("StreamARN")) {
-        (None, None) => return Err(JsonFileError::Missing("StreamName or StreamARN")),
-        (Some(_), Some(_)) => return Err(JsonFileError::TwoStreams),
-        (Some(_), None) | (None, Some(_)) => {}
+/// A file as JSON whose members are not read yet.
+pub(crate) struct JsonFile(Value);
+
+impl JsonFile {
+    /// Parses a file. A byte-order mark in front, as some editors write it, is ignored.
+    pub(crate) fn parse(text: &str) -> Result<Self, JsonFileError> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        serde_json::from_str(text).map(Self).map_err(|error| JsonFileError::Json(error.into()))
     }
-    let read: T = serde_json::from_value(given.clone()).map_err(invalid)?;
-    match unknown_member(&given, &serde_json::to_value(&read).map_err(invalid)?, "") {
-        Some(path) => Err(JsonFileError::Unknown(path)),
-        None => Ok(read),
+
+    /// Returns the stream that the file names.
+    pub(crate) fn stream(&self) -> Result<StreamId, JsonFileError> {
+        match (self.0.get("StreamName"), self.0.get("StreamARN")) {
+            (None, None) => Err(JsonFileError::Missing("StreamName or StreamARN")),
+            (Some(_), Some(_)) => Err(JsonFileError::TwoStreams),
+            (Some(_), None) => self.member::<StreamName>("StreamName").map(StreamId::Name),
+            (None, Some(_)) => self.member::<StreamArn>("StreamARN").map(StreamId::Arn),
+        }
+    }
+
+    /// Reads a member.
+    pub(crate) fn member<T: DeserializeOwned>(&self, name: &'static str) -> Result<T, JsonFileError> {
+        let value = self.0.get(name).filter(|value| !value.is_null()).ok_or(JsonFileError::Missing(name))?;
+        serde_path_to_error::deserialize(value).map_err(|error| {
+            let path = match error.path().to_string() {
+                inner if inner == "." => name.to_owned(),
+                inner => format!("{name}.{inner}"),
+            };
+            let problem = error.into_inner().to_string();
+            // The checked types name the member too.
+            let last = path.rsplit('.').next().unwrap_or_default();
+            let problem = problem.strip_prefix(last).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(&problem);
+            JsonFileError::Member { problem: as_text(problem), path }
+        })
+    }
+
+    /// Rejects members that `understood` does not have.
+    pub(crate) fn check_unknown(&self, understood: &impl Serialize) -> Result<(), JsonFileError> {
+        let understood = serde_json::to_value(understood).map_err(|error| JsonFileError::Json(error.into()))?;
+        unknown_member(&self.0, &understood, "").map_or(Ok(()), |path| Err(JsonFileError::Unknown(path)))
+    }
+}
+
+/// Numbers that the service takes as text are the usual mistake: the message shows how to write them.
+fn as_text(problem: &str) -> String {
+    let number = problem.split('`').nth(1).filter(|_| problem.ends_with("expected a string"));
+    match number {
+        Some(number) => format!("{problem}, such as \"{number}\""),
+        None => problem.to_owned(),
     }
 }
 

@@ -17,7 +17,7 @@ use crate::client_limits;
 use crate::protocol::error::{Error, ResponseProblem};
 use crate::protocol::operation::Operation;
 use crate::protocol::response::Response;
-use json_file::JsonFileError;
+use json_file::{JsonFile, JsonFileError};
 
 /// Sets or deletes the image-generation configuration of a stream.
 pub type UpdateImageGenerationConfiguration = UpdateConfiguration<ImageGenerationConfiguration>;
@@ -134,8 +134,10 @@ impl<C: StreamConfiguration> UpdateConfiguration<C> {
     /// Returns an error if the text is not such JSON, has an unknown member, no stream, no configuration, or a value that the
     /// service would reject.
     pub fn from_json(text: &str) -> Result<Self, JsonFileError> {
-        let update: Self = json_file::read(text)?;
-        update.configuration.as_ref().ok_or(JsonFileError::Missing(C::MEMBER))?.check()?;
+        let file = JsonFile::parse(text)?;
+        let update = Self::new(file.stream()?, file.member(C::MEMBER)?);
+        file.check_unknown(&update)?;
+        update.check()?;
         Ok(update)
     }
 
@@ -150,6 +152,10 @@ impl<C: StreamConfiguration> Operation for UpdateConfiguration<C> {
     type Output = ();
     const NAME: &'static str = C::UPDATE[0];
     const PATH: &'static str = C::UPDATE[1];
+
+    fn region(&self) -> Option<&str> {
+        self.stream.region()
+    }
 
     fn check(&self) -> Result<(), InvalidField> {
         self.configuration.as_ref().map_or(Ok(()), C::check)
@@ -181,6 +187,10 @@ impl<C: StreamConfiguration> Operation for DescribeConfiguration<C> {
     type Output = Option<C>;
     const NAME: &'static str = C::DESCRIBE[0];
     const PATH: &'static str = C::DESCRIBE[1];
+
+    fn region(&self) -> Option<&str> {
+        self.stream.region()
+    }
 
     fn check(&self) -> Result<(), InvalidField> {
         Ok(())

@@ -32,6 +32,10 @@ impl Operation for GetDataEndpoint {
     const NAME: &'static str = "GetDataEndpoint";
     const PATH: &'static str = "/getDataEndpoint";
 
+    fn region(&self) -> Option<&str> {
+        self.stream.region()
+    }
+
     fn check(&self) -> Result<(), InvalidField> {
         Ok(())
     }

@@ -183,6 +183,10 @@ impl Operation for DescribeStream {
     const NAME: &'static str = "DescribeStream";
     const PATH: &'static str = "/describeStream";
 
+    fn region(&self) -> Option<&str> {
+        self.stream.region()
+    }
+
     fn check(&self) -> Result<(), InvalidField> {
         Ok(())
     }
@@ -312,6 +316,10 @@ impl Operation for DeleteStream {
     type Output = ();
     const NAME: &'static str = "DeleteStream";
     const PATH: &'static str = "/deleteStream";
+
+    fn region(&self) -> Option<&str> {
+        Some(self.stream.region())
+    }
 
     fn check(&self) -> Result<(), InvalidField> {
         self.current_version.as_deref().map_or(Ok(()), check_version)

@@ -41,6 +41,10 @@ impl Operation for TagStream {
     const NAME: &'static str = "TagStream";
     const PATH: &'static str = "/tagStream";
 
+    fn region(&self) -> Option<&str> {
+        self.stream.region()
+    }
+
     fn check(&self) -> Result<(), InvalidField> {
         check_length("Tags", self.tags.len(), (1, limits::STREAM_TAGS))?;
         check_tags(&self.tags)
@@ -71,6 +75,10 @@ impl Operation for UntagStream {
     type Output = ();
     const NAME: &'static str = "UntagStream";
     const PATH: &'static str = "/untagStream";
+
+    fn region(&self) -> Option<&str> {
+        self.stream.region()
+    }
 
     fn check(&self) -> Result<(), InvalidField> {
         check_length("TagKeyList", self.tag_key_list.len(), (1, limits::STREAM_TAGS))?;
@@ -124,6 +132,10 @@ impl Operation for ListTagsForStream {
     type Output = TagPage;
     const NAME: &'static str = "ListTagsForStream";
     const PATH: &'static str = "/listTagsForStream";
+
+    fn region(&self) -> Option<&str> {
+        self.stream.region()
+    }
 
     fn check(&self) -> Result<(), InvalidField> {
         check_token(self.next_token.as_deref(), limits::CONTROL_PLANE_TOKEN_CHARS)

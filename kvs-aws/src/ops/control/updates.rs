@@ -49,6 +49,10 @@ impl Operation for UpdateStream {
     const NAME: &'static str = "UpdateStream";
     const PATH: &'static str = "/updateStream";
 
+    fn region(&self) -> Option<&str> {
+        self.stream.region()
+    }
+
     fn check(&self) -> Result<(), InvalidField> {
         check_version(&self.current_version)?;
         check_optional_name("DeviceName", self.device_name.as_deref())?;
@@ -91,6 +95,10 @@ impl Operation for UpdateDataRetention {
     type Output = ();
     const NAME: &'static str = "UpdateDataRetention";
     const PATH: &'static str = "/updateDataRetention";
+
+    fn region(&self) -> Option<&str> {
+        self.stream.region()
+    }
 
     fn check(&self) -> Result<(), InvalidField> {
         check_version(&self.current_version)?;
@@ -143,6 +151,10 @@ impl Operation for UpdateStreamStorageConfiguration {
     const NAME: &'static str = "UpdateStreamStorageConfiguration";
     const PATH: &'static str = "/updateStreamStorageConfiguration";
 
+    fn region(&self) -> Option<&str> {
+        self.stream.region()
+    }
+
     fn check(&self) -> Result<(), InvalidField> {
         check_version(&self.current_version)
     }
@@ -171,6 +183,10 @@ impl Operation for DescribeStreamStorageConfiguration {
     type Output = Option<StorageTier>;
     const NAME: &'static str = "DescribeStreamStorageConfiguration";
     const PATH: &'static str = "/describeStreamStorageConfiguration";
+
+    fn region(&self) -> Option<&str> {
+        self.stream.region()
+    }
 
     fn check(&self) -> Result<(), InvalidField> {
         Ok(())
