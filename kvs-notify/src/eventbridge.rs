@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use crate::decode::{DecodeError, Envelope, read};
 use crate::s3::{ObjectEvent, ObjectEventKind, Sequencer, instant, sequencer};
-use crate::text::Text;
+use crate::text::{Text, non_empty};
 
 /// The members that every event has.
 #[derive(Deserialize)]
@@ -18,7 +18,7 @@ pub(crate) struct Event<'a> {
     detail_type: Text<'a>,
     #[serde(default, deserialize_with = "instant")]
     time: Option<SystemTime>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "non_empty")]
     region: Option<String>,
     #[serde(borrow)]
     detail: &'a RawValue,
@@ -53,9 +53,9 @@ struct Object {
     key: String,
     #[serde(default)]
     size: Option<u64>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "non_empty")]
     etag: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "non_empty")]
     version_id: Option<String>,
     #[serde(default, deserialize_with = "sequencer")]
     sequencer: Option<Sequencer>,

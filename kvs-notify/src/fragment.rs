@@ -9,6 +9,7 @@ use kvs_types::{FragmentNumber, StreamArn};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::stream_arn;
+use crate::text::null_is_empty;
 
 /// The subject of the service's notifications.
 pub const SUBJECT: &str = "Kinesis Video Streams Notification";
@@ -125,10 +126,6 @@ impl<'de> Deserialize<'de> for NotificationType {
 }
 
 // The documentation does not say whether an absent payload is omitted, `{}` or `null`, so all three are accepted.
-fn null_is_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
-    Option::deserialize(deserializer).map(Option::unwrap_or_default)
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;

@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::decode::{DecodeError, Envelope};
 use crate::sns::SnsMessage;
 use crate::sqs::SqsMessage;
+use crate::text::Text;
 
 /// A Lambda event from SNS.
 #[derive(Deserialize)]
@@ -23,6 +25,30 @@ pub(crate) struct SnsRecord {
 pub(crate) struct SqsRecords {
     #[serde(rename = "Records")]
     pub(crate) records: Vec<SqsMessage>,
+}
+
+/// The body of an HTTP request as a Lambda event: both formats of API Gateway, load balancers, function URLs.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct HttpRequest<'a> {
+    #[serde(borrow, default)]
+    body: Option<Text<'a>>,
+    #[serde(rename = "isBase64Encoded", default)]
+    is_base64: Option<bool>,
+}
+
+impl HttpRequest<'_> {
+    /// Returns the bytes that were posted.
+    pub(crate) fn body(self) -> Result<Vec<u8>, DecodeError> {
+        let field = |problem: &str| DecodeError::field(Envelope::Http, "body".to_owned(), problem.to_owned());
+        let text: String = self.body.ok_or_else(|| field("the request has none"))?.into();
+        if !self.is_base64.unwrap_or_default() {
+            return Ok(text.into_bytes());
+        }
+        base64_simd::STANDARD
+            .decode_to_vec(text.as_bytes())
+            .map_err(|_| field("not base64, although isBase64Encoded is true"))
+    }
 }
 
 /// The response of a function with an SQS event source: the messages that SQS delivers again.

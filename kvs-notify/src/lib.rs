@@ -77,7 +77,6 @@ mod sns;
 #[cfg(feature = "sqs")]
 mod sqs;
 mod stream_arn;
-#[cfg(feature = "s3")]
 mod text;
 #[cfg(feature = "verify")]
 mod verify;

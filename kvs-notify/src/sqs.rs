@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::secret::SecretText;
+use crate::text::{non_empty, null_is_empty};
 
 /// An SQS message, from a Lambda event or from ReceiveMessage.
 ///
@@ -24,13 +25,18 @@ pub struct SqsMessage {
     #[serde(alias = "Body")]
     pub body: String,
     /// System attributes, for example `SentTimestamp` and `ApproximateReceiveCount`.
-    #[serde(alias = "Attributes", default)]
+    #[serde(alias = "Attributes", default, deserialize_with = "null_is_empty")]
     pub attributes: BTreeMap<String, String>,
     /// The ARN of the queue, in Lambda events.
-    #[serde(rename = "eventSourceARN", default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        rename = "eventSourceARN",
+        default,
+        deserialize_with = "non_empty",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub queue_arn: Option<String>,
     /// The region of the queue, in Lambda events.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "non_empty", skip_serializing_if = "Option::is_none")]
     pub aws_region: Option<String>,
 }
 
@@ -52,6 +58,6 @@ impl SqsMessage {
 /// The response of ReceiveMessage. Without messages the list may be absent.
 #[derive(Deserialize)]
 pub(crate) struct Received {
-    #[serde(rename = "Messages", default)]
+    #[serde(rename = "Messages", default, deserialize_with = "null_is_empty")]
     pub(crate) messages: Vec<SqsMessage>,
 }

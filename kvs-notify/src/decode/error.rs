@@ -24,10 +24,16 @@ pub enum Envelope {
     S3Event,
     /// The test event that S3 sends when notifications are configured.
     S3Test,
+    /// An HTTP request as a Lambda event: from API Gateway, a load balancer or a function URL. Its body is the message.
+    Http,
+    /// A list of messages or of their bodies, as EventBridge Pipes gives it to its target.
+    List,
+    /// An object whose `Records` are empty.
+    NoRecords,
 }
 
 impl Envelope {
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::Fragment,
         Self::Sns,
         Self::LambdaSns,
@@ -36,18 +42,27 @@ impl Envelope {
         Self::EventBridge,
         Self::S3Event,
         Self::S3Test,
+        Self::Http,
+        Self::List,
+        Self::NoRecords,
     ];
 
     /// Returns the feature of this crate that decodes it; a fragment notification needs none.
     pub(super) fn feature(self) -> Option<&'static str> {
         match self {
-            Self::Fragment => None,
+            Self::Fragment | Self::List | Self::NoRecords => None,
             Self::Sns => Some("sns"),
-            Self::LambdaSns | Self::LambdaSqs => Some("lambda"),
+            Self::LambdaSns | Self::LambdaSqs | Self::Http => Some("lambda"),
             Self::Sqs => Some("sqs"),
             Self::EventBridge => Some("eventbridge"),
             Self::S3Event | Self::S3Test => Some("s3"),
         }
+    }
+
+    /// Whether it needs no message around it.
+    #[cfg(any(feature = "sns", feature = "sqs"))]
+    pub(super) const fn stands_alone(self) -> bool {
+        matches!(self, Self::Fragment | Self::S3Event | Self::S3Test | Self::EventBridge | Self::NoRecords)
     }
 
     /// Returns the members that identify it.
@@ -58,6 +73,9 @@ impl Envelope {
             Self::LambdaSns => "Records[0].Sns",
             Self::LambdaSqs => "Records[0].body",
             Self::Sqs => "Messages, or Body with MessageId",
+            Self::Http => "body with requestContext, httpMethod or isBase64Encoded",
+            Self::List => "[",
+            Self::NoRecords => "Records",
             Self::EventBridge => "detail with detail-type",
             Self::S3Event => "Records[0].s3",
             Self::S3Test => "Event with Bucket",
@@ -76,6 +94,9 @@ impl fmt::Display for Envelope {
             Self::EventBridge => "an EventBridge event",
             Self::S3Event => "an S3 event",
             Self::S3Test => "an S3 test event",
+            Self::Http => "an HTTP request of API Gateway, a load balancer or a function URL",
+            Self::List => "a list of messages",
+            Self::NoRecords => "an event without records",
         })
     }
 }
@@ -100,8 +121,8 @@ pub enum DecodeError {
         /// Column of it, from 1.
         column: usize,
     },
-    /// The JSON is not an object, or its `Records` are not a list of objects.
-    #[error("the JSON is not an object, or its Records are not a list of objects")]
+    /// The JSON is neither an object nor a list, or its `Records` are not a list of objects.
+    #[error("the JSON is neither an object nor a list, or its Records are not a list of objects")]
     NotAnObject,
     /// The object has none of the known forms.
     #[error("not recognized: {}", NotRecognized)]

@@ -16,11 +16,16 @@ pub(crate) use unwrap::{of_sns, of_sqs};
 
 use crate::limits::DOCUMENT_BYTES;
 
+/// U+FEFF in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// Decodes a document: recognizes its envelope and extracts the notifications and events.
 ///
 /// It decodes fragment notifications without an envelope (raw delivery), SNS messages as an HTTP endpoint receives them, Lambda
-/// events from SNS and SQS, responses of SQS ReceiveMessage, EventBridge events, S3 records and the S3 test event. Envelopes inside
-/// SNS, SQS and EventBridge are unwrapped too. Unknown members are skipped.
+/// events from SNS and SQS, HTTP requests as API Gateway, load balancers and function URLs give them to Lambda, responses of SQS
+/// ReceiveMessage, EventBridge events, lists of messages from EventBridge Pipes, S3 records, also those of MinIO and other
+/// emulators, and the S3 test event. Envelopes inside SNS, SQS, HTTP and EventBridge are unwrapped too. Unknown members are
+/// skipped. An optional field that is empty counts as absent.
 ///
 /// `decode` does not verify messages. If the document comes from the open network, use `Verifier` (feature `verify`) next.
 ///
@@ -53,6 +58,8 @@ pub fn decode(document: &[u8]) -> Result<Delivery, DecodeError> {
     if document.len() > DOCUMENT_BYTES {
         return Err(DecodeError::TooLarge { size: document.len(), limit: DOCUMENT_BYTES });
     }
+    // Some programs put a byte-order mark in front.
+    let document = document.strip_prefix(BYTE_ORDER_MARK).unwrap_or(document);
     let envelope = recognize::recognize(document)?;
     let messages = unwrap::messages(document, envelope)?;
     Ok(Delivery { envelope, messages })

@@ -38,6 +38,7 @@ enum Member {
     TopicArn,
     Records,
     Messages,
+    #[serde(alias = "messageId")]
     MessageId,
     Body,
     #[serde(rename = "detail")]
@@ -51,6 +52,12 @@ enum Member {
     Sns,
     #[serde(rename = "body")]
     SqsBody,
+    #[serde(rename = "requestContext")]
+    RequestContext,
+    #[serde(rename = "httpMethod")]
+    HttpMethod,
+    #[serde(rename = "isBase64Encoded")]
+    IsBase64Encoded,
     #[serde(other)]
     Unknown,
 }
@@ -73,13 +80,20 @@ impl Members {
 struct Probe {
     top: Members,
     record: Members,
+    /// The document is a list.
+    list: bool,
+    /// There are no records.
+    no_records: bool,
     /// The first record was seen: the rest is not read and cannot be at fault here.
     stopped: bool,
 }
 
 impl Probe {
     fn envelope(&self) -> Option<Envelope> {
-        let marks: [(&Members, &[Member], Envelope); 9] = [
+        if self.list {
+            return Some(Envelope::List);
+        }
+        let marks: [(&Members, &[Member], Envelope); 13] = [
             (&self.record, &[Member::S3], Envelope::S3Event),
             (&self.record, &[Member::Sns], Envelope::LambdaSns),
             (&self.record, &[Member::SqsBody], Envelope::LambdaSqs),
@@ -88,9 +102,14 @@ impl Probe {
             (&self.top, &[Member::Detail, Member::DetailType], Envelope::EventBridge),
             (&self.top, &[Member::Messages], Envelope::Sqs),
             (&self.top, &[Member::Body, Member::MessageId], Envelope::Sqs),
+            (&self.top, &[Member::SqsBody, Member::MessageId], Envelope::Sqs),
+            (&self.top, &[Member::SqsBody, Member::RequestContext], Envelope::Http),
+            (&self.top, &[Member::SqsBody, Member::HttpMethod], Envelope::Http),
+            (&self.top, &[Member::SqsBody, Member::IsBase64Encoded], Envelope::Http),
             (&self.top, &[Member::Event, Member::Bucket], Envelope::S3Test),
         ];
-        marks.into_iter().find(|(seen, members, _)| seen.all(members)).map(|(.., envelope)| envelope)
+        let marked = marks.into_iter().find(|(seen, members, _)| seen.all(members)).map(|(.., envelope)| envelope);
+        marked.or_else(|| self.no_records.then_some(Envelope::NoRecords))
     }
 }
 
@@ -101,7 +120,14 @@ impl<'de> Visitor<'de> for Top<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
+        f.write_str("an object or a list")
+    }
+
+    /// The elements are read one by one, later.
+    fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<(), A::Error> {
+        self.0.list = true;
+        self.0.stopped = true;
+        Err(A::Error::custom("a list was seen"))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
@@ -123,7 +149,7 @@ impl<'de> DeserializeSeed<'de> for Records<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_seq(self)
+        deserializer.deserialize_any(self)
     }
 }
 
@@ -134,8 +160,15 @@ impl<'de> Visitor<'de> for Records<'_> {
         f.write_str("records")
     }
 
+    /// `null` is an empty list in some languages.
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        self.0.no_records = true;
+        Ok(())
+    }
+
     fn visit_seq<A: SeqAccess<'de>>(self, mut records: A) -> Result<(), A::Error> {
         if records.next_element_seed(FirstRecord(&mut self.0.record))?.is_none() {
+            self.0.no_records = true;
             return Ok(());
         }
         self.0.stopped = true;

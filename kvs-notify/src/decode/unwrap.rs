@@ -1,8 +1,9 @@
 //! Taking messages out of their envelopes.
 //!
 //! ```text
-//! Lambda from SQS, ReceiveMessage --> wrapped --> SNS --> payload --> EventBridge --> detail
-//! Lambda from SNS ------------------------------> SNS
+//! Pipes --> each element of the list is one of:
+//! Lambda from SQS, ReceiveMessage, HTTP --> wrapped --> SNS --> payload --> EventBridge --> detail
+//! Lambda from SNS ------------------------------------> SNS
 //! ```
 //!
 //! Arrows lead one way only, so the depth is bounded by the code and needs no counter.
@@ -10,13 +11,12 @@
 use super::delivery::{Content, Message};
 use super::error::{DecodeError, Envelope};
 use super::read::read;
-#[cfg(any(feature = "sns", feature = "sqs", feature = "eventbridge"))]
 use super::recognize::recognize;
 
 #[cfg(feature = "eventbridge")]
 use crate::eventbridge::{Detail, detail};
 #[cfg(feature = "lambda")]
-use crate::lambda::{SnsRecords, SqsRecords};
+use crate::lambda::{HttpRequest, SnsRecords, SqsRecords};
 #[cfg(feature = "sns")]
 use crate::sns::SnsMessage;
 #[cfg(feature = "sqs")]
@@ -25,6 +25,13 @@ use crate::sqs::{Received, SqsMessage};
 /// The messages of a document whose form is known.
 pub(super) fn messages(document: &[u8], envelope: Envelope) -> Result<Vec<Message>, DecodeError> {
     match envelope {
+        Envelope::List => list(document),
+        Envelope::NoRecords => Ok(Vec::new()),
+        #[cfg(feature = "lambda")]
+        Envelope::Http => {
+            let body = read::<HttpRequest<'_>>(document, envelope)?.body()?;
+            wrapped(&body, envelope).map(|message| vec![message])
+        }
         #[cfg(feature = "lambda")]
         Envelope::LambdaSns => {
             let SnsRecords { records } = read(document, envelope)?;
@@ -43,12 +50,37 @@ pub(super) fn messages(document: &[u8], envelope: Envelope) -> Result<Vec<Messag
     }
 }
 
+/// The elements of a list: messages, or their bodies as JSON or as text. One that cannot be decoded does not affect the others.
+fn list(document: &[u8]) -> Result<Vec<Message>, DecodeError> {
+    let elements: Vec<&serde_json::value::RawValue> = read(document, Envelope::List)?;
+    let mut all = Vec::new();
+    for element in elements {
+        match element_of_list(element.get()) {
+            Ok(messages) => all.extend(messages),
+            Err(error) => all.push(Message::bare(Content::Refused(error))),
+        }
+    }
+    Ok(all)
+}
+
+fn element_of_list(element: &str) -> Result<Vec<Message>, DecodeError> {
+    let text: Option<String> =
+        if element.starts_with('"') { Some(read(element.as_bytes(), Envelope::List)?) } else { None };
+    let document = text.as_deref().unwrap_or(element).as_bytes();
+    match recognize(document)? {
+        Envelope::List => Err(DecodeError::Misplaced { found: Envelope::List, outer: Envelope::List }),
+        found => messages(document, found),
+    }
+}
+
 /// What speaks for itself: no message stands around it.
 fn payload(document: &[u8], envelope: Envelope) -> Result<Content, DecodeError> {
     match envelope {
         Envelope::Fragment => read(document, envelope).map(Content::Fragment),
         #[cfg(feature = "s3")]
         Envelope::S3Event => crate::s3::records(document).map(Content::Objects),
+        #[cfg(feature = "s3")]
+        Envelope::NoRecords => Ok(Content::Objects(Vec::new())),
         #[cfg(feature = "s3")]
         Envelope::S3Test => read(document, envelope).map(Content::TestEvent),
         #[cfg(feature = "eventbridge")]
@@ -87,10 +119,8 @@ pub(crate) fn of_sns(message: SnsMessage) -> Message {
 #[cfg(feature = "sns")]
 fn published(text: &[u8]) -> Result<Content, DecodeError> {
     match recognize(text)? {
-        found @ (Envelope::Sns | Envelope::LambdaSns | Envelope::LambdaSqs | Envelope::Sqs) => {
-            Err(DecodeError::Misplaced { found, outer: Envelope::Sns })
-        }
-        found => payload(text, found),
+        found if found.stands_alone() => payload(text, found),
+        found => Err(DecodeError::Misplaced { found, outer: Envelope::Sns }),
     }
 }
 
@@ -112,18 +142,19 @@ fn received(document: &[u8]) -> Result<Vec<SqsMessage>, DecodeError> {
 /// What a queue held, wrapped by SNS or raw.
 #[cfg(feature = "sqs")]
 pub(crate) fn of_sqs(message: SqsMessage) -> Message {
-    let inner = wrapped(message.body.as_bytes()).unwrap_or_else(|error| Message::bare(Content::Refused(error)));
+    let inner = wrapped(message.body.as_bytes(), Envelope::Sqs);
+    let inner = inner.unwrap_or_else(|error| Message::bare(Content::Refused(error)));
     Message { sqs: Some(message), ..inner }
 }
 
 #[cfg(feature = "sqs")]
-fn wrapped(text: &[u8]) -> Result<Message, DecodeError> {
+fn wrapped(text: &[u8], outer: Envelope) -> Result<Message, DecodeError> {
     match recognize(text)? {
         #[cfg(feature = "sns")]
         Envelope::Sns => read(text, Envelope::Sns).map(of_sns),
-        found @ (Envelope::LambdaSns | Envelope::LambdaSqs | Envelope::Sqs) => {
-            Err(DecodeError::Misplaced { found, outer: Envelope::Sqs })
-        }
-        found => payload(text, found).map(Message::bare),
+        #[cfg(not(feature = "sns"))]
+        found @ Envelope::Sns => payload(text, found).map(Message::bare),
+        found if found.stands_alone() => payload(text, found).map(Message::bare),
+        found => Err(DecodeError::Misplaced { found, outer }),
     }
 }

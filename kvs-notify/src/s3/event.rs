@@ -96,9 +96,10 @@ pub enum ObjectEventKind {
 }
 
 impl ObjectEventKind {
-    /// Reads the `eventName` of S3, for example `ObjectCreated:Put`.
+    /// Reads the `eventName` of S3, for example `ObjectCreated:Put`. MinIO and others write it with the prefix `s3:`, as it is in
+    /// the configuration of a bucket.
     pub(crate) fn of_s3(name: &str) -> Self {
-        match name.split_once(':') {
+        match name.strip_prefix("s3:").unwrap_or(name).split_once(':') {
             Some(("ObjectCreated", how)) => Self::Created(how.into()),
             Some(("ObjectRemoved", how)) => Self::Removed(how.into()),
             _ => Self::Other(name.into()),

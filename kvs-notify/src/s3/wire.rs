@@ -9,7 +9,7 @@ use super::event::{ObjectEvent, ObjectEventKind};
 use super::form;
 use super::sequencer::{InvalidSequencer, Sequencer};
 use crate::decode::{DecodeError, Envelope, read};
-use crate::text::{Text, parsed, parsed_option};
+use crate::text::{Text, non_empty, parsed, parsed_non_empty};
 
 /// The supported major version of the format; minor versions only add members
 /// (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html>).
@@ -32,7 +32,7 @@ struct Record {
     event_name: ObjectEventKind,
     #[serde(default, deserialize_with = "instant")]
     event_time: Option<SystemTime>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "non_empty")]
     aws_region: Option<String>,
     s3: Entity,
 }
@@ -55,9 +55,9 @@ struct Object {
     key: String,
     #[serde(default)]
     size: Option<u64>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "non_empty")]
     e_tag: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "non_empty")]
     version_id: Option<String>,
     #[serde(default, deserialize_with = "sequencer")]
     sequencer: Option<Sequencer>,
@@ -92,7 +92,7 @@ fn version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
         Some(MAJOR_VERSION) => Ok(()),
         _ => Err(format!("unsupported version {version:?}, the major version must be {MAJOR_VERSION}")),
     };
-    parsed_option(deserializer, check).map(Option::unwrap_or_default)
+    parsed_non_empty(deserializer, check).map(Option::unwrap_or_default)
 }
 
 fn kind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectEventKind, D::Error> {
@@ -104,14 +104,13 @@ fn key<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     parsed(deserializer, decode)
 }
 
-/// Reads a sequencer. S3 may write an empty text for none.
+/// Reads a sequencer.
 pub(crate) fn sequencer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Sequencer>, D::Error> {
-    let parse = |text: &str| if text.is_empty() { Ok(None) } else { text.parse().map(Some) };
-    parsed_option::<_, _, InvalidSequencer>(deserializer, parse).map(Option::flatten)
+    parsed_non_empty::<_, _, InvalidSequencer>(deserializer, str::parse)
 }
 
 /// Reads an RFC 3339 time.
 pub(crate) fn instant<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SystemTime>, D::Error> {
     let parse = |text: &str| text.parse::<Timestamp>().map_err(|_| "not an RFC 3339 date and time");
-    parsed_option(deserializer, parse).map(|stamp| stamp.map(SystemTime::from))
+    parsed_non_empty(deserializer, parse).map(|stamp| stamp.map(SystemTime::from))
 }

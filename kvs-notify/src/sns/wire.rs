@@ -8,6 +8,7 @@ use super::message::{SnsAttribute, SnsConfirmation, SnsMessage, SnsNotification,
 use super::signing::{SignatureVersion, SnsSignature};
 use super::timestamp::SnsTimestamp;
 use crate::secret::SecretText;
+use crate::text::non_empty;
 
 /// The members of all types of messages, in the order of SNS.
 #[derive(Serialize, Deserialize)]
@@ -15,22 +16,40 @@ use crate::secret::SecretText;
 pub(super) struct Wire {
     r#type: SnsType,
     message_id: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "non_empty", skip_serializing_if = "Option::is_none")]
     token: Option<SecretText>,
     topic_arn: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     subject: Option<String>,
     message: String,
-    #[serde(rename = "SubscribeURL", alias = "SubscribeUrl", default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        rename = "SubscribeURL",
+        alias = "SubscribeUrl",
+        default,
+        deserialize_with = "non_empty",
+        skip_serializing_if = "Option::is_none"
+    )]
     subscribe_url: Option<SecretText>,
     timestamp: SnsTimestamp,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "non_empty", skip_serializing_if = "Option::is_none")]
     signature_version: Option<SignatureVersion>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "non_empty", skip_serializing_if = "Option::is_none")]
     signature: Option<String>,
-    #[serde(rename = "SigningCertURL", alias = "SigningCertUrl", default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        rename = "SigningCertURL",
+        alias = "SigningCertUrl",
+        default,
+        deserialize_with = "non_empty",
+        skip_serializing_if = "Option::is_none"
+    )]
     signing_cert_url: Option<String>,
-    #[serde(rename = "UnsubscribeURL", alias = "UnsubscribeUrl", default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        rename = "UnsubscribeURL",
+        alias = "UnsubscribeUrl",
+        default,
+        deserialize_with = "non_empty",
+        skip_serializing_if = "Option::is_none"
+    )]
     unsubscribe_url: Option<SecretText>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     message_attributes: Option<BTreeMap<String, SnsAttribute>>,
