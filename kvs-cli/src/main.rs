@@ -10,7 +10,6 @@ mod profile;
 mod runtime;
 mod values;
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -23,8 +22,7 @@ fn main() -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            // Nobody reads a closed stderr.
-            let _ = writeln!(std::io::stderr(), "error: {failure}");
+            output::complain(format_args!("error: {failure}"));
             ExitCode::from(failure.code())
         }
     }

@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use kvs_types::__internal::{Printable, PrintableJson};
 use serde_json::Value;
 
 /// How a command prints.
@@ -30,13 +31,18 @@ impl Output {
 
     /// Prints one result on stdout: a line of text, or the object with `--json`.
     pub(crate) fn result(self, text: impl Display, object: &Value) {
-        if self.json { print_line(object) } else { print_line(text) }
+        if self.json { print_json(object) } else { print_line(text) }
+    }
+
+    /// Prints one result on stdout: lines of text, or the object with `--json`.
+    pub(crate) fn result_lines(self, lines: &[String], object: &Value) {
+        if self.json { print_json(object) } else { lines.iter().for_each(print_line) }
     }
 
     /// Prints a line about progress on stderr, unless it is not wanted.
     pub(crate) fn note(self, text: impl Display) {
         if !self.quiet && !self.json {
-            let _ = writeln!(std::io::stderr(), "{text}");
+            complain(text);
         }
     }
 
@@ -51,7 +57,24 @@ impl Output {
 }
 
 /// Prints a line on stdout at once, also into a pipe. A reader that has closed the pipe (`| head`) is not an error.
+///
+/// Names, tags and messages of the service come from outside: what would control the terminal or begin another line is escaped
+/// here, and in [`print_json`] and [`complain`].
 pub(crate) fn print_line(line: impl Display) {
+    print(format_args!("{}", Printable(line)));
+}
+
+/// Prints JSON on stdout at once.
+pub(crate) fn print_json(value: impl Display) {
+    print(format_args!("{}", PrintableJson(value)));
+}
+
+/// Prints a line on stderr. Nobody reads a closed one.
+pub(crate) fn complain(line: impl Display) {
+    let _ = writeln!(std::io::stderr(), "{}", Printable(line));
+}
+
+fn print(line: std::fmt::Arguments<'_>) {
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }

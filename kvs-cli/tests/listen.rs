@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -17,7 +17,8 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use kvs_local::__internal::deliver::{Delivery, DeliverySettings, PersistedFragment, Subscription, Topic};
 use kvs_local::__internal::images::{FragmentMedia, FragmentSpan, MediaSource};
 use kvs_mkv::{FragmentNumber, Tag};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::OnceCell;
 
 const TOPIC: &str = "arn:aws:sns:us-west-2:111122223333:door";
@@ -55,9 +56,10 @@ struct Listener {
 }
 
 impl Listener {
-    fn start(origin: &str, roots: &Path, save: &Path) -> Self {
+    fn start(origins: [&str; 2], roots: &Path, save: &Path) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_kvs"))
-            .args(["listen", "--listen", "127.0.0.1:0", "--topic", TOPIC, "--origin", origin, "--count", "1"])
+            .args(["listen", "--listen", "127.0.0.1:0", "--topic", TOPIC, "--count", "1"])
+            .args(["--origin", origins[0], "--origin", origins[1]])
             .arg("--roots")
             .arg(roots)
             .arg("--save")
@@ -128,7 +130,10 @@ async fn subscribes_verifies_and_prints() {
     let cell: Arc<OnceCell<Arc<Delivery>>> = Arc::default();
     tokio::spawn(serve(listener, Arc::clone(&cell)));
 
-    let mut listener = Listener::start(&base_url, &roots, &save);
+    // A server that takes connections and never answers.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let silent_url = format!("http://{}", silent.local_addr().unwrap());
+    let mut listener = Listener::start([&base_url, &silent_url], &roots, &save);
     assert_eq!(post(&listener.url, "not json").await, StatusCode::BAD_REQUEST);
     let error = listener.next_error();
     assert!(error.contains("invalid JSON at line 1, column 2"), "{error}");
@@ -138,6 +143,30 @@ async fn subscribes_verifies_and_prints() {
     );
     assert_eq!(post(&listener.url, &forged).await, StatusCode::FORBIDDEN);
     assert!(listener.next_error().contains("not sns.REGION.amazonaws.com"));
+    let escapes = forged.replace(TOPIC, "\\u001b[2Jarn\\nsubscribed to all");
+    assert_eq!(post(&listener.url, &escapes).await, StatusCode::FORBIDDEN);
+    let error = listener.next_error();
+    assert!(
+        error.starts_with("refused: ") && !error.contains('\x1b') && error.contains("subscribed to all"),
+        "{error}"
+    );
+
+    // Its certificate is being fetched from the silent server while all that follows goes on.
+    let waiting = forged.replace("https://evil.example", &silent_url);
+    let waiting = {
+        let url = listener.url.clone();
+        tokio::spawn(async move { post(&url, &waiting).await })
+    };
+    let (_held, _) = silent.accept().await.unwrap();
+    let unfinished = TcpStream::connect(listener.url.trim_start_matches("http://").trim_end_matches('/')).await;
+    let mut unfinished = unfinished.unwrap();
+    unfinished.write_all(b"POST / HTTP/1.1\r\nHost: ").await.unwrap();
+    let closed = tokio::spawn(async move {
+        let begun = Instant::now();
+        let mut rest = Vec::new();
+        let _ = unfinished.read_to_end(&mut rest).await;
+        begun.elapsed()
+    });
 
     settings.subscriptions = vec![Subscription::new(TOPIC, &listener.url).unwrap()];
     let delivery = Arc::new(Delivery::start(&settings, SystemTime::now).unwrap());
@@ -148,6 +177,8 @@ async fn subscribes_verifies_and_prints() {
     let mut lines = BufReader::new(listener.process.stdout.take().unwrap()).lines();
     let line: serde_json::Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
     assert_eq!(line["fragment"]["NotificationPayload"]["door"], "open");
+    assert!(!waiting.is_finished(), "one slow fetch does not hold up the others");
+    assert!(closed.await.unwrap() < Duration::from_secs(9), "a request head has a deadline");
     assert!(listener.process.wait().unwrap().success());
     assert_eq!(std::fs::read_dir(save).unwrap().count(), 1);
 }

@@ -7,10 +7,11 @@ use kvs_aws::{
     DescribeConfiguration, ImageGenerationConfiguration, NotificationConfiguration, StreamConfiguration, StreamId,
     UpdateConfiguration,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::failure::Failure;
 use crate::options::GlobalOptions;
+use crate::output::print_json;
 
 /// Gets, sets and deletes the image generation and notifications of a stream.
 #[derive(Debug, Args)]
@@ -91,17 +92,21 @@ async fn get<C: StreamConfiguration>(
     let found = global.connection.client().await?.send(DescribeConfiguration::<C>::new(stream.clone())).await?;
     let found = found.ok_or_else(|| Failure::run(format!("{stream} has no {} configuration", wording.name)))?;
     let json = UpdateConfiguration::new(stream, found).to_json();
-    let object = serde_json::from_str(&json).map_err(Failure::of_run)?;
-    global.output().result(json.trim_end(), &object);
+    let object: Value = serde_json::from_str(&json).map_err(Failure::of_run)?;
+    match global.output().is_json() {
+        true => print_json(&object),
+        false => print_json(json.trim_end()),
+    }
     Ok(())
 }
 
 async fn put<C: StreamConfiguration>(global: &GlobalOptions, file: &Path, wording: &Wording) -> Result<(), Failure> {
     // The file is read first, so that a mistake in it is found without a service.
-    let text = std::fs::read_to_string(file).map_err(|error| {
-        let failure = match error.kind() {
-            std::io::ErrorKind::InvalidData => Failure::input("is not JSON but binary data"),
-            _ => Failure::input(error),
+    let bytes = std::fs::read(file).map_err(|error| Failure::input(error).about(file.display()))?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let failure = match error.as_bytes() {
+            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Failure::input("is in UTF-16; save it in UTF-8"),
+            _ => Failure::input("is not JSON but binary data"),
         };
         failure.about(file.display())
     })?;

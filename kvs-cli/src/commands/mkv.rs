@@ -9,6 +9,7 @@ use bytes::BytesMut;
 use clap::Args;
 use kvs_mkv::fragment::{Fragment, FragmentError, FragmentReader};
 use kvs_mkv::{Chunks, Cropping, Event, Frame, Limits, ParseError, Parser, SegmentInfo, Tag, Track, VideoSettings};
+use kvs_types::__internal::PrintableJson;
 use serde_json::{Map, Value, json};
 
 use crate::failure::Failure;
@@ -196,11 +197,11 @@ impl<W: Write> Lines<W> {
         if self.json {
             let mut line = Map::from_iter([("event".to_owned(), event.into())]);
             line.extend(fields);
-            return writeln!(self.out, "{}", Value::Object(line));
+            return writeln!(self.out, "{}", PrintableJson(Value::Object(line)));
         }
         write!(self.out, "{event}")?;
         for (name, value) in fields {
-            write!(self.out, " {name}={value}")?;
+            write!(self.out, " {name}={}", PrintableJson(value))?;
         }
         writeln!(self.out)
     }

@@ -120,7 +120,7 @@ async fn describe(client: &Client, stream: StreamId, output: Output) -> Result<(
         format!("created    {}", text(info.creation_time.map(show_time).as_deref())),
         format!("version    {}", text(info.version.as_deref())),
     ];
-    output.result(lines.join("\n"), &object(&info));
+    output.result_lines(&lines, &object(&info));
     Ok(())
 }
 

@@ -43,7 +43,7 @@ impl Findings {
             "event": "finding", "level": level.to_ascii_lowercase(), "link": link, "message": message.to_string(),
             "fix": fix,
         });
-        self.output.result(format_args!("{level:<5} {link}: {message}\n      -> {fix}"), &object);
+        self.output.result_lines(&[format!("{level:<5} {link}: {message}"), format!("      -> {fix}")], &object);
     }
 
     pub(super) fn end(self) -> Result<(), Failure> {

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use kvs_notify::{Content, SnsMessage, Verifier};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
 use super::fetch::Fetcher;
@@ -22,6 +22,12 @@ pub(super) const CERTIFICATE_NAME: &str = "sns.amazonaws.com";
 const QUEUE: usize = 64;
 /// Pause after a connection could not be accepted, for example for lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Most connections at a time; further ones wait in the queue of the listener. SNS delivers some tens of messages at once.
+const CONNECTIONS: usize = 256;
+/// How long the head of a request may take.
+const HEAD_TIME: Duration = Duration::from_secs(5);
+/// How long a connection may take: longer than SNS waits for an answer.
+const CONNECTION_TIME: Duration = Duration::from_secs(60);
 
 /// A verified notification.
 #[derive(Clone, Debug)]
@@ -83,7 +89,10 @@ impl Drop for SnsEndpoint {
 }
 
 async fn serve(listener: TcpListener, inbox: Arc<Inbox>) {
+    let slots = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
+        // Never closed.
+        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
         let Ok((socket, _)) = listener.accept().await else {
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
@@ -94,10 +103,16 @@ async fn serve(listener: TcpListener, inbox: Arc<Inbox>) {
             async move { Ok::<_, hyper::Error>(inbox.answer(request).await) }
         });
         tokio::spawn(async move {
-            let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(socket), answer);
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "connection failed");
+            let mut http = hyper::server::conn::http1::Builder::new();
+            // One request per connection: an idle one takes no slot.
+            http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).keep_alive(false);
+            let connection = http.serve_connection(TokioIo::new(socket), answer);
+            match tokio::time::timeout(CONNECTION_TIME, connection).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::debug!(%error, "connection failed"),
+                Err(_) => tracing::debug!("connection closed after {CONNECTION_TIME:?}"),
             }
+            drop(slot);
         });
     }
 }

@@ -1,5 +1,6 @@
 //! `kvs listen`: an HTTP endpoint for SNS that confirms its subscription, verifies every message and prints what it says.
 
+mod certificates;
 mod endpoint;
 mod fetch;
 mod inbox;
@@ -14,7 +15,7 @@ use kvs_notify::{Content, ObjectEvent, SnsMessage, TrustRoots, UrlPolicy, Verifi
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
-use crate::output::{Output, print_line};
+use crate::output::{Output, print_json};
 use endpoint::{CERTIFICATE_NAME, Delivery, SnsAddress};
 
 /// Receives SNS messages over HTTP, verifies them and prints each notification as a line of JSON.
@@ -65,7 +66,7 @@ pub(crate) async fn run(options: Options, output: Output) -> Result<(), Failure>
     let mut left = options.count;
     while left != Some(0) {
         let Some(delivery) = endpoint.next().await else { break };
-        print_line(line(&delivery));
+        print_json(line(&delivery));
         left = left.map(|left| left.saturating_sub(1));
     }
     Ok(())

@@ -4,10 +4,11 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use kvs_producer::{AckEventType, Event, StopReport};
+use kvs_types::__internal::Printable;
 use kvs_types::__internal::epoch_millis;
 use serde_json::{Value, json};
 
-use crate::output::{Output, print_line};
+use crate::output::{Output, print_json, print_line};
 
 /// Time between two updates of the progress bar.
 const UPDATE_INTERVAL: Duration = Duration::from_millis(200);
@@ -43,7 +44,7 @@ impl Reporter {
         match &self.form {
             Form::Json => {
                 if let Some(object) = object_of(event) {
-                    print_line(object);
+                    print_json(object);
                 }
             }
             Form::Text { quiet: true, .. } => {}
@@ -84,7 +85,7 @@ impl Reporter {
     pub(crate) fn report(&self, report: &StopReport) {
         let (totals, stats) = (&report.totals, &report.stats);
         match &self.form {
-            Form::Json => print_line(json!({
+            Form::Json => print_json(json!({
                 "event": "report", "complete": report.is_complete(),
                 "submitted_frames": totals.submitted.frames, "submitted_bytes": totals.submitted.bytes,
                 "persisted_frames": totals.persisted.frames, "persisted_bytes": totals.persisted.bytes,
@@ -113,7 +114,7 @@ impl Reporter {
 
     fn line(&self, line: &str) {
         match &self.form {
-            Form::Text { bar, .. } if !bar.is_hidden() => bar.println(line),
+            Form::Text { bar, .. } if !bar.is_hidden() => bar.println(Printable(line).to_string()),
             _ => print_line(line),
         }
     }
