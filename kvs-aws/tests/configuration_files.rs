@@ -20,7 +20,7 @@ fn problem(text: &str) -> String {
 
 #[test]
 fn errors_name_the_member_the_value_and_what_is_accepted() {
-    let good = NUMBER.replace("80", "\"80\"");
+    let good = NUMBER.replace(": 80", ": \"80\"");
     assert!(UpdateImageGenerationConfiguration::from_json(&good).is_ok());
     let member = "ImageGenerationConfiguration";
     assert_eq!(
@@ -52,7 +52,7 @@ fn errors_name_the_member_the_value_and_what_is_accepted() {
 
 #[test]
 fn a_byte_order_mark_is_no_part_of_the_json() {
-    let good = format!("\u{feff}{}", NUMBER.replace("80", "\"80\""));
+    let good = format!("\u{feff}{}", NUMBER.replace(": 80", ": \"80\""));
     assert!(UpdateImageGenerationConfiguration::from_json(&good).is_ok());
     assert!(problem(&format!("\u{feff}{NUMBER}")).contains("FormatConfig.JPEGQuality"));
     let topic = r#"{"StreamName": "door", "NotificationConfiguration": {"Status": "ENABLED", "DestinationConfig":
