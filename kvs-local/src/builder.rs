@@ -35,6 +35,7 @@ pub struct Builder {
     pub(crate) faults: Vec<Fault>,
     pub(crate) transport: Transport,
     pub(crate) quotas: Quotas,
+    pub(crate) ports: Ports,
     pub(crate) public_url: Option<String>,
     pub(crate) cors_origins: Vec<String>,
 }
@@ -44,6 +45,17 @@ pub struct Builder {
 pub(crate) enum Transport {
     Plain,
     Tls,
+}
+
+/// Which ports the data endpoints have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ports {
+    /// The two ports after that of the control endpoint, or free ports.
+    Separate,
+    /// These ports.
+    Given { media: u16, archived_media: u16 },
+    /// The port of the control endpoint.
+    One,
 }
 
 /// Whether the address may be reachable from other machines.
@@ -85,6 +97,7 @@ impl Builder {
             faults: Vec::new(),
             transport: Transport::Plain,
             quotas: Quotas::Off,
+            ports: Ports::Separate,
             public_url: None,
             cors_origins: Vec::new(),
         }
@@ -101,6 +114,22 @@ impl Builder {
     /// loopback require [`allow_remote`](Self::allow_remote).
     pub const fn listen(mut self, listen: SocketAddr) -> Self {
         self.listen = listen;
+        self
+    }
+
+    /// Sets the ports of the data endpoints that GetDataEndpoint returns: one for PutMedia and GetMedia, one for archived media; 0
+    /// means a free port. Default: the two ports after that of [`listen`](Self::listen), or free ports if that is 0.
+    ///
+    /// As in AWS, each endpoint knows only its own operations. It answers others with status 200 and no result.
+    pub const fn data_ports(mut self, media: u16, archived_media: u16) -> Self {
+        self.ports = Ports::Given { media, archived_media };
+        self
+    }
+
+    /// Serves control plane and data plane on one port, for clients that do not ask GetDataEndpoint and for port mappings.
+    /// Such clients fail with AWS. Default: separate ports. [`public_url`](Self::public_url) implies one port.
+    pub const fn one_port(mut self) -> Self {
+        self.ports = Ports::One;
         self
     }
 

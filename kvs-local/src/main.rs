@@ -29,6 +29,12 @@ struct Arguments {
     /// Let web pages of this origin use the service, such as http://localhost:3000; can be repeated. Other pages are refused.
     #[arg(long, value_name = "ORIGIN")]
     cors_origin: Vec<String>,
+    /// Serve control plane and data plane on one port, for clients that do not ask GetDataEndpoint; they fail with AWS.
+    #[arg(long, conflicts_with = "data_ports")]
+    one_port: bool,
+    /// Ports of the data endpoints: PutMedia and GetMedia, archived media. Default: the two ports after that of --listen.
+    #[arg(long, value_name = "MEDIA,ARCHIVED", value_parser = data_ports)]
+    data_ports: Option<(u16, u16)>,
     /// Folder for streams, media, images and notifications; created if needed.
     #[arg(long, value_name = "DIR", default_value = "kvs-local-data")]
     data_dir: PathBuf,
@@ -121,6 +127,11 @@ fn faults(path: &str) -> Result<FaultScript, String> {
     Fault::read(&text).map(FaultScript).map_err(|error| with_causes(&error))
 }
 
+fn data_ports(text: &str) -> Result<(u16, u16), String> {
+    let ports = text.split_once(',').and_then(|(media, archived)| Some((media.parse().ok()?, archived.parse().ok()?)));
+    ports.ok_or_else(|| "expected two ports, such as 4568,4569".to_owned())
+}
+
 fn subscription(text: &str) -> Result<Subscription, String> {
     let (topic, url) = text.split_once('=').ok_or("expected TOPIC_ARN=URL")?;
     Subscription::new(topic, url).map_err(|error| with_causes(&error))
@@ -159,6 +170,12 @@ impl Arguments {
         for origin in self.cors_origin {
             builder = builder.cors_origin(origin);
         }
+        if self.one_port {
+            builder = builder.one_port();
+        }
+        if let Some((media, archived_media)) = self.data_ports {
+            builder = builder.data_ports(media, archived_media);
+        }
         if self.quotas {
             builder = builder.quotas(Quotas::Service);
         }
@@ -194,13 +211,18 @@ async fn run(arguments: Arguments) -> ExitCode {
         Ok(local) => local,
         Err(error) => return failed(&error),
     };
+    // Before the line below: scripts may stop the service as soon as they have read it.
+    let stop_requested = match stop_requested() {
+        Ok(stop_requested) => stop_requested,
+        Err(error) => return failed(&error),
+    };
     // Scripts wait for this line, often through a pipe, so it must be flushed.
     let mut out = std::io::stdout();
     let printed = writeln!(out, "kvs-local listening on {}", local.endpoint_url()).and_then(|()| out.flush());
     if let Err(error) = printed {
         tracing::warn!(%error, "failed to write to standard output");
     }
-    if let Err(error) = stop_requested().await {
+    if let Err(error) = stop_requested.await {
         return failed(&error);
     }
     local.shutdown().await;
@@ -211,19 +233,21 @@ async fn run(arguments: Arguments) -> ExitCode {
 #[cfg(unix)]
 const SIGXFSZ: i32 = 25;
 
-/// Waits for Ctrl-C and, on Unix, SIGTERM.
-async fn stop_requested() -> std::io::Result<()> {
+/// Returns a future that ends with Ctrl-C and, on Unix, SIGTERM. From the call on, they no longer kill the process.
+fn stop_requested() -> std::io::Result<impl Future<Output = std::io::Result<()>>> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate = signal(SignalKind::terminate())?;
-        tokio::select! {
-            interrupted = tokio::signal::ctrl_c() => interrupted,
-            _ = terminate.recv() => Ok(()),
-        }
+        let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        Ok(async move {
+            tokio::select! {
+                _ = interrupt.recv() => Ok(()),
+                _ = terminate.recv() => Ok(()),
+            }
+        })
     }
     #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await
+    Ok(tokio::signal::ctrl_c())
 }
 
 /// Prints one line and returns the status that clap uses for invalid options.

@@ -8,7 +8,8 @@ use std::time::SystemTime;
 
 use tokio::net::TcpListener;
 
-use crate::builder::{Builder, Remote, SubscriptionRequest, Transport};
+use crate::api::{DataPorts, Plane};
+use crate::builder::{Builder, Ports, Remote, SubscriptionRequest, Transport};
 use crate::data_dir::{DataDir, DataDirError};
 use crate::deliver::{Delivery, DeliverySettings, Subscription};
 use crate::faults::{Fault, Faults, InvalidFaults};
@@ -128,7 +129,7 @@ impl Builder {
         let seed = self.seed.unwrap_or_else(|| fastrand::u64(..));
         let (registry, hub) = self.open_streams(folder.path(), identity, seed)?;
         let public_host = public_url.as_ref().map(PublicUrl::host);
-        let (listener, endpoint) = self.bind(folder.path(), public_host).await?;
+        let (listeners, endpoint) = self.bind(folder.path(), public_host).await?;
         let base_url = public_url.as_ref().map_or(endpoint.url.as_str(), PublicUrl::as_str);
         let delivery = Arc::new(self.start_delivery(folder.path(), base_url)?);
 
@@ -149,11 +150,14 @@ impl Builder {
             profile: self.profile,
             seed,
             shutdown: shutdown.clone(),
+            data_ports: endpoint.data_ports,
         };
         let (dispatcher, put_media) = components.into_dispatcher(gate);
         let trim = retention::run(Arc::clone(&registry), Arc::clone(&hub), self.clock.clone(), shutdown.clone());
         let trimming = tokio::spawn(trim);
-        let serving = tokio::spawn(listener.run(Arc::new(dispatcher), shutdown));
+        let dispatcher = Arc::new(dispatcher);
+        let serve = |listener: Listener| tokio::spawn(listener.run(Arc::clone(&dispatcher), shutdown.clone()));
+        let tasks = listeners.into_iter().map(serve).chain([trimming]).collect();
         Ok(LocalKvs::new(Parts {
             address: endpoint.address,
             endpoint_url: endpoint.url,
@@ -167,7 +171,7 @@ impl Builder {
             faults,
             put_media,
             stop,
-            tasks: vec![serving, trimming],
+            tasks,
             folder,
         }))
     }
@@ -208,10 +212,12 @@ impl Builder {
         Ok((registry, hub))
     }
 
-    async fn bind(&self, data_dir: &Path, public_host: Option<&str>) -> Result<(Listener, BoundEndpoint), StartError> {
-        let failed = |source| StartError::Listen { address: self.listen, source };
-        let tcp = TcpListener::bind(self.listen).await.map_err(failed)?;
-        let address = tcp.local_addr().map_err(failed)?;
+    async fn bind(
+        &self,
+        data_dir: &Path,
+        public_host: Option<&str>,
+    ) -> Result<(Vec<Listener>, BoundEndpoint), StartError> {
+        let (tcp, address) = listen(self.listen).await?;
         let tls = match self.transport {
             Transport::Plain => None,
             Transport::Tls => Some(Tls::open(data_dir, address.ip(), public_host, SystemTime::now())),
@@ -219,8 +225,40 @@ impl Builder {
         let tls = tls.transpose().map_err(|error| StartError::Tls { source: error.into() })?;
         let (scheme, ca_certificate) =
             tls.as_ref().map_or(("http", None), |tls| ("https", Some(tls.authority.clone())));
-        let listener = Listener::new(tcp, tls.map(|tls| tls.acceptor)).map_err(failed)?;
-        Ok((listener, BoundEndpoint { address, url: format!("{scheme}://{address}"), ca_certificate }))
+        let acceptor = tls.map(|tls| tls.acceptor);
+        let listener = |(tcp, address), plane| {
+            Listener::new(tcp, acceptor.clone(), plane).map_err(|source| StartError::Listen { address, source })
+        };
+        let (listeners, data_ports) = match self.data_addresses(address) {
+            None => {
+                tracing::info!(
+                    "one port serves control plane and data plane; in AWS, data operations fail at the control endpoint"
+                );
+                (vec![listener((tcp, address), Plane::All)?], DataPorts::Shared)
+            }
+            Some([media, archived_media]) => {
+                let (media, archived_media) = (listen(media).await?, listen(archived_media).await?);
+                let ports = DataPorts::Own { media: media.1.port(), archived_media: archived_media.1.port() };
+                let control = listener((tcp, address), Plane::Control)?;
+                let data = [listener(media, Plane::Media)?, listener(archived_media, Plane::ArchivedMedia)?];
+                (std::iter::once(control).chain(data).collect(), ports)
+            }
+        };
+        Ok((listeners, BoundEndpoint { address, url: format!("{scheme}://{address}"), ca_certificate, data_ports }))
+    }
+
+    /// Returns the addresses of the media and the archived media endpoint, `None` if the control endpoint at `control` serves
+    /// everything.
+    fn data_addresses(&self, control: SocketAddr) -> Option<[SocketAddr; 2]> {
+        let after = |step: u16| if self.listen.port() == 0 { 0 } else { control.port().checked_add(step).unwrap_or(0) };
+        let (media, archived_media) = match self.ports {
+            // One public URL leads to one port.
+            Ports::One => return None,
+            Ports::Separate | Ports::Given { .. } if self.public_url.is_some() => return None,
+            Ports::Separate => (after(1), after(2)),
+            Ports::Given { media, archived_media } => (media, archived_media),
+        };
+        Some([media, archived_media].map(|port| SocketAddr::new(control.ip(), port)))
     }
 
     fn start_delivery(&self, data_dir: &Path, base_url: &str) -> Result<Delivery, StartError> {
@@ -241,6 +279,15 @@ struct BoundEndpoint {
     address: SocketAddr,
     url: String,
     ca_certificate: Option<String>,
+    data_ports: DataPorts,
+}
+
+/// Binds an address and returns the one that was bound.
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |source| StartError::Listen { address, source };
+    let tcp = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = tcp.local_addr().map_err(failed)?;
+    Ok((tcp, bound))
 }
 
 impl From<DataDirError> for StartError {

@@ -231,7 +231,7 @@ fn fragment(timecode: u64) -> [Vec<u8>; 4] {
 }
 
 async fn service() -> LocalKvs {
-    let local = LocalKvs::builder().clock(|| UNIX_EPOCH + Duration::from_secs(NOW)).start().await.unwrap();
+    let local = LocalKvs::builder().clock(|| UNIX_EPOCH + Duration::from_secs(NOW)).one_port().start().await.unwrap();
     let create = r#"{"DeviceName": "cam-device", "StreamName": "cam", "MediaType": "video/h264,audio/aac", "DataRetentionInHours": 2}"#;
     assert_eq!(call(&local, "/createStream", create).await.status, 200);
     local
@@ -239,7 +239,7 @@ async fn service() -> LocalKvs {
 
 #[tokio::test]
 async fn control_plane_requests_before_streaming_succeed() {
-    let local = LocalKvs::builder().clock(|| UNIX_EPOCH + Duration::from_secs(NOW)).start().await.unwrap();
+    let local = LocalKvs::builder().clock(|| UNIX_EPOCH + Duration::from_secs(NOW)).one_port().start().await.unwrap();
     let describe = "{\n\t\"StreamName\": \"cam\"\n}";
     let missing = call(&local, "/describeStream", describe).await;
     assert_eq!((missing.status, missing.exception()), (404, "ResourceNotFoundException"));

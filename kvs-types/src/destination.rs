@@ -7,7 +7,10 @@ use crate::limits::DESTINATION_URI_CHARS;
 const FIELD: &str = "Uri";
 
 /// Checks the model's pattern `^[a-zA-Z_0-9]+:(//)?([^/]+)/?([^*]*)$`, 1 to 255 characters.
-pub(crate) fn check_uri(uri: &str) -> Result<(), InvalidField> {
+///
+/// # Errors
+/// Returns an error if the text is too long or does not match.
+pub fn check_uri(uri: &str) -> Result<(), InvalidField> {
     check_length(FIELD, uri.chars().count(), (1, DESTINATION_URI_CHARS))?;
     let shape = uri.split_once(':').is_some_and(|(scheme, rest)| {
         let rest = rest.strip_prefix("//").unwrap_or(rest);

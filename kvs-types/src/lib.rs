@@ -112,6 +112,7 @@ pub use timestamp_origin::TimestampOrigin;
 pub mod __internal {
     pub use crate::__open_enum as open_enum;
     pub use crate::check::{NAME_CHARACTERS, check_length, check_range, check_text, is_name_character};
+    pub use crate::destination::check_uri;
     pub use crate::error_chain::ErrorChain;
     pub use crate::image_format::{check_format, check_size, jpeg_quality};
     pub use crate::printable::{Printable, PrintableJson};

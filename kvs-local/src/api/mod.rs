@@ -2,9 +2,11 @@
 
 mod error;
 mod operation;
+mod plane;
 mod request;
 pub(crate) mod wire;
 
 pub(crate) use error::{ApiError, Exception};
 pub(crate) use operation::{ControlOperation, Operation, ReadOperation};
-pub(crate) use request::{StreamRef, Text, name_in_arn, optional, parse, required, text, within, without_nulls};
+pub(crate) use plane::{DataEndpoints, DataPorts, Plane};
+pub(crate) use request::{StreamRef, Text, name_in_arn, not_empty, optional, parse, required, text, within};

@@ -1,5 +1,7 @@
 //! The operations of the service and their paths.
 
+use super::Plane;
+
 /// An operation of the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Operation {
@@ -10,7 +12,7 @@ pub(crate) enum Operation {
     /// An operation that reads media.
     Read(ReadOperation),
     /// An operation that kvs-local does not implement, and the reason.
-    NotImplemented { name: &'static str, reason: &'static str },
+    NotImplemented { name: &'static str, reason: &'static str, plane: Plane },
 }
 
 /// The operations of the control plane.
@@ -53,7 +55,8 @@ impl Operation {
     /// Returns the operation of a path, or `None` if the service has none. Paths are case-sensitive, as in the service.
     pub(crate) fn from_path(path: &str) -> Option<Self> {
         use ControlOperation as Control;
-        let missing = |name, reason| Self::NotImplemented { name, reason };
+        let missing = |name, reason| Self::NotImplemented { name, reason, plane: Plane::Control };
+        let playback = |name| Self::NotImplemented { name, reason: PACKAGING, plane: Plane::ArchivedMedia };
         let operation = match path {
             "/createStream" => Self::Control(Control::CreateStream),
             "/describeStream" => Self::Control(Control::DescribeStream),
@@ -77,9 +80,9 @@ impl Operation {
             "/listFragments" => Self::Read(ReadOperation::ListFragments),
             "/getMediaForFragmentList" => Self::Read(ReadOperation::GetMediaForFragmentList),
             "/getImages" => Self::Read(ReadOperation::GetImages),
-            "/getClip" => missing("GetClip", PACKAGING),
-            "/getHLSStreamingSessionURL" => missing("GetHLSStreamingSessionURL", PACKAGING),
-            "/getDASHStreamingSessionURL" => missing("GetDASHStreamingSessionURL", PACKAGING),
+            "/getClip" => playback("GetClip"),
+            "/getHLSStreamingSessionURL" => playback("GetHLSStreamingSessionURL"),
+            "/getDASHStreamingSessionURL" => playback("GetDASHStreamingSessionURL"),
             "/updateMediaStorageConfiguration" => missing("UpdateMediaStorageConfiguration", SIGNALING),
             "/describeMediaStorageConfiguration" => missing("DescribeMediaStorageConfiguration", SIGNALING),
             "/createSignalingChannel" => missing("CreateSignalingChannel", SIGNALING),
@@ -98,5 +101,15 @@ impl Operation {
             _ => return None,
         };
         Some(operation)
+    }
+
+    /// Returns the endpoint that has the operation.
+    pub(crate) const fn plane(self) -> Plane {
+        match self {
+            Self::Control(_) => Plane::Control,
+            Self::PutMedia | Self::Read(ReadOperation::GetMedia) => Plane::Media,
+            Self::Read(_) => Plane::ArchivedMedia,
+            Self::NotImplemented { plane, .. } => plane,
+        }
     }
 }

@@ -1,8 +1,10 @@
 //! Reading requests: JSON, required members, lengths and characters of values.
 
+use kvs_types::__internal::check_uri;
 use kvs_types::StreamArn;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 use crate::api::{ApiError, Exception};
 use crate::limits;
@@ -27,7 +29,7 @@ impl Text {
         Self { member: "MediaType", max_chars: limits::MEDIA_TYPE, accepts: is_media_type };
     pub(crate) const KMS_KEY: Self = Self { member: "KmsKeyId", max_chars: limits::KMS_KEY, accepts: is_printable };
     pub(crate) const DESTINATION_URI: Self =
-        Self { member: "Uri", max_chars: limits::DESTINATION_URI, accepts: is_printable };
+        Self { member: "Uri", max_chars: limits::DESTINATION_URI, accepts: is_destination };
     pub(crate) const TOKEN: Self = Self { member: "NextToken", max_chars: limits::CONTROL_TOKEN, accepts: is_base64 };
 }
 
@@ -74,11 +76,16 @@ fn is_alphanumeric(text: &str) -> bool {
 }
 
 fn is_base64(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'-' | b'_'))
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'='))
 }
 
 fn is_printable(text: &str) -> bool {
     !text.chars().any(char::is_control)
+}
+
+/// Accepts the pattern of destinations in the API model, without control characters. It has no `*` in the path.
+fn is_destination(text: &str) -> bool {
+    is_printable(text) && check_uri(text).is_ok()
 }
 
 /// Accepts `type/subtype`, or several of them separated by commas.
@@ -92,18 +99,88 @@ fn is_media_type(value: &str) -> bool {
 
 /// Parses a JSON request; an empty body is an empty object.
 ///
-/// Like the service, ignores unknown members and treats null as absent.
+/// Like the service, ignores unknown members and treats null as absent. An error names the member.
 pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     let body = if body.trim_ascii().is_empty() { b"{}".as_slice() } else { body };
-    // serde would accept an array as the members in their order.
-    if !body.trim_ascii_start().starts_with(b"{") {
+    let mut value: Value = serde_json::from_slice(body)
+        .map_err(|error| ApiError::new(Exception::Serialization, format!("the request body is not JSON: {error}")))?;
+    if !value.is_object() {
+        // serde would accept an array as the members in their order.
         return Err(ApiError::new(Exception::Serialization, "the request body is not a JSON object"));
     }
-    serde_json::from_slice(body).map_err(|error| match error.classify() {
-        serde_json::error::Category::Data => ApiError::invalid(format!("1 validation error detected: {error}")),
-        _ => ApiError::new(Exception::Serialization, format!("the request body is not JSON: {error}")),
+    remove_nulls(&mut value);
+    // `StreamRef` is flattened into the requests, which hides the names of its members from errors.
+    for member in [STREAM_NAME, STREAM_ARN] {
+        if let Some(value) = value.get(member).filter(|value| !value.is_string()) {
+            return Err(invalid_member(member, &format!("expected a string, got {}", kind(value))));
+        }
+    }
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let (path, problem) = (error.path().to_string(), error.inner().to_string());
+        let missing = problem.strip_prefix("missing field `").and_then(|field| field.strip_suffix('`'));
+        match missing {
+            Some(field) if path == "." => null_member(field),
+            Some(field) => null_member(&format!("{path}.{field}")),
+            None => invalid_member(&path, &problem),
+        }
     })
 }
+
+/// Removes the members with null values from objects, at any depth.
+fn remove_nulls(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            members.retain(|_, value| !value.is_null());
+            members.values_mut().for_each(remove_nulls);
+        }
+        Value::Array(values) => values.iter_mut().for_each(remove_nulls),
+        _ => {}
+    }
+}
+
+const fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}
+
+/// Returns the error of the service for a required member that is absent or null.
+fn null_member(path: &str) -> ApiError {
+    let member = as_in_errors(path);
+    ApiError::invalid(format!(
+        "1 validation error detected: Value null at '{member}' failed to satisfy constraint: Member must not be null"
+    ))
+}
+
+/// Returns the error for a member of a wrong type or with an unknown word. `problem` repeats its value.
+fn invalid_member(path: &str, problem: &str) -> ApiError {
+    let member = as_in_errors(path);
+    let problem: String = problem.chars().filter(|char| !char.is_control()).take(SHOWN_PROBLEM_CHARS).collect();
+    ApiError::invalid(format!(
+        "1 validation error detected: Value at '{member}' failed to satisfy constraint: {problem}"
+    ))
+}
+
+/// Returns the path of a member as the errors of the service have it: each name starts in lower case.
+fn as_in_errors(path: &str) -> String {
+    let name = |name: &str| {
+        let mut chars = name.chars().filter(|char| !char.is_control()).take(SHOWN_CHARS);
+        chars.next().map(|first| first.to_ascii_lowercase()).into_iter().chain(chars).collect::<String>()
+    };
+    path.split('.').take(PATH_NAMES).map(name).collect::<Vec<_>>().join(".")
+}
+
+/// Characters of a parser's error that are repeated in the message: they list the accepted words.
+const SHOWN_PROBLEM_CHARS: usize = 300;
+/// Names of a path that are repeated in the message. Requests have at most three; keys of maps can contain dots.
+const PATH_NAMES: usize = 8;
+const STREAM_NAME: &str = "StreamName";
+const STREAM_ARN: &str = "StreamARN";
 
 /// The stream that a request names: by name, by ARN, or by both if they agree.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -142,19 +219,15 @@ pub(crate) fn name_in_arn(arn: &str) -> Option<&str> {
 
 /// Returns a required member, or the error of the service if it is absent or null.
 pub(crate) fn required<T>(member: &str, value: Option<T>) -> Result<T, ApiError> {
-    value.ok_or_else(|| {
-        ApiError::invalid(format!(
-            "1 validation error detected: Value null at '{member}' failed to satisfy constraint: Member must not be null"
-        ))
-    })
+    value.ok_or_else(|| null_member(member))
 }
 
-/// Deserializes a map and drops entries with null values.
-pub(crate) fn without_nulls<'de, D: Deserializer<'de>>(
-    from: D,
-) -> Result<Option<std::collections::BTreeMap<String, String>>, D::Error> {
-    let map: Option<std::collections::BTreeMap<String, Option<String>>> = Option::deserialize(from)?;
-    Ok(map.map(|map| map.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()))
+/// Checks a map or list that must not be empty if it is present.
+pub(crate) fn not_empty(member: &str, entries: Option<usize>) -> Result<(), ApiError> {
+    match entries {
+        Some(0) => Err(invalid_member(member, "Member must have length greater than or equal to 1")),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -193,5 +266,38 @@ mod tests {
         assert_eq!(exception(r#"{"StreamName":7}"#), Exception::InvalidArgument);
         assert!(parse::<StreamRef>(b"").is_ok());
         assert!(parse::<StreamRef>(br#"{"StreamName":null,"New":1}"#).unwrap().name.is_none());
+    }
+
+    #[test]
+    fn errors_name_the_member() {
+        #[derive(Debug, Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        #[expect(dead_code, reason = "only parsed")]
+        struct Request {
+            #[serde(flatten)]
+            stream: StreamRef,
+            notification_configuration: Option<kvs_types::NotificationConfiguration>,
+            max_results: Option<u64>,
+        }
+        let message = |body: &str| parse::<Request>(body.as_bytes()).unwrap_err().message;
+        let status = |status: &str| message(&format!(r#"{{"NotificationConfiguration":{{"Status":{status}}}}}"#));
+        let null = "1 validation error detected: Value null at 'notificationConfiguration.status' failed to satisfy \
+                    constraint: Member must not be null";
+        assert_eq!(status("null"), null);
+        assert_eq!(message(r#"{"NotificationConfiguration":{}}"#), null);
+        let start =
+            "1 validation error detected: Value at 'notificationConfiguration.status' failed to satisfy constraint: ";
+        assert_eq!(
+            status(r#""enabled""#),
+            format!("{start}unknown variant `enabled`, expected `ENABLED` or `DISABLED`")
+        );
+        for wrong in ["7", "true", "[]", r#"{"x":1}"#] {
+            assert!(status(wrong).starts_with(start), "{}", status(wrong));
+        }
+        assert!(message(r#"{"MaxResults":-1}"#).contains("at 'maxResults' failed"));
+        assert!(
+            message(r#"{"StreamName":7}"#).contains("at 'streamName' failed to satisfy constraint: expected a string")
+        );
+        assert!(message(r#"{"StreamARN":[]}"#).contains("at 'streamARN' failed"));
     }
 }

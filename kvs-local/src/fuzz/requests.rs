@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use http::request::Parts;
 
-use crate::api::{ApiError, ControlOperation, Exception, Operation};
+use crate::api::{ApiError, ControlOperation, DataPorts, Exception, Operation};
 use crate::handlers::{Control, validate_put_media, validate_read};
 use crate::http::{AccessKey, AccessKeys, Authenticator, Payload};
 use crate::ingest::Profile;
@@ -74,11 +74,12 @@ fn control(operation: ControlOperation, body: &[u8]) -> Result<(), ApiError> {
     let (calls, _, registry) = plane.as_mut().expect("it was just made");
     *calls = calls.saturating_add(1);
     let control = Control::new(Arc::clone(registry), Delays::default(), limits::SAMPLING_INTERVAL_MS);
+    let endpoints = DataPorts::Shared.endpoints("http://127.0.0.1:4567");
     let door = br#"{"StreamName":"door","DataRetentionInHours":24}"#;
     if *calls == 1 {
-        control.call(ControlOperation::CreateStream, door, "", now()).expect("the first stream can be made");
+        control.call(ControlOperation::CreateStream, door, &endpoints, now()).expect("the first stream can be made");
     }
-    control.call(operation, body, "http://127.0.0.1:4567", now()).map(drop)
+    control.call(operation, body, &endpoints, now()).map(drop)
 }
 
 /// Refusals name their reason, are no failure of the service, and repeat only so much of what was sent.

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderValue, Method, Request};
+use http::{HeaderValue, Method, Request, StatusCode};
 use hyper::body::Incoming;
 
 use super::control::ControlPlane;
@@ -15,7 +15,7 @@ use super::get_media_for_fragment_list::GetMediaForFragmentList;
 use super::list_fragments::ListFragments;
 use super::put_media::{PutMedia, PutMediaRequest, Session};
 use crate::api::wire::{self, Response};
-use crate::api::{ApiError, Exception, Operation, ReadOperation, StreamRef, parse};
+use crate::api::{ApiError, DataPorts, Exception, Operation, ReadOperation, StreamRef, parse};
 use crate::clock::Clock;
 use crate::deliver::{Delivery, SNS_PATH};
 use crate::faults::{Faults, InjectedFaults};
@@ -28,6 +28,7 @@ pub(crate) struct Dispatcher {
     pub(super) gate: Gate,
     pub(super) handlers: Handlers,
     pub(super) clock: Clock,
+    pub(super) data_ports: DataPorts,
 }
 
 /// What every request must pass before it reaches its handler.
@@ -57,7 +58,7 @@ impl Service for Dispatcher {
         let (parts, body) = request.into_parts();
         let mut date = self.clock.wall();
         let mut response = match self.gate.door.admit(&parts, info) {
-            Ok(admitted) => self.answer(&parts, body, &admitted, &mut date).await,
+            Ok(admitted) => self.answer(&parts, body, (&admitted, info), &mut date).await,
             Err(refusal) => {
                 body::discard(body);
                 refused(&parts, &refusal)
@@ -70,11 +71,17 @@ impl Service for Dispatcher {
 }
 
 impl Dispatcher {
-    async fn answer(&self, parts: &Parts, body: Incoming, admitted: &Admitted, date: &mut SystemTime) -> Response {
+    async fn answer(
+        &self,
+        parts: &Parts,
+        body: Incoming,
+        (admitted, info): (&Admitted, ConnectionInfo),
+        date: &mut SystemTime,
+    ) -> Response {
         if let Some(preflight) = admitted.preflight(parts) {
             return preflight;
         }
-        let result = self.dispatch(parts, body, admitted, date).await;
+        let result = self.dispatch(parts, body, (admitted, info), date).await;
         let mut response = result.unwrap_or_else(|error| refused(parts, &error));
         admitted.mark(&mut response);
         response
@@ -85,7 +92,7 @@ impl Dispatcher {
         &self,
         parts: &Parts,
         body: Incoming,
-        admitted: &Admitted,
+        (admitted, info): (&Admitted, ConnectionInfo),
         date: &mut SystemTime,
     ) -> Result<Response, ApiError> {
         if parts.method == Method::GET && parts.uri.path().starts_with(SNS_PATH) {
@@ -96,6 +103,10 @@ impl Dispatcher {
             body::discard(body);
             return Err(wire::unknown_operation());
         };
+        if !info.plane.serves(operation) {
+            body::discard(body);
+            return Ok(wrong_endpoint(parts, operation, info));
+        }
         if operation == Operation::PutMedia {
             return self.put_media(parts, body, date).await;
         }
@@ -110,10 +121,11 @@ impl Dispatcher {
         self.gate.quota.take_call(parts.uri.path(), stream.as_deref(), self.clock.now().at)?;
         match operation {
             Operation::Control(operation) => {
-                self.handlers.control.handle(operation, body, admitted.endpoint.clone(), faults.json_style()).await
+                let endpoints = self.data_ports.endpoints(&admitted.endpoint);
+                self.handlers.control.handle(operation, body, endpoints, faults.json_style()).await
             }
             Operation::Read(operation) => self.read(operation, &body, &faults).await,
-            Operation::NotImplemented { name, reason } => Err(not_implemented(name, reason)),
+            Operation::NotImplemented { name, reason, .. } => Err(not_implemented(name, reason)),
             Operation::PutMedia => Err(wire::unknown_operation()),
         }
     }
@@ -179,6 +191,18 @@ enum Admission {
     Session(Box<Session>),
     /// An injected fault responds instead.
     Instead(Response),
+}
+
+/// Returns the response of the service to an operation of another endpoint: 200, and no result.
+fn wrong_endpoint(parts: &Parts, operation: Operation, info: ConnectionInfo) -> Response {
+    let (path, sent_to, belongs_to) = (parts.uri.path(), info.plane.name(), operation.plane().name());
+    tracing::warn!(
+        path,
+        sent_to,
+        belongs_to,
+        "call to the wrong endpoint: ask GetDataEndpoint, or start with --one-port"
+    );
+    wire::with_body(StatusCode::OK, wire::JSON, Bytes::from_static(wire::UNKNOWN_OPERATION.as_bytes()))
 }
 
 fn refused(parts: &Parts, error: &ApiError) -> Response {

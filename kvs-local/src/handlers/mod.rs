@@ -25,7 +25,7 @@ use self::list_fragments::ListFragments;
 pub(crate) use self::put_media::PutMedia;
 use self::put_media::{PostPersist, PutMediaRequest, SessionContext};
 use self::readable::ReadableStreams;
-use crate::api::{ApiError, ReadOperation};
+use crate::api::{ApiError, DataPorts, ReadOperation};
 use crate::clock::Clock;
 use crate::deliver::Delivery;
 use crate::ingest::Profile;
@@ -44,12 +44,13 @@ pub(crate) struct Components {
     pub(crate) profile: Profile,
     pub(crate) seed: u64,
     pub(crate) shutdown: Shutdown,
+    pub(crate) data_ports: DataPorts,
 }
 
 impl Components {
     /// Builds the handlers behind a gate. The PutMedia handler is returned too: shutdown waits for its sessions.
     pub(crate) fn into_dispatcher(self, gate: Gate) -> (Dispatcher, Arc<PutMedia>) {
-        let Self { control, registry, hub, delivery, clock, profile, seed, shutdown } = self;
+        let Self { control, registry, hub, delivery, clock, profile, seed, shutdown, data_ports } = self;
         let quota = || Arc::clone(&gate.quota);
         let context = SessionContext {
             hub: Arc::clone(&hub),
@@ -69,7 +70,7 @@ impl Components {
             get_images: GetImages::new(registry, hub, quota(), clock.clone(), profile),
             delivery,
         };
-        (Dispatcher { gate, handlers, clock }, put_media)
+        (Dispatcher { gate, handlers, clock, data_ports }, put_media)
     }
 }
 

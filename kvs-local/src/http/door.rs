@@ -100,7 +100,7 @@ impl Door {
     /// Returns the base URL for a client that reached the service by this host: the public URL by its host, else the host of the
     /// request.
     fn endpoint(&self, host: Option<&Authority>, info: ConnectionInfo) -> String {
-        let ConnectionInfo { scheme, local } = info;
+        let ConnectionInfo { scheme, local, .. } = info;
         let Some(authority) = host else { return format!("{scheme}://{local}") };
         let host = authority.host();
         if let Some(public) = self.public.as_ref().filter(|public| public.host().eq_ignore_ascii_case(host)) {
@@ -290,6 +290,7 @@ mod tests {
     const INFO: ConnectionInfo = ConnectionInfo {
         scheme: "http",
         local: std::net::SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::new(10, 1, 2, 3)), 4567),
+        plane: crate::api::Plane::All,
     };
 
     fn request(headers: &[(&str, &str)]) -> Parts {

@@ -19,6 +19,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::ConnectionInfo;
 use super::write_timeout::WriteTimeout;
+use crate::api::Plane;
 use crate::api::wire::Response;
 use crate::limits;
 use crate::shutdown::Shutdown;
@@ -34,13 +35,14 @@ pub(crate) struct Listener {
     tcp: TcpListener,
     local: SocketAddr,
     tls: Option<TlsAcceptor>,
+    plane: Plane,
 }
 
 impl Listener {
-    /// Serves `tcp`, over TLS if there is an acceptor.
-    pub(crate) fn new(tcp: TcpListener, tls: Option<TlsAcceptor>) -> std::io::Result<Self> {
+    /// Serves `tcp` as the endpoint `plane`, over TLS if there is an acceptor.
+    pub(crate) fn new(tcp: TcpListener, tls: Option<TlsAcceptor>, plane: Plane) -> std::io::Result<Self> {
         let local = tcp.local_addr()?;
-        Ok(Self { tcp, local, tls })
+        Ok(Self { tcp, local, tls, plane })
     }
 
     /// Accepts connections until the service stops, then waits up to [`limits::SHUTDOWN_GRACE`] for open requests.
@@ -89,7 +91,7 @@ impl Listener {
         shutdown: Shutdown,
     ) -> impl Future<Output = ()> + Send + 'static {
         let tls = self.tls.clone();
-        let local = self.local;
+        let (local, plane) = (self.local, self.plane);
         async move {
             let local = tcp.local_addr().unwrap_or(local);
             // Acks are small writes that clients wait for; Nagle's algorithm would delay them.
@@ -98,11 +100,11 @@ impl Listener {
             }
             let tcp = WriteTimeout::new(tcp, limits::WRITE_STALL);
             let Some(tls) = tls else {
-                return serve_requests(tcp, service, ConnectionInfo { scheme: "http", local }, shutdown).await;
+                return serve_requests(tcp, service, ConnectionInfo { scheme: "http", local, plane }, shutdown).await;
             };
             match tokio::time::timeout(limits::HANDSHAKE_TIME, tls.accept(tcp)).await {
                 Ok(Ok(stream)) => {
-                    serve_requests(stream, service, ConnectionInfo { scheme: "https", local }, shutdown).await;
+                    serve_requests(stream, service, ConnectionInfo { scheme: "https", local, plane }, shutdown).await;
                 }
                 Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
                 Err(_) => tracing::debug!(limit = ?limits::HANDSHAKE_TIME, "TLS handshake timed out"),

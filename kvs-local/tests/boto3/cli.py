@@ -19,8 +19,11 @@ import awscli.clidriver
 from PIL import Image
 
 from suite import (
-    ACCESS_KEY, CLUSTER, ENDPOINT, FRAGMENT, REGION, SECONDS, SECRET_KEY, ControlPlane as Control, Judged as Base,
+    ACCESS_KEY, ARCHIVED_ENDPOINT, CLUSTER, ENDPOINT, FRAGMENT, MEDIA_ENDPOINT, REGION, SECONDS, SECRET_KEY, ControlPlane as Control, Judged as Base,
     delete_if_exists, put)
+
+ENDPOINTS = {
+    "kinesisvideo": ENDPOINT, "kinesis-video-media": MEDIA_ENDPOINT, "kinesis-video-archived-media": ARCHIVED_ENDPOINT}
 
 # Imported under other names: unittest would run these classes here too.
 IMAGES = Control.IMAGES
@@ -42,7 +45,7 @@ class CommandLine(Base):
         out, err = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             try:
-                code = self.driver.main(["--endpoint-url", ENDPOINT, "--output", "json", *arguments])
+                code = self.driver.main(["--endpoint-url", ENDPOINTS[arguments[0]], "--output", "json", *arguments])
             except SystemExit as ended:
                 code = ended.code
         self.assertEqual(code == 0, ok, out.getvalue() + err.getvalue())
@@ -77,7 +80,7 @@ class CommandLine(Base):
         self.assertEqual(control("describe-stream-storage-configuration")["StreamStorageConfiguration"],
                          {"DefaultStorageTier": "WARM"})
         self.assertEqual(control("describe-mapped-resource-configuration")["MappedResourceConfigurationList"], [])
-        self.assertEqual(control("get-data-endpoint", "--api-name", "GET_IMAGES")["DataEndpoint"], ENDPOINT)
+        self.assertEqual(control("get-data-endpoint", "--api-name", "GET_IMAGES")["DataEndpoint"], ARCHIVED_ENDPOINT)
         start = int(time.time()) - 60
         put("cli", start * 1000)
         archived = lambda command, *more: self.aws("kinesis-video-archived-media", command, "--stream-name", "cli", *more)

@@ -29,7 +29,6 @@ from PIL import Image
 
 ENDPOINT, ACCESS_KEY, SECRET_KEY, REGION, DATA_DIR = sys.argv[1:6]
 del sys.argv[1:6]
-HOST, PORT = ENDPOINT.split("//")[1].split(":")
 SECONDS = 8
 FRAGMENT = 2
 CLUSTER = b"\x1f\x43\xb6\x75"
@@ -48,8 +47,24 @@ def client(service, **changes):
 
 
 CONTROL = client("kinesisvideo")
-ARCHIVED = client("kinesis-video-archived-media")
-MEDIA = client("kinesis-video-media")
+
+
+def data_endpoint(api):
+    """Asks for a data endpoint. They are the same for all streams, so any stream will do."""
+    name = "endpoints"
+    try:
+        CONTROL.create_stream(StreamName=name)
+    except CONTROL.exceptions.ResourceInUseException:
+        pass
+    return CONTROL.get_data_endpoint(StreamName=name, APIName=api)["DataEndpoint"]
+
+
+MEDIA_ENDPOINT = data_endpoint("PUT_MEDIA")
+ARCHIVED_ENDPOINT = data_endpoint("GET_IMAGES")
+CONTROL.delete_stream(StreamARN=CONTROL.describe_stream(StreamName="endpoints")["StreamInfo"]["StreamARN"])
+HOST, PORT = MEDIA_ENDPOINT.split("//")[1].split(":")
+ARCHIVED = client("kinesis-video-archived-media", endpoint_url=ARCHIVED_ENDPOINT)
+MEDIA = client("kinesis-video-media", endpoint_url=MEDIA_ENDPOINT)
 
 
 def delete_if_exists(name):
@@ -74,7 +89,7 @@ class Put:
     """A PutMedia connection, signed like the SDKs do: 'empty' (C), 'unsigned' (Java) or 'query' (Go)."""
 
     def __init__(self, stream, start_ms, way="unsigned", timecodes="RELATIVE", secret=SECRET_KEY, headers=()):
-        url = f"{ENDPOINT}/putMedia"
+        url = f"{MEDIA_ENDPOINT}/putMedia"
         request = botocore.awsrequest.AWSRequest("POST", url, data=b"")
         request.headers["host"] = f"{HOST}:{PORT}" if way != "empty" else HOST
         request.headers["x-amzn-stream-name"] = stream
@@ -300,13 +315,31 @@ class ControlPlane(Judged):
         shown = CONTROL.describe_mapped_resource_configuration(StreamName=self.name)
         self.assertEqual(shown["MappedResourceConfigurationList"], [])
 
-    def test_data_endpoint_is_the_service_itself(self):
-        for api in ["PUT_MEDIA", "GET_MEDIA", "LIST_FRAGMENTS", "GET_MEDIA_FOR_FRAGMENT_LIST",
-                    "GET_HLS_STREAMING_SESSION_URL", "GET_DASH_STREAMING_SESSION_URL", "GET_CLIP", "GET_IMAGES"]:
-            self.assertEqual(CONTROL.get_data_endpoint(StreamName=self.name, APIName=api)["DataEndpoint"], ENDPOINT)
+    def test_data_endpoints_are_addresses_of_their_own(self):
+        endpoint = lambda api: CONTROL.get_data_endpoint(StreamName=self.name, APIName=api)["DataEndpoint"]
+        for api in ["PUT_MEDIA", "GET_MEDIA"]:
+            self.assertEqual(endpoint(api), MEDIA_ENDPOINT)
+        for api in ["LIST_FRAGMENTS", "GET_MEDIA_FOR_FRAGMENT_LIST", "GET_HLS_STREAMING_SESSION_URL",
+                    "GET_DASH_STREAMING_SESSION_URL", "GET_CLIP", "GET_IMAGES"]:
+            self.assertEqual(endpoint(api), ARCHIVED_ENDPOINT)
+        self.assertEqual(len({ENDPOINT, MEDIA_ENDPOINT, ARCHIVED_ENDPOINT}), 3)
         self.assert_rejected("InvalidArgumentException", 400, CONTROL.get_data_endpoint, StreamName=self.name, APIName="X")
         self.assert_rejected("ResourceNotFoundException", 404, CONTROL.get_data_endpoint, StreamName="nobody",
                      APIName="PUT_MEDIA")
+
+    def test_call_to_another_endpoint_succeeds_without_a_result(self):
+        # Reported by users of boto3 and of the SDKs for JavaScript: status 200, and a response without its members.
+        for endpoint in [ENDPOINT, MEDIA_ENDPOINT]:
+            wrong = client("kinesis-video-archived-media", endpoint_url=endpoint)
+            listed = wrong.list_fragments(StreamName=self.name)
+            self.assertEqual(listed["ResponseMetadata"]["HTTPStatusCode"], 200)
+            self.assertNotIn("Fragments", listed)
+            images = wrong.get_images(StreamName=self.name, ImageSelectorType="SERVER_TIMESTAMP", StartTimestamp=1,
+                                      EndTimestamp=2, Format="JPEG")
+            self.assertNotIn("Images", images)
+        for endpoint in [MEDIA_ENDPOINT, ARCHIVED_ENDPOINT]:
+            described = client("kinesisvideo", endpoint_url=endpoint).describe_stream(StreamName=self.name)
+            self.assertNotIn("StreamInfo", described)
 
     def test_missing_operations_return_not_implemented(self):
         channel = "arn:aws:kinesisvideo:us-west-2:111122223333:channel/x/1"
@@ -346,10 +379,10 @@ class ControlPlane(Judged):
             for name in known.meta.service_model.operation_names:
                 operation = known.meta.service_model.operation_model(name)
                 request = botocore.awsrequest.AWSRequest(
-                    operation.http["method"], ENDPOINT + operation.http["requestUri"], data=b"{}")
+                    operation.http["method"], known.meta.endpoint_url + operation.http["requestUri"], data=b"{}")
                 credentials = botocore.credentials.Credentials(ACCESS_KEY, SECRET_KEY)
                 botocore.auth.SigV4Auth(credentials, "kinesisvideo", REGION).add_auth(request)
-                connection = http.client.HTTPConnection(HOST, int(PORT), timeout=20)
+                connection = http.client.HTTPConnection(known.meta.endpoint_url.split("//")[1], timeout=20)
                 connection.request("POST", operation.http["requestUri"], b"{}", dict(request.headers))
                 response = connection.getresponse()
                 kind = response.headers.get("x-amzn-errortype", "").split(":")[0]

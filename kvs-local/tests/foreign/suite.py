@@ -38,19 +38,24 @@ WRITERS = {
 }
 
 
-def client(service):
+def client(service, endpoint=ENDPOINT):
     return boto3.client(
-        service, endpoint_url=ENDPOINT, region_name=REGION, aws_access_key_id=ACCESS_KEY,
+        service, endpoint_url=endpoint, region_name=REGION, aws_access_key_id=ACCESS_KEY,
         aws_secret_access_key=SECRET_KEY, config=botocore.config.Config(retries={"max_attempts": 0}))
+
+
+def data_endpoint(stream, api):
+    return client("kinesisvideo").get_data_endpoint(StreamName=stream, APIName=api)["DataEndpoint"]
 
 
 def put(stream, body):
     """Signs and sends a body with curl and returns the acks."""
+    endpoint = data_endpoint(stream, "PUT_MEDIA")
     sent = subprocess.run(
         ["curl", "-sS", "--max-time", "20", "-X", "POST", "-T", "-",
          "--aws-sigv4", f"aws:amz:{REGION}:kinesisvideo", "--user", f"{ACCESS_KEY}:{SECRET_KEY}",
          "-H", f"x-amzn-stream-name: {stream}", "-H", "x-amzn-fragment-timecode-type: RELATIVE",
-         "-H", f"x-amzn-producer-start-timestamp: {START}.000", f"{ENDPOINT}/putMedia"],
+         "-H", f"x-amzn-producer-start-timestamp: {START}.000", f"{endpoint}/putMedia"],
         input=body, stdout=subprocess.PIPE, check=True, timeout=30)
     return [json.loads(line) for line in sent.stdout.splitlines()]
 
@@ -74,7 +79,7 @@ class ThirdParty(unittest.TestCase):
             assert not [ack for ack in acks if ack["EventType"] == "ERROR"], acks
 
     def media(self, stream):
-        return client("kinesis-video-media").get_media(
+        return client("kinesis-video-media", data_endpoint(stream, "GET_MEDIA")).get_media(
             StreamName=stream, StartSelector={"StartSelectorType": "EARLIEST"})
 
     def check(self, stream, number, tags, document):

@@ -16,14 +16,14 @@ use tokio::time::timeout;
 /// Longest wait for a response.
 pub const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Starts a service that accepts unsigned requests.
+/// Starts a service that accepts unsigned requests on one port.
 pub async fn open() -> LocalKvs {
-    LocalKvs::builder().anonymous().start().await.unwrap()
+    builder().start().await.unwrap()
 }
 
-/// Returns a builder of services that accept unsigned requests.
+/// Returns a builder of services that accept unsigned requests on one port.
 pub fn builder() -> Builder {
-    LocalKvs::builder().anonymous()
+    LocalKvs::builder().anonymous().one_port()
 }
 
 /// An HTTP response.

@@ -1,7 +1,7 @@
 //! Load on a service: many PutMedia connections, to measure whether it keeps up and what it costs.
 //!
 //! ```text
-//! kvs-local --listen 127.0.0.1:4567 --anonymous --data-dir /tmp/load &
+//! kvs-local --listen 127.0.0.1:4567 --one-port --anonymous --data-dir /tmp/load &
 //! cargo run --release -p kvs-tools --bin load -- --streams 1000 --kbit 1000 --seconds 60 --pid $!
 //! ```
 //!
@@ -26,7 +26,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Loads a service that accepts unsigned requests (`kvs-local --anonymous`).
+/// Loads a service that accepts unsigned requests (`kvs-local --anonymous --one-port`).
 #[derive(Clone, Debug, Parser)]
 struct Arguments {
     /// Address of the service.

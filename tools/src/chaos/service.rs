@@ -44,7 +44,7 @@ impl Service {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let mut patience = 100;
         let local = loop {
-            let start = LocalKvs::builder().data_dir(&self.folder).listen(self.address).start();
+            let start = LocalKvs::builder().data_dir(&self.folder).listen(self.address).one_port().start();
             match runtime.spawn(start).await.map_err(io::Error::other)? {
                 Ok(local) => break local,
                 // The last tasks of the previous service may keep the port or the folder for a moment.

@@ -12,7 +12,7 @@ use bytes::Bytes;
 pub(crate) use self::operations::Control;
 use self::operations::Effect;
 use crate::api::wire::{self, JsonStyle, Response};
-use crate::api::{ApiError, ControlOperation};
+use crate::api::{ApiError, ControlOperation, DataEndpoints};
 use crate::clock::Clock;
 use crate::stream::StreamHub;
 
@@ -29,16 +29,16 @@ impl ControlPlane {
         Self { control: Arc::new(control), hub, clock }
     }
 
-    /// Runs an operation on a thread that may block, since it writes to disk. `endpoint` is the base URL of this service.
+    /// Runs an operation on a thread that may block, since it writes to disk. `endpoints` are what GetDataEndpoint returns.
     pub(super) async fn handle(
         &self,
         operation: ControlOperation,
         body: Bytes,
-        endpoint: String,
+        endpoints: DataEndpoints,
         style: JsonStyle,
     ) -> Result<Response, ApiError> {
         let (control, now) = (Arc::clone(&self.control), self.clock.wall());
-        let call = move || control.call(operation, &body, &endpoint, now);
+        let call = move || control.call(operation, &body, &endpoints, now);
         let reply = tokio::task::spawn_blocking(call).await.map_err(|_| ApiError::internal())??;
         if let Some(effect) = reply.effect {
             self.apply(effect).await;

@@ -3,19 +3,20 @@
 //! They are synchronous and have neither HTTP nor a clock: JSON and the wall time go in, JSON comes out. What must happen to
 //! the media is returned as an [`Effect`].
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use kvs_types::StreamStatus;
 use serde_json::{Value, json};
 
-use super::paging::Page;
+use super::paging::{Page, check_single_page};
 use super::requests::{
     CreateStream, DeleteStream, DescribeMapping, GetDataEndpoint, ListStreams, RetentionChange, UpdateDataRetention,
     UpdateImages, UpdateNotifications, UpdateStorage, UpdateStream,
 };
 use super::tags;
-use crate::api::{self, ApiError, ControlOperation, Exception, StreamRef, Text, parse, required};
+use crate::api::{self, ApiError, ControlOperation, DataEndpoints, Exception, StreamRef, Text, parse, required};
 use crate::limits;
 use crate::stream::registry::{Delays, Phase, Registry, StreamRecord, check_images, check_notifications};
 
@@ -62,7 +63,13 @@ impl Control {
     }
 
     /// Runs an operation. Blocks: it writes to disk.
-    pub(crate) fn call(&self, operation: ControlOperation, body: &[u8], endpoint: &str, now: SystemTime) -> Outcome {
+    pub(crate) fn call(
+        &self,
+        operation: ControlOperation,
+        body: &[u8],
+        endpoints: &DataEndpoints,
+        now: SystemTime,
+    ) -> Outcome {
         use ControlOperation as Op;
         match operation {
             Op::CreateStream => self.create_stream(parse(body)?, now),
@@ -74,15 +81,15 @@ impl Control {
             Op::TagStream => tags::tag(&self.registry, parse(body)?, now).and_then(|()| done()),
             Op::UntagStream => tags::untag(&self.registry, parse(body)?, now).and_then(|()| done()),
             Op::ListTagsForStream => tags::list(&self.registry, &parse(body)?, now).and_then(reply),
-            Op::GetDataEndpoint => self.get_data_endpoint(&parse(body)?, endpoint, now),
+            Op::GetDataEndpoint => self.get_data_endpoint(&parse(body)?, endpoints, now),
             Op::UpdateImageGenerationConfiguration => self.update_images(parse(body)?, now),
             Op::DescribeImageGenerationConfiguration => {
-                let stream = self.registry.find(&parse(body)?, now)?;
+                let stream = self.registry.find_live(&parse(body)?, now)?;
                 reply(json!({ "ImageGenerationConfiguration": stream.images.latest() }))
             }
             Op::UpdateNotificationConfiguration => self.update_notifications(parse(body)?, now),
             Op::DescribeNotificationConfiguration => {
-                let stream = self.registry.find(&parse(body)?, now)?;
+                let stream = self.registry.find_live(&parse(body)?, now)?;
                 reply(json!({ "NotificationConfiguration": stream.notifications.latest() }))
             }
             Op::UpdateStreamStorageConfiguration => self.update_storage(parse(body)?, now),
@@ -98,6 +105,7 @@ impl Control {
         api::optional(&Text::KMS_KEY, request.kms_key_id.as_deref())?;
         let retention = request.data_retention_in_hours.unwrap_or(0);
         api::within("DataRetentionInHours", Some(retention), 0, limits::RETENTION_HOURS)?;
+        api::not_empty("tags", request.tags.as_ref().map(BTreeMap::len))?;
         let tags = request.tags.unwrap_or_default();
         tags::check(&tags, 0)?;
         let tier = request.stream_storage_configuration.map(|storage| storage.default_storage_tier);
@@ -178,7 +186,7 @@ impl Control {
         Ok(Reply { body: None, effect: Some(Effect::RetentionChanged(changed)) })
     }
 
-    fn get_data_endpoint(&self, request: &GetDataEndpoint, endpoint: &str, now: SystemTime) -> Outcome {
+    fn get_data_endpoint(&self, request: &GetDataEndpoint, endpoints: &DataEndpoints, now: SystemTime) -> Outcome {
         let name = required("aPIName", request.api_name.as_deref())?;
         if !DATA_APIS.contains(&name) {
             let (name, all) = (name.escape_debug(), DATA_APIS.join(", "));
@@ -188,6 +196,10 @@ impl Control {
         if !stream.takes_media(now) {
             return Err(ApiError::no_stream());
         }
+        let endpoint = match name {
+            "PUT_MEDIA" | "GET_MEDIA" => &endpoints.media,
+            _ => &endpoints.archived_media,
+        };
         reply(json!({ "DataEndpoint": endpoint }))
     }
 
@@ -219,7 +231,7 @@ impl Control {
     }
 
     fn describe_storage(&self, wanted: &StreamRef, now: SystemTime) -> Outcome {
-        let stream = self.registry.find(wanted, now)?;
+        let stream = self.registry.find_live(wanted, now)?;
         reply(json!({
             "StreamName": stream.name,
             "StreamARN": stream.arn,
@@ -230,7 +242,8 @@ impl Control {
     /// Returns an empty list, since there are no signaling channels.
     fn describe_mapping(&self, request: &DescribeMapping, now: SystemTime) -> Outcome {
         api::within("MaxResults", request.max_results, 1, 1)?;
-        self.registry.find(&request.stream, now)?;
+        check_single_page(request.next_token.as_deref())?;
+        self.registry.find_live(&request.stream, now)?;
         reply(json!({ "MappedResourceConfigurationList": [], "NextToken": null }))
     }
 

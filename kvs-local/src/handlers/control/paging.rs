@@ -38,6 +38,14 @@ impl Page {
     }
 }
 
+/// Checks the token of an operation whose result always fits on one page, so that it never returned a token.
+pub(super) fn check_single_page(token: Option<&str>) -> Result<(), ApiError> {
+    match token {
+        None | Some("") => Ok(()),
+        Some(_) => Err(ApiError::invalid("NextToken is not one that this query returned")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

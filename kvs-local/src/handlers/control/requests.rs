@@ -15,7 +15,6 @@ pub(super) struct CreateStream {
     pub(super) media_type: Option<String>,
     pub(super) kms_key_id: Option<String>,
     pub(super) data_retention_in_hours: Option<u64>,
-    #[serde(default, deserialize_with = "api::without_nulls")]
     pub(super) tags: Option<BTreeMap<String, String>>,
     pub(super) stream_storage_configuration: Option<Storage>,
 }
@@ -146,4 +145,5 @@ pub(super) struct DescribeMapping {
     #[serde(flatten)]
     pub(super) stream: StreamRef,
     pub(super) max_results: Option<u64>,
+    pub(super) next_token: Option<String>,
 }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::api::{self, ApiError, Exception, StreamRef, required};
+use crate::handlers::control::paging::check_single_page;
 use crate::limits;
 use crate::stream::registry::Registry;
 
@@ -14,7 +15,7 @@ use crate::stream::registry::Registry;
 pub(super) struct TagStream {
     #[serde(flatten)]
     stream: StreamRef,
-    #[serde(rename = "Tags", default, deserialize_with = "api::without_nulls")]
+    #[serde(rename = "Tags")]
     tags: Option<BTreeMap<String, String>>,
 }
 
@@ -37,9 +38,7 @@ pub(super) struct ListTags {
 /// Adds tags; the value of an existing key is replaced.
 pub(super) fn tag(registry: &Registry, request: TagStream, now: SystemTime) -> Result<(), ApiError> {
     let tags = required("tags", request.tags)?;
-    if tags.is_empty() {
-        return Err(ApiError::invalid(format!("Tags takes 1 to {} entries, got 0", limits::STREAM_TAGS)));
-    }
+    api::not_empty("tags", Some(tags.len()))?;
     check_arn(&request.stream)?;
     registry.change(&request.stream, now, |stream| {
         let kept = stream.tags.keys().filter(|key| !tags.contains_key(*key)).count();
@@ -66,11 +65,9 @@ pub(super) fn untag(registry: &Registry, request: UntagStream, now: SystemTime) 
 
 /// Returns all tags; they always fit on one page.
 pub(super) fn list(registry: &Registry, request: &ListTags, now: SystemTime) -> Result<Value, ApiError> {
-    if request.next_token.as_ref().is_some_and(|token| !token.is_empty()) {
-        return Err(ApiError::invalid("NextToken is not one that this query returned"));
-    }
+    check_single_page(request.next_token.as_deref())?;
     check_arn(&request.stream)?;
-    Ok(json!({ "Tags": registry.find(&request.stream, now)?.tags, "NextToken": null }))
+    Ok(json!({ "Tags": registry.find_live(&request.stream, now)?.tags, "NextToken": null }))
 }
 
 /// Checks tags to be added to a stream that keeps `kept` other tags.

@@ -86,8 +86,8 @@ impl ListFragments {
 impl Request {
     fn listing(&self, key: &str) -> Result<Listing, ApiError> {
         let selector = self.fragment_selector.as_ref().map(FragmentSelector::parse).transpose()?;
-        let token = self.next_token.as_deref().filter(|token| !token.is_empty());
-        Listing::parse(key, selector, self.max_results, token).map_err(|error| ApiError::invalid(error.to_string()))
+        Listing::parse(key, selector, self.max_results, self.next_token.as_deref())
+            .map_err(|error| ApiError::invalid(error.to_string()))
     }
 }
 

@@ -11,6 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use kvs_types::__internal::epoch_millis;
+use kvs_types::StreamStatus;
 
 use self::folder::Folder;
 use crate::api::{self, ApiError, Exception, StreamRef, Text};
@@ -122,7 +123,13 @@ impl Registry {
         inner.streams.get(name).filter(|stream| matches(stream, wanted)).cloned().ok_or_else(ApiError::no_stream)
     }
 
-    /// Changes the stream that a request names. Nothing changes if `change` or writing to disk fails.
+    /// Returns the stream that a request names, unless it is being deleted: only DescribeStream and ListStreams show it then.
+    pub(crate) fn find_live(&self, wanted: &StreamRef, now: SystemTime) -> Result<StreamRecord, ApiError> {
+        let stream = self.find(wanted, now)?;
+        if stream.status(now) == StreamStatus::Deleting { Err(ApiError::no_stream()) } else { Ok(stream) }
+    }
+
+    /// Changes the stream that a request names, unless it is being deleted. Nothing changes if `change` or writing to disk fails.
     pub(crate) fn change<T>(
         &self,
         wanted: &StreamRef,
@@ -132,6 +139,7 @@ impl Registry {
         let name = named(wanted)?;
         let mut inner = self.lock(now);
         let found = inner.streams.get(name).filter(|stream| matches(stream, wanted));
+        let found = found.filter(|stream| stream.status(now) != StreamStatus::Deleting);
         let mut stream = found.cloned().ok_or_else(ApiError::no_stream)?;
         let done = change(&mut stream)?;
         self.save(&stream)?;
