@@ -176,8 +176,9 @@ pub(crate) struct FragmentSpan {
 }
 
 impl FragmentSpan {
+    /// Whether a time is between the first and the last frame. The service has no image of the time after the last frame.
     fn covers(&self, at: SystemTime) -> bool {
-        self.start <= at && at < self.start + self.length
+        self.start <= at && at <= self.start + self.length
     }
 
     /// Returns the time between the start of the fragment and `at`.

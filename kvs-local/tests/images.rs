@@ -18,7 +18,8 @@ use test_judges::available;
 const OPTIONS: DecodeOptions<'static> = DecodeOptions { threads: NonZeroUsize::new(2).unwrap(), canceled: &|| false };
 
 fn request(instants: Vec<Duration>, format: ImageEncoding) -> ImageRequest {
-    ImageRequest { instants, origin: TimestampOrigin::Producer, rendering: RenderOptions { format, size: None } }
+    let rendering = RenderOptions { format, size: None };
+    ImageRequest { instants, origin: TimestampOrigin::Producer, earliest_start: Duration::ZERO, rendering }
 }
 
 fn take(fragments: &Fragments, request: &ImageRequest) -> ExtractedImages {
@@ -185,8 +186,7 @@ fn image_shows_the_requested_instant() {
     let instants: Vec<Duration> = (0..25).map(|n| EPOCH + Duration::from_millis(317 * n)).collect();
     let size = ImageSize::new(320, 240);
     let rendering = RenderOptions { format: ImageEncoding::default(), size };
-    let taken =
-        take(&fragments, &ImageRequest { instants: instants.clone(), origin: TimestampOrigin::Producer, rendering });
+    let taken = take(&fragments, &ImageRequest { rendering, ..request(instants.clone(), ImageEncoding::Png) });
     let frames = recording.frames("gray", &["-vf", "scale=320:240:flags=bicubic"], (320, 240));
     let times = fragments.times();
     let jpegs: Vec<u8> = taken.results.iter().flat_map(|result| result.as_ref().unwrap().to_vec()).collect();

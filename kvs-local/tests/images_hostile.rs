@@ -129,7 +129,12 @@ fn take(sample: &Sample, private: Vec<u8>, frames: Vec<(u64, Vec<u8>)>) -> Vec<I
         duration: Duration::from_millis(240),
     };
     let instants = (0..6).map(|number| Duration::from_millis(number * 40)).collect();
-    let request = ImageRequest { instants, origin: TimestampOrigin::Producer, rendering: RenderOptions::default() };
+    let request = ImageRequest {
+        instants,
+        origin: TimestampOrigin::Producer,
+        earliest_start: Duration::ZERO,
+        rendering: RenderOptions::default(),
+    };
     let options = DecodeOptions { threads: NonZeroUsize::MIN, canceled: &|| false };
     let start = Instant::now();
     let taken = extract_images(&One(media), &[span], &request, options);

@@ -31,7 +31,7 @@ async fn sends_head_before_media_and_acks_while_the_body_is_open() {
     let stored = local.fragments("door").await.unwrap();
     assert_eq!(stored.len(), 1);
     assert_eq!(stored[0].number.as_str(), persisted["FragmentNumber"].as_str().unwrap());
-    assert_eq!(stored[0].duration, Duration::from_secs(1));
+    assert_eq!(stored[0].duration, Duration::from_millis(750));
     put.end().await;
     put.rest().await;
     local.shutdown().await;

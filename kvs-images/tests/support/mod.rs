@@ -29,7 +29,7 @@ pub(crate) struct Quirks {
 
 #[derive(Debug)]
 pub(crate) struct Model {
-    /// Start and length of each fragment in milliseconds.
+    /// Start of each fragment and the time to its last frame, in milliseconds.
     pub(crate) fragments: Vec<(u64, u64)>,
     pub(crate) quirks: Quirks,
     /// Responses to return instead of computed ones, in order: status and body.
@@ -60,9 +60,9 @@ impl Model {
     /// Returns the image of a timestamp: a text that names it.
     pub(crate) fn image_text(&self, at: u64, from: u64) -> Option<String> {
         let seen = |(start, length): &&(u64, u64)| {
-            *start <= at && at < start + length && !(self.quirks.loses_partial_fragment && *start < from)
+            *start <= at && at <= start + length && !(self.quirks.loses_partial_fragment && *start < from)
         };
-        self.fragments.iter().find(seen).map(|(start, _)| format!("image {at} of fragment {start}"))
+        self.fragments.iter().rfind(seen).map(|(start, _)| format!("image {at} of fragment {start}"))
     }
 
     fn answer(&self, path: &str, ask: &Value) -> (u16, String) {

@@ -113,8 +113,8 @@ mod tests {
             duration: ms(duration),
         };
         let taken = |duration, interval| sampling_instants(&span(duration), TimestampOrigin::Producer, ms(interval));
-        assert_eq!(taken(2000, 1000), [ms(5000), ms(6000)]);
-        assert_eq!(taken(2001, 1000), [ms(5000), ms(6000), ms(7000)]);
+        assert_eq!(taken(1999, 1000), [ms(5000), ms(6000)]);
+        assert_eq!(taken(2000, 1000), [ms(5000), ms(6000), ms(7000)]);
         assert_eq!(taken(900, 3000), [ms(5000)]);
         assert_eq!(taken(0, 3000), [ms(5000)]);
         assert_eq!(taken(20_000, 0).len(), 1);

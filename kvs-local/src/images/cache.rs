@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use super::error::DecodeError;
 use super::index::PictureIndex;
-use super::limits::{CONTIGUOUS_WITHIN, GAP_AT_A_CUT, KEPT_BYTES};
+use super::limits::{CONTIGUOUS_WITHIN, KEPT_BYTES};
+use super::request::ImageRequest;
 use super::source::{FragmentMedia, FragmentSpan, MediaSource};
 use crate::error_chain::error_chain;
-use kvs_types::TimestampOrigin;
 
 /// Fragments in ingestion order, with the media and the picture index of those that were read.
 pub(super) struct FragmentCache<'a> {
@@ -39,23 +39,14 @@ impl<'a> FragmentCache<'a> {
         self.spans.get(fragment)
     }
 
-    /// Returns the fragment that covers an instant.
+    /// Returns the fragment that covers an instant, among those that the request looks at.
     ///
-    /// If several fragments do, it is the latest: after a fast upload, long fragments overlap on the server's clock. If
-    /// none does, but the instant is in the short gap before a contiguous fragment, it is the fragment before the gap:
-    /// a GOP that was cut among its B-frames leaves such a gap.
-    pub(super) fn covering(&self, instant: Duration, origin: TimestampOrigin) -> Option<usize> {
-        let spans = || self.spans.iter().enumerate();
-        let last = |(fragment, span): &(usize, &FragmentSpan)| (span.start(origin), *fragment);
-        let covering = spans().filter(|(_, span)| span.covers(instant, origin)).max_by_key(last);
-        let before_gap = |(fragment, span): &(usize, &FragmentSpan)| {
-            let end = span.start(origin).saturating_add(span.duration);
-            let next = self.span(fragment + 1).filter(|_| self.is_followed(*fragment));
-            let gap = end..next.map_or(end, |next| next.start(origin));
-            gap.contains(&instant) && gap.end - gap.start <= GAP_AT_A_CUT
-        };
-        let (fragment, _) = covering.or_else(|| spans().filter(before_gap).max_by_key(last))?;
-        Some(fragment)
+    /// If several fragments do, it is the latest: after a fast upload, long fragments overlap on the server's clock.
+    pub(super) fn covering(&self, instant: Duration, request: &ImageRequest) -> Option<usize> {
+        let ImageRequest { origin, earliest_start, .. } = *request;
+        let spans = self.spans.iter().enumerate();
+        let covering = spans.filter(|(_, span)| span.start(origin) >= earliest_start && span.covers(instant, origin));
+        covering.max_by_key(|(fragment, span)| (span.start(origin), *fragment)).map(|(fragment, _)| fragment)
     }
 
     /// Returns whether the next fragment is contiguous with this one.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::cache::FragmentCache;
 use super::error::{DecodeError, ExtractError};
 use super::limits::LOOK_BACK_FRAGMENTS;
-use super::request::ImageResult;
+use super::request::{ImageRequest, ImageResult};
 use kvs_types::TimestampOrigin;
 
 /// A coded picture: the index of its fragment in the cache, and its index within the fragment in decoding order.
@@ -31,13 +31,12 @@ pub(super) struct Target {
 /// Finds the picture of every instant. Instants without one get their error in `results`; the others are planned.
 pub(super) fn plan(
     cache: &mut FragmentCache<'_>,
-    instants: &[Duration],
-    origin: TimestampOrigin,
+    request: &ImageRequest,
     results: &mut [Option<ImageResult>],
 ) -> Vec<DecodeSpan> {
     let mut found: Vec<(Position, Position, usize)> = Vec::new();
-    for ((index, instant), result) in instants.iter().enumerate().zip(results) {
-        match find(cache, *instant, origin) {
+    for ((index, instant), result) in request.instants.iter().enumerate().zip(results) {
+        match find(cache, *instant, request) {
             Ok((position, start)) => found.push((position, start, index)),
             Err(error) => *result = Some(Err(error)),
         }
@@ -78,10 +77,10 @@ impl DecodeSpan {
 fn find(
     cache: &mut FragmentCache<'_>,
     instant: Duration,
-    origin: TimestampOrigin,
+    request: &ImageRequest,
 ) -> Result<(Position, Position), ExtractError> {
-    let fragment = cache.covering(instant, origin).ok_or(ExtractError::NoMedia)?;
-    let position = displayed_at(cache, fragment, instant, origin)?;
+    let fragment = cache.covering(instant, request).ok_or(ExtractError::NoMedia)?;
+    let position = displayed_at(cache, fragment, instant, request.origin)?;
     Ok((position, decode_start(cache, position)?))
 }
 

@@ -34,7 +34,7 @@ pub fn extract_images(
 ) -> ExtractedImages {
     let mut results: Vec<Option<ImageResult>> = vec![None; request.instants.len()];
     let mut cache = FragmentCache::new(spans, source);
-    let decode_spans = decode_span::plan(&mut cache, &request.instants, request.origin, &mut results);
+    let decode_spans = decode_span::plan(&mut cache, request, &mut results);
     let pool = RenderPool::new(cache, request.rendering, options);
     let frames_decoded = pool.run(&decode_spans, &mut results);
     let missing = || Err(DecodeError::Canceled.into());

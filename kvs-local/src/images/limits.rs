@@ -20,14 +20,9 @@ pub const FRAGMENT_FRAMES: usize = 4800;
 /// Most contiguous fragments that are searched for the key frame of a fragment that does not start with one.
 pub const LOOK_BACK_FRAGMENTS: usize = 16;
 
-/// Largest distance between the end of a fragment and the start of the next for the two to be contiguous: one frame at
+/// Largest distance between the last frame of a fragment and the start of the next for the two to be contiguous: one frame at
 /// 1 fps, and rounding. A lost fragment leaves a larger gap, because fragments last at least 1 s.
 pub const CONTIGUOUS_WITHIN: Duration = Duration::from_millis(1001);
-
-/// Longest gap before a contiguous fragment that still belongs to the fragment before it: as many consecutive B-frames
-/// as encoders use at 25 fps. B-frames are displayed before the frame they follow in decoding order, and that frame
-/// gives its fragment the start time.
-pub const GAP_AT_A_CUT: Duration = Duration::from_millis(250);
 
 /// Bytes of fragment media that one request keeps in memory. Further fragments are read again when they are needed.
 pub const KEPT_BYTES: usize = 256 << 20;

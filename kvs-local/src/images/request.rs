@@ -22,6 +22,9 @@ pub struct ImageRequest {
     pub instants: Vec<Duration>,
     /// The clock of `instants`.
     pub origin: TimestampOrigin,
+    /// Fragments that start before this time are not looked at, although others may be decoded from their key frames. Zero
+    /// means all fragments. GetImages looks only at fragments that start within its range.
+    pub earliest_start: Duration,
     /// Format and size of the images.
     pub rendering: RenderOptions,
 }

@@ -16,8 +16,7 @@ pub struct FragmentSpan {
     pub producer_timestamp: Duration,
     /// When the service received the start of the fragment, since the Unix epoch.
     pub server_timestamp: Duration,
-    /// Duration of the fragment. The fragment covers its start and every instant before its end. The duration of a
-    /// single frame is unknown, so a fragment of duration zero covers its start only.
+    /// Time from the start of the fragment to its last frame. The fragment covers both and the instants between them.
     pub duration: Duration,
 }
 
@@ -31,11 +30,11 @@ impl FragmentSpan {
         }
     }
 
-    /// Returns whether the fragment covers an instant. The end is exclusive.
+    /// Returns whether the fragment covers an instant: from its first to its last frame.
     #[must_use]
     pub fn covers(&self, instant: Duration, origin: TimestampOrigin) -> bool {
         let start = self.start(origin);
-        start <= instant && instant < start.saturating_add(self.duration.max(Duration::from_millis(1)))
+        start <= instant && instant <= start.saturating_add(self.duration)
     }
 }
 

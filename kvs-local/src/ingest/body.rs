@@ -123,7 +123,7 @@ impl Body {
     pub(super) fn finish(&mut self) -> Option<IngestEvent> {
         let parser = std::mem::replace(&mut self.parser, Parser::new(Limits::default()));
         let closed = match parser.finish() {
-            Ok(()) => self.close(self.buffer.end(), None),
+            Ok(()) => self.close(self.buffer.end()),
             Err(error) => Err(log_parse_error(error)),
         };
         if let Err(id) = closed {
@@ -237,7 +237,7 @@ impl Body {
     }
 
     fn on_cluster(&mut self, at: Duration, start: u64, now: Now) -> Result<(), ErrorId> {
-        self.close(start, Some(at))?;
+        self.close(start)?;
         let (mut session, tags) = match std::mem::replace(&mut self.stage, Stage::Over) {
             Stage::Head { session: Some(session), tags } | Stage::Between { session, tags } => (session, tags),
             stage => {
@@ -291,7 +291,7 @@ impl Body {
     fn settle_mark(&mut self, seen: u64) -> Result<(), ErrorId> {
         match &self.stage {
             Stage::Fragment { open, .. } => match open.part {
-                Part::Marked { end, .. } if end < seen => self.close(end, None),
+                Part::Marked { end, .. } if end < seen => self.close(end),
                 Part::Cluster | Part::Tags { .. } | Part::Marked { .. } => Ok(()),
             },
             Stage::Head { .. } | Stage::Between { .. } | Stage::Over => Ok(()),
@@ -299,12 +299,12 @@ impl Body {
     }
 
     /// Closes the open fragment, if there is one.
-    fn close(&mut self, end: u64, next: Option<Duration>) -> Result<(), ErrorId> {
+    fn close(&mut self, end: u64) -> Result<(), ErrorId> {
         let Stage::Fragment { session, .. } = &mut self.stage else { return Ok(()) };
         session.check.finish().map_err(log_violation)?;
         if let Stage::Fragment { session, open } = std::mem::replace(&mut self.stage, Stage::Over) {
             let rest = self.buffer.take_until(end);
-            let fragment = open.complete(session.header.clone(), Arc::clone(&session.tracks), rest, next);
+            let fragment = open.complete(session.header.clone(), Arc::clone(&session.tracks), rest);
             self.events.push_back(IngestEvent::Closed(Box::new(fragment)));
             self.stage = Stage::Between { session, tags: Vec::new() };
         }

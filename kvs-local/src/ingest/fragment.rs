@@ -24,8 +24,9 @@ pub struct IngestedFragment {
     pub producer_timestamp: SystemTime,
     /// The time at which its first bytes arrived, in whole ms, as in the number.
     pub server_timestamp: SystemTime,
-    /// The time from its timecode to the end of its last frame. If the duration of the last frame is not declared, it is the
-    /// average of its track.
+    /// The time from its timecode to its last frame (`FragmentLengthInMilliseconds`). As in the service, it does not include the
+    /// duration of the last frame, so a fragment of one frame has the duration zero. Published samples show it: producer
+    /// timestamps 1,856 ms apart and a length of 1,796 ms.
     pub duration: Duration,
     /// Everything before the session's first cluster: EBML head, segment head, information, tracks, header tags.
     pub header: Chunks,
@@ -110,30 +111,14 @@ impl Walk<'_> {
 }
 
 /// Returns the duration of a fragment that starts at `start`; see [`IngestedFragment::duration`].
-pub(super) fn duration(start: Duration, frames: &[FrameSpan], tracks: &[Track], next: Option<Duration>) -> Duration {
-    let Some(first) = frames.iter().map(|frame| frame.pts).min() else { return Duration::ZERO };
-    let ends = tracks.iter().filter_map(|track| {
-        let own = || frames.iter().filter(|frame| frame.track == track.number);
-        let last = own().max_by_key(|frame| frame.pts)?;
-        let begin = own().map(|frame| frame.pts).min()?;
-        let steps = u32::try_from(own().count().saturating_sub(1)).unwrap_or(u32::MAX);
-        let average = last.pts.saturating_sub(begin).checked_div(steps);
-        let lasts = last.duration.or(track.default_duration).or(average).unwrap_or_default();
-        Some((last.pts, last.pts.saturating_add(lasts)))
-    });
-    let (last, end) = ends.fold((first, first), |all, one| (all.0.max(one.0), all.1.max(one.1)));
-    // The start of the next fragment is the best value for the end of this one, unless there is a gap.
-    let gap = end.saturating_sub(last).saturating_mul(2);
-    let end = next.filter(|&next| next > last && next.saturating_sub(last) <= gap).unwrap_or(end);
+pub(super) fn duration(start: Duration, frames: &[FrameSpan]) -> Duration {
     // Not from the earliest frame: the leading pictures of an open GOP are displayed before its key frame, within the time of
     // the previous fragment.
-    end.saturating_sub(start)
+    frames.iter().map(|frame| frame.pts).max().map_or(Duration::ZERO, |last| last.saturating_sub(start))
 }
 
 #[cfg(test)]
 mod tests {
-    use kvs_mkv::{CodecId, TrackKind};
-
     use super::*;
 
     const MS: fn(u64) -> Duration = Duration::from_millis;
@@ -144,26 +129,20 @@ mod tests {
             pts: MS(at),
             keyframe: false,
             payload: 0..0,
-            duration: None,
+            duration: Some(MS(40)),
         };
         times.iter().map(span).collect()
     }
 
     #[test]
-    fn duration_ends_with_the_last_frame() {
-        let tracks = [Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::H264)];
-        let lasts = |times: &[u64], next| {
-            duration(times.first().map_or(MS(0), |first| MS(*first)), &frames(times), &tracks, next)
-        };
-        assert_eq!(lasts(&[], None), MS(0));
-        assert_eq!(lasts(&[100], None), MS(0));
-        assert_eq!(lasts(&[1000, 1040, 1080], None), MS(120));
+    fn duration_ends_with_the_start_of_the_last_frame() {
+        let lasts = |times: &[u64]| duration(times.first().map_or(MS(0), |first| MS(*first)), &frames(times));
+        assert_eq!(lasts(&[]), MS(0));
+        assert_eq!(lasts(&[100]), MS(0));
+        assert_eq!(lasts(&[1000, 1040, 1080]), MS(80));
         // B-frames are out of order.
-        assert_eq!(lasts(&[1000, 1080, 1040], None), MS(120));
+        assert_eq!(lasts(&[1000, 1080, 1040]), MS(80));
         // The time of a fragment with an open GOP starts at its key frame.
-        assert_eq!(lasts(&[1000, 960, 1080, 1040], None), MS(120));
-        // The next fragment determines the end, unless there is a gap.
-        assert_eq!(lasts(&[1000, 1040, 1080], Some(MS(1121))), MS(121));
-        assert_eq!(lasts(&[1000, 1040, 1080], Some(MS(9000))), MS(120));
+        assert_eq!(lasts(&[1000, 960, 1080, 1040]), MS(80));
     }
 }

@@ -82,13 +82,7 @@ impl OpenFragment {
     }
 
     /// Completes the fragment with `rest`, its bytes that are still in the buffer.
-    pub(super) fn complete(
-        self,
-        header: Chunks,
-        tracks: Arc<[Track]>,
-        rest: Chunks,
-        next: Option<Duration>,
-    ) -> IngestedFragment {
+    pub(super) fn complete(self, header: Chunks, tracks: Arc<[Track]>, rest: Chunks) -> IngestedFragment {
         let mut trailing = self.early;
         let cluster = match self.part {
             Part::Cluster => rest,
@@ -102,7 +96,7 @@ impl OpenFragment {
             timecode: self.timecode,
             producer_timestamp: self.producer_timestamp,
             server_timestamp: self.server_timestamp,
-            duration: fragment::duration(self.timecode, &self.frames.spans, &tracks, next),
+            duration: fragment::duration(self.timecode, &self.frames.spans),
             header,
             cluster,
             trailing,

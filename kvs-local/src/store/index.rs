@@ -33,7 +33,7 @@ pub struct FragmentRecord {
     pub producer_timestamp: SystemTime,
     /// Server timestamp: when the service started to receive it.
     pub server_timestamp: SystemTime,
-    /// Time from its start to the end of its last frame.
+    /// Time from its start to its last frame.
     pub duration: Duration,
     /// Size of header, cluster and tags in bytes.
     pub bytes: u64,
@@ -146,7 +146,8 @@ impl Index {
         let covers = Selection::Overlaps { origin, from: time, to: time };
         let later =
             || self.entries.iter().filter(|entry| entry.start(origin) > time).min_by_key(|entry| entry.start(origin));
-        self.entries.iter().find(|entry| covers.takes(entry)).or_else(later)
+        let ends = || self.entries.iter().find(|entry| entry.end(origin) == time);
+        self.entries.iter().find(|entry| covers.takes(entry)).or_else(ends).or_else(later)
     }
 
     pub(super) fn last(&self) -> Option<&Entry> {

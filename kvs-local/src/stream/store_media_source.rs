@@ -23,16 +23,17 @@ pub(crate) struct StoreMediaSource {
 }
 
 impl StoreMediaSource {
-    /// Returns the fragments that cover any instant from `first` to `last`, with the neighbors that decoding may need.
+    /// Returns the fragments that start at `earliest_start` or later and cover any instant from `first` to `last`, with the
+    /// neighbors that decoding may need.
     pub(crate) fn spans(
         &self,
         origin: TimestampOrigin,
-        first: Duration,
-        last: Duration,
+        earliest_start: Duration,
+        (first, last): (Duration, Duration),
     ) -> Result<Vec<FragmentSpan>, StoreError> {
         let covers = |span: &FragmentSpan| {
             let start = span.start(origin);
-            start <= last && first < start.saturating_add(span.duration.max(Duration::from_millis(1)))
+            earliest_start <= start && start <= last && first <= start.saturating_add(span.duration)
         };
         let spans = self.near(origin, first, last)?;
         let Some(from) = spans.iter().position(covers) else { return Ok(Vec::new()) };
@@ -55,7 +56,7 @@ impl StoreMediaSource {
     /// Returns the fragments that may cover any instant from `first` to `last`, and those received shortly before and
     /// after. The other fragments of a stream with years of retention are not read.
     fn near(&self, origin: TimestampOrigin, first: Duration, last: Duration) -> Result<Vec<FragmentSpan>, StoreError> {
-        // A fragment of duration zero covers its start, but `Selection::Overlaps` does not include it.
+        // A fragment covers its last frame, but `Selection::Overlaps` does not include the end.
         let early = first.saturating_sub(Duration::from_millis(1));
         let overlapping = Selection::Overlaps { origin, from: at_epoch(early), to: at_epoch(last) };
         let covering = self.store.list(&self.key, &overlapping)?;

@@ -471,7 +471,8 @@ class Media(Judged):
         all = sorted(self.fragments(PaginationConfig={"PageSize": 3}), key=lambda one: int(one["FragmentNumber"]))
         self.assertEqual([round(one["ProducerTimestamp"].timestamp() * 1000) for one in all],
                          [self.start + at * FRAGMENT * 1000 for at in range(SECONDS // FRAGMENT)])
-        self.assertEqual({one["FragmentLengthInMilliseconds"] for one in all}, {FRAGMENT * 1000})
+        # From the first to the last frame, at 10 frames per second.
+        self.assertEqual({one["FragmentLengthInMilliseconds"] for one in all}, {FRAGMENT * 1000 - 100})
         within = self.fragments(FragmentSelector={
             "FragmentSelectorType": "PRODUCER_TIMESTAMP",
             "TimestampRange": {"StartTimestamp": self.start / 1000 + 1, "EndTimestamp": self.start / 1000 + 4}})
@@ -577,6 +578,19 @@ class Media(Judged):
         small, large = (len(self.images(FormatConfig={"JPEGQuality": quality}, **one)[0]["ImageContent"])
                         for quality in ["5", "95"])
         self.assertLess(small, large)
+
+    def test_get_images_looks_only_at_fragments_that_start_within_the_range(self):
+        def missing(begin, end, interval):
+            images = self.images(StartTimestamp=self.start / 1000 + begin, EndTimestamp=self.start / 1000 + end,
+                                 SamplingInterval=interval)
+            return [image.get("Error") == "NO_MEDIA" for image in images]
+
+        # The first fragment starts before the range: nothing is found before the second one, which starts at 2 s.
+        self.assertEqual(missing(1, 3, 500), [True, True, False, False, False])
+        self.assertEqual(missing(0, 3, 500), [False] * 7)
+        # Each fragment covers the time up to its last frame at 1.9 s and not its duration.
+        self.assertEqual(missing(0, 2, 950), [False, False, False])
+        self.assertEqual(missing(0, 1.95, 975), [False, False, True])
 
     def test_get_images_returns_at_most_25_per_page(self):
         page = ARCHIVED.get_images(

@@ -69,7 +69,12 @@ impl ImageWriter {
         let Some(trigger) = ImageTrigger::find(&fragment.tags) else { return Vec::new() };
         let Some(span) = fragment.span() else { return Vec::new() };
         let instants = sampling_instants(span, settings.origin, settings.interval);
-        let request = ImageRequest { instants, origin: settings.origin, rendering: settings.rendering };
+        let request = ImageRequest {
+            instants,
+            origin: settings.origin,
+            earliest_start: Duration::ZERO,
+            rendering: settings.rendering,
+        };
         let extracted = extract_images(&*fragment.source, &fragment.spans, &request, options);
         let store = |(at, image): (&Duration, Result<Bytes, ExtractError>)| {
             let failed = |source| ImageError { at: *at, source };

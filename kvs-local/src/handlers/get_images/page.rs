@@ -138,12 +138,14 @@ impl ImagesPage {
     fn images(&self, instants: &[u64], job: &ImageJob<'_>) -> Result<Vec<ImageResult>, ApiError> {
         let instants: Vec<Duration> = instants.iter().copied().map(Duration::from_millis).collect();
         let (Some(&first), Some(&last)) = (instants.first(), instants.last()) else { return Ok(Vec::new()) };
-        let spans = job.media.spans(self.origin, first, last).map_err(|error| {
+        // Only fragments that start within the range are looked at, as the service team describes it.
+        let earliest_start = Duration::from_millis(self.start_ms);
+        let spans = job.media.spans(self.origin, earliest_start, (first, last)).map_err(|error| {
             tracing::error!(error = error_chain(&error), "failed to list fragments");
             ApiError::internal()
         })?;
         let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        let request = ImageRequest { instants, origin: self.origin, rendering: self.rendering };
+        let request = ImageRequest { instants, origin: self.origin, earliest_start, rendering: self.rendering };
         Ok(extract_images(job.media, &spans, &request, DecodeOptions { threads, canceled: job.canceled }).results)
     }
 }

@@ -69,10 +69,12 @@ fn each_selector_starts_at_its_fragment() {
     assert_eq!(numbers(StartSelector::AfterFragment(put[3].number.clone())), [5, 6]);
     assert_eq!(numbers(StartSelector::AfterFragment("1".parse().unwrap())), [1, 2, 3, 4, 5, 6]);
     assert_eq!(numbers(StartSelector::AfterFragment(put[5].number.clone())), [0; 0]);
-    assert_eq!(numbers(StartSelector::ProducerTimestamp(at(3999))), [4, 5, 6]);
+    assert_eq!(numbers(StartSelector::ProducerTimestamp(at(3800))), [4, 5, 6]);
+    // A fragment ends with its last frame.
+    assert_eq!(numbers(StartSelector::ProducerTimestamp(at(3801))), [5, 6]);
     assert_eq!(numbers(StartSelector::ProducerTimestamp(at(4000))), [5, 6]);
     assert_eq!(numbers(StartSelector::ProducerTimestamp(at(5500))), [6]);
-    assert_eq!(numbers(StartSelector::ServerTimestamp(at(4499))), [4, 5, 6]);
+    assert_eq!(numbers(StartSelector::ServerTimestamp(at(4299))), [4, 5, 6]);
     assert_eq!(numbers(StartSelector::ProducerTimestamp(SystemTime::UNIX_EPOCH)), [1, 2, 3, 4, 5, 6]);
     assert_eq!(numbers(StartSelector::ProducerTimestamp(at(7000))), [0; 0]);
 }
@@ -102,7 +104,7 @@ fn returns_media_byte_for_byte_between_service_tags() {
         ("AWS_KINESISVIDEO_PRODUCER_TIMESTAMP", "1700000000.000"),
     ]);
     let behind = names(&[
-        ("AWS_KINESISVIDEO_MILLIS_BEHIND_NOW", "8500"),
+        ("AWS_KINESISVIDEO_MILLIS_BEHIND_NOW", "8700"),
         ("AWS_KINESISVIDEO_CONTINUATION_TOKEN", number.as_str()),
     ]);
     let mut expected = put.header.clone();
