@@ -89,6 +89,8 @@ pub const TRIM_INTERVAL: Duration = Duration::from_secs(60);
 pub const CONTINUE_TIME: Duration = Duration::from_millis(20);
 /// Ack lines that wait for a client to read them: our choice.
 pub const WAITING_ACKS: usize = 64;
+/// How far ahead of the clock the server timestamp in a fragment number may be, in ms: our choice, the accepted clock skew.
+pub const FRAGMENT_NUMBER_AHEAD_MS: u64 = 5 * 60 * 1000;
 /// GetImages requests that run at a time: our choice. Each uses all cores, and memory for its decoders.
 pub const IMAGE_REQUESTS: usize = 4;
 /// GetMedia connections of a stream at a time.

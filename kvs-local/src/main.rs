@@ -74,6 +74,9 @@ struct Arguments {
     /// Which version of the service's limits applies.
     #[arg(long, value_name = "PROFILE", value_enum, default_value_t = LimitsProfile::Current)]
     profile: LimitsProfile,
+    /// Format of the log on standard error; RUST_LOG selects what is logged.
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
     /// Enforce the rate quotas of the service: throttle calls, limit the speed of media.
     #[arg(long)]
     quotas: bool,
@@ -84,6 +87,14 @@ enum LimitsProfile {
     Current,
     #[value(name = "2022")]
     Year2022,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LogFormat {
+    /// Lines to read.
+    Text,
+    /// One JSON object per line.
+    Json,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -193,9 +204,13 @@ impl Arguments {
 }
 
 fn main() -> ExitCode {
-    let log = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "kvs_local=info".into());
-    tracing_subscriber::fmt().with_env_filter(log).with_writer(std::io::stderr).init();
     let arguments = Arguments::parse();
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "kvs_local=info".into());
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match arguments.log_format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error),

@@ -134,7 +134,8 @@ impl Clip {
             duration: at(frames.len()),
         };
         let instants = (0..frames.len()).map(at).collect();
-        let request = ImageRequest { instants, origin: TimestampOrigin::Producer, rendering };
+        let request =
+            ImageRequest { instants, origin: TimestampOrigin::Producer, earliest_start: Duration::ZERO, rendering };
         let options = DecodeOptions { threads: NonZeroUsize::MIN, canceled: &|| false };
         extract_images(&One(media), &[span], &request, options).results
     }

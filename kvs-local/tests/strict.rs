@@ -5,9 +5,9 @@ mod support;
 
 use std::time::Duration;
 
-use kvs_local::LocalKvs;
+use kvs_local::{Fault, FaultKind, LocalKvs};
 use serde_json::{Value, json};
-use support::{builder, create, post};
+use support::{Media, Put, builder, create, post};
 
 /// The members of all requests that take one of a few words: operation, path of the member, a valid request.
 fn words() -> Vec<(&'static str, &'static str, Value)> {
@@ -145,6 +145,56 @@ async fn stream_that_is_being_deleted_is_shown_and_nothing_else() {
         let response = post(local.address(), operation, body).await;
         assert_eq!((response.status, response.exception()), (404, "ResourceNotFoundException"), "{operation}");
     }
+    local.shutdown().await;
+}
+
+#[tokio::test]
+async fn start_timestamp_is_ignored_for_absolute_timecodes() {
+    let local = support::open().await;
+    create(local.address(), "door").await;
+    // A published sink sends milliseconds.
+    let mut put = Put::open(local.address(), "door", "x-amzn-producer-start-timestamp: 1699332285123\r\n").await;
+    let mut media = Media::new();
+    put.send(&media.header()).await;
+    put.send(&media.fragment(1_699_332_285_123, &[])).await;
+    put.send(&media.end()).await;
+    for expected in ["BUFFERING", "RECEIVED", "PERSISTED"] {
+        assert_eq!(put.ack().await["EventType"], expected);
+    }
+    local.shutdown().await;
+}
+
+#[tokio::test]
+async fn listing_can_be_unordered_and_late() {
+    let local = support::open().await;
+    create(local.address(), "door").await;
+    let mut put = Put::open(local.address(), "door", "").await;
+    let mut media = Media::new();
+    put.send(&media.header()).await;
+    for fragment in 0..3 {
+        put.send(&media.fragment(1_699_332_285_000 + 1000 * fragment, &[])).await;
+        put.send(&media.end()).await;
+    }
+    put.end().await;
+    put.rest().await;
+    let listed = async || {
+        let page = post(local.address(), "/listFragments", r#"{"StreamName":"door"}"#).await.json();
+        let fragments = page["Fragments"].as_array().unwrap().clone();
+        fragments.iter().map(|one| one["FragmentNumber"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let numbers = listed().await;
+    assert!(numbers.len() == 3 && !numbers.is_sorted(), "{numbers:?}");
+    let media = async || {
+        let body = json!({ "StreamName": "door", "Fragments": numbers }).to_string();
+        let body = post(local.address(), "/getMediaForFragmentList", &body).await.body;
+        String::from_utf8_lossy(&body).matches("FRAGMENT_NOT_FOUND").count()
+    };
+    assert_eq!(media().await, 0);
+    local.faults().add(Fault::new(FaultKind::LateListing { ms: 3_600_000 })).unwrap();
+    assert_eq!((listed().await.len(), media().await), (0, 3));
+    local.faults().clear();
+    local.faults().add(Fault::new(FaultKind::Unordered)).unwrap();
+    assert_eq!(listed().await.len(), 3);
     local.shutdown().await;
 }
 

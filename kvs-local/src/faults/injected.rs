@@ -69,6 +69,21 @@ impl InjectedFaults {
         })
     }
 
+    /// Returns whether ListFragments returns its pages in no order.
+    pub(crate) fn unordered(&self) -> bool {
+        self.0.contains(&FaultKind::Unordered)
+    }
+
+    /// Returns the latest server timestamp of fragments that are listed already, `None` if all are.
+    pub(crate) fn listed_until(&self, now: SystemTime) -> Option<SystemTime> {
+        self.0.iter().find_map(|fault| match fault {
+            FaultKind::LateListing { ms } => {
+                Some(now.checked_sub(Duration::from_millis(*ms)).unwrap_or(SystemTime::UNIX_EPOCH))
+            }
+            _ => None,
+        })
+    }
+
     /// Returns the error id for the `fragment`th fragment of the session, counted from 1.
     pub(crate) fn error_ack(&self, fragment: u32) -> Option<u16> {
         self.0.iter().find_map(|fault| match fault {

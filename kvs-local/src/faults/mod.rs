@@ -73,6 +73,15 @@ pub enum FaultKind {
     MediaError,
     /// GetImages reports `NO_MEDIA` for every image.
     NoMedia,
+    /// ListFragments returns fragments in no order, so that a page may contain older ones than the page before it. Without this
+    /// fault the fragments of a page are unordered, and the pages are in order.
+    Unordered,
+    /// ListFragments does not return the fragments of the last milliseconds yet, and GetMediaForFragmentList does not find them:
+    /// in the service both lag behind PERSISTED, usually less than a second.
+    LateListing {
+        /// Age in milliseconds, by server timestamp, from which a fragment is found.
+        ms: u64,
+    },
     /// PutMedia does not store a fragment, sends this error ack for it and ends the session.
     ErrorAck {
         /// Position of the fragment in the session, from 1.
@@ -239,13 +248,17 @@ impl FaultKind {
 
     /// Returns whether it can apply to an operation; others must not count.
     fn applies_to(&self, operation: &str) -> bool {
-        self.only().is_none_or(|only| only == operation)
+        match self {
+            Self::LateListing { .. } => matches!(operation, "listFragments" | "getMediaForFragmentList"),
+            _ => self.only().is_none_or(|only| only == operation),
+        }
     }
 
     /// Returns the only operation it can apply to, if there is just one.
     const fn only(&self) -> Option<&'static str> {
         match self {
             Self::MediaError | Self::NoMedia => Some("getImages"),
+            Self::Unordered => Some("listFragments"),
             Self::ErrorAck { .. }
             | Self::CutAfter { .. }
             | Self::StallAfter { .. }
@@ -259,6 +272,7 @@ impl FaultKind {
             | Self::Delay { .. }
             | Self::ScientificTimestamps
             | Self::OmitNulls
+            | Self::LateListing { .. }
             | Self::ClockSkew { .. } => None,
         }
     }

@@ -139,8 +139,8 @@ impl Dispatcher {
         let handlers = &self.handlers;
         match operation {
             ReadOperation::GetMedia => handlers.get_media.handle(body).await,
-            ReadOperation::GetMediaForFragmentList => handlers.get_media_for_fragment_list.handle(body).await,
-            ReadOperation::ListFragments => handlers.list_fragments.handle(body, faults.json_style()).await,
+            ReadOperation::GetMediaForFragmentList => handlers.get_media_for_fragment_list.handle(body, faults).await,
+            ReadOperation::ListFragments => handlers.list_fragments.handle(body, faults).await,
             ReadOperation::GetImages => handlers.get_images.handle(body, faults).await,
         }
     }
@@ -206,7 +206,13 @@ fn wrong_endpoint(parts: &Parts, operation: Operation, info: ConnectionInfo) -> 
 }
 
 fn refused(parts: &Parts, error: &ApiError) -> Response {
-    tracing::debug!(path = parts.uri.path(), %error, "request refused");
+    let (path, status) = (parts.uri.path(), error.exception.status().as_u16());
+    match status {
+        // Failures of the service are logged where they happen, with their cause.
+        500.. => tracing::debug!(path, status, %error, "request failed"),
+        401 | 403 => tracing::warn!(path, status, %error, "request refused"),
+        _ => tracing::info!(path, status, %error, "request refused"),
+    }
     wire::error_response(error)
 }
 

@@ -94,6 +94,7 @@ impl Listener {
         let (local, plane) = (self.local, self.plane);
         async move {
             let local = tcp.local_addr().unwrap_or(local);
+            let peer = tcp.peer_addr().map(|peer| peer.to_string()).unwrap_or_default();
             // Acks are small writes that clients wait for; Nagle's algorithm would delay them.
             if let Err(error) = tcp.set_nodelay(true) {
                 tracing::debug!(%error, "failed to set TCP_NODELAY");
@@ -106,8 +107,10 @@ impl Listener {
                 Ok(Ok(stream)) => {
                     serve_requests(stream, service, ConnectionInfo { scheme: "https", local, plane }, shutdown).await;
                 }
-                Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
-                Err(_) => tracing::debug!(limit = ?limits::HANDSHAKE_TIME, "TLS handshake timed out"),
+                Ok(Err(error)) => {
+                    tracing::warn!(%peer, %error, "TLS handshake failed; clients must trust ca.pem of the data folder")
+                }
+                Err(_) => tracing::warn!(%peer, limit = ?limits::HANDSHAKE_TIME, "TLS handshake timed out"),
             }
         }
     }

@@ -160,7 +160,7 @@ impl Body {
             Event::Frame(frame) => self.on_frame(&frame, position.payload.unwrap_or(span.start)),
             Event::ClusterEnd => self.on_cluster_end(span.end),
             other => {
-                tracing::debug!(?other, "unexpected element in a PutMedia body");
+                tracing::info!(?other, "unexpected element in a PutMedia body");
                 Err(ErrorId::INVALID_MKV_DATA)
             }
         }
@@ -179,7 +179,7 @@ impl Body {
         };
         let len = self.buffer.len();
         if len > most {
-            tracing::debug!(len, most, "part of the body exceeds its size limit");
+            tracing::info!(len, most, "part of the body exceeds its size limit");
             return Err(id);
         }
         Ok(())
@@ -189,7 +189,7 @@ impl Body {
         match &self.stage {
             Stage::Head { session: None, .. } if offset == 0 => Ok(()),
             _ => {
-                tracing::debug!(offset, "unexpected second segment");
+                tracing::info!(offset, "unexpected second segment");
                 Err(ErrorId::INVALID_MKV_DATA)
             }
         }
@@ -197,7 +197,7 @@ impl Body {
 
     fn on_tracks(&mut self, tracks: &[Track]) -> Result<(), ErrorId> {
         let Stage::Head { session: session @ None, .. } = &mut self.stage else {
-            tracing::debug!("unexpected second tracks element");
+            tracing::info!("unexpected second tracks element");
             return Err(ErrorId::INVALID_MKV_DATA);
         };
         let check = FragmentCheck::new(tracks).map_err(log_violation)?;
@@ -221,7 +221,7 @@ impl Body {
                 keep(groups, tags);
                 let count = groups.iter().map(Vec::len).sum::<usize>();
                 if count > limits::HEADER_TAGS {
-                    tracing::debug!(count, limit = limits::HEADER_TAGS, "too many tags before a cluster");
+                    tracing::info!(count, limit = limits::HEADER_TAGS, "too many tags before a cluster");
                     return Err(ErrorId::FRAGMENT_METADATA_LIMIT_REACHED);
                 }
             }
@@ -241,7 +241,7 @@ impl Body {
         let (mut session, tags) = match std::mem::replace(&mut self.stage, Stage::Over) {
             Stage::Head { session: Some(session), tags } | Stage::Between { session, tags } => (session, tags),
             stage => {
-                tracing::debug!(offset = start, "cluster before the tracks");
+                tracing::info!(offset = start, "cluster before the tracks");
                 self.stage = stage;
                 return Err(ErrorId::INVALID_MKV_DATA);
             }
@@ -314,7 +314,7 @@ impl Body {
     fn producer_timestamp(&self, at: Duration) -> Result<SystemTime, ErrorId> {
         let since = self.origin.checked_add(at).filter(|since| *since <= limits::PRODUCER_TIMESTAMP_MAX);
         since.and_then(|since| SystemTime::UNIX_EPOCH.checked_add(since)).ok_or_else(|| {
-            tracing::debug!(timecode = ?at, start = ?self.origin, "producer timestamp after the year 9999");
+            tracing::info!(timecode = ?at, start = ?self.origin, "producer timestamp after the year 9999");
             ErrorId::INVALID_PRODUCER_TIMESTAMP
         })
     }
@@ -327,13 +327,13 @@ fn keep(groups: &mut Vec<Vec<Tag>>, tags: Vec<Tag>) {
 }
 
 fn log_violation(violation: Violation) -> ErrorId {
-    tracing::debug!(%violation, "fragment violates a rule");
+    tracing::info!(%violation, "fragment violates a rule");
     violation.error_id()
 }
 
 /// Returns the error id for a parse error, and logs its offset. Some sizes have an error id of their own.
 fn log_parse_error(error: ParseError) -> ErrorId {
-    tracing::debug!(%error, "body is not Matroska that the service accepts");
+    tracing::info!(%error, "body is not Matroska that the service accepts");
     match (error.problem, error.element) {
         (Problem::TooLarge { .. }, ElementId::SIMPLE_BLOCK | ElementId::BLOCK_GROUP) => {
             ErrorId::MAX_FRAGMENT_SIZE_REACHED

@@ -26,7 +26,7 @@ pub enum ProducerStart {
     Absent,
     /// A time since the Unix epoch.
     At(Duration),
-    /// Not a time: the session ends at once with error id 4007.
+    /// Not a time: a session with relative timecodes ends at once with error id 4007.
     Invalid,
 }
 
@@ -126,7 +126,7 @@ impl IngestConfig {
         }
     }
 
-    /// Sets the start of relative timecodes. Default: [`ProducerStart::Absent`]. Ignored for absolute ones unless invalid.
+    /// Sets the start of relative timecodes. Default: [`ProducerStart::Absent`]. Ignored for absolute ones.
     #[must_use]
     pub const fn producer_start(mut self, start: ProducerStart) -> Self {
         self.producer_start = start;

@@ -56,7 +56,7 @@ impl Frames {
         let len = u32::try_from(frame.data.len()).map_err(|_| ErrorId::MAX_FRAGMENT_SIZE_REACHED)?;
         let end = start.checked_add(len).ok_or(ErrorId::MAX_FRAGMENT_SIZE_REACHED)?;
         if self.spans.len() >= limits::FRAGMENT_FRAMES {
-            tracing::debug!(limit = limits::FRAGMENT_FRAMES, "fragment has too many frames");
+            tracing::info!(limit = limits::FRAGMENT_FRAMES, "fragment has too many frames");
             return Err(ErrorId::MAX_FRAGMENT_SIZE_REACHED);
         }
         let (first, last) = self.extent.unwrap_or((frame.pts, frame.pts));

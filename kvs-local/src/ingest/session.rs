@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use kvs_types::{Ack, AckEventType, ErrorId, FragmentNumber};
+use kvs_types::{Ack, AckEventType, ErrorId, FragmentNumber, FragmentTimecodeType};
 
 use super::acked_fragment::{AckedFragment, error_ack};
 use super::body::{Body, IngestEvent, Rejection};
@@ -99,7 +99,10 @@ impl Ingest {
             fragments: VecDeque::new(),
             config,
         };
-        if ingest.config.producer_start == ProducerStart::Invalid {
+        // The header is ignored for absolute timecodes: a published sink sends milliseconds there, and the service takes its media.
+        let relative = ingest.config.timecode_type == FragmentTimecodeType::Relative;
+        if relative && ingest.config.producer_start == ProducerStart::Invalid {
+            tracing::info!("the start timestamp of relative timecodes is not a time in epoch seconds");
             ingest.handle_error(ErrorId::INVALID_PRODUCER_TIMESTAMP, now);
         }
         ingest

@@ -16,7 +16,7 @@ use super::index::{FragmentRecord, Selection};
 use super::limits;
 use super::policy::{Keep, StorePolicy, Trimmed};
 use super::stream::{MANIFEST, StreamLog, read_manifest};
-use crate::ingest::IngestedFragment;
+use crate::ingest::{IngestedFragment, NumberParts};
 
 /// Durable fragments of many streams in one folder.
 ///
@@ -126,6 +126,16 @@ impl Store {
         let Some(log) = self.find(stream)? else { return Ok(Vec::new()) };
         let index = log.index();
         Ok(index.after(after).filter(|entry| selection.takes(entry)).take(most).map(|entry| entry.info()).collect())
+    }
+
+    /// Returns whether a fragment is stored.
+    ///
+    /// # Errors
+    /// The file system failed.
+    pub fn contains(&self, stream: &str, number: &FragmentNumber) -> Result<bool, StoreError> {
+        let Some(log) = self.find(stream)? else { return Ok(false) };
+        let found = NumberParts::of(number).is_some_and(|parts| log.index().find(parts).is_some());
+        Ok(found)
     }
 
     /// Returns the fragment with the highest number.

@@ -84,7 +84,7 @@ class CommandLine(Base):
         start = int(time.time()) - 60
         put("cli", start * 1000)
         archived = lambda command, *more: self.aws("kinesis-video-archived-media", command, "--stream-name", "cli", *more)
-        fragments = [one["FragmentNumber"] for one in archived("list-fragments")["Fragments"]]
+        fragments = sorted(one["FragmentNumber"] for one in archived("list-fragments")["Fragments"])
         self.assertEqual(len(fragments), SECONDS // FRAGMENT)
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "media.mkv")

@@ -476,7 +476,9 @@ class Media(Judged):
         within = self.fragments(FragmentSelector={
             "FragmentSelectorType": "PRODUCER_TIMESTAMP",
             "TimestampRange": {"StartTimestamp": self.start / 1000 + 1, "EndTimestamp": self.start / 1000 + 4}})
-        self.assertEqual([one["FragmentNumber"] for one in within], [one["FragmentNumber"] for one in all[1:3]])
+        self.assertEqual(sorted(one["FragmentNumber"] for one in within), [one["FragmentNumber"] for one in all[1:3]])
+        listed = [one["FragmentNumber"] for one in self.fragments()]
+        self.assertNotEqual(listed, sorted(listed), "the service promises no order")
         self.assert_rejected("InvalidArgumentException", 400, ARCHIVED.list_fragments, StreamName=self.name, MaxResults=1001)
         self.assert_rejected("InvalidArgumentException", 400, ARCHIVED.list_fragments, StreamName=self.name, NextToken="AAAA")
 
@@ -497,7 +499,7 @@ class Media(Judged):
         return found
 
     def test_media_is_returned_unchanged_and_decodes_to_the_same_frames(self):
-        numbers = [one["FragmentNumber"] for one in self.fragments()]
+        numbers = sorted(one["FragmentNumber"] for one in self.fragments())
         listed = ARCHIVED.get_media_for_fragment_list(StreamName=self.name, Fragments=numbers)
         self.assertEqual(listed["ContentType"], "video/webm")
         listed = listed["Payload"].read()
@@ -513,8 +515,19 @@ class Media(Judged):
         self.assertNotIn(b"AWS_KINESISVIDEO_CONTINUATION_TOKEN", listed)
 
     def test_unknown_fragment_is_an_error_within_the_media(self):
-        media = ARCHIVED.get_media_for_fragment_list(StreamName=self.name, Fragments=["12345"])["Payload"].read()
+        # A number of this stream's time whose low bits no fragment has.
+        missing = str(int(self.fragments()[0]["FragmentNumber"]) ^ 1)
+        media = ARCHIVED.get_media_for_fragment_list(StreamName=self.name, Fragments=[missing])["Payload"].read()
         self.assertIn(b"FRAGMENT_NOT_FOUND", media)
+        for foreign in ["12345", "91343852333181432392682062607743920146159169392"]:
+            refused = self.assert_rejected("InvalidArgumentException", 400, ARCHIVED.get_media_for_fragment_list,
+                                           StreamName=self.name, Fragments=[foreign])
+            self.assertIn("Fragment numbers are invalid :", refused["Error"]["Message"])
+        for selector in [{"StartSelectorType": "FRAGMENT_NUMBER", "AfterFragmentNumber": missing},
+                         {"StartSelectorType": "CONTINUATION_TOKEN", "ContinuationToken": missing}]:
+            media = MEDIA.get_media(StreamName=self.name, StartSelector=selector)["Payload"].read()
+            self.assertIn(b"AWS_KINESISVIDEO_ERROR_ID", media)
+            self.assertIn(b"4000", media)
         self.assert_rejected("InvalidArgumentException", 400, ARCHIVED.get_media_for_fragment_list, StreamName=self.name,
                      Fragments=["x"])
 

@@ -96,11 +96,16 @@ pub struct Put {
 impl Put {
     /// Connects and sends the request head, with the additional headers `more`.
     pub async fn open(to: SocketAddr, stream: &str, more: &str) -> Self {
+        Self::open_with_timecodes(to, stream, "ABSOLUTE", more).await
+    }
+
+    /// Connects and sends the request head with this type of timecodes.
+    pub async fn open_with_timecodes(to: SocketAddr, stream: &str, timecodes: &str, more: &str) -> Self {
         let mut tcp = TcpStream::connect(to).await.unwrap();
         tcp.set_nodelay(true).unwrap();
         let head = format!(
             "POST /putMedia HTTP/1.1\r\nhost: {to}\r\nx-amzn-stream-name: {stream}\r\nx-amzn-fragment-timecode-type: \
-             ABSOLUTE\r\ntransfer-encoding: chunked\r\n{more}\r\n"
+             {timecodes}\r\ntransfer-encoding: chunked\r\n{more}\r\n"
         );
         tcp.write_all(head.as_bytes()).await.unwrap();
         Self { stream: tcp, pending: Vec::new() }

@@ -6,7 +6,7 @@ use kvs_mkv::Chunks;
 use kvs_types::{FragmentNumber, StartSelector};
 
 use super::selector;
-use crate::handlers::media_response::document::{INTERNAL_ERROR, error_document, live_document};
+use crate::handlers::media_response::document::{INTERNAL_ERROR, START_NOT_FOUND, error_document, live_document};
 use crate::ingest::Now;
 use crate::limits::LIVE_EDGE_WAIT;
 use crate::store::{FragmentRecord, Selection, Store, StoreError};
@@ -27,7 +27,8 @@ pub(crate) struct MediaReader {
 
 /// ```text
 ///   Seeking ──first fragment──> Following ──damage──> Ended
-///      └──nothing for 3 s──────────┴──nothing for 3 s──^
+///      │                           └──nothing for 3 s──^
+///      └──nothing for 3 s, unknown fragment number─────┘
 /// ```
 #[derive(Debug)]
 enum Position {
@@ -74,6 +75,16 @@ impl MediaReader {
     /// # Errors
     /// The store failed. A damaged fragment is not an error: it becomes error tags, and the body ends.
     pub(crate) fn read(&mut self, store: &Store, stream: &str, now: Now) -> Result<Read, StoreError> {
+        if let Position::Seeking { start: StartSelector::AfterFragment(number), .. } = &self.position {
+            let number = number.clone();
+            if !store.contains(stream, &number)? {
+                // As documented for error id 4000. A reader whose fragment was trimmed by retention gets it too.
+                self.position = Position::Ended;
+                let bytes = error_document(START_NOT_FOUND, &number);
+                return Ok(Read::Media { number, bytes });
+            }
+            self.position = Position::Following { last: number, since: None };
+        }
         while let Some(info) = self.next_info(store, stream)? {
             match store.load(stream, &info.number) {
                 Ok(fragment) => {

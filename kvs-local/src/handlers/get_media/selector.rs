@@ -71,10 +71,9 @@ pub(super) fn first(start: &StartSelector, store: &Store, stream: &str) -> Resul
     let one = |after| Ok(store.page(stream, &Selection::All, after, 1)?.into_iter().next());
     match start {
         StartSelector::Now => store.last(stream),
-        StartSelector::AfterFragment(number) => one(Some(number)),
         StartSelector::ServerTimestamp(time) => store.at_or_after(stream, TimestampOrigin::Server, *time),
         StartSelector::ProducerTimestamp(time) => store.at_or_after(stream, TimestampOrigin::Producer, *time),
-        // `parse` returns no other variant.
+        // `parse` returns no other variant, and the reader continues after a fragment number by itself.
         _ => one(None),
     }
 }

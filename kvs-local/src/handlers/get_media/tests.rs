@@ -8,7 +8,7 @@ use kvs_types::{FragmentNumber, StartSelector, TimestampOrigin, tag_names};
 use super::reader::*;
 use super::selector::{self, InvalidSelector};
 use crate::handlers::get_media_for_fragment_list::FragmentList;
-use crate::handlers::list_fragments::{InvalidListing, Listing};
+use crate::handlers::list_fragments::{InvalidListing, Listing, Visibility};
 use crate::handlers::media_response::service_tags;
 use crate::ingest::{IngestedFragment, Now, NumberParts};
 use crate::store::testing::{MS, at, fragment};
@@ -67,7 +67,6 @@ fn each_selector_starts_at_its_fragment() {
     assert_eq!(numbers(StartSelector::Now), [6]);
     assert_eq!(numbers(StartSelector::Earliest), [1, 2, 3, 4, 5, 6]);
     assert_eq!(numbers(StartSelector::AfterFragment(put[3].number.clone())), [5, 6]);
-    assert_eq!(numbers(StartSelector::AfterFragment("1".parse().unwrap())), [1, 2, 3, 4, 5, 6]);
     assert_eq!(numbers(StartSelector::AfterFragment(put[5].number.clone())), [0; 0]);
     assert_eq!(numbers(StartSelector::ProducerTimestamp(at(3800))), [4, 5, 6]);
     // A fragment ends with its last frame.
@@ -77,6 +76,21 @@ fn each_selector_starts_at_its_fragment() {
     assert_eq!(numbers(StartSelector::ServerTimestamp(at(4299))), [4, 5, 6]);
     assert_eq!(numbers(StartSelector::ProducerTimestamp(SystemTime::UNIX_EPOCH)), [1, 2, 3, 4, 5, 6]);
     assert_eq!(numbers(StartSelector::ProducerTimestamp(at(7000))), [0; 0]);
+}
+
+#[test]
+fn unknown_fragment_number_is_error_4000_in_the_body() {
+    let StoredStream { store, put, dir: _dir } = stored_stream();
+    let trimmed = NumberParts::of(&put[0].number).unwrap();
+    let other = NumberParts::new(trimmed.sequence, trimmed.server_ms, trimmed.random ^ 1).number();
+    for number in ["1".parse().unwrap(), other] {
+        let mut reader = MediaReader::new(StartSelector::AfterFragment(FragmentNumber::clone(&number)));
+        let Read::Media { bytes, .. } = reader.read(&store, "door", now()).unwrap() else { panic!("no error") };
+        let tags = tags_of(&bytes);
+        let values: Vec<_> = tags.iter().map(|(_, value)| value.as_str()).collect();
+        assert_eq!(values, ["FRAGMENT_NOT_FOUND", "4000", number.as_str()]);
+        assert_eq!(reader.read(&store, "door", now()).unwrap(), Read::End);
+    }
 }
 
 #[test]
@@ -222,7 +236,8 @@ fn pages_cover_the_range_exactly_once() {
         // Pages after the first need no selector.
         let selector = if pages == 0 { selector } else { None };
         let listing = Listing::parse("door", selector, Some(3), token.as_deref()).unwrap();
-        let page = listing.page(&store, "door").unwrap();
+        let page = listing.page(&store, "door", Visibility::default()).unwrap();
+        assert!(!page.fragments.is_sorted_by_key(|info| &info.number) || page.fragments.len() == 1);
         numbers.extend(page.fragments.into_iter().map(|info| info.number));
         pages += 1;
         token = page.next_token;
@@ -231,16 +246,45 @@ fn pages_cover_the_range_exactly_once() {
         }
     }
     assert_eq!(pages, 2);
+    numbers.sort();
     assert!(numbers.iter().eq(put[1..5].iter().map(|fragment| &fragment.number)));
-    let all = Listing::parse("door", None, None, None).unwrap().page(&store, "door").unwrap();
+    let mut all =
+        Listing::parse("door", None, None, None).unwrap().page(&store, "door", Visibility::default()).unwrap();
+    all.fragments.sort_by(|one, other| one.number.cmp(&other.number));
     assert_eq!((all.fragments, all.next_token), (store.list("door", &Selection::All).unwrap(), None));
+}
+
+#[test]
+fn unordered_pages_cover_the_stream_exactly_once_and_late_fragments_are_missing() {
+    let StoredStream { store, put, dir: _dir } = stored_stream();
+    let numbers = |visibility: Visibility| {
+        let (mut token, mut numbers) = (None::<String>, Vec::new());
+        loop {
+            let listing = Listing::parse("door", None, Some(2), token.as_deref()).unwrap();
+            let page = listing.page(&store, "door", visibility).unwrap();
+            numbers.extend(page.fragments.into_iter().map(|info| info.number));
+            token = page.next_token;
+            if token.is_none() {
+                return numbers;
+            }
+        }
+    };
+    let mut unordered = numbers(Visibility { unordered_pages: true, until: None });
+    assert!(unordered.chunks(2).map(|page| page.iter().max()).is_sorted().then_some(()).is_none(), "{unordered:?}");
+    unordered.sort();
+    assert!(unordered.iter().eq(put.iter().map(|fragment| &fragment.number)));
+    let until = Some(put[3].server_timestamp);
+    let mut early = numbers(Visibility { unordered_pages: false, until });
+    early.sort();
+    assert!(early.iter().eq(put[..4].iter().map(|fragment| &fragment.number)));
 }
 
 #[test]
 fn token_is_bound_to_its_stream_and_query() {
     let StoredStream { store, dir: _dir, .. } = stored_stream();
     let range = Some((TimestampOrigin::Producer, at(0), at(9000)));
-    let token = Listing::parse("door", range, Some(1), None).unwrap().page(&store, "door").unwrap().next_token.unwrap();
+    let token = Listing::parse("door", range, Some(1), None).unwrap();
+    let token = token.page(&store, "door", Visibility::default()).unwrap().next_token.unwrap();
     assert!(token.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte)));
     assert!(Listing::parse("door", range, Some(2), Some(&token)).is_ok());
     let other = Some((TimestampOrigin::Server, at(0), at(9000)));

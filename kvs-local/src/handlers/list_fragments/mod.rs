@@ -12,16 +12,17 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::readable::ReadableStreams;
-use crate::api::wire::{self, JsonStyle, Response};
+use crate::api::wire::{self, Response};
 use crate::api::{ApiError, StreamRef, parse, required};
 use crate::clock::{from_json_seconds, json_seconds};
 use crate::error_chain::error_chain;
+use crate::faults::InjectedFaults;
 use crate::quotas::Quota;
 use crate::store::FragmentRecord;
 
 #[cfg(test)]
 pub(super) use page::InvalidListing;
-pub(super) use page::Listing;
+pub(super) use page::{Listing, Visibility};
 
 /// Handles ListFragments.
 #[derive(Debug)]
@@ -64,14 +65,16 @@ impl ListFragments {
         Self { streams, quota }
     }
 
-    pub(super) async fn handle(&self, body: &Bytes, style: JsonStyle) -> Result<Response, ApiError> {
+    pub(super) async fn handle(&self, body: &Bytes, faults: &InjectedFaults) -> Result<Response, ApiError> {
         let request: Request = parse(body)?;
         let stream = self.streams.find(&request.stream).await?;
         let key = stream.media_key();
         let listing = request.listing(&key)?;
         self.quota.take_metadata_points(&stream.name, listing.size() as u64, self.streams.clock().now().at)?;
         let hub = Arc::clone(self.streams.hub());
-        let page = tokio::task::spawn_blocking(move || listing.page(hub.store(), &key));
+        let until = faults.listed_until(self.streams.clock().wall());
+        let visibility = Visibility { unordered_pages: faults.unordered(), until };
+        let page = tokio::task::spawn_blocking(move || listing.page(hub.store(), &key, visibility));
         let page = page.await.map_err(|_| ApiError::internal())?.map_err(|error| {
             tracing::error!(error = error_chain(&error), stream = stream.name, "failed to list fragments");
             ApiError::internal()
@@ -79,7 +82,7 @@ impl ListFragments {
         // A stream without retention has no archived fragments, although its latest media can be followed.
         let archived = if stream.retention_hours == 0 { &[] } else { page.fragments.as_slice() };
         let fragments: Vec<Value> = archived.iter().map(entry).collect();
-        Ok(wire::ok(Some(json!({ "Fragments": fragments, "NextToken": page.next_token })), style))
+        Ok(wire::ok(Some(json!({ "Fragments": fragments, "NextToken": page.next_token })), faults.json_style()))
     }
 }
 

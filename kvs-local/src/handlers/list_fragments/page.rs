@@ -10,8 +10,8 @@ use crate::store::{FragmentRecord, Selection, Store, StoreError};
 
 /// A ListFragments query at one of its pages.
 ///
-/// Pages are in the order of fragment numbers, although the service promises no order. A token contains the query, so pages
-/// after the first need no selector.
+/// The service promises no order: a published page has the numbers …2412, 2437, 2392, 2397, 2422. Here the fragments of a page
+/// are unordered too, always in the same way. A token contains the query, so pages after the first need no selector.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Listing {
     query: Query,
@@ -23,6 +23,15 @@ pub(crate) struct Listing {
 enum Query {
     All,
     Range { origin: TimestampOrigin, from_ms: u64, to_ms: u64 },
+}
+
+/// Which fragments a page has, and which of them are found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Visibility {
+    /// Whether the pages are unordered too.
+    pub(crate) unordered_pages: bool,
+    /// The latest server timestamp of fragments that are found; `None` if all are.
+    pub(crate) until: Option<SystemTime>,
 }
 
 /// One page.
@@ -96,14 +105,33 @@ impl Listing {
     ///
     /// # Errors
     /// The file system failed.
-    pub(crate) fn page(&self, store: &Store, stream: &str) -> Result<Page, StoreError> {
+    pub(crate) fn page(&self, store: &Store, stream: &str, visibility: Visibility) -> Result<Page, StoreError> {
+        let selection = self.query.selection();
         // One more than requested shows whether there is another page.
-        let mut fragments =
-            store.page(stream, &self.query.selection(), self.after.as_ref(), self.most.saturating_add(1))?;
+        let wanted = self.most.saturating_add(1);
+        let found = |fragment: &FragmentRecord| visibility.until.is_none_or(|until| fragment.server_timestamp <= until);
+        let mut fragments = if visibility.unordered_pages {
+            let mut all = store.list(stream, &selection)?;
+            all.retain(|fragment| {
+                found(fragment)
+                    && self.after.as_ref().is_none_or(|after| scattered(after) < scattered(&fragment.number))
+            });
+            all.sort_by_cached_key(|fragment| scattered(&fragment.number));
+            all.truncate(wanted);
+            all
+        } else {
+            let mut page = store.page(stream, &selection, self.after.as_ref(), wanted)?;
+            page.retain(found);
+            page
+        };
         let more = fragments.len() > self.most;
         fragments.truncate(self.most);
         let last = fragments.last().filter(|_| more);
         let next_token = last.map(|last| write_token(stream, self.query, &last.number));
+        fragments.sort_by_cached_key(|fragment| scattered(&fragment.number));
+        if fragments.is_sorted_by(|one, next| one.number < next.number) {
+            fragments.reverse();
+        }
         Ok(Page { fragments, next_token })
     }
 }
@@ -118,6 +146,11 @@ impl Query {
             }
         }
     }
+}
+
+/// Returns a key in whose order fragments are in no order.
+fn scattered(number: &FragmentNumber) -> (u32, FragmentNumber) {
+    (crc32fast::hash(number.as_str().as_bytes()), number.clone())
 }
 
 /// Encodes checksum, query and last number in Base64, the alphabet that the API model requires for tokens.

@@ -37,6 +37,8 @@ pub(in crate::handlers) fn live_document(fragment: &StoredFragment, now: SystemT
 pub(in crate::handlers) type BodyError = (&'static str, &'static str);
 /// As captured from the service for a fragment that does not exist.
 pub(in crate::handlers) const FRAGMENT_NOT_FOUND: BodyError = ("FRAGMENT_NOT_FOUND", "3000");
+/// GetMedia after a fragment that does not exist. The id is documented; the code is that of id 3000.
+pub(in crate::handlers) const START_NOT_FOUND: BodyError = ("FRAGMENT_NOT_FOUND", "4000");
 pub(in crate::handlers) const INTERNAL_ERROR: BodyError = ("INTERNAL_ERROR", "5000");
 
 /// Returns a document that contains only an error.

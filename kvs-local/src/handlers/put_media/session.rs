@@ -16,6 +16,7 @@ use kvs_types::__internal::RateLimiter;
 use kvs_types::{ErrorId, FragmentNumber};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinHandle;
+use tracing::Instrument;
 
 use super::post_persist::{PostPersist, PostPersistActions};
 use super::upload::Upload;
@@ -109,7 +110,9 @@ impl Session {
             upload.send_continue().await;
         }
         let (acks, response) = Channel::<Bytes, io::Error>::new(limits::WAITING_ACKS);
-        drop(tokio::spawn(self.run(upload, acks)));
+        // The causes of error acks are logged by the ingest core, which does not know the stream.
+        let span = tracing::info_span!("put_media", stream = self.stream.name);
+        drop(tokio::spawn(self.run(upload, acks).instrument(span)));
         wire::streamed(wire::JSON, response.boxed_unsync())
     }
 
@@ -147,6 +150,7 @@ impl Session {
     /// Sends acks and starts to store complete fragments.
     async fn flush(&mut self, acks: &mut Option<Sender<Bytes, io::Error>>) {
         while let Some(ack) = self.ingest.poll_ack() {
+            log_error_ack(&ack);
             let Some(sender) = acks else { continue };
             if !send_ack(sender, &ack, &self.faults).await {
                 *acks = None;
@@ -243,6 +247,14 @@ impl Session {
             }
         }
     }
+}
+
+/// Logs an error ack: id, code, meaning and fragment. The line before it has the cause, if it is in the body.
+fn log_error_ack(ack: &Ack) {
+    let Some(error) = &ack.error else { return };
+    let meaning = error.id.meaning().unwrap_or("unknown error id");
+    let (fragment, timecode) = (ack.fragment_number.as_ref().map(FragmentNumber::as_str), ack.fragment_timecode);
+    tracing::warn!(id = error.id.0, code = error.code, fragment, timecode, "error ack: {meaning}");
 }
 
 /// Sends an ack, with injected faults applied; returns `false` if the client has gone.
