@@ -7,8 +7,10 @@ use std::time::{Duration, SystemTime};
 use crate::clock::Clock;
 use crate::deliver::Subscription;
 use crate::faults::Fault;
+use crate::handlers::UnknownPaths;
 use crate::http::{AccessKey, AccessKeys, Authenticator};
 use crate::ingest::Profile;
+use crate::limits;
 use crate::quotas::Quotas;
 use crate::stream::registry::Delays;
 
@@ -36,6 +38,7 @@ pub struct Builder {
     pub(crate) transport: Transport,
     pub(crate) quotas: Quotas,
     pub(crate) ports: Ports,
+    pub(crate) unknown_paths: UnknownPaths,
     pub(crate) public_url: Option<String>,
     pub(crate) cors_origins: Vec<String>,
 }
@@ -98,6 +101,7 @@ impl Builder {
             transport: Transport::Plain,
             quotas: Quotas::Off,
             ports: Ports::Separate,
+            unknown_paths: UnknownPaths::NotFound,
             public_url: None,
             cors_origins: Vec::new(),
         }
@@ -130,6 +134,18 @@ impl Builder {
     /// Such clients fail with AWS. Default: separate ports. [`public_url`](Self::public_url) implies one port.
     pub const fn one_port(mut self) -> Self {
         self.ports = Ports::One;
+        self
+    }
+
+    /// Does what the service does wherever the default is kinder or quicker: streams and configurations take time to change, rate
+    /// quotas are enforced, and unknown paths get status 200 without a result. Settings after this call win.
+    ///
+    /// `FIDELITY.md` of this crate lists the differences.
+    pub const fn as_aws(mut self) -> Self {
+        self.delays = Delays { transition: limits::AS_AWS_TRANSITION, configuration: limits::AS_AWS_CONFIGURATION };
+        self.quotas = Quotas::Service;
+        self.ports = Ports::Separate;
+        self.unknown_paths = UnknownPaths::Empty;
         self
     }
 

@@ -111,6 +111,11 @@ pub const IMAGES_POINTS: u64 = kvs_types::limits::METADATA_POINTS_PER_GET_IMAGES
 /// Points of fragment media per second and stream with `Quotas::Service`. GetMediaForFragmentList takes one per fragment,
 /// GetImages one per image of its page.
 pub const MEDIA_POINTS: u64 = kvs_types::limits::MEDIA_POINTS_PER_SECOND as u64;
+/// How long a stream stays CREATING, UPDATING or DELETING with `--as-aws`: our choice, a few seconds are usual.
+pub const AS_AWS_TRANSITION: Duration = Duration::from_secs(2);
+/// How long image and notification configuration takes to become effective with `--as-aws`: at least a minute by the developer
+/// guide.
+pub const AS_AWS_CONFIGURATION: Duration = Duration::from_secs(60);
 /// Pieces of media that wait for a client to read them: our choice. A piece is at most a fragment.
 pub const WAITING_PIECES: usize = 2;
 /// How long images and messages may take to be delivered when the service stops: our choice.

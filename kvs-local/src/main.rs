@@ -59,12 +59,16 @@ struct Arguments {
     /// Signature version of SNS messages. In the real service it is an attribute of the topic.
     #[arg(long, value_name = "VERSION", value_enum, default_value_t = Signatures::One)]
     signature_version: Signatures,
-    /// Seconds until image and notification configuration becomes effective; in the real service at least a minute.
-    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
-    config_delay: u64,
-    /// Milliseconds that a stream stays CREATING, UPDATING or DELETING.
-    #[arg(long, value_name = "MS", default_value_t = 0)]
-    transition_delay: u64,
+    /// Be as slow and strict as the service: delays of a minute for configurations and of 2 s for streams, rate quotas, status 200
+    /// for unknown paths. FIDELITY.md lists the differences.
+    #[arg(long, conflicts_with_all = ["one_port", "anonymous"])]
+    as_aws: bool,
+    /// Seconds until image and notification configuration becomes effective; in the real service at least a minute. Default: 0.
+    #[arg(long, value_name = "SECONDS")]
+    config_delay: Option<u64>,
+    /// Milliseconds that a stream stays CREATING, UPDATING or DELETING. Default: 0.
+    #[arg(long, value_name = "MS")]
+    transition_delay: Option<u64>,
     /// Serve https; clients must trust ca.pem in the data folder.
     #[arg(long)]
     tls: bool,
@@ -159,9 +163,16 @@ impl Arguments {
             .data_dir(self.data_dir)
             .region(self.region)
             .account(self.account)
-            .config_delay(Duration::from_secs(self.config_delay))
-            .transition_delay(Duration::from_millis(self.transition_delay))
             .profile(profile);
+        if self.as_aws {
+            builder = builder.as_aws();
+        }
+        if let Some(seconds) = self.config_delay {
+            builder = builder.config_delay(Duration::from_secs(seconds));
+        }
+        if let Some(ms) = self.transition_delay {
+            builder = builder.transition_delay(Duration::from_millis(ms));
+        }
         for Credentials { key, secret, token } in self.credentials {
             builder = match token {
                 Some(token) => builder.session_credentials(key, secret, token),

@@ -151,6 +151,7 @@ impl Builder {
             seed,
             shutdown: shutdown.clone(),
             data_ports: endpoint.data_ports,
+            unknown_paths: self.unknown_paths,
         };
         let (dispatcher, put_media) = components.into_dispatcher(gate);
         let trim = retention::run(Arc::clone(&registry), Arc::clone(&hub), self.clock.clone(), shutdown.clone());

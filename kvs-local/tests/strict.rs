@@ -198,6 +198,26 @@ async fn listing_can_be_unordered_and_late() {
     local.shutdown().await;
 }
 
+#[tokio::test]
+async fn as_aws_is_slow_and_strict() {
+    let local = LocalKvs::builder().anonymous().as_aws().start().await.unwrap();
+    let to = local.address();
+    assert_eq!(post(to, "/createStream", r#"{"StreamName":"door"}"#).await.status, 200);
+    let status =
+        async || post(to, "/describeStream", r#"{"StreamName":"door"}"#).await.json()["StreamInfo"]["Status"].clone();
+    assert_eq!(status().await, "CREATING");
+    let unknown = post(to, "/DescribeStream", "{}").await;
+    assert_eq!(unknown.status, 200);
+    assert!(String::from_utf8_lossy(&unknown.body).contains("UnknownOperationException"));
+    let mut refused = 0;
+    for _ in 0..12 {
+        let response = post(to, "/listTagsForStream", r#"{"StreamName":"door"}"#).await;
+        refused += usize::from(response.exception() == "ClientLimitExceededException");
+    }
+    assert!(refused > 0);
+    local.shutdown().await;
+}
+
 static HOURS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
 
 /// A clock that the test moves by hours.

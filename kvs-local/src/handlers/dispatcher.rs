@@ -29,6 +29,16 @@ pub(crate) struct Dispatcher {
     pub(super) handlers: Handlers,
     pub(super) clock: Clock,
     pub(super) data_ports: DataPorts,
+    pub(super) unknown_paths: UnknownPaths,
+}
+
+/// What a path that names no operation gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum UnknownPaths {
+    /// Status 404 and `UnknownOperationException`, which clients report.
+    NotFound,
+    /// Status 200 without a result, as captured from the service.
+    Empty,
 }
 
 /// What every request must pass before it reaches its handler.
@@ -101,7 +111,10 @@ impl Dispatcher {
         let operation = if parts.method == Method::POST { Operation::from_path(parts.uri.path()) } else { None };
         let Some(operation) = operation else {
             body::discard(body);
-            return Err(wire::unknown_operation());
+            return match self.unknown_paths {
+                UnknownPaths::NotFound => Err(wire::unknown_operation()),
+                UnknownPaths::Empty => Ok(without_result()),
+            };
         };
         if !info.plane.serves(operation) {
             body::discard(body);
@@ -202,6 +215,10 @@ fn wrong_endpoint(parts: &Parts, operation: Operation, info: ConnectionInfo) -> 
         belongs_to,
         "call to the wrong endpoint: ask GetDataEndpoint, or start with --one-port"
     );
+    without_result()
+}
+
+fn without_result() -> Response {
     wire::with_body(StatusCode::OK, wire::JSON, Bytes::from_static(wire::UNKNOWN_OPERATION.as_bytes()))
 }
 

@@ -17,7 +17,7 @@ use http::HeaderMap;
 pub(crate) use self::control::Control;
 use self::control::ControlPlane;
 use self::dispatcher::Handlers;
-pub(crate) use self::dispatcher::{Dispatcher, Gate};
+pub(crate) use self::dispatcher::{Dispatcher, Gate, UnknownPaths};
 use self::get_images::GetImages;
 use self::get_media::GetMedia;
 use self::get_media_for_fragment_list::GetMediaForFragmentList;
@@ -45,12 +45,13 @@ pub(crate) struct Components {
     pub(crate) seed: u64,
     pub(crate) shutdown: Shutdown,
     pub(crate) data_ports: DataPorts,
+    pub(crate) unknown_paths: UnknownPaths,
 }
 
 impl Components {
     /// Builds the handlers behind a gate. The PutMedia handler is returned too: shutdown waits for its sessions.
     pub(crate) fn into_dispatcher(self, gate: Gate) -> (Dispatcher, Arc<PutMedia>) {
-        let Self { control, registry, hub, delivery, clock, profile, seed, shutdown, data_ports } = self;
+        let Self { control, registry, hub, delivery, clock, profile, seed, shutdown, data_ports, unknown_paths } = self;
         let quota = || Arc::clone(&gate.quota);
         let context = SessionContext {
             hub: Arc::clone(&hub),
@@ -70,7 +71,7 @@ impl Components {
             get_images: GetImages::new(registry, hub, quota(), clock.clone(), profile),
             delivery,
         };
-        (Dispatcher { gate, handlers, clock, data_ports }, put_media)
+        (Dispatcher { gate, handlers, clock, data_ports, unknown_paths }, put_media)
     }
 }
 
