@@ -79,7 +79,7 @@ impl Service {
     fn start(program: &Path, folder: &Path) -> Result<Self, BoxError> {
         let began = Instant::now();
         let mut child = Command::new(program)
-            .args(["--listen", "127.0.0.1:0", "--anonymous", "--data-dir"])
+            .args(["--listen", "127.0.0.1:0", "--one-port", "--anonymous", "--data-dir"])
             .arg(folder)
             .stdout(Stdio::piped())
             .spawn()?;

@@ -1,6 +1,8 @@
 //! Forwards connections to a service and resets them now and then, for any program that sends.
 //!
 //! `cargo run -p kvs-tools --bin flaky_link -- --to 127.0.0.1:4567 --bytes 1500000 --seed 1`
+//!
+//! Start kvs-local with `--one-port`: GetDataEndpoint then returns the address of the proxy.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
