@@ -34,6 +34,7 @@ pub struct Builder {
     pub(crate) profile: Profile,
     pub(crate) clock: Clock,
     pub(crate) seed: Option<u64>,
+    pub(crate) streams: Option<String>,
     pub(crate) faults: Vec<Fault>,
     pub(crate) transport: Transport,
     pub(crate) quotas: Quotas,
@@ -97,6 +98,7 @@ impl Builder {
             profile: Profile::default(),
             clock: Clock::system(),
             seed: None,
+            streams: None,
             faults: Vec::new(),
             transport: Transport::Plain,
             quotas: Quotas::Off,
@@ -249,6 +251,18 @@ impl Builder {
     /// Sets the source of the wall time. Default: the clock of the machine.
     pub fn clock(mut self, now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.clock = Clock::new(now);
+        self
+    }
+
+    /// Creates streams at start, and again after a reset (`POST /_kvs/reset`): a JSON list of CreateStream requests, each with
+    /// `ImageGenerationConfiguration` and `NotificationConfiguration` if wanted. Streams that exist stay as they are. Default:
+    /// none.
+    ///
+    /// ```
+    /// let builder = kvs_local::LocalKvs::builder().streams(r#"[{ "StreamName": "door", "DataRetentionInHours": 24 }]"#);
+    /// ```
+    pub fn streams(mut self, json: impl Into<String>) -> Self {
+        self.streams = Some(json.into());
         self
     }
 

@@ -96,6 +96,7 @@ mod local;
 #[cfg(feature = "server")]
 mod quotas;
 #[cfg(feature = "server")]
+mod seed;
 mod shutdown;
 #[cfg(feature = "server")]
 mod start;

@@ -1,12 +1,12 @@
 //! The command-line program around [`LocalKvs`].
 
-use std::io::Write;
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 use kvs_local::{Builder, Fault, LocalKvs, Profile, Quotas, SignatureVersion, Subscription};
 use kvs_types::__internal::ErrorChain;
 
@@ -14,8 +14,10 @@ use kvs_types::__internal::ErrorChain;
 ///
 /// Prints one line with its address when it is ready. Stop it with Ctrl-C or SIGTERM.
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(version, args_conflicts_with_subcommands = true)]
 struct Arguments {
+    #[command(subcommand)]
+    action: Option<Action>,
     /// Address and port to listen on; port 0 means a free port.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4567")]
     listen: SocketAddr,
@@ -44,12 +46,16 @@ struct Arguments {
     /// Accept every request without checking signatures.
     #[arg(long)]
     anonymous: bool,
-    /// Region in ARNs and in the scope of signatures.
-    #[arg(long, value_name = "REGION", env = "AWS_REGION", default_value = "us-west-2")]
-    region: String,
+    /// Region in ARNs and in the scope of signatures. Default: AWS_REGION, AWS_DEFAULT_REGION, us-west-2.
+    #[arg(long, value_name = "REGION", env = "AWS_REGION")]
+    region: Option<String>,
     /// Account in ARNs and image keys, 12 digits.
     #[arg(long, value_name = "ACCOUNT", default_value = "111122223333")]
     account: String,
+    /// Create these streams at start and after a reset: a JSON list of CreateStream requests, each with
+    /// ImageGenerationConfiguration and NotificationConfiguration if wanted. Streams that exist stay as they are.
+    #[arg(long, value_name = "FILE", value_parser = text_of)]
+    seed: Option<FileText>,
     /// Post the messages of an SNS topic, or the events of the bucket arn:aws:s3:::BUCKET, to an http:// URL; can be repeated.
     #[arg(long, value_name = "TOPIC_ARN=URL", value_parser = subscription)]
     subscribe: Vec<Subscription>,
@@ -84,6 +90,19 @@ struct Arguments {
     /// Enforce the rate quotas of the service: throttle calls, limit the speed of media.
     #[arg(long)]
     quotas: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Ask a running service whether it is ready. Exit status 0 means yes, for HEALTHCHECK of a container.
+    Health {
+        /// Address of the service. Only a connection is made to a service that uses TLS.
+        #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4567")]
+        address: SocketAddr,
+        /// The service uses TLS.
+        #[arg(long)]
+        tls: bool,
+    },
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -137,6 +156,19 @@ fn credentials(text: &str) -> Result<Credentials, String> {
 #[derive(Clone, Debug)]
 struct FaultScript(Vec<Fault>);
 
+/// The text of a file.
+#[derive(Clone, Debug)]
+struct FileText(String);
+
+fn text_of(path: &str) -> Result<FileText, String> {
+    std::fs::read_to_string(path).map(FileText).map_err(|error| with_causes(&error))
+}
+
+/// The variable that the AWS CLI and boto3 read.
+fn default_region() -> Option<String> {
+    std::env::var("AWS_DEFAULT_REGION").ok().filter(|region| !region.is_empty())
+}
+
 fn faults(path: &str) -> Result<FaultScript, String> {
     let text = std::fs::read_to_string(path).map_err(|error| with_causes(&error))?;
     Fault::read(&text).map(FaultScript).map_err(|error| with_causes(&error))
@@ -161,7 +193,7 @@ impl Arguments {
         let mut builder = LocalKvs::builder()
             .listen(self.listen)
             .data_dir(self.data_dir)
-            .region(self.region)
+            .region(self.region.or_else(default_region).unwrap_or_else(|| "us-west-2".to_owned()))
             .account(self.account)
             .profile(profile);
         if self.as_aws {
@@ -191,6 +223,9 @@ impl Arguments {
         }
         for origin in self.cors_origin {
             builder = builder.cors_origin(origin);
+        }
+        if let Some(FileText(streams)) = self.seed {
+            builder = builder.streams(streams);
         }
         if self.one_port {
             builder = builder.one_port();
@@ -222,11 +257,37 @@ fn main() -> ExitCode {
         LogFormat::Text => log.init(),
         LogFormat::Json => log.json().flatten_event(true).init(),
     }
+    if let Some(Action::Health { address, tls }) = arguments.action {
+        return match health(address, tls) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("error: {address} is not ready: {}", ErrorChain(&error));
+                ExitCode::FAILURE
+            }
+        };
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error),
     };
     runtime.block_on(run(arguments))
+}
+
+/// Asks a service whether it is ready.
+fn health(address: SocketAddr, tls: bool) -> std::io::Result<()> {
+    const LIMIT: Duration = Duration::from_secs(5);
+    let mut stream = TcpStream::connect_timeout(&address, LIMIT)?;
+    if tls {
+        return Ok(());
+    }
+    stream.set_read_timeout(Some(LIMIT))?;
+    write!(stream, "GET /health HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n")?;
+    let mut status = [0; 12];
+    stream.read_exact(&mut status)?;
+    match &status {
+        b"HTTP/1.1 200" => Ok(()),
+        _ => Err(std::io::Error::other("it does not answer like kvs-local")),
+    }
 }
 
 async fn run(arguments: Arguments) -> ExitCode {
@@ -242,9 +303,9 @@ async fn run(arguments: Arguments) -> ExitCode {
         Ok(stop_requested) => stop_requested,
         Err(error) => return failed(&error),
     };
-    // Scripts wait for this line, often through a pipe, so it must be flushed.
+    // Scripts wait for the first line, other tools for the second, often through a pipe, so it must be flushed.
     let mut out = std::io::stdout();
-    let printed = writeln!(out, "kvs-local listening on {}", local.endpoint_url()).and_then(|()| out.flush());
+    let printed = writeln!(out, "kvs-local listening on {}\nReady.", local.endpoint_url()).and_then(|()| out.flush());
     if let Err(error) = printed {
         tracing::warn!(%error, "failed to write to standard output");
     }

@@ -13,15 +13,16 @@ use crate::builder::{Builder, Ports, Remote, SubscriptionRequest, Transport};
 use crate::data_dir::{DataDir, DataDirError};
 use crate::deliver::{Delivery, DeliverySettings, Subscription};
 use crate::faults::{Fault, Faults, InvalidFaults};
-use crate::handlers::{Components, Control, Gate};
+use crate::handlers::{Components, Control, Gate, Reset};
 use crate::http::{CorsOrigin, Door, InvalidUrl, Listener, PublicUrl, Tls};
 use crate::ingest::Profile;
 use crate::limits;
 use crate::local::{LocalKvs, Parts};
 use crate::quotas::Quota;
+use crate::seed::{InvalidSeed, Seed};
 use crate::shutdown;
 use crate::store::{Store, StorePolicy};
-use crate::stream::registry::{Identity, Registry};
+use crate::stream::registry::{Delays, Identity, Registry};
 use crate::stream::{StreamHub, retention};
 
 /// The service could not be started.
@@ -73,6 +74,12 @@ pub enum StartError {
     /// A fault is invalid.
     #[error(transparent)]
     Faults(#[from] InvalidFaults),
+    /// The streams to create are invalid.
+    #[error("cannot create the streams of the seed")]
+    Streams {
+        /// The cause.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// TLS could not be set up.
     #[error("cannot set up TLS")]
     Tls {
@@ -125,6 +132,7 @@ impl Builder {
         self.faults.iter().try_for_each(Fault::check)?;
         let public_url = self.checked_public_url()?;
         let origins = self.checked_origins()?;
+        let streams = Seed::parse(self.streams.as_deref().unwrap_or("[]")).map_err(invalid_seed)?;
         let folder = DataDir::open(self.data_dir.as_deref())?;
         let seed = self.seed.unwrap_or_else(|| fastrand::u64(..));
         let (registry, hub) = self.open_streams(folder.path(), identity, seed)?;
@@ -141,6 +149,16 @@ impl Builder {
             faults: Arc::clone(&faults),
             quota: Arc::new(Quota::new(self.quotas)),
         };
+        let reset = Reset {
+            registry: Arc::clone(&registry),
+            hub: Arc::clone(&hub),
+            delivery: Arc::clone(&delivery),
+            control: Control::new(Arc::clone(&registry), Delays::default(), min_sampling_interval(self.profile)),
+            seed: streams,
+            clock: self.clock.clone(),
+            delivered: ["s3", "sns"].map(|name| folder.path().join(name)),
+        };
+        reset.seed.apply(&reset.control, self.clock.wall()).map_err(invalid_seed)?;
         let components = Components {
             control: Control::new(Arc::clone(&registry), self.delays, min_sampling_interval(self.profile)),
             registry: Arc::clone(&registry),
@@ -152,6 +170,7 @@ impl Builder {
             shutdown: shutdown.clone(),
             data_ports: endpoint.data_ports,
             unknown_paths: self.unknown_paths,
+            reset,
         };
         let (dispatcher, put_media) = components.into_dispatcher(gate);
         let trim = retention::run(Arc::clone(&registry), Arc::clone(&hub), self.clock.clone(), shutdown.clone());
@@ -298,6 +317,10 @@ impl From<DataDirError> for StartError {
             DataDirError::Io { path, source } => Self::DataDir { path, source: source.into() },
         }
     }
+}
+
+fn invalid_seed(error: InvalidSeed) -> StartError {
+    StartError::Streams { source: error.into() }
 }
 
 fn invalid_url(what: &'static str, url: &str, error: InvalidUrl) -> StartError {

@@ -9,6 +9,7 @@ use http::{HeaderValue, Method, Request, StatusCode};
 use hyper::body::Incoming;
 
 use super::control::ControlPlane;
+use super::double::{self, RESET_PATH, Reset};
 use super::get_images::GetImages;
 use super::get_media::GetMedia;
 use super::get_media_for_fragment_list::GetMediaForFragmentList;
@@ -59,6 +60,7 @@ pub(super) struct Handlers {
     pub(super) get_media_for_fragment_list: GetMediaForFragmentList,
     pub(super) list_fragments: ListFragments,
     pub(super) get_images: GetImages,
+    pub(super) reset: Arc<Reset>,
     /// Serves the signing certificate and the URLs that confirm and end subscriptions.
     pub(super) delivery: Arc<Delivery>,
 }
@@ -105,6 +107,16 @@ impl Dispatcher {
         (admitted, info): (&Admitted, ConnectionInfo),
         date: &mut SystemTime,
     ) -> Result<Response, ApiError> {
+        if parts.method == Method::GET
+            && let Some(health) = double::health(parts.uri.path())
+        {
+            return Ok(health);
+        }
+        if parts.method == Method::POST && parts.uri.path() == RESET_PATH {
+            let body = body::read_to_end(body).await?;
+            self.gate.authenticator.check(parts, Payload::Whole(&body), *date)?;
+            return self.handlers.reset.run().await;
+        }
         if parts.method == Method::GET && parts.uri.path().starts_with(SNS_PATH) {
             return Ok(self.sns_page(parts).await);
         }

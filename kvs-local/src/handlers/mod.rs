@@ -2,6 +2,7 @@
 
 mod control;
 mod dispatcher;
+mod double;
 mod get_images;
 mod get_media;
 mod get_media_for_fragment_list;
@@ -18,6 +19,7 @@ pub(crate) use self::control::Control;
 use self::control::ControlPlane;
 use self::dispatcher::Handlers;
 pub(crate) use self::dispatcher::{Dispatcher, Gate, UnknownPaths};
+pub(crate) use self::double::Reset;
 use self::get_images::GetImages;
 use self::get_media::GetMedia;
 use self::get_media_for_fragment_list::GetMediaForFragmentList;
@@ -46,12 +48,14 @@ pub(crate) struct Components {
     pub(crate) shutdown: Shutdown,
     pub(crate) data_ports: DataPorts,
     pub(crate) unknown_paths: UnknownPaths,
+    pub(crate) reset: Reset,
 }
 
 impl Components {
     /// Builds the handlers behind a gate. The PutMedia handler is returned too: shutdown waits for its sessions.
     pub(crate) fn into_dispatcher(self, gate: Gate) -> (Dispatcher, Arc<PutMedia>) {
-        let Self { control, registry, hub, delivery, clock, profile, seed, shutdown, data_ports, unknown_paths } = self;
+        let Self { control, registry, hub, delivery, clock, profile, seed, shutdown, data_ports, unknown_paths, reset } =
+            self;
         let quota = || Arc::clone(&gate.quota);
         let context = SessionContext {
             hub: Arc::clone(&hub),
@@ -70,6 +74,7 @@ impl Components {
             list_fragments: ListFragments::new(streams, quota()),
             get_images: GetImages::new(registry, hub, quota(), clock.clone(), profile),
             delivery,
+            reset: Arc::new(reset),
         };
         (Dispatcher { gate, handlers, clock, data_ports, unknown_paths }, put_media)
     }

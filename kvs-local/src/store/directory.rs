@@ -48,15 +48,20 @@ pub struct Store {
 
 #[derive(Debug, Default)]
 struct Streams {
-    by_name: BTreeMap<String, StreamFolder>,
+    by_name: BTreeMap<String, Arc<Mutex<StreamFolder>>>,
     next_dir: u64,
 }
 
-/// The folder of a stream; opened when first used.
+/// The folder of a stream. It is opened or created when first used, under a lock of its own: creating one takes several syncs,
+/// which other streams must not wait for.
 #[derive(Clone, Debug)]
 enum StreamFolder {
+    /// Not created yet; a stream without fragments.
+    New(PathBuf),
     Closed(PathBuf),
     Open(Arc<StreamLog>),
+    /// Deleted after the caller found it.
+    Deleted,
 }
 
 impl Store {
@@ -180,9 +185,11 @@ impl Store {
     /// The file system failed. Readers no longer see the stream in any case.
     pub fn delete(&self, stream: &str) -> Result<(), StoreError> {
         let Some(folder) = self.streams().by_name.remove(stream) else { return Ok(()) };
+        let folder = std::mem::replace(&mut *lock(&folder), StreamFolder::Deleted);
         let dir = match &folder {
             StreamFolder::Closed(dir) => dir,
             StreamFolder::Open(log) => log.mark_deleted(),
+            StreamFolder::New(_) | StreamFolder::Deleted => return Ok(()),
         };
         // The rename is atomic: after it the stream stays deleted even if removing the files is interrupted.
         let gone = dir.with_extension(GONE);
@@ -198,15 +205,10 @@ impl Store {
     }
 
     fn find(&self, stream: &str) -> Result<Option<Arc<StreamLog>>, StoreError> {
-        let mut streams = self.streams();
-        match streams.by_name.get(stream) {
+        let found = self.streams().by_name.get(stream).cloned();
+        match found {
+            Some(folder) => self.opened(&mut lock(&folder)),
             None => Ok(None),
-            Some(StreamFolder::Open(log)) => Ok(Some(Arc::clone(log))),
-            Some(StreamFolder::Closed(dir)) => {
-                let log = Arc::new(StreamLog::open(Arc::clone(&self.disk), self.policy, dir.clone())?);
-                streams.by_name.insert(stream.to_owned(), StreamFolder::Open(Arc::clone(&log)));
-                Ok(Some(log))
-            }
         }
     }
 
@@ -214,24 +216,50 @@ impl Store {
         if stream.is_empty() || stream.len() > limits::STREAM_NAME_BYTES {
             return Err(StoreError::StreamName { length: stream.len() });
         }
-        if let Some(log) = self.find(stream)? {
+        let folder = self.folder(stream);
+        let mut folder = lock(&folder);
+        if let Some(log) = self.opened(&mut folder)? {
             return Ok(log);
         }
-        let mut streams = self.streams();
-        // Another thread may have created it meanwhile.
-        if let Some(StreamFolder::Open(log)) = streams.by_name.get(stream) {
-            return Ok(Arc::clone(log));
-        }
-        let dir = self.root.join(dir_name(stream, streams.next_dir));
-        streams.next_dir = streams.next_dir.saturating_add(1);
-        let log = Arc::new(StreamLog::create(Arc::clone(&self.disk), self.policy, dir, stream)?);
-        streams.by_name.insert(stream.to_owned(), StreamFolder::Open(Arc::clone(&log)));
+        let StreamFolder::New(dir) = &*folder else { return Err(StoreError::StreamDeleted) };
+        let log = Arc::new(StreamLog::create(Arc::clone(&self.disk), self.policy, dir.clone(), stream)?);
+        *folder = StreamFolder::Open(Arc::clone(&log));
         Ok(log)
     }
 
-    fn streams(&self) -> MutexGuard<'_, Streams> {
-        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Returns the stream of a folder, and opens it first if necessary; `None` if it is not created yet or deleted.
+    fn opened(&self, folder: &mut StreamFolder) -> Result<Option<Arc<StreamLog>>, StoreError> {
+        match folder {
+            StreamFolder::New(_) | StreamFolder::Deleted => Ok(None),
+            StreamFolder::Open(log) => Ok(Some(Arc::clone(log))),
+            StreamFolder::Closed(dir) => {
+                let log = Arc::new(StreamLog::open(Arc::clone(&self.disk), self.policy, dir.clone())?);
+                *folder = StreamFolder::Open(Arc::clone(&log));
+                Ok(Some(log))
+            }
+        }
     }
+
+    /// Returns the folder of a stream, with a new path if there is none.
+    fn folder(&self, stream: &str) -> Arc<Mutex<StreamFolder>> {
+        let mut streams = self.streams();
+        if let Some(folder) = streams.by_name.get(stream) {
+            return Arc::clone(folder);
+        }
+        let dir = self.root.join(dir_name(stream, streams.next_dir));
+        streams.next_dir = streams.next_dir.saturating_add(1);
+        let folder = Arc::new(Mutex::new(StreamFolder::New(dir)));
+        streams.by_name.insert(stream.to_owned(), Arc::clone(&folder));
+        folder
+    }
+
+    fn streams(&self) -> MutexGuard<'_, Streams> {
+        lock(&self.streams)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Extension of the folders of deleted streams.
@@ -254,10 +282,9 @@ fn read_streams(disk: &dyn Disk, root: &Path) -> Result<Streams, StoreError> {
         if disk.len(&manifest).map_err(StoreError::io("cannot read the size of", &manifest))?.is_some() {
             match read_manifest(disk, &dir)? {
                 Some(manifest) => {
-                    if let Some(StreamFolder::Closed(other)) =
-                        streams.by_name.insert(manifest.stream, StreamFolder::Closed(dir))
-                    {
-                        tracing::error!(path = %other.display(), "duplicate folder of a stream ignored");
+                    let folder = Arc::new(Mutex::new(StreamFolder::Closed(dir)));
+                    if let Some(other) = streams.by_name.insert(manifest.stream, folder) {
+                        tracing::error!(folder = ?lock(&other), "duplicate folder of a stream ignored");
                     }
                 }
                 // The other streams must stay usable.

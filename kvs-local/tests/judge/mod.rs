@@ -98,7 +98,8 @@ impl Fragments {
             number: (number + 1).to_string().parse().unwrap(),
             producer_timestamp: media.start,
             server_timestamp: media.start + Duration::from_secs(100),
-            duration: end - media.start,
+            // A fragment covers its last instant too.
+            duration: end - media.start - Duration::from_millis(1),
         });
         Self { spans: spans.collect(), media }
     }

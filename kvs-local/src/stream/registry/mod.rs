@@ -172,6 +172,18 @@ impl Registry {
         self.lock(now).streams.values().map(StreamRecord::media_key).collect()
     }
 
+    /// Removes all streams and returns them.
+    pub(crate) fn remove_all(&self, now: SystemTime) -> Vec<StreamRecord> {
+        let mut inner = self.lock(now);
+        let streams = std::mem::take(&mut inner.streams);
+        for name in streams.keys() {
+            if let Err(error) = self.folder.remove(name) {
+                tracing::error!(%error, "failed to remove the record of a stream");
+            }
+        }
+        streams.into_values().collect()
+    }
+
     /// Returns all streams.
     pub(crate) fn all(&self, now: SystemTime) -> Vec<StreamRecord> {
         self.lock(now).streams.values().cloned().collect()
