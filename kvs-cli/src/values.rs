@@ -77,6 +77,22 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(seconds).map_err(|_| refuse())
 }
 
+/// Reads a number of bytes: `1048576`, or with a unit of 1,024: `512M`, `4G`.
+pub(crate) fn parse_bytes(text: &str) -> Result<u64, String> {
+    let refuse = || format!("invalid number of bytes {text:?}: use 1048576, 512M or 4G");
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let shift = match &text[digits.len()..] {
+        "" => 0,
+        "K" | "k" => 10,
+        "M" | "m" => 20,
+        "G" | "g" => 30,
+        "T" | "t" => 40,
+        _ => return Err(refuse()),
+    };
+    let number: u64 = digits.parse().map_err(|_| refuse())?;
+    number.checked_mul(1 << shift).ok_or_else(refuse)
+}
+
 /// Reads a size such as `640x360`.
 pub(crate) fn parse_size(text: &str) -> Result<(u32, u32), String> {
     let sides = text.split_once('x').and_then(|(width, height)| Some((width.parse().ok()?, height.parse().ok()?)));
@@ -115,6 +131,8 @@ mod tests {
     #[test]
     fn errors_of_durations_and_sizes_show_the_expected_form() {
         assert_eq!(parse_duration("200ms"), Ok(Duration::from_millis(200)));
+        assert_eq!((parse_bytes("1048576"), parse_bytes("4G")), (Ok(1 << 20), Ok(4 << 30)));
+        assert!(["", "G", "-1", "1.5G", "4GB", "99999999T"].iter().all(|wrong| parse_bytes(wrong).is_err()));
         assert_eq!(parse_duration("0.1"), Ok(Duration::from_millis(100)));
         assert!(parse_duration("-5s").is_err());
         assert_eq!(parse_size("640x360"), Ok((640, 360)));

@@ -51,7 +51,8 @@
 //! # Guarantees
 //!
 //! * **Submitted = persisted + reported lost.** Every frame that `put_frame` accepts is later part of an
-//!   [`Event::Persisted`] or of an [`Event::Lost`] with time range, size and reason.
+//!   [`Event::Persisted`] or of an [`Event::Lost`] with time range, size and reason. With a spool, what is neither at the end
+//!   is [left there](#the-spool).
 //! * Media that the buffer retains is delivered at least once: after a broken connection, sending continues with the first
 //!   fragment that is not persisted. Each session has its own header and starts with a key frame, unless
 //!   [`LongGop::Split`] had to cut a fragment without one.
@@ -59,12 +60,42 @@
 //!   about 16 KiB and the buffers of its connection.
 //! * A stop returns within its deadline, with a report.
 //!
+//! # The spool
+//!
+//! With the feature `spool` and `ProducerConfig::spool`, media is kept on disk: what does not fit into memory, what waits
+//! longer than `SpoolConfig::after` (10 s), and what is left when the producer stops. The next producer that uses the folder
+//! sends it at its recorded time.
+//!
+//! ```
+//! # #[cfg(feature = "spool")] {
+//! use kvs_producer::{ProducerConfig, SpoolConfig, SpoolOrder};
+//!
+//! # let tracks = Vec::new();
+//! let spool = SpoolConfig::new("/var/lib/camera/spool").bytes(8 << 30).order(SpoolOrder::NewestFirst);
+//! let config = ProducerConfig::new("front-door", tracks).spool(spool);
+//! # let _ = config;
+//! # }
+//! ```
+//!
+//! * **Submitted + recovered = persisted + reported lost + left in the spool** ([`Totals`]). Recovered is what an earlier run
+//!   had left.
+//! * A fragment that was reported as [`Event::Spooled`] survives a kill and a power loss at any instant. What was being written
+//!   at that instant is recognized by its checksums and never sent.
+//! * What was persisted is marked, so it is not sent again after a kill. After a power loss the last marks may be missing.
+//! * A full, read-only, slow or damaged disk is an [`Event::SpoolProblem`]; the producer continues in memory. At the limit of
+//!   the spool the oldest sixteenth is reported lost, or with [`Overflow::Refuse`] frames are refused.
+//! * One folder serves one stream and one producer at a time. Files are readable by their owner only (0600), no symbolic link
+//!   is followed. Media is not encrypted.
+//! * Files are read and written on a thread of their own. Memory beyond the buffer: about 200 bytes per segment, 100 bytes per
+//!   fragment of the segments in use, and the fragments that are being read or written.
+//!
 //! # Features
 //!
 //! * `tokio` (default): `Producer`, which drives the core with one tokio task per stream, and the client set-up
 //!   (`Client`, `ClientConfig`, `Credentials`).
 //! * `blocking`: the module `blocking`, for programs without an async runtime. Includes `tokio`.
 //!
+//! * `spool`: keeps media on disk, [see above](#the-spool).
 //! * `ring` (default), `aws-lc-rs`: the TLS provider. If both are enabled, `aws-lc-rs` is used.
 //! * `webpki-roots` (default), `native-roots`: the TLS trust roots, Mozilla's list or those of the operating system.
 //!
@@ -85,6 +116,7 @@
 //! | The program, now | [`PutFrameError`] with [`Refusal::BufferFull`]: it returns the frame, put it again or drop it. [`Event::KeyframeNeeded`]: request a key frame from the encoder |
 //! | The owner of the AWS account | `OpenError::Halted` and [`Event::Halted`]: missing stream, permissions, KMS key. [`Event::Rejected`] says what to do |
 //! | Nobody | [`Event::Retrying`], [`Event::Closed`]: the producer reconnects. [`Event::Lost`] reports the consequences |
+//! | Who runs the machine | [`Event::SpoolProblem`]: free or mount the disk |
 //!
 //! # The core without a driver
 //!

@@ -42,8 +42,8 @@ use crate::time::since_epoch;
 /// in order, poll [`poll_event`](Self::poll_event), then sleep until [`poll_timeout`](Self::poll_timeout) and call
 /// [`handle_timeout`](Self::handle_timeout). `now` must never decrease.
 ///
-/// **Submitted = persisted + reported lost**, in frames and bytes, when [`Event::Finished`] is returned. Media that the
-/// buffer retains is delivered at least once. The buffer never exceeds
+/// **Submitted = persisted + reported lost**, in frames and bytes, when [`Event::Finished`] is returned; with a spool, what is
+/// left there is neither ([`Totals`](crate::Totals)). Media that the buffer retains is delivered at least once. The buffer never exceeds
 /// [`ProducerConfig::buffer_bytes`].
 ///
 /// Memory: the buffered media and about 16 KiB.
@@ -88,7 +88,7 @@ impl ProducerCore {
         let share = config.shared_budget.as_ref().map(BudgetShare::new);
         let buffer = FragmentBuffer::new(config.buffer_bytes, config.buffer_time, share);
         #[cfg(feature = "spool")]
-        let buffer = buffer.with_spill(config.spool.as_ref().map(|spool| Spill::new(spool.order_of_sending(), now)));
+        let buffer = buffer.with_spill(config.spool.as_ref().map(|spool| Spill::new(spool, now)));
         let mut producer = Self {
             pipeline: Pipeline::new(&config, now, since_epoch(wall)).expect("a checked configuration has a track"),
             connection: Connection::new(&config, now),

@@ -13,6 +13,8 @@ use crate::report::outcome::LossReason;
 use crate::report::sink::ReportSink;
 use crate::report::span::FragmentId;
 use crate::report::spool::SpoolProblem;
+#[cfg(feature = "spool")]
+use crate::spool::config::SpoolConfig;
 use crate::spool::message::{Held, Loaded, Parcel, RecordKey, Request, Response, SpoolLoss};
 
 /// The buffer's view of the spool. Files are the driver's business: this side only sends requests and handles responses.
@@ -25,6 +27,8 @@ use crate::spool::message::{Held, Loaded, Parcel, RecordKey, Request, Response, 
 #[derive(Debug)]
 pub(crate) struct Spill {
     order: SpoolOrder,
+    /// How much media waits in memory before it is written.
+    after: Duration,
     phase: SpillPhase,
     requests: VecDeque<Request>,
     /// Number of fragments that are being written.
@@ -83,9 +87,11 @@ pub(super) enum Lane {
 }
 
 impl Spill {
-    pub(crate) fn new(order: SpoolOrder, now: Instant) -> Self {
+    #[cfg(feature = "spool")]
+    pub(crate) fn new(config: &SpoolConfig, now: Instant) -> Self {
         Self {
-            order,
+            order: config.order_of_sending(),
+            after: config.write_after(),
             phase: SpillPhase::Opening,
             requests: VecDeque::from([Request::Open]),
             writing: 0,
@@ -204,8 +210,9 @@ impl Spill {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let late = self.asked_at.filter(|_| self.read_state == ReadState::Reading)?.checked_add(PATIENCE);
-        late.into_iter().chain(self.write_again_at).min()
+        let asked_at = self.asked_at.filter(|_| self.read_state == ReadState::Reading);
+        let late = asked_at.and_then(|at| at.checked_add(PATIENCE));
+        late.into_iter().chain(self.write_again_at.filter(|_| self.phase == SpillPhase::Open)).min()
     }
 }
 
@@ -229,31 +236,44 @@ impl FragmentBuffer {
         self.spill.as_mut()?.requests.pop_front()
     }
 
-    /// Writes the oldest fragment if memory is under pressure, or at the end of a stop.
+    /// Writes the oldest fragment: because of its age, because memory is under pressure, or because the producer stops.
     fn request_write(&mut self, now: Instant, sink: &mut ReportSink) {
         let Some(spill) = &self.spill else { return };
+        let (is_flushing, after) = (spill.phase == SpillPhase::Flushing, spill.after);
         let may_write = match spill.phase {
             SpillPhase::Open => !spill.is_held && spill.write_again_at.is_none_or(|at| at <= now),
             SpillPhase::Flushing => spill.write_again_at.is_none(),
             SpillPhase::Opening | SpillPhase::Closing | SpillPhase::Closed => false,
         };
-        if !may_write || spill.writing >= WRITES || !(spill.phase == SpillPhase::Flushing || self.is_pressed()) {
+        let is_due = is_flushing || self.is_pressed() || self.duration() > after;
+        if !may_write || spill.writing >= WRITES || !is_due {
             return;
         }
-        while let Some((id, copy)) = self.first_to_write() {
-            match copy {
-                DiskCopy::None => return self.write(id),
-                DiskCopy::Stored(_) => self.leave_memory(id, sink),
-                DiskCopy::Writing => return,
+        while let Some(id) = self.first_evictable(|disk| matches!(disk, DiskCopy::Stored(_))) {
+            if is_flushing || !self.is_pressed() {
+                break;
             }
+            self.leave_memory(id, sink);
+        }
+        if let Some(id) = self.first_evictable(|disk| disk == DiskCopy::None)
+            && (is_flushing || self.is_pressed() || self.age(id) > after)
+        {
+            self.write(id);
         }
     }
 
-    /// The oldest fragment in memory that is complete, not being sent and not being written.
-    fn first_to_write(&self) -> Option<(FragmentId, DiskCopy)> {
-        let from = self.first_holding();
-        let waits = |fragment: &&Fragment| fragment.is_evictable() && fragment.disk != DiskCopy::Writing;
-        self.fragments.iter().skip(from).find(waits).map(|fragment| (fragment.id, fragment.disk))
+    /// The oldest fragment in memory that is complete, not being sent, and this far on its way to the disk.
+    fn first_evictable(&self, is_wanted: impl Fn(DiskCopy) -> bool) -> Option<FragmentId> {
+        let wanted = |fragment: &&Fragment| fragment.is_evictable() && is_wanted(fragment.disk);
+        self.fragments.iter().skip(self.first_holding()).find(wanted).map(|fragment| fragment.id)
+    }
+
+    /// Time from the start of a fragment to the newest frame.
+    fn age(&self, id: FragmentId) -> Duration {
+        match (self.live(id), self.fragments.back()) {
+            (Some(fragment), Some(last)) => Duration::from_millis(last.latest.saturating_sub(fragment.start)),
+            _ => Duration::ZERO,
+        }
     }
 
     fn write(&mut self, id: FragmentId) {
@@ -267,8 +287,8 @@ impl FragmentBuffer {
         }
     }
 
-    /// Whether so much memory is in use that fragments go to the disk: half of the limit in bytes or in time, so that the
-    /// rest is there while the disk writes.
+    /// Whether fragments have to leave memory: half of its limit in bytes or in time is in use. The other half is there while
+    /// the disk writes.
     fn is_pressed(&self) -> bool {
         self.bytes() > self.fair_limit() / 2 || self.duration() > self.time_limit() / 2
     }
@@ -324,21 +344,21 @@ impl FragmentBuffer {
     }
 
     fn on_stored(&mut self, id: FragmentId, key: RecordKey, sink: &mut ReportSink) {
-        let is_needed = match self.live_mut(id).filter(|fragment| !fragment.is_settled()) {
-            Some(fragment) => {
-                fragment.disk = DiskCopy::Stored(key);
-                fragment.is_evictable()
-            }
-            None => false,
-        };
-        let is_held = self.live(id).is_some_and(|fragment| !fragment.is_settled());
+        let mut may_leave = false;
+        if let Some(fragment) = self.live_mut(id).filter(|fragment| !fragment.is_settled()) {
+            fragment.disk = DiskCopy::Stored(key);
+            may_leave = fragment.is_evictable();
+        }
+        let span = self.live(id).filter(|fragment| !fragment.is_settled()).map(Fragment::span);
         let Some(spill) = &mut self.spill else { return };
         spill.writing = spill.writing.saturating_sub(1);
         spill.last_problem = None;
-        if !is_held {
+        let Some(span) = span else {
             // It was persisted or lost in the meantime.
-            spill.settle(key);
-        } else if is_needed && spill.phase == SpillPhase::Open && self.is_pressed() {
+            return spill.settle(key);
+        };
+        sink.push(Event::Spooled { fragment: id, span });
+        if may_leave && spill.phase == SpillPhase::Open && self.is_pressed() {
             self.leave_memory(id, sink);
         }
     }
@@ -364,7 +384,6 @@ impl FragmentBuffer {
             spill.waiting += 1;
             spill.requests.push_back(Request::Return(key));
             sink.stats.totals.spooled.add(span.frames, span.bytes);
-            sink.push(Event::Spooled { fragment: id, span });
         }
     }
 

@@ -119,8 +119,7 @@ impl ProducerConfig {
     }
 
     /// Sets a folder for media that exceeds [`buffer_bytes`](Self::buffer_bytes) or [`buffer_time`](Self::buffer_time), and for
-    /// what waits when the producer stops. Default: none. Writing begins at half of these limits; a lower `buffer_time` puts
-    /// media on disk sooner, so that less is lost with the power.
+    /// what waits when the producer stops. Default: none. Fragments leave memory when half of these limits is reached.
     #[cfg(feature = "spool")]
     #[must_use]
     pub fn spool(mut self, spool: SpoolConfig) -> Self {

@@ -42,8 +42,8 @@ pub enum Event {
     Persisted(Persisted),
     /// Media will not be delivered.
     Lost(Loss),
-    /// A fragment was written to the spool and left memory. It is sent later, by this producer or by the next one that uses
-    /// the folder.
+    /// A fragment is in the spool, synced. If this producer does not get it persisted, the next one that uses the folder sends
+    /// it.
     Spooled {
         /// The producer's number of the fragment.
         fragment: FragmentId,

@@ -1,6 +1,7 @@
 //! The settings of a spool.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::config::SpoolOrder;
 
@@ -19,13 +20,14 @@ pub struct SpoolConfig {
     dir: PathBuf,
     bytes: u64,
     order: SpoolOrder,
+    after: Duration,
 }
 
 impl SpoolConfig {
     /// Creates the settings of a spool in this folder, which belongs to one stream. It is created if needed, with access for
     /// its owner only.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into(), bytes: DEFAULT_BYTES, order: SpoolOrder::default() }
+        Self { dir: dir.into(), bytes: DEFAULT_BYTES, order: SpoolOrder::default(), after: DEFAULT_AFTER }
     }
 
     /// Sets the limit of all files together in bytes: at least 1 MiB, default 1 GiB. When it is reached, the oldest
@@ -44,6 +46,19 @@ impl SpoolConfig {
         self
     }
 
+    /// Sets how much media waits in memory before it is written. Default: 10 s. During an outage, this and the fragment that is
+    /// filling is what a power loss costs; zero writes every complete fragment at once. Media is written sooner when half of
+    /// the buffer is in use.
+    #[must_use]
+    pub const fn after(mut self, after: Duration) -> Self {
+        self.after = after;
+        self
+    }
+
+    pub(crate) const fn write_after(&self) -> Duration {
+        self.after
+    }
+
     pub(crate) fn dir(&self) -> &Path {
         &self.dir
     }
@@ -58,5 +73,6 @@ impl SpoolConfig {
 }
 
 const DEFAULT_BYTES: u64 = 1 << 30;
+const DEFAULT_AFTER: Duration = Duration::from_secs(10);
 /// A smaller spool holds no key frame of a large picture.
 pub(crate) const LEAST_BYTES: u64 = 1 << 20;

@@ -179,12 +179,7 @@ impl Spool {
                 self.out.push_back(Response::Problem(SpoolProblem::OtherStream { file: name, stream }));
                 return;
             }
-            Ok(Owner::Unknown) => {
-                let bytes = self.segments.get(&number).map_or(0, |segment| segment.len);
-                if bytes > 0 {
-                    self.out.push_back(Response::Problem(SpoolProblem::Incomplete { file: name, at: 0, bytes }));
-                }
-            }
+            Ok(Owner::Unknown) => self.recover_headless(number, name),
             Err(error) => {
                 self.leave_alone(number);
                 self.report("read", &name, &error);
@@ -192,6 +187,20 @@ impl Spool {
             }
         }
         self.remove_if_settled(number);
+    }
+
+    /// Whose records a segment with a damaged header has is unknown: they are kept for people. Without a record it is what a
+    /// kill left of the first one.
+    fn recover_headless(&mut self, number: u32, file: String) {
+        let (Some(segment), Some(disk)) = (self.segments.get_mut(&number), self.disk.as_deref()) else { return };
+        let bytes = segment.len;
+        let is_kept = bytes > 0 && segment::has_records(disk, &file, bytes).unwrap_or(true);
+        segment.is_left_alone = is_kept;
+        self.out.extend(match (is_kept, bytes) {
+            (true, _) => Some(Response::Problem(SpoolProblem::Damaged { file, at: 0, bytes })),
+            (false, 0) => None,
+            (false, _) => Some(Response::Problem(SpoolProblem::Incomplete { file, at: 0, bytes })),
+        });
     }
 
     /// Reads the entries of a segment, unless they are known. Returns silently if that fails: the segment is then left alone.

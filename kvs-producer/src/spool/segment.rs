@@ -13,6 +13,8 @@ use crate::report::spool::SpoolProblem;
 
 /// First bytes of every segment file.
 pub(super) const MARK: [u8; 16] = *b"KVS-SPOOL SEG 1\n";
+/// What the marks of all versions begin with.
+const FAMILY: &[u8] = b"KVS-SPOOL SEG ";
 /// The mark, the length of the stream's name, the name, and a CRC-32 of them.
 const HEADER_BYTES_MAX: usize = MARK.len() + 4 + STREAM_ARN_CHARS + 4;
 /// Bytes per read while a damaged part is searched for the next record.
@@ -203,6 +205,13 @@ pub(super) fn read(disk: &dyn SpoolDisk, file: &str, entry: Entry) -> io::Result
 fn head_at(disk: &dyn SpoolDisk, file: &str, at: u64, len: u64) -> io::Result<Option<Head>> {
     let bytes = disk.read(file, at, HEAD_BYTES)?;
     Ok(Head::read(&bytes).filter(|head| at.saturating_add(head.record_len()) <= len))
+}
+
+/// Whether a file with an unreadable header has records, or is a segment of another version.
+pub(super) fn has_records(disk: &dyn SpoolDisk, file: &str, len: u64) -> io::Result<bool> {
+    let mark = disk.read(file, 0, MARK.len())?;
+    let is_other_version = mark.starts_with(FAMILY) && mark.len() == MARK.len() && mark != MARK;
+    Ok(is_other_version || search(disk, file, 0, len)?.is_some())
 }
 
 /// Returns the offset of the next sound head at or after `from`.

@@ -281,6 +281,34 @@ fn damage_costs_the_records_that_it_hits_and_they_are_never_sent() {
 }
 
 #[test]
+fn a_segment_whose_header_is_damaged_is_kept_for_people_and_one_of_another_version_too() {
+    let disk = SimDisk::new(1, u64::MAX);
+    let (mut spool, _, _) = open(&disk, &config(256 * KIB), Overflow::DropOldest);
+    put(&mut spool, parcel(1, 500));
+    drop(spool);
+    let name = disk.names().remove(0);
+    let whole = disk.read(&name, 0, usize::MAX).unwrap();
+    let mut damaged = whole.clone();
+    damaged[20] ^= 1;
+    let other_version = [&b"KVS-SPOOL SEG 2\n"[..], &[0; 100]].concat();
+    for (bytes, is_kept) in
+        [(damaged, true), (other_version, true), (whole[..200].to_vec(), false), (whole[..9].to_vec(), false)]
+    {
+        disk.put(&name, bytes.clone());
+        let (mut spool, held, problems) = open(&disk, &config(256 * KIB), Overflow::DropOldest);
+        assert_eq!((held.fragments, problems.len()), (0, 1), "{problems:?}");
+        assert_eq!(disk.names().len(), usize::from(is_kept));
+        put(&mut spool, parcel(2, 500));
+        assert_eq!(load_all(&mut spool), [2]);
+        let kept = disk.read(&name, 0, usize::MAX).is_ok_and(|now| now == bytes);
+        assert_eq!(kept, is_kept, "a segment that is left alone does not change");
+        for name in disk.names() {
+            disk.clone().remove(&name).unwrap();
+        }
+    }
+}
+
+#[test]
 fn memory_does_not_grow_with_the_number_of_fragments() {
     let disk = SimDisk::new(1, u64::MAX);
     let (mut spool, _, _) = open(&disk, &config(16 * 1024 * KIB), Overflow::DropOldest);

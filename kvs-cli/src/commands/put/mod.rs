@@ -5,12 +5,14 @@ mod pace;
 mod reporter;
 mod source;
 
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use kvs_media::__internal::FragmentCounter;
 use kvs_producer::{
-    FragmentTag, ImageGeneration, NewStream, Notification, Overflow, Producer, ProducerConfig, StreamLookup, Timestamps,
+    FragmentTag, ImageGeneration, NewStream, Notification, Overflow, Producer, ProducerConfig, SpoolConfig, SpoolOrder,
+    StopReport, StreamLookup, Timestamps,
 };
 
 use crate::failure::Failure;
@@ -35,8 +37,13 @@ pub(crate) async fn run(options: Options, global: GlobalOptions) -> Result<(), F
     let source = Source::open(options).await?;
     let client = global.connection.client().await?;
     let reporter = Mutex::new(Reporter::new(global.output(), length(options, &source)));
-    let stream =
-        Producer::open_within(configuration(options, &source), client, OPEN).await.map_err(Failure::of_input)?;
+    let config = configuration(options, &source);
+    let stream = match &options.spool {
+        // A camera may start before its network does.
+        Some(_) => Producer::start(config, client),
+        None => Producer::open_within(config, client, OPEN).await,
+    }
+    .map_err(Failure::of_input)?;
     for (name, value) in &options.tags {
         stream.put_tag(FragmentTag::persistent(name, value)).map_err(Failure::of_input)?;
     }
@@ -50,6 +57,8 @@ pub(crate) async fn run(options: Options, global: GlobalOptions) -> Result<(), F
         let played = tokio::select! {
             played = play(options, source, &stream, &reporter) => played,
             _ = tokio::signal::ctrl_c() => Ok(()),
+            // The report says why.
+            () = halted(&stream) => Ok(()),
         };
         (played, stream.stop(DRAIN).await)
     };
@@ -58,11 +67,31 @@ pub(crate) async fn run(options: Options, global: GlobalOptions) -> Result<(), F
     played?;
     match report.is_complete() {
         true => Ok(()),
-        false => Err(Failure::run(format!(
-            "{} of {} frames were persisted, {} are lost",
-            report.totals.persisted.frames, report.totals.submitted.frames, report.totals.lost.frames
-        ))),
+        false => Err(incomplete(options, &report)),
     }
+}
+
+/// Waits until sending is halted for a reason that only the owner of the account can change. Without a spool the start has
+/// waited for that.
+async fn halted(stream: &Producer) {
+    if stream.ready().await.is_ok() {
+        std::future::pending().await
+    }
+}
+
+/// Says what was persisted, what was not, and where the rest is.
+fn incomplete(options: &Options, report: &StopReport) -> Failure {
+    let totals = &report.totals;
+    let all = totals.submitted.frames + totals.recovered.frames;
+    let (persisted, lost) = (totals.persisted.frames, totals.lost.frames);
+    let mut line = format!("{persisted} of {all} frames were persisted, {lost} are lost");
+    if let Some(dir) = &options.spool {
+        line += &format!(", {} are in the spool {}: the next run sends them", totals.spooled.frames, dir.display());
+    }
+    if let Some(halted) = &report.halted {
+        line += &format!("; sending stopped: {halted}");
+    }
+    Failure::run(line)
 }
 
 fn lock(reporter: &Mutex<Reporter>) -> std::sync::MutexGuard<'_, Reporter> {
@@ -80,10 +109,19 @@ fn length(options: &Options, source: &Source) -> Option<Duration> {
 fn configuration(options: &Options, source: &Source) -> ProducerConfig {
     let new_stream = NewStream::new(RETENTION);
     let overflow = if options.offline || source.duration().is_some() { Overflow::Refuse } else { Overflow::DropOldest };
-    ProducerConfig::new(&options.stream, source.tracks.clone())
+    let config = ProducerConfig::new(&options.stream, source.tracks.clone())
         .stream_lookup(StreamLookup::CreateIfMissing(new_stream))
         .overflow(overflow)
-        .timestamps(timestamps(options, source))
+        .timestamps(timestamps(options, source));
+    options.spool.iter().fold(config, |config, dir| config.spool(spool(dir, options)))
+}
+
+fn spool(dir: &Path, options: &Options) -> SpoolConfig {
+    let order = match options.spool_order {
+        options::SpoolOrder::OldestFirst => SpoolOrder::OldestFirst,
+        options::SpoolOrder::NewestFirst => SpoolOrder::NewestFirst,
+    };
+    SpoolConfig::new(dir).bytes(options.spool_bytes).order(order).after(options.spool_after)
 }
 
 /// The time of the first frame.

@@ -1,10 +1,11 @@
 //! The command line.
 
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use clap::{Args, ValueEnum};
 
-use crate::values::parse_time;
+use crate::values::{parse_bytes, parse_duration, parse_time};
 
 /// Sends a recording, or a live Matroska stream from standard input, to a stream.
 ///
@@ -50,9 +51,37 @@ pub(crate) struct Options {
     #[arg(long, value_name = "P")]
     pub(crate) prefix: Option<String>,
 
+    /// Folder for media that waits for the network: created if needed, for this stream only. What is in it survives a kill and
+    /// a power loss, and the next run with the same folder sends it at its recorded time. With it, kvs starts without a
+    /// network.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) spool: Option<PathBuf>,
+
+    /// Most bytes in the spool: 1048576 or more, or a number with K, M, G or T. When it is full, the oldest sixteenth is
+    /// reported lost; a recording waits instead.
+    #[arg(long, value_name = "N", default_value = "1G", value_parser = parse_bytes, requires = "spool")]
+    pub(crate) spool_bytes: u64,
+
+    /// What is sent first while there is a backlog.
+    #[arg(long, value_enum, default_value_t = SpoolOrder::OldestFirst, requires = "spool")]
+    pub(crate) spool_order: SpoolOrder,
+
+    /// How much media waits in memory before it is written: 10s, 500ms, or 0 to write every fragment at once.
+    #[arg(long, value_name = "T", default_value = "10s", value_parser = parse_duration, requires = "spool")]
+    pub(crate) spool_after: Duration,
+
     /// Tag for every fragment; may be repeated.
     #[arg(long = "tag", value_name = "K=V", value_parser = pair)]
     pub(crate) tags: Vec<(String, String)>,
+}
+
+/// What is sent first while there is a backlog.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SpoolOrder {
+    /// The oldest media.
+    OldestFirst,
+    /// Live media, then the newest of the backlog.
+    NewestFirst,
 }
 
 /// What tagged fragments request.

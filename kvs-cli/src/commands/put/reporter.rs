@@ -9,6 +9,7 @@ use kvs_types::__internal::epoch_millis;
 use serde_json::{Value, json};
 
 use crate::output::{Output, print_json, print_line};
+use crate::values::show_time;
 
 /// Time between two updates of the progress bar.
 const UPDATE_INTERVAL: Duration = Duration::from_millis(200);
@@ -91,6 +92,8 @@ impl Reporter {
                 "persisted_frames": totals.persisted.frames, "persisted_bytes": totals.persisted.bytes,
                 "persisted_fragments": totals.persisted_fragments,
                 "lost_frames": totals.lost.frames, "lost_bytes": totals.lost.bytes,
+                "recovered_frames": totals.recovered.frames, "spooled_frames": totals.spooled.frames,
+                "spooled_bytes": totals.spooled.bytes,
                 "sessions": stats.sessions, "reconnects": stats.reconnects, "resent_bytes": stats.resent_bytes,
             })),
             Form::Text { bar, .. } => {
@@ -145,6 +148,15 @@ fn object_of(event: &Event) -> Option<Value> {
             "event": "loss", "reason": loss.reason.name(), "frames": loss.span.frames, "bytes": loss.span.bytes,
             "from": epoch_millis(loss.span.start), "to": epoch_millis(loss.span.end),
         }),
+        Event::Spooled { span, .. } => json!({
+            "event": "spooled", "frames": span.frames, "bytes": span.bytes,
+            "from": epoch_millis(span.start), "to": epoch_millis(span.end),
+        }),
+        Event::Recovered { fragments, span } => json!({
+            "event": "recovered", "fragments": fragments, "frames": span.frames, "bytes": span.bytes,
+            "from": epoch_millis(span.start), "to": epoch_millis(span.end),
+        }),
+        Event::SpoolProblem(problem) => json!({"event": "spool_problem", "reason": problem.to_string()}),
         Event::Retrying { wait, failure, attempt } => {
             json!({"event": "retry", "attempt": attempt, "wait_ms": millis(*wait), "reason": failure.to_string()})
         }
@@ -171,6 +183,13 @@ fn line_of(event: &Event) -> Option<String> {
                 loss.reason.name()
             )
         }
+        Event::Recovered { fragments, span } => format!(
+            "an earlier run left {fragments} fragments with {} frames from {} to {} in the spool",
+            span.frames,
+            show_time(span.start),
+            show_time(span.end)
+        ),
+        Event::SpoolProblem(problem) => format!("spool: {problem}"),
         Event::Retrying { wait, failure, .. } => format!("retrying in {} ms: {failure}", wait.as_millis()),
         Event::Halted(reason) => format!("sending stopped: {reason}"),
         Event::RuleViolated { violation, .. } => format!("adapted to the rules of the service: {violation}"),
