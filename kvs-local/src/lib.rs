@@ -97,6 +97,7 @@ mod local;
 mod quotas;
 #[cfg(feature = "server")]
 mod seed;
+#[cfg(feature = "server")]
 mod shutdown;
 #[cfg(feature = "server")]
 mod start;
