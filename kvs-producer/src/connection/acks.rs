@@ -6,6 +6,7 @@ use kvs_types::{Ack, AckError, AckEventType, ErrorId};
 
 use super::link::{AfterDrain, Link};
 use super::machine::Connection;
+use crate::buffer::fragment::Fragment;
 use crate::context::Context;
 use crate::io::session_id::SessionId;
 use crate::limits::{AFTER_ERROR, ATTEMPTS};
@@ -71,7 +72,10 @@ impl Connection {
         let Some(timecode) = ack.fragment_timecode else { return };
         let Some(session) = self.link.session_mut(id) else { return };
         let Some(fragment) = session.find(timecode) else { return };
-        if cx.buffer.persist(fragment, ack.fragment_number, cx.now, &mut cx.sink) {
+        let gone = cx.buffer.get(fragment).is_none_or(Fragment::is_settled);
+        let persisted = cx.buffer.persist(fragment, ack.fragment_number, cx.now, &mut cx.sink);
+        // Also if the fragment was lost meanwhile: it got through, and it must not fill the window.
+        if persisted || gone {
             session.on_settled(timecode);
             self.window.on_persisted();
             self.on_progress();
