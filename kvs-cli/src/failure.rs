@@ -6,7 +6,7 @@ use std::fmt::Display;
 use kvs_aws::{ConfigError, Error, InvalidField, TransportError};
 
 /// One line for stderr and an exit code.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Failure {
     code: u8,
     message: String,

@@ -81,3 +81,68 @@ async fn rejects_wrong_input_with_one_line_and_exit_code_2() {
     }
     local.shutdown().await;
 }
+
+/// Accepts connections and closes them: a service behind a link that is down.
+async fn closed_door() -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { while listener.accept().await.is_ok() {} });
+    format!("http://{address}")
+}
+
+/// Forwards connections until `open` is false; then it closes them.
+async fn door(to: &str, open: tokio::sync::watch::Receiver<bool>) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let to = to.trim_start_matches("http://").to_owned();
+    tokio::spawn(async move {
+        while let Ok((mut near, _)) = listener.accept().await {
+            let (to, mut open) = (to.clone(), open.clone());
+            tokio::spawn(async move {
+                if !*open.borrow() {
+                    return;
+                }
+                let mut far = tokio::net::TcpStream::connect(to).await.unwrap();
+                tokio::select! {
+                    _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
+                    _ = open.wait_for(|open| !open) => {}
+                }
+            });
+        }
+    });
+    format!("http://{address}")
+}
+
+#[tokio::test]
+async fn gives_up_only_when_asked_to_and_says_where_the_rest_is() {
+    let local = LocalKvs::builder().start().await.unwrap();
+    let (open, opened) = tokio::sync::watch::channel(true);
+    let endpoint = door(local.endpoint_url(), opened).await;
+    let mut command = put(&endpoint, &["camera", CLOCK, "--give-up-after", "4s", "--json"]);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // The first fragment is persisted after two seconds; then the link goes down.
+    let lines = std::io::BufReader::new(child.stdout.take().unwrap());
+    tokio::task::spawn_blocking(move || {
+        let mut lines = std::io::BufRead::lines(lines);
+        lines.find(|line| line.as_ref().unwrap().contains("PERSISTED")).unwrap().unwrap();
+        open.send(false).unwrap();
+        lines.count()
+    })
+    .await
+    .unwrap();
+    let output = tokio::task::spawn_blocking(move || child.wait_with_output().unwrap()).await.unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    for says in ["frames were persisted", "nothing was persisted for 4 s (--give-up-after)", "clock.mp4 still has them"]
+    {
+        assert!(errors.contains(says), "{errors}");
+    }
+    local.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_service_that_cannot_be_reached_at_the_start_is_reported_at_once() {
+    let output = run(put(&closed_door().await, &["camera", CLOCK])).await;
+    assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
+}

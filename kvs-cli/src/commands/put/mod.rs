@@ -1,7 +1,9 @@
 //! `kvs put`: sends a recording, or live Matroska from standard input, to a stream.
 
+mod ending;
 mod options;
 mod pace;
+mod progress;
 mod reporter;
 mod source;
 
@@ -12,12 +14,15 @@ use std::time::{Duration, SystemTime};
 use kvs_media::__internal::FragmentCounter;
 use kvs_producer::{
     FragmentTag, ImageGeneration, NewStream, Notification, Overflow, Producer, ProducerConfig, SpoolConfig, SpoolOrder,
-    StopReport, StreamLookup, Timestamps,
+    StreamLookup, Timestamps,
 };
+use tokio::sync::Notify;
 
 use crate::failure::Failure;
 use crate::options::GlobalOptions;
+use crate::values::show_time;
 
+use ending::Ending;
 use options::Event;
 pub(crate) use options::Options;
 use pace::Pace;
@@ -26,8 +31,6 @@ use source::{Source, Timed};
 
 /// How long creating or describing the stream and finding its endpoint may take.
 const OPEN: Duration = Duration::from_secs(10);
-/// How long buffered media may take to be persisted at the end.
-const DRAIN: Duration = Duration::from_secs(30);
 /// Retention of a stream that is created.
 const RETENTION: Duration = Duration::from_secs(24 * 3600);
 
@@ -47,49 +50,44 @@ pub(crate) async fn run(options: Options, global: GlobalOptions) -> Result<(), F
     for (name, value) in &options.tags {
         stream.put_tag(FragmentTag::persistent(name, value)).map_err(Failure::of_input)?;
     }
-    let mut events = stream.events();
+    let (mut events, halted) = (stream.events(), Notify::new());
     let watching = async {
         while let Some(event) = events.next().await {
-            lock(&reporter).event(&event);
+            if matches!(event, kvs_producer::Event::Halted(_)) {
+                halted.notify_one();
+            }
+            lock(&reporter).event(&event, || stream.stats());
         }
     };
-    let sending = async {
-        let played = tokio::select! {
-            played = play(options, source, &stream, &reporter) => played,
-            _ = tokio::signal::ctrl_c() => Ok(()),
-            // The report says why.
-            () = halted(&stream) => Ok(()),
-        };
-        (played, stream.stop(DRAIN).await)
-    };
-    let ((), (played, report)) = tokio::join!(watching, sending);
-    lock(&reporter).report(&report);
-    played?;
-    match report.is_complete() {
-        true => Ok(()),
-        false => Err(incomplete(options, &report)),
-    }
-}
-
-/// Waits until sending is halted for a reason that only the owner of the account can change. Without a spool the start has
-/// waited for that.
-async fn halted(stream: &Producer) {
-    if stream.ready().await.is_ok() {
-        std::future::pending().await
-    }
+    let playing = play(options, source, &stream, &reporter);
+    let sending = ending::run(playing, &stream, &halted, options.give_up_after);
+    let ((), ending) = tokio::join!(watching, sending);
+    lock(&reporter).report(&ending.report);
+    ending.played.as_ref().map_err(Failure::clone)?;
+    let complete = ending.report.is_complete() && matches!(ending.cut, None | Some(ending::Cut::Interrupted));
+    if complete { Ok(()) } else { Err(incomplete(options, &ending, lock(&reporter).first_lost())) }
 }
 
 /// Says what was persisted, what was not, and where the rest is.
-fn incomplete(options: &Options, report: &StopReport) -> Failure {
-    let totals = &report.totals;
+fn incomplete(options: &Options, ending: &Ending, first_lost: Option<SystemTime>) -> Failure {
+    let totals = &ending.report.totals;
     let all = totals.submitted.frames + totals.recovered.frames;
-    let (persisted, lost) = (totals.persisted.frames, totals.lost.frames);
-    let mut line = format!("{persisted} of {all} frames were persisted, {lost} are lost");
+    let mut line = format!("{} of {all} frames were persisted", totals.persisted.frames);
+    if totals.lost.frames > 0 || options.spool.is_none() {
+        let from = first_lost.map_or_else(String::new, |first| format!(", from {} on", show_time(first)));
+        let rest = match options.input.as_str() {
+            "-" => "they came from standard input and are lost".to_owned(),
+            file => format!("{file} still has them"),
+        };
+        line += &format!(", {} were not{from}: {rest}", totals.lost.frames);
+    }
     if let Some(dir) = &options.spool {
         line += &format!(", {} are in the spool {}: the next run sends them", totals.spooled.frames, dir.display());
     }
-    if let Some(halted) = &report.halted {
-        line += &format!("; sending stopped: {halted}");
+    match (&ending.report.halted, ending.cut) {
+        (Some(halted), _) => line += &format!("; sending stopped: {halted}"),
+        (None, Some(cut)) => line += &format!("; {cut}"),
+        (None, None) => {}
     }
     Failure::run(line)
 }
@@ -154,12 +152,11 @@ async fn play(
             pace.until(due).await;
         }
         let begins = frame.keyframe && Some(frame.track) == lead && fragments.starts_at(frame.pts);
-        let bytes = frame.data.len();
         stream.put_frame(frame).await.map_err(Failure::of_run)?;
         if begins && fragments.is_due(options.every) {
             tag(options, stream)?;
         }
-        lock(reporter).sent(position, bytes, || stream.stats());
+        lock(reporter).update(|| stream.stats());
     }
     Ok(())
 }

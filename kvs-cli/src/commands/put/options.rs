@@ -9,8 +9,9 @@ use crate::values::{parse_bytes, parse_duration, parse_time};
 
 /// Sends a recording, or a live Matroska stream from standard input, to a stream.
 ///
-/// Exits 0 only if every frame was persisted, 1 if not, 2 if the input cannot be used. Ctrl-C stops after what is buffered
-/// was persisted, within 30 s.
+/// Goes on until every frame is persisted, however often the link breaks; --give-up-after bounds that. Exits 0 only if every
+/// frame was persisted, 1 if not, 2 if the input cannot be used. Ctrl-C stops after what is buffered was persisted, within
+/// 30 s; a second Ctrl-C stops at once.
 ///
 /// Credentials: --profile, or the variables AWS_IOT_CORE_* of a device certificate (as in AWS's C samples), or AWS_ACCESS_KEY_ID
 /// and AWS_SECRET_ACCESS_KEY, or the default profile.
@@ -46,6 +47,10 @@ pub(crate) struct Options {
     /// Send as fast as the service accepts it, not at the speed of the recording.
     #[arg(long)]
     pub(crate) offline: bool,
+
+    /// Give up when nothing was persisted for this long: 30s, 10m, 2h. Default: never.
+    #[arg(long, value_name = "DURATION", value_parser = patience)]
+    pub(crate) give_up_after: Option<Duration>,
 
     /// Prefix of the S3 object keys of the images.
     #[arg(long, value_name = "P")]
@@ -111,6 +116,13 @@ pub(crate) enum Audio {
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| format!("{text:?} is not a number of seconds"))?;
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
+fn patience(text: &str) -> Result<Duration, String> {
+    match parse_duration(text)? {
+        Duration::ZERO => Err("must be longer than 0".to_owned()),
+        duration => Ok(duration),
+    }
 }
 
 fn time(text: &str) -> Result<SystemTime, String> {

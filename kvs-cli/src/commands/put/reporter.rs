@@ -1,13 +1,14 @@
 //! Reports what happens: lines and a progress bar for people, or one JSON object per line for programs.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use kvs_producer::{AckEventType, Event, StopReport};
+use kvs_producer::{AckEventType, Event, Stats, StopReport};
 use kvs_types::__internal::Printable;
 use kvs_types::__internal::epoch_millis;
 use serde_json::{Value, json};
 
+use super::progress::Progress;
 use crate::output::{Output, print_json, print_line};
 use crate::values::show_time;
 
@@ -19,8 +20,8 @@ pub(crate) struct Reporter {
     form: Form,
     started: Instant,
     updated: Instant,
-    frames: u64,
-    bytes: u64,
+    length: Option<Duration>,
+    progress: Progress,
 }
 
 enum Form {
@@ -37,11 +38,17 @@ impl Reporter {
             Form::Text { bar: bar(output, length), quiet: output.is_quiet() }
         };
         let now = Instant::now();
-        Self { form, started: now, updated: now, frames: 0, bytes: 0 }
+        Self { form, started: now, updated: now, length, progress: Progress::default() }
     }
 
     /// Reports an event of the producer.
-    pub(crate) fn event(&self, event: &Event) {
+    pub(crate) fn event(&mut self, event: &Event, stats: impl FnOnce() -> Stats) {
+        match event {
+            Event::Persisted(persisted) => self.progress.persisted(persisted),
+            Event::Lost(loss) => self.progress.lost(loss),
+            _ => {}
+        }
+        self.update(stats);
         match &self.form {
             Form::Json => {
                 if let Some(object) = object_of(event) {
@@ -57,10 +64,8 @@ impl Reporter {
         }
     }
 
-    /// Counts a frame that was sent, and updates the progress bar.
-    pub(crate) fn sent(&mut self, position: Duration, bytes: usize, stats: impl Fn() -> kvs_producer::Stats) {
-        self.frames += 1;
-        self.bytes += bytes as u64;
+    /// Updates the progress bar, if it is time.
+    pub(crate) fn update(&mut self, stats: impl FnOnce() -> Stats) {
         let Form::Text { bar, .. } = &self.form else { return };
         if self.updated.elapsed() < UPDATE_INTERVAL {
             return;
@@ -69,17 +74,23 @@ impl Reporter {
         if bar.is_hidden() {
             return;
         }
-        let (elapsed, stats) = (self.started.elapsed().as_secs_f64().max(0.001), stats());
+        let (elapsed, position, stats) = (self.started.elapsed(), self.progress.position(), stats());
+        let left = self.length.and_then(|length| self.progress.left(length, elapsed));
         bar.set_position(millis(position));
         bar.set_message(format!(
-            "{:.1} s, {:.0} fps, {:.2} Mbit/s, buffer {} kB / {:.1} s, ack p50 {} ms",
+            "{:.1} s persisted, {:.2} Mbit/s, {}buffer {} kB / {:.1} s, ack p50 {} ms",
             position.as_secs_f64(),
-            self.frames as f64 / elapsed,
-            self.bytes as f64 * 8.0 / elapsed / 1e6,
+            self.progress.rate(elapsed),
+            left.map_or_else(String::new, |left| format!("{} s left, ", left.as_secs())),
             stats.buffered_bytes / 1000,
             stats.buffered_time.as_secs_f64(),
             stats.ack_latency.quantile(0.5).as_millis()
         ));
+    }
+
+    /// The time of the first frame that was lost.
+    pub(crate) const fn first_lost(&self) -> Option<SystemTime> {
+        self.progress.first_lost()
     }
 
     /// Reports the totals at the end.
@@ -161,6 +172,10 @@ fn object_of(event: &Event) -> Option<Value> {
             json!({"event": "retry", "attempt": attempt, "wait_ms": millis(*wait), "reason": failure.to_string()})
         }
         Event::Halted(reason) => json!({"event": "halt", "reason": reason.to_string()}),
+        Event::NoProgress(report) => json!({
+            "event": "no_progress", "sessions": report.sessions, "fragment_bytes": report.span.bytes,
+            "accepted_bytes": report.accepted_bytes, "reason": report.to_string(),
+        }),
         Event::RuleViolated { violation, .. } => json!({"event": "warning", "reason": violation.to_string()}),
         Event::Rejected { diagnosis, .. } => json!({"event": "rejected", "reason": diagnosis.to_string()}),
         _ => return None,
@@ -192,6 +207,7 @@ fn line_of(event: &Event) -> Option<String> {
         Event::SpoolProblem(problem) => format!("spool: {problem}"),
         Event::Retrying { wait, failure, .. } => format!("retrying in {} ms: {failure}", wait.as_millis()),
         Event::Halted(reason) => format!("sending stopped: {reason}"),
+        Event::NoProgress(report) => format!("no progress: {report}"),
         Event::RuleViolated { violation, .. } => format!("adapted to the rules of the service: {violation}"),
         Event::Rejected { diagnosis, .. } => format!("the service rejected media: {diagnosis}"),
         _ => return None,
