@@ -142,6 +142,137 @@ fn byte_streams_decode_to_the_same_video_and_audio() {
     }
 }
 
+/// A recording rebuilt after a report, kept beside the tests of kvs-media.
+fn case(name: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../kvs-media/tests/cases").join(name)
+}
+
+fn remux_with(input: &Path, output: &Path, options: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kvs"));
+    command.arg("remux").args(options).arg(input).arg(output).output().expect("remux runs")
+}
+
+#[test]
+fn chosen_tracks_are_written_and_the_others_named() {
+    if !available("choosing tracks", TOOLS) {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let ours = dir.path().join("ours.mkv");
+    let run = remux_with(&case("twoaudio.mp4"), &ours, &[]);
+    assert!(run.status.success());
+    assert_eq!(packets(&ours, "a").len(), 142);
+    assert!(String::from_utf8_lossy(&run.stderr).contains("left out: audio track 2"));
+    assert!(remux_with(&case("twoaudio.mp4"), &ours, &["--audio-track", "2"]).status.success());
+    assert_eq!(packets(&ours, "a").len(), 131);
+    assert!(remux_with(&case("twoaudio.mp4"), &ours, &["--audio-track", "all"]).status.success());
+    let sounds = ["-v", "error", "-select_streams", "a", "-count_packets", "-show_entries", "stream=nb_read_packets"];
+    let sounds = Command::new("ffprobe").args(sounds).args(["-of", "csv=p=0"]).arg(&ours).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&sounds.stdout).split_whitespace().collect::<Vec<_>>(), ["142", "131"]);
+    let run = remux_with(&case("twoaudio.mp4"), &ours, &["--audio-track", "3"]);
+    let line = String::from_utf8_lossy(&run.stderr).into_owned();
+    assert_eq!((run.status.code(), line.lines().count()), (Some(2), 1), "{line}");
+}
+
+#[test]
+fn changed_sample_description_decodes_whole() {
+    if !available("decoding two sample descriptions", TOOLS) {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let ours = dir.path().join("ours.mkv");
+    assert!(remux(&case("twodesc_frag.mp4"), &ours).status.success());
+    assert_eq!(frame_hashes(&ours, "v").len(), 100);
+    assert_clean(&ours);
+}
+
+#[test]
+fn edit_lists_geometry_and_tags_survive() {
+    if !available("remuxing edits and tags", TOOLS) {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let ours = dir.path().join("ours.mkv");
+    for (name, pictures) in
+        [("elst_cut.mp4", 50), ("elst_gap.mp4", 75), ("annexb_cp.mkv", 75), ("emptyfirstvideo.mkv", 75)]
+    {
+        assert!(remux(&case(name), &ours).status.success(), "{name}");
+        assert_eq!(frame_hashes(&ours, "v").len(), pictures, "{name}");
+        assert_clean(&ours);
+    }
+    assert!(remux(&case("pasp.mp4"), &ours).status.success());
+    let shape =
+        ["-v", "error", "-show_entries", "stream=sample_aspect_ratio", "-select_streams", "v", "-of", "csv=p=0"];
+    let shape = Command::new("ffprobe").args(shape).arg(&ours).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&shape.stdout).trim(), "4:3");
+
+    // A live recording with a tag on its second fragment, as GetMedia returns it.
+    let track = kvs_mkv::Track::new(kvs_mkv::TrackNumber::ONE, kvs_mkv::TrackKind::Video, "V_MJPEG").with_video(16, 16);
+    let mut writer = kvs_mkv::Writer::new(kvs_mkv::SegmentInfo::new([3; 16]), vec![track]).unwrap();
+    let mut live = writer.start_segment().to_vec();
+    for second in 0..3_u64 {
+        let at = std::time::Duration::from_secs(1_700_000_000 + 2 * second);
+        live.extend_from_slice(&writer.start_cluster(at).unwrap());
+        let frame = kvs_mkv::Frame::new(kvs_mkv::TrackNumber::ONE, at, vec![1, 2, 3]).with_keyframe(true);
+        live.extend_from_slice(&writer.block(frame).unwrap().into_bytes());
+        if second == 1 {
+            let service = kvs_mkv::Tag::new("AWS_KINESISVIDEO_FRAGMENT_NUMBER", "91343852333181432392682062622167");
+            live.extend_from_slice(&writer.tags(&[kvs_mkv::Tag::new("door", "open"), service]).unwrap());
+        }
+    }
+    let source = dir.path().join("live.mkv");
+    std::fs::write(&source, live).unwrap();
+    assert!(remux(&source, &ours).status.success());
+    let mut reader = kvs_mkv::fragment::FragmentReader::new(kvs_mkv::Limits::default());
+    reader.push(std::fs::read(&ours).unwrap().into());
+    let mut tags = Vec::new();
+    while let Some(fragment) = reader.next_fragment().unwrap() {
+        tags.push(fragment.tags);
+    }
+    tags.extend(reader.finish().unwrap().map(|fragment| fragment.tags));
+    assert_eq!(tags, [vec![], vec![kvs_mkv::Tag::new("door", "open")], vec![]]);
+}
+
+#[test]
+fn interrupted_recording_is_written_up_to_the_cut_or_refused_if_strict() {
+    let dir = tempfile::tempdir().unwrap();
+    let (source, ours) = (dir.path().join("cut.mkv"), dir.path().join("ours.mkv"));
+    let whole = std::fs::read(case("annexb_cp.mkv")).unwrap();
+    std::fs::write(&source, &whole[..whole.len() / 2]).unwrap();
+    let run = remux(&source, &ours);
+    let line = String::from_utf8_lossy(&run.stderr).into_owned();
+    assert!(run.status.success() && line.contains("interrupted") && line.lines().count() == 1, "{line}");
+    std::fs::remove_file(&ours).unwrap();
+    let run = remux_with(&source, &ours, &["--strict"]);
+    assert_eq!((run.status.code(), ours.exists()), (Some(2), false));
+}
+
+#[test]
+fn transport_stream_and_wav_are_remuxed() {
+    if !available("remuxing MPEG-TS and WAV", TOOLS) {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let encoding = "-pix_fmt yuv420p -c:v libx264 -preset veryfast -bf 2 -g 20 -c:a aac";
+    let mp4 = make(dir.path(), "source.mp4", &format!("{VIDEO} {SOUND} {encoding}"));
+    let stream = make(dir.path(), "stream.ts", &format!("-i {} -c copy", mp4.display()));
+    let ours = dir.path().join("ours.mkv");
+    let run = remux(&stream, &ours);
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    assert_clean(&ours);
+    for kind in ["v", "a"] {
+        assert_eq!(frame_hashes(&ours, kind), frame_hashes(&stream, kind), "{kind}");
+    }
+    let wav = make(dir.path(), "sound.wav", &format!("{VIDEO} {SOUND} -map 1 -c:a pcm_s16le"));
+    assert!(remux(&wav, &ours).status.success());
+    let samples = |path: &Path| {
+        let output =
+            Command::new("ffmpeg").args(["-v", "error", "-i"]).arg(path).args(["-f", "s16le", "-"]).output().unwrap();
+        output.stdout
+    };
+    assert!(samples(&ours) == samples(&wav), "the samples are the same");
+}
+
 #[test]
 fn output_is_deterministic() {
     let dir = tempfile::tempdir().unwrap();

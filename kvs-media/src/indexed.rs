@@ -74,10 +74,10 @@ impl Indexed {
         self.index.iter().map(|entry| entry.pts).max().unwrap_or_default()
     }
 
-    pub(super) fn starting_with_video(&mut self) {
-        if let Some(video) = self.tracks.iter().find(|track| track.kind == TrackKind::Video) {
-            timeline::start_with(&mut self.index, video.number);
-        }
+    /// Drops what is shown before the first picture, and returns how long that is.
+    pub(super) fn starting_with_video(&mut self) -> Duration {
+        let video = self.tracks.iter().find(|track| track.kind == TrackKind::Video);
+        video.map_or(Duration::ZERO, |video| timeline::start_with(&mut self.index, video.number))
     }
 
     pub(super) fn next_event(&mut self) -> Result<Option<MediaEvent>, Fault> {

@@ -11,6 +11,7 @@ use super::demux::{Demuxer, Matroska, Wav};
 use super::error::Fault;
 use super::indexed::Indexed;
 use super::input::{Input, unreadable};
+use super::mp4::Mp4Pipe;
 use super::mpeg_ts::MpegTs;
 use super::notice::{Notice, NoticeKind};
 use super::options::{Format, ReaderOptions};
@@ -51,6 +52,9 @@ pub struct Reader {
     notices: Vec<Notice>,
     is_strict: bool,
 }
+
+/// Sound before the first picture that is not worth a word: priming, and frames that start with the recorder.
+const UNHEARD: Duration = Duration::from_millis(200);
 
 #[derive(Debug)]
 enum Engine {
@@ -158,12 +162,18 @@ impl Reader {
         &self.notices
     }
 
-    /// Moves all tracks so that the first video frame is shown at zero, and drops audio before it.
+    /// Moves all tracks so that the first video frame is shown at zero, and drops audio before it. If that is more than 200 ms,
+    /// a notice states it.
     #[must_use]
     pub fn starting_with_video(mut self) -> Self {
-        match &mut self.engine {
+        let dropped = match &mut self.engine {
             Engine::Indexed(indexed) => indexed.starting_with_video(),
             Engine::Streamed(streamed) => streamed.starting_with_video(),
+        };
+        if dropped > UNHEARD {
+            let text =
+                format!("the picture starts {:.3} s late: the sound before it is left out", dropped.as_secs_f64());
+            self.notices.push(Notice::new(NoticeKind::Skipped, text));
         }
         self
     }
@@ -242,7 +252,8 @@ fn demuxer(format: Format) -> Option<Box<dyn Demuxer>> {
         Format::Matroska => Some(Box::new(Matroska::new())),
         Format::MpegTs => Some(Box::new(MpegTs::new())),
         Format::Wav => Some(Box::new(Wav::new())),
-        Format::Mp4 | Format::H264 | Format::H265 | Format::Adts => None,
+        Format::Mp4 => Some(Box::new(Mp4Pipe::new())),
+        Format::H264 | Format::H265 | Format::Adts => None,
     }
 }
 

@@ -186,8 +186,11 @@ impl Streamed {
         self.length.map(|length| length.saturating_sub(from))
     }
 
-    pub(super) fn starting_with_video(&mut self) {
+    /// Drops what is shown before the first picture, and returns how long that is.
+    pub(super) fn starting_with_video(&mut self) -> Duration {
         self.from = self.tracks.iter().find(|track| track.kind == TrackKind::Video).map(|track| track.first);
+        let earliest = self.tracks.iter().map(|track| track.first).min().unwrap_or(0);
+        duration(self.from.unwrap_or(earliest), earliest.saturating_neg())
     }
 
     /// Size of the file in bytes; `None` for a pipe.

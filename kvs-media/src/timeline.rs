@@ -102,15 +102,18 @@ pub(super) fn fill_decoding_times(units: &mut [Unit]) {
     }
 }
 
-/// Moves all frames so that the first of one track is shown at zero, and drops those that would be shown earlier.
-pub(super) fn start_with(entries: &mut Vec<Entry>, track: TrackNumber) {
+/// Moves all frames so that the first of one track is shown at zero, drops those that would be shown earlier, and returns how
+/// much earlier the first one was.
+pub(super) fn start_with(entries: &mut Vec<Entry>, track: TrackNumber) -> Duration {
     let leading = entries.iter().filter(|entry| entry.track == track);
     let first = leading.map(|entry| entry.pts).min().unwrap_or_default();
+    let earliest = entries.iter().map(|entry| entry.pts).min().unwrap_or_default();
     entries.retain_mut(|entry| entry.pts >= first);
     for entry in entries {
         entry.pts -= first;
         entry.dts = entry.dts.saturating_sub(first);
     }
+    first.saturating_sub(earliest)
 }
 
 /// Converts ticks to nanoseconds, rounded to the nearest.

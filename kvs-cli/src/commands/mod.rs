@@ -7,6 +7,7 @@ mod get;
 mod images;
 mod listen;
 mod man;
+mod media;
 mod mkv;
 mod put;
 mod remux;

@@ -106,6 +106,22 @@ impl EditList {
         Ok(parts)
     }
 
+    /// How the list moves all samples, if it has at most one edit that shows some. Its end is not known here.
+    pub(super) fn shift(&self) -> Option<Part> {
+        let mut delay = 0i64;
+        for (index, edit) in self.edits.iter().enumerate() {
+            match edit.start {
+                None => delay = delay.saturating_add_unsigned(edit.duration),
+                Some(media_start) => {
+                    let is_last = index.saturating_add(1) == self.edits.len();
+                    let part = Part { from: 0, to: 0, movie_start: delay, media_start };
+                    return (is_last && edit.rate == NORMAL_RATE).then_some(part);
+                }
+            }
+        }
+        Some(Part { from: 0, to: 0, movie_start: delay, media_start: 0 })
+    }
+
     /// Total of the empty edits, in ticks of the movie.
     fn delay(&self) -> i64 {
         self.edits.iter().fold(0, |delay, edit| delay.saturating_add_unsigned(edit.duration))

@@ -22,6 +22,7 @@ impl Default for Defaults {
 }
 
 /// Reads consecutive fragments and keeps each track's decoding time.
+#[derive(Debug)]
 pub(super) struct Fragments {
     /// By track id: the defaults of the movie, and the decoding time of the next frame.
     tracks: BTreeMap<u32, (Defaults, i64)>,
@@ -51,6 +52,11 @@ impl Fragments {
             }
         }
         Ok(Self { tracks, limit, left: limit })
+    }
+
+    /// Allows as many frames again: those so far are not kept.
+    pub(super) const fn forget(&mut self) {
+        self.left = self.limit;
     }
 
     /// Appends the frames of one `moof` to the tracks they belong to.

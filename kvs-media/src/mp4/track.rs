@@ -1,9 +1,10 @@
 //! One track of the movie: its timescale, edit list, sample descriptions and the offsets of its frames.
 
+use bytes::Bytes;
 use kvs_mkv::{Pose, TrackKind};
 
 use super::boxes::{Box, BoxError, Fields};
-use super::edits::{EditList, Part, Samples};
+use super::edits::{EditList, Part, Parts, Samples};
 use super::{Entry, Mp4Error, codec};
 use crate::error::Fault;
 use crate::input::Input;
@@ -144,24 +145,8 @@ impl Mp4Track<'_> {
     /// Returns the frames that the edit list shows, with their offsets in the file.
     pub(super) fn into_stream(self, input: &Input, notices: &mut Vec<Notice>) -> Result<Stream, Fault> {
         let (formats, numbers) = self.formats()?;
-        let samples =
-            Samples { entries: &self.entries, timescale: self.timescale, is_video: self.kind == TrackKind::Video };
-        let followed = self.edits.follow(&samples).map_err(|error| {
-            Fault::Refused(format!(
-                "{} track {}: {error}; write it out with: ffmpeg -i IN -c:v libx264 -c:a aac OUT.mp4",
-                kind_name(self.kind),
-                self.id
-            ))
-        })?;
-        if followed.before > 0 && self.kind == TrackKind::Video {
-            notices.push(Notice::new(
-                NoticeKind::Preroll,
-                format!(
-                    "the edit list of video track {} starts between key frames: {} pictures before its start are returned too",
-                    self.id, followed.before
-                ),
-            ));
-        }
+        let followed = self.follow()?;
+        notices.extend(self.preroll(&followed));
         let (mut units, mut empty) = (Vec::with_capacity(self.entries.len()), 0usize);
         for part in &followed.parts {
             let entries = self.entries.get(part.from..part.to).unwrap_or_default();
@@ -193,6 +178,47 @@ impl Mp4Track<'_> {
         Ok(stream)
     }
 
+    /// The samples that the edit list shows.
+    pub(super) fn follow(&self) -> Result<Parts, Fault> {
+        let is_video = self.kind == TrackKind::Video;
+        let samples = Samples { entries: &self.entries, timescale: self.timescale, is_video };
+        self.edits.follow(&samples).map_err(|error| {
+            Fault::Refused(format!(
+                "{} track {}: {error}; write it out with: ffmpeg -i IN -c:v libx264 -c:a aac OUT.mp4",
+                kind_name(self.kind),
+                self.id
+            ))
+        })
+    }
+
+    /// Names the pictures that are returned before the first shown one.
+    pub(super) fn preroll(&self, followed: &Parts) -> Option<Notice> {
+        let text = || {
+            let (track, before) = (self.id, followed.before);
+            format!(
+                "the edit list of video track {track} starts between key frames: {before} pictures before its start are returned too"
+            )
+        };
+        let is_named = followed.before > 0 && self.kind == TrackKind::Video;
+        is_named.then(|| Notice::new(NoticeKind::Preroll, text()))
+    }
+
+    /// How the edit list moves all samples, if it has one edit at most.
+    pub(super) fn shift(&self) -> Option<Part> {
+        self.edits.shift()
+    }
+
+    /// The sample description with this number, and its payload format.
+    pub(super) fn description(&self, number: u32) -> Result<(Bytes, PayloadFormat), Fault> {
+        let descriptions = codec::descriptions(&required(&self.table, b"stsd")?)?;
+        let index = usize::try_from(number).ok().and_then(|number| number.checked_sub(1));
+        let Some(description) = index.and_then(|index| descriptions.get(index)) else {
+            return Err(self.contradiction("a frame refers to a sample description that does not exist").into());
+        };
+        let format = codec::format_of(self.kind, description, self.pose)?;
+        Ok((Bytes::copy_from_slice(description.payload), format))
+    }
+
     /// The formats that frames refer to, and the numbers of their descriptions.
     fn formats(&self) -> Result<(Vec<PayloadFormat>, Vec<u32>), Fault> {
         let descriptions = codec::descriptions(&required(&self.table, b"stsd")?)?;
@@ -208,17 +234,13 @@ impl Mp4Track<'_> {
         }
         let mut formats = Vec::new();
         for number in &numbers {
-            let index = usize::try_from(*number).ok().and_then(|number| number.checked_sub(1));
-            let Some(description) = index.and_then(|index| descriptions.get(index)) else {
-                return Err(self.contradiction("a frame refers to a sample description that does not exist").into());
-            };
-            formats.push(codec::format_of(self.kind, description, self.pose)?);
+            formats.push(self.description(*number)?.1);
         }
         Ok((formats, numbers))
     }
 
     /// The time of a frame on the timeline of the movie in nanoseconds.
-    fn time(&self, part: &Part, media_time: i64) -> i64 {
+    pub(super) fn time(&self, part: &Part, media_time: i64) -> i64 {
         let since_start = media_time.saturating_sub(part.media_start);
         sum_in_nanoseconds((part.movie_start, self.edits.movie_timescale()), (since_start, self.timescale))
     }

@@ -9,6 +9,9 @@ const STRIDES: [usize; 3] = [PACKET, 192, 204];
 /// Packets in a row that must have their sync byte.
 const CERTAIN: usize = 4;
 
+/// Bytes that have so many packets, wherever the first one starts.
+const ENOUGH: usize = (CERTAIN + 1) * 204;
+
 /// One transport packet (§2.4.3.2).
 #[derive(Clone, Debug)]
 pub(super) struct Packet {
@@ -60,7 +63,7 @@ impl Packets {
             let gap = self.gap.min(self.buffer.len());
             self.buffer.advance(gap);
             self.gap -= gap;
-            let stride = self.stride();
+            let stride = self.stride(is_end)?;
             if self.buffer.len() < PACKET {
                 return None;
             }
@@ -79,14 +82,15 @@ impl Packets {
         }
     }
 
-    fn stride(&mut self) -> usize {
-        if let Some(stride) = self.stride {
-            return stride;
+    /// The distance between packets, once enough bytes are there to tell.
+    fn stride(&mut self, is_end: bool) -> Option<usize> {
+        let is_enough = is_end || self.buffer.len() >= ENOUGH;
+        if self.stride.is_none() && is_enough {
+            let (first, stride) = packet_size(&self.buffer).unwrap_or((0, PACKET));
+            self.buffer.advance(first.min(self.buffer.len()));
+            self.stride = Some(stride);
         }
-        let (first, stride) = packet_size(&self.buffer).unwrap_or((0, PACKET));
-        self.buffer.advance(first.min(self.buffer.len()));
-        self.stride = Some(stride);
-        stride
+        self.stride
     }
 
     /// Skips to the next packet; returns false if more bytes are needed to find it.
@@ -168,6 +172,14 @@ mod tests {
             packets.push(&bytes);
             assert_eq!(pids(&mut packets), [0x100, 0x101, 0x102, 0x103, 0x104, 0x105]);
         }
+    }
+
+    #[test]
+    fn distance_is_not_decided_before_there_are_bytes() {
+        let mut packets = Packets::default();
+        assert!(packets.next(false).is_none());
+        packets.push(&stream(4, 0));
+        assert_eq!(pids(&mut packets), [0x100, 0x101, 0x102, 0x103, 0x104, 0x105]);
     }
 
     #[test]

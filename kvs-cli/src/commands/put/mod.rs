@@ -18,6 +18,9 @@ use kvs_producer::{
 };
 use tokio::sync::Notify;
 
+use kvs_mkv::Tag;
+use kvs_types::tag_names;
+
 use crate::failure::Failure;
 use crate::options::GlobalOptions;
 use crate::values::show_time;
@@ -27,7 +30,7 @@ use options::Event;
 pub(crate) use options::Options;
 use pace::Pace;
 use reporter::Reporter;
-use source::{Source, Timed};
+use source::{Next, Source, Timed};
 
 /// How long creating or describing the stream and finding its endpoint may take.
 const OPEN: Duration = Duration::from_secs(10);
@@ -37,7 +40,7 @@ const RETENTION: Duration = Duration::from_secs(24 * 3600);
 /// Sends the input and waits until everything is persisted or reported lost.
 pub(crate) async fn run(options: Options, global: GlobalOptions) -> Result<(), Failure> {
     let options = &options;
-    let source = Source::open(options).await?;
+    let source = Source::open(options, global.output()).await?;
     let client = global.connection.client().await?;
     let reporter = Mutex::new(Reporter::new(global.output(), length(options, &source)));
     let config = configuration(options, &source);
@@ -143,7 +146,14 @@ async fn play(
 ) -> Result<(), Failure> {
     let (mut pace, lead, mut fragments) = (Pace::new(), source.lead(), FragmentCounter::default());
     let mut first = None;
-    while let Some(Timed { frame, due }) = source.next().await? {
+    while let Some(next) = source.next().await? {
+        let Timed { frame, due } = match next {
+            Next::Frame(timed) => timed,
+            Next::Tags(tags) => {
+                keep(&tags, stream)?;
+                continue;
+            }
+        };
         let position = frame.pts.saturating_sub(*first.get_or_insert(frame.pts));
         if options.duration.is_some_and(|most| position >= most) {
             break;
@@ -157,6 +167,24 @@ async fn play(
             tag(options, stream)?;
         }
         lock(reporter).update(|| stream.stats());
+    }
+    Ok(())
+}
+
+/// Puts the tags that a fragment has in the input on the fragment that is open.
+fn keep(tags: &[Tag], stream: &Producer) -> Result<(), Failure> {
+    let prefix = tags.iter().find(|tag| tag.name == tag_names::IMAGE_PREFIX).map(|tag| tag.value.as_str());
+    for tag in tags {
+        match tag.name.as_str() {
+            tag_names::NOTIFICATION => stream.put_event(Notification::new()),
+            tag_names::IMAGE_GENERATION => {
+                let images = ImageGeneration::new();
+                stream.put_event(prefix.into_iter().fold(images, |images, prefix| images.with_prefix(prefix)))
+            }
+            tag_names::IMAGE_PREFIX => Ok(()),
+            name => stream.put_tag(FragmentTag::once(name, &tag.value)),
+        }
+        .map_err(|error| Failure::of_input(error).about(format_args!("tag {} of the input", tag.name)))?;
     }
     Ok(())
 }

@@ -6,6 +6,8 @@ use std::time::{Duration, SystemTime};
 use clap::{Args, ValueEnum};
 
 use crate::values::{parse_bytes, parse_duration, parse_time};
+use crate::commands::media::TrackOptions;
+use crate::values::parse_time;
 
 /// Sends a recording, or a live Matroska stream from standard input, to a stream.
 ///
@@ -20,7 +22,7 @@ pub(crate) struct Options {
     /// Name of the stream; created with a retention of 24 hours if it does not exist.
     pub(crate) stream: String,
 
-    /// The recording (MP4, MKV, .h264, .h265), or - for live Matroska on standard input.
+    /// The recording (MP4, Matroska, MPEG-TS, WAV, .h264, .h265, ADTS), or - for live Matroska on standard input.
     pub(crate) input: String,
 
     /// What tagged fragments request.
@@ -34,6 +36,9 @@ pub(crate) struct Options {
     /// Audio track to send. Default: the recording's.
     #[arg(long, value_enum)]
     pub(crate) audio: Option<Audio>,
+
+    #[command(flatten)]
+    pub(crate) tracks: TrackOptions,
 
     /// Stop after this many seconds of media.
     #[arg(long, value_name = "S", value_parser = seconds)]

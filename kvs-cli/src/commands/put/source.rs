@@ -4,12 +4,14 @@ use std::io::Read;
 use std::time::Duration;
 
 use bytes::Bytes;
-use kvs_media::Reader;
-use kvs_mkv::{CodecId, Event, Frame, Limits, Parser, Track, TrackKind, TrackNumber};
+use kvs_media::{MediaEvent, Reader};
+use kvs_mkv::{CodecId, Event, Frame, Limits, Parser, Tag, Track, TrackKind, TrackNumber};
 use tokio::sync::mpsc;
 
 use super::options::{Audio, Options};
+use crate::commands::media::{check_change, print_notices};
 use crate::failure::Failure;
+use crate::output::Output;
 
 /// Bytes read from standard input at a time: the size of a pipe on Linux.
 const CHUNK: usize = 64 * 1024;
@@ -23,8 +25,21 @@ pub(crate) struct Source {
 }
 
 enum Frames {
-    Recorded { reader: Box<Reader>, duration: Duration },
+    Recorded {
+        reader: Box<Reader>,
+        name: String,
+        duration: Duration,
+        /// The tracks as they are now.
+        current: Vec<Track>,
+    },
     Live(Box<Live>),
+}
+
+/// What is sent next.
+pub(crate) enum Next {
+    Frame(Timed),
+    /// Tags of the fragment that is open.
+    Tags(Vec<Tag>),
 }
 
 /// One frame, and when a camera would have sent it, from the start.
@@ -35,8 +50,8 @@ pub(crate) struct Timed {
 
 impl Source {
     /// Opens the input that the command line names.
-    pub(crate) async fn open(options: &Options) -> Result<Self, Failure> {
-        let mut source = if options.input == "-" { Self::live().await? } else { Self::recorded(&options.input)? };
+    pub(crate) async fn open(options: &Options, output: Output) -> Result<Self, Failure> {
+        let mut source = if options.input == "-" { Self::live().await? } else { Self::recorded(options, output)? };
         source.choose_audio(options)?;
         if source.tracks.is_empty() {
             return Err(Failure::input(format!(
@@ -47,10 +62,15 @@ impl Source {
         Ok(source)
     }
 
-    fn recorded(path: &str) -> Result<Self, Failure> {
-        let reader = Reader::open(path).map_err(Failure::of_input)?.starting_with_video();
+    fn recorded(options: &Options, output: Output) -> Result<Self, Failure> {
+        let path = &options.input;
+        let wanted = options.tracks.reader_options(options.audio != Some(Audio::None));
+        let reader = Reader::open_with(path, &wanted).map_err(Failure::of_input)?.starting_with_video();
+        print_notices(&reader, 0, path, output);
         let (tracks, duration) = (reader.tracks().to_vec(), reader.duration().unwrap_or_default());
-        Ok(Self { tracks, frames: Frames::Recorded { reader: Box::new(reader), duration } })
+        let current = tracks.clone();
+        let frames = Frames::Recorded { reader: Box::new(reader), name: path.clone(), duration, current };
+        Ok(Self { tracks, frames })
     }
 
     async fn live() -> Result<Self, Failure> {
@@ -86,20 +106,32 @@ impl Source {
         }
     }
 
-    /// Returns the next frame of a track that is sent.
-    pub(crate) async fn next(&mut self) -> Result<Option<Timed>, Failure> {
+    /// Returns the next frame of a track that is sent, or the tags of a fragment.
+    pub(crate) async fn next(&mut self) -> Result<Option<Next>, Failure> {
         loop {
             let next = match &mut self.frames {
                 // Reading a file here does not hold up the runtime: the system reads ahead of consecutive frames.
-                Frames::Recorded { reader, .. } => reader.next_sample().map_err(Failure::of_input)?.map(|sample| {
-                    let due = Some(sample.dts);
-                    Timed { frame: sample.into(), due }
-                }),
+                Frames::Recorded { reader, name, current, .. } => {
+                    match reader.next_event().map_err(Failure::of_input)? {
+                        Some(MediaEvent::Sample(sample)) => {
+                            let due = Some(sample.dts);
+                            Some(Timed { frame: sample.into(), due })
+                        }
+                        Some(MediaEvent::Tags(tags)) => return Ok(Some(Next::Tags(tags))),
+                        Some(MediaEvent::Tracks(tracks)) => {
+                            check_change(current, &tracks, name)?;
+                            *current = tracks;
+                            continue;
+                        }
+                        Some(_) => continue,
+                        None => None,
+                    }
+                }
                 Frames::Live(live) => live.frame().await?.map(|frame| Timed { frame, due: None }),
             };
             let Some(timed) = next else { return Ok(None) };
             if self.tracks.iter().any(|track| track.number == timed.frame.track) {
-                return Ok(Some(timed));
+                return Ok(Some(Next::Frame(timed)));
             }
         }
     }

@@ -1,0 +1,170 @@
+//! ffprobe's packets and ffmpeg's pictures beside those of the reader.
+
+use std::path::Path;
+use std::process::Command;
+
+use kvs_media::Sample;
+use kvs_tools::program::BoxError;
+
+use crate::encode::{Container, Encode};
+use crate::ours::{self, Ours};
+
+/// A packet as ffprobe lists it.
+struct Packet {
+    seconds: Option<f64>,
+    size: usize,
+    keyframe: bool,
+    /// Whether ffmpeg decodes it without showing it.
+    is_hidden: bool,
+}
+
+/// Compares everything and returns the number of packets.
+pub(crate) fn compare(encode: &Encode, file: &Path, folder: &Path) -> Result<u64, BoxError> {
+    let ours = ours::of_file(file)?;
+    let streams = usize::from(encode.has_video) + encode.sounds;
+    let filled = (0..streams).filter(|index| packets(file, *index).is_ok_and(|packets| !packets.is_empty()));
+    let filled: Vec<usize> = filled.collect();
+    if ours.tracks.len() != filled.len() {
+        return Err(format!("{} tracks, ffprobe has {}", ours.tracks.len(), filled.len()).into());
+    }
+    let (mut shifts, mut compared) = (Vec::new(), 0);
+    for (track, stream) in filled.iter().enumerate() {
+        let theirs = packets(file, *stream)?;
+        compared += theirs.len() as u64;
+        shifts.extend(
+            compare_packets(encode, &ours, track, &theirs).map_err(|error| format!("stream {stream}: {error}"))?,
+        );
+    }
+    check_shifts(encode, &shifts)?;
+    let written = folder.join("ours.mkv");
+    ours.write(&written)?;
+    for (track, stream) in filled.iter().enumerate() {
+        // ffmpeg cuts sound within a frame at the start of an edit.
+        if encode.from.is_none() || encode.has_video && track == 0 {
+            compare_decoded(encode, (&written, track), (file, *stream))?;
+        }
+    }
+    if encode.container.is_pipe() {
+        compare_pipe(&ours, &ours::of_pipe(file)?)?;
+    }
+    Ok(compared)
+}
+
+/// Sizes and key frames are the same; returns by how much the times differ.
+fn compare_packets(encode: &Encode, ours: &Ours, track: usize, theirs: &[Packet]) -> Result<Vec<f64>, BoxError> {
+    let ours = ours.of(track);
+    let is_sound = usize::from(encode.has_video) <= track;
+    if encode.container == Container::Wav {
+        let bytes = |sizes: Vec<usize>| sizes.into_iter().sum::<usize>();
+        let (ours, theirs) = (ours.iter().map(|our| our.data.len()), theirs.iter().map(|their| their.size));
+        return match (bytes(ours.collect()), bytes(theirs.collect())) {
+            (ours, theirs) if ours == theirs => Ok(Vec::new()),
+            (ours, theirs) => Err(format!("{ours} bytes of samples, ffprobe has {theirs}").into()),
+        };
+    }
+    // ffmpeg and the reader return what is needed to decode the first shown frame, but not equally much of it.
+    let Some(ahead) = aligned(encode, &ours, theirs, is_sound) else {
+        return Err(format!("{} packets differ from the {} of ffprobe", ours.len(), theirs.len()).into());
+    };
+    let theirs = theirs.iter().skip(usize::try_from(-ahead).unwrap_or(0));
+    let pairs = ours.iter().skip(usize::try_from(ahead).unwrap_or(0)).zip(theirs);
+    let apart = pairs.filter_map(|(our, their)| Some(our.pts.as_secs_f64() - their.seconds?));
+    let apart: Vec<f64> = if encode.container.has_times() { apart.collect() } else { Vec::new() };
+    // Times of Matroska are in milliseconds, those of edits in ticks of the movie.
+    check_spread(&apart, if encode.from.is_some() { 0.0011 } else { 0.00012 })?;
+    Ok(apart)
+}
+
+/// How many packets the reader has before the first one of ffprobe, so that all others are equal and none that is shown is
+/// missing.
+fn aligned(encode: &Encode, ours: &[&Sample], theirs: &[Packet], is_sound: bool) -> Option<isize> {
+    let size = |size: usize| if encode.container.has_other_sizes() { 0 } else { size };
+    let most = if encode.from.is_some() { 60 } else { 2 };
+    (-most..=most).find(|ahead| {
+        let (skip, behind) = (usize::try_from(*ahead).unwrap_or(0), usize::try_from(-ahead).unwrap_or(0));
+        let (ours, rest) = (ours.get(skip..).unwrap_or_default(), theirs.get(behind..).unwrap_or_default());
+        let mut hidden = theirs.iter().take(behind).chain(rest.iter().skip(ours.len()));
+        let extra = ours.len().saturating_sub(rest.len());
+        let is_equal = ours.iter().zip(rest).all(|(our, their)| {
+            size(our.data.len()) == size(their.size) && (is_sound || our.keyframe == their.keyframe)
+        });
+        is_equal && extra == 0 && !ours.is_empty() && hidden.all(|packet| packet.is_hidden)
+    })
+}
+
+/// All tracks are moved by the same time.
+fn check_shifts(encode: &Encode, shifts: &[f64]) -> Result<(), BoxError> {
+    // Where an edit starts between two pictures, ffmpeg shows the later one at its start, the standard at its own time.
+    check_spread(shifts, if encode.from.is_some() { encode.picture_seconds + 0.0011 } else { 0.00012 })
+}
+
+fn check_spread(shifts: &[f64], most: f64) -> Result<(), BoxError> {
+    let low = shifts.iter().copied().fold(f64::MAX, f64::min);
+    let high = shifts.iter().copied().fold(f64::MIN, f64::max);
+    if shifts.is_empty() || high - low < most {
+        Ok(())
+    } else {
+        Err(format!("times differ by {low} to {high} s").into())
+    }
+}
+
+/// What is decoded is the same; more is decoded only around edits.
+fn compare_decoded(encode: &Encode, ours: (&Path, usize), theirs: (&Path, usize)) -> Result<(), BoxError> {
+    let (ours, theirs) = (decoded(ours.0, ours.1)?, decoded(theirs.0, theirs.1)?);
+    if encode.container == Container::Wav {
+        return Ok(());
+    }
+    let is_part = theirs.is_empty() || ours.windows(theirs.len()).any(|window| window == theirs);
+    // Sound has its priming, and an edit its first pictures.
+    let most = if encode.from.is_some() { 60 } else { 2 };
+    if is_part && ours.len() - theirs.len() <= most {
+        return Ok(());
+    }
+    let same = ours.iter().zip(&theirs).take_while(|(our, their)| our == their).count();
+    Err(format!("{} frames are decoded, {} by ffmpeg, the first {same} equal", ours.len(), theirs.len()).into())
+}
+
+/// A pipe gives the same frames track by track.
+fn compare_pipe(file: &Ours, pipe: &Ours) -> Result<(), BoxError> {
+    for track in 0..file.tracks.len() {
+        let (file, pipe) = (file.of(track), pipe.of(track));
+        let same = file.len() == pipe.len()
+            && file.iter().zip(&pipe).all(|(file, pipe)| file.data == pipe.data && file.keyframe == pipe.keyframe);
+        if !same {
+            return Err(
+                format!("track {track}: {} frames from the file, {} through a pipe", file.len(), pipe.len()).into()
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The packets of a stream.
+fn packets(file: &Path, stream: usize) -> Result<Vec<Packet>, BoxError> {
+    let run = Command::new("ffprobe")
+        .args(["-v", "error", "-select_streams", &stream.to_string()])
+        .args(["-show_entries", "packet=pts_time,size,flags", "-of", "csv=p=0"])
+        .arg(file)
+        .output()?;
+    let text = String::from_utf8(run.stdout)?;
+    let packet = |line: &str| {
+        let mut fields = line.trim_end_matches(',').split(',');
+        let seconds = fields.next().and_then(|field| field.parse().ok());
+        let size = fields.next().and_then(|field| field.parse().ok()).unwrap_or(0);
+        let flags = fields.next().unwrap_or_default();
+        Packet { seconds, size, keyframe: flags.starts_with('K'), is_hidden: flags.contains('D') }
+    };
+    Ok(text.lines().filter(|line| !line.trim().is_empty()).map(packet).collect())
+}
+
+/// MD5 of each decoded frame.
+fn decoded(file: &Path, stream: usize) -> Result<Vec<String>, BoxError> {
+    let run = Command::new("ffmpeg")
+        .args(["-nostdin", "-hide_banner", "-loglevel", "error", "-threads", "1", "-i"])
+        .arg(file)
+        .args(["-map", &format!("0:{stream}"), "-fps_mode", "passthrough", "-f", "framemd5", "-"])
+        .output()?;
+    let text = String::from_utf8(run.stdout)?;
+    let hash = |line: &str| line.rsplit(',').next().unwrap_or_default().trim().to_owned();
+    Ok(text.lines().filter(|line| !line.starts_with('#')).map(hash).collect())
+}

@@ -1,0 +1,77 @@
+//! Reads seeded random encodes of ffmpeg with `kvs_media::Reader` and compares packets, times and decoded pictures and sounds
+//! with what ffprobe and ffmpeg find in the same files.
+//!
+//! A seed that differs is printed with the command line of its encode. Needs ffmpeg and ffprobe.
+
+mod encode;
+mod judge;
+mod ours;
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use clap::Parser;
+use kvs_tools::program::{self, BoxError};
+
+use encode::Encode;
+
+/// Compares random encodes with ffprobe and ffmpeg.
+#[derive(Debug, Parser)]
+struct Options {
+    /// Number of encodes.
+    #[arg(long, default_value_t = 60)]
+    seeds: u64,
+    /// Seed of the first encode.
+    #[arg(long, default_value_t = 0)]
+    first: u64,
+    /// Encodes at a time.
+    #[arg(long, default_value_t = 2)]
+    jobs: usize,
+}
+
+fn main() -> ExitCode {
+    program::exit_code(run(&Options::parse()))
+}
+
+fn run(options: &Options) -> Result<(), BoxError> {
+    let folder = tempfile::tempdir()?;
+    let (next, failed) = (AtomicU64::new(0), Mutex::new(Vec::new()));
+    let compared = AtomicU64::new(0);
+    thread::scope(|scope| {
+        for _ in 0..options.jobs.max(1) {
+            scope.spawn(|| {
+                while let Some(seed) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|seed| *seed < options.seeds) {
+                    let seed = options.first + seed;
+                    let folder = folder.path().join(seed.to_string());
+                    match compare(&folder, seed) {
+                        Ok(packets) => {
+                            compared.fetch_add(packets, Ordering::Relaxed);
+                        }
+                        Err(error) => {
+                            let line = format!("seed {seed}: {error}");
+                            eprintln!("{line}");
+                            failed.lock().map(|mut failed| failed.push(line)).unwrap_or_default();
+                        }
+                    }
+                    // What is left of a seed is removed with the folder around it.
+                    let _ = std::fs::remove_dir_all(&folder);
+                }
+            });
+        }
+    });
+    let failed = failed.into_inner()?;
+    println!("{} encodes, {} packets compared, {} differ", options.seeds, compared.into_inner(), failed.len());
+    if failed.is_empty() { Ok(()) } else { Err(format!("{} encodes differ", failed.len()).into()) }
+}
+
+/// Encodes, reads and compares one seed; returns the number of packets.
+fn compare(folder: &Path, seed: u64) -> Result<u64, BoxError> {
+    std::fs::create_dir_all(folder)?;
+    let encode = Encode::random(seed);
+    let file = encode.run(folder)?;
+    let about = |error: BoxError| -> BoxError { format!("{error}\n    {encode}").into() };
+    judge::compare(&encode, &file, folder).map_err(about)
+}

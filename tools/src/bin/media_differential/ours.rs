@@ -1,0 +1,63 @@
+//! What the reader finds, and the same as a file that ffmpeg decodes.
+
+use std::fs::File;
+use std::path::Path;
+use std::time::Duration;
+
+use kvs_media::{MediaError, Reader, ReaderOptions, Sample, TrackChoice};
+use kvs_mkv::{Frame, SegmentInfo, Track, Writer};
+use kvs_tools::program::BoxError;
+
+/// Everything that a reader returns.
+#[derive(Debug)]
+pub(crate) struct Ours {
+    pub(crate) tracks: Vec<Track>,
+    pub(crate) samples: Vec<Sample>,
+}
+
+/// All tracks of a file.
+pub(crate) fn of_file(path: &Path) -> Result<Ours, MediaError> {
+    read(Reader::open_with(path, &options())?)
+}
+
+/// The same as it comes through a pipe.
+pub(crate) fn of_pipe(path: &Path) -> Result<Ours, BoxError> {
+    Ok(read(Reader::from_pipe("pipe", File::open(path)?, &options())?)?)
+}
+
+fn options() -> ReaderOptions {
+    ReaderOptions::new().audio(TrackChoice::All)
+}
+
+fn read(mut reader: Reader) -> Result<Ours, MediaError> {
+    let (tracks, mut samples) = (reader.tracks().to_vec(), Vec::new());
+    while let Some(sample) = reader.next_sample()? {
+        samples.push(sample);
+    }
+    Ok(Ours { tracks, samples })
+}
+
+impl Ours {
+    /// The frames of the track with this index.
+    pub(crate) fn of(&self, track: usize) -> Vec<&Sample> {
+        let Some(track) = self.tracks.get(track) else { return Vec::new() };
+        self.samples.iter().filter(|sample| sample.track == track.number).collect()
+    }
+
+    /// Writes all frames as Matroska.
+    pub(crate) fn write(&self, path: &Path) -> Result<(), BoxError> {
+        let mut writer = Writer::new(SegmentInfo::new([7; 16]), self.tracks.clone())?;
+        let (mut bytes, mut cluster) = (writer.start_segment().to_vec(), None);
+        for sample in &self.samples {
+            let pts = Duration::from_millis(u64::try_from(sample.pts.as_millis())?);
+            if cluster.is_none_or(|start| pts > start + Duration::from_secs(5)) {
+                cluster = Some(pts);
+                bytes.extend_from_slice(&writer.start_cluster(pts)?);
+            }
+            let frame = Frame::new(sample.track, pts, sample.data.clone()).with_keyframe(sample.keyframe);
+            bytes.extend_from_slice(&writer.block(frame)?.into_bytes());
+        }
+        std::fs::write(path, bytes)?;
+        Ok(())
+    }
+}
