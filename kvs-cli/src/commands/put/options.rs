@@ -5,9 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use clap::{Args, ValueEnum};
 
-use crate::values::{parse_bytes, parse_duration, parse_time};
 use crate::commands::media::TrackOptions;
-use crate::values::parse_time;
+use crate::values::{parse_bytes, parse_duration, parse_time};
 
 /// Sends a recording, or a live Matroska stream from standard input, to a stream.
 ///
