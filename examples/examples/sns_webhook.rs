@@ -51,7 +51,8 @@ async fn answer(
 ) -> Result<Response<Full<Bytes>>, hyper::Error> {
     let mut response = Response::new(Full::default());
     if let Err(error) = receive(request, &verifier, &fetcher).await {
-        eprintln!("refused: {error}");
+        // A stranger chose parts of it: no escape sequence reaches the terminal.
+        eprintln!("refused: {}", error.to_string().escape_debug());
         *response.status_mut() = StatusCode::FORBIDDEN;
     }
     Ok(response)

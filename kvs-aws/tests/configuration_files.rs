@@ -35,7 +35,7 @@ fn errors_name_the_member_the_value_and_what_is_accepted() {
         ("3000", "-5", format!("{member}.SamplingInterval: invalid value: integer `-5`, expected u32")),
         ("640", "null", "WidthPixels: width and height must be given both or neither".to_owned()),
         ("\"door\"", "[]", "StreamName: invalid type: sequence, expected a string".to_owned()),
-        ("\"door\"", "\"a b\"", "StreamName: must consist of letters, digits, '_', '.' and '-', got ' '".to_owned()),
+        ("\"door\"", "\"a b\"", "StreamName: must consist of letters a-z A-Z, digits".to_owned()),
         ("s3://test-bucket/camera_102", "x", "Uri: must be a destination such as s3://bucket, got \"x\"".to_owned()),
         ("\"Format\"", "\"format\"", format!("{member}: missing field `Format`")),
     ];

@@ -172,13 +172,13 @@ async fn subscribes_verifies_and_prints() {
     let delivery = Arc::new(Delivery::start(&settings, SystemTime::now).unwrap());
     cell.set(Arc::clone(&delivery)).unwrap();
     assert_eq!(listener.next_error(), format!("subscribed to {TOPIC}"));
+    assert!(closed.await.unwrap() < Duration::from_secs(9), "a request head has a deadline");
     delivery.fragment_persisted(&fragment(), None, Some(&Topic::parse(TOPIC).unwrap())).await;
 
     let mut lines = BufReader::new(listener.process.stdout.take().unwrap()).lines();
     let line: serde_json::Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
     assert_eq!(line["fragment"]["NotificationPayload"]["door"], "open");
     assert!(!waiting.is_finished(), "one slow fetch does not hold up the others");
-    assert!(closed.await.unwrap() < Duration::from_secs(9), "a request head has a deadline");
     assert!(listener.process.wait().unwrap().success());
     assert_eq!(std::fs::read_dir(save).unwrap().count(), 1);
 }

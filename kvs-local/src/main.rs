@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use kvs_local::{Builder, Fault, LocalKvs, Profile, Quotas, SignatureVersion, Subscription};
-use kvs_types::__internal::ErrorChain;
+use kvs_types::__internal::{ErrorChain, Printable};
 
 /// Kinesis Video Streams on your own machine: a server for tests and development.
 ///
@@ -249,12 +249,24 @@ impl Arguments {
     }
 }
 
+/// Values come from outside: each is written so that it can neither control the terminal nor begin a line.
+fn write_field(
+    writer: &mut tracing_subscriber::fmt::format::Writer<'_>,
+    field: &tracing::field::Field,
+    value: &dyn std::fmt::Debug,
+) -> std::fmt::Result {
+    match field.name() {
+        "message" => write!(writer, "{}", Printable(format_args!("{value:?}"))),
+        name => write!(writer, " {name}={}", Printable(format_args!("{value:?}"))),
+    }
+}
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "kvs_local=info".into());
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match arguments.log_format {
-        LogFormat::Text => log.init(),
+        LogFormat::Text => log.fmt_fields(tracing_subscriber::fmt::format::debug_fn(write_field)).init(),
         LogFormat::Json => log.json().flatten_event(true).init(),
     }
     if let Some(Action::Health { address, tls }) = arguments.action {
@@ -339,7 +351,7 @@ fn stop_requested() -> std::io::Result<impl Future<Output = std::io::Result<()>>
 
 /// Prints one line and returns the status that clap uses for invalid options.
 fn failed(error: &dyn std::error::Error) -> ExitCode {
-    eprintln!("error: {}", ErrorChain(error));
+    eprintln!("error: {}", Printable(ErrorChain(error)));
     ExitCode::from(2)
 }
 

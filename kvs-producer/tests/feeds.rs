@@ -330,31 +330,32 @@ fn another_sampling_rate_of_sound_beside_video_starts_a_session_at_once() {
     }
 }
 
-/// The clock was set back by less than what counts as a jump, while the source was silent: the sound must not go ahead of the
-/// pictures of the same time, where no fragment is open for it.
+/// The clock was set back by less than what counts as a jump, while the source was silent, and pictures come in the middle of a
+/// group: no sound of the time from the next key frame on is lost.
 #[test]
-fn a_clock_set_back_in_a_gap_costs_no_sound() {
+fn a_clock_set_back_in_a_gap_costs_no_sound_from_the_next_key_frame_on() {
     for back in [500, 1000, 1900] {
         let mut service = Service::new(two_tracks().time_jump(TimeJump::Refuse).long_gop(LongGop::Drop));
         let mut last = EPOCH;
-        let first = recording(&[(0, 3000)], (0, 3000));
-        let after = recording(&[(0, 4000)], (0, 4000)).into_iter().map(|mut frame| {
-            frame.pts += Duration::from_millis(3000 - back);
-            frame
-        });
-        for frame in first {
+        // The sound ends first, so its positions are lower than those of the pictures.
+        for frame in recording(&[(0, 3000)], (0, 2000)) {
             service.pass(frame.pts.saturating_sub(last));
             last = frame.pts;
             service.put(frame);
         }
         service.pass(Duration::from_secs(30));
         assert!(service.events.iter().any(|event| matches!(event, Event::Idle)), "the session has ended");
-        for frame in after {
+        let key = 3000 - back + 300;
+        for mut frame in recording(&[(0, 4000)], (0, 4000)) {
+            let ms = u64::try_from((frame.pts - EPOCH).as_millis()).unwrap() + 3000 - back;
+            frame.pts = at(ms);
+            frame.keyframe = frame.track == V && ms >= key && (ms - key).is_multiple_of(1000);
             service.pass(Duration::from_millis(10));
             service.put(frame);
         }
         service.finish(Duration::from_secs(10));
-        let lost: Vec<_> = service.events.iter().filter(|event| matches!(event, Event::Lost(_))).collect();
-        assert_eq!(lost.len(), 0, "{back} ms back: {lost:?}");
+        // Without a key frame: 3 pictures and 15 sounds, whose times may be those of the frames before the gap too.
+        let totals = service.producer.stats().totals;
+        assert_eq!((totals.lost.frames, totals.lost_by.no_keyframe), (18, 18), "{back} ms back: {:?}", service.events);
     }
 }

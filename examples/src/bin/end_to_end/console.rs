@@ -5,6 +5,8 @@ use std::io::{IsTerminal, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use kvs_types::__internal::Printable;
+
 /// Characters of the bar.
 const WIDTH: usize = 40;
 /// Returns to the start of the line and clears it.
@@ -27,10 +29,10 @@ impl Console {
         Self { has_bar: std::io::stderr().is_terminal(), length, position: AtomicU64::new(0) }
     }
 
-    /// Prints one line about something that happened.
+    /// Prints one line about something that happened. Text from outside cannot control the terminal.
     pub(crate) fn say(&self, line: impl Display) {
         self.clear();
-        println!("{line}");
+        println!("{}", Printable(line));
         self.draw();
     }
 

@@ -15,6 +15,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use kvs_notify::{CertificateCache, Content, ReplayWindow, SigningCertificate, SnsMessage, Verifier, decode};
+use kvs_types::__internal::Printable;
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinHandle;
@@ -102,7 +103,7 @@ impl Receiver {
     async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let mut response = Response::new(Full::default());
         if let Err(error) = self.receive(request).await {
-            eprintln!("refused a post to the topic's endpoint: {error}");
+            eprintln!("refused a post to the topic's endpoint: {}", Printable(error));
             *response.status_mut() = StatusCode::FORBIDDEN;
         }
         response

@@ -20,6 +20,7 @@ mod watch;
 use std::process::ExitCode;
 
 use failure::Failure;
+use kvs_types::__internal::Printable;
 use options::Options;
 
 fn main() -> ExitCode {
@@ -40,7 +41,7 @@ async fn run(options: &Options) -> Result<(), Failure> {
         _ = tokio::signal::ctrl_c() => return Err(Failure::run("interrupted")),
     };
     for line in &missing {
-        eprintln!("missing: {line}");
+        eprintln!("missing: {}", Printable(line));
     }
     match missing.len() {
         0 => Ok(()),
@@ -49,6 +50,6 @@ async fn run(options: &Options) -> Result<(), Failure> {
 }
 
 fn end(failure: &Failure) -> ExitCode {
-    eprintln!("error: {failure}");
+    eprintln!("error: {}", Printable(failure));
     ExitCode::from(failure.code)
 }

@@ -1,0 +1,140 @@
+//! Feeds that are not one whole frame per put, read back from kvs-local and decoded by ffmpeg.
+
+#![expect(clippy::unwrap_used, reason = "a test may unwrap")]
+
+mod support;
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use kvs_aws::{Client, GetMediaForFragmentList, ListFragments, StreamId, TimestampOrigin};
+use kvs_local::LocalKvs;
+use kvs_mkv::codec::aac::AdtsHeader;
+use kvs_mkv::codec::nal;
+use kvs_mkv::{CodecId, Frame, Track, TrackKind, TrackNumber};
+use kvs_producer::{NewStream, Producer, ProducerConfig, StreamLookup, Timestamps};
+
+/// 120 pictures at 25 per second: 128x96, then 64x48 from the 61st on.
+const SIZE_CHANGE: &[u8] = include_bytes!("../../kvs-producer/tests/media/size_change.h264");
+/// 95 frames of AAC LC at 48 kHz.
+const TONE: &[u8] = include_bytes!("../../kvs-producer/tests/media/tone.aac");
+
+/// Sends frames to a stream of their own.
+async fn send(client: &Client, stream: &str, track: Track, frames: Vec<Frame>) {
+    let config = ProducerConfig::new(stream, vec![track])
+        .stream_lookup(StreamLookup::CreateIfMissing(NewStream::new(Duration::from_secs(3600))))
+        .timestamps(Timestamps::StartAt(SystemTime::now() - Duration::from_secs(60)));
+    let producer = Producer::open(config, client.clone()).await.unwrap();
+    for frame in frames {
+        producer.put_frame(frame).await.unwrap();
+    }
+    let report = producer.stop(Duration::from_secs(20)).await;
+    assert!(report.is_complete() && report.totals.lost.bytes == 0, "{report:?}");
+}
+
+/// What ffmpeg decodes of each stored fragment, as lines of its framehash; times left out.
+async fn decoded(client: &Client, stream: &str, folder: &Path) -> Vec<String> {
+    let stream: StreamId = stream.parse().unwrap();
+    let now = SystemTime::now();
+    let range = now - Duration::from_secs(3600)..now + Duration::from_secs(60);
+    let (mut pages, mut stored) =
+        (client.pages(ListFragments::new(stream.clone(), TimestampOrigin::Server, range)), Vec::new());
+    while let Some(page) = pages.next().await.unwrap() {
+        stored.extend(page.fragments);
+    }
+    stored.sort_by(|one, other| one.fragment_number.cmp(&other.fragment_number));
+    let mut frames = Vec::new();
+    for fragment in stored {
+        let list = GetMediaForFragmentList::new(stream.clone(), [fragment.fragment_number.unwrap()]);
+        let (mut body, mut media) = (client.send(list).await.unwrap(), Vec::new());
+        while let Some(piece) = body.next().await.unwrap() {
+            media.extend_from_slice(&piece);
+        }
+        let file = folder.join("fragment.mkv");
+        std::fs::write(&file, media).unwrap();
+        let output = Command::new("ffmpeg")
+            .args(["-v", "error", "-nostdin", "-i"])
+            .arg(&file)
+            .args(["-fps_mode", "passthrough", "-f", "framehash", "-"])
+            .output()
+            .unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && errors.is_empty(), "{errors}");
+        let lines = String::from_utf8(output.stdout).unwrap();
+        // Stream, dts, pts, duration, size, hash.
+        let of_frame = |line: &str| line.split(", ").skip(4).map(str::trim).collect::<Vec<_>>().join(" ");
+        frames.extend(lines.lines().filter(|line| !line.starts_with('#')).map(of_frame));
+    }
+    frames
+}
+
+fn is_slice(unit: &[u8]) -> bool {
+    matches!(unit[0] & 0x1f, 1 | 5)
+}
+
+fn ends_access_unit(unit: &[u8]) -> bool {
+    is_slice(unit)
+}
+
+fn ends_put(unit: &[u8]) -> bool {
+    is_slice(unit) || unit[0] & 0x1f == 8
+}
+
+/// Frames of some NAL units each, in start codes.
+fn pictures(ends: fn(&[u8]) -> bool) -> Vec<Frame> {
+    let (mut frames, mut open, mut picture) = (Vec::new(), Vec::new(), 0);
+    for unit in nal::annex_b(SIZE_CHANGE).unwrap() {
+        open.extend_from_slice(b"\0\0\0\x01");
+        open.extend_from_slice(unit);
+        if ends(unit) {
+            let frame = Frame::new(TrackNumber::ONE, Duration::from_millis(picture * 40), std::mem::take(&mut open));
+            frames.push(frame.with_keyframe(unit[0] & 0x1f == 5));
+        }
+        picture += u64::from(is_slice(unit));
+    }
+    frames
+}
+
+fn sound(together: usize) -> Vec<Frame> {
+    let (mut rest, mut frames) = (TONE, Vec::new());
+    while !rest.is_empty() {
+        let (frame, more) = rest.split_at(AdtsHeader::parse(rest).unwrap().frame_len);
+        frames.push(frame);
+        rest = more;
+    }
+    let time = |nth: usize| Duration::from_nanos((nth * together) as u64 * 1024 * 1_000_000_000 / 48_000);
+    let group = |(nth, group): (usize, &[&[u8]])| Frame::new(TrackNumber::ONE, time(nth), Bytes::from(group.concat()));
+    frames.chunks(together).enumerate().map(group).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_way_to_feed_gives_the_same_pictures_and_sounds() {
+    if !test_judges::available("every_way_to_feed_gives_the_same_pictures_and_sounds", &["ffmpeg"]) {
+        return;
+    }
+    let (local, folder) = (LocalKvs::builder().start().await.unwrap(), tempfile::tempdir().unwrap());
+    let client = support::client_of(&local);
+    let mut results = Vec::new();
+    let feeds: [(&str, fn(&[u8]) -> bool); 3] =
+        [("access-units", ends_access_unit), ("nal-by-nal", |_| true), ("sets-apart", ends_put)];
+    for (name, ends) in feeds {
+        let track = Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::H264);
+        send(&client, name, track, pictures(ends)).await;
+        results.push(decoded(&client, name, folder.path()).await);
+    }
+    // What ffmpeg decodes of the file itself; the sizes are those of YUV 4:2:0 pictures.
+    let sizes = |size: usize| results[0].iter().filter(|frame| frame.starts_with(&format!("{size} "))).count();
+    assert_eq!((sizes(128 * 96 * 3 / 2), sizes(64 * 48 * 3 / 2), results[0].len()), (60, 60, 120));
+    assert!(results[1] == results[0] && results[2] == results[0]);
+
+    let mut sounds = Vec::new();
+    for together in [1, 14] {
+        let name = format!("sound-{together}");
+        send(&client, &name, Track::new(TrackNumber::ONE, TrackKind::Audio, CodecId::AAC), sound(together)).await;
+        sounds.push(decoded(&client, &name, folder.path()).await);
+    }
+    assert_eq!((sounds[0].len(), sounds[1].len()), (95, 95));
+    local.shutdown().await;
+}
