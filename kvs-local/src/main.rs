@@ -273,7 +273,7 @@ fn main() -> ExitCode {
         return match health(address, tls) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                eprintln!("error: {address} is not ready: {}", ErrorChain(&error));
+                eprintln!("error: {address} is not ready: {}", Printable(ErrorChain(&error)));
                 ExitCode::FAILURE
             }
         };
