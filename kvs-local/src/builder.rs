@@ -25,6 +25,7 @@ pub struct Builder {
     pub(crate) data_dir: Option<PathBuf>,
     pub(crate) listen: SocketAddr,
     pub(crate) remote: Remote,
+    pub(crate) default_key: DefaultKey,
     pub(crate) region: String,
     pub(crate) account: String,
     pub(crate) keys: Vec<AccessKey>,
@@ -69,6 +70,13 @@ pub(crate) enum Remote {
     Allowed,
 }
 
+/// Where the public default key is accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DefaultKey {
+    Local,
+    Everywhere,
+}
+
 /// Whether requests must be signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Callers {
@@ -89,6 +97,7 @@ impl Builder {
             data_dir: None,
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
             remote: Remote::Refused,
+            default_key: DefaultKey::Local,
             region: "us-west-2".to_owned(),
             account: "111122223333".to_owned(),
             keys: Vec::new(),
@@ -151,7 +160,15 @@ impl Builder {
         self
     }
 
-    /// Allows [`listen`](Self::listen) to name an address that other machines can reach. Default: not allowed.
+    /// Accepts the public default key on an address that other machines can reach: everyone who can reach it can use the service.
+    /// Default: the service does not start there without [`credentials`](Self::credentials).
+    pub const fn allow_default_key(mut self) -> Self {
+        self.default_key = DefaultKey::Everywhere;
+        self
+    }
+
+    /// Allows [`listen`](Self::listen) to name an address that other machines can reach, with [`credentials`](Self::credentials) or
+    /// [`allow_default_key`](Self::allow_default_key). Default: not allowed.
     pub const fn allow_remote(mut self) -> Self {
         self.remote = Remote::Allowed;
         self
@@ -290,6 +307,11 @@ impl Builder {
         let default =
             || AccessKey { id: crate::ACCESS_KEY.to_owned(), secret: crate::SECRET_KEY.to_owned(), token: None };
         self.keys.first().cloned().unwrap_or_else(default)
+    }
+
+    /// Returns whether requests must be signed with the default key.
+    pub(crate) const fn uses_default_key(&self) -> bool {
+        matches!(self.callers, Callers::Signed) && self.keys.is_empty()
     }
 
     pub(crate) fn authenticator(&self) -> Authenticator {

@@ -77,7 +77,7 @@ mod clock;
 mod data_dir;
 #[cfg(feature = "server")]
 mod deliver;
-#[cfg(feature = "server")]
+#[cfg(feature = "store")]
 mod error_chain;
 #[cfg(feature = "server")]
 mod faults;

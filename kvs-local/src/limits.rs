@@ -61,6 +61,10 @@ pub const PRESIGNED_LIFE: Duration = kvs_types::limits::PRESIGNED_EXPIRES;
 
 /// Largest JSON body: our choice. The largest legal request is GetMediaForFragmentList's 1,000 numbers of 128 digits.
 pub const JSON_BODY: usize = 1 << 20;
+/// Bytes of all bodies whose signature is not verified yet: our choice. Further ones are refused with status 503.
+pub const UNVERIFIED_BYTES: usize = 16 << 20;
+/// Bytes of each body that do not count as such: our choice. All requests but long lists of fragments are smaller.
+pub const UNVERIFIED_FREE: usize = 4 << 10;
 /// How long a JSON body may take to arrive: our choice.
 pub const JSON_BODY_TIME: Duration = Duration::from_secs(20);
 /// Request head: line and headers together, and the read buffer of a connection. Our choice; session tokens take up to 10 kB.
@@ -118,8 +122,12 @@ pub const AS_AWS_TRANSITION: Duration = Duration::from_secs(2);
 pub const AS_AWS_CONFIGURATION: Duration = Duration::from_secs(60);
 /// Pieces of media that wait for a client to read them: our choice. A piece is at most a fragment.
 pub const WAITING_PIECES: usize = 2;
-/// How long images and messages may take to be delivered when the service stops: our choice.
-pub const DELIVERY_GRACE: Duration = Duration::from_secs(10);
+/// How long stopping may take in all, including images and messages that are being delivered: our choice.
+pub const STOP_GRACE: Duration = Duration::from_secs(10);
+/// What is left of [`STOP_GRACE`] for images and messages at least: our choice.
+pub const DELIVERY_GRACE: Duration = Duration::from_secs(5);
+/// The end of [`STOP_GRACE`], in which canceled work ends: one picture of the largest size. Our choice.
+pub const CANCEL_GRACE: Duration = Duration::from_secs(2);
 
 /// A GetMedia body ends when no fragment became available for this long: about 3 s by the API reference of GetMedia.
 pub const LIVE_EDGE_WAIT: Duration = Duration::from_secs(3);

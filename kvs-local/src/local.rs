@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::api::StreamRef;
 use crate::clock::Clock;
@@ -125,18 +126,21 @@ impl LocalKvs {
         self.0.delivery.authority().await
     }
 
-    /// Stops the service. New connections are refused; open requests have a few seconds to end before they are closed. A
-    /// temporary data folder is removed.
+    /// Stops the service within 10 s. New connections are refused; open requests have a few seconds to
+    /// end before they are closed; images and messages that are not delivered by then are canceled and reported. A temporary data
+    /// folder is removed.
     pub async fn shutdown(mut self) {
+        let deadline = Instant::now() + limits::STOP_GRACE;
         self.0.stop.request();
         for task in std::mem::take(&mut self.0.tasks) {
             if task.await.is_err() {
                 tracing::error!("a task of the service panicked before shutdown");
             }
         }
-        if tokio::time::timeout(limits::SHUTDOWN_GRACE, self.0.put_media.sessions_ended()).await.is_err() {
+        if tokio::time::timeout_at(deadline - limits::DELIVERY_GRACE, self.0.put_media.sessions_ended()).await.is_err()
+        {
             tracing::warn!(grace = ?limits::SHUTDOWN_GRACE, "PutMedia sessions were still open at shutdown");
         }
-        self.0.delivery.finish(limits::DELIVERY_GRACE).await;
+        self.0.delivery.finish(deadline.saturating_duration_since(Instant::now())).await;
     }
 }

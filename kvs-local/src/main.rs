@@ -40,9 +40,23 @@ struct Arguments {
     /// Folder for streams, media, images and notifications; created if needed.
     #[arg(long, value_name = "DIR", default_value = "kvs-local-data")]
     data_dir: PathBuf,
-    /// Accept requests signed with this key, KEY:SECRET or KEY:SECRET:TOKEN; can be repeated. Default: kvs-local:kvs-local-secret.
-    #[arg(long, value_name = "KEY:SECRET", value_parser = credentials)]
+    /// Allow --allow-remote with the public default key: everyone who can reach the address can use the service.
+    #[arg(long)]
+    allow_default_key: bool,
+    /// Accept requests signed with this key, KEY:SECRET or KEY:SECRET:TOKEN; can be repeated. Other users of this machine can see it:
+    /// prefer the environment or --credentials-file. Default: kvs-local:kvs-local-secret.
+    #[arg(
+        long,
+        value_name = "KEY:SECRET",
+        env = "KVS_LOCAL_CREDENTIALS",
+        hide_env_values = true,
+        value_delimiter = ' ',
+        value_parser = credentials
+    )]
     credentials: Vec<Credentials>,
+    /// Accept requests signed with the keys in this file, one KEY:SECRET or KEY:SECRET:TOKEN on each line; # starts a comment.
+    #[arg(long, value_name = "FILE", value_parser = credentials_file)]
+    credentials_file: Option<KeyList>,
     /// Accept every request without checking signatures.
     #[arg(long)]
     anonymous: bool,
@@ -152,6 +166,19 @@ fn credentials(text: &str) -> Result<Credentials, String> {
     }
 }
 
+/// The keys of a file.
+#[derive(Clone, Debug)]
+struct KeyList(Vec<Credentials>);
+
+fn credentials_file(path: &str) -> Result<KeyList, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+    let lines = text.lines().map(str::trim).enumerate().filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+    let keys: Vec<Credentials> = lines
+        .map(|(at, line)| credentials(line).map_err(|error| format!("line {}: {error}", at + 1)))
+        .collect::<Result<_, _>>()?;
+    if keys.is_empty() { Err("the file contains no key".to_owned()) } else { Ok(KeyList(keys)) }
+}
+
 /// The faults of a fault script.
 #[derive(Clone, Debug)]
 struct FaultScript(Vec<Fault>);
@@ -205,7 +232,8 @@ impl Arguments {
         if let Some(ms) = self.transition_delay {
             builder = builder.transition_delay(Duration::from_millis(ms));
         }
-        for Credentials { key, secret, token } in self.credentials {
+        let listed = self.credentials_file.map(|KeyList(keys)| keys).unwrap_or_default();
+        for Credentials { key, secret, token } in self.credentials.into_iter().chain(listed) {
             builder = match token {
                 Some(token) => builder.session_credentials(key, secret, token),
                 None => builder.credentials(key, secret),
@@ -217,6 +245,9 @@ impl Arguments {
         };
         for subscription in self.subscribe.into_iter().chain(self.subscribe_raw.into_iter().map(Subscription::raw)) {
             builder = builder.subscription(subscription.signature_version(version.clone()));
+        }
+        if self.allow_default_key {
+            builder = builder.allow_default_key();
         }
         if let Some(url) = self.public_url {
             builder = builder.public_url(url);
@@ -282,7 +313,10 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error),
     };
-    runtime.block_on(run(arguments))
+    let code = runtime.block_on(run(arguments));
+    // Dropping it would wait for work that does not end.
+    runtime.shutdown_timeout(RUNTIME_GRACE);
+    code
 }
 
 /// Asks a service whether it is ready.
@@ -301,6 +335,9 @@ fn health(address: SocketAddr, tls: bool) -> std::io::Result<()> {
         _ => Err(std::io::Error::other("it does not answer like kvs-local")),
     }
 }
+
+/// How long threads may take to end when everything was stopped.
+const RUNTIME_GRACE: Duration = Duration::from_secs(1);
 
 async fn run(arguments: Arguments) -> ExitCode {
     // Beyond a file size limit (RLIMIT_FSIZE) a write must fail, as on a full disk, instead of ending the process.

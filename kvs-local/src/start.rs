@@ -9,12 +9,12 @@ use std::time::SystemTime;
 use tokio::net::TcpListener;
 
 use crate::api::{DataPorts, Plane};
-use crate::builder::{Builder, Ports, Remote, SubscriptionRequest, Transport};
+use crate::builder::{Builder, DefaultKey, Ports, Remote, SubscriptionRequest, Transport};
 use crate::data_dir::{DataDir, DataDirError};
 use crate::deliver::{Delivery, DeliverySettings, Subscription};
 use crate::faults::{Fault, Faults, InvalidFaults};
 use crate::handlers::{Components, Control, Gate, Reset};
-use crate::http::{CorsOrigin, Door, InvalidUrl, Listener, PublicUrl, Tls};
+use crate::http::{BodyRoom, CorsOrigin, Door, InvalidUrl, Listener, PublicUrl, Tls};
 use crate::ingest::Profile;
 use crate::limits;
 use crate::local::{LocalKvs, Parts};
@@ -32,6 +32,15 @@ pub enum StartError {
     /// The address is reachable from other machines, which was not allowed.
     #[error("{address} is not a loopback address: allow remote clients or listen on 127.0.0.1")]
     NotLoopback {
+        /// The configured address.
+        address: SocketAddr,
+    },
+    /// The address is reachable from other machines, and the only accepted key is the public default one.
+    #[error(
+        "{address} can be reached from other machines, and the default access key is public: set credentials, or allow the default key \
+         by name"
+    )]
+    DefaultKey {
         /// The configured address.
         address: SocketAddr,
     },
@@ -122,12 +131,15 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// The address cannot be bound or is not a loopback address without [`allow_remote`](Self::allow_remote), the data folder
-    /// cannot be used or is in use, or region, account, subscriptions or faults are invalid.
+    /// The address cannot be bound, is not a loopback address without [`allow_remote`](Self::allow_remote) or would accept the public
+    /// default key from other machines, the data folder cannot be used or is in use, or region, account, subscriptions or faults are invalid.
     pub async fn start(self) -> Result<LocalKvs, StartError> {
         let identity = self.identity()?;
         if !self.listen.ip().is_loopback() && self.remote == Remote::Refused {
             return Err(StartError::NotLoopback { address: self.listen });
+        }
+        if !self.listen.ip().is_loopback() && self.uses_default_key() && self.default_key == DefaultKey::Local {
+            return Err(StartError::DefaultKey { address: self.listen });
         }
         self.faults.iter().try_for_each(Fault::check)?;
         let public_url = self.checked_public_url()?;
@@ -146,6 +158,7 @@ impl Builder {
         let gate = Gate {
             door: Door::new(endpoint.address.ip(), public_url, origins),
             authenticator: self.authenticator(),
+            body_room: BodyRoom::default(),
             faults: Arc::clone(&faults),
             quota: Arc::new(Quota::new(self.quotas)),
         };

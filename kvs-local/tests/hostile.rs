@@ -180,6 +180,72 @@ async fn get_data_endpoint_names_only_accepted_hosts() {
     local.shutdown().await;
 }
 
+/// Sends a request head and as many bytes of its body, and leaves it unfinished.
+async fn unfinished(to: std::net::SocketAddr, more: &str, body: usize) -> TcpStream {
+    let mut stream = TcpStream::connect(to).await.unwrap();
+    let head = format!("POST /listStreams HTTP/1.1\r\nhost: localhost\r\n{more}content-length: 1048576\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    // The service may have refused it already.
+    let _ = stream.write_all(&vec![b' '; body]).await;
+    stream
+}
+
+#[tokio::test]
+async fn unfinished_bodies_share_one_budget_and_give_it_back() {
+    use kvs_local::__internal::limits::{JSON_BODY, UNVERIFIED_BYTES};
+    let local = open().await;
+    let held = JSON_BODY - 1000;
+    let mut open = Vec::new();
+    for _ in 0..UNVERIFIED_BYTES / held + 4 {
+        open.push(unfinished(local.address(), "", held).await);
+    }
+    // The last ones do not fit.
+    let mut head = [0; 12];
+    let refused = open.last_mut().unwrap();
+    tokio::time::timeout(TIMEOUT, refused.read_exact(&mut head)).await.unwrap().unwrap();
+    assert_eq!(&head, b"HTTP/1.1 503");
+    assert_eq!(post(local.address(), "/listStreams", "{}").await.status, 200, "ordinary requests are served");
+    drop(open);
+    let large = format!("{{{}}}", " ".repeat(held));
+    let served = async {
+        while post(local.address(), "/listStreams", &large).await.status != 200 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(TIMEOUT, served).await.expect("the budget is given back");
+    local.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_request_without_a_valid_key_is_refused_before_its_body_is_read() {
+    let local = kvs_local::LocalKvs::builder().start().await.unwrap();
+    let scope = "20231130/us-west-2/kinesisvideo/aws4_request";
+    for authorization in [
+        String::new(),
+        "authorization: Basic eA==\r\n".to_owned(),
+        format!(
+            "authorization: AWS4-HMAC-SHA256 Credential=other/{scope}, SignedHeaders=host, Signature=00\r\nx-amz-date: 20231130T000000Z\r\n"
+        ),
+    ] {
+        let mut stream = unfinished(local.address(), &authorization, 10).await;
+        let mut head = [0; 12];
+        let answer = tokio::time::timeout(Duration::from_secs(5), stream.read_exact(&mut head)).await;
+        answer.expect("the answer does not wait for the body").unwrap();
+        assert_eq!(&head, b"HTTP/1.1 403", "{authorization}");
+    }
+    local.shutdown().await;
+}
+
+#[tokio::test]
+async fn the_public_default_key_is_not_accepted_from_other_machines_by_accident() {
+    let remote = || kvs_local::LocalKvs::builder().listen("0.0.0.0:0".parse().unwrap()).allow_remote();
+    let refused = remote().start().await.unwrap_err();
+    assert!(matches!(refused, kvs_local::StartError::DefaultKey { .. }), "{refused:?}");
+    remote().credentials("id", "secret").start().await.unwrap().shutdown().await;
+    remote().allow_default_key().start().await.unwrap().shutdown().await;
+    remote().anonymous().start().await.unwrap().shutdown().await;
+}
+
 /// Idle connections of the next test. Both ends are in this process.
 const IDLE: usize = 2_500;
 

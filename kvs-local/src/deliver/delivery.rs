@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use kvs_notify::{FragmentNotification, SUBJECT};
@@ -22,6 +23,7 @@ use super::triggers::{ImageTrigger, NotificationTrigger};
 use crate::clock::Clock;
 use crate::error_chain::error_chain;
 use crate::images::DecodeOptions;
+use crate::limits::CANCEL_GRACE;
 
 /// Makes the images and publishes the notifications that the tags of persisted fragments ask for.
 #[derive(Debug)]
@@ -33,6 +35,7 @@ pub struct Delivery {
     events: broadcast::Sender<DeliveryEvent>,
     publisher: Arc<Publisher>,
     endpoint: SnsEndpoint,
+    cancel: Cancel,
     /// Aborted on drop.
     _workers: JoinSet<()>,
 }
@@ -54,11 +57,13 @@ impl Delivery {
         let publisher = Arc::new(Publisher::start(settings, clock.clone(), events.clone())?);
         let writer = Arc::new(ImageWriter::new(settings, clock));
         let outstanding = Arc::new(watch::Sender::new(0));
+        let cancel = Cancel::default();
         let worker = Worker {
             writer,
             publisher: Arc::clone(&publisher),
             events: events.clone(),
             outstanding: Arc::clone(&outstanding),
+            canceled: Arc::clone(&cancel.0),
         };
 
         let (images, image_queue) = mpsc::channel(limits::IMAGE_QUEUE);
@@ -71,7 +76,7 @@ impl Delivery {
         // A task of their own: notifications must not wait for images.
         workers.spawn(worker.run_notifications(notification_queue));
         let endpoint = publisher.endpoint();
-        Ok(Self { images, notifications, outstanding, events, publisher, endpoint, _workers: workers })
+        Ok(Self { images, notifications, outstanding, events, publisher, endpoint, cancel, _workers: workers })
     }
 
     /// Queues the images and the notification that the tags of a fragment ask for: images if `images` is set, a
@@ -127,15 +132,40 @@ impl Delivery {
     }
 
     /// Waits until all images are stored and all messages are published and posted to the confirmed subscribers, for at
-    /// most `timeout`. Work that is not finished by then is aborted on drop.
+    /// most `timeout`. Then images that are being made are canceled, which takes a picture's time, and reported as failed; those that
+    /// wait are dropped and counted in the log.
     pub async fn finish(&self, timeout: Duration) {
         let work = async {
             self.settled().await;
             self.publisher.idle().await;
         };
-        if tokio::time::timeout(timeout, work).await.is_err() {
-            tracing::warn!(?timeout, "stopped before all images and messages were delivered");
+        if tokio::time::timeout(timeout.saturating_sub(CANCEL_GRACE), work).await.is_err() {
+            let fragments = *self.outstanding.borrow();
+            tracing::warn!(
+                ?timeout,
+                fragments,
+                "stopped before the images and messages of these fragments were delivered"
+            );
+            self.cancel.cancel();
+            // Work that has not ended by now is not waited for.
+            let _ = tokio::time::timeout(CANCEL_GRACE, self.settled()).await;
         }
+    }
+}
+
+/// Cancels the images that are being made; also when dropped.
+#[derive(Debug, Default)]
+struct Cancel(Arc<AtomicBool>);
+
+impl Cancel {
+    fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Cancel {
+    fn drop(&mut self) {
+        self.cancel();
     }
 }
 
@@ -146,6 +176,7 @@ struct Worker {
     publisher: Arc<Publisher>,
     events: broadcast::Sender<DeliveryEvent>,
     outstanding: Arc<watch::Sender<usize>>,
+    canceled: Arc<AtomicBool>,
 }
 
 impl Worker {
@@ -153,7 +184,9 @@ impl Worker {
         loop {
             let job = queue.lock().await.recv().await;
             let Some((fragment, settings)) = job else { return };
-            self.write_images(fragment, settings).await;
+            if !self.canceled.load(Ordering::Relaxed) {
+                self.write_images(fragment, settings).await;
+            }
             self.outstanding.send_modify(|count| *count -= 1);
         }
     }
@@ -170,9 +203,11 @@ impl Worker {
         let writer = Arc::clone(&self.writer);
         let (stream, bucket) = (fragment.stream.clone(), settings.bucket.clone());
         let number = fragment.span().map(|span| span.number.clone());
+        let canceled = Arc::clone(&self.canceled);
         let written = tokio::task::spawn_blocking(move || {
             // One thread per job: there are as many image tasks as cores.
-            writer.write(&fragment, &settings, DecodeOptions { threads: NonZeroUsize::MIN, canceled: &|| false })
+            let canceled = || canceled.load(Ordering::Relaxed);
+            writer.write(&fragment, &settings, DecodeOptions { threads: NonZeroUsize::MIN, canceled: &canceled })
         });
         // Fails only if the runtime shuts down, or after a panic, which tokio has reported.
         let (Ok(results), Some(number)) = (written.await, number) else { return };

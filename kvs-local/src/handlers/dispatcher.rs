@@ -20,7 +20,7 @@ use crate::api::{ApiError, DataPorts, Exception, Operation, ReadOperation, Strea
 use crate::clock::Clock;
 use crate::deliver::{Delivery, SNS_PATH};
 use crate::faults::{Faults, InjectedFaults};
-use crate::http::{Admitted, Authenticator, ConnectionInfo, Door, Payload, Service, body};
+use crate::http::{Admitted, Authenticator, BodyRoom, ConnectionInfo, Door, Payload, Service, body};
 use crate::quotas::Quota;
 
 /// Routes the requests of all connections.
@@ -47,6 +47,7 @@ pub(crate) enum UnknownPaths {
 pub(crate) struct Gate {
     pub(crate) door: Door,
     pub(crate) authenticator: Authenticator,
+    pub(crate) body_room: BodyRoom,
     pub(crate) faults: Arc<Faults>,
     pub(crate) quota: Arc<Quota>,
 }
@@ -135,11 +136,16 @@ impl Dispatcher {
         if operation == Operation::PutMedia {
             return self.put_media(parts, body, date).await;
         }
-        let body = body::read_to_end(body).await?;
-        let stream = named_stream(&body);
+        if let Err(refusal) = self.gate.authenticator.precheck(parts) {
+            body::discard(body);
+            return Err(refusal);
+        }
+        let body = self.gate.body_room.read_to_end(body).await?;
+        let stream = named_stream(body.bytes());
         let faults = self.gate.faults_for(parts, stream.as_deref());
         *date = faults.skewed(*date);
-        self.gate.authenticator.check(parts, Payload::Whole(&body), *date)?;
+        self.gate.authenticator.check(parts, Payload::Whole(body.bytes()), *date)?;
+        let body = body.verified();
         if let Some(response) = faults.intervene().await? {
             return Ok(response);
         }

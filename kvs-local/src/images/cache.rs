@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::error::DecodeError;
 use super::index::PictureIndex;
-use super::limits::{CONTIGUOUS_WITHIN, KEPT_BYTES};
+use super::limits::CONTIGUOUS_WITHIN;
+use super::memory::{KEPT_MEDIA, Reservation};
 use super::request::ImageRequest;
 use super::source::{FragmentMedia, FragmentSpan, MediaSource};
 use crate::error_chain::error_chain;
@@ -16,8 +17,8 @@ pub(super) struct FragmentCache<'a> {
     spans: &'a [FragmentSpan],
     source: &'a dyn MediaSource,
     loaded: BTreeMap<usize, Result<CachedFragment, DecodeError>>,
-    /// Bytes of media that may still be kept.
-    free: usize,
+    /// Room for the media that is kept.
+    kept: Vec<Reservation<'static>>,
 }
 
 /// A fragment that was read.
@@ -26,13 +27,13 @@ pub(super) struct CachedFragment {
     pub(super) index: Arc<PictureIndex>,
     /// The timecode of the cluster.
     pub(super) start: Duration,
-    /// `None` if the cache was full when the fragment was read.
+    /// `None` if there was no room for it when the fragment was read.
     media: Option<Arc<FragmentMedia>>,
 }
 
 impl<'a> FragmentCache<'a> {
     pub(super) const fn new(spans: &'a [FragmentSpan], source: &'a dyn MediaSource) -> Self {
-        Self { spans, source, loaded: BTreeMap::new(), free: KEPT_BYTES }
+        Self { spans, source, loaded: BTreeMap::new(), kept: Vec::new() }
     }
 
     pub(super) fn span(&self, fragment: usize) -> Option<&'a FragmentSpan> {
@@ -86,8 +87,8 @@ impl<'a> FragmentCache<'a> {
         let media = self.read(fragment)?;
         let index = Arc::new(PictureIndex::new(&media)?);
         let (start, bytes) = (media.start, media.bytes());
-        let media = self.free.checked_sub(bytes).map(|free| {
-            self.free = free;
+        let media = KEPT_MEDIA.try_reserve(bytes as u64).map(|room| {
+            self.kept.push(room);
             Arc::new(media)
         });
         Ok(CachedFragment { index, start, media })

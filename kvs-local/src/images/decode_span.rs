@@ -28,14 +28,19 @@ pub(super) struct Target {
     pub(super) instants: Vec<usize>,
 }
 
-/// Finds the picture of every instant. Instants without one get their error in `results`; the others are planned.
+/// Finds the picture of every instant. Instants without one get their error in `results`; the others are planned. Once `canceled`
+/// returns `true`, nothing is.
 pub(super) fn plan(
     cache: &mut FragmentCache<'_>,
     request: &ImageRequest,
+    canceled: &dyn Fn() -> bool,
     results: &mut [Option<ImageResult>],
 ) -> Vec<DecodeSpan> {
     let mut found: Vec<(Position, Position, usize)> = Vec::new();
     for ((index, instant), result) in request.instants.iter().enumerate().zip(results) {
+        if canceled() {
+            return Vec::new();
+        }
         match find(cache, *instant, request) {
             Ok((position, start)) => found.push((position, start, index)),
             Err(error) => *result = Some(Err(error)),

@@ -24,7 +24,8 @@ pub struct ExtractedImages {
 /// start with a key frame is decoded from the key frame of an earlier fragment.
 ///
 /// Decoding starts at the nearest key frame before each picture and skips frames that no other frame refers to.
-/// Memory: up to [`KEPT_BYTES`](super::limits::KEPT_BYTES) of fragment media, plus one decoder per thread.
+/// Memory, of all calls in the process: [`KEPT_BYTES`](super::limits::KEPT_BYTES) of fragment media and
+/// [`DECODER_BYTES`](super::limits::DECODER_BYTES) of pictures. A call waits while the decoders of others need all of it.
 #[must_use]
 pub fn extract_images(
     source: &dyn MediaSource,
@@ -34,7 +35,7 @@ pub fn extract_images(
 ) -> ExtractedImages {
     let mut results: Vec<Option<ImageResult>> = vec![None; request.instants.len()];
     let mut cache = FragmentCache::new(spans, source);
-    let decode_spans = decode_span::plan(&mut cache, request, &mut results);
+    let decode_spans = decode_span::plan(&mut cache, request, options.canceled, &mut results);
     let pool = RenderPool::new(cache, request.rendering, options);
     let frames_decoded = pool.run(&decode_spans, &mut results);
     let missing = || Err(DecodeError::Canceled.into());

@@ -23,6 +23,8 @@ pub(super) struct PictureIndex {
     pub(super) private: Bytes,
     pub(super) framing: Framing,
     pub(super) pictures: Vec<CodedPicture>,
+    /// Bytes that a decoder needs for these pictures.
+    pub(super) decoder_bytes: u64,
     /// Indices into `pictures` in display order.
     display_order: Vec<usize>,
 }
@@ -69,7 +71,8 @@ impl PictureIndex {
         assign_presentation_times(&mut pictures);
         let mut display_order: Vec<usize> = (0..pictures.len()).collect();
         display_order.sort_by_key(|picture| pictures.get(*picture).map(|picture| picture.pts));
-        Ok(Self { codec, private: track.codec_private.clone(), framing, pictures, display_order })
+        let (private, decoder_bytes) = (track.codec_private.clone(), scanner.headers.decoder_bytes());
+        Ok(Self { codec, private, framing, pictures, decoder_bytes, display_order })
     }
 
     /// Returns the picture displayed at `instant`: the last one that is not after it, or the first one that is not

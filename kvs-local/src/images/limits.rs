@@ -24,5 +24,19 @@ pub const LOOK_BACK_FRAGMENTS: usize = 16;
 /// 1 fps, and rounding. A lost fragment leaves a larger gap, because fragments last at least 1 s.
 pub const CONTIGUOUS_WITHIN: Duration = Duration::from_millis(1001);
 
-/// Bytes of fragment media that one request keeps in memory. Further fragments are read again when they are needed.
+/// Bytes of pictures that all decoders of the process hold at a time; more of them wait. Enough for the largest decoder of
+/// [`REFERENCE_MACROBLOCKS`], or for fifteen of 1080p with four reference pictures.
+pub const DECODER_BYTES: u64 = 384 << 20;
+
+/// Bytes that an H.264 decoder needs for each macroblock of a stored picture: 384 samples, motion and modes of its 16 blocks.
+pub const H264_MACROBLOCK_BYTES: u64 = 768;
+
+/// Bytes that an H.265 decoder needs for the same area: it keeps samples in 16 bits.
+pub const H265_MACROBLOCK_BYTES: u64 = 1024;
+
+/// Pictures that a decoder and the renderer hold in addition to reference pictures: the one being decoded, its copy in 8 bits, the
+/// scaled one.
+pub const WORKING_PICTURES: u32 = 3;
+
+/// Bytes of fragment media that all requests of the process keep in memory. Further fragments are read again when they are needed.
 pub const KEPT_BYTES: usize = 256 << 20;

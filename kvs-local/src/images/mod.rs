@@ -25,6 +25,7 @@ mod decoder;
 mod error;
 mod extract;
 mod index;
+mod memory;
 mod render;
 mod request;
 mod source;

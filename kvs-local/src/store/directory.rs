@@ -16,6 +16,7 @@ use super::index::{FragmentRecord, Selection};
 use super::limits;
 use super::policy::{Keep, StorePolicy, Trimmed};
 use super::stream::{MANIFEST, StreamLog, read_manifest};
+use crate::error_chain::error_chain;
 use crate::ingest::{IngestedFragment, NumberParts};
 
 /// Durable fragments of many streams in one folder.
@@ -193,7 +194,12 @@ impl Store {
         };
         // The rename is atomic: after it the stream stays deleted even if removing the files is interrupted.
         let gone = dir.with_extension(GONE);
-        self.disk.rename_dir(dir, &gone).map_err(StoreError::io("cannot rename", dir))?;
+        if let Err(error) = self.disk.rename_dir(dir, &gone) {
+            // On a full disk there may be no room for a name. Removing needs none; what is left after a crash is removed at the
+            // next start, since it belongs to no stream.
+            tracing::warn!(%error, path = %dir.display(), "failed to rename the folder of a deleted stream; removing it as it is");
+            return self.disk.remove_dir(dir).map_err(StoreError::io("cannot remove", dir));
+        }
         self.disk.sync_dir(&self.root).map_err(StoreError::io("cannot sync", &self.root))?;
         self.disk.remove_dir(&gone).map_err(StoreError::io("cannot remove", &gone))
     }
@@ -277,24 +283,33 @@ fn read_streams(disk: &dyn Disk, root: &Path) -> Result<Streams, StoreError> {
         let number = name.rsplit_once('-').and_then(|(_, number)| number.parse::<u64>().ok());
         let Some(number) = number else { continue };
         streams.next_dir = streams.next_dir.max(number.saturating_add(1));
-        // A folder without a manifest was never completely created, so it has no fragments.
-        let manifest = dir.join(MANIFEST);
-        if disk.len(&manifest).map_err(StoreError::io("cannot read the size of", &manifest))?.is_some() {
-            match read_manifest(disk, &dir)? {
-                Some(manifest) => {
-                    let folder = Arc::new(Mutex::new(StreamFolder::Closed(dir)));
-                    if let Some(other) = streams.by_name.insert(manifest.stream, folder) {
-                        tracing::error!(folder = ?lock(&other), "duplicate folder of a stream ignored");
-                    }
-                }
-                // The other streams must stay usable.
-                None => {
-                    tracing::error!(path = %manifest.display(), "invalid stream manifest; folder ignored")
+        match stream_of(disk, &dir) {
+            Ok(None) => {}
+            Ok(Some(stream)) => {
+                let folder = Arc::new(Mutex::new(StreamFolder::Closed(dir)));
+                if let Some(other) = streams.by_name.insert(stream, folder) {
+                    tracing::error!(folder = ?lock(&other), "duplicate folder of a stream ignored");
                 }
             }
+            // The other streams must stay usable.
+            Err(error) => tracing::error!(
+                error = error_chain(&error),
+                path = %dir.display(),
+                "folder of a stream set aside: its media is kept but not served, since its manifest cannot be read"
+            ),
         }
     }
     Ok(streams)
+}
+
+/// Returns the name of the stream in a folder; `None` for one without a manifest, which was never completely created and has no
+/// fragments.
+fn stream_of(disk: &dyn Disk, dir: &Path) -> Result<Option<String>, StoreError> {
+    let manifest = dir.join(MANIFEST);
+    if disk.len(&manifest).map_err(StoreError::io("cannot read the size of", &manifest))?.is_none() {
+        return Ok(None);
+    }
+    read_manifest(disk, dir).map(|manifest| Some(manifest.stream))
 }
 
 /// Returns a folder name: some harmless characters of the stream name for people, and a number that makes it unique. The

@@ -20,9 +20,15 @@
 //! process and power loss at any time: its bytes are synced, and so are the directory entries of its segment and folder. With
 //! [`Durability::Written`] it survives the end of the process only. An incomplete record is ignored at the next opening. Fragments
 //! with a wrong checksum are never served.
+//!
+//! # Damage
+//!
+//! Every file has checksums, so that damage costs what it hits and is named in the log. Behind a damaged record, reading goes on at
+//! the next whole one. A stream whose manifest is damaged is set aside: its folder stays as it is, and the other streams are served.
 
 pub mod limits;
 
+pub(crate) mod checked;
 mod directory;
 mod disk;
 mod error;

@@ -56,6 +56,8 @@ pub(super) struct Record {
 }
 
 pub(super) const HEAD_BYTES: usize = 16;
+/// Bytes that every record starts with.
+pub(super) const START_BYTES: usize = MAGIC.len();
 const MAGIC: [u8; 4] = *b"KVSF";
 const CRC_BYTES: u64 = 4;
 
@@ -183,6 +185,11 @@ pub(super) fn read(record: Bytes) -> Option<(Meta, Bytes)> {
     let written = number_at(&record, media_end)?;
     let media = record.slice(meta_end..media_end);
     (crc32fast::hash(&media) == written).then_some((meta, media))
+}
+
+/// Returns the offsets at which a record may start.
+pub(super) fn starts(bytes: &[u8]) -> impl Iterator<Item = usize> {
+    bytes.windows(START_BYTES).enumerate().filter(|(_, window)| *window == MAGIC).map(|(at, _)| at)
 }
 
 /// Reads the little-endian number at an offset.

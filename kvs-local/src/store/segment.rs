@@ -4,6 +4,7 @@
 //! length of its segment; if either is wrong, it is rebuilt.
 
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 
 use bytes::{Buf, BufMut, Bytes};
@@ -29,19 +30,44 @@ pub(super) struct Contents {
     pub(super) end: u64,
 }
 
+/// What a scan found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Scan {
+    pub(super) contents: Contents,
+    /// Damaged bytes with whole records behind them.
+    pub(super) gaps: Vec<Range<u64>>,
+}
+
 /// Scans the record heads and skips media, except for the last record: only it can be incomplete, since each record is on
-/// disk before the next one starts.
-pub(super) fn scan(disk: &dyn Disk, file: &Path, segment: u32) -> io::Result<Contents> {
+/// disk before the next one starts. Behind a damaged head, the scan goes on at the next whole record.
+pub(super) fn scan(disk: &dyn Disk, file: &Path, segment: u32) -> io::Result<Scan> {
     let len = disk.len(file)?.unwrap_or(0);
-    let mut contents = Contents::default();
-    if disk.read(file, 0, MARK.len())? != MARK {
-        return Ok(contents);
+    let mut scan = Scan::default();
+    if disk.read(file, 0, MARK.len())? == MARK {
+        scan.contents.end = MARK.len() as u64;
     }
-    contents.end = MARK.len() as u64;
-    while let Some((entry, next)) = entry_at(disk, file, segment, contents.end, len)? {
-        contents.entries.push(entry);
-        contents.end = next;
+    // Whoever puts media can fill it with what looks like long heads.
+    let mut effort = len.saturating_mul(SEARCH_EFFORT);
+    loop {
+        let at = scan.contents.end;
+        let found = match entry_at(disk, file, segment, at, len)? {
+            Some((entry, next)) => Some((entry, at, next)),
+            None => next_record(disk, file, segment, at.saturating_add(1), len, &mut effort)?,
+        };
+        let Some((entry, start, next)) = found else { break };
+        if start > at {
+            scan.gaps.push(at..start);
+        }
+        scan.contents.entries.push(entry);
+        scan.contents.end = next;
     }
+    drop_incomplete(disk, file, &mut scan)?;
+    Ok(scan)
+}
+
+/// Drops records without whole media from the end.
+fn drop_incomplete(disk: &dyn Disk, file: &Path, scan: &mut Scan) -> io::Result<()> {
+    let Scan { contents, gaps } = scan;
     while let Some(last) = contents.entries.last() {
         let at = u64::from(last.offset);
         if record_at(disk, file, at)?.is_some() {
@@ -49,9 +75,52 @@ pub(super) fn scan(disk: &dyn Disk, file: &Path, segment: u32) -> io::Result<Con
         }
         contents.end = at;
         contents.entries.pop();
+        // A gap before it is now part of the end.
+        if let Some(gap) = gaps.pop_if(|gap| gap.end == at) {
+            contents.end = gap.start;
+        }
     }
-    Ok(contents)
+    Ok(())
 }
+
+/// Returns the entry, the start and the end of the first whole record at or after an offset. Unlike elsewhere, its media must be
+/// whole too: what is searched may itself be media.
+fn next_record(
+    disk: &dyn Disk,
+    file: &Path,
+    segment: u32,
+    from: u64,
+    len: u64,
+    effort: &mut u64,
+) -> io::Result<Option<(Entry, u64, u64)>> {
+    let mut at = from;
+    while at < len {
+        let block = disk.read(file, at, SEARCH_BYTES)?;
+        for place in record::starts(&block) {
+            let start = at.saturating_add(place as u64);
+            let head = disk.read(file, start, HEAD_BYTES)?;
+            let Some(head) = Head::read(&head).filter(|head| start.saturating_add(head.record_len()) <= len) else {
+                continue;
+            };
+            let Some(left) = effort.checked_sub(head.record_len()) else { return Ok(None) };
+            *effort = left;
+            if let Some((entry, next)) = entry_at(disk, file, segment, start, len)?
+                && record_at(disk, file, start)?.is_some()
+            {
+                return Ok(Some((entry, start, next)));
+            }
+        }
+        // The blocks overlap: a start may lie across their border.
+        let step = block.len().saturating_sub(record::START_BYTES - 1).max(1);
+        at = at.saturating_add(step as u64);
+    }
+    Ok(None)
+}
+
+/// Bytes per read in the search for the next record.
+const SEARCH_BYTES: usize = 1 << 20;
+/// How often the bytes of a segment may be read again in the search: our choice.
+const SEARCH_EFFORT: u64 = 8;
 
 /// Returns the entry of the record at an offset and the offset of the next one, if head and metadata are intact and the media
 /// lies within the file.

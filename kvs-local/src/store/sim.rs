@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
 
@@ -105,6 +106,43 @@ impl SimDisk {
             let at = at % bytes.len();
             bytes[at] ^= 0x10;
         }
+    }
+
+    /// Damages one random file: a flipped bit, random or zeroed bytes, a file cut short or with more at its end. Returns the file
+    /// and the bytes of it that are damaged.
+    pub(super) fn corrupt(&self, seed: u64) -> (PathBuf, Range<u64>) {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut state = self.state();
+        let names: Vec<PathBuf> = state.files.keys().cloned().collect();
+        let path = names[random.usize(..names.len())].clone();
+        let bytes = state.files.get_mut(&path).unwrap();
+        let at = random.usize(..bytes.len());
+        let end = bytes.len().min(at + random.usize(1..64));
+        let hit = match random.u8(..8) {
+            0..=3 => {
+                bytes[at] ^= 1 << random.u8(..8);
+                at..at + 1
+            }
+            4 => {
+                bytes[at..end].iter_mut().for_each(|byte| *byte = random.u8(..));
+                at..end
+            }
+            5 => {
+                bytes[at..end].fill(0);
+                at..end
+            }
+            6 => {
+                let len = bytes.len();
+                bytes.truncate(at);
+                at..len
+            }
+            _ => {
+                let len = bytes.len();
+                bytes.extend(std::iter::repeat_with(|| random.u8(..)).take(100));
+                len..len + 100
+            }
+        };
+        (path, hit.start as u64..hit.end as u64)
     }
 
     /// From now on there is no room, until a file is removed.

@@ -1,17 +1,19 @@
 //! The segments of one stream.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use serde::{Deserialize, Serialize};
 
+use super::checked;
 use super::disk::{Disk, Durability};
 use super::error::StoreError;
 use super::fragment::StoredFragment;
-use super::index::{FragmentRecord, Index};
+use super::index::{Entry, FragmentRecord, Index};
 use super::policy::{Keep, StorePolicy, Trimmed};
 use super::record::Record;
-use super::segment::{self, Contents, MARK};
+use super::segment::{self, Contents, MARK, Scan};
 use crate::ingest::{IngestedFragment, NumberParts};
 
 /// The folder of one stream: manifest, segments, and an index of them in memory.
@@ -75,9 +77,7 @@ impl StreamLog {
 
     /// Opens the folder of a stream: reads the indexes of sealed segments and the record heads of the others.
     pub(super) fn open(disk: Arc<dyn Disk>, policy: StorePolicy, dir: PathBuf) -> Result<Self, StoreError> {
-        let invalid =
-            || StoreError::io("invalid stream manifest", dir.join(MANIFEST))(std::io::ErrorKind::InvalidData.into());
-        let manifest = read_manifest(&*disk, &dir)?.ok_or_else(invalid)?;
+        let manifest = read_manifest(&*disk, &dir)?;
         let names = disk.entries(&dir).map_err(StoreError::io("cannot list", &dir))?;
         let mut segments: Vec<u32> = names.iter().filter_map(|name| name.strip_suffix(".seg")?.parse().ok()).collect();
         segments.sort_unstable();
@@ -259,10 +259,8 @@ fn open_segment(disk: &dyn Disk, dir: &Path, segment: u32, is_last: bool) -> Res
     if let Some(contents) = found {
         return Ok((contents, len));
     }
-    let contents = segment::scan(disk, &path, segment).map_err(StoreError::io("cannot read", &path))?;
-    if contents.end < len {
-        tracing::warn!(path = %path.display(), whole = contents.end, len, "segment ends in an incomplete record, which was never acked");
-    }
+    let Scan { contents, gaps } = segment::scan(disk, &path, segment).map_err(StoreError::io("cannot read", &path))?;
+    log_damage(&path, &contents, &gaps, len);
     if !is_last && let Err(error) = segment::write_index(disk, &beside, &contents, len) {
         // A full disk must prevent neither reading nor trimming.
         tracing::warn!(path = %beside.display(), %error, "failed to write the index of a segment; the segment will be scanned again");
@@ -270,11 +268,40 @@ fn open_segment(disk: &dyn Disk, dir: &Path, segment: u32, is_last: bool) -> Res
     Ok((contents, len))
 }
 
-/// Reads the manifest; `None` if it is invalid.
-pub(super) fn read_manifest(disk: &dyn Disk, dir: &Path) -> Result<Option<StreamManifest>, StoreError> {
+/// Logs what a scan could not read, and between which fragments it lies.
+fn log_damage(path: &Path, contents: &Contents, gaps: &[Range<u64>], len: u64) {
+    let number =
+        |entry: Option<&Entry>| entry.map_or_else(|| "none".to_owned(), |entry| entry.parts.number().to_string());
+    for gap in gaps {
+        let next = contents.entries.partition_point(|entry| u64::from(entry.offset) < gap.end);
+        let (before, after) = contents.entries.split_at_checked(next).unwrap_or_default();
+        tracing::error!(
+            path = %path.display(),
+            from = gap.start,
+            to = gap.end,
+            after = number(before.last()),
+            before = number(after.first()),
+            "damaged segment: no whole record in these bytes; the fragments stored between these two are lost"
+        );
+    }
+    if contents.end < len {
+        tracing::warn!(
+            path = %path.display(),
+            from = contents.end,
+            to = len,
+            after = number(contents.entries.last()),
+            "segment ends in bytes that are no whole record: a write that was cut off, whose fragment was never acked as PERSISTED, \
+             or damage, which lost the fragments stored after this one"
+        );
+    }
+}
+
+/// Reads the manifest.
+pub(super) fn read_manifest(disk: &dyn Disk, dir: &Path) -> Result<StreamManifest, StoreError> {
     let path = dir.join(MANIFEST);
     let bytes = disk.read(&path, 0, MANIFEST_BYTES).map_err(StoreError::io("cannot read", &path))?;
-    Ok(serde_json::from_slice(&bytes).ok())
+    let manifest = checked::open(&bytes).and_then(|text| serde_json::from_slice(text).ok());
+    manifest.ok_or_else(|| StoreError::io("damaged manifest", &path)(std::io::ErrorKind::InvalidData.into()))
 }
 
 fn write_manifest(
@@ -286,7 +313,7 @@ fn write_manifest(
     let path = dir.join(MANIFEST);
     let bytes =
         serde_json::to_vec(manifest).map_err(|error| StoreError::io("cannot serialize", &path)(error.into()))?;
-    disk.replace(&path, &bytes, policy.durability).map_err(StoreError::io("cannot write", &path))
+    disk.replace(&path, &checked::seal(bytes), policy.durability).map_err(StoreError::io("cannot write", &path))
 }
 
 fn segment_path(dir: &Path, segment: u32) -> PathBuf {

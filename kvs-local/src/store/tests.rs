@@ -1,7 +1,8 @@
 //! Promises of the store, on the disk of this machine and on one whose power can be cut.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -233,6 +234,84 @@ fn mismatched_segment_index_is_rebuilt() {
         disk.damage(|path| path.extension().is_some_and(|end| end == "idx"), position);
         assert_eq!(numbers(&open(), "door"), (1..=20).collect::<Vec<_>>(), "byte {position}");
     }
+}
+
+/// The streams of the next test, each with a number of fragments.
+const HOUSE: [(&str, u64); 3] = [("door", 25), ("window", 14), ("roof", 6)];
+/// Random corruptions in the next test.
+const CORRUPTIONS: u64 = 2200;
+
+/// Any damage to one file costs the fragments whose bytes it hits, at most those of its stream if it hits the manifest, and no
+/// other. What is read is what was stored.
+#[test]
+fn random_corruption_loses_only_what_it_hits_and_changes_nothing() {
+    let disk = SimDisk::new(0, usize::MAX);
+    let disk = Arc::new(disk);
+    let open = |disk: &Arc<SimDisk>| Store::open_on(disk.clone(), Path::new("d"), small_segments()).unwrap();
+    let store = open(&disk);
+    let mut put = BTreeMap::new();
+    for (stream, count) in HOUSE {
+        for n in 1..=count {
+            let fragment = fragment(n, n * 1000, 40 + usize::try_from(n).unwrap() * 7);
+            store.append(stream, &fragment).unwrap();
+            put.insert((stream, n), fragment);
+        }
+    }
+    let records = record_ranges(&disk);
+    let folders = store.stream_names();
+    assert_eq!(folders.len(), HOUSE.len());
+    let (mut lost, mut set_aside) = (0, 0);
+    for seed in 0..CORRUPTIONS {
+        let damaged = Arc::new(disk.restart(Stop::Kill));
+        let (path, hit) = damaged.corrupt(seed);
+        let store = open(&damaged);
+        let in_path = |stream: &str| path.to_str().unwrap().contains(&format!("/{stream}-"));
+        for (stream, count) in HOUSE {
+            if !store.stream_names().contains(&stream.to_owned()) {
+                assert!(
+                    in_path(stream) && path.ends_with("stream.json"),
+                    "{seed}: {stream} lost by damage to {path:?}"
+                );
+                set_aside += 1;
+                continue;
+            }
+            for n in 1..=count {
+                let put = &put[&(stream, n)];
+                match store.load(stream, &put.number) {
+                    Ok(stored) => assert!(same(&stored, put), "{seed}: {stream} {n} differs"),
+                    Err(StoreError::Damaged { .. } | StoreError::NotFound { .. }) => {
+                        let (file, range) = &records[&(stream.to_owned(), n)];
+                        let is_hit = *file == path && range.start < hit.end && hit.start < range.end;
+                        assert!(is_hit, "{seed}: {stream} {n} at {range:?} lost by damage to {path:?} {hit:?}");
+                        lost += 1;
+                    }
+                    Err(other) => panic!("{seed}: {other}"),
+                }
+            }
+            // The stream takes fragments again, and they stay.
+            let next = fragment(count + 1, (count + 1) * 1000, 100);
+            store.append(stream, &next).unwrap();
+            assert!(same(&open(&damaged).load(stream, &next.number).unwrap(), &next), "{seed}");
+        }
+        assert!(store.stream_names().iter().all(|name| folders.contains(name)), "{seed}: {:?}", store.stream_names());
+    }
+    assert!(lost > 500 && set_aside > 50, "{lost} fragments hit, {set_aside} streams set aside");
+}
+
+/// Returns the file and the bytes of every record, by stream and sequence.
+fn record_ranges(disk: &Arc<SimDisk>) -> BTreeMap<(String, u64), (PathBuf, Range<u64>)> {
+    let mut ranges = BTreeMap::new();
+    for path in disk.file_names().into_iter().filter(|path| path.extension().is_some_and(|end| end == "seg")) {
+        let contents = segment::scan(&**disk, &path, 0).unwrap().contents;
+        let ends = contents.entries.iter().skip(1).map(|entry| u64::from(entry.offset)).chain([contents.end]);
+        let folder = path.parent().and_then(Path::file_name).unwrap().to_str().unwrap();
+        let stream = folder.rsplit_once('-').unwrap().0.to_owned();
+        for (entry, end) in contents.entries.iter().zip(ends) {
+            let range = u64::from(entry.offset)..end;
+            ranges.insert((stream.clone(), entry.parts.sequence), (path.clone(), range));
+        }
+    }
+    ranges
 }
 
 #[test]

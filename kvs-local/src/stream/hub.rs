@@ -57,8 +57,17 @@ impl StreamHub {
     /// Opens the media in a store and removes media that belongs to no stream of the registry.
     pub(crate) fn open(store: Store, registry: &Registry, now: SystemTime) -> Result<Self, StoreError> {
         let known = registry.media_keys(now);
-        for orphan in store.stream_names().iter().filter(|name| !known.contains(*name)) {
-            store.delete(orphan)?;
+        for orphan in store.stream_names().iter().filter(|key| !known.contains(*key)) {
+            let stream = orphan.rsplit_once('/').map_or(orphan.as_str(), |(name, _)| name);
+            if registry.is_set_aside(stream) {
+                tracing::error!(
+                    stream,
+                    "the media of this stream is kept but not served, since its record was damaged and set aside"
+                );
+            } else if let Err(error) = store.delete(orphan) {
+                // The other streams must stay usable.
+                tracing::error!(error = error_chain(&error), stream, "failed to remove the media of a deleted stream");
+            }
         }
         Ok(Self { store: Arc::new(store), active: Mutex::default() })
     }

@@ -143,13 +143,12 @@ impl Control {
     fn delete_stream(&self, request: DeleteStream, now: SystemTime) -> Outcome {
         let wanted = StreamRef::by_arn(required("streamARN", request.stream_arn)?);
         api::optional(&Text::VERSION, request.current_version.as_deref())?;
-        let deleted = self.registry.change(&wanted, now, |stream| {
+        let deleted = self.registry.delete(&wanted, now, |stream| {
             if let Some(version) = &request.current_version {
                 check_version(stream, version)?;
             }
             check_active(stream, now)?;
-            stream.phase = Phase::Deleting { until: self.transition_end(now) };
-            Ok(stream.clone())
+            Ok(self.transition_end(now))
         })?;
         Ok(Reply { body: None, effect: Some(Effect::Deleted(deleted)) })
     }

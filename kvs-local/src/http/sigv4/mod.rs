@@ -62,6 +62,14 @@ enum Location {
 }
 
 impl Authenticator {
+    /// Checks what the head of a request shows, before any of its body is read: form and scope of the signature, and the key.
+    pub(crate) fn precheck(&self, request: &Parts) -> Result<(), ApiError> {
+        let Self::Signed { keys, region } = self else { return Ok(()) };
+        let claim = Claim::read(request)?;
+        claim.scope.check(region, &claim.date)?;
+        keys.find(&claim.scope.access_key).ok_or_else(unknown_client)?.check_token(claim.token.as_deref())
+    }
+
     /// Checks the signature of a request received at `now`.
     pub(crate) fn check(&self, request: &Parts, payload: Payload<'_>, now: SystemTime) -> Result<(), ApiError> {
         let Self::Signed { keys, region } = self else { return Ok(()) };

@@ -5,7 +5,7 @@ use kvs_mkv::codec::h264::{self, NalType, PictureOrder, SliceReader, Sps};
 use super::header::{PictureHeader, RandomAccess, check_format, check_size, parameter_set_error};
 use super::picture::DisplayInfo;
 use crate::images::error::DecodeError;
-use crate::images::limits::HEADER_BYTES;
+use crate::images::limits::{H264_MACROBLOCK_BYTES, HEADER_BYTES};
 use crate::images::render::color::Color;
 
 /// Reads picture headers in decoding order.
@@ -13,6 +13,8 @@ use crate::images::render::color::Color;
 pub(in crate::images) struct HeaderReader {
     slices: SliceReader,
     order: PictureOrder,
+    /// For the largest pictures so far.
+    pub(super) decoder_bytes: u64,
 }
 
 impl HeaderReader {
@@ -23,7 +25,7 @@ impl HeaderReader {
             return self.slices.absorb(head).map_err(parameter_set_error);
         }
         let sps = Sps::parse(head).map_err(parameter_set_error)?;
-        check(&sps)?;
+        self.decoder_bytes = self.decoder_bytes.max(check(&sps)?);
         self.slices.insert_sps(sps);
         Ok(())
     }
@@ -62,13 +64,13 @@ impl HeaderReader {
     }
 }
 
-/// Fails if pictures of this sequence cannot be decoded.
-fn check(sps: &Sps) -> Result<(), DecodeError> {
+/// Returns the bytes that a decoder needs; fails if pictures of this sequence cannot be decoded.
+fn check(sps: &Sps) -> Result<u64, DecodeError> {
     check_format(sps.luma_bits.max(sps.chroma_bits), sps.chroma_format)?;
     if sps.adaptive_fields {
         return Err(DecodeError::Interlaced);
     }
-    check_size(sps.coded_width, sps.coded_height, sps.reference_frames)
+    check_size(sps.coded_width, sps.coded_height, sps.reference_frames, H264_MACROBLOCK_BYTES)
 }
 
 fn display(sps: &Sps) -> DisplayInfo {

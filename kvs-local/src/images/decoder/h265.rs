@@ -5,7 +5,7 @@ use kvs_mkv::codec::h265::{self, NalType, PictureOrder, SliceHeader, SliceReader
 use super::header::{PictureHeader, RandomAccess, check_format, check_size, parameter_set_error};
 use super::picture::DisplayInfo;
 use crate::images::error::DecodeError;
-use crate::images::limits::HEADER_BYTES;
+use crate::images::limits::{H265_MACROBLOCK_BYTES, HEADER_BYTES};
 use crate::images::render::color::Color;
 
 /// Reads picture headers in decoding order.
@@ -13,6 +13,8 @@ use crate::images::render::color::Color;
 pub(in crate::images) struct HeaderReader {
     slices: SliceReader,
     order: PictureOrder,
+    /// For the largest pictures so far.
+    pub(super) decoder_bytes: u64,
 }
 
 impl HeaderReader {
@@ -25,7 +27,7 @@ impl HeaderReader {
             return self.slices.absorb(unit).map_err(parameter_set_error);
         }
         let sps = Sps::parse(unit).map_err(parameter_set_error)?;
-        check(&sps)?;
+        self.decoder_bytes = self.decoder_bytes.max(check(&sps)?);
         self.slices.insert_sps(sps);
         Ok(())
     }
@@ -66,12 +68,12 @@ fn is_unreferenced(slice: &SliceHeader, sps: &Sps) -> bool {
     slice.kind.0 <= 14 && slice.kind.0.is_multiple_of(2) && slice.temporal_id.saturating_add(1) >= sps.temporal_layers
 }
 
-/// Fails if pictures of this sequence cannot be decoded.
-fn check(sps: &Sps) -> Result<(), DecodeError> {
+/// Returns the bytes that a decoder needs; fails if pictures of this sequence cannot be decoded.
+fn check(sps: &Sps) -> Result<u64, DecodeError> {
     check_format(sps.luma_bits.max(sps.chroma_bits), sps.chroma_format)?;
     // The current picture is not a reference picture.
     let references = sps.buffered_pictures.ok_or(DecodeError::ParameterSet)?.saturating_sub(1);
-    check_size(sps.coded_width, sps.coded_height, references)
+    check_size(sps.coded_width, sps.coded_height, references, H265_MACROBLOCK_BYTES)
 }
 
 fn display(sps: &Sps) -> DisplayInfo {

@@ -6,7 +6,7 @@ use super::codec::Codec;
 use super::picture::DisplayInfo;
 use super::{h264, h265};
 use crate::images::error::DecodeError;
-use crate::images::limits::{PICTURE_MACROBLOCKS, REFERENCE_MACROBLOCKS};
+use crate::images::limits::{PICTURE_MACROBLOCKS, REFERENCE_MACROBLOCKS, WORKING_PICTURES};
 
 /// The header of one picture.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +55,14 @@ impl HeaderReader {
         }
     }
 
+    /// Returns the bytes that a decoder needs for the largest pictures of the parameter sets so far.
+    pub(in crate::images) const fn decoder_bytes(&self) -> u64 {
+        match self {
+            Self::H264(reader) => reader.decoder_bytes,
+            Self::H265(reader) => reader.decoder_bytes,
+        }
+    }
+
     /// Returns the header of the picture that starts with this slice, or `None` if the slice continues a picture.
     /// `keyframe` is the flag of the Matroska block.
     pub(in crate::images) fn slice(
@@ -80,8 +88,9 @@ pub(super) fn check_format(bits: u8, chroma_format: u8) -> Result<(), DecodeErro
     Ok(())
 }
 
-/// Fails for pictures of this size in pixels that would take too much memory, with this many reference pictures.
-pub(super) fn check_size(width: u32, height: u32, references: u32) -> Result<(), DecodeError> {
+/// Returns the bytes that a decoder needs for pictures of this size in pixels, with this many reference pictures. Fails for those that
+/// would take too much.
+pub(super) fn check_size(width: u32, height: u32, references: u32, macroblock_bytes: u64) -> Result<u64, DecodeError> {
     let macroblocks = macroblocks(width, height);
     if macroblocks > PICTURE_MACROBLOCKS {
         return Err(DecodeError::TooLarge { macroblocks, limit: PICTURE_MACROBLOCKS });
@@ -90,7 +99,8 @@ pub(super) fn check_size(width: u32, height: u32, references: u32) -> Result<(),
     if references > 16 || kept > REFERENCE_MACROBLOCKS {
         return Err(DecodeError::TooManyReferences { macroblocks: kept, limit: REFERENCE_MACROBLOCKS });
     }
-    Ok(())
+    let pictures = u64::from(references.saturating_add(WORKING_PICTURES));
+    Ok(u64::from(macroblocks).saturating_mul(pictures).saturating_mul(macroblock_bytes))
 }
 
 /// Returns the decode error of a parameter set that cannot be parsed.

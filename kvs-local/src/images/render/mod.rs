@@ -13,6 +13,7 @@ use super::cache::FragmentCache;
 use super::decode_span::DecodeSpan;
 use super::decoder::span::SpanDecoder;
 use super::error::{DecodeError, ExtractError};
+use super::memory::DECODERS;
 use super::request::{DecodeOptions, ImageResult};
 
 /// Threads that decode independent spans in parallel and render the pictures that were asked for.
@@ -54,6 +55,9 @@ impl<'a> RenderPool<'a> {
 
     /// Decodes one span. Returns a result for each of its instants, and the number of frames decoded.
     fn run_span(&self, span: &DecodeSpan) -> (Vec<(usize, ImageResult)>, usize) {
+        let Some(_memory) = DECODERS.reserve(self.decoder_bytes(span), self.options.canceled) else {
+            return (failed(span, &[], &DecodeError::Canceled), 0);
+        };
         let mut rendered: Vec<(usize, ImageResult)> = Vec::new();
         let mut decoder = SpanDecoder::new(&self.cache);
         // Decoders contain their own panics. The scaler and the encoders are third-party code too: a panic there fails the images of
@@ -74,11 +78,22 @@ impl<'a> RenderPool<'a> {
                 DecodeError::Decoder { pts_millis: 0, reason: "rendering panicked".to_owned() }
             }
         };
-        let done: Vec<usize> = rendered.iter().map(|(instant, _)| *instant).collect();
-        let instants = span.targets.iter().flat_map(|target| &target.instants);
-        rendered.extend(
-            instants.filter(|instant| !done.contains(instant)).map(|instant| (*instant, Err(error.clone().into()))),
-        );
+        let missing = failed(span, &rendered, &error);
+        rendered.extend(missing);
         (rendered, decoded)
     }
+
+    /// Returns the bytes that the decoders of a span need; it has one at a time.
+    fn decoder_bytes(&self, span: &DecodeSpan) -> u64 {
+        let last = span.targets.last().map_or(span.start.0, |target| target.position.0);
+        let loaded = (span.start.0..=last).filter_map(|fragment| self.cache.loaded(fragment).ok());
+        loaded.map(|fragment| fragment.index.decoder_bytes).max().unwrap_or(0)
+    }
+}
+
+/// Returns an error for every instant of a span that has no result yet.
+fn failed(span: &DecodeSpan, rendered: &[(usize, ImageResult)], error: &DecodeError) -> Vec<(usize, ImageResult)> {
+    let instants = span.targets.iter().flat_map(|target| target.instants.iter().copied());
+    let is_missing = |instant: &usize| rendered.iter().all(|(done, _)| done != instant);
+    instants.filter(is_missing).map(|instant| (instant, Err(error.clone().into()))).collect()
 }

@@ -147,6 +147,37 @@ impl Registry {
         Ok(done)
     }
 
+    /// Deletes the stream that a request names. `check` returns when the deletion is complete.
+    ///
+    /// If the change cannot be written, because the disk is full, the record is removed at once: that takes no room, and after a
+    /// restart the stream is gone, as was asked for.
+    pub(crate) fn delete(
+        &self,
+        wanted: &StreamRef,
+        now: SystemTime,
+        check: impl FnOnce(&StreamRecord) -> Result<SystemTime, ApiError>,
+    ) -> Result<StreamRecord, ApiError> {
+        let name = named(wanted)?;
+        let mut inner = self.lock(now);
+        let found = inner.streams.get(name).filter(|stream| matches(stream, wanted));
+        let mut stream = found.cloned().ok_or_else(ApiError::no_stream)?;
+        stream.phase = Phase::Deleting { until: check(&stream)? };
+        if let Err(error) = self.folder.save(&stream) {
+            tracing::warn!(%error, stream = stream.name, "failed to write the deletion of a stream; removing its record at once");
+            self.folder.remove(&stream.name).map_err(|error| {
+                tracing::error!(%error, "failed to remove the record of a deleted stream");
+                ApiError::new(Exception::InternalFailure, "failed to write the stream registry")
+            })?;
+        }
+        inner.streams.insert(stream.name.clone(), stream.clone());
+        Ok(stream)
+    }
+
+    /// Returns whether the record of a stream was damaged and set aside, so that its media must be kept.
+    pub(crate) fn is_set_aside(&self, name: &str) -> bool {
+        self.folder.is_set_aside(name)
+    }
+
     /// Returns up to `most` streams with names that start with `prefix` and follow `after`, in the order of names, and
     /// whether there are more.
     pub(crate) fn list(
