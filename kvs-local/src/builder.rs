@@ -42,6 +42,7 @@ pub struct Builder {
     pub(crate) ports: Ports,
     pub(crate) unknown_paths: UnknownPaths,
     pub(crate) public_url: Option<String>,
+    pub(crate) outgoing: Outgoing,
     pub(crate) cors_origins: Vec<String>,
 }
 
@@ -75,6 +76,16 @@ pub(crate) enum Remote {
 pub(crate) enum DefaultKey {
     Local,
     Everywhere,
+}
+
+/// The S3 and SNS endpoints as configured; checked at start.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Outgoing {
+    pub(crate) s3: Option<String>,
+    pub(crate) sns: Option<String>,
+    pub(crate) keys: Option<AccessKey>,
+    pub(crate) create_missing: bool,
+    pub(crate) allow_aws: bool,
 }
 
 /// Whether requests must be signed.
@@ -114,6 +125,7 @@ impl Builder {
             ports: Ports::Separate,
             unknown_paths: UnknownPaths::NotFound,
             public_url: None,
+            outgoing: Outgoing::default(),
             cors_origins: Vec::new(),
         }
     }
@@ -237,6 +249,43 @@ impl Builder {
     /// Adds a subscription with raw message delivery or signature version 2; see [`subscribe`](Self::subscribe).
     pub fn subscription(mut self, subscription: Subscription) -> Self {
         self.subscriptions.push(SubscriptionRequest::Configured(subscription));
+        self
+    }
+
+    /// Puts images into the buckets of this S3 endpoint too, such as `http://localhost:4566`, with PutObject calls. The data folder
+    /// gets an image when the endpoint has it. S3 events are then those of the endpoint. Default: the data folder only.
+    pub fn s3_endpoint(mut self, url: impl Into<String>) -> Self {
+        self.outgoing.s3 = Some(url.into());
+        self
+    }
+
+    /// Publishes notifications to the topics of this SNS endpoint too, with Publish calls. The topics must have the account of their
+    /// ARN there. Default: the data folder and [`subscribe`](Self::subscribe) only.
+    pub fn sns_endpoint(mut self, url: impl Into<String>) -> Self {
+        self.outgoing.sns = Some(url.into());
+        self
+    }
+
+    /// Sets the keys that sign requests to the S3 and SNS endpoints. Default: `test` and `test`, which emulators accept.
+    pub fn endpoint_credentials(
+        mut self,
+        access_key: impl Into<String>,
+        secret_key: impl Into<String>,
+        token: Option<String>,
+    ) -> Self {
+        self.outgoing.keys = Some(AccessKey { id: access_key.into(), secret: secret_key.into(), token });
+        self
+    }
+
+    /// Creates buckets and topics that do not exist at the S3 and SNS endpoints. Default: the image or message fails.
+    pub const fn create_missing(mut self) -> Self {
+        self.outgoing.create_missing = true;
+        self
+    }
+
+    /// Allows the S3 and SNS endpoints to be those of AWS, where objects and messages cost money. Default: refused.
+    pub const fn allow_aws(mut self) -> Self {
+        self.outgoing.allow_aws = true;
         self
     }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use kvs_notify::{ImageMetadata, ImageObject, ImageObjectKey, KeyHints, SnsMessage};
 
-use crate::deliver::Topic;
+use crate::deliver::{KEY_ENTRY, Topic};
 use crate::local::LocalKvs;
 
 /// An image in the folder that represents S3.
@@ -59,10 +59,11 @@ fn image(bucket: &Path, path: PathBuf, stream: &str) -> io::Result<Option<Delive
     let mut metadata = path.clone().into_os_string();
     metadata.push(".metadata.json");
     let Ok(metadata) = fs::read(metadata) else { return Ok(None) };
-    let key = path.strip_prefix(bucket).ok().and_then(Path::to_str);
+    let mut pairs: BTreeMap<String, String> = serde_json::from_slice(&metadata)?;
+    let escaped = pairs.remove(KEY_ENTRY);
+    let key = escaped.as_deref().or_else(|| path.strip_prefix(bucket).ok().and_then(Path::to_str));
     let key = key.and_then(|key| ImageObjectKey::parse_with(key, &KeyHints::new().stream(stream)).ok());
     let Some(key) = key.filter(|key| key.stream() == stream) else { return Ok(None) };
-    let pairs: BTreeMap<String, String> = serde_json::from_slice(&metadata)?;
     let own = pairs.into_iter().filter(|(name, _)| name != "Content-Type");
     let metadata = ImageMetadata::from_headers(own).map_err(io::Error::other)?;
     let bucket = bucket.file_name().unwrap_or_default().to_string_lossy();

@@ -76,6 +76,19 @@ struct Arguments {
     /// Post raw messages, without the SNS envelope, to an http:// URL; can be repeated.
     #[arg(long, value_name = "TOPIC_ARN=URL", value_parser = subscription)]
     subscribe_raw: Vec<Subscription>,
+    /// Put images into the buckets of this S3 endpoint too, such as an emulator at http://localhost:4566. Default: AWS_ENDPOINT_URL_S3,
+    /// then AWS_ENDPOINT_URL. Signed with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or else with test and test.
+    #[arg(long, value_name = "URL", env = "AWS_ENDPOINT_URL_S3")]
+    s3_endpoint: Option<String>,
+    /// Publish notifications to the topics of this SNS endpoint too. Default: AWS_ENDPOINT_URL_SNS, then AWS_ENDPOINT_URL.
+    #[arg(long, value_name = "URL", env = "AWS_ENDPOINT_URL_SNS")]
+    sns_endpoint: Option<String>,
+    /// Create buckets and topics that do not exist at the endpoints.
+    #[arg(long)]
+    create_missing: bool,
+    /// Allow the endpoints to be those of AWS, where objects and messages cost money.
+    #[arg(long)]
+    allow_aws: bool,
     /// Signature version of SNS messages. In the real service it is an attribute of the topic.
     #[arg(long, value_name = "VERSION", value_enum, default_value_t = Signatures::One)]
     signature_version: Signatures,
@@ -166,6 +179,24 @@ fn credentials(text: &str) -> Result<Credentials, String> {
     }
 }
 
+/// Sets the endpoints for images and messages, and their keys, from options and the environment.
+fn outgoing(mut builder: Builder, s3: Option<String>, sns: Option<String>, listen: SocketAddr) -> Builder {
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    // Clients of this service often have its own address there.
+    let own = |url: &String| url.trim_end_matches('/').ends_with(&format!(":{}", listen.port()));
+    let general = variable("AWS_ENDPOINT_URL").filter(|url| !own(url));
+    if let Some(url) = s3.or_else(|| general.clone()) {
+        builder = builder.s3_endpoint(url);
+    }
+    if let Some(url) = sns.or(general) {
+        builder = builder.sns_endpoint(url);
+    }
+    if let (Some(id), Some(secret)) = (variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY")) {
+        builder = builder.endpoint_credentials(id, secret, variable("AWS_SESSION_TOKEN"));
+    }
+    builder
+}
+
 /// The keys of a file.
 #[derive(Clone, Debug)]
 struct KeyList(Vec<Credentials>);
@@ -248,6 +279,13 @@ impl Arguments {
         }
         if self.allow_default_key {
             builder = builder.allow_default_key();
+        }
+        builder = outgoing(builder, self.s3_endpoint, self.sns_endpoint, self.listen);
+        if self.create_missing {
+            builder = builder.create_missing();
+        }
+        if self.allow_aws {
+            builder = builder.allow_aws();
         }
         if let Some(url) = self.public_url {
             builder = builder.public_url(url);

@@ -9,12 +9,12 @@ use std::time::SystemTime;
 use tokio::net::TcpListener;
 
 use crate::api::{DataPorts, Plane};
-use crate::builder::{Builder, DefaultKey, Ports, Remote, SubscriptionRequest, Transport};
+use crate::builder::{Builder, DefaultKey, Outgoing, Ports, Remote, SubscriptionRequest, Transport};
 use crate::data_dir::{DataDir, DataDirError};
-use crate::deliver::{Delivery, DeliverySettings, Subscription};
+use crate::deliver::{AwsEndpoint, AwsEndpoints, AwsKeys, Delivery, DeliverySettings, Subscription, is_of_aws};
 use crate::faults::{Fault, Faults, InvalidFaults};
 use crate::handlers::{Components, Control, Gate, Reset};
-use crate::http::{BodyRoom, CorsOrigin, Door, InvalidUrl, Listener, PublicUrl, Tls};
+use crate::http::{AccessKey, BodyRoom, CorsOrigin, Door, InvalidUrl, Listener, PublicUrl, Tls};
 use crate::ingest::Profile;
 use crate::limits;
 use crate::local::{LocalKvs, Parts};
@@ -104,6 +104,14 @@ pub enum StartError {
         url: String,
         /// The cause.
         source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// An endpoint for images or messages is one of AWS, which was not allowed.
+    #[error("{what} {url} is one of AWS, where objects and messages cost money: allow AWS, or name an emulator")]
+    Aws {
+        /// The setting.
+        what: &'static str,
+        /// The configured URL.
+        url: String,
     },
     /// The region is invalid.
     #[error("invalid region '{region}': expected 1 to 32 of a-z, 0-9 and '-', such as us-west-2")]
@@ -294,7 +302,26 @@ impl Builder {
         Some([media, archived_media].map(|port| SocketAddr::new(control.ip(), port)))
     }
 
+    fn endpoint(&self, what: &'static str, url: Option<&str>) -> Result<Option<AwsEndpoint>, StartError> {
+        let Some(url) = url else { return Ok(None) };
+        let parsed = PublicUrl::parse(url).map_err(|error| invalid_url(what, url, error))?;
+        let Outgoing { keys, create_missing, allow_aws, .. } = &self.outgoing;
+        if is_of_aws(url) && !allow_aws {
+            return Err(StartError::Aws { what, url: url.to_owned() });
+        }
+        let (id, secret, token) = match keys {
+            Some(AccessKey { id, secret, token }) => (id.clone(), secret.clone(), token.clone()),
+            None => ("test".to_owned(), "test".to_owned(), None),
+        };
+        let (url, keys) = (parsed.as_str().to_owned(), AwsKeys { id, secret, token });
+        Ok(Some(AwsEndpoint { url, keys, create_missing: *create_missing }))
+    }
+
     fn start_delivery(&self, data_dir: &Path, base_url: &str) -> Result<Delivery, StartError> {
+        let endpoints = AwsEndpoints {
+            s3: self.endpoint("S3 endpoint", self.outgoing.s3.as_deref())?,
+            sns: self.endpoint("SNS endpoint", self.outgoing.sns.as_deref())?,
+        };
         let settings = DeliverySettings {
             data_dir: data_dir.to_owned(),
             region: self.region.clone(),
@@ -303,7 +330,8 @@ impl Builder {
             subscriptions: self.subscriptions.iter().map(subscription).collect::<Result<_, _>>()?,
         };
         let clock = self.clock.clone();
-        Delivery::start(&settings, move || clock.wall()).map_err(|error| StartError::Delivery { source: error.into() })
+        Delivery::start_with(&settings, endpoints, move || clock.wall())
+            .map_err(|error| StartError::Delivery { source: error.into() })
     }
 }
 

@@ -10,15 +10,18 @@ use kvs_types::FragmentNumber;
 use tokio::sync::{Mutex, broadcast, mpsc, watch};
 use tokio::task::JoinSet;
 
+use super::aws::{AwsClient, AwsEndpoint};
 use super::delivery_events::DeliveryEvents;
 use super::event::DeliveryEvent;
 use super::limits;
+use super::s3::bucket_client::BucketClient;
 use super::s3::images::{ImageResult, ImageWriter};
-use super::settings::{DeliverySettings, ImageSettings, PersistedFragment};
+use super::settings::{AwsEndpoints, DeliverySettings, ImageSettings, PersistedFragment};
 use super::sns::endpoint::{SnsEndpoint, SnsResponse};
 use super::sns::publisher::{Publisher, StartDeliveryError};
 use super::sns::signer::SignerError;
 use super::sns::topic::Topic;
+use super::sns::topic_client::TopicClient;
 use super::triggers::{ImageTrigger, NotificationTrigger};
 use crate::clock::Clock;
 use crate::error_chain::error_chain;
@@ -52,10 +55,28 @@ impl Delivery {
         settings: &DeliverySettings,
         now: impl Fn() -> SystemTime + Send + Sync + 'static,
     ) -> Result<Self, StartDeliveryError> {
+        Self::start_with(settings, AwsEndpoints::default(), now)
+    }
+
+    /// Starts as [`start`](Self::start) does, and sends images and messages to endpoints too.
+    ///
+    /// # Errors
+    /// Those of [`start`](Self::start), or TLS could not be set up.
+    pub fn start_with(
+        settings: &DeliverySettings,
+        endpoints: AwsEndpoints,
+        now: impl Fn() -> SystemTime + Send + Sync + 'static,
+    ) -> Result<Self, StartDeliveryError> {
+        let client = |endpoint: Option<AwsEndpoint>, service| {
+            let client = endpoint.map(|endpoint| AwsClient::new(endpoint, service)).transpose();
+            client.map_err(|error| StartDeliveryError::Tls { source: error.into() })
+        };
+        let buckets = client(endpoints.s3, "s3")?.map(BucketClient::new);
+        let topics = client(endpoints.sns, "sns")?.map(TopicClient::new);
         let clock = Clock::new(now);
         let (events, _) = broadcast::channel(limits::EVENT_QUEUE);
-        let publisher = Arc::new(Publisher::start(settings, clock.clone(), events.clone())?);
-        let writer = Arc::new(ImageWriter::new(settings, clock));
+        let publisher = Arc::new(Publisher::start(settings, clock.clone(), events.clone(), topics)?);
+        let writer = Arc::new(ImageWriter::new(settings, buckets, clock));
         let outstanding = Arc::new(watch::Sender::new(0));
         let cancel = Cancel::default();
         let worker = Worker {
@@ -241,7 +262,8 @@ impl Worker {
 
     /// Publishes the S3 event of a new object if the bucket has a subscriber.
     async fn publish_object_created(&self, bucket: &str, event: String) {
-        if let Ok(topic) = Topic::of_bucket(bucket, &self.writer.region, &self.writer.account)
+        if self.writer.sends_events()
+            && let Ok(topic) = Topic::of_bucket(bucket, &self.writer.region, &self.writer.account)
             && self.publisher.has_subscribers(&topic)
         {
             self.publish(&topic, S3_SUBJECT, event).await;

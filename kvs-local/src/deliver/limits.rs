@@ -34,6 +34,13 @@ pub const RETRY_DELAYS: [Duration; 5] = [
     Duration::from_secs(20),
 ];
 
+/// Delays before a request to an S3 or SNS endpoint is repeated: our choice. The work of a fragment waits for them.
+pub const ENDPOINT_RETRY_DELAYS: [Duration; 3] =
+    [Duration::from_millis(200), Duration::from_secs(1), Duration::from_secs(3)];
+
+/// Bytes of an answer of an S3 or SNS endpoint: our choice. Theirs have about 1 KB.
+pub const ENDPOINT_ANSWER_BYTES: usize = 64 << 10;
+
 /// Bits of the RSA key that signs messages, as used by SNS.
 pub const KEY_BITS: usize = 2048;
 

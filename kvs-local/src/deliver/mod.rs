@@ -8,11 +8,15 @@
 //!                           http://subscriber  <── posted after the confirmation, with retries ──────────┘
 //! ```
 //!
+//! With an S3 endpoint, an image is put there first and stored in the folder when that succeeded; its events are then those of the
+//! endpoint. With an SNS endpoint, a message is published there first.
+//!
 //! [`Delivery::fragment_persisted`] queues the work for a fragment and returns. One task per core makes images, and one
 //! task publishes notifications. [`Delivery::events`] reports every result.
 
 pub mod limits;
 
+mod aws;
 mod delivery;
 mod delivery_events;
 mod event;
@@ -22,12 +26,15 @@ mod settings;
 mod sns;
 mod triggers;
 
+pub(crate) use aws::is_of_aws;
+pub use aws::{AwsEndpoint, AwsKeys};
 pub use delivery::Delivery;
 pub use delivery_events::DeliveryEvents;
 pub use event::DeliveryEvent;
 pub use files::UnsafeName;
+pub(crate) use s3::object_store::KEY_ENTRY;
 pub use s3::object_store::{NewObject, ObjectStore, PutObjectError};
-pub use settings::{DeliverySettings, ImageSettings, PersistedFragment};
+pub use settings::{AwsEndpoints, DeliverySettings, ImageSettings, PersistedFragment};
 pub use sns::endpoint::{CERTIFICATE_PATH, SNS_PATH, SnsResponse};
 pub use sns::publisher::StartDeliveryError;
 pub use sns::signer::SignerError;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use kvs_notify::StreamArn;
 
+use super::aws::AwsEndpoint;
 use super::sns::subscription::Subscription;
 use crate::images::{FragmentSpan, MediaSource, RenderOptions};
 use kvs_types::TimestampOrigin;
@@ -24,6 +25,16 @@ pub struct DeliverySettings {
     pub base_url: String,
     /// The subscriptions. They cannot change while the service runs.
     pub subscriptions: Vec<Subscription>,
+}
+
+/// Where images and messages are sent to in addition to the data folder. Default: nowhere.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "filled in by the service")]
+pub struct AwsEndpoints {
+    /// Takes images as objects.
+    pub s3: Option<AwsEndpoint>,
+    /// Takes messages.
+    pub sns: Option<AwsEndpoint>,
 }
 
 /// The image generation configuration that is in effect for a fragment.

@@ -10,6 +10,7 @@ use kvs_types::__internal::epoch_millis;
 use ring::digest::{SHA256, digest};
 use uuid::Uuid;
 
+use super::bucket_client::BucketClient;
 use super::object_created::ObjectCreated;
 use super::object_store::{NewObject, ObjectStore};
 use crate::clock::Clock;
@@ -21,6 +22,8 @@ use crate::images::{DecodeOptions, ExtractError, ImageEncoding, ImageRequest, ex
 #[derive(Debug)]
 pub(in crate::deliver) struct ImageWriter {
     objects: ObjectStore,
+    /// Takes the objects first, if there is one.
+    remote: Option<BucketClient>,
     pub(in crate::deliver) region: String,
     pub(in crate::deliver) account: String,
     clock: Clock,
@@ -48,15 +51,21 @@ pub(in crate::deliver) struct ImageError {
 }
 
 impl ImageWriter {
-    pub(in crate::deliver) fn new(settings: &DeliverySettings, clock: Clock) -> Self {
+    pub(in crate::deliver) fn new(settings: &DeliverySettings, remote: Option<BucketClient>, clock: Clock) -> Self {
         Self {
             objects: ObjectStore::new(settings.data_dir.join("s3")),
+            remote,
             region: settings.region.clone(),
             account: settings.account.clone(),
             // Starts at the clock, so that it also increases over restarts.
             sequencer: AtomicU64::new(epoch_millis(clock.wall()) << 20),
             clock,
         }
+    }
+
+    /// Returns whether this service announces objects itself: an S3 endpoint has events of its own.
+    pub(in crate::deliver) const fn sends_events(&self) -> bool {
+        self.remote.is_none()
     }
 
     /// Makes and stores the images that the tags of a fragment ask for. Returns an empty list if they do not.
@@ -110,6 +119,10 @@ impl ImageWriter {
             metadata: &metadata.to_pairs(),
             content: image,
         };
+        if let Some(remote) = &self.remote {
+            // This is a thread that may block.
+            tokio::runtime::Handle::try_current()?.block_on(remote.put(&object, &self.region))?;
+        }
         let path = self.objects.put(&object)?;
         let event = self.event(&object).to_string();
         Ok(StoredImage { object: ImageObject::new(&settings.bucket, key, metadata), path, event })

@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::deliver::files::{UnsafeName, directly_inside, inside, write_whole};
+use crate::deliver::files::{METADATA_SUFFIX, UnsafeName, directly_inside, inside, write_whole};
 
 /// The folder `<data-dir>/s3`, with one folder per bucket.
 #[derive(Debug)]
@@ -58,24 +58,26 @@ impl ObjectStore {
     /// Returns the path of an object, whether it exists or not.
     ///
     /// # Errors
-    /// The bucket or the key could lead out of the folder.
+    /// The bucket is not a valid name, or the key is empty or too long.
     pub fn path(&self, bucket: &str, key: &str) -> Result<PathBuf, UnsafeName> {
         inside(&directly_inside(&self.root, bucket)?, key)
     }
 
-    /// Stores an object as `<bucket>/<key>` and `<bucket>/<key>.metadata.json`. Blocks.
+    /// Stores an object as `<bucket>/<key>` and `<bucket>/<key>.metadata.json`. Blocks. If the file system cannot hold the key, both
+    /// names are escaped, and the metadata has the key as [`KEY_ENTRY`].
     ///
     /// Each file is written to a temporary file and renamed, the object after its metadata. Neither is synced to disk.
     ///
     /// # Errors
-    /// The bucket or the key could lead out of the folder, or a file cannot be written.
+    /// The bucket is not a valid name, the key is empty or too long, or a file cannot be written.
     pub fn put(&self, object: &NewObject<'_>) -> Result<PathBuf, PutObjectError> {
         let path = self.path(object.bucket, object.key)?;
         let failed = |source| PutObjectError::Disk { key: object.key.to_owned(), source };
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).map_err(failed)?;
         }
-        self.write(&metadata_path(&path), &metadata_json(object)).map_err(failed)?;
+        let is_escaped = self.root.join(object.bucket).join(object.key) != path;
+        self.write(&metadata_path(&path), &metadata_json(object, is_escaped)).map_err(failed)?;
         self.write(&path, object.content).map_err(failed)?;
         Ok(path)
     }
@@ -95,16 +97,22 @@ impl ObjectStore {
     }
 }
 
+/// Name of the entry with the key of an object whose file name is escaped.
+pub(crate) const KEY_ENTRY: &str = "Object-Key";
+
 /// Returns `<path>.metadata.json`.
 fn metadata_path(path: &Path) -> PathBuf {
     let mut name = OsString::from(path);
-    name.push(".metadata.json");
+    name.push(METADATA_SUFFIX);
     name.into()
 }
 
-fn metadata_json(object: &NewObject<'_>) -> Vec<u8> {
+fn metadata_json(object: &NewObject<'_>, is_escaped: bool) -> Vec<u8> {
     let mut pairs: BTreeMap<&str, &str> = BTreeMap::from([("Content-Type", object.content_type)]);
     pairs.extend(object.metadata.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    if is_escaped {
+        pairs.insert(KEY_ENTRY, object.key);
+    }
     let mut json = serde_json::to_vec_pretty(&pairs).expect("a map of texts is JSON");
     json.push(b'\n');
     json
@@ -136,10 +144,25 @@ mod tests {
     }
 
     #[test]
-    fn hostile_key_writes_nothing() {
+    fn escaped_key_is_in_the_metadata() {
         let dir = tempfile::tempdir().unwrap();
         let folder = ObjectStore::new(dir.path().join("s3"));
-        for (bucket, key) in [("..", "x"), ("pics", "../../x"), ("pics", "/x"), ("a/b", "x"), (".tmp", "x")] {
+        for (key, file) in [("../../a:b.jpg", "%2E%2E/%2E%2E/a%3Ab.jpg"), ("/x.jpg", "%/x.jpg")] {
+            let object = NewObject { bucket: "pics", key, content_type: "image/jpeg", metadata: &[], content: b"x" };
+            let path = folder.put(&object).unwrap();
+            assert_eq!(path, dir.path().join("s3/pics").join(file));
+            let metadata = fs::read(metadata_path(&path)).unwrap();
+            let json: serde_json::Value = serde_json::from_slice(&metadata).unwrap();
+            assert_eq!(json, serde_json::json!({ "Content-Type": "image/jpeg", "Object-Key": key }));
+        }
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn invalid_bucket_writes_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = ObjectStore::new(dir.path().join("s3"));
+        for (bucket, key) in [("..", "x"), ("pics", ""), ("a/b", "x"), (".tmp", "x")] {
             let object = NewObject { bucket, key, content_type: "", metadata: &[], content: b"" };
             assert!(matches!(folder.put(&object), Err(PutObjectError::Name(_))), "{bucket} {key}");
         }

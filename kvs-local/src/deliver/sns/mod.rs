@@ -15,3 +15,4 @@ pub(super) mod signer;
 mod subscriber;
 pub(super) mod subscription;
 pub(super) mod topic;
+pub(super) mod topic_client;

@@ -18,7 +18,9 @@ use super::signer::{LazySigner, SignerError};
 use super::subscriber::{Subscriber, SubscriberContext, SubscriberQueue};
 use super::subscription::{Source, Subscription};
 use super::topic::{InvalidTopic, Topic};
+use super::topic_client::TopicClient;
 use crate::clock::Clock;
+use crate::deliver::aws::EndpointError;
 use crate::deliver::event::DeliveryEvent;
 use crate::deliver::files::{UnsafeName, directly_inside, inside, write_whole};
 use crate::deliver::settings::DeliverySettings;
@@ -29,6 +31,8 @@ pub(in crate::deliver) struct Publisher {
     folder: PathBuf,
     clock: Clock,
     context: SubscriberContext,
+    /// Takes the messages first, if there is one.
+    remote: Option<TopicClient>,
     subscribers: Vec<SubscriberQueue>,
     /// The tasks of the subscribers. Aborted on drop.
     tasks: JoinSet<()>,
@@ -41,6 +45,9 @@ pub(in crate::deliver) enum PublishError {
     TooLarge { size: usize, limit: usize },
     #[error(transparent)]
     Seal(#[from] SealError),
+    /// The SNS endpoint did not take it.
+    #[error("failed to publish to the SNS endpoint")]
+    Endpoint(#[from] EndpointError),
     /// The topic is not a valid folder name.
     #[error(transparent)]
     Name(#[from] UnsafeName),
@@ -59,6 +66,12 @@ pub enum StartDeliveryError {
     /// The name of a bucket cannot be part of a topic ARN.
     #[error(transparent)]
     Topic(#[from] InvalidTopic),
+    /// TLS for the S3 or SNS endpoint could not be set up.
+    #[error("cannot set up TLS for an endpoint")]
+    Tls {
+        /// The cause.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The time cannot be written to messages.
     #[error("clock out of range: expected a year from 1970 to 9999")]
     Clock,
@@ -70,6 +83,7 @@ impl Publisher {
         settings: &DeliverySettings,
         clock: Clock,
         events: broadcast::Sender<DeliveryEvent>,
+        remote: Option<TopicClient>,
     ) -> Result<Self, StartDeliveryError> {
         let base = settings.base_url.trim_end_matches('/');
         let signer = Arc::new(LazySigner::new(settings.data_dir.join("keys")));
@@ -80,7 +94,7 @@ impl Publisher {
             events,
         };
         let folder = settings.data_dir.join("sns");
-        let mut publisher = Self { folder, clock, context, subscribers: Vec::new(), tasks: JoinSet::new() };
+        let mut publisher = Self { folder, clock, context, remote, subscribers: Vec::new(), tasks: JoinSet::new() };
         for subscription in &settings.subscriptions {
             publisher.subscribe(subscription.clone(), settings, base)?;
         }
@@ -123,6 +137,9 @@ impl Publisher {
     ) -> Result<PathBuf, PublishError> {
         if text.len() > SNS_MESSAGE_BYTES {
             return Err(PublishError::TooLarge { size: text.len(), limit: SNS_MESSAGE_BYTES });
+        }
+        if let Some(remote) = &self.remote {
+            remote.publish(topic, subject, &text).await?;
         }
         let timestamp = SnsTimestamp::new(self.clock.wall()).map_err(|_| PublishError::Clock)?;
         let id = Uuid::new_v4().to_string();

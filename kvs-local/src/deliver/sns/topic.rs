@@ -55,6 +55,11 @@ impl Topic {
         &self.arn
     }
 
+    /// Returns the region.
+    pub(in crate::deliver) fn region(&self) -> &str {
+        self.arn.split(':').nth(3).unwrap_or_default()
+    }
+
     /// Returns the name, which is the last field of the ARN.
     #[must_use]
     pub fn name(&self) -> &str {
