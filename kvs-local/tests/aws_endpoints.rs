@@ -140,6 +140,7 @@ async fn images_and_notifications_arrive_at_s3_and_sns() {
     assert!(["Tür", "=?UTF-8?B?VMO8cg==?="].contains(&camera), "{received}");
 
     let number = local.fragments("door").await.unwrap()[0].number.to_string();
+    assert_eq!(object["metadata"]["aws_kinesisvideo_fragment_number"], *number, "{received}");
     let message: SnsMessage = serde_json::from_str(received["messages"][0].as_str().unwrap()).unwrap();
     let SnsMessage::Notification(notification) = message else { panic!("{received}") };
     assert_eq!(notification.topic_arn, moto.topic);

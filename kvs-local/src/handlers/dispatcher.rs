@@ -20,7 +20,7 @@ use crate::api::{ApiError, DataPorts, Exception, Operation, ReadOperation, Strea
 use crate::clock::Clock;
 use crate::deliver::{Delivery, SNS_PATH};
 use crate::faults::{Faults, InjectedFaults};
-use crate::http::{Admitted, Authenticator, BodyRoom, ConnectionInfo, Door, Payload, Service, body};
+use crate::http::{Admitted, Authenticator, BodyRoom, ConnectionInfo, Door, Payload, Service, UnverifiedBody, body};
 use crate::quotas::Quota;
 
 /// Routes the requests of all connections.
@@ -114,8 +114,8 @@ impl Dispatcher {
             return Ok(health);
         }
         if parts.method == Method::POST && parts.uri.path() == RESET_PATH {
-            let body = body::read_to_end(body).await?;
-            self.gate.authenticator.check(parts, Payload::Whole(&body), *date)?;
+            let body = self.gate.read(parts, body).await?;
+            self.gate.authenticator.check(parts, Payload::Whole(body.bytes()), *date)?;
             return self.handlers.reset.run().await;
         }
         if parts.method == Method::GET && parts.uri.path().starts_with(SNS_PATH) {
@@ -136,11 +136,7 @@ impl Dispatcher {
         if operation == Operation::PutMedia {
             return self.put_media(parts, body, date).await;
         }
-        if let Err(refusal) = self.gate.authenticator.precheck(parts) {
-            body::discard(body);
-            return Err(refusal);
-        }
-        let body = self.gate.body_room.read_to_end(body).await?;
+        let body = self.gate.read(parts, body).await?;
         let stream = named_stream(body.bytes());
         let faults = self.gate.faults_for(parts, stream.as_deref());
         *date = faults.skewed(*date);
@@ -212,6 +208,15 @@ impl Dispatcher {
 }
 
 impl Gate {
+    /// Reads the body of a request whose head shows a signature of the right form.
+    async fn read(&self, parts: &Parts, body: Incoming) -> Result<UnverifiedBody, ApiError> {
+        if let Err(refusal) = self.authenticator.precheck(parts) {
+            body::discard(body);
+            return Err(refusal);
+        }
+        self.body_room.read_to_end(body).await
+    }
+
     fn faults_for(&self, parts: &Parts, stream: Option<&str>) -> InjectedFaults {
         self.faults.faults_for(parts.uri.path().trim_start_matches('/'), stream)
     }

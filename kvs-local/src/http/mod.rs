@@ -8,7 +8,7 @@ mod sigv4;
 mod tls;
 mod write_timeout;
 
-pub(crate) use body::BodyRoom;
+pub(crate) use body::{BodyRoom, UnverifiedBody};
 pub(crate) use connection::ConnectionInfo;
 pub(crate) use door::{Admitted, CorsOrigin, Door, InvalidUrl, PublicUrl};
 pub(crate) use listener::{Listener, Service};
