@@ -129,3 +129,33 @@ fn sessions_without_progress_are_reported_with_the_numbers_that_help() {
         "{text}"
     );
 }
+
+#[test]
+fn a_link_that_takes_longer_for_a_fragment_than_silence_may_last_gets_it_through() {
+    let mut service = Service::new(config().drain_timeout(Duration::from_secs(2)).ack_timeout(Duration::from_secs(2)));
+    // The buffers of the transport take everything at once; the acknowledgement comes ten seconds later.
+    service.ack = |_| Vec::new();
+    service.lingers = true;
+    service.put(frame(V, 0, true));
+    service.producer.finish(None, service.now);
+    service.run();
+    for _ in 0..400 {
+        let session = service.session.map(|session| (session, service.now));
+        for _ in 0..100 {
+            service.pass(Duration::from_millis(100));
+            if service.producer.is_finished() || service.session != session.map(|(session, _)| session) {
+                break;
+            }
+        }
+        let Some((session, since)) = session else { continue };
+        if service.session == Some(session) && service.now - since >= Duration::from_secs(10) {
+            let timecode = service.stored[0].timecode;
+            service.producer.handle_ack(session, all_acks(timecode)[2].as_bytes(), service.now);
+            service.run();
+        }
+        if service.producer.is_finished() {
+            break;
+        }
+    }
+    assert_eq!(service.producer.stats().totals.persisted_fragments, 1);
+}

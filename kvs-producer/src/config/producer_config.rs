@@ -198,10 +198,11 @@ impl ProducerConfig {
         /// Sets how long a control request or a connection attempt may take. Default: 10 s.
         request_timeout: Duration;
         /// Sets how long the connection may be without activity between the end of a request body and the last
-        /// acknowledgement. Default: 10 s.
+        /// acknowledgement. Doubles, up to 16 times, with each session in a row that ended so and persisted nothing. Default:
+        /// 10 s.
         drain_timeout: Duration;
         /// Sets how long a connection may be without activity while acknowledgements are due. A slow link that accepts bytes
-        /// is active. Default: 30 s.
+        /// is active. Doubles like [`drain_timeout`](Self::drain_timeout). Default: 30 s.
         ack_timeout: Duration;
         /// Sets the time without a frame after which the fragment and the connection are ended in order. Default: 20 s,
         /// because the service closes idle connections after 30 s.

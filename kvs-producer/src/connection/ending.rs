@@ -62,7 +62,8 @@ impl Connection {
     fn conclude(&mut self, session: Session, reason: &CloseReason, cx: &mut Context) {
         match reason {
             CloseReason::Complete | CloseReason::Superseded => return self.window.on_ended(),
-            CloseReason::Broken(_) | CloseReason::Silent { .. } => self.count_progress(&session, cx),
+            CloseReason::Broken(_) => self.count_progress(&session, false, cx),
+            CloseReason::Silent { .. } => self.count_progress(&session, true, cx),
             // The service refuses: that says nothing about the link.
             CloseReason::Error(_) | CloseReason::Failed(_) | CloseReason::Deadline => {}
         }
@@ -70,8 +71,8 @@ impl Connection {
         self.ended = EndedSession::of(session);
     }
 
-    fn count_progress(&mut self, session: &Session, cx: &mut Context) {
-        let Some(Barren { sessions, accepted }) = self.progress.on_reset(session) else { return };
+    fn count_progress(&mut self, session: &Session, silent: bool, cx: &mut Context) {
+        let Some(Barren { sessions, accepted }) = self.progress.on_reset(session, silent) else { return };
         if let Some(next) = cx.buffer.next_unsent() {
             let (fragment, span) = (next.id, next.span());
             cx.sink.push(Event::NoProgress(NoProgress { sessions, fragment, span, accepted_bytes: accepted }));

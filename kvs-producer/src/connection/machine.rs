@@ -174,7 +174,8 @@ impl Connection {
             self.pending.push_back(Transmit::Body { session: id, chunks: Chunks::from(mark) });
         }
         self.pending.push_back(Transmit::End { session: id });
-        self.link = Link::Draining { session, deadline: cx.now + self.timeouts.drain, then: AfterDrain::Idle };
+        let deadline = cx.now + self.progress.patience(self.timeouts.drain);
+        self.link = Link::Draining { session, deadline, then: AfterDrain::Idle };
     }
 
     pub(crate) fn handle_response(&mut self, id: ControlRequestId, response: ControlResponse, cx: &mut Context) {

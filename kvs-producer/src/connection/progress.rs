@@ -18,6 +18,8 @@ pub(super) struct Progress {
     accepted: u64,
     /// How many of them are reported next.
     report_at: u32,
+    /// How many of them ended because nothing was received for too long.
+    silent: u32,
 }
 
 /// Sessions in a row that persisted nothing.
@@ -35,19 +37,27 @@ impl Progress {
 
     /// A session was reset. Returns the sessions without progress when so many have ended that it is worth a report: after
     /// [`SESSIONS_WITHOUT_PROGRESS`] and then after twice as many each time.
-    pub(super) fn on_reset(&mut self, session: &Session) -> Option<Barren> {
+    pub(super) fn on_reset(&mut self, session: &Session, silent: bool) -> Option<Barren> {
         if session.persisted > 0 {
             self.on_persisted();
             return None;
         }
         self.barren = self.barren.saturating_add(1);
         self.accepted = self.accepted.max(session.accepted);
+        self.silent += u32::from(silent);
         let report_at = self.report_at.max(SESSIONS_WITHOUT_PROGRESS);
         if self.barren < report_at {
             return None;
         }
         self.report_at = report_at.saturating_mul(2);
         Some(Barren { sessions: self.barren, accepted: self.accepted })
+    }
+
+    /// Returns how long silence may last, from how long it may last at first. On a slow link, a whole fragment may lie in the
+    /// buffers of the transport, and take longer than the configured time to its acknowledgement; ending the session then
+    /// would only begin again with the same fragment.
+    pub(super) fn patience(&self, first: Duration) -> Duration {
+        first.saturating_mul(1 << self.silent.min(PATIENCE_DOUBLINGS))
     }
 
     /// The number of the attempt that follows: one after a session with progress.
@@ -63,6 +73,8 @@ impl Progress {
     }
 }
 
+/// Up to 16 times the configured time.
+const PATIENCE_DOUBLINGS: u32 = 4;
 /// More would exceed [`RECONNECT_LATEST`] by far.
 const MAX_DOUBLINGS: u32 = 10;
 

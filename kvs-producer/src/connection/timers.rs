@@ -52,13 +52,13 @@ impl Connection {
     /// Silence ends a drain, not its length: on a slow link the rest of the body and its acknowledgements take time.
     pub(super) fn prolong_drain(&mut self, now: Instant) {
         if let Link::Draining { deadline, then: AfterDrain::Idle, .. } = &mut self.link {
-            *deadline = now + self.timeouts.drain;
+            *deadline = now + self.progress.patience(self.timeouts.drain);
         }
     }
 
     fn expire_silence(&mut self, cx: &mut Context) {
         let Link::Streaming { session } = &self.link else { return };
-        if session.silent_at(self.timeouts.silence).is_some_and(|at| at <= cx.now) {
+        if session.silent_at(self.progress.patience(self.timeouts.silence)).is_some_and(|at| at <= cx.now) {
             let duration = session.silent_for(cx.now);
             self.close(CloseReason::Silent { duration }, cx);
         }
@@ -74,7 +74,7 @@ impl Connection {
             Link::Streaming { session } => {
                 // A rotation that is due waits for a fragment boundary, not for a timer.
                 let rotate = Some(session.rotate_at).filter(|&at| at > now);
-                session.silent_at(self.timeouts.silence).into_iter().chain(rotate).min()
+                session.silent_at(self.progress.patience(self.timeouts.silence)).into_iter().chain(rotate).min()
             }
             Link::Idle | Link::Halted { .. } | Link::Finished => None,
         }
