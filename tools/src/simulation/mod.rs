@@ -5,6 +5,7 @@ mod final_check;
 mod loss_checker;
 mod network;
 mod payload_tracker;
+mod progress_checker;
 mod scenario;
 mod service;
 mod source;

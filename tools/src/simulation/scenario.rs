@@ -9,6 +9,8 @@ use kvs_producer::{
     TimeJump,
 };
 
+use super::network::LinkModel;
+
 /// A kind of fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
@@ -115,12 +117,22 @@ pub(crate) struct Scenario {
     pub(crate) store_time: Duration,
     pub(crate) credentials_last: Duration,
     pub(crate) stream_exists: bool,
+    pub(crate) link: LinkModel,
+    /// What fits between the producer and the line of a connection.
+    pub(crate) socket_buffer: u64,
+    /// How long the producer waits for acks, and for the last ones.
+    pub(crate) silence: Duration,
     /// The user ends a fragment now and then.
     pub(crate) ends_fragments: bool,
     pub(crate) missing_track: MissingTrack,
     /// When each fault begins and how long it lasts.
     pub(crate) faults: Vec<(Duration, Fault, Duration)>,
 }
+
+/// What fits in front of the line of most connections.
+const SOCKET_BUFFER: u64 = 64 << 10;
+/// Tells the numbers of the link from those of the rest.
+const LINKS: u64 = 0x006c_696e_6b73_0000;
 
 fn tracks(count: usize, form: Form) -> Vec<Track> {
     let video = Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::H264);
@@ -135,6 +147,11 @@ fn tracks(count: usize, form: Form) -> Vec<Track> {
 
 impl Scenario {
     pub(crate) fn new(seed: u64, rng: &mut Rng) -> Self {
+        // Numbers of their own, so that a seed without a link model is what it was before there were any.
+        let mut link_rng = Rng::with_seed(seed ^ LINKS);
+        let link = LinkModel::new(&mut link_rng);
+        let deep = link_rng.u8(..4) == 0;
+        let (deep_buffer, deep_rate) = (link_rng.u64(256 << 10..4 << 20), link_rng.u64(15_000..60_000));
         let ms = |rng: &mut Rng, from: u64, to: u64| Duration::from_millis(rng.u64(from..to));
         let count = rng.usize(1..=3);
         let long_gop = if rng.bool() { LongGop::Split } else { LongGop::Drop };
@@ -145,6 +162,7 @@ impl Scenario {
         let (buffer_time, pre_roll) = (ms(rng, 30_000, 200_000), ms(rng, 0, 10_000));
         let (fragment_max, idle_after) = (ms(rng, 7_000, 10_000), ms(rng, 5_000, 25_000));
         let missing_track = if rng.u8(..4) == 0 { MissingTrack::Drop } else { MissingTrack::LeaveOut };
+        let (mut ack_timeout, mut drain_timeout) = (None, None);
         let config = ProducerConfig::new("cam", tracks(count, form))
             .seed(seed)
             .bitstream_mode(if form == Form::AsIs { BitstreamMode::Passthrough } else { BitstreamMode::Detect })
@@ -158,8 +176,8 @@ impl Scenario {
             .buffer_time(buffer_time)
             .overflow(if rng.u8(..3) == 0 { Overflow::Refuse } else { Overflow::DropOldest })
             .max_backoff(backoff_cap)
-            .ack_timeout(ms(rng, 3_000, 30_000))
-            .drain_timeout(ms(rng, 2_000, 10_000))
+            .ack_timeout(*ack_timeout.insert(ms(rng, 3_000, 30_000)))
+            .drain_timeout(*drain_timeout.insert(ms(rng, 2_000, 10_000)))
             .idle_after(idle_after)
             .session_max(ms(rng, 15_000, 300_000))
             .pre_roll(pre_roll);
@@ -186,10 +204,16 @@ impl Scenario {
             b_frames: rng.bool(),
             length,
             latency: ms(rng, 1, 300),
-            bytes_per_second: rng.u64(50_000..5_000_000),
+            bytes_per_second: match rng.u64(50_000..5_000_000) {
+                _ if deep => deep_rate,
+                rate => rate,
+            },
             store_time: ms(rng, 1, 1_500),
             credentials_last: ms(rng, 40_000, 3_600_000),
             stream_exists: rng.bool(),
+            link,
+            socket_buffer: if deep { deep_buffer } else { SOCKET_BUFFER },
+            silence: ack_timeout.unwrap_or_default() + drain_timeout.unwrap_or_default(),
             ends_fragments: rng.u8(..3) == 0,
             missing_track,
             faults,

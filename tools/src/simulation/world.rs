@@ -16,8 +16,9 @@ use kvs_producer::{CloseReason, ControlRequestId, ControlResponse, Loss, Persist
 use super::event_queue::EventQueue;
 use super::final_check::FinalState;
 use super::loss_checker::LossChecker;
-use super::network::{LinkFaults, Uplink};
+use super::network::{Fate, LinkFaults, LinkModel, Uplink};
 use super::payload_tracker::PayloadTracker;
+use super::progress_checker::{ProgressChecker, drained_by};
 use super::scenario::{Fault, Scenario};
 use super::service::{Connection, Service};
 use super::source::{EPOCH, Source};
@@ -52,6 +53,8 @@ enum SimEvent {
     /// A piece of the response, split at this offset by the network.
     Acks(SessionId, Bytes, usize),
     AnswerEnds(SessionId),
+    /// The connection reaches the age at which the link breaks it.
+    LinkBreaks(SessionId),
     Resume,
 }
 
@@ -62,11 +65,15 @@ struct Line {
     acks_until: Instant,
     /// The producer closed its end.
     left: bool,
+    /// When the link breaks it.
+    fate: Fate,
 }
 
 struct World {
     verbose: bool,
     rng: Rng,
+    /// Draws the fate of connections, so that the rest of a seed does not depend on them.
+    link_rng: Rng,
     start: Instant,
     now: Instant,
     scenario: Scenario,
@@ -75,6 +82,10 @@ struct World {
     service: Service,
     link_faults: LinkFaults,
     line: Option<Line>,
+    /// The connection that broke last, if the producer can still read its acks.
+    echo: Option<SessionId>,
+    payload_tracker: PayloadTracker,
+    progress: ProgressChecker,
     /// Expiry of the credentials that sign the next connection.
     credentials_until: Option<Instant>,
     event_queue: EventQueue<SimEvent>,
@@ -115,12 +126,16 @@ pub fn run(seed: u64, verbosity: Verbosity) -> Outcome {
         loss_checker: LossChecker::new(&scenario, payload_tracker.clone()),
         retrying: false,
         verbose: verbosity == Verbosity::Verbose,
+        link_rng: Rng::with_seed(!seed),
         start,
         now: start,
-        source: Source::new(&scenario, payload_tracker),
+        source: Source::new(&scenario, payload_tracker.clone()),
         service: Service { exists: scenario.stream_exists, ..Service::default() },
         link_faults: LinkFaults::default(),
         line: None,
+        echo: None,
+        payload_tracker,
+        progress: ProgressChecker::default(),
         credentials_until: None,
         event_queue: EventQueue::default(),
         calm: false,
@@ -150,11 +165,18 @@ impl World {
         // No fault is active any more: everything that can be delivered must be.
         self.calm = true;
         self.link_faults = LinkFaults::default();
+        if let Some(line) = &mut self.line {
+            line.fate = LinkModel::Sound.fate(self.now, &mut self.link_rng);
+        }
         self.resume();
         self.network_is_back();
         // A response in transit may still report an error: a halt while stopping ends the stop.
-        let settled = self.now + SETTLING;
-        self.run_until(settled);
+        let drained = self.drained_by();
+        self.run_until(drained.max(self.now + SETTLING));
+        let held = self.payload_tracker.held();
+        if held.frames > 0 && !self.producer.is_finished() {
+            self.violation.get_or_insert_with(|| format!("{held:?} long after the network was good again"));
+        }
         self.producer.finish(Some(self.now + STOP), self.now);
         self.drain();
         let deadline = self.now + STOP;
@@ -224,6 +246,7 @@ impl World {
             SimEvent::Taken(session, bytes) => self.producer.handle_sent(session, bytes, now),
             SimEvent::Acks(session, bytes, cut) => self.on_acks(session, &bytes, cut),
             SimEvent::AnswerEnds(session) => self.on_answer_end(session),
+            SimEvent::LinkBreaks(session) => self.on_age(session),
             SimEvent::Resume => self.resume(),
         }
         self.drain();
@@ -250,6 +273,16 @@ impl World {
         }
     }
 
+    /// When everything that is held must be persisted.
+    fn drained_by(&self) -> Instant {
+        let Scenario { latency, store_time, bytes_per_second, silence, idle_after, backoff_cap, .. } = self.scenario;
+        let round = (latency * 2 + store_time) * 2;
+        // A dead connection is noticed, and the producer learns how long a fragment takes on a slow line; the last fragment is
+        // ended, the next connection is opened; twice, because an error ack may be under way.
+        let waits = (silence * 8 + idle_after + backoff_cap + latency * 20) * 2;
+        drained_by(self.now, self.payload_tracker.held().bytes, bytes_per_second, round, waits)
+    }
+
     fn verdict(self) -> Outcome {
         let stats = self.producer.stats();
         let evidence = FinalState {
@@ -264,7 +297,7 @@ impl World {
         };
         let verdict = match self.violation {
             Some(violation) => Err(violation),
-            None => evidence.check(),
+            None => self.progress.check_resets().and_then(|()| evidence.check()),
         };
         Outcome { virtual_time: self.now.saturating_duration_since(self.start), faults: self.faults, stats, verdict }
     }

@@ -42,6 +42,7 @@ impl World {
                 self.handle_events();
                 self.loss_checker.after_put();
                 self.source.taken(number);
+                self.progress.submitted(length);
                 if lead && self.rng.u8(..20) == 0 {
                     self.put_tag(number);
                 }

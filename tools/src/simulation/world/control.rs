@@ -6,7 +6,7 @@ use kvs_producer::{
     CloseReason, ControlRequest, ControlRequestId, ControlResponse, Failure, FailureKind, SessionId, StreamStatus,
 };
 
-use super::super::network::{Uplink, is_active};
+use super::super::network::{LinkModel, Uplink, is_active};
 use super::super::service::{around, wall};
 use super::{Line, SimEvent, World};
 
@@ -74,8 +74,13 @@ impl World {
             CloseReason::Failed(self.refusal())
         } else {
             let service = self.service.accept(session, request, self.rng.u64(..), wall(self.start, now));
-            let up = Uplink::new(self.scenario.latency, now);
-            self.line = Some(Line { service, up, acks_until: now, left: false });
+            let up = Uplink::new(self.scenario.latency, self.scenario.socket_buffer, now);
+            let link = if self.calm { LinkModel::Sound } else { self.scenario.link };
+            let fate = link.fate(now + wait, &mut self.link_rng);
+            if let Some(dies) = fate.dies {
+                self.at(dies, SimEvent::LinkBreaks(session));
+            }
+            self.line = Some(Line { service, up, acks_until: now, left: false, fate });
             return self.after(wait, SimEvent::Opened(session));
         };
         self.after(wait, SimEvent::Failed(session, reason));

@@ -6,7 +6,8 @@ use bytes::Bytes;
 use kvs_producer::{CloseReason, SessionId};
 use kvs_types::ErrorId;
 
-use super::super::network::is_active;
+use super::super::network::{AcksUnderWay, is_active};
+use super::super::progress_checker::Cause;
 use super::super::scenario::Fault;
 use super::super::service::{Stored, around, wall};
 use super::{Line, SimEvent, World};
@@ -45,12 +46,43 @@ impl World {
     }
 
     pub(super) fn on_body(&mut self, session: SessionId, pieces: [Bytes; 2]) {
-        let now = wall(self.start, self.now);
+        let (at, now) = (self.now, wall(self.start, self.now));
         let Some(line) = self.line(session) else { return };
-        for piece in pieces.into_iter().filter(|piece| !piece.is_empty()) {
+        let mut broken = false;
+        for mut piece in pieces.into_iter().filter(|piece| !piece.is_empty()) {
+            let passes = line.fate.breaks_after(piece.len(), at);
+            piece.truncate(passes.unwrap_or(usize::MAX));
             line.service.ingest.handle_body(piece, now);
+            if passes.is_some() {
+                broken = true;
+                break;
+            }
         }
         self.poll_service();
+        if broken {
+            self.break_link(session, Cause::Load);
+        }
+    }
+
+    pub(super) fn on_age(&mut self, session: SessionId) {
+        if !self.calm && self.line(session).is_some() {
+            self.break_link(session, Cause::Age);
+        }
+    }
+
+    /// The link resets the connection. The acks under way may reach the producer, before or after the news.
+    fn break_link(&mut self, session: SessionId, cause: Cause) {
+        let Some(acks_until) = self.line(session).map(|line| line.acks_until) else { return };
+        let checked = self.progress.breaks(session, cause);
+        self.record(checked);
+        let mut news = self.now + around(self.scenario.latency, &mut self.link_rng);
+        let fate = AcksUnderWay::new(&mut self.link_rng);
+        if fate == AcksUnderWay::Read {
+            news = news.max(acks_until);
+        }
+        self.echo = (fate != AcksUnderWay::Lost).then_some(session);
+        self.leave(session);
+        self.at(news, SimEvent::Failed(session, CloseReason::Broken("reset by the link".to_owned())));
     }
 
     pub(super) fn on_body_end(&mut self, session: SessionId) {
@@ -76,6 +108,7 @@ impl World {
         let fragments: Vec<_> = std::iter::from_fn(|| line.service.ingest.poll_fragment()).collect();
         let finished = line.service.ingest.is_finished();
         for fragment in fragments {
+            self.progress.arrived(session);
             let wait = around(self.scenario.store_time, &mut self.rng);
             self.after(wait, SimEvent::Store(session, Box::new(fragment)));
         }
@@ -94,7 +127,8 @@ impl World {
             self.loss_checker.error_sent(id);
         }
         let link_faults = &self.link_faults;
-        let dead = self.line.as_ref().is_none_or(|line| line.up.dead);
+        let deaf = |line: &Line| line.up.dead || line.fate.deaf.is_some_and(|at| at <= now);
+        let dead = self.line.as_ref().is_none_or(deaf);
         if is_active(link_faults.acks_lost_until, now) || is_active(link_faults.swallowed_until, now) || dead {
             return;
         }
@@ -135,7 +169,7 @@ impl World {
     pub(super) fn on_acks(&mut self, session: SessionId, bytes: &[u8], cut: usize) {
         let (head, tail) = bytes.split_at(cut);
         for piece in [head, tail] {
-            if self.line(session).is_some_and(|line| !line.left) {
+            if self.echo == Some(session) || self.line(session).is_some_and(|line| !line.left) {
                 self.producer.handle_ack(session, piece, self.now);
                 self.drain();
             }

@@ -44,6 +44,8 @@ impl World {
         if self.verbose {
             println!("{:9.3} {event:?}", self.now.saturating_duration_since(self.start).as_secs_f64());
         }
+        let checked = self.progress.event(&event);
+        self.record(checked);
         match event {
             Event::Persisted(persisted) => self.persisted.push(persisted),
             Event::Lost(loss) => {
@@ -97,7 +99,10 @@ impl World {
                 self.retrying = false;
                 self.on_open(session, &request);
             }
-            Transmit::Body { session, chunks } => self.on_send(session, chunks.into_bytes()),
+            Transmit::Body { session, chunks } => {
+                self.progress.handed(session, chunks.len());
+                self.on_send(session, chunks.into_bytes());
+            }
             Transmit::End { session } => {
                 let passage = self.carry(session, 5);
                 if let Some(there) = passage {
