@@ -12,7 +12,7 @@ use crate::handlers::list_fragments::{InvalidListing, Listing, Visibility};
 use crate::handlers::media_response::service_tags;
 use crate::ingest::{IngestedFragment, Now, NumberParts};
 use crate::store::testing::{MS, at, fragment};
-use crate::store::{Selection, Store, StorePolicy};
+use crate::store::{Keep, Selection, Store, StorePolicy};
 
 struct StoredStream {
     store: Store,
@@ -91,6 +91,19 @@ fn unknown_fragment_number_is_error_4000_in_the_body() {
         assert_eq!(values, ["FRAGMENT_NOT_FOUND", "4000", number.as_str()]);
         assert_eq!(reader.read(&store, "door", now()).unwrap(), Read::End);
     }
+}
+
+#[test]
+fn fragments_that_retention_removed_before_they_were_read_are_skipped() {
+    let StoredStream { store, put, dir: _dir } = stored_stream();
+    let mut reader = MediaReader::new(StartSelector::Earliest);
+    let mut next = || match reader.read(&store, "door", now()).unwrap() {
+        Read::Media { number, .. } => NumberParts::of(&number).unwrap().sequence,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(next(), 1);
+    store.trim("door", Keep { since: put[3].server_timestamp, bytes: u64::MAX }).unwrap();
+    assert_eq!((next(), next(), next()), (4, 5, 6));
 }
 
 #[test]

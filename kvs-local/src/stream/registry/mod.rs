@@ -7,7 +7,7 @@ mod record;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use kvs_types::__internal::epoch_millis;
@@ -68,11 +68,16 @@ pub(crate) struct Registry {
     identity: Identity,
     folder: Folder,
     inner: Mutex<Inner>,
+    /// Notified when a stream was written.
+    written: Condvar,
 }
 
 #[derive(Debug)]
 struct Inner {
     streams: BTreeMap<String, StreamRecord>,
+    /// Names of the streams that are being written, without the lock: a write takes two syncs, which other streams must not
+    /// wait for.
+    writing: BTreeSet<String>,
     /// Source of stream versions.
     random: fastrand::Rng,
 }
@@ -83,8 +88,8 @@ impl Registry {
         let opened = Folder::open(path.clone()).and_then(|folder| Ok((folder.load()?, folder)));
         let (streams, folder) = opened.map_err(|source| OpenError { path, source })?;
         let streams = streams.into_iter().map(|stream| (stream.name.clone(), stream)).collect();
-        let inner = Mutex::new(Inner { streams, random: fastrand::Rng::with_seed(seed) });
-        Ok(Self { identity, folder, inner })
+        let inner = Inner { streams, writing: BTreeSet::new(), random: fastrand::Rng::with_seed(seed) };
+        Ok(Self { identity, folder, inner: Mutex::new(inner), written: Condvar::new() })
     }
 
     /// Returns region and account.
@@ -101,18 +106,17 @@ impl Registry {
         make: impl FnOnce(&mut StreamRecord),
     ) -> Result<StreamRecord, ApiError> {
         api::text(&Text::STREAM_NAME, name)?;
-        let mut inner = self.lock(now);
+        let mut inner = self.lock_stream(name, now);
         if inner.streams.contains_key(name) {
             return Err(ApiError::new(Exception::ResourceInUse, format!("The stream {name} already exists.")));
         }
-        if inner.streams.len() >= limits::STREAMS {
+        if inner.streams.len().saturating_add(inner.writing.len()) >= limits::STREAMS {
             let message = format!("the account has {} streams, the most it may have", limits::STREAMS);
             return Err(ApiError::new(Exception::AccountStreamLimitExceeded, message));
         }
         let mut stream = self.fresh(name, inner.version(), delays, now);
         make(&mut stream);
-        self.save(&stream)?;
-        inner.streams.insert(stream.name.clone(), stream.clone());
+        self.write(inner, stream.clone())?;
         Ok(stream)
     }
 
@@ -137,13 +141,12 @@ impl Registry {
         change: impl FnOnce(&mut StreamRecord) -> Result<T, ApiError>,
     ) -> Result<T, ApiError> {
         let name = named(wanted)?;
-        let mut inner = self.lock(now);
+        let inner = self.lock_stream(name, now);
         let found = inner.streams.get(name).filter(|stream| matches(stream, wanted));
         let found = found.filter(|stream| stream.status(now) != StreamStatus::Deleting);
         let mut stream = found.cloned().ok_or_else(ApiError::no_stream)?;
         let done = change(&mut stream)?;
-        self.save(&stream)?;
-        inner.streams.insert(stream.name.clone(), stream);
+        self.write(inner, stream)?;
         Ok(done)
     }
 
@@ -246,11 +249,27 @@ impl Registry {
         }
     }
 
-    fn save(&self, stream: &StreamRecord) -> Result<(), ApiError> {
-        self.folder.save(stream).map_err(|error| {
+    /// Writes a stream to disk, then shows it. The lock is released meanwhile; a second change of the stream waits.
+    fn write(&self, mut inner: MutexGuard<'_, Inner>, stream: StreamRecord) -> Result<(), ApiError> {
+        inner.writing.insert(stream.name.clone());
+        drop(inner);
+        let saved = self.folder.save(&stream);
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.writing.remove(&stream.name);
+        self.written.notify_all();
+        saved.map_err(|error| {
             tracing::error!(%error, "failed to write the stream registry");
             ApiError::new(Exception::InternalFailure, "failed to write the stream registry")
-        })
+        })?;
+        inner.streams.insert(stream.name.clone(), stream);
+        Ok(())
+    }
+
+    /// Locks the streams once the stream of this name is not being written.
+    fn lock_stream(&self, name: &str, now: SystemTime) -> MutexGuard<'_, Inner> {
+        let inner = self.lock(now);
+        let inner = self.written.wait_while(inner, |inner| inner.writing.contains(name));
+        inner.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Locks the streams and removes those whose deletion is complete at `now`.
@@ -259,7 +278,7 @@ impl Registry {
         let gone: Vec<String> = inner
             .streams
             .values()
-            .filter(|stream| stream.phase.is_over(now))
+            .filter(|stream| stream.phase.is_over(now) && !inner.writing.contains(&stream.name))
             .map(|stream| stream.name.clone())
             .collect();
         for name in gone {
