@@ -37,6 +37,17 @@ async fn camera_sends_annex_b_and_adts_and_follow_decodes_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn pipe_sends_what_an_encoder_writes() {
+    let local = LocalKvs::builder().start().await.unwrap();
+    let mut pipe = example_at(&local, "pipe");
+    // 25 key frames that all have the same number.
+    let stream = concat!(env!("CARGO_MANIFEST_DIR"), "/../kvs-mkv/tests/cases/sameidr.h264");
+    pipe.arg("front-door").stdin(Stdio::from(std::fs::File::open(stream).unwrap()));
+    assert_eq!(run(pipe).await.trim(), "25 of 25 frames persisted");
+    local.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn events_request_images_and_images_saves_them() {
     let local = LocalKvs::builder().start().await.unwrap();
     let mut events = example_at(&local, "events");

@@ -54,12 +54,15 @@ pub(crate) fn print_notices(reader: &Reader, printed: usize, input: &str, output
 }
 
 fn print_notice(notice: &Notice, input: &str, output: Output) {
+    print_notice_of(&format!("{:?}", notice.kind), &notice.to_string(), input, output);
+}
+
+/// Prints what was left out or happened on the way, and its kind.
+pub(crate) fn print_notice_of(kind: &str, text: &str, input: &str, output: Output) {
     if output.is_json() {
-        print_line(
-            json!({ "event": "notice", "file": input, "kind": format!("{:?}", notice.kind), "text": notice.to_string() }),
-        );
+        print_line(json!({ "event": "notice", "file": input, "kind": kind, "text": text }));
     } else {
-        output.note(format_args!("{input}: {notice}"));
+        output.note(format_args!("{input}: {text}"));
     }
 }
 

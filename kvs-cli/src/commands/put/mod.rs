@@ -1,4 +1,4 @@
-//! `kvs put`: sends a recording, or live Matroska from standard input, to a stream.
+//! `kvs put`: sends a recording, or a live stream from a pipe or a capture program, to a stream.
 
 mod ending;
 mod options;
@@ -78,9 +78,11 @@ fn incomplete(options: &Options, ending: &Ending, first_lost: Option<SystemTime>
     let mut line = format!("{} of {all} frames were persisted", totals.persisted.frames);
     if totals.lost.frames > 0 || options.spool.is_none() {
         let from = first_lost.map_or_else(String::new, |first| format!(", from {} on", show_time(first)));
-        let rest = match options.input.as_str() {
-            "-" => "they came from standard input and are lost".to_owned(),
-            file => format!("{file} still has them"),
+        let rest = match (&options.exec, options.input.as_deref()) {
+            (Some(command), _) => format!("they came from {command} and are lost"),
+            (None, None | Some("-")) => "they came from standard input and are lost".to_owned(),
+            (None, Some(pipe)) if source::is_pipe(Path::new(pipe)) => format!("they came from {pipe} and are lost"),
+            (None, Some(file)) => format!("{file} still has them"),
         };
         line += &format!(", {} were not{from}: {rest}", totals.lost.frames);
     }

@@ -4,25 +4,49 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use clap::{Args, ValueEnum};
+use kvs_media::Format;
 
+use super::source::Times;
 use crate::commands::media::TrackOptions;
 use crate::values::{parse_bytes, parse_duration, parse_time};
 
-/// Sends a recording, or a live Matroska stream from standard input, to a stream.
+/// Sends a recording, or a live stream from a pipe or a capture program, to a stream.
+///
+/// A pipe is standard input (-) or a FIFO. MP4, Matroska, MPEG-TS, WAV, ADTS, H.264 and H.265 with start codes are recognized by
+/// their content. What is left out (before the first key frame, other tracks, damage) is named on stderr.
 ///
 /// Goes on until every frame is persisted, however often the link breaks; --give-up-after bounds that. Exits 0 only if every
 /// frame was persisted, 1 if not, 2 if the input cannot be used. Ctrl-C stops after what is buffered was persisted, within
 /// 30 s; a second Ctrl-C stops at once.
 ///
+/// Command lines for cameras (a Raspberry Pi, a USB camera, ffmpeg, GStreamer) are at the end of this help.
+///
 /// Credentials: --profile, or the variables AWS_IOT_CORE_* of a device certificate (as in AWS's C samples), or AWS_ACCESS_KEY_ID
 /// and AWS_SECRET_ACCESS_KEY, or the default profile.
 #[derive(Debug, Args)]
+#[command(after_long_help = CAMERAS)]
 pub(crate) struct Options {
     /// Name of the stream; created with a retention of 24 hours if it does not exist.
     pub(crate) stream: String,
 
-    /// The recording (MP4, Matroska, MPEG-TS, WAV, .h264, .h265, ADTS), or - for live Matroska on standard input.
-    pub(crate) input: String,
+    /// The recording, a FIFO, or - for a live stream on standard input.
+    #[arg(required_unless_present = "exec", conflicts_with = "exec")]
+    pub(crate) input: Option<String>,
+
+    /// Run this command in a shell and send what it writes to its standard output. It is started again whenever it ends, after
+    /// 1 s, then 2 s, up to 30 s, until Ctrl-C or --duration. It is an error if it never writes a key frame.
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) exec: Option<String>,
+
+    /// What the input is. Default: recognized by its first bytes.
+    #[arg(long, value_enum, value_name = "F")]
+    pub(crate) format: Option<InputFormat>,
+
+    /// Times of H.264 and H.265 with start codes, and of ADTS: arrival (when the first byte of a frame arrived), fps=N (such as
+    /// 30 or 30000/1001), vui (the frame rate that the stream states), or pts-file=FILE (a time in ms per line, as rpicam-vid
+    /// --save-pts writes them; may be a FIFO). Default: arrival on pipes; vui, or 25 frames per second, for files.
+    #[arg(long, value_name = "T", value_parser = Times::parse)]
+    pub(crate) times: Option<Times>,
 
     /// What tagged fragments request.
     #[arg(long, value_enum, default_value_t = Event::None)]
@@ -32,7 +56,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) every: u32,
 
-    /// Audio track to send. Default: the recording's.
+    /// Codec of the audio track to send. Default: the recording's.
     #[arg(long, value_enum)]
     pub(crate) audio: Option<Audio>,
 
@@ -117,6 +141,39 @@ pub(crate) enum Audio {
     None,
 }
 
+/// What an input is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum InputFormat {
+    /// MP4 or QuickTime; on a pipe it must be fragmented.
+    Mp4,
+    /// Matroska or WebM.
+    Mkv,
+    /// MPEG transport stream.
+    Ts,
+    /// H.264 with start codes (Annex B).
+    H264,
+    /// H.265 with start codes (Annex B).
+    H265,
+    /// AAC with ADTS headers.
+    Aac,
+    /// WAV with PCM or G.711.
+    Wav,
+}
+
+impl From<InputFormat> for Format {
+    fn from(format: InputFormat) -> Self {
+        match format {
+            InputFormat::Mp4 => Self::Mp4,
+            InputFormat::Mkv => Self::Matroska,
+            InputFormat::Ts => Self::MpegTs,
+            InputFormat::H264 => Self::H264,
+            InputFormat::H265 => Self::H265,
+            InputFormat::Aac => Self::Adts,
+            InputFormat::Wav => Self::Wav,
+        }
+    }
+}
+
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| format!("{text:?} is not a number of seconds"))?;
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
@@ -139,3 +196,24 @@ fn pair(text: &str) -> Result<(String, String), String> {
         _ => Err(format!("{text:?} is not of the form NAME=VALUE")),
     }
 }
+
+/// Tested with a test source in place of the camera.
+const CAMERAS: &str = "\
+Cameras:
+  Raspberry Pi 0 to 4:
+    rpicam-vid -t 0 -n --codec h264 --inline --intra 60 --flush -o - | kvs put STREAM -
+  The same with the times of the camera (mkfifo pts first), started again if it ends:
+    kvs put STREAM --times pts-file=pts --exec 'rpicam-vid -t 0 -n --codec h264 --inline --intra 60 --flush --save-pts pts -o -'
+  Raspberry Pi 5 (its encoder is software; -o - needs the container):
+    rpicam-vid -t 0 -n --codec libav --libav-format matroska -o - | kvs put STREAM -
+  USB camera:
+    ffmpeg -f v4l2 -framerate 30 -i /dev/video0 -c:v libx264 -preset veryfast -tune zerolatency -g 60 -bf 0 -f matroska - \
+      | kvs put STREAM -
+  USB camera with an H.264 encoder of its own:
+    ffmpeg -f v4l2 -input_format h264 -i /dev/video0 -c copy -f matroska - | kvs put STREAM -
+  GStreamer (-q, or its messages get into the pipe):
+    gst-launch-1.0 -q v4l2src ! videoconvert ! x264enc tune=zerolatency bframes=0 key-int-max=60 ! h264parse \
+      ! matroskamux streamable=true ! fdsink | kvs put STREAM -
+  Whatever ffmpeg reads (RTSP, SRT, RTMP, OBS):
+    ffmpeg -i 'srt://:9000?mode=listener' -c copy -f matroska - | kvs put STREAM -
+";

@@ -1,7 +1,9 @@
 //! The NAL units of an H.264 byte stream: which access unit each belongs to.
 
 use super::slice::starts_picture;
-use super::{NalType, ParameterSets, PictureOrder, RandomAccess, SetChange, SliceHeader, SliceReader, Sps, sei};
+use super::{
+    NalType, ParameterSets, PictureOrder, PictureOrderType, RandomAccess, SetChange, SliceHeader, SliceReader, Sps, sei,
+};
 use crate::TrackNumber;
 use crate::codec::limits::PARAMETER_SET_BYTES;
 use crate::codec::split::{Part, Picture, Slice, SplitError, Syntax, TrackFormat};
@@ -130,9 +132,12 @@ impl Syntax for SplitSyntax {
         let wrong = |source| SplitError::H264 { at, source };
         let sets = self.sets.led_by(active.sps_id);
         let track = super::track(number, &sets).map_err(wrong)?;
-        let frame_rate = sets.sps().map_err(wrong)?.frame_rate;
+        let sps = sets.sps().map_err(wrong)?;
         (self.is_replaced, self.announced) = (false, Some(active));
-        Ok(Some(TrackFormat { track, frame_rate }))
+        // Baseline has no B slices (A.2.1).
+        let is_in_order = sps.profile == 66 || sps.picture_order == PictureOrderType::DecodingOrder;
+        let reorder_depth = if is_in_order { Some(0) } else { sps.reorder_frames };
+        Ok(Some(TrackFormat { track, frame_rate: sps.frame_rate, reorder_depth }))
     }
 
     fn forget_track(&mut self) {

@@ -116,9 +116,9 @@ impl Syntax for SplitSyntax {
         let wrong = |source| SplitError::H265 { at, source };
         let sets = self.sets.led_by(active.sps_id);
         let track = super::track(number, &sets).map_err(wrong)?;
-        let frame_rate = sets.sps().map_err(wrong)?.frame_rate;
+        let sps = sets.sps().map_err(wrong)?;
         (self.is_replaced, self.announced) = (false, Some(active));
-        Ok(Some(TrackFormat { track, frame_rate }))
+        Ok(Some(TrackFormat { track, frame_rate: sps.frame_rate, reorder_depth: sps.reordered_pictures }))
     }
 
     fn forget_track(&mut self) {

@@ -41,6 +41,9 @@ pub struct Sps {
     /// `sps_max_dec_pic_buffering` of the layer that needs most: pictures a decoder must keep, the current one included.
     /// `None` if the fields after the picture order count cannot be read.
     pub buffered_pictures: Option<u32>,
+    /// `sps_max_num_reorder_pics` of the layer with most: how many pictures may precede a picture in decoding order and follow
+    /// it in output order.
+    pub reordered_pictures: Option<u32>,
     /// The shape of a pixel, if the VUI states it.
     pub pixel_aspect: Option<PixelAspect>,
     /// The frame rate, if the VUI states it.
@@ -124,6 +127,7 @@ impl Fields<'_> {
             order_bits,
             separate_planes,
             buffered_pictures: tail.buffered_pictures,
+            reordered_pictures: tail.reordered_pictures,
             pixel_aspect: tail.vui_head.pixel_aspect,
             frame_rate: tail.frame_rate,
             video_signal: tail.vui_head.video_signal,

@@ -7,6 +7,7 @@ use crate::codec::vui::{self, FrameRate};
 #[derive(Debug, Default)]
 pub(super) struct Tail {
     pub(super) buffered_pictures: Option<u32>,
+    pub(super) reordered_pictures: Option<u32>,
     pub(super) vui_head: vui::Head,
     pub(super) frame_rate: Option<FrameRate>,
 }
@@ -22,12 +23,15 @@ impl Tail {
     /// `None` if the set ends early or has a value out of range.
     fn read_fields(&mut self, reader: &mut Reader<'_, '_>, sub_layers: u8) -> Option<()> {
         let for_all_layers = reader.bits.flag()?;
-        let mut buffered = 0;
+        let (mut buffered, mut reordered) = (0, 0);
         for _ in 0..if for_all_layers { sub_layers.saturating_add(1) } else { 1 } {
             buffered = buffered.max(reader.bits.ue()?.saturating_add(1));
-            reader.codes(2)?; // sps_max_num_reorder_pics, sps_max_latency_increase_plus1
+            reordered = reordered.max(reader.bits.ue()?);
+            reader.bits.ue()?; // sps_max_latency_increase_plus1
         }
         self.buffered_pictures = Some(buffered);
+        // sps_max_dec_pic_buffering_minus1 is 15 at most (A.4.2), and no more pictures than those can be reordered.
+        self.reordered_pictures = Some(reordered).filter(|&pictures| pictures <= 16);
         reader.codes(6)?; // block sizes and depths
         if reader.bits.flag()? && reader.bits.flag()? {
             reader.scaling_lists()?;

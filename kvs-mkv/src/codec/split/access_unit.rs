@@ -18,6 +18,9 @@ pub enum SplitEvent {
         track: Track,
         /// The frame rate, if the parameter sets state it.
         frame_rate: Option<FrameRate>,
+        /// How many access units may come before one that is shown earlier, if the parameter sets state it: 0 if output order
+        /// is decoding order.
+        reorder_depth: Option<u32>,
     },
     /// One picture.
     AccessUnit(AccessUnit),

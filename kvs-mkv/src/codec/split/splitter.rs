@@ -325,9 +325,9 @@ impl AccessUnitSplitter {
             self.link = if is_broken { Link::Broken } else { Link::Whole };
         }
         self.report_skipped();
-        if let Some(TrackFormat { track, frame_rate }) = track {
+        if let Some(TrackFormat { track, frame_rate, reorder_depth }) = track {
             self.track = Some(track.clone());
-            self.ready.push_back(SplitEvent::Track { track, frame_rate });
+            self.ready.push_back(SplitEvent::Track { track, frame_rate, reorder_depth });
         }
         let Picture { random_access, restarts, order, .. } = picture;
         let unit = AccessUnit { data: units.data, random_access, restarts, order, range: units.range };

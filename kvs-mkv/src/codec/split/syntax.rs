@@ -51,6 +51,7 @@ pub(in crate::codec) struct Picture {
 pub(in crate::codec) struct TrackFormat {
     pub(in crate::codec) track: Track,
     pub(in crate::codec) frame_rate: Option<FrameRate>,
+    pub(in crate::codec) reorder_depth: Option<u32>,
 }
 
 /// Reads the NAL units of one codec in the order of the stream. A head is the first [`HEAD`] bytes of a NAL unit.

@@ -1,0 +1,225 @@
+//! Where the frames come from: a recording, or a live stream from a pipe or a capture program.
+
+mod capture;
+mod feed;
+mod raw;
+mod reorder;
+mod times;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use kvs_media::{MediaEvent, Reader, ReaderOptions};
+use kvs_mkv::{CodecId, Frame, Tag, Track, TrackKind, TrackNumber};
+use tokio::sync::mpsc;
+
+use super::options::{Audio, Options};
+use crate::commands::media::{check_change, print_notice_of, print_notices};
+use crate::failure::Failure;
+use crate::output::Output;
+
+use capture::{Capture, Stopper};
+use feed::{Item, Origin, Settings};
+pub(crate) use times::Times;
+
+/// Frames and the tracks they belong to.
+pub(crate) struct Source {
+    pub(crate) tracks: Vec<Track>,
+    /// All tracks of the input as they are now.
+    current: Vec<Track>,
+    frames: Frames,
+    output: Output,
+    name: String,
+}
+
+enum Frames {
+    Recorded { reader: Box<Reader>, duration: Duration },
+    Piped(Piped),
+}
+
+/// A stream that arrives.
+struct Piped {
+    items: mpsc::Receiver<Result<Item, Failure>>,
+    /// Set until the first key frame of this track: nothing can be decoded before it, so nothing is sent.
+    joining: Option<TrackNumber>,
+    /// A file is sent at its own speed.
+    is_paced: bool,
+    _program: Option<Stopper>,
+}
+
+/// What is sent next.
+pub(crate) enum Next {
+    Frame(Timed),
+    /// Tags of the fragment that is open.
+    Tags(Vec<Tag>),
+}
+
+/// One frame, and when a camera would have sent it, from the start.
+pub(crate) struct Timed {
+    pub(crate) frame: Frame,
+    pub(crate) due: Option<Duration>,
+}
+
+impl Source {
+    /// Opens the input that the command line names.
+    pub(crate) async fn open(options: &Options, output: Output) -> Result<Self, Failure> {
+        let mut source = match (&options.exec, options.input.as_deref()) {
+            (Some(command), _) => {
+                let (capture, stopper) = Capture::new(command);
+                Self::piped(options, output, command, Origin::Program(capture), Some(stopper)).await?
+            }
+            (None, None | Some("-")) => {
+                Self::piped(options, output, "standard input", Origin::StandardInput, None).await?
+            }
+            (None, Some(path)) if options.times.is_some() || is_pipe(Path::new(path)) => {
+                Self::piped(options, output, path, Origin::Path(PathBuf::from(path)), None).await?
+            }
+            (None, Some(path)) => Self::recorded(options, output, path)?,
+        };
+        source.choose_audio(options)?;
+        if source.tracks.is_empty() {
+            let name = &source.name;
+            return Err(Failure::input(format!("{name}: no track is left to send; use --audio differently")));
+        }
+        Ok(source)
+    }
+
+    fn recorded(options: &Options, output: Output, path: &str) -> Result<Self, Failure> {
+        let reader =
+            Reader::open_with(path, &reader_options(options)).map_err(Failure::of_input)?.starting_with_video();
+        print_notices(&reader, 0, path, output);
+        let (tracks, duration) = (reader.tracks().to_vec(), reader.duration().unwrap_or_default());
+        let frames = Frames::Recorded { reader: Box::new(reader), duration };
+        Ok(Self { current: tracks.clone(), tracks, frames, output, name: path.to_owned() })
+    }
+
+    async fn piped(
+        options: &Options,
+        output: Output,
+        name: &str,
+        origin: Origin,
+        program: Option<Stopper>,
+    ) -> Result<Self, Failure> {
+        let is_paced = matches!(&origin, Origin::Path(path) if !is_pipe(path));
+        let settings = Settings {
+            times: options.times.clone(),
+            format: options.format.map(Into::into),
+            reader: reader_options(options),
+        };
+        let mut items = feed::start(origin, settings);
+        let tracks = loop {
+            match items.recv().await.transpose()? {
+                Some(Item::Tracks(tracks, _)) => break tracks,
+                Some(Item::Note(kind, note)) => print_notice_of(kind, &note, name, output),
+                Some(Item::Frame(_) | Item::Tags(_)) => {}
+                None => return Err(Failure::input(format!("{name}: it ended before its first key frame"))),
+            }
+        };
+        let joining = tracks.first().map(|track| track.number);
+        let frames = Frames::Piped(Piped { items, joining, is_paced, _program: program });
+        Ok(Self { current: tracks.clone(), tracks, frames, output, name: name.to_owned() })
+    }
+
+    fn choose_audio(&mut self, options: &Options) -> Result<(), Failure> {
+        let (name, wanted) = match options.audio {
+            None => return Ok(()),
+            Some(Audio::None) => ("no audio", None),
+            Some(Audio::Aac) => ("AAC", Some(CodecId::AAC)),
+            Some(Audio::Alaw) => ("A-law", Some(CodecId::ACM)),
+        };
+        self.tracks.retain(|track| track.kind != TrackKind::Audio || Some(&track.codec) == wanted.as_ref());
+        if wanted.is_some() && !self.tracks.iter().any(|track| track.kind == TrackKind::Audio) {
+            return Err(Failure::input(format!("{} has no {name} audio; use another --audio, or none", self.name)));
+        }
+        Ok(())
+    }
+
+    /// The track whose key frames start fragments.
+    pub(crate) fn lead(&self) -> Option<TrackNumber> {
+        self.tracks.first().map(|track| track.number)
+    }
+
+    /// The length of the recording; a live stream has none.
+    pub(crate) const fn duration(&self) -> Option<Duration> {
+        match &self.frames {
+            Frames::Recorded { duration, .. } => Some(*duration),
+            Frames::Piped(_) => None,
+        }
+    }
+
+    /// Returns the next frame of a track that is sent, or the tags of a fragment.
+    pub(crate) async fn next(&mut self) -> Result<Option<Next>, Failure> {
+        loop {
+            let Some(next) = self.next_of_all().await? else { return Ok(None) };
+            match next {
+                Arrived::Frame(timed) if self.tracks.iter().any(|track| track.number == timed.frame.track) => {
+                    return Ok(Some(Next::Frame(timed)));
+                }
+                Arrived::Frame(_) => {}
+                Arrived::Tags(tags) => return Ok(Some(Next::Tags(tags))),
+                Arrived::Tracks(tracks, true) => self.current = tracks,
+                Arrived::Tracks(tracks, false) => {
+                    check_change(&self.current, &tracks, &self.name)?;
+                    self.current = tracks;
+                }
+            }
+        }
+    }
+
+    async fn next_of_all(&mut self) -> Result<Option<Arrived>, Failure> {
+        let (output, name) = (self.output, &self.name);
+        match &mut self.frames {
+            // Reading a file here does not hold up the runtime: the system reads ahead of consecutive frames.
+            Frames::Recorded { reader, .. } => loop {
+                match reader.next_event().map_err(Failure::of_input)? {
+                    Some(MediaEvent::Sample(sample)) => {
+                        let due = Some(sample.dts);
+                        return Ok(Some(Arrived::Frame(Timed { frame: sample.into(), due })));
+                    }
+                    Some(MediaEvent::Tags(tags)) => return Ok(Some(Arrived::Tags(tags))),
+                    Some(MediaEvent::Tracks(tracks)) => return Ok(Some(Arrived::Tracks(tracks, false))),
+                    Some(_) => {}
+                    None => return Ok(None),
+                }
+            },
+            Frames::Piped(piped) => loop {
+                match piped.items.recv().await.transpose()? {
+                    Some(Item::Frame(frame)) => {
+                        let joins = piped.joining.is_none_or(|lead| frame.keyframe && frame.track == lead);
+                        if joins {
+                            piped.joining = None;
+                            let due = piped.is_paced.then_some(frame.pts);
+                            return Ok(Some(Arrived::Frame(Timed { frame, due })));
+                        }
+                    }
+                    Some(Item::Note(kind, note)) => print_notice_of(kind, &note, name, output),
+                    Some(Item::Tags(tags)) if piped.joining.is_none() => return Ok(Some(Arrived::Tags(tags))),
+                    Some(Item::Tags(_)) => {}
+                    Some(Item::Tracks(tracks, told)) => return Ok(Some(Arrived::Tracks(tracks, told))),
+                    None => return Ok(None),
+                }
+            },
+        }
+    }
+}
+
+/// What arrives.
+enum Arrived {
+    Frame(Timed),
+    Tags(Vec<Tag>),
+    /// Tracks that replace those so far, and whether the frames tell a producer what has changed in the sound.
+    Tracks(Vec<Track>, bool),
+}
+
+fn reader_options(options: &Options) -> ReaderOptions {
+    let reader = options.tracks.reader_options(options.audio != Some(Audio::None));
+    match options.format {
+        Some(format) => reader.format(format.into()),
+        None => reader,
+    }
+}
+
+/// Whether it can be read once only: a FIFO, a socket or a device.
+pub(crate) fn is_pipe(path: &Path) -> bool {
+    path.metadata().is_ok_and(|data| !data.is_file() && !data.is_dir())
+}
