@@ -20,11 +20,14 @@ pub(super) enum PayloadFormat {
 impl PayloadFormat {
     /// Returns the payload of one frame.
     pub(super) fn payload(&mut self, data: Chunks, keyframe: bool) -> Result<Converted, NalError> {
-        match self {
-            Self::Nal(track) => track.payload(data, keyframe),
-            Self::AnnexB(_, prefixer) => Ok(Converted { data: prefixer.convert_chunks(&data)?, is_changed: false }),
-            Self::Plain(_) => Ok(Converted { data, is_changed: false }),
-        }
+        let len = data.len();
+        let converted = match self {
+            Self::Nal(track) => track.payload(data, keyframe)?,
+            Self::AnnexB(_, prefixer) => Converted { data: prefixer.convert_chunks(&data)?, is_changed: false },
+            Self::Plain(_) => Converted { data, is_changed: false },
+        };
+        // Zeros and start codes alone are no NAL unit.
+        if converted.data.is_empty() { Err(NalError::UnknownFraming { len }) } else { Ok(converted) }
     }
 
     /// Whether the parameter sets must still be found in the frames.

@@ -450,7 +450,9 @@ impl Scan {
         let (chosen, left_out) = selection::choose(&candidates, options)?;
         notices.extend(left_out);
         if chosen.is_empty() {
-            return Err(Fault::NoFrames);
+            // A transport stream may have pictures, but no key frame.
+            let skipped = notices.iter().find(|notice| notice.kind == NoticeKind::Skipped);
+            return Err(skipped.map_or(Fault::NoFrames, |notice| Fault::Damaged(format!("it has no frames: {notice}"))));
         }
         let mut seen: Vec<_> = self.seen.into_iter().map(Some).collect();
         let (mut tracks, mut left, mut last) = (Vec::new(), Vec::new(), i64::MIN);

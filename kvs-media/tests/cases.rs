@@ -263,6 +263,18 @@ fn other_speeds_and_cuts_between_key_frames_are_refused_in_one_line() {
     assert!(error.contains("edit 2") && error.contains("key frames") && !error.contains('\n'), "{error}");
 }
 
+#[test]
+fn frame_of_start_codes_alone_is_damage() {
+    let mut bytes = std::fs::read(case("stz2.mp4")).unwrap();
+    let mdat = bytes.windows(4).position(|window| window == b"mdat").unwrap() + 4;
+    bytes[mdat..mdat + 4000].fill(0);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("zeros.mp4");
+    std::fs::write(&path, bytes).unwrap();
+    let error = Recording::open(&path).unwrap_err();
+    assert!(matches!(error, MediaError::Damaged { .. }), "{error}");
+}
+
 /// A recording that was cut off anywhere gives what is there, says so in one line, and is refused if strict.
 #[track_caller]
 fn assert_interrupted(path: &Path, whole: &Recording) -> Option<usize> {

@@ -20,7 +20,11 @@ struct Packet {
 
 /// Compares everything and returns the number of packets.
 pub(crate) fn compare(encode: &Encode, file: &Path, folder: &Path) -> Result<u64, BoxError> {
-    let ours = ours::of_file(file)?;
+    let ours = match ours::of_file(file) {
+        // A cut transport stream may have no key frame: nothing can be decoded.
+        Err(_) if encode.from.is_some() && encode.has_video && decoded(file, 0)?.is_empty() => return Ok(0),
+        ours => ours?,
+    };
     let streams = usize::from(encode.has_video) + encode.sounds;
     let filled = (0..streams).filter(|index| packets(file, *index).is_ok_and(|packets| !packets.is_empty()));
     let filled: Vec<usize> = filled.collect();
