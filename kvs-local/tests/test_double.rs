@@ -1,5 +1,4 @@
 //! What tests expect of a double: health, streams at start, a reset, and a program that containers can watch.
-#![expect(clippy::unwrap_used, reason = "tests only")]
 
 mod support;
 
