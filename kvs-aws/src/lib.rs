@@ -53,7 +53,7 @@
 //! | `iot` | no | `IotCredentials`: credentials for a device with an X.509 certificate, from AWS IoT |
 //!
 //! Features only add. For FIPS-validated cryptography, enable `aws-lc-rs` here and the feature `fips` of `rustls` in your
-//! crate, and set [`ClientConfig::fips`] for the endpoints. With neither `ring` nor `aws-lc-rs`, the process-wide default
+//! crate, and set [`ClientConfig::use_fips`] for the endpoints. With neither `ring` nor `aws-lc-rs`, the process-wide default
 //! provider of rustls is used.
 //!
 //! # Limits
