@@ -56,6 +56,13 @@
 //! * Media that the buffer retains is delivered at least once: after a broken connection, sending continues with the first
 //!   fragment that is not persisted. Each session has its own header and starts with a key frame, unless
 //!   [`LongGop::Split`] had to cut a fragment without one.
+//! * **Progress on any link.** If each connection lets one whole fragment and its acknowledgement through, each connection
+//!   persists at least one new fragment, however often the link breaks. A backlog is clocked by acknowledgements: after a reset,
+//!   one fragment is sent until it is persisted, then more, so that little is sent again. Live media waits only for that first
+//!   acknowledgement. A session that was reset is followed within 100 ms, or within 1 s if it persisted nothing
+//!   ([`Event::NoProgress`] says so after five of them); the back-off of
+//!   [`initial_backoff`](ProducerConfig::initial_backoff) and [`max_backoff`](ProducerConfig::max_backoff) is for refusals and
+//!   failed openings.
 //! * The buffer never exceeds [`ProducerConfig::buffer_bytes`] and [`ProducerConfig::buffer_time`]. In addition, a stream uses
 //!   about 16 KiB and the buffers of its connection.
 //! * A stop returns within its deadline, with a report.
@@ -113,7 +120,7 @@
 //! | Who | What |
 //! |---|---|
 //! | The programmer | [`ConfigError`], [`PutTagError`], and [`PutFrameError`] except `BufferFull` |
-//! | The program, now | [`PutFrameError`] with [`Refusal::BufferFull`]: it returns the frame, put it again or drop it. [`Event::KeyframeNeeded`]: request a key frame from the encoder |
+//! | The program, now | [`PutFrameError`] with [`Refusal::BufferFull`]: it returns the frame, put it again or drop it. [`Event::KeyframeNeeded`]: request a key frame from the encoder. [`Event::NoProgress`]: smaller fragments, by a shorter key frame interval or a lower bit rate |
 //! | The owner of the AWS account | `OpenError::Halted` and [`Event::Halted`]: missing stream, permissions, KMS key. [`Event::Rejected`] says what to do |
 //! | Nobody | [`Event::Retrying`], [`Event::Closed`]: the producer reconnects. [`Event::Lost`] reports the consequences |
 //! | Who runs the machine | [`Event::SpoolProblem`]: free or mount the disk |

@@ -36,6 +36,9 @@ struct Connection {
     handed: u64,
     /// Fragments that arrived whole.
     arrived: u32,
+    /// Fragments that were persisted meanwhile, also by late acks of an earlier connection.
+    confirmed: u64,
+    /// Those of this connection.
     persisted: u64,
     persisted_bytes: u64,
     submitted_before: u64,
@@ -92,7 +95,7 @@ impl ProgressChecker {
         }
         self.resets.push(*current);
         ensure!(
-            cause == Cause::Age || current.arrived == 0 || current.persisted > 0,
+            cause == Cause::Age || current.arrived == 0 || current.confirmed > 0,
             "{session:?} let {} whole fragments through and broke under what followed, and none was persisted",
             current.arrived
         );
@@ -118,6 +121,7 @@ impl ProgressChecker {
             follows_reset: std::mem::take(&mut self.after_reset),
             handed: 0,
             arrived: 0,
+            confirmed: 0,
             persisted: 0,
             persisted_bytes: 0,
             submitted_before: self.submitted,
@@ -128,7 +132,9 @@ impl ProgressChecker {
     fn persisted(&mut self, persisted: &Persisted) {
         self.refusals = 0;
         self.largest = self.largest.max(persisted.span.bytes);
-        if let Some(current) = self.current.as_mut().filter(|current| self.acked == Some(current.session)) {
+        let Some(current) = &mut self.current else { return };
+        current.confirmed += 1;
+        if self.acked == Some(current.session) {
             current.persisted += 1;
             current.persisted_bytes += persisted.span.bytes;
         }
