@@ -368,8 +368,8 @@ async fn stores_images_with_key_and_metadata() {
 }
 
 #[tokio::test]
-async fn hostile_prefix_writes_nothing_and_is_reported() {
-    if !available("hostile_prefix_writes_nothing_and_is_reported", &["ffmpeg"]) {
+async fn hostile_prefix_is_escaped_and_stays_inside_the_bucket() {
+    if !available("hostile_prefix_is_escaped_and_stays_inside_the_bucket", &["ffmpeg"]) {
         return;
     }
     let recording =
@@ -380,12 +380,19 @@ async fn hostile_prefix_writes_nothing_and_is_reported() {
         let mut settings = image_settings();
         settings.folder = String::new();
         server.delivery.fragment_persisted(&fragment, Some(&settings), None).await;
-        let event = server.next_event(|event| matches!(event, DeliveryEvent::ImageFailed { .. })).await;
-        let DeliveryEvent::ImageFailed { reason, .. } = event else { unreachable!() };
-        assert!(reason.contains("is not a valid file name"), "{prefix:?}: {reason}");
+        let event = server.next_event(|event| matches!(event, DeliveryEvent::ImageStored { .. })).await;
+        let DeliveryEvent::ImageStored { object, path, .. } = event else { unreachable!() };
+        let key = object.key.to_string();
+        assert!(key.starts_with(&format!("{prefix}_111122223333_")), "{key:?}");
+        let bucket = server.dir.path().join("s3/my-pics").canonicalize().unwrap();
+        assert!(path.canonicalize().unwrap().starts_with(&bucket), "{prefix:?}: {path:?}");
+        let metadata = std::fs::read(format!("{}.metadata.json", path.display())).unwrap();
+        let metadata: serde_json::Value = serde_json::from_slice(&metadata).unwrap();
+        assert_eq!(metadata["Object-Key"], *key, "{prefix:?}");
     }
-    let written: Vec<_> = std::fs::read_dir(server.dir.path()).unwrap().collect();
-    assert!(written.is_empty(), "{written:?}");
+    let written: Vec<_> =
+        std::fs::read_dir(server.dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(written, ["s3"]);
 }
 
 #[tokio::test]
