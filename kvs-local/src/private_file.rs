@@ -119,6 +119,7 @@ fn not_a_file() -> io::Error {
 }
 
 #[cfg(all(test, unix, feature = "server"))]
+#[expect(clippy::unwrap_used, reason = "tests only")]
 mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
 

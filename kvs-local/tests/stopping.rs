@@ -1,6 +1,5 @@
 //! Stopping while hostile media is being decoded.
 #![cfg(feature = "server")]
-#![expect(clippy::unwrap_used, reason = "tests only")]
 
 mod support;
 

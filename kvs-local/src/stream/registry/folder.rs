@@ -195,7 +195,11 @@ mod tests {
         let path = Folder(dir.path().to_owned()).path("door");
         fs::create_dir_all(path.with_extension("tmp").join("full")).unwrap();
         let wanted = StreamRef::by_arn(stream.arn);
-        assert!(registry.change(&wanted, now, |stream| Ok(stream.retention_hours = 1)).is_err());
+        let changed = registry.change(&wanted, now, |stream| {
+            stream.retention_hours = 1;
+            Ok(())
+        });
+        assert!(changed.is_err());
         registry.delete(&wanted, now, |_| Ok(now)).unwrap();
         assert!(!path.exists());
         assert!(open(dir.path()).find(&StreamRef::by_name("door"), now).is_err(), "gone after a restart");

@@ -161,18 +161,18 @@ impl Registry {
         check: impl FnOnce(&StreamRecord) -> Result<SystemTime, ApiError>,
     ) -> Result<StreamRecord, ApiError> {
         let name = named(wanted)?;
-        let mut inner = self.lock(now);
+        let inner = self.lock_stream(name, now);
         let found = inner.streams.get(name).filter(|stream| matches(stream, wanted));
+        let found = found.filter(|stream| stream.status(now) != StreamStatus::Deleting);
         let mut stream = found.cloned().ok_or_else(ApiError::no_stream)?;
         stream.phase = Phase::Deleting { until: check(&stream)? };
-        if let Err(error) = self.folder.save(&stream) {
-            tracing::warn!(%error, stream = stream.name, "failed to write the deletion of a stream; removing its record at once");
-            self.folder.remove(&stream.name).map_err(|error| {
-                tracing::error!(%error, "failed to remove the record of a deleted stream");
-                ApiError::new(Exception::InternalFailure, "failed to write the stream registry")
-            })?;
-        }
-        inner.streams.insert(stream.name.clone(), stream.clone());
+        self.write_by(inner, stream.clone(), |stream| {
+            self.folder.save(stream).or_else(|error| {
+                let stream = &stream.name;
+                tracing::warn!(%error, stream, "failed to write the deletion of a stream; removing its record at once");
+                self.folder.remove(stream)
+            })
+        })?;
         Ok(stream)
     }
 
@@ -250,10 +250,19 @@ impl Registry {
     }
 
     /// Writes a stream to disk, then shows it. The lock is released meanwhile; a second change of the stream waits.
-    fn write(&self, mut inner: MutexGuard<'_, Inner>, stream: StreamRecord) -> Result<(), ApiError> {
+    fn write(&self, inner: MutexGuard<'_, Inner>, stream: StreamRecord) -> Result<(), ApiError> {
+        self.write_by(inner, stream, |stream| self.folder.save(stream))
+    }
+
+    fn write_by(
+        &self,
+        mut inner: MutexGuard<'_, Inner>,
+        stream: StreamRecord,
+        save: impl FnOnce(&StreamRecord) -> std::io::Result<()>,
+    ) -> Result<(), ApiError> {
         inner.writing.insert(stream.name.clone());
         drop(inner);
-        let saved = self.folder.save(&stream);
+        let saved = save(&stream);
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         inner.writing.remove(&stream.name);
         self.written.notify_all();
