@@ -21,7 +21,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut recording = Reader::open(recording)?.starting_with_video();
 
     let day = Duration::from_secs(24 * 3600);
-    let config = ProducerConfig::new(stream, recording.tracks())
+    let config = ProducerConfig::new(stream, recording.tracks().to_vec())
         .stream_lookup(StreamLookup::CreateIfMissing(NewStream::new(day)))
         // Images of a fragment every ten seconds, whatever happens.
         .event_every(EventInterval::Time(Duration::from_secs(10)), ImageGeneration::new().with_prefix("hourly"));
@@ -40,7 +40,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     });
 
-    let start = SystemTime::now() - recording.duration();
+    let start = SystemTime::now() - recording.duration().unwrap_or_default();
     let start = start.duration_since(SystemTime::UNIX_EPOCH)?;
     let mut next_person = Duration::ZERO;
     while let Some(sample) = recording.next_sample()? {
