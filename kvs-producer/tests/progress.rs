@@ -1,7 +1,5 @@
 //! Progress over links that reset every connection.
 
-#![expect(clippy::unwrap_used, reason = "a test panics")]
-
 mod support;
 
 use std::time::Duration;
