@@ -146,3 +146,51 @@ async fn a_service_that_cannot_be_reached_at_the_start_is_reported_at_once() {
     let output = run(put(&closed_door().await, &["camera", CLOCK])).await;
     assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
 }
+
+/// A recording rebuilt after a report, kept beside the tests of kvs-media.
+fn case(name: &str) -> String {
+    format!("{}/../kvs-media/tests/cases/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+#[tokio::test]
+async fn chosen_tracks_are_sent_and_the_others_named() {
+    let local = LocalKvs::builder().start().await.unwrap();
+    let send = async |arguments: &[&str]| {
+        let file = case("twoaudio.mp4");
+        run(put(local.endpoint_url(), &[&["camera", &file, "--offline"], arguments].concat())).await
+    };
+    let output = send(&[]).await;
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && errors.contains("left out: audio track 2"), "{errors}");
+    let output = send(&["--audio-track", "all", "--json"]).await;
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let objects = objects(&output);
+    let report = objects.iter().rfind(|one| one["event"] == "report").unwrap();
+    assert_eq!(report["persisted_frames"], 75 + 142 + 131);
+    let output = send(&["--audio-track", "3"]).await;
+    assert_eq!(output.status.code(), Some(2));
+    local.shutdown().await;
+}
+
+#[tokio::test]
+async fn recordings_of_the_field_are_sent_whole() {
+    let local = LocalKvs::builder().start().await.unwrap();
+    let cases = [
+        ("elst_cut.mp4", 50),
+        ("twodesc_frag.mp4", 100),
+        ("screen_vfr.mp4", 291),
+        ("annexb_cp.mkv", 75),
+        ("zerolen.mkv", 70),
+    ];
+    for (name, least) in cases {
+        let output = run(put(local.endpoint_url(), &["camera", &case(name), "--offline", "--json"])).await;
+        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+        let objects = objects(&output);
+        let report = objects.iter().rfind(|one| one["event"] == "report").unwrap();
+        assert!(
+            report["complete"] == true && report["persisted_frames"].as_u64().unwrap() >= least,
+            "{name}: {report}"
+        );
+    }
+    local.shutdown().await;
+}

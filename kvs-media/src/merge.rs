@@ -76,10 +76,9 @@ impl Merge {
     /// Returns what comes next; `None` if more must be put before that is known. At the end all is known.
     pub(crate) fn next(&mut self, is_end: bool) -> Option<Merged> {
         let force = is_end || self.bytes > MERGE_BYTES || self.frames > MERGE_FRAMES;
-        if let Some(queue) = self.queues.iter_mut().find(|queue| matches!(queue.items.front(), Some(Item::Tags(_)))) {
-            if let Some(Item::Tags(tags)) = queue.items.pop_front() {
-                return Some(Merged::Tags(tags));
-            }
+        let tagged = self.queues.iter_mut().find(|queue| matches!(queue.items.front(), Some(Item::Tags(_))));
+        if let Some(Item::Tags(tags)) = tagged.and_then(|queue| queue.items.pop_front()) {
+            return Some(Merged::Tags(tags));
         }
         let mut first: Option<(usize, i64)> = None;
         for (index, queue) in self.queues.iter().enumerate() {

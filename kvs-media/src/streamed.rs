@@ -122,7 +122,7 @@ impl Streamed {
         }
         notices.append(&mut scan.notices);
         let has_absolute_times = demuxer.has_absolute_times();
-        let (mut tracks, left, last) = scan.choose(options, notices)?;
+        let Chosen { mut tracks, left, last } = scan.choose(options, notices)?;
         for track in &mut tracks {
             track.check()?;
         }
@@ -156,7 +156,7 @@ impl Streamed {
         let kept = scan.until_known(&mut bytes, demuxer.as_mut())?;
         notices.append(&mut scan.notices);
         let has_absolute_times = demuxer.has_absolute_times();
-        let (mut tracks, _, _) = scan.choose(options, notices)?;
+        let Chosen { mut tracks, .. } = scan.choose(options, notices)?;
         for track in &mut tracks {
             track.check()?;
         }
@@ -243,10 +243,10 @@ impl Streamed {
 
     fn next_in_order(&mut self) -> Result<Option<Merged>, Fault> {
         loop {
-            if let Order::Merged(merge) = &mut self.order {
-                if let Some(next) = merge.next(self.is_drained) {
-                    return Ok(Some(next));
-                }
+            if let Order::Merged(merge) = &mut self.order
+                && let Some(next) = merge.next(self.is_drained)
+            {
+                return Ok(Some(next));
             }
             if self.is_drained {
                 return Ok(None);
@@ -412,12 +412,11 @@ impl Scan {
     fn frame(&mut self, frame: &DemuxFrame) -> Result<(), Fault> {
         let Some(seen) = self.seen.iter_mut().find(|seen| seen.track.id == frame.track) else { return Ok(()) };
         seen.count(frame.pts);
-        if let Ok(format) = &mut seen.track.format {
-            if format.is_unsettled() {
-                format
-                    .payload(frame.data.clone(), frame.keyframe)
-                    .map_err(|error| Fault::Damaged(format!("a frame of track {}: {error}", frame.track)))?;
-            }
+        if let Ok(format) = &mut seen.track.format
+            && format.is_unsettled()
+        {
+            let payload = format.payload(frame.data.clone(), frame.keyframe);
+            payload.map_err(|error| Fault::Damaged(format!("a frame of track {}: {error}", frame.track)))?;
         }
         Ok(())
     }
@@ -440,12 +439,8 @@ impl Scan {
         self.notices.iter().any(|notice| notice.kind == NoticeKind::Interrupted)
     }
 
-    /// Returns the chosen tracks, the numbers of their frames and of those that are reordered, and the time of the last frame.
-    fn choose(
-        self,
-        options: &ReaderOptions,
-        notices: &mut Vec<Notice>,
-    ) -> Result<(Vec<StreamedTrack>, Vec<(u64, usize)>, i64), Fault> {
+    /// Returns the chosen tracks.
+    fn choose(self, options: &ReaderOptions, notices: &mut Vec<Notice>) -> Result<Chosen, Fault> {
         let candidates: Vec<Candidate> = self.seen.iter().map(Seen::candidate).collect();
         let (chosen, left_out) = selection::choose(&candidates, options)?;
         notices.extend(left_out);
@@ -471,8 +466,17 @@ impl Scan {
             left.push((seen.frames, seen.reordered));
             last = last.max(seen.last);
         }
-        Ok((tracks, left, last))
+        Ok(Chosen { tracks, left, last })
     }
+}
+
+/// The tracks that are returned.
+struct Chosen {
+    tracks: Vec<StreamedTrack>,
+    /// For each track the number of its frames, and of the frames that may follow one that is shown later.
+    left: Vec<(u64, usize)>,
+    /// Time of the last frame.
+    last: i64,
 }
 
 /// Most tracks that are looked at.

@@ -1,5 +1,7 @@
 //! Recordings rebuilt after reports of people who could not use them, each with its right result.
 
+#![expect(clippy::unwrap_used, reason = "a test may unwrap")]
+
 mod judge;
 
 use std::path::{Path, PathBuf};
@@ -273,6 +275,34 @@ fn frame_of_start_codes_alone_is_damage() {
     std::fs::write(&path, bytes).unwrap();
     let error = Recording::open(&path).unwrap_err();
     assert!(matches!(error, MediaError::Damaged { .. }), "{error}");
+}
+
+#[test]
+fn sparse_file_of_10_gb_takes_no_more_memory() {
+    use std::io::{Seek, SeekFrom, Write};
+    const SIZE: u64 = 10_000_000_000;
+    let whole = std::fs::read(case("elst_cut.mp4")).unwrap();
+    let (mdat, moov) = (40, whole.windows(4).position(|window| window == b"moov").unwrap() - 4);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("sparse.mp4");
+    let mut file = std::fs::File::create(&path).unwrap();
+    // The head of a large box takes the place of the empty box before the media, so that the offsets stay right.
+    file.write_all(&whole[..mdat - 8]).unwrap();
+    file.write_all(&[&[0, 0, 0, 1][..], b"mdat", &SIZE.to_be_bytes()].concat()).unwrap();
+    file.write_all(&whole[mdat + 8..moov]).unwrap();
+    file.seek(SeekFrom::Start(32 + SIZE)).unwrap();
+    file.write_all(&whole[moov..]).unwrap();
+    drop(file);
+    let (mut frames, mut largest) = (0, 0);
+    let memory = allocation_counter::measure(|| {
+        let mut reader = Reader::open(&path).unwrap_or_else(|error| panic!("{error}"));
+        while let Some(sample) = reader.next_sample().unwrap_or_else(|error| panic!("{error}")) {
+            frames += 1;
+            largest = largest.max(sample.data.len() as u64);
+        }
+    });
+    assert_eq!(frames, open("elst_cut.mp4").samples().len());
+    assert!(memory.bytes_max < 300_000 + 3 * largest, "{} bytes", memory.bytes_max);
 }
 
 /// A recording that was cut off anywhere gives what is there, says so in one line, and is refused if strict.

@@ -42,10 +42,8 @@ impl AdtsStream {
         let mut time = pes.pts.map(|pts| self.clock.next(clock, pts, pes.dts).pts);
         self.buffer.extend_from_slice(&pes.data);
         while let Some(header) = self.header()? {
-            if carried == 0 {
-                if let Some(time) = time.take() {
-                    self.anchor = Some((time, 0));
-                }
+            if let Some(time) = time.take_if(|_| carried == 0) {
+                self.anchor = Some((time, 0));
             }
             if header.frame_len > self.buffer.len() {
                 break;
