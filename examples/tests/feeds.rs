@@ -82,8 +82,11 @@ fn ends_put(unit: &[u8]) -> bool {
     is_slice(unit) || unit[0] & 0x1f == 8
 }
 
+/// Whether a put ends with this NAL unit.
+type Ends = fn(&[u8]) -> bool;
+
 /// Frames of some NAL units each, in start codes.
-fn pictures(ends: fn(&[u8]) -> bool) -> Vec<Frame> {
+fn pictures(ends: Ends) -> Vec<Frame> {
     let (mut frames, mut open, mut picture) = (Vec::new(), Vec::new(), 0);
     for unit in nal::annex_b(SIZE_CHANGE).unwrap() {
         open.extend_from_slice(b"\0\0\0\x01");
@@ -117,7 +120,7 @@ async fn every_way_to_feed_gives_the_same_pictures_and_sounds() {
     let (local, folder) = (LocalKvs::builder().start().await.unwrap(), tempfile::tempdir().unwrap());
     let client = support::client_of(&local);
     let mut results = Vec::new();
-    let feeds: [(&str, fn(&[u8]) -> bool); 3] =
+    let feeds: [(&str, Ends); 3] =
         [("access-units", ends_access_unit), ("nal-by-nal", |_| true), ("sets-apart", ends_put)];
     for (name, ends) in feeds {
         let track = Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::H264);

@@ -5,10 +5,12 @@ use std::fmt::{self, Display, Write};
 /// Displays a value so that it can neither control a terminal nor begin a line of its own: control characters, line separators
 /// and marks that reorder text are escaped, as in Rust's `\u{1b}`.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "a wrapper around one value")]
 pub struct Printable<T>(pub T);
 
 /// The same for JSON, compact or with line breaks between its members: escapes stay JSON, as in `\u009b`.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "a wrapper around one value")]
 pub struct PrintableJson<T>(pub T);
 
 impl<T: Display> Display for Printable<T> {
