@@ -54,7 +54,6 @@ pub struct AdtsSplitter {
 /// What comes next in an ADTS stream.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-#[expect(clippy::large_enum_variant, reason = "events are taken one by one, never stored in lists")]
 pub enum AdtsEvent {
     /// The following frames belong to this track. It comes before the first frame, and again when the sampling frequency, the
     /// channels or the object type change: then a new session or file starts.
