@@ -64,7 +64,7 @@ impl ObjectStore {
     }
 
     /// Stores an object as `<bucket>/<key>` and `<bucket>/<key>.metadata.json`. Blocks. If the file system cannot hold the key, both
-    /// names are escaped, and the metadata has the key as [`KEY_ENTRY`].
+    /// names are escaped, and the metadata has the key as `Object-Key`.
     ///
     /// Each file is written to a temporary file and renamed, the object after its metadata. Neither is synced to disk.
     ///
