@@ -115,7 +115,7 @@ async fn door(to: &str, open: tokio::sync::watch::Receiver<bool>) -> String {
 
 #[tokio::test]
 async fn gives_up_only_when_asked_to_and_says_where_the_rest_is() {
-    let local = LocalKvs::builder().start().await.unwrap();
+    let local = LocalKvs::builder().one_port().start().await.unwrap();
     let (open, opened) = tokio::sync::watch::channel(true);
     let endpoint = door(local.endpoint_url(), opened).await;
     let mut command = put(&endpoint, &["camera", CLOCK, "--give-up-after", "4s", "--json"]);

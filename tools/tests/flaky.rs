@@ -25,6 +25,8 @@ const FRAMES: u64 = 12 * 25;
 /// A fragment of one second has about 80 kB.
 const KEY_FRAME: usize = 20_000;
 const OTHER_FRAME: usize = 2_500;
+/// Bytes per second: five fragments.
+const UPLINK: u64 = 400_000;
 
 #[derive(Clone, Copy, Debug)]
 enum Pace {
@@ -78,14 +80,18 @@ async fn put(client: Client, pace: Pace) -> StopReport {
 async fn run(case: Case, python: Option<&str>) -> Option<BTreeMap<Duration, Vec<Frame>>> {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    let local = LocalKvs::builder().data_dir(&data);
+    let local = LocalKvs::builder().one_port().data_dir(&data);
     let local = if case.tls { local.tls() } else { local }.start().await.unwrap();
     let (scheme, address) = local.endpoint_url().split_once("://").unwrap();
-    let link = FlakyLink::start(address.parse().unwrap(), LinkPlan::new(case.resets, case.seed)).await.unwrap();
+    let plan = LinkPlan::new(case.resets, case.seed);
+    // Without a limit, all would have passed before the first reset by time.
+    let plan = if matches!(case.resets, Resets::Time(_)) { plan.with_uplink(UPLINK) } else { plan };
+    let link = FlakyLink::start(address.parse().unwrap(), plan).await.unwrap();
     let ca = case.tls.then(|| data.join("ca.pem"));
     let report = put(client(&format!("{scheme}://{}", link.address()), ca.as_deref()), case.pace).await;
     let resets = link.resets();
     assert!(report.is_complete(), "{case:?}: {report:?}, {resets} resets");
+    assert_eq!(resets == 0, matches!(case.resets, Resets::Never), "{case:?}: {resets} resets");
     assert_eq!(report.totals.persisted.frames, FRAMES, "{case:?}");
     let (each, resent) = (report.totals.persisted.bytes / report.totals.persisted_fragments, report.stats.resent_bytes);
     // Two and what the session with the widest window had in flight.
