@@ -69,8 +69,8 @@ pub(crate) enum Content {
     Picture(NalPayload),
     /// Parameter sets, SEI or delimiters: they belong to the next picture.
     NoPicture(NalPayload),
-    /// One ADTS frame, and those that follow it.
-    Adts(AdtsPart, Vec<AdtsPart>),
+    /// One ADTS frame, and those that follow it. On the heap: all other payloads would carry the size of it.
+    Adts(Box<(AdtsPart, Vec<AdtsPart>)>),
 }
 
 impl Content {
@@ -78,8 +78,13 @@ impl Content {
     pub(crate) const fn frames(&self) -> usize {
         match self {
             Self::AsIs | Self::Picture(_) | Self::NoPicture(_) => 1,
-            Self::Adts(_, others) => others.len() + 1,
+            Self::Adts(parts) => parts.1.len() + 1,
         }
+    }
+
+    /// One ADTS frame alone.
+    pub(crate) fn of_adts(part: AdtsPart) -> Self {
+        Self::Adts(Box::new((part, Vec::new())))
     }
 }
 
@@ -116,6 +121,7 @@ impl BitstreamFilter {
     }
 
     /// Finds out what a payload is, and whether it is what the track says.
+    #[inline]
     pub(crate) fn read(&mut self, data: &Chunks) -> Result<Content, Refusal> {
         let track = self.track.number;
         match &mut self.codec {
@@ -140,7 +146,7 @@ impl BitstreamFilter {
                     Unsplittable::TooMany => Refusal::TooManyFrames { track, limit: ADTS_FRAMES },
                 })?;
                 *adts = true;
-                Ok(Content::Adts(first, others))
+                Ok(Content::Adts(Box::new((first, others))))
             }
         }
     }
@@ -164,6 +170,7 @@ impl BitstreamFilter {
     }
 
     /// Replaces the payload of a frame by what is stored. On an error the frame is unchanged.
+    #[inline]
     pub(crate) fn apply(&mut self, frame: &mut Frame, content: Content) -> Result<CodecConfig, Refusal> {
         match content {
             Content::AsIs => match &self.codec {
@@ -171,10 +178,11 @@ impl BitstreamFilter {
                 _ => Ok(CodecConfig::Unchanged),
             },
             Content::Picture(payload) | Content::NoPicture(payload) => self.apply_picture(frame, payload),
-            Content::Adts(part, _) => self.apply_adts(frame, part),
+            Content::Adts(parts) => self.apply_adts(frame, parts.0),
         }
     }
 
+    #[inline]
     fn apply_picture(&mut self, frame: &mut Frame, payload: NalPayload) -> Result<CodecConfig, Refusal> {
         let data = self.held.before(&frame.data, payload.converted);
         let keyframe = frame.keyframe || self.held.keyframe && self.is_random_access(payload.slice);

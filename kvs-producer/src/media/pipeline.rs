@@ -68,6 +68,7 @@ impl Pipeline {
         self.interleaver.bytes() + self.held_bytes()
     }
 
+    #[inline]
     fn held_bytes(&self) -> usize {
         self.filters.iter().map(BitstreamFilter::held_bytes).sum()
     }
@@ -84,12 +85,13 @@ impl Pipeline {
                 Ok(()) => Ok(()),
                 Err(refusal) => Err(PutFrameError::new(refusal, frame)),
             },
-            Content::Adts(first, others) if !others.is_empty() => self.put_several(frame, first, others, cx),
+            Content::Adts(parts) if !parts.1.is_empty() => self.put_several(frame, parts.0, parts.1, cx),
             content => self.put_one(frame, content, cx),
         }
     }
 
     /// Finds out what a payload is, and makes room for it.
+    #[inline]
     fn read(&mut self, frame: &Frame, cx: &mut Context) -> Result<Content, Refusal> {
         let Some(filter) = self.filters.iter_mut().find(|filter| filter.track().number == frame.track) else {
             return Err(Refusal::UnknownTrack { track: frame.track });
@@ -107,6 +109,7 @@ impl Pipeline {
         Ok(content)
     }
 
+    #[inline]
     fn make_room(&self, bytes: usize, frames: usize, cx: &mut Context) -> Result<(), Refusal> {
         let waiting = self.interleaver.len() + frames - 1;
         let elsewhere = self.bytes() + waiting * FRAME_OVERHEAD;
@@ -127,6 +130,7 @@ impl Pipeline {
         }
     }
 
+    #[inline]
     fn put_one(&mut self, frame: Frame, content: Content, cx: &mut Context) -> Result<(), PutFrameError> {
         match self.place_in_time(&frame, cx) {
             Ok(placement) => self.put_placed(frame, content, placement, cx),
@@ -134,11 +138,13 @@ impl Pipeline {
         }
     }
 
+    #[inline]
     fn place_in_time(&mut self, frame: &Frame, cx: &Context) -> Result<Placement, TimeError> {
         let role = if frame.track == self.fragmenter.cuts.lead() { TrackRole::Lead } else { TrackRole::Other };
         self.timeline.place(frame.pts, role, cx.now)
     }
 
+    #[inline]
     fn put_placed(
         &mut self,
         mut frame: Frame,
@@ -179,7 +185,7 @@ impl Pipeline {
             Ok(placement) => placement,
             Err(error) => return Err(PutFrameError::new(time_refusal(error), whole)),
         };
-        if let Err(error) = self.put_placed(begin, Content::Adts(first, Vec::new()), placement, cx) {
+        if let Err(error) = self.put_placed(begin, Content::of_adts(first), placement, cx) {
             return Err(PutFrameError::new(error.refusal, whole));
         }
         for part in others {
@@ -187,11 +193,12 @@ impl Pipeline {
             // The payload is accepted as a whole, also at the edge of what times may be.
             let next = placement.at.saturating_add(millis(part.after));
             let placement = self.place_in_time(&frame, cx).unwrap_or(Placement { at: next, jump: None });
-            self.put_placed(frame, Content::Adts(part, Vec::new()), placement, cx)?;
+            self.put_placed(frame, Content::of_adts(part), placement, cx)?;
         }
         Ok(())
     }
 
+    #[inline]
     fn apply(&mut self, frame: &mut Frame, content: Content) -> Result<CodecConfig, Refusal> {
         match self.filters.iter_mut().find(|filter| filter.track().number == frame.track) {
             Some(filter) => filter.apply(frame, content),
@@ -200,9 +207,16 @@ impl Pipeline {
     }
 
     /// Frames before a change of the codec configuration keep the header they had. `at` is the time of the frame that changed it.
+    #[inline]
     fn on_codec_config(&mut self, codec_config: CodecConfig, track: TrackNumber, at: u64, cx: &mut Context) {
+        if codec_config != CodecConfig::Unchanged {
+            self.change_codec_config(codec_config, track, at, cx);
+        }
+    }
+
+    fn change_codec_config(&mut self, codec_config: CodecConfig, track: TrackNumber, at: u64, cx: &mut Context) {
         match codec_config {
-            CodecConfig::Unchanged => return,
+            CodecConfig::Unchanged => {}
             // No frame of the track was stored, so none needs the old header.
             CodecConfig::First => {}
             CodecConfig::Changed => self.flush(NextLead::At(at), cx),
