@@ -39,7 +39,7 @@ async fn reads_nulls_unknown_members_and_scientific_notation() {
 #[tokio::test]
 async fn an_empty_body_and_an_empty_object_are_success() {
     let server = Scripted::start(|call, _| ok(if call == 0 { "" } else { "{}" })).await;
-    let arn = || "arn:aws:kinesisvideo:us-east-1:111122223333:stream/cam/1".parse().unwrap();
+    let arn = || "arn:aws:kinesisvideo:eu-west-1:111122223333:stream/cam/1".parse().unwrap();
     client(&server.url).send(DeleteStream::new(arn())).await.unwrap();
     client(&server.url).send(DeleteStream::new(arn())).await.unwrap();
     let lists = Scripted::start(|_, _| ok(r#"{"StreamInfoList":null,"NextToken":null}"#)).await;

@@ -74,11 +74,13 @@ impl Producer {
     /// Returns the errors of [`open`](Self::open), with this timeout.
     pub async fn open_within(config: ProducerConfig, client: Client, within: Duration) -> Result<Self, OpenError> {
         #[cfg(feature = "spool")]
-        let producer = {
+        let producer = if config.spool.is_some() {
             let (opened, config) = tokio::task::spawn_blocking(move || (open_spool(&config), config))
                 .await
                 .map_err(|ended| OpenError::Thread(io::Error::other(ended)))?;
             Self::start_with(config, client, opened?)?
+        } else {
+            Self::start(config, client)?
         };
         #[cfg(not(feature = "spool"))]
         let producer = Self::start(config, client)?;
