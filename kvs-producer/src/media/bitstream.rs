@@ -8,7 +8,7 @@ use kvs_mkv::codec::{h264, h265};
 use kvs_mkv::{Chunks, CodecId, Frame, SegmentInfo, Track, VideoSettings, Writer};
 
 use super::adts_reader::{self, AdtsPart, Unsplittable};
-use super::nal_reader::{NalCodec, NalPayload, NalReader, starts_with_code};
+use super::nal_reader::{NalCodec, NalReader, starts_with_code};
 use super::put_error::Refusal;
 use crate::config::BitstreamMode;
 use crate::limits::{ADTS_FRAMES, FRAME_OVERHEAD, HELD_BYTES};
@@ -65,10 +65,10 @@ struct Held {
 pub(crate) enum Content {
     /// Stored as it is.
     AsIs,
-    /// A picture, or part of one.
-    Picture(NalPayload),
+    /// A picture, or part of one; with the first byte of its first slice.
+    Picture(u8),
     /// Parameter sets, SEI or delimiters: they belong to the next picture.
-    NoPicture(NalPayload),
+    NoPicture,
     /// One ADTS frame, and those that follow it. On the heap: all other payloads would carry the size of it.
     Adts(Box<(AdtsPart, Vec<AdtsPart>)>),
 }
@@ -77,7 +77,7 @@ impl Content {
     /// Number of frames.
     pub(crate) const fn frames(&self) -> usize {
         match self {
-            Self::AsIs | Self::Picture(_) | Self::NoPicture(_) => 1,
+            Self::AsIs | Self::Picture(_) | Self::NoPicture => 1,
             Self::Adts(parts) => parts.1.len() + 1,
         }
     }
@@ -134,8 +134,8 @@ impl BitstreamFilter {
             }
             Codec::Passthrough { .. } => Ok(Content::AsIs),
             Codec::Video(video) => match video.reader.read(data) {
-                Ok(payload) if payload.slice.is_some() => Ok(Content::Picture(payload)),
-                Ok(payload) => Ok(Content::NoPicture(payload)),
+                Ok(Some(slice)) => Ok(Content::Picture(slice)),
+                Ok(None) => Ok(Content::NoPicture),
                 Err(error) => Err(Refusal::InvalidNalUnits { track, error }),
             },
             Codec::Aac { adts: false } if !adts_reader::starts_with_sync(data) => Ok(Content::AsIs),
@@ -152,8 +152,8 @@ impl BitstreamFilter {
     }
 
     /// Keeps what came without a picture. On an error nothing changes.
-    pub(crate) fn hold(&mut self, frame: &Frame, payload: NalPayload) -> Result<(), Refusal> {
-        let units = payload.converted.unwrap_or_else(|| frame.data.clone());
+    pub(crate) fn hold(&mut self, frame: &Frame) -> Result<(), Refusal> {
+        let units = self.take_converted().unwrap_or_else(|| frame.data.clone());
         let held = self.held.cost().saturating_add(units.len()).saturating_add(FRAME_OVERHEAD);
         if held > HELD_BYTES {
             return Err(Refusal::NoPicture { track: self.track.number, held, limit: HELD_BYTES });
@@ -177,15 +177,16 @@ impl BitstreamFilter {
                 Codec::Aac { .. } => self.ready().map(|()| CodecConfig::Unchanged),
                 _ => Ok(CodecConfig::Unchanged),
             },
-            Content::Picture(payload) | Content::NoPicture(payload) => self.apply_picture(frame, payload),
+            Content::Picture(slice) => self.apply_picture(frame, Some(slice)),
+            Content::NoPicture => self.apply_picture(frame, None),
             Content::Adts(parts) => self.apply_adts(frame, parts.0),
         }
     }
 
     #[inline]
-    fn apply_picture(&mut self, frame: &mut Frame, payload: NalPayload) -> Result<CodecConfig, Refusal> {
-        let data = self.held.before(&frame.data, payload.converted);
-        let keyframe = frame.keyframe || self.held.keyframe && self.is_random_access(payload.slice);
+    fn apply_picture(&mut self, frame: &mut Frame, slice: Option<u8>) -> Result<CodecConfig, Refusal> {
+        let data = self.changed(&frame.data);
+        let keyframe = frame.keyframe || self.held.keyframe && self.is_random_access(slice);
         // Encoders send parameter sets before key frames; searching other frames would cost a walk over each of them.
         let codec_config = if keyframe || self.track.codec_private.is_empty() {
             self.find_parameter_sets(data.as_ref().unwrap_or(&frame.data))
@@ -201,6 +202,24 @@ impl BitstreamFilter {
             self.held = Held::default();
         }
         Ok(codec_config)
+    }
+
+    /// The payload of a picture as it is stored, with what is held in front of it; `None` if it stays as it came.
+    #[inline]
+    fn changed(&mut self, came: &Chunks) -> Option<Chunks> {
+        let converted = matches!(&self.codec, Codec::Video(video) if video.reader.has_converted());
+        if self.held.puts == 0 && !converted {
+            return None;
+        }
+        let converted = self.take_converted();
+        self.held.before(came, converted)
+    }
+
+    const fn take_converted(&mut self) -> Option<Chunks> {
+        match &mut self.codec {
+            Codec::Video(video) => video.reader.take_converted(),
+            _ => None,
+        }
     }
 
     fn is_random_access(&self, slice: Option<u8>) -> bool {
@@ -382,7 +401,7 @@ mod tests {
         fn convert(&mut self, frame: &mut Frame) -> Result<CodecConfig, Refusal> {
             let content = self.read(&frame.data)?;
             match content {
-                Content::NoPicture(payload) => self.hold(frame, payload).map(|()| CodecConfig::Unchanged),
+                Content::NoPicture => self.hold(frame).map(|()| CodecConfig::Unchanged),
                 content => self.apply(frame, content),
             }
         }

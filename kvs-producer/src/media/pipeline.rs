@@ -8,7 +8,6 @@ use super::adts_reader::AdtsPart;
 use super::bitstream::{BitstreamFilter, CodecConfig, Content};
 use super::fragmenter::{Fragmenter, LeadTrack};
 use super::interleaver::{Attachment, Interleaver, QueuedFrame, Released};
-use super::nal_reader::NalPayload;
 use super::put_error::{PutFrameError, Refusal};
 use super::timeline::{Placement, TimeError, Timeline, TrackRole};
 use crate::buffer::fragment::FragmentEnd;
@@ -81,7 +80,7 @@ impl Pipeline {
         };
         match content {
             // Its time does not count: encoders give configuration any time, often zero.
-            Content::NoPicture(payload) => match self.hold(&frame, payload) {
+            Content::NoPicture => match self.hold(&frame) {
                 Ok(()) => Ok(()),
                 Err(refusal) => Err(PutFrameError::new(refusal, frame)),
             },
@@ -123,9 +122,9 @@ impl Pipeline {
         Err(Refusal::BufferFull { buffered: cx.buffer.bytes() + elsewhere, limit: cx.buffer.limit(), bytes })
     }
 
-    fn hold(&mut self, frame: &Frame, payload: NalPayload) -> Result<(), Refusal> {
+    fn hold(&mut self, frame: &Frame) -> Result<(), Refusal> {
         match self.filters.iter_mut().find(|filter| filter.track().number == frame.track) {
-            Some(filter) => filter.hold(frame, payload),
+            Some(filter) => filter.hold(frame),
             None => Ok(()),
         }
     }

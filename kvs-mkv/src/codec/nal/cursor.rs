@@ -20,7 +20,11 @@ impl<'a> Cursor<'a> {
     }
 
     pub(super) fn of_pieces(chunks: &'a Chunks) -> Self {
-        Self { rest: &[], later: chunks.pieces(), position: 0, left: chunks.len() }
+        let (rest, later) = match chunks.pieces().split_first() {
+            Some((first, later)) => (first.as_ref(), later),
+            None => (Default::default(), chunks.pieces()),
+        };
+        Self { rest, later, position: 0, left: chunks.len() }
     }
 
     /// Returns the number of bytes already read.
@@ -73,6 +77,19 @@ impl<'a> Cursor<'a> {
         }
         self.rest = self.rest.get(remaining..).unwrap_or_default();
         self.advance(count);
+    }
+
+    /// Reads a NAL unit with a length of four bytes if all of it is in the current piece. Returns its first byte, its length, and
+    /// its start.
+    #[inline]
+    pub(super) fn unit_in_piece(&mut self) -> Option<(u8, usize, Self)> {
+        let (length, tail) = self.rest.split_first_chunk::<4>()?;
+        let len = u32::from_be_bytes(*length) as usize;
+        let (unit, rest) = tail.split_at_checked(len)?;
+        let header = *unit.first()?;
+        let begin = Self { rest: tail, later: self.later, position: self.position + 4, left: self.left - 4 };
+        *self = Self { rest, later: self.later, position: begin.position + len, left: begin.left - len };
+        Some((header, len, begin))
     }
 
     #[inline]

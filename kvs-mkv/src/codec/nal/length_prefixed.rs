@@ -141,9 +141,21 @@ impl<'a> Units<'a> {
 impl<'a> Iterator for Units<'a> {
     type Item = Result<NalUnit<'a>, NalError>;
 
-    // The cursor moves in place: copies of it made the walk a sixth of the producer's cost of a frame.
+    // Almost every NAL unit has a length of four bytes and is in one piece: this part is small enough to be inlined. Without it the
+    // walk was a sixth of the producer's cost of a frame.
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
+        if self.length_size == LengthSize::FOUR {
+            if let Some((header, len, begin)) = self.next.unit_in_piece() {
+                return Some(Ok(NalUnit { header, len, length_size: 4, begin }));
+            }
+        }
+        self.next_in_pieces()
+    }
+}
+
+impl<'a> Units<'a> {
+    fn next_in_pieces(&mut self) -> Option<Result<NalUnit<'a>, NalError>> {
         let size = usize::from(self.length_size.get());
         while self.next.left() > 0 {
             let at = self.next.position();
