@@ -60,7 +60,7 @@ struct StreamedTrack {
     format: PayloadFormat,
     /// Presentation time of its first picture or sound, before the shift.
     first: i64,
-    /// Set when the container describes the track anew.
+    /// Set when the container describes the track again.
     is_replaced: bool,
 }
 

@@ -56,7 +56,7 @@ impl AdtsStream {
         Ok(())
     }
 
-    /// Returns the next header, behind bytes that are none.
+    /// Returns the next header, after bytes that are not one.
     fn header(&mut self) -> Result<Option<AdtsHeader>, Fault> {
         loop {
             match AdtsHeader::parse(&self.buffer) {
