@@ -215,6 +215,11 @@ impl BitstreamFilter {
         self.held.before(came, converted)
     }
 
+    /// Forgets what was converted of a frame that was refused.
+    pub(crate) fn discard_converted(&mut self) {
+        drop(self.take_converted());
+    }
+
     const fn take_converted(&mut self) -> Option<Chunks> {
         match &mut self.codec {
             Codec::Video(video) => video.reader.take_converted(),

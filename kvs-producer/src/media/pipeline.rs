@@ -74,6 +74,16 @@ impl Pipeline {
 
     /// Accepts a frame, or returns it with the reason.
     pub(crate) fn put(&mut self, frame: Frame, cx: &mut Context) -> Result<(), PutFrameError> {
+        let accepted = self.accept(frame, cx);
+        if accepted.is_err() {
+            // What was converted of a refused frame would keep its payload in memory.
+            self.filters.iter_mut().for_each(BitstreamFilter::discard_converted);
+        }
+        accepted
+    }
+
+    #[inline]
+    fn accept(&mut self, frame: Frame, cx: &mut Context) -> Result<(), PutFrameError> {
         let content = match self.read(&frame, cx) {
             Ok(content) => content,
             Err(refusal) => return Err(PutFrameError::new(refusal, frame)),
