@@ -74,19 +74,9 @@ impl Pipeline {
 
     /// Accepts a frame, or returns it with the reason.
     pub(crate) fn put(&mut self, frame: Frame, cx: &mut Context) -> Result<(), PutFrameError> {
-        let accepted = self.accept(frame, cx);
-        if accepted.is_err() {
-            // What was converted of a refused frame would keep its payload in memory.
-            self.filters.iter_mut().for_each(BitstreamFilter::discard_converted);
-        }
-        accepted
-    }
-
-    #[inline]
-    fn accept(&mut self, frame: Frame, cx: &mut Context) -> Result<(), PutFrameError> {
         let content = match self.read(&frame, cx) {
             Ok(content) => content,
-            Err(refusal) => return Err(PutFrameError::new(refusal, frame)),
+            Err(refusal) => return Err(self.refuse(refusal, frame)),
         };
         match content {
             // Its time does not count: encoders give configuration any time, often zero.
@@ -143,8 +133,15 @@ impl Pipeline {
     fn put_one(&mut self, frame: Frame, content: Content, cx: &mut Context) -> Result<(), PutFrameError> {
         match self.place_in_time(&frame, cx) {
             Ok(placement) => self.put_placed(frame, content, placement, cx),
-            Err(error) => Err(PutFrameError::new(time_refusal(error), frame)),
+            Err(error) => Err(self.refuse(time_refusal(error), frame)),
         }
+    }
+
+    /// Forgets what was converted of a frame: it would keep its payload in memory.
+    #[cold]
+    fn refuse(&mut self, refusal: Refusal, frame: Frame) -> PutFrameError {
+        self.filters.iter_mut().for_each(BitstreamFilter::discard_converted);
+        PutFrameError::new(refusal, frame)
     }
 
     #[inline]
