@@ -17,7 +17,7 @@ pub(crate) fn open_lock(path: &Path) -> io::Result<File> {
     open(options, path)
 }
 
-/// Reads a file that only its owner may read; takes away the rights of others if they have some. `None` if there is none.
+/// Reads a file that only its owner may read; removes the permissions of group and others. `None` if the file does not exist.
 ///
 /// # Errors
 /// It is a symbolic link or not a file, or the file system failed.

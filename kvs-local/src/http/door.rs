@@ -82,7 +82,7 @@ impl Door {
 
     fn accepts(&self, authority: &Authority, info: ConnectionInfo) -> bool {
         let host = authority.host();
-        // Not '@': what stands before it is no part of the host, and nothing here expects it.
+        // Without '@': user information before it is not part of the host, and no client sends it.
         if authority.as_str().contains('@') {
             return false;
         }

@@ -149,7 +149,7 @@ impl Fate {
     }
 }
 
-/// What becomes of the acks that are under way when a connection breaks.
+/// How acks that are in transit when a connection breaks are handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AcksUnderWay {
     Lost,

@@ -21,7 +21,7 @@ pub(super) struct Certificates {
 #[derive(Default)]
 struct State {
     cache: CertificateCache,
-    /// What comes of the fetch of each URL; at most as many as there are connections.
+    /// The state of the fetch of each URL; at most one entry per connection.
     fetches: HashMap<String, watch::Receiver<Outcome>>,
 }
 

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::TrackNumber;
 use crate::codec::limits::PARAMETER_SET_BYTES;
-use crate::codec::split::{Part, Picture, Slice, SplitError, Syntax, TrackFormat};
+use crate::codec::split::{Part, Picture, PictureFormat, Slice, SplitError, Syntax, TrackFormat};
 
 #[derive(Debug, Default)]
 pub(in crate::codec) struct SplitSyntax {
@@ -22,8 +22,8 @@ pub(in crate::codec) struct SplitSyntax {
     open_since: Option<i64>,
     /// Known sets were replaced since the track was returned.
     is_replaced: bool,
-    active: Option<Format>,
-    announced: Option<Format>,
+    active: Option<PictureFormat>,
+    announced: Option<PictureFormat>,
 }
 
 /// The slices of the current picture so far.
@@ -37,28 +37,12 @@ struct Current {
     seen: Vec<(u8, u32)>,
 }
 
-/// The parts of a sequence parameter set that a decoder cannot change in the middle of a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Format {
-    sps_id: u8,
-    size: (u32, u32, u32, u32),
-    profile: u8,
-    samples: (u8, u8, u8),
-}
-
-impl Format {
-    const fn of(sps: &Sps) -> Self {
-        Self {
-            sps_id: sps.id,
-            size: (sps.width, sps.height, sps.coded_width, sps.coded_height),
-            profile: sps.profile,
-            samples: (sps.chroma_format, sps.luma_bits, sps.chroma_bits),
-        }
-    }
-
-    /// Returns whether a session for `other` suits this format: the number of the set does not matter.
-    fn suits(self, other: Self) -> bool {
-        Self { sps_id: other.sps_id, ..self } == other
+const fn picture_format(sps: &Sps) -> PictureFormat {
+    PictureFormat {
+        sps_id: sps.id,
+        size: (sps.width, sps.height, sps.coded_width, sps.coded_height),
+        profile: sps.profile,
+        samples: (sps.chroma_format, sps.luma_bits, sps.chroma_bits),
     }
 }
 
@@ -112,7 +96,7 @@ impl Syntax for SplitSyntax {
             RandomAccess::RecoveryPoint { .. } => self.open_since = Some(order),
             RandomAccess::No => {}
         }
-        self.active = Some(Format::of(sps));
+        self.active = Some(picture_format(sps));
         self.current = Some(Current { first: header, last: header, is_paired: false, seen: vec![place(&header)] });
         Slice::First(Picture {
             random_access,

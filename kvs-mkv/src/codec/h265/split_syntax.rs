@@ -5,7 +5,7 @@ use super::{NalType, ParameterSets, PictureOrder, SetChange, SliceReader, Sps};
 use crate::TrackNumber;
 use crate::codec::h264::RandomAccess;
 use crate::codec::limits::PARAMETER_SET_BYTES;
-use crate::codec::split::{Part, Picture, Slice, SplitError, Syntax, TrackFormat};
+use crate::codec::split::{Part, Picture, PictureFormat, Slice, SplitError, Syntax, TrackFormat};
 
 #[derive(Debug, Default)]
 pub(in crate::codec) struct SplitSyntax {
@@ -17,32 +17,16 @@ pub(in crate::codec) struct SplitSyntax {
     /// The sequence ended, so the next random access picture starts a new one (8.1.3).
     is_ended: bool,
     is_replaced: bool,
-    active: Option<Format>,
-    announced: Option<Format>,
+    active: Option<PictureFormat>,
+    announced: Option<PictureFormat>,
 }
 
-/// The parts of a sequence parameter set that a decoder cannot change in the middle of a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Format {
-    sps_id: u8,
-    size: (u32, u32, u32, u32),
-    profile: u8,
-    samples: (u8, u8, u8),
-}
-
-impl Format {
-    const fn of(sps: &Sps) -> Self {
-        Self {
-            sps_id: sps.id,
-            size: (sps.width, sps.height, sps.coded_width, sps.coded_height),
-            profile: sps.profile_tier_level.profile,
-            samples: (sps.chroma_format, sps.luma_bits, sps.chroma_bits),
-        }
-    }
-
-    /// Returns whether a session for `other` suits this format: the number of the set does not matter.
-    fn suits(self, other: Self) -> bool {
-        Self { sps_id: other.sps_id, ..self } == other
+const fn picture_format(sps: &Sps) -> PictureFormat {
+    PictureFormat {
+        sps_id: sps.id,
+        size: (sps.width, sps.height, sps.coded_width, sps.coded_height),
+        profile: sps.profile_tier_level.profile,
+        samples: (sps.chroma_format, sps.luma_bits, sps.chroma_bits),
     }
 }
 
@@ -93,7 +77,7 @@ impl Syntax for SplitSyntax {
         if begins_sequence {
             self.order = PictureOrder::new();
         }
-        self.active = Some(Format::of(sps));
+        self.active = Some(picture_format(sps));
         Slice::First(Picture {
             random_access: match header.kind {
                 kind if kind.is_idr() => RandomAccess::Idr,

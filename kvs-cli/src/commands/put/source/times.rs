@@ -32,7 +32,7 @@ impl Times {
             None if text == "vui" => Ok(Self::Vui),
             Some(("fps", rate)) => parse_rate(rate).map(Self::Rate),
             Some(("pts-file", path)) if !path.is_empty() => Ok(Self::PtsFile(PathBuf::from(path))),
-            _ => Err(format!("{text:?} is none of arrival, fps=N, vui, pts-file=FILE")),
+            _ => Err(format!("{text:?} is not one of arrival, fps=N, vui, pts-file=FILE")),
         }
     }
 }
