@@ -16,7 +16,7 @@ use super::get_media_for_fragment_list::GetMediaForFragmentList;
 use super::list_fragments::ListFragments;
 use super::put_media::{PutMedia, PutMediaRequest, Session};
 use crate::api::wire::{self, Response};
-use crate::api::{ApiError, DataPorts, Exception, Operation, ReadOperation, StreamRef, parse};
+use crate::api::{ApiError, DataPorts, Exception, Operation, ReadOperation, StreamRef};
 use crate::clock::Clock;
 use crate::deliver::{Delivery, SNS_PATH};
 use crate::faults::{Faults, InjectedFaults};
@@ -256,9 +256,13 @@ fn refused(parts: &Parts, error: &ApiError) -> Response {
     wire::error_response(error)
 }
 
-/// Returns the stream that a request body names, if it can be read.
+/// Returns the stream that a request body names, if it can be read. The body is not verified yet: its other members are skipped and
+/// take no memory.
 fn named_stream(body: &[u8]) -> Option<String> {
-    parse::<StreamRef>(body).ok()?.claimed_name().map(str::to_owned)
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return None;
+    }
+    serde_json::from_slice::<StreamRef>(body).ok()?.claimed_name().map(str::to_owned)
 }
 
 fn not_implemented(operation: &str, reason: &str) -> ApiError {

@@ -175,9 +175,15 @@ impl Authority {
         let certificate = params.self_signed(&key)?.pem();
         let text = serde_json::to_string(&scope).map_err(io::Error::from);
         let text = text.map_err(|source| TlsError::Disk { file: CA_SCOPE_FILE, source })?;
+        // Without the scope, all three are created again: a crash between the writes leaves no key with the certificate of another.
+        match fs::remove_file(data_dir.join(CA_SCOPE_FILE)) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                return Err(TlsError::Disk { file: CA_SCOPE_FILE, source });
+            }
+            _ => {}
+        }
         write(data_dir, CA_KEY_FILE, &key.serialize_pem(), private_file::write)?;
         write(data_dir, CA_FILE, &certificate, write_public)?;
-        // Written last: without it, all three are created again.
         write(data_dir, CA_SCOPE_FILE, &text, write_public)?;
         Ok(Self { certificate, issuer: Issuer::new(params, key), scope })
     }

@@ -25,8 +25,8 @@ pub const LOOK_BACK_FRAGMENTS: usize = 16;
 pub const CONTIGUOUS_WITHIN: Duration = Duration::from_millis(1001);
 
 /// Bytes of pictures that all decoders of the process hold at a time; more of them wait. Enough for the largest decoder of
-/// [`REFERENCE_MACROBLOCKS`], or for fifteen of 1080p with four reference pictures.
-pub const DECODER_BYTES: u64 = 384 << 20;
+/// [`REFERENCE_MACROBLOCKS`], or for twenty of 1080p with four reference pictures.
+pub const DECODER_BYTES: u64 = 512 << 20;
 
 /// Bytes that an H.264 decoder needs for each macroblock of a stored picture: 384 samples, motion and modes of its 16 blocks.
 pub const H264_MACROBLOCK_BYTES: u64 = 768;

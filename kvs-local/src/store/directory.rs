@@ -291,6 +291,10 @@ fn read_streams(disk: &dyn Disk, root: &Path) -> Result<Streams, StoreError> {
                     tracing::error!(folder = ?lock(&other), "duplicate folder of a stream ignored");
                 }
             }
+            // The manifest may be intact: without its stream, a second folder would be created for it.
+            Err(StoreError::Io { what, path, source }) if source.kind() != io::ErrorKind::InvalidData => {
+                return Err(StoreError::Io { what, path, source });
+            }
             // The other streams must stay usable.
             Err(error) => tracing::error!(
                 error = error_chain(&error),

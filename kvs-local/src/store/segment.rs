@@ -47,11 +47,12 @@ pub(super) fn scan(disk: &dyn Disk, file: &Path, segment: u32) -> io::Result<Sca
         scan.contents.end = MARK.len() as u64;
     }
     // Whoever puts media can fill it with what looks like long heads.
-    let mut effort = len.saturating_mul(SEARCH_EFFORT);
+    let mut effort = len.saturating_mul(SEARCH_EFFORT).max(LEAST_EFFORT);
     loop {
         let at = scan.contents.end;
         let found = match entry_at(disk, file, segment, at, len)? {
             Some((entry, next)) => Some((entry, at, next)),
+            None if is_cut_off(disk, file, at, len)? => None,
             None => next_record(disk, file, segment, at.saturating_add(1), len, &mut effort)?,
         };
         let Some((entry, start, next)) = found else { break };
@@ -63,6 +64,17 @@ pub(super) fn scan(disk: &dyn Disk, file: &Path, segment: u32) -> io::Result<Sca
     }
     drop_incomplete(disk, file, &mut scan)?;
     Ok(scan)
+}
+
+/// Whether an intact head leads beyond the end of the file: a write that was cut off, with nothing after it. Its media is not
+/// searched, since it may contain what looks like records.
+fn is_cut_off(disk: &dyn Disk, file: &Path, at: u64, len: u64) -> io::Result<bool> {
+    let peek = disk.read(file, at, PEEK_BYTES)?;
+    let Some(head) = Head::read(&peek).filter(|head| at.saturating_add(head.record_len()) > len) else {
+        return Ok(false);
+    };
+    let end_of_meta = at.saturating_add(HEAD_BYTES as u64).saturating_add(u64::from(head.meta));
+    Ok(end_of_meta > len || read_meta(disk, file, at, head, &peek)?.is_some())
 }
 
 /// Drops records without whole media from the end.
@@ -96,14 +108,21 @@ fn next_record(
     let mut at = from;
     while at < len {
         let block = disk.read(file, at, SEARCH_BYTES)?;
+        if !spend(effort, block.len() as u64) {
+            return Ok(None);
+        }
         for place in record::starts(&block) {
             let start = at.saturating_add(place as u64);
+            if !spend(effort, PEEK_BYTES as u64) {
+                return Ok(None);
+            }
             let head = disk.read(file, start, HEAD_BYTES)?;
             let Some(head) = Head::read(&head).filter(|head| start.saturating_add(head.record_len()) <= len) else {
                 continue;
             };
-            let Some(left) = effort.checked_sub(head.record_len()) else { return Ok(None) };
-            *effort = left;
+            if !spend(effort, head.record_len()) {
+                return Ok(None);
+            }
             if let Some((entry, next)) = entry_at(disk, file, segment, start, len)?
                 && record_at(disk, file, start)?.is_some()
             {
@@ -117,10 +136,23 @@ fn next_record(
     Ok(None)
 }
 
+/// Takes the cost of a read from what the search may still read.
+const fn spend(effort: &mut u64, bytes: u64) -> bool {
+    match effort.checked_sub(bytes) {
+        Some(left) => {
+            *effort = left;
+            true
+        }
+        None => false,
+    }
+}
+
 /// Bytes per read in the search for the next record.
 const SEARCH_BYTES: usize = 1 << 20;
 /// How often the bytes of a segment may be read again in the search: our choice.
 const SEARCH_EFFORT: u64 = 8;
+/// What the search may read in a small segment: each gap reads a block.
+const LEAST_EFFORT: u64 = 64 << 20;
 
 /// Returns the entry of the record at an offset and the offset of the next one, if head and metadata are intact and the media
 /// lies within the file.

@@ -16,7 +16,7 @@ use super::object_store::{NewObject, ObjectStore};
 use crate::clock::Clock;
 use crate::deliver::settings::{DeliverySettings, ImageSettings, PersistedFragment};
 use crate::deliver::triggers::{ImageTrigger, sampling_instants};
-use crate::images::{DecodeOptions, ExtractError, ImageEncoding, ImageRequest, extract_images};
+use crate::images::{DecodeError, DecodeOptions, ExtractError, ImageEncoding, ImageRequest, extract_images};
 
 /// Makes images and stores them in the bucket of the configuration. All calls block.
 #[derive(Debug)]
@@ -87,6 +87,10 @@ impl ImageWriter {
         let extracted = extract_images(&*fragment.source, &fragment.spans, &request, options);
         let store = |(at, image): (&Duration, Result<Bytes, ExtractError>)| {
             let failed = |source| ImageError { at: *at, source };
+            // An endpoint that does not answer takes a minute for each image.
+            if (options.canceled)() {
+                return Err(failed(ExtractError::from(DecodeError::Canceled).into()));
+            }
             let image = image.map_err(|error| failed(error.into()))?;
             self.store(fragment, settings, &trigger, *at, &image).map_err(failed)
         };

@@ -32,7 +32,9 @@ impl Folder {
             match path.extension().and_then(|extension| extension.to_str()) {
                 Some("json") => match self.read(&path) {
                     Ok(stream) => streams.push(stream),
-                    Err(error) => set_aside(&path, &error),
+                    Err(error) if error.kind() == io::ErrorKind::InvalidData => set_aside(&path, &error),
+                    // The record may be intact: the next start can read it.
+                    Err(error) => return Err(error),
                 },
                 Some("tmp") => {
                     if let Err(error) = fs::remove_file(&path) {
