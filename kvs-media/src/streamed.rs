@@ -430,7 +430,8 @@ impl Scan {
 
     /// Time between the first and the last frame so far.
     fn span(&self) -> i64 {
-        let filled = || self.seen.iter().filter(|seen| seen.frames > 0);
+        // Tracks of unknown codecs have no times.
+        let filled = || self.seen.iter().filter(|seen| seen.frames > 0 && seen.track.format.is_ok());
         let (first, last) = (filled().map(|seen| seen.first).min(), filled().map(|seen| seen.last).max());
         last.unwrap_or(0).saturating_sub(first.unwrap_or(0))
     }

@@ -45,6 +45,12 @@ impl Stream {
             }
             let Some(format) = self.formats.get_mut(usize::from(unit.format)) else { continue };
             if format.is_unsettled() {
+                if unit.len > MAX_FRAME_BYTES {
+                    return Err(Fault::Damaged(format!(
+                        "the frame at offset {} has {} bytes, more than {MAX_FRAME_BYTES}",
+                        unit.at, unit.len
+                    )));
+                }
                 let bytes: Bytes = input.read(unit.at, unit.len)?;
                 format
                     .payload(Chunks::from(bytes), unit.keyframe)

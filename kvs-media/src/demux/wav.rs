@@ -215,6 +215,13 @@ impl Samples {
         if block == 0 || rate == 0 || !bits.is_multiple_of(8) {
             return Err(Fault::Damaged(format!("its format has {channels} channels, {rate} Hz and {bits} bits")));
         }
+        let frame = u64::from(rate / FRAMES_PER_SECOND).max(1).saturating_mul(block as u64);
+        if frame > crate::MAX_FRAME_BYTES {
+            return Err(Fault::Damaged(format!(
+                "a fiftieth of a second of {channels} channels, {rate} Hz and {bits} bits has {frame} bytes, more than {}",
+                crate::MAX_FRAME_BYTES
+            )));
+        }
         let number = TrackNumber::ONE;
         let (track, codec) = match tag {
             1 if bits <= 32 => (pcm::track(number, ByteOrder::Little, rate, channels, bits), "PCM"),

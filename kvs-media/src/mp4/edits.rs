@@ -6,6 +6,7 @@
 
 use super::boxes::{Box, BoxError};
 use super::{Entry, Mp4Error};
+use crate::MAX_SAMPLES;
 
 /// The edits of one track in order.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +28,8 @@ struct Edit {
 
 /// Most edits of a track. Editing programs write a few; more would only cost time.
 const MAX_EDITS: usize = 10_000;
+/// Most samples that the edits of a track search together: some seconds of work.
+const SEARCHED_SAMPLES: usize = 1_000_000_000;
 const NORMAL_RATE: u32 = 0x0001_0000;
 
 /// The samples that an edit shows, with what must be added to their media times.
@@ -77,7 +80,11 @@ impl EditList {
             let whole = Part { from: 0, to: samples.entries.len(), movie_start: self.delay(), media_start: 0 };
             return Ok(Parts { parts: vec![whole], before: 0 });
         }
-        let (mut parts, mut now, mut seen) = (Parts::default(), 0i64, 0usize);
+        // Each edit searches all samples, and may show all of them again.
+        if media_edits.saturating_mul(samples.entries.len()) > SEARCHED_SAMPLES {
+            return Err(EditError::TooLong { limit: MAX_SAMPLES });
+        }
+        let (mut parts, mut now, mut seen, mut total) = (Parts::default(), 0i64, 0usize, 0usize);
         for (number, edit) in self.edits.iter().enumerate() {
             if let Some(media_start) = edit.start {
                 if edit.rate != NORMAL_RATE {
@@ -97,6 +104,10 @@ impl EditList {
                     }
                     if place.first {
                         parts.before = shown.before;
+                    }
+                    total = total.saturating_add(shown.to.saturating_sub(shown.from));
+                    if total > MAX_SAMPLES {
+                        return Err(EditError::TooLong { limit: MAX_SAMPLES });
                     }
                     parts.parts.push(Part { from: shown.from, to: shown.to, movie_start: now, media_start });
                 }
@@ -158,6 +169,8 @@ pub(super) enum EditError {
         *media_start as f64 / f64::from(*timescale)
     )]
     NotAtKeyFrame { edit: usize, media_start: i64, timescale: u32 },
+    #[error("the edit list shows more than {limit} samples, or has too many edits for its samples")]
+    TooLong { limit: usize },
 }
 
 /// Samples of one track in decoding order.

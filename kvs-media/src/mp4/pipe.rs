@@ -201,8 +201,7 @@ impl Mp4Pipe {
         let described = tracks.iter().map(|track| (track.id, 1)).collect();
         self.found.push_back(Demuxed::Tracks(tracks.iter().map(|track| described_as(track, 1)).collect()));
         self.movie = Some(Movie { payload, at, fragments, described });
-        self.announce(wanted);
-        Ok(())
+        self.announce(wanted)
     }
 
     fn fragment(&mut self, payload: &Bytes, at: u64) -> Result<(), Fault> {
@@ -227,13 +226,17 @@ impl Mp4Pipe {
             part.to = track.entries.len();
             want(track, &part, &mut wanted)?;
         }
-        self.announce(wanted);
-        Ok(())
+        self.announce(wanted)
     }
 
-    fn announce(&mut self, wanted: Vec<Wanted>) {
+    fn announce(&mut self, wanted: Vec<Wanted>) -> Result<(), Fault> {
+        // A fragment of some bytes can announce millions of frames whose bytes never come.
+        if self.wanted.len().saturating_add(wanted.len()) > MAX_SAMPLES {
+            return Err(super::Mp4Error::TooManySamples { limit: MAX_SAMPLES }.into());
+        }
         self.wanted.extend(wanted);
         self.wanted.make_contiguous().sort_by_key(|wanted| wanted.at);
+        Ok(())
     }
 
     fn end(&mut self) -> Result<(), Fault> {

@@ -42,6 +42,10 @@ pub(crate) struct Spill {
     read_state: ReadState,
     /// When the request was made that is not answered yet.
     asked_at: Option<Instant>,
+    /// The room that was granted with that request.
+    asked_room: usize,
+    /// Fragments that went back to the disk since that request.
+    returned: u64,
     /// No request to write until then, because the last one failed.
     write_again_at: Option<Instant>,
     last_problem: Option<SpoolProblem>,
@@ -101,6 +105,8 @@ impl Spill {
             recovered: 0,
             read_state: ReadState::Reading,
             asked_at: Some(now),
+            asked_room: 0,
+            returned: 0,
             write_again_at: None,
             last_problem: None,
             is_held: false,
@@ -303,12 +309,14 @@ impl FragmentBuffer {
         if spill.phase == SpillPhase::Open && spill.read_state == ReadState::Ready && spill.waiting > 0 && wanted {
             spill.read_state = ReadState::Reading;
             spill.asked_at = Some(now);
+            (spill.asked_room, spill.returned) = (left, 0);
             spill.requests.push_back(Request::Load { room: left, limit });
         }
     }
 
     /// Handles a response of the spool.
     pub(crate) fn handle_spool(&mut self, response: Response, now: Instant, sink: &mut ReportSink) {
+        let left = self.limit().saturating_sub(self.bytes());
         let Some(spill) = &mut self.spill else { return };
         match response {
             Response::Opened(held) => {
@@ -332,10 +340,12 @@ impl FragmentBuffer {
                 }
             }
             Response::Loaded(loaded) => self.on_loaded(loaded, sink),
+            // Memory that was freed during the read does not call again.
+            Response::NoRoom if left > spill.asked_room => spill.read_state = ReadState::Ready,
             Response::NoRoom => spill.read_state = ReadState::NoRoom,
             Response::Nothing => {
                 spill.read_state = ReadState::Ready;
-                spill.waiting = 0;
+                spill.waiting = spill.returned;
             }
             Response::Lost { held, why } => spill.lose(&held, why, sink),
             Response::Closed => spill.phase = SpillPhase::Closed,
@@ -382,6 +392,7 @@ impl FragmentBuffer {
         self.settle(id);
         if let Some(spill) = &mut self.spill {
             spill.waiting += 1;
+            spill.returned += 1;
             spill.requests.push_back(Request::Return(key));
             sink.stats.totals.spooled.add(span.frames, span.bytes);
         }

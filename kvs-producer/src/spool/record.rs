@@ -168,7 +168,8 @@ fn parse(head: &Head, document: Bytes) -> Option<Parcel> {
         match event {
             Event::Tracks(read) => tracks = Some(read),
             Event::Cluster { at } if millis(at) == head.start => clusters += 1,
-            Event::Frame(frame) if clusters == 1 => frames.push(frame),
+            // The room for this many frames was granted.
+            Event::Frame(frame) if clusters == 1 && frames.len() < head.frames as usize => frames.push(frame),
             Event::Tags(group) if clusters == 1 => groups.push(group),
             Event::Segment(_) | Event::ClusterEnd => {}
             _ => return None,

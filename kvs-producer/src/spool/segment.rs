@@ -25,6 +25,8 @@ const SEARCH_BYTES: usize = 64 << 10;
 pub(super) struct Segment {
     /// Length of the file, and of the journal beside it.
     pub(super) len: u64,
+    /// End of the records that count. Behind it may be a whole record whose sync failed: it is stored elsewhere.
+    pub(super) records_end: u64,
     pub(super) journal: u64,
     /// What is not settled, including what the core holds.
     pub(super) held: Held,
@@ -61,7 +63,7 @@ pub(super) enum EntryState {
 impl Segment {
     pub(super) const fn of_len(len: u64) -> Self {
         let held = Held { fragments: 0, frames: 0, bytes: 0, start: 0, latest: 0 };
-        Self { len, journal: 0, held, taken: 0, entries: None, is_left_alone: false, is_marked: true }
+        Self { len, records_end: len, journal: 0, held, taken: 0, entries: None, is_left_alone: false, is_marked: true }
     }
 
     /// Number of fragments that are on disk only.

@@ -96,7 +96,7 @@ impl Spool {
         }
         let name = segment::file_name(number);
         let scan = match segment::read_owner(disk, &name, &self.stream) {
-            Ok(Owner::Own { records }) => segment::scan(disk, number, records, segment.len),
+            Ok(Owner::Own { records }) => segment::scan(disk, number, records, segment.records_end),
             Ok(_) => Ok(segment::Scan::default()),
             Err(error) => Err(error),
         };

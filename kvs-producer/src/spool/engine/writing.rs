@@ -95,6 +95,7 @@ impl Spool {
         let offset = u32::try_from(at).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
         let segment = self.segments.entry(number).or_insert_with(|| Segment::of_len(0));
         segment.len = at + head.record_len();
+        segment.records_end = segment.len;
         segment.taken += 1;
         segment.held.add(&head.held());
         segment.entries.get_or_insert_default().push(Entry { at: offset, head, state: EntryState::Taken });
