@@ -6,7 +6,7 @@ use kvs_mkv::{CodecId, Track};
 use serde_json::json;
 
 use crate::failure::Failure;
-use crate::output::{Output, print_line};
+use crate::output::{Output, print_json};
 
 /// Which tracks of the input to use.
 #[derive(Debug, Args)]
@@ -60,7 +60,7 @@ fn print_notice(notice: &Notice, input: &str, output: Output) {
 /// Prints what was left out or happened on the way, and its kind.
 pub(crate) fn print_notice_of(kind: &str, text: &str, input: &str, output: Output) {
     if output.is_json() {
-        print_line(json!({ "event": "notice", "file": input, "kind": kind, "text": text }));
+        print_json(json!({ "event": "notice", "file": input, "kind": kind, "text": text }));
     } else {
         output.note(format_args!("{input}: {text}"));
     }
