@@ -147,7 +147,7 @@ async fn wrong_pipes_are_refused_in_one_line() {
         ("kvs put camera --exec 'exit 3'", "exit status: 3"),
         ("kvs put camera --exec 'echo hello'", "looks like text"),
         ("kvs put camera missing.fifo --times arrival", "No such file"),
-        ("kvs put camera - --times fast", "none of arrival, fps=N, vui, pts-file=FILE"),
+        ("kvs put camera - --times fast", "is not one of arrival, fps=N, vui, pts-file=FILE"),
         ("kvs put camera", "required"),
     ] {
         shell.fails(line, says).await;
