@@ -196,8 +196,9 @@ impl Builder {
         self
     }
 
-    /// Lets web pages of this origin use the service, such as `http://localhost:3000`; call again to add more. Requests of other
-    /// pages are refused, also with [`anonymous`](Self::anonymous). Default: no page.
+    /// Lets web pages of this origin use the service, such as `https://viewer.example`; call again to add more. Pages of loopback
+    /// origins (`localhost` and loopback addresses, any port) may always use it. Requests of other pages are refused, also with
+    /// [`anonymous`](Self::anonymous). Default: no further origin.
     pub fn cors_origin(mut self, origin: impl Into<String>) -> Self {
         self.cors_origins.push(origin.into());
         self

@@ -28,7 +28,8 @@ struct Arguments {
     /// messages contain it.
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
-    /// Let web pages of this origin use the service, such as http://localhost:3000; can be repeated. Other pages are refused.
+    /// Let web pages of this origin use the service, such as https://viewer.example; can be repeated. Pages of localhost and loopback
+    /// addresses may always use it. Other pages are refused.
     #[arg(long, value_name = "ORIGIN")]
     cors_origin: Vec<String>,
     /// Serve control plane and data plane on one port, for clients that do not ask GetDataEndpoint; they fail with AWS.

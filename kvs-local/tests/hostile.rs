@@ -117,7 +117,7 @@ async fn invalid_chunks_and_garbage_media_end_only_their_session() {
 /// or without.
 #[tokio::test]
 async fn web_pages_cannot_use_the_service() {
-    let local = support::builder().cors_origin("http://localhost:3000").start().await.unwrap();
+    let local = support::builder().cors_origin("https://page.example").start().await.unwrap();
     let send = async |host: &str, more: &str| {
         let body = r#"{"StreamName":"door"}"#;
         let length = body.len();
@@ -132,7 +132,7 @@ async fn web_pages_cannot_use_the_service() {
         ("evil.example:4567", "origin: http://evil.example:4567\r\nsec-fetch-site: same-origin\r\n"),
         (&own, "origin: http://evil.example\r\ncontent-type: text/plain\r\n"),
         (&own, "origin: null\r\ncontent-type: application/x-www-form-urlencoded\r\n"),
-        (&own, "origin: http://localhost:3001\r\ncontent-type: application/json\r\n"),
+        (&own, "origin: http://page.example:3001\r\ncontent-type: application/json\r\n"),
         (&own, "sec-fetch-site: cross-site\r\n"),
         (&own, "content-type: text/plain;charset=UTF-8\r\n"),
     ] {
@@ -145,17 +145,17 @@ async fn web_pages_cannot_use_the_service() {
     assert_eq!(post(local.address(), "/listStreams", "{}").await.json()["StreamInfoList"], serde_json::json!([]));
 
     let preflight = format!(
-        "OPTIONS /createStream HTTP/1.1\r\nhost: {own}\r\norigin: http://localhost:3000\r\naccess-control-request-method: \
+        "OPTIONS /createStream HTTP/1.1\r\nhost: {own}\r\norigin: https://page.example\r\naccess-control-request-method: \
          POST\r\naccess-control-request-headers: authorization,x-amz-date\r\nconnection: close\r\n\r\n"
     );
     let allowed = exchange(local.address(), preflight.as_bytes()).await;
     assert_eq!(allowed.status, 204, "{allowed:?}");
     assert!(allowed.head.contains("access-control-allow-headers: authorization,x-amz-date"), "{allowed:?}");
-    let foreign = preflight.replace("localhost:3000", "localhost:3001");
+    let foreign = preflight.replace("page.example", "page.example.evil.example");
     assert_eq!(exchange(local.address(), foreign.as_bytes()).await.status, 403);
-    let created = send(&own, "origin: http://localhost:3000\r\ncontent-type: application/json\r\n").await;
+    let created = send(&own, "origin: https://page.example\r\ncontent-type: application/json\r\n").await;
     assert_eq!(created.status, 200, "{created:?}");
-    assert!(created.head.contains("access-control-allow-origin: http://localhost:3000\r\n"), "{created:?}");
+    assert!(created.head.contains("access-control-allow-origin: https://page.example\r\n"), "{created:?}");
     local.shutdown().await;
 }
 

@@ -20,7 +20,9 @@ use crate::api::{ApiError, DataPorts, Exception, Operation, ReadOperation, Strea
 use crate::clock::Clock;
 use crate::deliver::{Delivery, SNS_PATH};
 use crate::faults::{Faults, InjectedFaults};
-use crate::http::{Admitted, Authenticator, BodyRoom, ConnectionInfo, Door, Payload, Service, UnverifiedBody, body};
+use crate::http::{
+    Admitted, Authenticator, BodyRoom, ConnectionInfo, Door, Payload, Service, UnverifiedBody, body, mark_varying,
+};
 use crate::quotas::Quota;
 
 /// Routes the requests of all connections.
@@ -77,6 +79,7 @@ impl Service for Dispatcher {
                 refused(&parts, &refusal)
             }
         };
+        mark_varying(&mut response);
         // Clients correct their clocks by it.
         wire::set_date(&mut response, date);
         response
@@ -91,11 +94,13 @@ impl Dispatcher {
         (admitted, info): (&Admitted, ConnectionInfo),
         date: &mut SystemTime,
     ) -> Response {
-        if let Some(preflight) = admitted.preflight(parts) {
-            return preflight;
-        }
-        let result = self.dispatch(parts, body, (admitted, info), date).await;
-        let mut response = result.unwrap_or_else(|error| refused(parts, &error));
+        let mut response = match admitted.preflight(parts) {
+            Some(preflight) => preflight,
+            None => {
+                let result = self.dispatch(parts, body, (admitted, info), date).await;
+                result.unwrap_or_else(|error| refused(parts, &error))
+            }
+        };
         admitted.mark(&mut response);
         response
     }

@@ -1,11 +1,21 @@
 //! Who may talk to the service at all: requests with a known Host, and no web page that was not named.
 //!
-//! A browser sends requests of any page to loopback addresses, and the default access key is public. Two rules keep pages out:
+//! A browser sends requests of any page to loopback addresses, and the default access key is public. Two rules keep pages of other
+//! machines out:
 //!
 //! - `Host` must be a loopback name or address, the address that the connection arrived at, or the host of `--public-url`. A
 //!   page that rebinds its own name to 127.0.0.1 still sends its own name.
-//! - A request with an `Origin` is refused unless the origin is this service itself or named by `--cors-origin`. So is a POST
-//!   that a browser marks as sent for another site, and one with a media type that forms can send without asking.
+//! - A request with an `Origin` is refused unless a program of the browser's machine served the page (a loopback origin), the page is
+//!   this service's own, or `--cors-origin` names it. So is a POST without `Origin` that a browser marks as sent for another site,
+//!   and one with a media type that forms can send without asking.
+//!
+//! Loopback origins may use the service because whoever serves pages there runs on the same machine and can connect without a
+//! browser, too. Their requests are still checked like all others: a page needs a key, which it has to be given, and nothing that the
+//! browser adds by itself (cookies, client certificates) counts as one. With `--anonymous` no key is needed, so that any page of a
+//! loopback origin can do everything; pages of other origins are still kept out by the two rules.
+//!
+//! Every response names `Origin` in `Vary`, since responses to pages differ from others. A response to an origin that may use the
+//! service lets the page read it, errors included.
 
 use std::net::IpAddr;
 
@@ -30,7 +40,7 @@ pub(crate) struct Door {
 pub(crate) struct Admitted {
     /// The base URL of this service as the client reaches it.
     pub(crate) endpoint: String,
-    /// The named origin that sent the request.
+    /// The origin of the page that sent the request, which may use the service.
     origin: Option<HeaderValue>,
 }
 
@@ -87,14 +97,9 @@ impl Door {
             return false;
         }
         let is_public = self.public.as_ref().is_some_and(|public| public.host().eq_ignore_ascii_case(host));
-        match host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
-            Ok(address) => {
-                let address = address.to_canonical();
-                let own = [info.local.ip(), self.listen];
-                address.is_loopback() || is_public || own.iter().any(|own| own.to_canonical() == address)
-            }
-            Err(_) => is_public || is_localhost(host),
-        }
+        let own = [info.local.ip(), self.listen];
+        let is_own = |address: IpAddr| own.iter().any(|own| own.to_canonical() == address.to_canonical());
+        is_public || is_loopback(host) || address(host).is_some_and(is_own)
     }
 
     /// Returns the base URL for a client that reached the service by this host: the public URL by its host, else the host of the
@@ -111,30 +116,32 @@ impl Door {
         format!("{scheme}://{host}:{port}")
     }
 
-    /// Returns the origin of a request if it was named; refuses one that was not.
+    /// Returns the origin of a request if it may use the service; refuses one that may not.
     fn origin(&self, headers: &HeaderMap, endpoint: &str) -> Result<Option<HeaderValue>, ApiError> {
-        let mut named = None;
+        let own = CorsOrigin::parse(endpoint).ok();
+        let allows =
+            |origin: &CorsOrigin| origin.is_loopback() || Some(origin) == own.as_ref() || self.origins.contains(origin);
+        let mut allowed = None;
         for value in headers.get_all(header::ORIGIN) {
             let origin = value.to_str().ok().and_then(|text| CorsOrigin::parse(text).ok());
-            let own = CorsOrigin::parse(endpoint).ok();
-            match origin {
-                Some(origin) if self.origins.contains(&origin) || Some(&origin) == own.as_ref() => {
-                    named = Some(value.clone());
-                }
-                _ => {
-                    return Err(refused(format!(
-                        "the web page of origin '{}' may not use this service unless --cors-origin names it",
-                        shown(value.as_bytes())
-                    )));
-                }
+            if !origin.as_ref().is_some_and(allows) {
+                return Err(refused(format!(
+                    "the web page of origin '{}' may not use this service unless --cors-origin names it",
+                    shown(value.as_bytes())
+                )));
+            }
+            // A browser sends one. Two that may use the service do not agree on who may read the response.
+            if allowed.replace(value.clone()).is_some_and(|other| other != value) {
+                return Err(refused("the request has more than one Origin header"));
             }
         }
-        Ok(named)
+        Ok(allowed)
     }
 }
 
 impl Admitted {
-    /// Returns the answer to a browser that asks whether a page may send a request; `None` for other requests.
+    /// Returns the answer to a browser that asks whether a page may send a request; `None` for other requests. It needs no signature:
+    /// browsers cannot sign it.
     pub(crate) fn preflight(&self, request: &Parts) -> Option<Response> {
         let asks = request.method == Method::OPTIONS
             && request.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
@@ -145,14 +152,16 @@ impl Admitted {
         let mut response = wire::with_body(StatusCode::NO_CONTENT, wire::JSON, bytes::Bytes::new());
         let headers = response.headers_mut();
         headers.remove(header::CONTENT_TYPE);
-        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST"));
+        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(ALLOWED_METHODS));
+        // SDKs send many headers of their own, and none of them gives a page a right: the origin may use the service.
         if let Some(wanted) = request.headers.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
             headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, wanted.clone());
         }
         // Pages of public addresses ask for private ones: https://wicg.github.io/private-network-access/
-        headers.insert("access-control-allow-private-network", HeaderValue::from_static("true"));
+        if request.headers.get("access-control-request-private-network").is_some_and(|asked| asked == "true") {
+            headers.insert("access-control-allow-private-network", HeaderValue::from_static("true"));
+        }
         headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
-        self.mark(&mut response);
         Some(response)
     }
 
@@ -162,12 +171,21 @@ impl Admitted {
         let headers = response.headers_mut();
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
         headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED_HEADERS));
-        headers.append(header::VARY, HeaderValue::from_static("origin"));
     }
 }
 
-/// The headers of responses that SDKs read.
-const EXPOSED_HEADERS: &str = "date, x-amzn-errortype, x-amzn-requestid";
+/// Says that a response depends on who asked. Caches must not give a page what another one got.
+pub(crate) fn mark_varying(response: &mut Response) {
+    response.headers_mut().append(header::VARY, HeaderValue::from_static("origin"));
+}
+
+/// The methods of all operations and of media.
+const ALLOWED_METHODS: &str = "GET, HEAD, POST, OPTIONS";
+
+/// The headers of responses that SDKs and players read. Browsers show the others only if they are on a list of their own
+/// (<https://fetch.spec.whatwg.org/#cors-safelisted-response-header-name>).
+const EXPOSED_HEADERS: &str =
+    "accept-ranges, content-length, content-range, content-type, date, x-amzn-errortype, x-amzn-requestid";
 
 /// Refuses a POST that a browser sends for another site (<https://www.w3.org/TR/fetch-metadata/>): some send no Origin.
 fn check_site(headers: &HeaderMap) -> Result<(), ApiError> {
@@ -191,6 +209,16 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), ApiError> {
         )));
     }
     Ok(())
+}
+
+/// Returns whether a host is a loopback name or address.
+fn is_loopback(host: &str) -> bool {
+    address(host).map_or_else(|| is_localhost(host), |address| address.to_canonical().is_loopback())
+}
+
+/// Returns the address that a host is, if it is not a name.
+fn address(host: &str) -> Option<IpAddr> {
+    host.trim_start_matches('[').trim_end_matches(']').parse().ok()
 }
 
 fn is_localhost(host: &str) -> bool {
@@ -256,6 +284,12 @@ impl CorsOrigin {
             None => format!("{scheme}://{host}"),
         }))
     }
+
+    /// Returns whether the page comes from the machine of the browser.
+    fn is_loopback(&self) -> bool {
+        let url = self.0.parse::<Uri>();
+        url.ok().and_then(|url| url.authority().map(|authority| is_loopback(authority.host()))).unwrap_or(false)
+    }
 }
 
 fn base_url(text: &str) -> Result<(&'static str, Authority), InvalidUrl> {
@@ -283,7 +317,7 @@ mod tests {
         Door::new(
             "10.1.2.3".parse().unwrap(),
             Some(PublicUrl::parse("https://KVS.test/").unwrap()),
-            vec![CorsOrigin::parse("http://localhost:3000").unwrap()],
+            vec![CorsOrigin::parse("https://page.example").unwrap()],
         )
     }
 
@@ -344,16 +378,67 @@ mod tests {
     }
 
     #[test]
-    fn only_named_origins_and_the_service_itself_are_let_in() {
+    fn only_named_and_loopback_origins_and_the_service_itself_are_let_in() {
         let with = |origin| admitted(&[("host", "127.0.0.1:4567"), ("origin", origin)]);
-        assert!(with("http://localhost:3000").is_some());
-        assert!(with("http://127.0.0.1:4567").is_some());
-        for origin in ["null", "http://localhost:3001", "https://localhost:3000", "http://evil.example", "", "file://"]
-        {
+        for origin in [
+            "https://page.example",
+            "http://localhost",
+            "http://localhost:3000",
+            "https://localhost:8443",
+            "http://app.localhost:3000",
+            "http://127.0.0.1:4567",
+            "http://127.0.0.1:5173",
+            "https://[::1]:1",
+        ] {
+            assert!(with(origin).is_some(), "{origin}");
+        }
+        for origin in [
+            "null",
+            "http://page.example",
+            "https://page.example:8443",
+            "http://evil.example",
+            "http://localhost.evil.example",
+            "http://127.0.0.1.evil.example",
+            "http://evillocalhost",
+            "http://localhost@evil.example",
+            "http://evil.example@localhost",
+            "http://10.1.2.4",
+            "http://0.0.0.0:8000",
+            "http://2130706433",
+            "http://localhost/path",
+            "chrome-extension://localhost",
+            "",
+            "file://",
+        ] {
             assert!(with(origin).is_none(), "{origin}");
         }
+        let own = [("host", "kvs.test"), ("origin", "https://kvs.test")];
+        assert!(admitted(&own).is_some(), "the page of the service itself");
         let twice = [("host", "localhost"), ("origin", "http://localhost:3000"), ("origin", "http://evil.example")];
         assert!(admitted(&twice).is_none());
+        let two = [("host", "localhost"), ("origin", "http://localhost:3000"), ("origin", "http://localhost:3001")];
+        assert!(admitted(&two).is_none());
+    }
+
+    #[test]
+    fn preflights_are_answered_as_they_ask() {
+        let ask = |more: &[(&str, &str)]| {
+            let request = Request::builder().method("OPTIONS").uri("/getClip").header("host", "localhost");
+            let request = more.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+            let parts = request.body(()).unwrap().into_parts().0;
+            let admitted = door().admit(&parts, INFO).unwrap();
+            admitted.preflight(&parts)
+        };
+        let (origin, method) = (("origin", "http://localhost:3000"), ("access-control-request-method", "POST"));
+        let private = ("access-control-request-private-network", "true");
+        assert!(ask(&[origin]).is_none() && ask(&[method]).is_none());
+        let plain = ask(&[origin, method]).unwrap();
+        assert_eq!(plain.status(), StatusCode::NO_CONTENT);
+        assert_eq!(plain.headers()["access-control-allow-methods"], "GET, HEAD, POST, OPTIONS");
+        assert!(!plain.headers().contains_key("access-control-allow-private-network"));
+        let asked = ask(&[origin, method, private, ("access-control-request-headers", "authorization")]).unwrap();
+        assert_eq!(asked.headers()["access-control-allow-private-network"], "true");
+        assert_eq!(asked.headers()["access-control-allow-headers"], "authorization");
     }
 
     #[test]

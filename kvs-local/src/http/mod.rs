@@ -10,7 +10,7 @@ mod write_timeout;
 
 pub(crate) use body::{BodyRoom, UnverifiedBody};
 pub(crate) use connection::ConnectionInfo;
-pub(crate) use door::{Admitted, CorsOrigin, Door, InvalidUrl, PublicUrl};
+pub(crate) use door::{Admitted, CorsOrigin, Door, InvalidUrl, PublicUrl, mark_varying};
 pub(crate) use listener::{Listener, Service};
 pub(crate) use sigv4::{AccessKey, AccessKeys, Authenticator, Payload};
 pub(crate) use tls::Tls;
