@@ -1,8 +1,6 @@
 //! ADTS files: AAC frames, each with its header.
 
-use std::error::Error;
-
-use kvs_mkv::codec::aac::{AdtsError, AdtsEvent, AdtsSkipped, AdtsSplitter, AdtsUnit};
+use kvs_mkv::codec::aac::{AdtsEvent, AdtsSkipped, AdtsSplitter, AdtsUnit};
 use kvs_mkv::{TrackKind, TrackNumber};
 
 use super::MAX_SAMPLES;
@@ -15,13 +13,11 @@ use super::timeline::{Stream, Unit, nanoseconds};
 /// Reads a file once for the places of its frames.
 pub(super) fn read(input: &Input, notices: &mut Vec<Notice>) -> Result<Vec<Stream>, Fault> {
     let (mut splitter, mut frames) = (AdtsSplitter::new(TrackNumber::TWO), Frames::default());
-    let mut at = 0;
-    loop {
-        let window = input.read_up_to(at, WINDOW)?;
-        let is_end = window.is_empty();
-        at = at.saturating_add(window.len() as u64);
+    input.windows(0, |window, is_end| {
         splitter.push(window);
-        while let Some(event) = next(&mut splitter, is_end)? {
+        while let Some(event) =
+            if is_end { splitter.finish() } else { splitter.next_event() }.map_err(Fault::damaged_by)?
+        {
             match event {
                 AdtsEvent::Track(track) => frames.change(PayloadFormat::Plain(track))?,
                 AdtsEvent::Frame(frame) => frames.add(&frame)?,
@@ -29,25 +25,12 @@ pub(super) fn read(input: &Input, notices: &mut Vec<Notice>) -> Result<Vec<Strea
                 _ => {}
             }
         }
-        if is_end {
-            break;
-        }
-    }
+        Ok(())
+    })?;
     if frames.units.is_empty() {
         return Err(Fault::NoFrames);
     }
     Ok(vec![Stream { kind: TrackKind::Audio, formats: frames.formats, units: frames.units }])
-}
-
-/// Bytes read at a time.
-const WINDOW: u64 = 256 << 10;
-
-fn next(splitter: &mut AdtsSplitter, is_end: bool) -> Result<Option<AdtsEvent>, Fault> {
-    let next = if is_end { splitter.finish() } else { splitter.next_event() };
-    next.map_err(|error: AdtsError| match error.source() {
-        Some(cause) => Fault::damaged(format!("{error}: {cause}")),
-        None => Fault::damaged(error),
-    })
 }
 
 /// A frame that the end of the file cuts is what an interrupted recorder leaves; anything else is damage.

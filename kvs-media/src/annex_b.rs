@@ -1,12 +1,11 @@
 //! H.264 and H.265 byte streams in a file: access units, which are timed by their output order.
 
-use std::error::Error;
 use std::ops::Range;
 
+use kvs_mkv::TrackKind;
 use kvs_mkv::codec::h264::FrameRate;
 use kvs_mkv::codec::nal::LengthPrefixer;
-use kvs_mkv::codec::{AccessUnit, AccessUnitSplitter, SplitError, SplitEvent};
-use kvs_mkv::{TrackKind, TrackNumber};
+use kvs_mkv::codec::{AccessUnit, AccessUnitSplitter, SplitEvent};
 
 use super::MAX_SAMPLES;
 use super::error::Fault;
@@ -22,19 +21,15 @@ pub(super) fn read(
     notices: &mut Vec<Notice>,
 ) -> Result<Vec<Stream>, Fault> {
     let mut cutter = Cutter::default();
-    let mut at = 0;
-    loop {
-        let window = input.read_up_to(at, WINDOW)?;
-        let is_end = window.is_empty();
-        at = at.saturating_add(window.len() as u64);
+    input.windows(0, |window, is_end| {
         splitter.push(window);
-        while let Some(event) = next(&mut splitter, is_end)? {
+        while let Some(event) =
+            if is_end { splitter.finish() } else { splitter.next_event() }.map_err(Fault::damaged_by)?
+        {
             cutter.take(event, notices)?;
         }
-        if is_end {
-            break;
-        }
-    }
+        Ok(())
+    })?;
     let Cutter { formats, pictures, rates } = cutter;
     if pictures.is_empty() {
         let skipped = notices.last().map(|notice| format!(": {notice}")).unwrap_or_default();
@@ -42,17 +37,6 @@ pub(super) fn read(
     }
     let units = units(&pictures, &rates);
     Ok(vec![Stream { kind: TrackKind::Video, formats, units }])
-}
-
-/// Bytes read at a time.
-const WINDOW: u64 = 256 << 10;
-
-fn next(splitter: &mut AccessUnitSplitter, is_end: bool) -> Result<Option<SplitEvent>, Fault> {
-    let next = if is_end { splitter.finish() } else { splitter.next_event() };
-    next.map_err(|error: SplitError| match error.source() {
-        Some(cause) => Fault::damaged(format!("{error}: {cause}")),
-        None => Fault::damaged(error),
-    })
 }
 
 /// The formats of the stream, and its pictures with the index of theirs.
@@ -156,13 +140,3 @@ fn plausible(stated: Option<FrameRate>) -> Option<FrameRate> {
 
 /// The frame rate if the stream states none, or one above 1,000 or below 0.1 per second: the default of ffmpeg.
 const DEFAULT_RATE: FrameRate = FrameRate { frames: 25, seconds: 1 };
-
-/// Returns the splitter of H.264.
-pub(super) fn h264() -> AccessUnitSplitter {
-    AccessUnitSplitter::h264(TrackNumber::ONE)
-}
-
-/// Returns the splitter of H.265.
-pub(super) fn h265() -> AccessUnitSplitter {
-    AccessUnitSplitter::h265(TrackNumber::ONE)
-}

@@ -1,5 +1,6 @@
 //! Why a file cannot be used as a recording.
 
+use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -95,6 +96,14 @@ pub(crate) enum Fault {
 impl Fault {
     pub(crate) fn damaged(what: impl ToString) -> Self {
         Self::Damaged(what.to_string())
+    }
+
+    /// Damage that a library names, with its cause.
+    pub(crate) fn damaged_by(error: impl Error) -> Self {
+        match error.source() {
+            Some(cause) => Self::damaged(format!("{error}: {cause}")),
+            None => Self::damaged(error),
+        }
     }
 
     pub(crate) fn in_file(self, path: &Path) -> MediaError {

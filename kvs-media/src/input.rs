@@ -61,12 +61,29 @@ impl Input {
         Ok(Bytes::from(bytes))
     }
 
+    /// Gives everything behind an offset to a function, a window at a time; the last one is empty and marked as the end.
+    pub(super) fn windows(
+        &self,
+        mut at: u64,
+        mut take: impl FnMut(Bytes, bool) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        loop {
+            let window = self.read_up_to(at, WINDOW)?;
+            let is_end = window.is_empty();
+            at = at.saturating_add(window.len() as u64);
+            take(window, is_end)?;
+            if is_end {
+                return Ok(());
+            }
+        }
+    }
+
     /// Returns the offset behind the last byte that is not zero: a recorder that reserves its file and loses power leaves
     /// zeros behind it.
     pub(super) fn end_of_content(&self) -> Result<u64, Fault> {
         let mut end = self.len;
         while end > 0 {
-            let at = end.saturating_sub(BACKWARD);
+            let at = end.saturating_sub(WINDOW);
             let piece = self.read_up_to(at, end - at)?;
             if let Some(last) = piece.iter().rposition(|&byte| byte != 0) {
                 let end = at.saturating_add(last as u64).saturating_add(1);
@@ -80,8 +97,8 @@ impl Input {
 
 /// Fewer zeros than this may be the end of a frame.
 const FEW_ZEROS: u64 = 64;
-/// Bytes read at a time from the end.
-const BACKWARD: u64 = 256 << 10;
+/// Bytes that are read at a time.
+pub(super) const WINDOW: u64 = 256 << 10;
 
 impl fmt::Debug for Input {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use kvs_mkv::Track;
+use kvs_mkv::codec::AccessUnitSplitter;
+use kvs_mkv::{Track, TrackNumber};
 
 use super::demux::{Demuxer, Matroska, Wav};
 use super::error::Fault;
@@ -261,8 +262,8 @@ impl Engine {
     fn new(input: Input, format: Format, options: &ReaderOptions, notices: &mut Vec<Notice>) -> Result<Self, Fault> {
         let streams = match format {
             Format::Mp4 => mp4::read(&input, options, notices),
-            Format::H264 => annex_b::read(&input, annex_b::h264(), notices),
-            Format::H265 => annex_b::read(&input, annex_b::h265(), notices),
+            Format::H264 => annex_b::read(&input, AccessUnitSplitter::h264(TrackNumber::ONE), notices),
+            Format::H265 => annex_b::read(&input, AccessUnitSplitter::h265(TrackNumber::ONE), notices),
             Format::Adts => adts::read(&input, notices),
             Format::Matroska | Format::MpegTs | Format::Wav => {
                 let make = || demuxer(format).unwrap_or_else(|| Box::new(Matroska::new()));

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use kvs_mkv::{Frame, Track, TrackKind};
 
+use super::error::Fault;
 use super::{MAX_FILE_BYTES, MediaError, MediaEvent, Notice, Reader, Sample};
 
 /// A recording in memory: its tracks and all its frames.
@@ -12,6 +13,9 @@ use super::{MAX_FILE_BYTES, MediaError, MediaEvent, Notice, Reader, Sample};
 /// Times count from the start of the recording. If an audio track starts before zero (AAC priming), all tracks are moved by
 /// the same amount, so that no frame is lost and audio and video stay synchronous, as with `ffmpeg -c copy`. See
 /// [`Recording::starting_with_video`] for the alternative.
+///
+/// A recording has one description of each track. New parameter sets of a video track are in the frame where they start to apply;
+/// a recording whose sound, or whose codec, changes is refused. [`Reader`] returns such a change as an event.
 ///
 /// Memory: the size of the file, and about 150 bytes per frame. Files above [`MAX_FILE_BYTES`] are refused; use [`Reader`].
 ///
@@ -36,7 +40,8 @@ impl Recording {
     ///
     /// # Errors
     ///
-    /// [`MediaError`] if the file cannot be read, is not a recording, is damaged or has an unsupported codec.
+    /// [`MediaError`] if the file cannot be read, is not a recording, is damaged or has an unsupported codec;
+    /// [`MediaError::Refused`] if its sound or a codec changes.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, MediaError> {
         let mut reader = Reader::open(path.as_ref())?;
         let size = reader.file_bytes().unwrap_or(0);
@@ -45,8 +50,12 @@ impl Recording {
         }
         let (tracks, mut samples) = (reader.tracks().to_vec(), Vec::new());
         while let Some(event) = reader.next_event()? {
-            if let MediaEvent::Sample(sample) = event {
-                samples.push(sample);
+            match event {
+                MediaEvent::Sample(sample) => samples.push(sample),
+                MediaEvent::Tracks(changed) => {
+                    check_change(&tracks, &changed, samples.last()).map_err(|fault| fault.in_file(path.as_ref()))?;
+                }
+                MediaEvent::Tags(_) => {}
             }
         }
         Ok(Self { tracks, samples, notices: reader.notices().to_vec() })
@@ -105,5 +114,28 @@ impl Recording {
             sample.dts = sample.dts.saturating_sub(first);
         }
         self
+    }
+}
+
+/// Accepts only a change that decoders find in the frames: other parameter sets of the same codec.
+fn check_change(tracks: &[Track], changed: &[Track], last: Option<&Sample>) -> Result<(), Fault> {
+    let wrong = changed.iter().zip(tracks).find(|(new, old)| {
+        let is_in_band = new.kind == TrackKind::Video && new.codec == old.codec;
+        !is_in_band && (new.codec != old.codec || new.codec_private != old.codec_private || new.audio != old.audio)
+    });
+    let Some((new, old)) = wrong else { return Ok(()) };
+    let at = last.map(|sample| sample.pts).unwrap_or_default();
+    Err(Fault::Refused(format!(
+        "track {} changes behind {at:?} from {} to {}; cut it there, or read it with Reader, which returns the change",
+        old.number,
+        described(old),
+        described(new)
+    )))
+}
+
+fn described(track: &Track) -> String {
+    match track.audio {
+        Some(audio) => format!("{} ({} Hz, {} channels)", track.codec, audio.sampling_frequency, audio.channels),
+        None => track.codec.to_string(),
     }
 }

@@ -1,6 +1,6 @@
 //! Frames of a container that is read from start to end: from a file in two passes, or from a pipe in one.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 use std::io::{self, Read};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use kvs_mkv::{Chunks, Track, TrackKind, TrackNumber};
 
 use super::demux::{DemuxFrame, DemuxTrack, Demuxed, Demuxer};
 use super::error::Fault;
-use super::input::Input;
+use super::input::{Input, WINDOW};
 use super::merge::{MOST_REORDERED, Merge, Merged};
 use super::notice::{Notice, NoticeKind};
 use super::options::ReaderOptions;
@@ -28,6 +28,8 @@ pub(super) struct Streamed {
     bytes: Source,
     demuxer: Box<dyn Demuxer>,
     tracks: Vec<StreamedTrack>,
+    /// Tracks of a pipe that were returned or named, by id.
+    known: BTreeSet<u64>,
     order: Order,
     /// Added to all times, so that none is negative.
     shift: i64,
@@ -70,8 +72,6 @@ enum Source {
     Pipe(Box<dyn Read + Send + Sync>),
 }
 
-/// Bytes of a file that are read at a time.
-const WINDOW: u64 = 256 << 10;
 /// Bytes of a pipe that are read at a time: the size of a pipe on Linux.
 const PIPE: usize = 64 << 10;
 /// Most bytes of a pipe that are read before its tracks are known.
@@ -132,6 +132,7 @@ impl Streamed {
             bytes: Source::File { input, at: 0 },
             demuxer: make(),
             tracks,
+            known: BTreeSet::new(),
             order: Order::Merged(merge),
             shift,
             from: None,
@@ -156,6 +157,7 @@ impl Streamed {
         let kept = scan.until_known(&mut bytes, demuxer.as_mut())?;
         notices.append(&mut scan.notices);
         let has_absolute_times = demuxer.has_absolute_times();
+        let known = scan.seen.iter().map(|seen| seen.track.id).collect();
         let Chosen { mut tracks, .. } = scan.choose(options, notices)?;
         for track in &mut tracks {
             track.check()?;
@@ -165,6 +167,7 @@ impl Streamed {
             bytes,
             demuxer,
             tracks,
+            known,
             order: Order::Arrival(kept),
             shift,
             from: None,
@@ -278,7 +281,7 @@ impl Streamed {
     /// Returns what the demuxer finds next; `None` once everything was returned.
     fn next_demuxed(&mut self) -> Result<Option<Demuxed>, Fault> {
         loop {
-            if let Some(next) = self.demuxer.next()? {
+            if let Some(next) = self.demuxer.next(self.is_ended)? {
                 return Ok(Some(next));
             }
             if self.is_ended {
@@ -288,10 +291,23 @@ impl Streamed {
         }
     }
 
+    /// Names a track of a pipe that begins when the tracks are already chosen.
+    fn name_late(&mut self, track: &DemuxTrack) {
+        let is_new = self.known.len() < MAX_TRACKS && self.known.insert(track.id);
+        if is_new && matches!(self.order, Order::Arrival(_)) {
+            let (kind, codec) = (selection::kind_name(track.kind), &track.codec);
+            let text = format!("left out: {kind} track ({codec}), which begins after the others were chosen");
+            self.new_notices.push(Notice::new(NoticeKind::LeftOut, text));
+        }
+    }
+
     /// A new description of the tracks: those that differ switch with their next frame.
     fn replace(&mut self, described: Vec<DemuxTrack>) -> Result<(), Fault> {
         for new in described {
-            let Some(track) = self.tracks.iter_mut().find(|track| track.id == new.id) else { continue };
+            let Some(track) = self.tracks.iter_mut().find(|track| track.id == new.id) else {
+                self.name_late(&new);
+                continue;
+            };
             // A track that is described by its frames has no format before the first one.
             if track.config != new.config && !matches!(new.format, Err(Fault::NoFrames)) {
                 (track.config, track.format, track.is_replaced) = (new.config, new.format?, true);
@@ -343,7 +359,7 @@ impl Scan {
         let mut more = true;
         while more {
             more = bytes.feed(demuxer)?;
-            while let Some(found) = demuxer.next()? {
+            while let Some(found) = demuxer.next(!more)? {
                 self.take(found)?;
             }
         }
@@ -354,7 +370,7 @@ impl Scan {
     fn until_known(&mut self, bytes: &mut Source, demuxer: &mut dyn Demuxer) -> Result<VecDeque<Demuxed>, Fault> {
         let (mut kept, mut size, mut more) = (VecDeque::new(), 0usize, true);
         loop {
-            while let Some(found) = demuxer.next()? {
+            while let Some(found) = demuxer.next(!more)? {
                 match found {
                     Demuxed::Frame(frame) => {
                         size = size.saturating_add(frame.data.len());
@@ -516,12 +532,11 @@ impl Source {
             }
             Self::Pipe(pipe) => read_some(pipe.as_mut())?,
         };
-        if bytes.is_empty() {
-            demuxer.finish();
-            return Ok(false);
+        let more = !bytes.is_empty();
+        if more {
+            demuxer.push(bytes);
         }
-        demuxer.push(bytes);
-        Ok(true)
+        Ok(more)
     }
 
     fn into_input(self) -> Result<Input, Fault> {
@@ -551,5 +566,34 @@ impl fmt::Debug for Source {
             Self::File { input, at } => f.debug_struct("File").field("input", input).field("at", at).finish(),
             Self::Pipe(_) => f.write_str("Pipe"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nal_track::{NalCodec, NalTrack};
+
+    fn track(id: u64, format: Result<PayloadFormat, Fault>) -> DemuxTrack {
+        let (kind, codec, config) = (TrackKind::Video, String::new(), Bytes::new());
+        DemuxTrack { id, kind, enabled: true, codec, config, format }
+    }
+
+    fn frame(track: u64, pts: i64) -> DemuxFrame {
+        DemuxFrame { track, pts, dts: None, keyframe: false, data: Chunks::from(vec![0, 0, 0, 1, 1]) }
+    }
+
+    #[test]
+    fn track_of_an_unknown_codec_does_not_end_the_search() {
+        let nal = NalTrack::new(NalCodec::H264, Bytes::new(), kvs_mkv::VideoSettings::new(0, 0));
+        let unknown = Fault::Codec { kind: "video", codec: "MPEG-2 video".to_owned() };
+        let mut scan = Scan::default();
+        scan.describe(vec![track(1, Err(unknown)), track(2, Ok(PayloadFormat::Nal(Box::new(nal))))]);
+        // It has no times; those of a transport stream begin anywhere.
+        scan.frame(&frame(1, 0)).unwrap();
+        scan.frame(&frame(2, 36_000_000_000_000)).unwrap();
+        assert_eq!(scan.span(), 0);
+        scan.frame(&frame(2, 36_006_000_000_000)).unwrap();
+        assert_eq!(scan.span(), 6_000_000_000);
     }
 }

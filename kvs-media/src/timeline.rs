@@ -140,3 +140,27 @@ fn rounded(product: i128, scale: i128, negative: bool) -> i64 {
     let rounded = product.saturating_mul(2).saturating_add(scale).div_euclid(scale.saturating_mul(2));
     i64::try_from(rounded).unwrap_or(if negative { i64::MIN } else { i64::MAX })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nal_track::{NalCodec, NalTrack};
+
+    #[test]
+    fn frame_that_is_searched_for_parameter_sets_has_a_bounded_size() {
+        let settled = |len: u64| {
+            let input = Input::in_memory("recording", Bytes::from_static(&[0; 64]));
+            let track = NalTrack::new(NalCodec::H264, Bytes::new(), kvs_mkv::VideoSettings::new(0, 0));
+            let unit = Unit { pts: 0, dts: 0, keyframe: true, at: 0, len, format: 0 };
+            let mut stream = Stream::new(TrackKind::Video, PayloadFormat::Nal(Box::new(track)), vec![unit]);
+            stream.settle(&input).unwrap_err()
+        };
+        // One that may have this size is read, and is not there.
+        assert!(matches!(settled(MAX_FRAME_BYTES), Fault::Truncated(_)));
+        let error = settled(MAX_FRAME_BYTES + 1);
+        assert!(
+            matches!(&error, Fault::Damaged(text) if text.contains("50000001 bytes, more than 50000000")),
+            "{error:?}"
+        );
+    }
+}

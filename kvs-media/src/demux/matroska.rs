@@ -24,7 +24,6 @@ pub(crate) struct Matroska {
     /// Why parsing stopped: an error, unless only zeros follow.
     failed: Option<ParseError>,
     bytes: Seen,
-    is_finished: bool,
     /// Timecode of the first cluster in nanoseconds.
     start: Option<i64>,
     /// Samples per second and samples per frame of AAC tracks.
@@ -59,7 +58,6 @@ impl Matroska {
             parser: Some(Parser::new(Limits::default())),
             failed: None,
             bytes: Seen::default(),
-            is_finished: false,
             start: None,
             aac: BTreeMap::new(),
             lace: Lace::default(),
@@ -171,11 +169,7 @@ impl Demuxer for Matroska {
         }
     }
 
-    fn finish(&mut self) {
-        self.is_finished = true;
-    }
-
-    fn next(&mut self) -> Result<Option<Demuxed>, Fault> {
+    fn next(&mut self, is_end: bool) -> Result<Option<Demuxed>, Fault> {
         while let (Some(parser), None) = (&mut self.parser, &self.failed) {
             match parser.next_event_with_position() {
                 Ok(Some((event, position))) => {
@@ -190,7 +184,7 @@ impl Demuxer for Matroska {
         if let Some(error) = self.failed.filter(|error| !self.bytes.only_zeros_from(error.offset)) {
             return Err(Fault::damaged(error));
         }
-        if self.is_finished && self.parser.is_some() {
+        if is_end && self.parser.is_some() {
             self.end()?;
         }
         Ok(self.notices.pop().map(Demuxed::Notice))

@@ -19,10 +19,8 @@ use crate::payload::PayloadFormat;
 pub(crate) trait Demuxer: fmt::Debug + Send + Sync {
     /// Appends the next bytes.
     fn push(&mut self, bytes: Bytes);
-    /// No more bytes follow.
-    fn finish(&mut self);
-    /// Returns what comes next, or `None` if more bytes are needed; after [`finish`](Self::finish), if there is no more.
-    fn next(&mut self) -> Result<Option<Demuxed>, Fault>;
+    /// Returns what comes next, or `None` if more bytes are needed. At the end of the input `None` means that there is no more.
+    fn next(&mut self, is_end: bool) -> Result<Option<Demuxed>, Fault>;
     /// Whether times have an origin of their own, so that the first one is the start of the recording.
     fn has_absolute_times(&self) -> bool {
         false

@@ -24,7 +24,6 @@ pub(crate) struct Wav {
     skip: u64,
     at: u64,
     state: State,
-    is_finished: bool,
     /// Size of the samples if a `ds64` chunk states it.
     long_size: Option<u64>,
     format: Option<Samples>,
@@ -55,15 +54,7 @@ struct Samples {
 
 impl Wav {
     pub(crate) fn new() -> Self {
-        Self {
-            buffer: BytesMut::new(),
-            skip: 0,
-            at: 0,
-            state: State::Start,
-            is_finished: false,
-            long_size: None,
-            format: None,
-        }
+        Self { buffer: BytesMut::new(), skip: 0, at: 0, state: State::Start, long_size: None, format: None }
     }
 
     fn take(&mut self, count: usize) -> Bytes {
@@ -73,22 +64,22 @@ impl Wav {
     }
 
     /// Reads the next chunk before the samples; `None` if more bytes are needed.
-    fn chunk(&mut self) -> Result<Option<Demuxed>, Fault> {
+    fn chunk(&mut self, is_end: bool) -> Result<Option<Demuxed>, Fault> {
         loop {
             let skipped = self.skip.min(self.buffer.len() as u64);
             self.take(usize::try_from(skipped).unwrap_or(0));
             self.skip -= skipped;
             if self.skip > 0 {
-                return self.incomplete();
+                return self.incomplete(is_end);
             }
             if matches!(self.state, State::Start) {
                 if self.buffer.len() < 12 {
-                    return self.incomplete();
+                    return self.incomplete(is_end);
                 }
                 self.take(12);
                 self.state = State::Chunks;
             }
-            let Some(header) = self.buffer.first_chunk::<HEADER>().copied() else { return self.incomplete() };
+            let Some(header) = self.buffer.first_chunk::<HEADER>().copied() else { return self.incomplete(is_end) };
             let [a, b, c, d, sizes @ ..] = header;
             let size = u32::from_le_bytes(sizes);
             match &[a, b, c, d] {
@@ -102,7 +93,7 @@ impl Wav {
                         )));
                     }
                     if self.buffer.len() < HEADER.saturating_add(len) {
-                        return self.incomplete();
+                        return self.incomplete(is_end);
                     }
                     self.take(HEADER);
                     let body = self.take(len);
@@ -143,20 +134,20 @@ impl Wav {
         }]))
     }
 
-    fn incomplete(&mut self) -> Result<Option<Demuxed>, Fault> {
-        if self.is_finished && !matches!(self.state, State::Ended) {
+    fn incomplete(&mut self, is_end: bool) -> Result<Option<Demuxed>, Fault> {
+        if is_end && !matches!(self.state, State::Ended) {
             self.state = State::Ended;
             return Err(Fault::Truncated("it ends before its samples".to_owned()));
         }
         Ok(None)
     }
 
-    fn samples(&mut self, left: Option<u64>, played: i64) -> Result<Option<Demuxed>, Fault> {
+    fn samples(&mut self, left: Option<u64>, played: i64, is_end: bool) -> Result<Option<Demuxed>, Fault> {
         let Some(format) = self.format.as_ref() else { return Err(Fault::NoFrames) };
         let (block, rate) = (format.block, format.rate);
         let whole = usize::try_from(rate / FRAMES_PER_SECOND).unwrap_or(1).max(1).saturating_mul(block);
         let wanted = left.map_or(whole, |left| whole.min(usize::try_from(left).unwrap_or(whole)));
-        if self.buffer.len() < wanted && !self.is_finished {
+        if self.buffer.len() < wanted && !is_end {
             return Ok(None);
         }
         let len = wanted.min(self.buffer.len()) / block * block;
@@ -184,14 +175,10 @@ impl Demuxer for Wav {
         }
     }
 
-    fn finish(&mut self) {
-        self.is_finished = true;
-    }
-
-    fn next(&mut self) -> Result<Option<Demuxed>, Fault> {
+    fn next(&mut self, is_end: bool) -> Result<Option<Demuxed>, Fault> {
         match self.state {
-            State::Start | State::Chunks => self.chunk(),
-            State::Samples { left, played } => self.samples(left, played),
+            State::Start | State::Chunks => self.chunk(is_end),
+            State::Samples { left, played } => self.samples(left, played, is_end),
             State::Ended => {
                 self.buffer.clear();
                 Ok(None)
@@ -231,5 +218,30 @@ impl Samples {
             tag => return Err(Fault::Codec { kind: "audio", codec: format!("WAVE format {tag:#06x} of {bits} bits") }),
         };
         Ok(Self { track, codec, rate, block, config: body.clone() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The format chunk of PCM.
+    fn format(channels: u16, rate: u32, bits: u16) -> Result<Samples, Fault> {
+        let mut body = [&1u16.to_le_bytes()[..], &channels.to_le_bytes(), &rate.to_le_bytes(), &[0; 6]].concat();
+        body.extend(bits.to_le_bytes());
+        Samples::read(&body.into())
+    }
+
+    #[test]
+    fn size_of_a_frame_is_bounded() {
+        assert_eq!(format(2, 48_000, 16).unwrap().block, 4);
+        // 50,000,000 bytes are 2,500,000,000 a second.
+        assert!(format(1, 2_500_000_000, 8).is_ok());
+        let error = format(1, 2_500_000_050, 8).unwrap_err();
+        assert!(
+            matches!(&error, Fault::Damaged(text) if text.contains("50000001 bytes, more than 50000000")),
+            "{error:?}"
+        );
+        assert!(matches!(format(u16::MAX, u32::MAX, 32), Err(Fault::Damaged(_))));
     }
 }

@@ -27,6 +27,8 @@ pub(super) struct Head {
     pub(super) header_len: u64,
     /// Bytes of the whole box: at least those of the header, at most what is left.
     pub(super) len: u64,
+    /// Whether only the end of the file ends it.
+    pub(super) is_open: bool,
 }
 
 /// Largest header in bytes.
@@ -37,7 +39,8 @@ pub(super) fn head(data: &[u8], at: u64, left: u64) -> Option<Result<Head, BoxEr
     // Some writers leave padding that is shorter than a header (a zero word at the end of `udta`).
     let (size, rest) = data.split_first_chunk::<4>()?;
     let (kind, rest) = rest.split_first_chunk::<4>()?;
-    let (header_len, declared) = match u32::from_be_bytes(*size) {
+    let size = u32::from_be_bytes(*size);
+    let (header_len, declared) = match size {
         0 => (8, left),
         1 => match rest.first_chunk::<8>() {
             Some(large) => (HEADER_BYTES, u64::from_be_bytes(*large)),
@@ -48,7 +51,7 @@ pub(super) fn head(data: &[u8], at: u64, left: u64) -> Option<Result<Head, BoxEr
     if declared < header_len || declared > left {
         return Some(Err(BoxError::Truncated { kind: *kind, at, declared, left }));
     }
-    Some(Ok(Head { kind: *kind, header_len, len: declared }))
+    Some(Ok(Head { kind: *kind, header_len, len: declared, is_open: size == 0 }))
 }
 
 /// A box kind as text.

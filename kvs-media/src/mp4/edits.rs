@@ -328,6 +328,29 @@ mod tests {
     }
 
     #[test]
+    fn number_of_edits_and_what_they_show_is_bounded() {
+        let read = |count: u32| {
+            let entries = vec![[0u8; 12]; usize::try_from(count).unwrap()].concat();
+            let payload = [&[0; 4], &count.to_be_bytes()[..], &entries].concat();
+            let len = u32::try_from(payload.len() + 8).unwrap();
+            let list = [&len.to_be_bytes(), &b"elst"[..], &payload].concat();
+            EditList::read(Some(Box { kind: *b"edts", at: 0, payload: &list }), 1000).map(|list| list.edits.len())
+        };
+        assert_eq!(read(10_000).unwrap(), 10_000);
+        assert!(matches!(read(10_001), Err(Mp4Error::TooManyEdits { count: 10_001, limit: MAX_EDITS })));
+
+        // Each edit shows all sounds again: a hundred times is as many as a track may have.
+        let sounds: Vec<Entry> = (0..100_000).map(|n| entry(n, n, true)).collect();
+        let again = |edits| follow(&vec![(1_000_000, 0); edits], &sounds, false).map(|parts| parts.parts.len());
+        assert_eq!(again(100), Ok(100));
+        assert_eq!(again(101), Err(EditError::TooLong { limit: MAX_SAMPLES }));
+        // Edits that show nothing are searched all the same.
+        let nothing = |edits| follow(&vec![(1, 1 << 40); edits], &sounds, false).map(|parts| parts.parts.len());
+        assert_eq!(nothing(10), Ok(0));
+        assert_eq!(nothing(10_001), Err(EditError::TooLong { limit: MAX_SAMPLES }));
+    }
+
+    #[test]
     fn sound_is_cut_at_frames_and_keeps_its_priming() {
         // One frame of priming.
         assert_eq!(ranges(&follow(&[(0, 10)], &audio(), false).unwrap()), [(0, 15, 0, 10)]);

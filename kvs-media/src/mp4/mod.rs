@@ -13,6 +13,7 @@ mod edits;
 mod fragments;
 mod pipe;
 mod tables;
+mod tail;
 mod track;
 
 use boxes::{Box, BoxError, HEADER_BYTES, Head, head, name};
@@ -20,6 +21,7 @@ use bytes::Bytes;
 use fragments::Fragments;
 use kvs_mkv::TrackKind;
 pub(super) use pipe::Mp4Pipe;
+use tail::Tail;
 use track::Mp4Track;
 
 use super::MAX_SAMPLES;
@@ -94,7 +96,7 @@ pub(super) fn read(input: &Input, options: &ReaderOptions, notices: &mut Vec<Not
     let movie = movie.parse(&payload);
     let is_fragmented = !found.fragments.is_empty() || movie.child(b"mvex")?.is_some();
     let end = match &found.end {
-        End::Whole => input.len,
+        End::Whole | End::Open { .. } => input.len,
         End::Zeros { .. } | End::Inside { .. } => input.end_of_content()?,
         End::NoBox { at } => *at,
     };
@@ -102,7 +104,7 @@ pub(super) fn read(input: &Input, options: &ReaderOptions, notices: &mut Vec<Not
     let mut tracks = track::tracks(&movie)?;
     read_entries(input, &movie, &mut tracks, &found.fragments)?;
     let missing = if is_fragmented { drop_missing(&mut tracks, end) } else { Missing::default() };
-    notices.extend(found.end.notice(input, end, is_fragmented, &missing));
+    notices.extend(found.end.notice(input, end, is_fragmented, &missing)?);
     let candidates: Vec<Candidate> = tracks.iter().map(Mp4Track::candidate).collect();
     let (chosen, left_out) = selection::choose(&candidates, options)?;
     notices.extend(left_out);
@@ -122,6 +124,8 @@ struct Found {
 enum End {
     /// With the last byte.
     Whole,
+    /// With the last byte, in a box that does not state its size.
+    Open { at: u64 },
     /// Zeros where the next box should start.
     Zeros { at: u64 },
     /// Inside a box of the standard.
@@ -131,34 +135,38 @@ enum End {
 }
 
 impl End {
-    fn notice(&self, input: &Input, end: u64, is_fragmented: bool, missing: &Missing) -> Option<Notice> {
+    fn notice(&self, input: &Input, end: u64, is_fragmented: bool, missing: &Missing) -> Result<Option<Notice>, Fault> {
         let lost = if missing.frames > 0 {
             format!("{} frames ({} bytes) of its last fragment are missing", missing.frames, missing.bytes)
         } else {
             "the frames of its last fragment are missing".to_owned()
         };
-        let interrupted = |text: String| Some(Notice::new(NoticeKind::Interrupted, text));
-        match self {
-            Self::Whole if missing.frames > 0 => {
-                interrupted(format!("the recording was interrupted: it ends at byte {end}; {lost}"))
+        let how = match self {
+            Self::Whole | Self::Open { .. } if missing.frames > 0 => format!("it ends at byte {end}"),
+            Self::Open { at } if is_fragmented => {
+                let tail = Some(Tail::read(input, *at)?);
+                return Ok(tail.filter(Tail::has_fragments).and_then(|tail| tail.notice(is_fragmented)));
             }
-            Self::Whole => None,
-            Self::Inside { kind, at, declared } if is_fragmented => interrupted(format!(
-                "the recording was interrupted: the '{}' box at offset {at} has {} of {declared} bytes; {lost}",
+            Self::Whole | Self::Open { .. } => return Ok(None),
+            Self::Inside { kind, at, declared } if is_fragmented => format!(
+                "the '{}' box at offset {at} has {} of {declared} bytes",
                 name(*kind),
                 input.len.min(end.max(*at)).saturating_sub(*at)
-            )),
+            ),
             Self::Zeros { at } if is_fragmented && (missing.frames > 0 || end < *at) => {
-                interrupted(format!("the recording was interrupted: from byte {end} on there are zeros; {lost}"))
+                format!("from byte {end} on there are zeros")
             }
-            Self::Zeros { at } => ignored(*at, input.len.saturating_sub(*at), "are zeros"),
-            Self::Inside { at, .. } | Self::NoBox { at } => ignored(*at, input.len.saturating_sub(*at), "are no box"),
-        }
+            Self::NoBox { at } if is_fragmented && missing.frames > 0 => format!("there is no box at byte {at}"),
+            Self::Zeros { at } | Self::NoBox { at } if is_fragmented => {
+                return Ok(Tail::read(input, *at)?.notice(is_fragmented));
+            }
+            Self::Zeros { at } => return Ok(Some(tail::ignored(*at, input.len.saturating_sub(*at), "are zeros"))),
+            Self::Inside { at, .. } | Self::NoBox { at } => {
+                return Ok(Some(tail::ignored(*at, input.len.saturating_sub(*at), "are no box")));
+            }
+        };
+        Ok(Some(Notice::new(NoticeKind::Interrupted, format!("the recording was interrupted: {how}; {lost}"))))
     }
-}
-
-fn ignored(at: u64, bytes: u64, what: &str) -> Option<Notice> {
-    Some(Notice::new(NoticeKind::Ignored, format!("the last {bytes} bytes, from byte {at} on, {what} and are ignored")))
 }
 
 /// What the last fragment declares but the file does not have.
@@ -197,7 +205,7 @@ fn find(input: &Input) -> Result<Found, Fault> {
     let mut at = 0;
     while at < input.len {
         let first = input.read_up_to(at, HEADER_BYTES)?;
-        if first.iter().all(|&byte| byte == 0) && found.movie.is_some() {
+        if first.iter().take(8).all(|&byte| byte == 0) && found.movie.is_some() {
             found.end = End::Zeros { at };
             break;
         }
@@ -206,8 +214,16 @@ fn find(input: &Input) -> Result<Found, Fault> {
                 found.end = End::NoBox { at };
                 break;
             }
+            // The media of a fragment comes behind it.
+            Some(Ok(Head { kind: [b'm', b'o', b'o', b'f'], is_open: true, .. })) if found.movie.is_some() => {
+                found.end = End::NoBox { at };
+                break;
+            }
             Some(Ok(head)) => {
                 let place = Place { at, head };
+                if head.is_open {
+                    found.end = End::Open { at };
+                }
                 match &head.kind {
                     b"moov" => found.movie = found.movie.or(Some(place)),
                     b"moof" => found.fragments.push(place),

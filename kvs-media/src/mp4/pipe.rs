@@ -5,33 +5,44 @@ use std::collections::VecDeque;
 use bytes::{Buf, Bytes, BytesMut};
 use kvs_mkv::{Chunks, TrackKind};
 
-use super::boxes::{Box, HEADER_BYTES, Head, head};
+use super::boxes::{Box, HEADER_BYTES, Head, head, name};
 use super::edits::Part;
 use super::fragments::Fragments;
+use super::tail::Tail;
 use super::track::{self, Mp4Track};
-use super::{MAX_INDEX_BYTES, tables};
+use super::{MAX_INDEX_BYTES, STANDARD_BOXES, tables};
 use crate::demux::{DemuxFrame, DemuxTrack, Demuxed, Demuxer};
 use crate::error::Fault;
 use crate::notice::{Notice, NoticeKind};
 use crate::{MAX_FRAME_BYTES, MAX_SAMPLES};
 
 /// Reads boxes as they come. Frames are returned in the order of their offsets.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Mp4Pipe {
     buffer: BytesMut,
     /// Offset of the buffer in the stream.
     at: u64,
-    /// End of the box whose contents are passed over, except for frames.
-    until: u64,
+    /// The box whose contents are passed over, except for frames.
+    passing: Option<Passing>,
     movie: Option<Movie>,
     /// Frames that are announced, by their offsets.
     wanted: VecDeque<Wanted>,
     found: VecDeque<Demuxed>,
-    is_finished: bool,
-    /// Nothing behind can be read.
-    is_ended: bool,
+    /// Most frames that are announced: [`MAX_SAMPLES`] but for tests.
+    limit: usize,
     /// Whether it was checked that nothing is missing.
     is_reported: bool,
+}
+
+/// A box that is not kept, or what follows the last box.
+#[derive(Debug)]
+struct Passing {
+    kind: [u8; 4],
+    at: u64,
+    /// `u64::MAX` if only the end of the stream ends it.
+    end: u64,
+    /// Set if it may be no box of the recording.
+    tail: Option<Tail>,
 }
 
 /// The movie box and the state of its fragments.
@@ -39,6 +50,7 @@ pub(crate) struct Mp4Pipe {
 struct Movie {
     payload: Bytes,
     at: u64,
+    is_fragmented: bool,
     fragments: Fragments,
     /// The sample description of each track that was announced last, by track id.
     described: Vec<(u32, u32)>,
@@ -64,15 +76,25 @@ impl Movie {
 
 impl Mp4Pipe {
     pub(crate) fn new() -> Self {
-        Self::default()
+        Self {
+            buffer: BytesMut::new(),
+            at: 0,
+            passing: None,
+            movie: None,
+            wanted: VecDeque::new(),
+            found: VecDeque::new(),
+            limit: MAX_SAMPLES,
+            is_reported: false,
+        }
     }
 
     /// Reads what comes next; returns false if more bytes are needed.
-    fn step(&mut self) -> Result<bool, Fault> {
-        if self.at < self.until {
-            return self.pass();
+    fn step(&mut self, is_end: bool) -> Result<bool, Fault> {
+        if let Some(passing) = &self.passing {
+            let end = passing.end;
+            return self.pass(end);
         }
-        let Some(head) = self.head()? else { return Ok(false) };
+        let Some(head) = self.head(is_end)? else { return Ok(self.passing.is_some()) };
         let end = self.at.saturating_add(head.len);
         match &head.kind {
             b"moov" | b"moof" => {
@@ -86,30 +108,33 @@ impl Mp4Pipe {
                             ffmpeg -i IN -c copy -movflags frag_keyframe+empty_moov -f mp4 -";
                 return Err(Fault::Refused(what.to_owned()));
             }
-            _ => self.until = end,
+            kind => {
+                // One that nobody knows, or that never ends, may hide the rest of the recording.
+                let is_certain = self.movie.is_none() || STANDARD_BOXES.contains(&kind) && !head.is_open;
+                let tail = (!is_certain).then(|| Tail::new(self.at));
+                self.passing = Some(Passing { kind: *kind, at: self.at, end, tail });
+            }
         }
         Ok(true)
     }
 
-    /// The head of the next box.
-    fn head(&mut self) -> Result<Option<Head>, Fault> {
-        let enough = self.buffer.len() as u64 >= HEADER_BYTES || self.is_finished && self.buffer.len() >= 8;
+    /// The head of the next box. What cannot be one is passed over.
+    fn head(&mut self, is_end: bool) -> Result<Option<Head>, Fault> {
+        let enough = self.buffer.len() as u64 >= HEADER_BYTES || is_end && self.buffer.len() >= 8;
         if !enough {
             return Ok(None);
         }
         // A recorder that reserves its file leaves zeros behind the last box.
-        if self.movie.is_some() && self.buffer.iter().take(8).all(|&byte| byte == 0) {
-            self.is_ended = true;
-            return Ok(None);
-        }
+        let is_zero = self.buffer.iter().take(8).all(|&byte| byte == 0);
+        let is_box = |head: &Head| !is_zero && (head.kind != *b"moof" || head.len <= MAX_INDEX_BYTES);
         match head(&self.buffer, self.at, u64::MAX - self.at) {
-            Some(Ok(head)) => Ok(Some(head)),
-            // What cannot be a box behind the movie belongs to the camera, not to the recording.
-            Some(Err(_)) if self.movie.is_some() => {
-                self.is_ended = true;
+            Some(Ok(head)) if self.movie.is_none() || is_box(&head) => Ok(Some(head)),
+            Some(Err(error)) if self.movie.is_none() => Err(Fault::damaged(error)),
+            Some(_) => {
+                let tail = Some(Tail::new(self.at));
+                self.passing = Some(Passing { kind: [0; 4], at: self.at, end: u64::MAX, tail });
                 Ok(None)
             }
-            Some(Err(error)) => Err(Fault::damaged(error)),
             None => Ok(None),
         }
     }
@@ -129,11 +154,12 @@ impl Mp4Pipe {
     }
 
     /// Passes over the contents of a box and takes the frames in it; returns false if more bytes are needed.
-    fn pass(&mut self) -> Result<bool, Fault> {
-        let wanted = self.wanted.front().filter(|wanted| wanted.at < self.until);
+    fn pass(&mut self, end: u64) -> Result<bool, Fault> {
+        let wanted = self.wanted.front().filter(|wanted| wanted.at < end);
         let Some(wanted) = wanted else {
-            self.skip(self.until);
-            return Ok(self.at >= self.until);
+            self.skip(end);
+            self.passing.take_if(|passing| passing.end <= self.at);
+            return Ok(self.passing.is_none());
         };
         if wanted.at < self.at {
             return Err(Fault::Refused(format!(
@@ -157,8 +183,11 @@ impl Mp4Pipe {
     /// Drops bytes up to this offset, as far as they are there.
     fn skip(&mut self, to: u64) {
         let count = to.saturating_sub(self.at).min(self.buffer.len() as u64);
-        self.buffer.advance(usize::try_from(count).unwrap_or(0));
+        let skipped = self.buffer.split_to(usize::try_from(count).unwrap_or(0));
         self.at = self.at.saturating_add(count);
+        if let Some(tail) = self.passing.as_mut().and_then(|passing| passing.tail.as_mut()) {
+            tail.take(&skipped);
+        }
     }
 
     fn frame(&mut self, wanted: &Wanted, data: Bytes) -> Result<(), Fault> {
@@ -184,7 +213,7 @@ impl Mp4Pipe {
         }
         let parsed = Box { kind: *b"moov", at, payload: &payload };
         let mut tracks = track::tracks(&parsed)?;
-        let (mut left, mut ends) = (MAX_SAMPLES, Vec::new());
+        let (mut left, mut ends) = (self.limit, Vec::new());
         let mut wanted = Vec::new();
         for track in tracks.iter_mut().filter(|track| is_media(track)) {
             let (entries, end) = tables::entries(track, left)?;
@@ -197,10 +226,11 @@ impl Mp4Pipe {
                 want(track, part, &mut wanted)?;
             }
         }
-        let fragments = Fragments::new(&parsed, &ends, MAX_SAMPLES)?;
+        let fragments = Fragments::new(&parsed, &ends, self.limit)?;
         let described = tracks.iter().map(|track| (track.id, 1)).collect();
         self.found.push_back(Demuxed::Tracks(tracks.iter().map(|track| described_as(track, 1)).collect()));
-        self.movie = Some(Movie { payload, at, fragments, described });
+        let is_fragmented = parsed.child(b"mvex")?.is_some();
+        self.movie = Some(Movie { payload, at, is_fragmented, fragments, described });
         self.announce(wanted)
     }
 
@@ -215,6 +245,7 @@ impl Mp4Pipe {
         movie.fragments.read(&Box { kind: *b"moof", at, payload }, &mut tracks)?;
         // Nothing is kept of earlier fragments, so only the frames that wait are counted.
         movie.fragments.forget();
+        movie.is_fragmented = true;
         let mut wanted = Vec::new();
         for track in tracks.iter().filter(|track| is_media(track) && !track.entries.is_empty()) {
             let mut part = track.shift().ok_or_else(|| {
@@ -231,8 +262,8 @@ impl Mp4Pipe {
 
     fn announce(&mut self, wanted: Vec<Wanted>) -> Result<(), Fault> {
         // A fragment of some bytes can announce millions of frames whose bytes never come.
-        if self.wanted.len().saturating_add(wanted.len()) > MAX_SAMPLES {
-            return Err(super::Mp4Error::TooManySamples { limit: MAX_SAMPLES }.into());
+        if self.wanted.len().saturating_add(wanted.len()) > self.limit {
+            return Err(super::Mp4Error::TooManySamples { limit: self.limit }.into());
         }
         self.wanted.extend(wanted);
         self.wanted.make_contiguous().sort_by_key(|wanted| wanted.at);
@@ -240,43 +271,51 @@ impl Mp4Pipe {
     }
 
     fn end(&mut self) -> Result<(), Fault> {
-        if self.movie.is_none() {
+        let Some(movie) = &self.movie else {
             return Err(Fault::Truncated("it ends before its index ('moov' box)".to_owned()));
-        }
+        };
         let missing: u64 = self.wanted.iter().map(|wanted| wanted.len).sum();
         let frames = self.wanted.len();
-        let text = if frames > 0 {
-            format!("the recording was interrupted: {frames} frames ({missing} bytes) of its last fragment are missing")
-        } else if !self.buffer.is_empty() && !self.is_ended {
-            format!("the recording was interrupted: the box at offset {} has only {} bytes", self.at, self.buffer.len())
-        } else {
-            return Ok(());
+        let interrupted =
+            |text: String| Some(Notice::new(NoticeKind::Interrupted, format!("the recording was interrupted: {text}")));
+        let notice = match &self.passing {
+            _ if frames > 0 => {
+                interrupted(format!("{frames} frames ({missing} bytes) of its last fragment are missing"))
+            }
+            Some(Passing { tail: Some(tail), kind, .. }) => {
+                let is_known = STANDARD_BOXES.contains(&kind);
+                tail.notice(movie.is_fragmented).filter(|_| !is_known || movie.is_fragmented && tail.has_fragments())
+            }
+            Some(Passing { kind, at, end, .. }) if *end < u64::MAX => interrupted(format!(
+                "the '{}' box at offset {at} has {} of {} bytes",
+                name(*kind),
+                self.at.saturating_sub(*at),
+                end.saturating_sub(*at)
+            )),
+            None if !self.buffer.is_empty() => {
+                interrupted(format!("the box at offset {} has only {} bytes", self.at, self.buffer.len()))
+            }
+            _ => None,
         };
-        self.found.push_back(Demuxed::Notice(Notice::new(NoticeKind::Interrupted, text)));
+        self.found.extend(notice.map(Demuxed::Notice));
         Ok(())
     }
 }
 
 impl Demuxer for Mp4Pipe {
     fn push(&mut self, bytes: Bytes) {
-        if !self.is_ended {
-            self.buffer.extend_from_slice(&bytes);
-        }
+        self.buffer.extend_from_slice(&bytes);
     }
 
-    fn finish(&mut self) {
-        self.is_finished = true;
-    }
-
-    fn next(&mut self) -> Result<Option<Demuxed>, Fault> {
+    fn next(&mut self, is_end: bool) -> Result<Option<Demuxed>, Fault> {
         loop {
             if let Some(found) = self.found.pop_front() {
                 return Ok(Some(found));
             }
-            if !self.is_ended && self.step()? {
+            if self.step(is_end)? {
                 continue;
             }
-            if !self.is_finished || self.is_reported {
+            if !is_end || self.is_reported {
                 return Ok(None);
             }
             self.is_reported = true;
@@ -319,5 +358,58 @@ fn described_as(track: &Mp4Track<'_>, description: u32) -> DemuxTrack {
         codec: candidate.codec,
         config,
         format,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The movie box of a fragmented recording with one track, number 1.
+    fn movie() -> Bytes {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases/twodesc_frag.mp4");
+        let file = Bytes::from(std::fs::read(path).unwrap());
+        let at = file.windows(4).position(|window| window == b"moov").unwrap() - 4;
+        let size = u32::from_be_bytes(*file[at..].first_chunk().unwrap());
+        file.slice(at..at + usize::try_from(size).unwrap())
+    }
+
+    fn boxed(kind: &[u8; 4], payload: &[u8]) -> Vec<u8> {
+        let size = u32::try_from(payload.len() + 8).unwrap();
+        [&size.to_be_bytes(), &kind[..], payload].concat()
+    }
+
+    /// A fragment that announces so many frames of this size, without the frames.
+    fn fragment(count: u32, size: u32) -> Vec<u8> {
+        let header = boxed(b"tfhd", &[[0, 0, 0, 0x10], 1u32.to_be_bytes(), size.to_be_bytes()].concat());
+        let run = boxed(b"trun", &[[0; 4], count.to_be_bytes()].concat());
+        boxed(b"moof", &boxed(b"traf", &[header, run].concat()))
+    }
+
+    fn announced(limit: usize, fragments: &[Vec<u8>]) -> Result<usize, Fault> {
+        let mut pipe = Mp4Pipe::new();
+        pipe.limit = limit;
+        pipe.push(movie());
+        fragments.iter().for_each(|fragment| pipe.push(fragment.clone().into()));
+        while pipe.next(false)?.is_some() {}
+        Ok(pipe.wanted.len())
+    }
+
+    #[test]
+    fn frames_that_never_come_are_bounded() {
+        let [ten, one] = [10, 1].map(|count| fragment(count, 1000));
+        assert!(matches!(announced(20, &[ten.clone(), ten.clone()]), Ok(20)));
+        let refused = announced(20, &[ten.clone(), ten.clone(), one]);
+        assert!(matches!(&refused, Err(Fault::Damaged(text)) if text.contains("more than 20 frames")), "{refused:?}");
+        assert!(announced(9, &[ten]).is_err(), "one fragment alone");
+        assert_eq!(Mp4Pipe::new().limit, MAX_SAMPLES);
+    }
+
+    #[test]
+    fn size_of_an_announced_frame_is_bounded() {
+        let limit = u32::try_from(MAX_FRAME_BYTES).unwrap();
+        assert!(matches!(announced(20, &[fragment(1, limit)]), Ok(1)));
+        let refused = announced(20, &[fragment(1, limit + 1)]);
+        assert!(matches!(&refused, Err(Fault::Damaged(text)) if text.contains("more than 50000000")), "{refused:?}");
     }
 }

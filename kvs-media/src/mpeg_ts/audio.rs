@@ -17,7 +17,7 @@ use crate::timeline::sum_in_nanoseconds;
 /// Samples per frame.
 const FRAME_SAMPLES: i64 = 1024;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct AdtsStream {
     clock: StreamClock,
     buffer: BytesMut,
@@ -27,9 +27,18 @@ pub(super) struct AdtsStream {
 }
 
 impl AdtsStream {
+    /// A stream that continues the times of a clock.
+    pub(super) fn new(clock: StreamClock) -> Self {
+        Self { clock, buffer: BytesMut::new(), anchor: None, config: Bytes::new() }
+    }
+
+    pub(super) fn into_clock(self) -> StreamClock {
+        self.clock
+    }
+
     pub(super) fn take(
         &mut self,
-        pid: u16,
+        track: u16,
         pes: Pes,
         clock: &mut ProgramClock,
         found: &mut VecDeque<Demuxed>,
@@ -51,7 +60,7 @@ impl AdtsStream {
             let mut frame = self.buffer.split_to(header.frame_len).freeze();
             carried = carried.saturating_sub(header.frame_len);
             frame.advance(header.header_len.min(frame.len()));
-            self.frame(pid, &header, frame, found)?;
+            self.frame(track, &header, frame, found)?;
         }
         Ok(())
     }
@@ -74,7 +83,7 @@ impl AdtsStream {
 
     fn frame(
         &mut self,
-        pid: u16,
+        track: u16,
         header: &AdtsHeader,
         data: Bytes,
         found: &mut VecDeque<Demuxed>,
@@ -83,14 +92,14 @@ impl AdtsStream {
         if config.to_bytes() != self.config {
             self.config = config.to_bytes();
             let format = PayloadFormat::Plain(aac::track(TrackNumber::ONE, &config));
-            found.push_back(described(pid, "AAC", self.config.clone(), format));
+            found.push_back(described(track, "AAC", self.config.clone(), format));
         }
         // Without any time so far there is nothing to count from.
         let Some((ticks, samples)) = &mut self.anchor else { return Ok(()) };
         let pts = sum_in_nanoseconds((*ticks, RATE), (*samples, header.sampling_frequency));
         *samples = samples.saturating_add(FRAME_SAMPLES);
         if !data.is_empty() {
-            let (track, dts) = (pid.into(), Some(pts));
+            let (track, dts) = (track.into(), Some(pts));
             found.push_back(Demuxed::Frame(DemuxFrame { track, pts, dts, keyframe: true, data: data.into() }));
         }
         Ok(())

@@ -5,6 +5,7 @@
 //!
 //! The pieces of 184 bytes are gathered, so this is the one container whose payload is copied once.
 
+mod association;
 mod audio;
 mod clock;
 mod packet;
@@ -17,12 +18,13 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 use kvs_mkv::TrackKind;
 
+use association::Association;
 use audio::AdtsStream;
-use clock::ProgramClock;
+use clock::{ProgramClock, StreamClock};
 pub(crate) use packet::packet_size;
 use packet::{Packet, Packets};
 use pes::{Pes, PesAssembly};
-use tables::{ElementaryStream, Program, Sections};
+use tables::{ElementaryStream, Sections};
 use video::VideoStream;
 
 use crate::demux::{DemuxFrame, DemuxTrack, Demuxed, Demuxer};
@@ -32,27 +34,60 @@ use crate::notice::{Notice, NoticeKind};
 use crate::payload::PayloadFormat;
 
 /// Reads the first program of a transport stream. Tracks are named by their packet identifiers (PIDs).
+///
+/// An encoder that starts again may use other PIDs, another map or another program: a stream that takes the place of one of its
+/// kind continues its track.
 #[derive(Debug)]
 pub(crate) struct MpegTs {
     packets: Packets,
-    association: Sections,
-    /// The program that is read, once the association table has named it.
-    program: Option<Program>,
-    /// Programs that are not read.
-    other_programs: Vec<u16>,
+    association: Association,
     map: Sections,
     streams: BTreeMap<u16, Stream>,
+    ended: Ended,
     clock: ProgramClock,
     found: VecDeque<Demuxed>,
-    is_finished: bool,
     is_reported: bool,
 }
 
 /// One elementary stream.
 #[derive(Debug)]
 struct Stream {
+    /// The track that it belongs to: the PID of its first stream.
+    track: u16,
+    kind: TrackKind,
     assembly: PesAssembly,
     media: Media,
+}
+
+/// What streams that have ended lack.
+#[derive(Clone, Copy, Debug, Default)]
+struct Ended {
+    lost: u64,
+    early: u64,
+    incomplete: usize,
+}
+
+impl Ended {
+    /// Returns the last frames of a stream.
+    fn take(
+        &mut self,
+        stream: &mut Stream,
+        is_cut: bool,
+        clock: &mut ProgramClock,
+        found: &mut VecDeque<Demuxed>,
+    ) -> Result<(), Fault> {
+        if let Some(pes) = stream.assembly.finish(is_cut) {
+            stream.media.take(stream.track, pes, clock, found)?;
+        }
+        self.incomplete += stream.assembly.missing_at_end();
+        self.lost += stream.assembly.dropped();
+        if let Media::Video(video) = &mut stream.media {
+            video.finish(stream.track, is_cut, clock, found);
+            self.lost += video.damaged();
+            self.early += video.before_parameter_sets();
+        }
+        Ok(())
+    }
 }
 
 #[derive(Debug)]
@@ -69,28 +104,25 @@ impl MpegTs {
     pub(crate) fn new() -> Self {
         Self {
             packets: Packets::default(),
-            association: Sections::default(),
-            program: None,
-            other_programs: Vec::new(),
+            association: Association::default(),
             map: Sections::default(),
             streams: BTreeMap::new(),
+            ended: Ended::default(),
             clock: ProgramClock::default(),
             found: VecDeque::new(),
-            is_finished: false,
             is_reported: false,
         }
     }
 
     fn packet(&mut self, packet: &Packet) -> Result<(), Fault> {
-        let map = self.program.as_ref().map(|program| program.map);
         if packet.pid == tables::ASSOCIATION {
-            for section in self.association.push(packet) {
-                self.programs(&section);
+            if self.association.push(packet) {
+                self.map = Sections::default();
             }
-        } else if Some(packet.pid) == map {
+        } else if Some(packet.pid) == self.association.map() {
             for section in self.map.push(packet) {
-                if let Some(streams) = tables::streams(&section) {
-                    self.describe(streams);
+                if let Some(streams) = tables::streams(&section).filter(|_| self.association.is_read(&section)) {
+                    self.describe(streams)?;
                 }
             }
         } else if let Some(stream) = self.streams.get_mut(&packet.pid) {
@@ -98,64 +130,65 @@ impl MpegTs {
                 return Err(Fault::Refused(format!("the packets of PID {} are encrypted", packet.pid)));
             }
             for pes in stream.assembly.push(packet) {
-                stream.media.take(packet.pid, pes, &mut self.clock, &mut self.found)?;
+                stream.media.take(stream.track, pes, &mut self.clock, &mut self.found)?;
             }
         }
         Ok(())
     }
 
-    fn programs(&mut self, section: &[u8]) {
-        let Some(programs) = tables::programs(section) else { return };
-        let mut programs = programs.into_iter();
-        if self.program.is_none() {
-            self.program = programs.next();
-            self.other_programs = programs.map(|program| program.number).collect();
-        }
-    }
-
     /// A program map: streams that are new or have another type.
-    fn describe(&mut self, described: Vec<ElementaryStream>) {
+    fn describe(&mut self, described: Vec<ElementaryStream>) -> Result<(), Fault> {
         let mut tracks = Vec::new();
+        // Streams of earlier maps, which later ones of their kind replace.
+        let mut gone: Vec<u16> = self.streams.keys().copied().collect();
+        gone.retain(|pid| !described.iter().any(|stream| stream.pid == *pid));
         for ElementaryStream { pid, kind, codec, media } in described {
-            if self.streams.contains_key(&pid) {
-                continue;
-            }
+            let before = match self.streams.get(&pid) {
+                Some(known) if known.media.is(media) => continue,
+                Some(_) => Some(pid),
+                None => gone
+                    .iter()
+                    .position(|gone| self.streams.get(gone).is_some_and(|gone| gone.kind == kind))
+                    .map(|at| gone.remove(at)),
+            };
+            let (track, clock) = match before {
+                Some(before) => self.close(before)?,
+                None => (pid, StreamClock::default()),
+            };
             let (media, format) = match media {
-                tables::Codec::Video(codec) => (Media::Video(VideoStream::new(codec)), Ok(nal(codec))),
+                tables::Codec::Video(codec) => (Media::Video(VideoStream::new(codec, clock)), Ok(nal(codec))),
                 // Its headers describe it.
-                tables::Codec::Adts => (Media::Adts(AdtsStream::default()), Err(Fault::NoFrames)),
+                tables::Codec::Adts => (Media::Adts(AdtsStream::new(clock)), Err(Fault::NoFrames)),
                 tables::Codec::Other => {
                     let fault = Fault::Codec { kind: crate::selection::kind_name(kind), codec: codec.clone() };
                     (Media::Other { frames: 0 }, Err(fault))
                 }
             };
-            self.streams.insert(pid, Stream { assembly: PesAssembly::default(), media });
-            let (id, enabled, config) = (pid.into(), true, Bytes::new());
+            self.streams.insert(pid, Stream { track, kind, assembly: PesAssembly::default(), media });
+            let (id, enabled, config) = (track.into(), true, Bytes::copy_from_slice(codec.as_bytes()));
             tracks.push(DemuxTrack { id, kind, enabled, codec, config, format });
         }
         if !tracks.is_empty() {
             self.found.push_back(Demuxed::Tracks(tracks));
         }
+        Ok(())
+    }
+
+    /// Ends a stream that another one replaces; returns its track and the clock that the other one continues.
+    fn close(&mut self, pid: u16) -> Result<(u16, StreamClock), Fault> {
+        let Some(mut stream) = self.streams.remove(&pid) else { return Ok((pid, StreamClock::default())) };
+        self.ended.take(&mut stream, false, &mut self.clock, &mut self.found)?;
+        Ok((stream.track, stream.media.into_clock()))
     }
 
     /// The input has ended: returns the frames that were open, and what was missing.
     fn end(&mut self) -> Result<(), Fault> {
-        let (mut lost, mut early) = (0u64, 0u64);
-        let mut incomplete = 0usize;
         let (rest, zeros, skipped) = self.packets.finish();
         let is_cut = rest > 0 || zeros > 0;
-        for (pid, stream) in &mut self.streams {
-            if let Some(pes) = stream.assembly.finish(is_cut) {
-                stream.media.take(*pid, pes, &mut self.clock, &mut self.found)?;
-            }
-            incomplete += stream.assembly.missing_at_end();
-            lost += stream.assembly.dropped();
-            if let Media::Video(video) = &mut stream.media {
-                video.finish(*pid, is_cut, &mut self.clock, &mut self.found);
-                lost += video.damaged();
-                early += video.before_parameter_sets();
-            }
+        for stream in self.streams.values_mut() {
+            self.ended.take(stream, is_cut, &mut self.clock, &mut self.found)?;
         }
+        let Ended { lost, early, incomplete } = self.ended;
         let mut notice = |kind, text: String| self.found.push_back(Demuxed::Notice(Notice::new(kind, text)));
         if early > 0 {
             notice(
@@ -186,9 +219,8 @@ impl MpegTs {
                 format!("timestamps jump back {jumps} times: the following frames continue behind the ones before"),
             );
         }
-        if !self.other_programs.is_empty() {
-            let numbers: Vec<_> = self.other_programs.iter().map(ToString::to_string).collect();
-            notice(NoticeKind::LeftOut, format!("left out: program {}", numbers.join(", program ")));
+        if let Some(left_out) = self.association.left_out() {
+            notice(NoticeKind::LeftOut, left_out);
         }
         Ok(())
     }
@@ -199,18 +231,14 @@ impl Demuxer for MpegTs {
         self.packets.push(&bytes);
     }
 
-    fn finish(&mut self) {
-        self.is_finished = true;
-    }
-
-    fn next(&mut self) -> Result<Option<Demuxed>, Fault> {
+    fn next(&mut self, is_end: bool) -> Result<Option<Demuxed>, Fault> {
         loop {
             if let Some(found) = self.found.pop_front() {
                 return Ok(Some(found));
             }
-            match self.packets.next(self.is_finished) {
+            match self.packets.next(is_end) {
                 Some(packet) => self.packet(&packet)?,
-                None if self.is_finished && !self.is_reported => {
+                None if is_end && !self.is_reported => {
                     self.is_reported = true;
                     self.end()?;
                 }
@@ -225,21 +253,38 @@ impl Demuxer for MpegTs {
 }
 
 impl Media {
+    /// Whether it reads this codec.
+    fn is(&self, codec: tables::Codec) -> bool {
+        match (self, codec) {
+            (Self::Video(video), tables::Codec::Video(codec)) => video.codec() == codec,
+            (Self::Adts(_), tables::Codec::Adts) | (Self::Other { .. }, tables::Codec::Other) => true,
+            _ => false,
+        }
+    }
+
+    fn into_clock(self) -> StreamClock {
+        match self {
+            Self::Video(video) => video.into_clock(),
+            Self::Adts(adts) => adts.into_clock(),
+            Self::Other { .. } => StreamClock::default(),
+        }
+    }
+
     fn take(
         &mut self,
-        pid: u16,
+        track: u16,
         pes: Pes,
         clock: &mut ProgramClock,
         found: &mut VecDeque<Demuxed>,
     ) -> Result<(), Fault> {
         match self {
-            Self::Video(video) => video.take(pid, pes, clock, found),
-            Self::Adts(adts) => adts.take(pid, pes, clock, found)?,
+            Self::Video(video) => video.take(track, pes, clock, found),
+            Self::Adts(adts) => adts.take(track, pes, clock, found)?,
             // One frame is enough to know that there are some.
             Self::Other { frames } => {
                 *frames += 1;
                 if *frames == 1 {
-                    let (track, data) = (pid.into(), pes.data.into());
+                    let (track, data) = (track.into(), pes.data.into());
                     found.push_back(Demuxed::Frame(DemuxFrame { track, pts: 0, dts: None, keyframe: false, data }));
                 }
             }
@@ -253,7 +298,7 @@ fn nal(codec: NalCodec) -> PayloadFormat {
 }
 
 /// Describes a track whose configuration is known or has changed.
-fn described(pid: u16, codec: &str, config: Bytes, format: PayloadFormat) -> Demuxed {
-    let (id, kind, enabled, codec) = (pid.into(), TrackKind::Audio, true, codec.to_owned());
+fn described(track: u16, codec: &str, config: Bytes, format: PayloadFormat) -> Demuxed {
+    let (id, kind, enabled, codec) = (track.into(), TrackKind::Audio, true, codec.to_owned());
     Demuxed::Tracks(vec![DemuxTrack { id, kind, enabled, codec, config, format: Ok(format) }])
 }

@@ -28,12 +28,16 @@ pub(super) struct PesAssembly {
 #[derive(Debug)]
 struct Open {
     bytes: BytesMut,
+    /// Whether its last packet was filled up, so that nothing of it follows.
+    is_filled: bool,
     /// Bytes of the packet, once its header is there and if it states them: video may leave them open.
     size: Option<usize>,
 }
 
 /// Bytes before the optional header: start code, stream id and length.
 const START: usize = 6;
+/// Payload bytes of a packet with a clock reference (§2.4.3.4); one with fewer is filled up, as the last one of a PES packet is.
+const FULL: usize = 176;
 const LARGEST: usize = if MAX_FRAME_BYTES > usize::MAX as u64 { usize::MAX } else { MAX_FRAME_BYTES as usize };
 
 impl PesAssembly {
@@ -48,14 +52,16 @@ impl PesAssembly {
             if packet.counter == last && !packet.is_discontinuous {
                 return done; // Sent twice.
             }
-            if packet.counter != expected && !packet.is_discontinuous {
+            // Where recordings were joined, the counter jumps, but nothing is missing.
+            let is_join = packet.starts_unit && self.open.as_ref().is_some_and(|open| open.is_filled);
+            if packet.counter != expected && !packet.is_discontinuous && !is_join {
                 self.lose();
             }
         }
         self.counter = Some(packet.counter);
         if packet.starts_unit {
             done.extend(self.close());
-            self.open = Some(Open { bytes: BytesMut::new(), size: None });
+            self.open = Some(Open { bytes: BytesMut::new(), is_filled: false, size: None });
         }
         let Some(open) = &mut self.open else { return done };
         if open.bytes.len().saturating_add(packet.payload.len()) > LARGEST {
@@ -63,6 +69,7 @@ impl PesAssembly {
             return done;
         }
         open.bytes.extend_from_slice(&packet.payload);
+        open.is_filled = packet.payload.len() < FULL;
         if let (None, Some(&[_, _, _, _, high, low])) = (open.size, open.bytes.first_chunk::<START>()) {
             let size = usize::from(u16::from_be_bytes([high, low]));
             open.size = (size > 0).then_some(START + size);

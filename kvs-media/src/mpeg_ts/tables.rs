@@ -98,15 +98,20 @@ fn body(section: &[u8], table: u8) -> Option<&[u8]> {
     (*section.first()? == table && is_current).then(|| section.get(8..section.len().checked_sub(4)?)).flatten()
 }
 
-/// The programs of an association table.
-pub(super) fn programs(section: &[u8]) -> Option<Vec<Program>> {
+/// The number of a section: that of its program in a map.
+pub(super) fn extension(section: &[u8]) -> Option<u16> {
+    section.get(3..5)?.first_chunk().map(|number| u16::from_be_bytes(*number))
+}
+
+/// The programs of a section of an association table, with its number and that of the last section.
+pub(super) fn programs(section: &[u8]) -> Option<(u8, u8, Vec<Program>)> {
     let entries = body(section, 0)?.as_chunks::<4>().0.iter().take(MOST);
     let programs = entries.map(|[n1, n2, p1, p2]| Program {
         number: u16::from_be_bytes([*n1, *n2]),
         map: u16::from_be_bytes([p1 & 0x1f, *p2]),
     });
     // Program 0 is the network information.
-    Some(programs.filter(|program| program.number != 0).collect())
+    Some((*section.get(6)?, *section.get(7)?, programs.filter(|program| program.number != 0).collect()))
 }
 
 /// The streams of a program map.
@@ -172,6 +177,15 @@ fn has(mut descriptors: &[u8], tag: u8, starts: &[u8]) -> bool {
     false
 }
 
+/// A section with its head and checksum around what follows its length.
+#[cfg(test)]
+pub(super) fn section(table: u8, body: &[u8]) -> Vec<u8> {
+    let [high, low] = u16::try_from(body.len() + 4).unwrap().to_be_bytes();
+    let mut section = [&[table, 0xb0 | high, low], body].concat();
+    section.extend(checksum(&section).to_be_bytes());
+    section
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,7 +195,7 @@ mod tests {
         // As ffmpeg writes them: one program with H.264 and AAC.
         let association = [0, 0xb0, 0x0d, 0, 1, 0xc1, 0, 0, 0, 1, 0xf0, 0, 0x2a, 0xb1, 0x04, 0xb2];
         assert_eq!(checksum(&association), 0);
-        assert_eq!(programs(&association), Some(vec![Program { number: 1, map: 0x1000 }]));
+        assert_eq!(programs(&association), Some((0, 0, vec![Program { number: 1, map: 0x1000 }])));
         let mut map = vec![2, 0xb0, 23, 0, 1, 0xc1, 0, 0, 0xe1, 0, 0xf0, 0];
         map.extend([0x1b, 0xe1, 0, 0xf0, 0, 0x0f, 0xe1, 1, 0xf0, 0]);
         map.extend(checksum(&map).to_be_bytes());

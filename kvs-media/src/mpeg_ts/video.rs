@@ -29,10 +29,11 @@ pub(super) struct VideoStream {
 }
 
 impl VideoStream {
-    pub(super) fn new(codec: NalCodec) -> Self {
+    /// A stream that continues the times of a clock.
+    pub(super) fn new(codec: NalCodec, clock: StreamClock) -> Self {
         Self {
             codec,
-            clock: StreamClock::default(),
+            clock,
             unit: BytesMut::new(),
             times: None,
             has_delimiters: false,
@@ -43,13 +44,13 @@ impl VideoStream {
         }
     }
 
-    pub(super) fn take(&mut self, pid: u16, pes: Pes, clock: &mut ProgramClock, found: &mut VecDeque<Demuxed>) {
+    pub(super) fn take(&mut self, track: u16, pes: Pes, clock: &mut ProgramClock, found: &mut VecDeque<Demuxed>) {
         self.is_damaged |= pes.after_loss && !self.unit.is_empty();
         let mut times = pes.pts.map(|pts| (pts, pes.dts));
         let mut at = 0;
         for start in self.starts(&pes.data) {
             self.append(pes.data.get(at..start).unwrap_or_default());
-            self.close(pid, clock, found);
+            self.close(track, clock, found);
             // The times are those of the first access unit that starts in the packet (§2.4.3.7).
             self.times = times.take();
             at = start;
@@ -58,11 +59,19 @@ impl VideoStream {
     }
 
     /// Ends the last access unit, which is complete unless the stream was cut.
-    pub(super) fn finish(&mut self, pid: u16, is_cut: bool, clock: &mut ProgramClock, found: &mut VecDeque<Demuxed>) {
+    pub(super) fn finish(&mut self, track: u16, is_cut: bool, clock: &mut ProgramClock, found: &mut VecDeque<Demuxed>) {
         if is_cut {
             self.unit.clear();
         }
-        self.close(pid, clock, found);
+        self.close(track, clock, found);
+    }
+
+    pub(super) const fn codec(&self) -> NalCodec {
+        self.codec
+    }
+
+    pub(super) fn into_clock(self) -> StreamClock {
+        self.clock
     }
 
     /// Pictures that cannot be decoded because they come before the first key frame.
@@ -102,7 +111,7 @@ impl VideoStream {
     }
 
     /// Ends the open access unit.
-    fn close(&mut self, pid: u16, clock: &mut ProgramClock, found: &mut VecDeque<Demuxed>) {
+    fn close(&mut self, track: u16, clock: &mut ProgramClock, found: &mut VecDeque<Demuxed>) {
         let (unit, times) = (self.unit.split().freeze(), self.times.take());
         if unit.is_empty() {
             return;
@@ -122,7 +131,7 @@ impl VideoStream {
             return;
         };
         let (pts, dts) = (nanoseconds(pts, RATE), Some(nanoseconds(dts, RATE)));
-        found.push_back(Demuxed::Frame(DemuxFrame { track: pid.into(), pts, dts, keyframe, data: unit.into() }));
+        found.push_back(Demuxed::Frame(DemuxFrame { track: track.into(), pts, dts, keyframe, data: unit.into() }));
     }
 
     fn is_keyframe(&self, unit: &Bytes) -> bool {
