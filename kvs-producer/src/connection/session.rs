@@ -138,8 +138,7 @@ impl Session {
                     AtBoundary::Wait => return None,
                     AtBoundary::Mark(mark) => {
                         out.push(mark);
-                        self.count(&out, false, cx);
-                        return Some(Step::Send(out));
+                        return Some(self.send(out, false, cx));
                     }
                     AtBoundary::End => return Some(self.end(out)),
                 },
@@ -151,15 +150,14 @@ impl Session {
                     };
                     let resent = current.sent_before;
                     if let Some(frame) = current.frames.get(next) {
-                        let block = self.block(frame.clone());
-                        if out.is_empty() {
-                            out = block
-                        } else {
-                            out.append(block)
-                        }
                         self.cursor = Cursor::Inside { fragment, next: next + 1 };
-                        self.count(&out, resent, cx);
-                        return Some(Step::Send(out));
+                        let block = self.block(frame.clone());
+                        // Most frames follow another one, and nothing waits to be sent in front of them.
+                        if out.is_empty() {
+                            return Some(self.send(block, resent, cx));
+                        }
+                        out.append(block);
+                        return Some(self.send(out, resent, cx));
                     }
                     if current.is_open() {
                         return self.partial(out, resent, cx);
@@ -176,8 +174,7 @@ impl Session {
                     self.cursor = Cursor::Boundary;
                     cx.sink.stats.resent_fragments += u64::from(resent);
                     if !out.is_empty() {
-                        self.count(&out, resent, cx);
-                        return Some(Step::Send(out));
+                        return Some(self.send(out, resent, cx));
                     }
                 }
             }
@@ -251,17 +248,18 @@ impl Session {
         if out.is_empty() {
             return None;
         }
-        self.count(&out, resent, cx);
-        Some(Step::Send(out))
+        Some(self.send(out, resent, cx))
     }
 
-    fn count(&mut self, out: &Chunks, resent: bool, cx: &mut Context) {
+    #[inline]
+    fn send(&mut self, out: Chunks, resent: bool, cx: &mut Context) -> Step {
         self.in_flight += out.len();
         self.mark.get_or_insert((self.in_flight, cx.now));
         cx.sink.stats.sent_bytes += out.len() as u64;
         if resent {
             cx.sink.stats.resent_bytes += out.len() as u64;
         }
+        Step::Send(out)
     }
 
     fn end(&mut self, out: Chunks) -> Step {

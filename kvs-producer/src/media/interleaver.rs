@@ -23,6 +23,8 @@ pub(crate) struct Interleaver {
     wait: Duration,
     span: u64,
     bytes: usize,
+    /// Number of waiting frames.
+    waiting: usize,
 }
 
 #[derive(Debug)]
@@ -84,7 +86,7 @@ impl Interleaver {
             reorders: false,
             silent: false,
         };
-        Self { queues: tracks.iter().map(queue).collect(), wait, span: millis(span), bytes: 0 }
+        Self { queues: tracks.iter().map(queue).collect(), wait, span: millis(span), bytes: 0, waiting: 0 }
     }
 
     /// Whether there is a single track, whose frames need no queue.
@@ -98,8 +100,8 @@ impl Interleaver {
     }
 
     /// Number of waiting frames.
-    pub(crate) fn len(&self) -> usize {
-        self.queues.iter().map(|queue| queue.frames.len()).sum()
+    pub(crate) const fn len(&self) -> usize {
+        self.waiting
     }
 
     /// Forgets the positions so far: what arrives next is unrelated.
@@ -113,6 +115,7 @@ impl Interleaver {
     pub(crate) fn push(&mut self, frame: Frame, arrival: Arrival, now: Instant) -> bool {
         let Some(queue) = self.queues.iter_mut().find(|queue| queue.track == frame.track) else { return false };
         self.bytes += frame.data.len();
+        self.waiting += 1;
         queue.push(frame, arrival, now);
         std::mem::take(&mut queue.silent)
     }
@@ -193,6 +196,7 @@ impl Interleaver {
         let at = self.first_queue()?;
         let queued = self.queues.get_mut(at)?.frames.pop_front()?;
         self.bytes -= queued.frame.data.len();
+        self.waiting -= 1;
         Some(queued)
     }
 }

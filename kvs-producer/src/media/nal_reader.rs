@@ -77,11 +77,21 @@ impl NalReader {
 
     /// Finds the NAL units of a payload. Returns the first byte of its first slice; `None` if it has no picture: parameter sets, SEI,
     /// a delimiter.
+    #[inline]
     pub(crate) fn read(&mut self, data: &Chunks) -> Result<Option<u8>, NalError> {
-        self.converted = None;
-        if !starts_with_code(data) {
-            return self.check_lengths(data);
+        if self.converted.is_some() {
+            self.converted = None;
         }
+        if starts_with_code(data) {
+            return self.read_start_codes(data);
+        }
+        match self.check_whole_piece(data) {
+            Some(slice) => Ok(slice),
+            None => self.check_lengths(data),
+        }
+    }
+
+    fn read_start_codes(&mut self, data: &Chunks) -> Result<Option<u8>, NalError> {
         if !self.start_codes {
             // Four-byte start codes never pass as lengths, unless the NAL unit is a single byte: then both give the same.
             if let Ok(slice) = self.check_lengths(data) {
@@ -91,6 +101,30 @@ impl NalReader {
         let slice = self.convert(data)?;
         self.start_codes = true;
         Ok(slice)
+    }
+
+    /// The usual payload: NAL units behind lengths of four bytes, all in one piece. `None` for every other one, and for every error:
+    /// [`check_lengths`](Self::check_lengths) takes twice as long.
+    #[inline]
+    fn check_whole_piece(&self, data: &Chunks) -> Option<Option<u8>> {
+        let [piece] = data.pieces() else { return None };
+        if self.lengths != LengthSize::FOUR {
+            return None;
+        }
+        let (mut rest, mut slice) = (piece.as_ref(), None);
+        while let Some((length, after)) = rest.split_first_chunk() {
+            let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+            let &header = after.get(..length)?.first()?;
+            // Any other first byte is for `check_header` to judge.
+            if !matches!(header, 1..=0x7f) {
+                return None;
+            }
+            if slice.is_none() && self.codec.is_slice(header) {
+                slice = Some(header);
+            }
+            rest = after.get(length..)?;
+        }
+        (rest.is_empty() && !piece.is_empty()).then_some(slice)
     }
 
     fn check_lengths(&mut self, data: &Chunks) -> Result<Option<u8>, NalError> {
@@ -136,11 +170,14 @@ impl NalReader {
 #[inline]
 pub(crate) fn starts_with_code(data: &Chunks) -> bool {
     let mut zeros = 0;
-    for &byte in data.iter().flatten() {
-        match byte {
-            0 => zeros += 1,
-            1 => return zeros >= 2,
-            _ => return false,
+    // Two loops: `flatten` costs four times as much.
+    for piece in data.pieces() {
+        for &byte in piece {
+            match byte {
+                0 => zeros += 1,
+                1 => return zeros >= 2,
+                _ => return false,
+            }
         }
     }
     false
