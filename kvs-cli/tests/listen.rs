@@ -117,6 +117,7 @@ async fn subscribes_verifies_and_prints() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base_url = format!("http://{}", listener.local_addr().unwrap());
     let mut settings = DeliverySettings {
+        decoders: Arc::default(),
         data_dir: dir.path().to_owned(),
         region: "us-west-2".to_owned(),
         account: "111122223333".to_owned(),

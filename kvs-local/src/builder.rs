@@ -44,6 +44,8 @@ pub struct Builder {
     pub(crate) public_url: Option<String>,
     pub(crate) outgoing: Outgoing,
     pub(crate) cors_origins: Vec<String>,
+    pub(crate) decoder: Decoder,
+    pub(crate) ffmpeg: Option<PathBuf>,
 }
 
 /// The transport of connections.
@@ -88,6 +90,20 @@ pub(crate) struct Outgoing {
     pub(crate) allow_aws: bool,
 }
 
+/// Which decoders make images.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Decoder {
+    /// The built-in ones, and the program ffmpeg, if it is on the path, for video that they cannot decode: more than 8 bits, 4:2:2,
+    /// 4:4:4, monochrome, interlaced.
+    #[default]
+    Auto,
+    /// The built-in ones.
+    BuiltIn,
+    /// The program ffmpeg, for all video. It runs in a process of its own, with bounded time and memory.
+    Ffmpeg,
+}
+
 /// Whether requests must be signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Callers {
@@ -127,6 +143,8 @@ impl Builder {
             public_url: None,
             outgoing: Outgoing::default(),
             cors_origins: Vec::new(),
+            decoder: Decoder::Auto,
+            ffmpeg: None,
         }
     }
 
@@ -201,6 +219,18 @@ impl Builder {
     /// [`anonymous`](Self::anonymous). Default: no further origin.
     pub fn cors_origin(mut self, origin: impl Into<String>) -> Self {
         self.cors_origins.push(origin.into());
+        self
+    }
+
+    /// Sets which decoders make images. Default: [`Decoder::Auto`].
+    pub const fn decoder(mut self, decoder: Decoder) -> Self {
+        self.decoder = decoder;
+        self
+    }
+
+    /// Sets the program that [`Decoder::Auto`] and [`Decoder::Ffmpeg`] run. Default: `ffmpeg` in the folders of `PATH`.
+    pub fn ffmpeg(mut self, program: impl Into<PathBuf>) -> Self {
+        self.ffmpeg = Some(program.into());
         self
     }
 

@@ -39,8 +39,9 @@
 //! # Limits
 //!
 //! Sizes, durations and counts are limited as in the real service. Rates per second are limited only with
-//! [`Quotas::Service`]. Images are decoded from H.264 (baseline to high profile) and H.265 (main profile), 4:2:0 with 8 bits;
-//! other media is reported as `MEDIA_ERROR`. IAM permissions are not checked.
+//! [`Quotas::Service`]. Images are decoded from H.264 (baseline to high profile) and H.265 (main profile), 4:2:0 with 8 bits, and
+//! from other H.264 and H.265 if the program ffmpeg is on the path ([`Decoder`]); other media is reported as `MEDIA_ERROR`. IAM
+//! permissions are not checked.
 //!
 //! # Errors
 //!
@@ -105,7 +106,7 @@ mod start;
 mod stream;
 
 #[cfg(feature = "server")]
-pub use crate::builder::Builder;
+pub use crate::builder::{Builder, Decoder};
 #[cfg(feature = "server")]
 pub use crate::deliver::{DeliveryEvent, DeliveryEvents, InvalidSubscription, SignerError, Subscription};
 #[cfg(feature = "server")]

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use kvs_local::{Builder, Fault, LocalKvs, Profile, Quotas, SignatureVersion, Subscription};
+use kvs_local::{Builder, Decoder, Fault, LocalKvs, Profile, Quotas, SignatureVersion, Subscription};
 use kvs_types::__internal::{ErrorChain, Printable};
 
 /// Kinesis Video Streams on your own machine: a server for tests and development.
@@ -109,6 +109,9 @@ struct Arguments {
     /// Fault script to inject: a JSON list of faults.
     #[arg(long, value_name = "FILE", value_parser = faults)]
     faults: Option<FaultScript>,
+    /// Which decoders make images: auto uses ffmpeg, if it is on the path, for video that the built-in ones cannot decode.
+    #[arg(long, value_name = "DECODER", value_enum, default_value_t = Decoders::Auto)]
+    decoder: Decoders,
     /// Which version of the service's limits applies.
     #[arg(long, value_name = "PROFILE", value_enum, default_value_t = LimitsProfile::Current)]
     profile: LimitsProfile,
@@ -138,6 +141,16 @@ enum LimitsProfile {
     Current,
     #[value(name = "2022")]
     Year2022,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Decoders {
+    /// The built-in ones first.
+    Auto,
+    /// Only the built-in ones.
+    BuiltIn,
+    /// Only ffmpeg.
+    Ffmpeg,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -278,6 +291,11 @@ impl Arguments {
         for subscription in self.subscribe.into_iter().chain(self.subscribe_raw.into_iter().map(Subscription::raw)) {
             builder = builder.subscription(subscription.signature_version(version.clone()));
         }
+        builder = builder.decoder(match self.decoder {
+            Decoders::Auto => Decoder::Auto,
+            Decoders::BuiltIn => Decoder::BuiltIn,
+            Decoders::Ffmpeg => Decoder::Ffmpeg,
+        });
         if self.allow_default_key {
             builder = builder.allow_default_key();
         }

@@ -9,12 +9,13 @@ use std::time::SystemTime;
 use tokio::net::TcpListener;
 
 use crate::api::{DataPorts, Plane};
-use crate::builder::{Builder, DefaultKey, Outgoing, Ports, Remote, SubscriptionRequest, Transport};
+use crate::builder::{Builder, Decoder, DefaultKey, Outgoing, Ports, Remote, SubscriptionRequest, Transport};
 use crate::data_dir::{DataDir, DataDirError};
 use crate::deliver::{AwsEndpoint, AwsEndpoints, AwsKeys, Delivery, DeliverySettings, Subscription, is_of_aws};
 use crate::faults::{Fault, Faults, InvalidFaults};
 use crate::handlers::{Components, Control, Gate, Reset};
 use crate::http::{AccessKey, BodyRoom, CorsOrigin, Door, InvalidUrl, Listener, PublicUrl, Tls};
+use crate::images::{Decoders, Ffmpeg};
 use crate::ingest::Profile;
 use crate::limits;
 use crate::local::{LocalKvs, Parts};
@@ -113,6 +114,15 @@ pub enum StartError {
         /// The configured URL.
         url: String,
     },
+    /// The program ffmpeg was asked for and is not there.
+    #[error(
+        "there is no program {program} to decode video with: install ffmpeg, or choose the decoder auto or built-in",
+        program = program.display()
+    )]
+    NoFfmpeg {
+        /// The name or path of the program.
+        program: PathBuf,
+    },
     /// The region is invalid.
     #[error("invalid region '{region}': expected 1 to 32 of a-z, 0-9 and '-', such as us-west-2")]
     Region {
@@ -152,6 +162,7 @@ impl Builder {
         self.faults.iter().try_for_each(Fault::check)?;
         let public_url = self.checked_public_url()?;
         let origins = self.checked_origins()?;
+        let decoders = Arc::new(self.decoders()?);
         let streams = Seed::parse(self.streams.as_deref().unwrap_or("[]")).map_err(invalid_seed)?;
         let folder = DataDir::open(self.data_dir.as_deref())?;
         let seed = self.seed.unwrap_or_else(|| fastrand::u64(..));
@@ -159,7 +170,7 @@ impl Builder {
         let public_host = public_url.as_ref().map(PublicUrl::host);
         let (listeners, endpoint) = self.bind(folder.path(), public_host).await?;
         let base_url = public_url.as_ref().map_or(endpoint.url.as_str(), PublicUrl::as_str);
-        let delivery = Arc::new(self.start_delivery(folder.path(), base_url)?);
+        let delivery = Arc::new(self.start_delivery(folder.path(), base_url, Arc::clone(&decoders))?);
 
         let (stop, shutdown) = shutdown::channel();
         let faults = Arc::new(Faults::new(self.faults.clone()));
@@ -192,6 +203,7 @@ impl Builder {
             data_ports: endpoint.data_ports,
             unknown_paths: self.unknown_paths,
             reset,
+            decoders,
         };
         let (dispatcher, put_media) = components.into_dispatcher(gate);
         let trim = retention::run(Arc::clone(&registry), Arc::clone(&hub), self.clock.clone(), shutdown.clone());
@@ -236,6 +248,23 @@ impl Builder {
     fn checked_origins(&self) -> Result<Vec<CorsOrigin>, StartError> {
         let check = |url: &String| CorsOrigin::parse(url).map_err(|error| invalid_url("CORS origin", url, error));
         self.cors_origins.iter().map(check).collect()
+    }
+
+    fn decoders(&self) -> Result<Decoders, StartError> {
+        let missing = |program: &Path| StartError::NoFfmpeg { program: program.to_owned() };
+        let find = || match &self.ffmpeg {
+            Some(program) => {
+                Some(Ffmpeg::at(program.clone())).filter(Ffmpeg::is_there).map(Some).ok_or(missing(program))
+            }
+            None => Ok(Ffmpeg::find()),
+        };
+        let decoders = match self.decoder {
+            Decoder::BuiltIn => Decoders::BuiltIn,
+            Decoder::Auto => find()?.map_or(Decoders::BuiltIn, Decoders::BuiltInFirst),
+            Decoder::Ffmpeg => Decoders::Ffmpeg(find()?.ok_or_else(|| missing(Path::new("ffmpeg")))?),
+        };
+        tracing::debug!(?decoders, "decoders of images");
+        Ok(decoders)
     }
 
     fn open_streams(
@@ -317,7 +346,7 @@ impl Builder {
         Ok(Some(AwsEndpoint { url, keys, create_missing: *create_missing }))
     }
 
-    fn start_delivery(&self, data_dir: &Path, base_url: &str) -> Result<Delivery, StartError> {
+    fn start_delivery(&self, data_dir: &Path, base_url: &str, decoders: Arc<Decoders>) -> Result<Delivery, StartError> {
         let endpoints = AwsEndpoints {
             s3: self.endpoint("S3 endpoint", self.outgoing.s3.as_deref())?,
             sns: self.endpoint("SNS endpoint", self.outgoing.sns.as_deref())?,
@@ -328,6 +357,7 @@ impl Builder {
             account: self.account.clone(),
             base_url: base_url.to_owned(),
             subscriptions: self.subscriptions.iter().map(subscription).collect::<Result<_, _>>()?,
+            decoders,
         };
         let clock = self.clock.clone();
         Delivery::start_with(&settings, endpoints, move || clock.wall())

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use kvs_local::__internal::images::{
-    DecodeOptions, FragmentMedia, FragmentSpan, ImageEncoding, ImageRequest, ImageResult, ImageSize, JpegQuality,
-    MediaSource, RenderOptions, extract_images,
+    DecodeOptions, Decoders, FragmentMedia, FragmentSpan, ImageEncoding, ImageRequest, ImageResult, ImageSize,
+    JpegQuality, MediaSource, RenderOptions, extract_images,
 };
 use kvs_mkv::codec::{h264, h265, nal};
 use kvs_mkv::{CodecId, Frame, Track, TrackKind, TrackNumber};
@@ -136,7 +136,7 @@ impl Clip {
         let instants = (0..frames.len()).map(at).collect();
         let request =
             ImageRequest { instants, origin: TimestampOrigin::Producer, earliest_start: Duration::ZERO, rendering };
-        let options = DecodeOptions { threads: NonZeroUsize::MIN, canceled: &|| false };
+        let options = DecodeOptions { threads: NonZeroUsize::MIN, decoders: &Decoders::BuiltIn, canceled: &|| false };
         extract_images(&One(media), &[span], &request, options).results
     }
 }

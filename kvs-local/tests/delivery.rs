@@ -66,6 +66,7 @@ impl DeliveryServer {
             }
         });
         let settings = DeliverySettings {
+            decoders: Arc::default(),
             data_dir: dir.path().to_owned(),
             region: "us-west-2".to_owned(),
             account: "111122223333".to_owned(),

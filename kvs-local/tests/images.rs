@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use judge::{EPOCH, Fragments, Recording, difference, gray, ssim};
 use kvs_local::__internal::images::{
-    DecodeError, DecodeOptions, ExtractError, ExtractedImages, ImageEncoding, ImageRequest, ImageSize, RenderOptions,
-    extract_images,
+    DecodeError, DecodeOptions, Decoders, ExtractError, ExtractedImages, ImageEncoding, ImageRequest, ImageSize,
+    RenderOptions, extract_images,
 };
 use kvs_types::TimestampOrigin;
 use test_judges::available;
 
-const OPTIONS: DecodeOptions<'static> = DecodeOptions { threads: NonZeroUsize::new(2).unwrap(), canceled: &|| false };
+const OPTIONS: DecodeOptions<'static> =
+    DecodeOptions { threads: NonZeroUsize::new(2).unwrap(), decoders: &Decoders::BuiltIn, canceled: &|| false };
 
 fn request(instants: Vec<Duration>, format: ImageEncoding) -> ImageRequest {
     let rendering = RenderOptions { format, size: None };

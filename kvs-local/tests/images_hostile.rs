@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use hex_literal::hex;
 use kvs_local::__internal::images::{
-    DecodeError, DecodeOptions, ExtractError, FragmentMedia, FragmentSpan, ImageRequest, ImageResult, MediaSource,
-    RenderOptions, extract_images, limits,
+    DecodeError, DecodeOptions, Decoders, ExtractError, FragmentMedia, FragmentSpan, ImageRequest, ImageResult,
+    MediaSource, RenderOptions, extract_images, limits,
 };
 use kvs_mkv::{CodecId, Frame, Track, TrackKind, TrackNumber};
 use kvs_types::{FragmentNumber, TimestampOrigin};
@@ -135,7 +135,7 @@ fn take(sample: &Sample, private: Vec<u8>, frames: Vec<(u64, Vec<u8>)>) -> Vec<I
         earliest_start: Duration::ZERO,
         rendering: RenderOptions::default(),
     };
-    let options = DecodeOptions { threads: NonZeroUsize::MIN, canceled: &|| false };
+    let options = DecodeOptions { threads: NonZeroUsize::MIN, decoders: &Decoders::BuiltIn, canceled: &|| false };
     let start = Instant::now();
     let taken = extract_images(&One(media), &[span], &request, options);
     assert!(start.elapsed() < Duration::from_secs(20), "took {:?}", start.elapsed());

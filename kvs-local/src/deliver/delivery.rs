@@ -25,7 +25,7 @@ use super::sns::topic_client::TopicClient;
 use super::triggers::{ImageTrigger, NotificationTrigger};
 use crate::clock::Clock;
 use crate::error_chain::error_chain;
-use crate::images::DecodeOptions;
+use crate::images::{DecodeOptions, Decoders};
 use crate::limits::CANCEL_GRACE;
 
 /// Makes the images and publishes the notifications that the tags of persisted fragments ask for.
@@ -81,6 +81,7 @@ impl Delivery {
         let cancel = Cancel::default();
         let worker = Worker {
             writer,
+            decoders: Arc::clone(&settings.decoders),
             publisher: Arc::clone(&publisher),
             events: events.clone(),
             outstanding: Arc::clone(&outstanding),
@@ -194,6 +195,7 @@ impl Drop for Cancel {
 #[derive(Clone)]
 struct Worker {
     writer: Arc<ImageWriter>,
+    decoders: Arc<Decoders>,
     publisher: Arc<Publisher>,
     events: broadcast::Sender<DeliveryEvent>,
     outstanding: Arc<watch::Sender<usize>>,
@@ -221,14 +223,15 @@ impl Worker {
     }
 
     async fn write_images(&self, fragment: PersistedFragment, settings: ImageSettings) {
-        let writer = Arc::clone(&self.writer);
+        let (writer, decoders) = (Arc::clone(&self.writer), Arc::clone(&self.decoders));
         let (stream, bucket) = (fragment.stream.clone(), settings.bucket.clone());
         let number = fragment.span().map(|span| span.number.clone());
         let canceled = Arc::clone(&self.canceled);
         let written = tokio::task::spawn_blocking(move || {
             // One thread per job: there are as many image tasks as cores.
             let canceled = || canceled.load(Ordering::Relaxed);
-            writer.write(&fragment, &settings, DecodeOptions { threads: NonZeroUsize::MIN, canceled: &canceled })
+            let options = DecodeOptions { threads: NonZeroUsize::MIN, decoders: &decoders, canceled: &canceled };
+            writer.write(&fragment, &settings, options)
         });
         // Fails only if the runtime shuts down, or after a panic, which tokio has reported.
         let (Ok(results), Some(number)) = (written.await, number) else { return };

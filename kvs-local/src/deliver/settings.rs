@@ -8,7 +8,7 @@ use kvs_notify::StreamArn;
 
 use super::aws::AwsEndpoint;
 use super::sns::subscription::Subscription;
-use crate::images::{FragmentSpan, MediaSource, RenderOptions};
+use crate::images::{Decoders, FragmentSpan, MediaSource, RenderOptions};
 use kvs_types::TimestampOrigin;
 
 /// The settings of [`Delivery`](super::Delivery).
@@ -25,6 +25,8 @@ pub struct DeliverySettings {
     pub base_url: String,
     /// The subscriptions. They cannot change while the service runs.
     pub subscriptions: Vec<Subscription>,
+    /// The decoders that make images.
+    pub decoders: Arc<Decoders>,
 }
 
 /// Where images and messages are sent to in addition to the data folder. Default: nowhere.

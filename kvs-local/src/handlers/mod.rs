@@ -30,6 +30,7 @@ use self::readable::ReadableStreams;
 use crate::api::{ApiError, DataPorts, ReadOperation};
 use crate::clock::Clock;
 use crate::deliver::Delivery;
+use crate::images::Decoders;
 use crate::ingest::Profile;
 use crate::shutdown::Shutdown;
 use crate::stream::StreamHub;
@@ -49,13 +50,26 @@ pub(crate) struct Components {
     pub(crate) data_ports: DataPorts,
     pub(crate) unknown_paths: UnknownPaths,
     pub(crate) reset: Reset,
+    pub(crate) decoders: Arc<Decoders>,
 }
 
 impl Components {
     /// Builds the handlers behind a gate. The PutMedia handler is returned too: shutdown waits for its sessions.
     pub(crate) fn into_dispatcher(self, gate: Gate) -> (Dispatcher, Arc<PutMedia>) {
-        let Self { control, registry, hub, delivery, clock, profile, seed, shutdown, data_ports, unknown_paths, reset } =
-            self;
+        let Self {
+            control,
+            registry,
+            hub,
+            delivery,
+            clock,
+            profile,
+            seed,
+            shutdown,
+            data_ports,
+            unknown_paths,
+            reset,
+            decoders,
+        } = self;
         let quota = || Arc::clone(&gate.quota);
         let context = SessionContext {
             hub: Arc::clone(&hub),
@@ -72,7 +86,7 @@ impl Components {
             get_media: GetMedia::new(streams.clone(), quota(), shutdown),
             get_media_for_fragment_list: GetMediaForFragmentList::new(streams.clone(), quota()),
             list_fragments: ListFragments::new(streams, quota()),
-            get_images: GetImages::new(registry, hub, quota(), clock.clone(), profile),
+            get_images: GetImages::new(registry, hub, quota(), clock.clone(), profile, decoders),
             delivery,
             reset: Arc::new(reset),
         };

@@ -43,20 +43,20 @@ pub enum DecodeError {
     /// A sequence or picture parameter set, or a slice header that refers to one, cannot be parsed.
     #[error("parameter set damaged or missing")]
     ParameterSet,
-    /// The samples have more than 8 bits.
-    #[error("unsupported bit depth {bits}: only 8 bits per sample can be decoded")]
+    /// The samples have more than 8 bits, and ffmpeg is not used.
+    #[error("bit depth {bits}: the built-in decoder takes 8 bits per sample; others need the program ffmpeg")]
     BitDepth {
         /// Bits per sample.
         bits: u32,
     },
-    /// The chroma format is not 4:2:0.
-    #[error("unsupported chroma_format_idc {id}: only 1 (4:2:0) can be decoded")]
+    /// The chroma format is not 4:2:0, and ffmpeg is not used.
+    #[error("chroma_format_idc {id}: the built-in decoder takes 1 (4:2:0); others need the program ffmpeg")]
     ChromaFormat {
         /// `chroma_format_idc`: 0 is monochrome, 2 is 4:2:2, 3 is 4:4:4.
         id: u32,
     },
-    /// Field coding or macroblock-adaptive frame/field coding.
-    #[error("interlaced video cannot be decoded")]
+    /// Field coding or macroblock-adaptive frame/field coding, and ffmpeg is not used.
+    #[error("interlaced video: it needs the program ffmpeg")]
     Interlaced,
     /// The picture is larger than the limit.
     #[error("picture too large: {macroblocks} macroblocks, limit {limit}")]

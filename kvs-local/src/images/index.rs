@@ -40,10 +40,15 @@ pub(super) struct CodedPicture {
     /// Whether later pictures may refer to it.
     pub(super) reference: bool,
     pub(super) display: DisplayInfo,
+    /// Width and height of the visible area.
+    pub(super) size: (u32, u32),
+    /// Why the built-in decoders cannot decode it, although it is well-formed.
+    pub(super) beyond_built_in: Option<DecodeError>,
     pub(super) frame_num: Option<FrameNum>,
     /// Why the picture cannot be decoded, if the header already shows it.
     pub(super) error: Option<DecodeError>,
-    order: i64,
+    /// Picture order count: the place in output order within a coded video sequence.
+    pub(super) order: i64,
 }
 
 impl PictureIndex {
@@ -141,6 +146,8 @@ impl Scanner {
             random_access: RandomAccess::None,
             reference: true,
             display: DisplayInfo::default(),
+            size: (0, 0),
+            beyond_built_in: None,
             frame_num: None,
             error: None,
             order: 0,
@@ -150,7 +157,8 @@ impl Scanner {
             Ok(Some(header)) => {
                 self.order = header.order;
                 (coded.random_access, coded.reference) = (header.random_access, header.reference);
-                (coded.display, coded.frame_num) = (header.display, header.frame_num);
+                (coded.display, coded.size, coded.frame_num) = (header.display, header.size, header.frame_num);
+                coded.beyond_built_in = header.beyond_built_in;
             }
             Err(None) => coded.error = Some(DecodeError::Damaged { pts_millis: pts.as_millis() }),
             Err(error) => coded.error = error,

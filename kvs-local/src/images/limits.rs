@@ -40,3 +40,22 @@ pub const WORKING_PICTURES: u32 = 3;
 
 /// Bytes of fragment media that all requests of the process keep in memory. Further fragments are read again when they are needed.
 pub const KEPT_BYTES: usize = 256 << 20;
+
+/// How long an ffmpeg process may run: a group of pictures of 20 s in 4K takes one core about half as long.
+pub const FFMPEG_TIME: Duration = Duration::from_secs(60);
+
+/// Bytes of address space of an ffmpeg process, where the system can limit it: the largest decoder of [`REFERENCE_MACROBLOCKS`] with
+/// 4:4:4 and 16 bits takes 1.2 GiB.
+pub const FFMPEG_MEMORY: u64 = 2 << 30;
+
+/// Bytes that ffmpeg may allocate at once (`-max_alloc`): a picture of [`PICTURE_MACROBLOCKS`] with 4:4:4 and 16 bits takes 57 MB.
+pub const FFMPEG_ALLOCATION: usize = 128 << 20;
+
+/// Bytes of a group of pictures that ffmpeg gets: larger than a fragment (50 MB).
+pub const FFMPEG_INPUT: usize = 64 << 20;
+
+/// Bytes of pictures that one ffmpeg process returns; more pictures take another one.
+pub const FFMPEG_PICTURES: usize = 64 << 20;
+
+/// Pictures that one ffmpeg process returns: each makes the expression that selects them longer.
+pub const FFMPEG_RUN_PICTURES: usize = 64;

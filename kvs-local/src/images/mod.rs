@@ -8,13 +8,14 @@
 //!
 //! [`extract_images`] returns, for each instant, the picture that is displayed at that instant: the last one whose
 //! presentation time is not after it, within the fragment that covers the instant. The call blocks and uses up to
-//! [`DecodeOptions::threads`] threads. The module has no clock and does no I/O except through [`MediaSource`].
+//! [`DecodeOptions::threads`] threads. The module has no clock and does no I/O except through [`MediaSource`] and [`Ffmpeg`].
 //!
 //! Imports go one way: `extract` -> `render` -> `decoder::span` -> `decode_span` -> `cache` -> `index` -> the readers of
 //! `decoder`.
 //!
-//! Supported: H.264 Baseline to High and H.265 Main profile, 4:2:0, 8 bits per sample, with B-frames and open GOPs.
-//! Anything else is an [`ExtractError::Decode`] with the reason.
+//! The built-in decoders take H.264 Baseline to High and H.265 Main profile, 4:2:0, 8 bits per sample, with B-frames and open GOPs.
+//! [`Ffmpeg`] takes more bits, 4:2:2, 4:4:4, monochrome and interlaced video too. Anything else is an [`ExtractError::Decode`] with
+//! the reason.
 
 pub mod limits;
 
@@ -30,6 +31,7 @@ mod render;
 mod request;
 mod source;
 
+pub use decoder::{Decoders, Ffmpeg};
 pub use error::{DecodeError, ExtractError};
 pub use extract::{ExtractedImages, extract_images};
 pub use render::encode::{ImageEncoding, ImageSize, JpegQuality, RenderOptions};

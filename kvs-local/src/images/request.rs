@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use kvs_types::TimestampOrigin;
 
+use super::decoder::Decoders;
 #[cfg(doc)]
 use super::error::DecodeError;
 use super::error::ExtractError;
@@ -35,12 +36,17 @@ pub struct ImageRequest {
 pub struct DecodeOptions<'a> {
     /// Number of threads. Independent decode spans run in parallel.
     pub threads: NonZeroUsize,
+    /// Which decoders are used.
+    pub decoders: &'a Decoders,
     /// Called before every frame. Once it returns `true`, the remaining images fail with [`DecodeError::Canceled`].
     pub canceled: &'a (dyn Fn() -> bool + Sync),
 }
 
 impl std::fmt::Debug for DecodeOptions<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("DecodeOptions").field("threads", &self.threads).finish_non_exhaustive()
+        f.debug_struct("DecodeOptions")
+            .field("threads", &self.threads)
+            .field("decoders", &self.decoders)
+            .finish_non_exhaustive()
     }
 }

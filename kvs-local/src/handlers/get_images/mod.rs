@@ -14,6 +14,7 @@ use crate::api::wire::{self, Response};
 use crate::api::{ApiError, Exception, parse};
 use crate::clock::Clock;
 use crate::faults::InjectedFaults;
+use crate::images::Decoders;
 use crate::ingest::Profile;
 use crate::limits;
 use crate::quotas::Quota;
@@ -28,6 +29,7 @@ pub(super) struct GetImages {
     quota: Arc<Quota>,
     clock: Clock,
     profile: Profile,
+    decoders: Arc<Decoders>,
     /// Decoding takes much CPU and memory, so only [`limits::IMAGE_REQUESTS`] requests run at a time.
     permits: Arc<Semaphore>,
 }
@@ -44,9 +46,10 @@ impl GetImages {
         quota: Arc<Quota>,
         clock: Clock,
         profile: Profile,
+        decoders: Arc<Decoders>,
     ) -> Self {
         let permits = Arc::new(Semaphore::new(limits::IMAGE_REQUESTS));
-        Self { registry, hub, quota, clock, profile, permits }
+        Self { registry, hub, quota, clock, profile, decoders, permits }
     }
 
     pub(super) async fn handle(&self, body: &Bytes, faults: &InjectedFaults) -> Result<Response, ApiError> {
@@ -58,14 +61,14 @@ impl GetImages {
         self.quota.take_metadata_points(&stream.name, limits::IMAGES_POINTS.saturating_add(page.size), now.at)?;
         self.quota.take_media_points(&stream.name, page.size, now.at)?;
         let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| ApiError::internal())?;
-        let store = Arc::clone(self.hub.store());
+        let (store, decoders) = (Arc::clone(self.hub.store()), Arc::clone(&self.decoders));
         let cancel = CancelOnDrop::default();
         let (canceled, injected_error) = (Arc::clone(&cancel.0), faults.image_error());
         let rendered = tokio::task::spawn_blocking(move || {
             let _permit = permit;
             let media = StoreMediaSource { store, key: stream.media_key(), since };
             let canceled = || canceled.load(Ordering::Relaxed);
-            page.render(&ImageJob { media: &media, injected_error, canceled: &canceled })
+            page.render(&ImageJob { media: &media, decoders: &decoders, injected_error, canceled: &canceled })
         });
         let response = rendered.await.map_err(|_| ApiError::internal())??;
         Ok(wire::ok(Some(response), faults.json_style()))

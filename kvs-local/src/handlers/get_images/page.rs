@@ -14,7 +14,8 @@ use crate::api::{ApiError, StreamRef, required, within};
 use crate::clock::{from_json_seconds, json_seconds};
 use crate::error_chain::error_chain;
 use crate::images::{
-    DecodeOptions, ExtractError, ImageEncoding, ImageRequest, ImageResult, ImageSize, RenderOptions, extract_images,
+    DecodeOptions, Decoders, ExtractError, ImageEncoding, ImageRequest, ImageResult, ImageSize, RenderOptions,
+    extract_images,
 };
 use crate::ingest::Profile;
 use crate::limits;
@@ -146,13 +147,15 @@ impl ImagesPage {
         })?;
         let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let request = ImageRequest { instants, origin: self.origin, earliest_start, rendering: self.rendering };
-        Ok(extract_images(job.media, &spans, &request, DecodeOptions { threads, canceled: job.canceled }).results)
+        let options = DecodeOptions { threads, decoders: job.decoders, canceled: job.canceled };
+        Ok(extract_images(job.media, &spans, &request, options).results)
     }
 }
 
 /// What the images of a page are rendered from.
 pub(super) struct ImageJob<'a> {
     pub(super) media: &'a StoreMediaSource,
+    pub(super) decoders: &'a Decoders,
     /// The error that an injected fault reports in place of every image.
     pub(super) injected_error: Option<&'static str>,
     /// Returns `true` once the client has gone.

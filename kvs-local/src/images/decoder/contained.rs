@@ -3,8 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::AccessUnitDecoder;
 use super::picture::Picture;
+use super::{AccessUnit, AccessUnitDecoder};
 
 /// Contains the panics of a decoder library: third-party code that reads untrusted bytes. After a panic the decoder is not used any
 /// more, and decoding goes on with a new one at the next key frame.
@@ -36,12 +36,12 @@ impl<D: AccessUnitDecoder> Contained<D> {
 }
 
 impl<D: AccessUnitDecoder> AccessUnitDecoder for Contained<D> {
-    fn decode(&mut self, access_unit: &[u8], tag: i64) -> Result<Vec<(i64, Picture)>, String> {
-        self.run(|decoder| decoder.decode(access_unit, tag)).flatten()
+    fn decode(&mut self, unit: &AccessUnit<'_>) -> Result<Vec<(i64, Picture)>, String> {
+        self.run(|decoder| decoder.decode(unit)).flatten()
     }
 
-    fn finish(&mut self) -> Vec<(i64, Picture)> {
-        self.run(AccessUnitDecoder::finish).unwrap_or_default()
+    fn finish(&mut self) -> Result<Vec<(i64, Picture)>, String> {
+        self.run(AccessUnitDecoder::finish).flatten()
     }
 }
 
@@ -57,13 +57,13 @@ mod tests {
     struct Fragile;
 
     impl AccessUnitDecoder for Fragile {
-        fn decode(&mut self, access_unit: &[u8], _: i64) -> Result<Vec<(i64, Picture)>, String> {
-            assert!(access_unit != b"panic", "hostile access unit");
+        fn decode(&mut self, unit: &AccessUnit<'_>) -> Result<Vec<(i64, Picture)>, String> {
+            assert!(unit.data != b"panic", "hostile access unit");
             Ok(Vec::new())
         }
 
-        fn finish(&mut self) -> Vec<(i64, Picture)> {
-            Vec::new()
+        fn finish(&mut self) -> Result<Vec<(i64, Picture)>, String> {
+            Ok(Vec::new())
         }
     }
 
@@ -89,10 +89,11 @@ mod tests {
         tracing::subscriber::with_default(subscriber, || {
             for _ in 0..2 {
                 let mut decoder = Contained::new(Fragile, "H.264");
-                assert_eq!(decoder.decode(b"picture", 1), Ok(Vec::new()));
-                assert_eq!(decoder.decode(b"panic", 2), Err(REASON.to_owned()));
-                assert_eq!(decoder.decode(b"picture", 3), Err(REASON.to_owned()), "its state is unknown");
-                assert!(decoder.finish().is_empty());
+                let mut decode = |data| decoder.decode(&AccessUnit { data, ..AccessUnit::default() });
+                assert_eq!(decode(b"picture"), Ok(Vec::new()));
+                assert_eq!(decode(b"panic"), Err(REASON.to_owned()));
+                assert_eq!(decode(b"picture"), Err(REASON.to_owned()), "its state is unknown");
+                assert_eq!(decoder.finish(), Err(REASON.to_owned()));
             }
         });
         let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();

@@ -2,7 +2,7 @@
 
 use kvs_mkv::codec::h264::{self, NalType, PictureOrder, SliceReader, Sps};
 
-use super::header::{PictureHeader, RandomAccess, check_format, check_size, parameter_set_error};
+use super::header::{PictureHeader, RandomAccess, SampleFormat, check_size, parameter_set_error};
 use super::picture::DisplayInfo;
 use crate::images::error::DecodeError;
 use crate::images::limits::{H264_MACROBLOCK_BYTES, HEADER_BYTES};
@@ -18,7 +18,7 @@ pub(in crate::images) struct HeaderReader {
 }
 
 impl HeaderReader {
-    /// Stores a parameter set. Fails for one whose pictures cannot be decoded.
+    /// Stores a parameter set. Fails for one that is damaged or whose pictures are too large.
     pub(in crate::images) fn parameter_set(&mut self, unit: &[u8]) -> Result<(), DecodeError> {
         let head = unit.get(..HEADER_BYTES).unwrap_or(unit);
         if NalType::of(head) != Some(NalType::SPS) {
@@ -47,9 +47,7 @@ impl HeaderReader {
     /// key frame is taken as the start of an open GOP.
     fn first_slice(&mut self, unit: &[u8], keyframe: bool) -> Result<PictureHeader, DecodeError> {
         let (slice, sps) = self.slices.slice(unit).ok_or(DecodeError::ParameterSet)?;
-        if slice.field.is_some() {
-            return Err(DecodeError::Interlaced);
-        }
+        let is_interlaced = sps.adaptive_fields || slice.field.is_some();
         Ok(PictureHeader {
             random_access: match slice.idr {
                 true => RandomAccess::Idr,
@@ -58,19 +56,22 @@ impl HeaderReader {
             },
             reference: slice.reference,
             display: display(sps),
+            size: (sps.width, sps.height),
+            beyond_built_in: sample_format(sps).beyond_built_in().or(is_interlaced.then_some(DecodeError::Interlaced)),
             frame_num: Some(slice.frame_num),
             order: self.order.next(&slice, sps),
         })
     }
 }
 
-/// Returns the bytes that a decoder needs; fails if pictures of this sequence cannot be decoded.
+/// Returns the bytes that a decoder needs; fails if pictures of this sequence are too large.
 fn check(sps: &Sps) -> Result<u64, DecodeError> {
-    check_format(sps.luma_bits.max(sps.chroma_bits), sps.chroma_format)?;
-    if sps.adaptive_fields {
-        return Err(DecodeError::Interlaced);
-    }
-    check_size(sps.coded_width, sps.coded_height, sps.reference_frames, H264_MACROBLOCK_BYTES)
+    let macroblock_bytes = sample_format(sps).scaled(H264_MACROBLOCK_BYTES);
+    check_size(sps.coded_width, sps.coded_height, sps.reference_frames, macroblock_bytes)
+}
+
+fn sample_format(sps: &Sps) -> SampleFormat {
+    SampleFormat { bits: sps.luma_bits.max(sps.chroma_bits), chroma: sps.chroma_format }
 }
 
 fn display(sps: &Sps) -> DisplayInfo {

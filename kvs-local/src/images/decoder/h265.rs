@@ -2,7 +2,7 @@
 
 use kvs_mkv::codec::h265::{self, NalType, PictureOrder, SliceHeader, SliceReader, Sps};
 
-use super::header::{PictureHeader, RandomAccess, check_format, check_size, parameter_set_error};
+use super::header::{PictureHeader, RandomAccess, SampleFormat, check_size, parameter_set_error};
 use super::picture::DisplayInfo;
 use crate::images::error::DecodeError;
 use crate::images::limits::{H265_MACROBLOCK_BYTES, HEADER_BYTES};
@@ -18,7 +18,7 @@ pub(in crate::images) struct HeaderReader {
 }
 
 impl HeaderReader {
-    /// Stores a parameter set. Fails for one whose pictures cannot be decoded.
+    /// Stores a parameter set. Fails for one that is damaged or whose pictures are too large.
     pub(in crate::images) fn parameter_set(&mut self, unit: &[u8]) -> Result<(), DecodeError> {
         if unit.len() > HEADER_BYTES {
             return Err(DecodeError::ParameterSet);
@@ -47,6 +47,8 @@ impl HeaderReader {
             random_access: random_access(slice.kind),
             reference: !is_unreferenced(&slice, sps),
             display: display(sps),
+            size: (sps.width, sps.height),
+            beyond_built_in: sample_format(sps).beyond_built_in(),
             frame_num: None,
             order: self.order.next(&slice, sps),
         })
@@ -68,12 +70,15 @@ fn is_unreferenced(slice: &SliceHeader, sps: &Sps) -> bool {
     slice.kind.0 <= 14 && slice.kind.0.is_multiple_of(2) && slice.temporal_id.saturating_add(1) >= sps.temporal_layers
 }
 
-/// Returns the bytes that a decoder needs; fails if pictures of this sequence cannot be decoded.
+/// Returns the bytes that a decoder needs; fails if pictures of this sequence are too large.
 fn check(sps: &Sps) -> Result<u64, DecodeError> {
-    check_format(sps.luma_bits.max(sps.chroma_bits), sps.chroma_format)?;
     // The current picture is not a reference picture.
     let references = sps.buffered_pictures.ok_or(DecodeError::ParameterSet)?.saturating_sub(1);
-    check_size(sps.coded_width, sps.coded_height, references, H265_MACROBLOCK_BYTES)
+    check_size(sps.coded_width, sps.coded_height, references, sample_format(sps).scaled(H265_MACROBLOCK_BYTES))
+}
+
+fn sample_format(sps: &Sps) -> SampleFormat {
+    SampleFormat { bits: sps.luma_bits.max(sps.chroma_bits), chroma: sps.chroma_format }
 }
 
 fn display(sps: &Sps) -> DisplayInfo {

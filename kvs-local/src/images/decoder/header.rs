@@ -9,12 +9,16 @@ use crate::images::error::DecodeError;
 use crate::images::limits::{PICTURE_MACROBLOCKS, REFERENCE_MACROBLOCKS, WORKING_PICTURES};
 
 /// The header of one picture.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::images) struct PictureHeader {
     pub(in crate::images) random_access: RandomAccess,
     /// Whether later pictures may refer to it.
     pub(in crate::images) reference: bool,
     pub(in crate::images) display: DisplayInfo,
+    /// Width and height of the visible area.
+    pub(in crate::images) size: (u32, u32),
+    /// Why the built-in decoders cannot decode it, although it is well-formed.
+    pub(in crate::images) beyond_built_in: Option<DecodeError>,
     /// H.264 only: the decoder for H.265 detects missing references itself.
     pub(in crate::images) frame_num: Option<FrameNum>,
     /// Picture order count. Only counts of the same coded video sequence can be compared.
@@ -47,7 +51,7 @@ impl HeaderReader {
         }
     }
 
-    /// Stores a parameter set. Fails for one whose pictures cannot be decoded.
+    /// Stores a parameter set. Fails for one that is damaged or whose pictures are too large.
     pub(in crate::images) fn parameter_set(&mut self, unit: &[u8]) -> Result<(), DecodeError> {
         match self {
             Self::H264(reader) => reader.parameter_set(unit),
@@ -77,15 +81,33 @@ impl HeaderReader {
     }
 }
 
-/// Fails for samples that are not 4:2:0 with 8 bits.
-pub(super) fn check_format(bits: u8, chroma_format: u8) -> Result<(), DecodeError> {
-    if bits != 8 {
-        return Err(DecodeError::BitDepth { bits: bits.into() });
+/// The samples of a picture.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SampleFormat {
+    /// Bits of a sample.
+    pub(super) bits: u8,
+    /// `chroma_format_idc`.
+    pub(super) chroma: u8,
+}
+
+impl SampleFormat {
+    /// Returns why the built-in decoders cannot decode such samples: they take 4:2:0 with 8 bits.
+    pub(super) fn beyond_built_in(self) -> Option<DecodeError> {
+        if self.bits != 8 {
+            return Some(DecodeError::BitDepth { bits: self.bits.into() });
+        }
+        (self.chroma != 1).then_some(DecodeError::ChromaFormat { id: self.chroma.into() })
     }
-    if chroma_format != 1 {
-        return Err(DecodeError::ChromaFormat { id: chroma_format.into() });
+
+    /// Returns how many bytes such samples take where 4:2:0 with 8 bits takes `bytes`.
+    pub(super) const fn scaled(self, bytes: u64) -> u64 {
+        let chroma = match self.chroma {
+            2 => bytes.saturating_mul(4) / 3,
+            3 => bytes.saturating_mul(2),
+            _ => bytes,
+        };
+        if self.bits > 8 { chroma.saturating_mul(2) } else { chroma }
     }
-    Ok(())
 }
 
 /// Returns the bytes that a decoder needs for pictures of this size in pixels, with this many reference pictures. Fails for those that

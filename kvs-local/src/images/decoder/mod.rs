@@ -2,27 +2,71 @@
 
 pub(in crate::images) mod codec;
 mod contained;
+mod ffmpeg;
 pub(in crate::images) mod h264;
 pub(in crate::images) mod h265;
 pub(in crate::images) mod header;
 pub(in crate::images) mod picture;
+mod process;
 pub(in crate::images) mod span;
 
 use rusty_h265::Error;
 
-use picture::Picture;
+use picture::{DisplayInfo, Picture};
+
+pub use ffmpeg::Ffmpeg;
+
+/// Which decoders make pictures.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub enum Decoders {
+    /// The built-in ones.
+    #[default]
+    BuiltIn,
+    /// The built-in ones, and ffmpeg for pictures that they cannot decode: more than 8 bits, not 4:2:0, interlaced.
+    BuiltInFirst(Ffmpeg),
+    /// ffmpeg.
+    Ffmpeg(Ffmpeg),
+}
+
+/// A coded picture.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::images) struct AccessUnit<'a> {
+    /// Start code, NAL unit, start code, NAL unit, ...
+    pub(in crate::images) data: &'a [u8],
+    /// Names the picture in the decoder's output.
+    pub(in crate::images) tag: i64,
+    /// Whether the picture is to be returned.
+    pub(in crate::images) wanted: bool,
+    /// Whether it is the first picture of a fragment.
+    pub(in crate::images) starts_fragment: bool,
+    /// Whether decoding can start at it.
+    pub(in crate::images) random_access: bool,
+    /// Whether a coded video sequence starts: no later picture refers to an earlier one.
+    pub(in crate::images) restarts: bool,
+    /// The place in output order within the coded video sequence and the fragment.
+    pub(in crate::images) order: i64,
+    /// Width and height of the visible area.
+    pub(in crate::images) size: (u32, u32),
+}
 
 /// A decoder for one elementary stream.
 ///
-/// An access unit is passed as start code, NAL unit, start code, NAL unit, ... Access units come in decoding order. The
-/// first one contains its parameter sets and is a random access point.
+/// Access units come in decoding order. The first one, and each one that restarts, contains its parameter sets and is a random access
+/// point.
 pub(in crate::images) trait AccessUnitDecoder {
     /// Decodes one access unit. Returns the pictures that are ready, each with the tag of its access unit. A decoder
     /// may hold pictures back until all pictures that are displayed before them are ready.
-    fn decode(&mut self, access_unit: &[u8], tag: i64) -> Result<Vec<(i64, Picture)>, String>;
+    fn decode(&mut self, unit: &AccessUnit<'_>) -> Result<Vec<(i64, Picture)>, String>;
 
-    /// Returns the pictures that were held back. The next access unit is an IDR picture, if there is one.
-    fn finish(&mut self) -> Vec<(i64, Picture)>;
+    /// Returns pictures that were held back, some of them at a time; none when all were returned. The next access unit is an IDR
+    /// picture, if there is one.
+    fn finish(&mut self) -> Result<Vec<(i64, Picture)>, String>;
+
+    /// Returns how the pictures that come out are displayed, by how the stream says it.
+    fn displayed(&self, display: DisplayInfo) -> DisplayInfo {
+        display
+    }
 }
 
 /// H.264 with `rusty_h264_decoder`: Baseline to High profile, 4:2:0, 8 bits. Pure Rust, so it builds on every target.
@@ -30,15 +74,15 @@ pub(in crate::images) trait AccessUnitDecoder {
 pub(in crate::images) struct H264(rusty_h264_decoder::Decoder);
 
 impl AccessUnitDecoder for H264 {
-    fn decode(&mut self, access_unit: &[u8], tag: i64) -> Result<Vec<(i64, Picture)>, String> {
-        let decoded = self.0.decode(access_unit).map_err(|error| error.to_string())?;
+    fn decode(&mut self, unit: &AccessUnit<'_>) -> Result<Vec<(i64, Picture)>, String> {
+        let decoded = self.0.decode(unit.data).map_err(|error| error.to_string())?;
         let frame = decoded.ok_or("the access unit contains no picture")?;
         let picture = Picture { width: frame.width, height: frame.height, planes: [frame.y, frame.u, frame.v] };
-        if picture.is_whole() { Ok(vec![(tag, picture)]) } else { Err("the picture is incomplete".to_owned()) }
+        if picture.is_whole() { Ok(vec![(unit.tag, picture)]) } else { Err("the picture is incomplete".to_owned()) }
     }
 
-    fn finish(&mut self) -> Vec<(i64, Picture)> {
-        Vec::new()
+    fn finish(&mut self) -> Result<Vec<(i64, Picture)>, String> {
+        Ok(Vec::new())
     }
 }
 
@@ -59,9 +103,9 @@ impl H265 {
 }
 
 impl AccessUnitDecoder for H265 {
-    fn decode(&mut self, access_unit: &[u8], tag: i64) -> Result<Vec<(i64, Picture)>, String> {
+    fn decode(&mut self, unit: &AccessUnit<'_>) -> Result<Vec<(i64, Picture)>, String> {
         let generated = self.0.stats.generated_refs;
-        match self.0.push_annexb(access_unit, Some(tag)) {
+        match self.0.push_annexb(unit.data, Some(unit.tag)) {
             Ok(()) | Err(Error::Again) => {}
             Err(error) => return Err(error.to_string()),
         }
@@ -72,9 +116,9 @@ impl AccessUnitDecoder for H265 {
         Ok(self.ready())
     }
 
-    fn finish(&mut self) -> Vec<(i64, Picture)> {
+    fn finish(&mut self) -> Result<Vec<(i64, Picture)>, String> {
         self.0.flush();
-        self.ready()
+        Ok(self.ready())
     }
 }
 

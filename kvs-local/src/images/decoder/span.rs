@@ -1,16 +1,17 @@
 //! Decodes the pictures of one span and hands over those that are to be rendered.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use kvs_mkv::Frame;
 
-use super::AccessUnitDecoder;
 use super::codec::Codec;
+use super::ffmpeg::FfmpegDecoder;
 use super::header::RandomAccess;
 use super::picture::{DisplayInfo, Picture};
+use super::{AccessUnit, AccessUnitDecoder, Decoders, Ffmpeg};
 use crate::images::access_unit::split;
 use crate::images::cache::FragmentCache;
 use crate::images::decode_span::{DecodeSpan, Position, Target};
@@ -25,10 +26,26 @@ use crate::images::source::FragmentMedia;
 ///   ^                     ^                                    │
 ///   └─ session changes    └────────────key frame───────────────┘
 /// ```
-enum State {
+enum State<'a> {
     Start,
-    Running { codec: Codec, decoder: Box<dyn AccessUnitDecoder>, leading: Option<Leading> },
+    Running { codec: Codec, decoder: Box<dyn AccessUnitDecoder + 'a>, leading: Option<Leading> },
     Failed(DecodeError),
+}
+
+/// What decodes a span.
+#[derive(Clone, Copy, Debug)]
+enum Program<'a> {
+    BuiltIn,
+    Ffmpeg(&'a Ffmpeg),
+}
+
+/// What the decoders of a request share.
+#[derive(Clone, Copy)]
+pub(in crate::images) struct Decoding<'a> {
+    pub(in crate::images) decoders: &'a Decoders,
+    /// Held by the one process of the request that runs at a time.
+    pub(in crate::images) turn: &'a Mutex<()>,
+    pub(in crate::images) canceled: &'a (dyn Fn() -> bool + Sync),
 }
 
 /// Leading pictures to skip after decoding started at an open GOP: pictures of this fragment that are displayed before
@@ -51,7 +68,9 @@ struct Pending<'a> {
 
 pub(in crate::images) struct SpanDecoder<'a, 's> {
     cache: &'a FragmentCache<'s>,
-    state: State,
+    decoding: Decoding<'a>,
+    program: Program<'a>,
+    state: State<'a>,
     /// The codec private data whose parameter sets the decoder has.
     private: Bytes,
     access_unit: Vec<u8>,
@@ -64,10 +83,18 @@ pub(in crate::images) struct SpanDecoder<'a, 's> {
 }
 
 impl<'a, 's> SpanDecoder<'a, 's> {
-    pub(in crate::images) fn new(cache: &'a FragmentCache<'s>) -> Self {
-        let (private, access_unit) = (Bytes::new(), Vec::new());
-        let pending = BTreeMap::new();
-        Self { cache, state: State::Start, private, access_unit, pending, last_reference: None, decoded: 0 }
+    pub(in crate::images) fn new(cache: &'a FragmentCache<'s>, decoding: Decoding<'a>) -> Self {
+        Self {
+            cache,
+            decoding,
+            program: Program::BuiltIn,
+            state: State::Start,
+            private: Bytes::new(),
+            access_unit: Vec::new(),
+            pending: BTreeMap::new(),
+            last_reference: None,
+            decoded: 0,
+        }
     }
 
     /// Returns the number of access units decoded.
@@ -76,20 +103,15 @@ impl<'a, 's> SpanDecoder<'a, 's> {
     }
 
     /// Decodes from the start of the span to its last target and passes the picture of every target to `output`.
-    /// `canceled` is called before every frame.
-    pub(in crate::images) fn run(
-        &mut self,
-        span: &'a DecodeSpan,
-        canceled: &dyn Fn() -> bool,
-        output: &mut Output<'_>,
-    ) -> Result<(), DecodeError> {
+    pub(in crate::images) fn run(&mut self, span: &'a DecodeSpan, output: &mut Output<'_>) -> Result<(), DecodeError> {
         let mut targets = span.targets.iter().peekable();
         let Some(last) = span.targets.last() else { return Ok(()) };
+        self.program = self.program_for(span, last.position)?;
         for fragment in span.start.0..=last.position.0 {
             let index = Arc::clone(&self.cache.loaded(fragment)?.index);
             let media = self.cache.media(fragment)?;
             for (position, coded) in pictures_between(&index, fragment, span.start, last.position) {
-                if canceled() {
+                if (self.decoding.canceled)() {
                     return Err(DecodeError::Canceled);
                 }
                 if self.lacks_reference(coded) {
@@ -100,7 +122,7 @@ impl<'a, 's> SpanDecoder<'a, 's> {
                     continue;
                 }
                 self.start_if_possible(coded, fragment, &index, output);
-                if let Err(error) = self.step(coded, &index, &media, target, output) {
+                if let Err(error) = self.step((coded, position), &index, &media, target, output) {
                     if let Some(target) = target {
                         output(target, Err(error.clone()), coded.display);
                     }
@@ -110,6 +132,32 @@ impl<'a, 's> SpanDecoder<'a, 's> {
         }
         self.flush(None, output);
         Ok(())
+    }
+
+    /// Chooses what decodes the span. It is one for all of it: pictures refer to each other.
+    fn program_for(&self, span: &DecodeSpan, last: Position) -> Result<Program<'a>, DecodeError> {
+        let ffmpeg = match self.decoding.decoders {
+            Decoders::BuiltIn => return Ok(Program::BuiltIn),
+            Decoders::Ffmpeg(ffmpeg) => return Ok(Program::Ffmpeg(ffmpeg)),
+            Decoders::BuiltInFirst(ffmpeg) => ffmpeg,
+        };
+        for fragment in span.start.0..=last.0 {
+            let index = &self.cache.loaded(fragment)?.index;
+            let mut pictures = pictures_between(index, fragment, span.start, last);
+            if pictures.any(|(_, coded)| coded.beyond_built_in.is_some()) {
+                return Ok(Program::Ffmpeg(ffmpeg));
+            }
+        }
+        Ok(Program::BuiltIn)
+    }
+
+    fn decoder(&self, codec: Codec) -> Box<dyn AccessUnitDecoder + 'a> {
+        match self.program {
+            Program::BuiltIn => codec.decoder(),
+            Program::Ffmpeg(ffmpeg) => {
+                Box::new(FfmpegDecoder::new(ffmpeg, codec, self.decoding.turn, self.decoding.canceled))
+            }
+        }
     }
 
     /// Returns whether a reference picture is missing before this picture.
@@ -152,12 +200,13 @@ impl<'a, 's> SpanDecoder<'a, 's> {
                 *leading = None;
                 // With no_output_of_prior_pics_flag, an IDR picture discards what was not output yet (H.265 §C.5.2.2).
                 self.flush(None, output);
+                self.private = Bytes::new();
             }
             (State::Start | State::Failed(_), random_access) => {
                 let leading =
                     (random_access == RandomAccess::OpenGop).then_some(Leading { fragment, before: coded.pts });
                 self.private = Bytes::new();
-                self.state = State::Running { codec: index.codec, decoder: index.codec.decoder(), leading };
+                self.state = State::Running { codec: index.codec, decoder: self.decoder(index.codec), leading };
             }
         }
     }
@@ -170,7 +219,7 @@ impl<'a, 's> SpanDecoder<'a, 's> {
     /// Decodes one picture and outputs the pictures that are ready.
     fn step(
         &mut self,
-        coded: &CodedPicture,
+        (coded, position): (&CodedPicture, Position),
         index: &PictureIndex,
         media: &FragmentMedia,
         target: Option<&'a Target>,
@@ -182,13 +231,26 @@ impl<'a, 's> SpanDecoder<'a, 's> {
         if let Some(error) = &coded.error {
             return Err(error.clone());
         }
+        if let (Program::BuiltIn, Some(reason)) = (self.program, &coded.beyond_built_in) {
+            return Err(reason.clone());
+        }
         let damaged = || DecodeError::Damaged { pts_millis: coded.pts.as_millis() };
         let frame = media.frames.get(coded.frame).ok_or_else(damaged)?;
         self.fill_access_unit(frame, index).ok_or_else(damaged)?;
         let State::Running { decoder, .. } = &mut self.state else { return Err(DecodeError::NoKeyFrame) };
         self.decoded += 1;
+        let unit = AccessUnit {
+            data: &self.access_unit,
+            tag: self.decoded,
+            wanted: target.is_some(),
+            starts_fragment: position.1 == 0,
+            random_access: coded.random_access != RandomAccess::None,
+            restarts: coded.random_access == RandomAccess::Idr,
+            order: coded.order,
+            size: coded.size,
+        };
         let ready = decoder
-            .decode(&self.access_unit, self.decoded)
+            .decode(&unit)
             .map_err(|reason| DecodeError::Decoder { pts_millis: coded.pts.as_millis(), reason })?;
         self.pending
             .extend(target.map(|target| (self.decoded, Pending { target, display: coded.display, pts: coded.pts })));
@@ -200,6 +262,10 @@ impl<'a, 's> SpanDecoder<'a, 's> {
         for (tag, picture) in ready {
             let Some(Pending { target, display, pts }) = self.pending.remove(&tag) else { continue };
             let damaged = DecodeError::Damaged { pts_millis: pts.as_millis() };
+            let display = match &self.state {
+                State::Running { decoder, .. } => decoder.displayed(display),
+                State::Start | State::Failed(_) => display,
+            };
             output(target, picture.cropped(display).ok_or(damaged), display);
         }
     }
@@ -210,12 +276,25 @@ impl<'a, 's> SpanDecoder<'a, 's> {
         if self.pending.is_empty() {
             return;
         }
-        if let State::Running { decoder, .. } = &mut self.state {
-            let ready = decoder.finish();
-            self.output_ready(ready, output);
+        let mut problem = None;
+        while let State::Running { decoder, .. } = &mut self.state {
+            match decoder.finish() {
+                Ok(ready) if ready.is_empty() => break,
+                Ok(ready) => self.output_ready(ready, output),
+                Err(reason) => {
+                    problem = Some(reason);
+                    break;
+                }
+            }
         }
         for Pending { target, display, pts } in std::mem::take(&mut self.pending).into_values() {
-            let error = error.cloned().unwrap_or(DecodeError::Damaged { pts_millis: pts.as_millis() });
+            let pts_millis = pts.as_millis();
+            let error = match (error, &problem) {
+                _ if (self.decoding.canceled)() => DecodeError::Canceled,
+                (Some(error), _) => error.clone(),
+                (None, Some(reason)) => DecodeError::Decoder { pts_millis, reason: reason.clone() },
+                (None, None) => DecodeError::Damaged { pts_millis },
+            };
             output(target, Err(error), display);
         }
     }

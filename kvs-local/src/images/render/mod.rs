@@ -11,7 +11,7 @@ use encode::RenderOptions;
 
 use super::cache::FragmentCache;
 use super::decode_span::DecodeSpan;
-use super::decoder::span::SpanDecoder;
+use super::decoder::span::{Decoding, SpanDecoder};
 use super::error::{DecodeError, ExtractError};
 use super::memory::DECODERS;
 use super::request::{DecodeOptions, ImageResult};
@@ -21,11 +21,13 @@ pub(super) struct RenderPool<'a> {
     cache: FragmentCache<'a>,
     rendering: RenderOptions,
     options: DecodeOptions<'a>,
+    /// Held by the one decoder process that runs at a time.
+    turn: Mutex<()>,
 }
 
 impl<'a> RenderPool<'a> {
     pub(super) const fn new(cache: FragmentCache<'a>, rendering: RenderOptions, options: DecodeOptions<'a>) -> Self {
-        Self { cache, rendering, options }
+        Self { cache, rendering, options, turn: Mutex::new(()) }
     }
 
     /// Processes all spans, writes one result per instant and returns the number of frames decoded.
@@ -59,11 +61,12 @@ impl<'a> RenderPool<'a> {
             return (failed(span, &[], &DecodeError::Canceled), 0);
         };
         let mut rendered: Vec<(usize, ImageResult)> = Vec::new();
-        let mut decoder = SpanDecoder::new(&self.cache);
+        let DecodeOptions { decoders, canceled, .. } = self.options;
+        let mut decoder = SpanDecoder::new(&self.cache, Decoding { decoders, turn: &self.turn, canceled });
         // Decoders contain their own panics. The scaler and the encoders are third-party code too: a panic there fails the images of
         // this span only.
         let outcome = catch_unwind(AssertUnwindSafe(|| {
-            decoder.run(span, self.options.canceled, &mut |target, picture, display| {
+            decoder.run(span, &mut |target, picture, display| {
                 let image = picture.and_then(|picture| self.rendering.render(picture, display.color));
                 let result: ImageResult = image.map_err(ExtractError::from);
                 rendered.extend(target.instants.iter().map(|instant| (*instant, result.clone())));
