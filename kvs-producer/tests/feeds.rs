@@ -129,6 +129,39 @@ fn a_refused_picture_leaves_what_was_held() {
     assert_eq!(service.stored[0].frames.len(), 1);
 }
 
+#[test]
+fn a_refused_first_frame_leaves_no_trace_in_the_times() {
+    let mut service = Service::new(detecting(vec![h264()]).timestamps(Timestamps::StartAt(start())));
+    let (_, units) = puts(is_slice).remove(0);
+    let slice = *units.iter().find(|unit| is_slice(unit)).unwrap();
+    let put = |ms, units: &[&[u8]]| {
+        Frame::new(V, Duration::from_millis(ms), joined(units, b"\0\0\0\x01")).with_keyframe(true)
+    };
+    let refused = service.producer.put_frame(put(5000, &[slice]), service.now).unwrap_err();
+    assert_eq!(refused.refusal, Refusal::MissingCodecPrivate { track: V });
+    service.put(put(7000, &units));
+    service.finish(Duration::from_secs(10));
+    assert_eq!(service.times(0), [0], "the first accepted frame is the one that was recorded at the start");
+}
+
+#[test]
+fn a_payload_counts_as_it_is_stored() {
+    let limit = 64 << 10;
+    let mut service = Service::new(detecting(vec![h264()]).buffer_bytes(limit));
+    let (_, units) = puts(is_slice).remove(0);
+    // Each of these units takes five bytes with a start code, and six with a length.
+    let many = |count| [joined(&units, b"\0\0\x01"), joined(&vec![&b"\x41\x9a"[..]; count], b"\0\0\x01")].concat();
+    let frame = |count| Frame::new(V, at(0), many(count)).with_keyframe(true);
+    let whole = frame(12_000);
+    assert!(whole.data.len() < limit);
+    let refused = service.producer.put_frame(whole, service.now).unwrap_err();
+    assert!(matches!(refused.refusal, Refusal::TooLarge { bytes, .. } if bytes > limit), "{refused}");
+    service.down = true;
+    service.cut();
+    let accepted = (0..4).filter(|_| service.producer.put_frame(frame(4000), service.now).is_ok()).count();
+    assert!(accepted >= 2 && service.producer.stats().buffered_bytes_peak <= limit, "{accepted} accepted");
+}
+
 fn adts_frames() -> Vec<&'static [u8]> {
     let (mut rest, mut frames) = (TONE, Vec::new());
     while !rest.is_empty() {
@@ -276,6 +309,22 @@ fn sound_that_ends_long_before_the_first_picture_is_sent_without_one() {
     let tracks: Vec<usize> = service.stored.iter().map(|seen| seen.tracks).collect();
     assert_eq!((tracks, service.sessions), (vec![1, 1, 1], 2), "sound of two seconds and of one, then pictures");
     assert_whole(recorded().missing_track(MissingTrack::Drop), recording(&[(40_000, 43_000)], (0, 43_000)));
+}
+
+#[test]
+fn sound_before_the_first_picture_is_sent() {
+    // The priming of an encoder: the fragment of the first picture has it, at its own time.
+    for before in [20, 500, 1000] {
+        let service = assert_whole(recorded(), recording(&[(before, 6000)], (0, 6000)));
+        assert_eq!((service.stored[0].timecode, service.sessions), (at(before).as_millis() as u64, 1));
+        assert_eq!(service.times(0).into_iter().min(), Some(0));
+    }
+    // Other sound has a session without pictures, up to the first one.
+    for (begins, ends) in [(3000, 9000), (3000, 1000), (4900, 9000), (5100, 9000), (9900, 3000), (9900, 12_000)] {
+        let service = assert_whole(recorded(), recording(&[(begins, 12_000)], (0, ends)));
+        assert_eq!((service.stored[0].tracks, service.stored[0].timecode), (1, at(0).as_millis() as u64));
+        assert!(service.sessions <= 3, "{} sessions", service.sessions);
+    }
 }
 
 #[test]

@@ -28,7 +28,7 @@ pub enum Timestamps {
     /// Anything. The first frame is mapped to the current time.
     Live,
     /// Anything. The first frame was recorded at this time. Tracks of a recording may lie any time apart: where the leading
-    /// track has no frames, the others are sent without it.
+    /// track has no frames, and before its first one, the others are sent without it.
     StartAt(SystemTime),
 }
 

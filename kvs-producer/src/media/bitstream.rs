@@ -215,6 +215,15 @@ impl BitstreamFilter {
         self.held.before(came, converted)
     }
 
+    /// Size of the payload that was read, as it is stored; `None` if it stays as it came.
+    #[inline]
+    pub(crate) fn converted_len(&self) -> Option<usize> {
+        match &self.codec {
+            Codec::Video(video) => video.reader.converted_len(),
+            _ => None,
+        }
+    }
+
     /// Forgets what was converted of a frame that was refused.
     pub(crate) fn discard_converted(&mut self) {
         drop(self.take_converted());

@@ -25,6 +25,8 @@ pub(crate) struct Interleaver {
     bytes: usize,
     /// Number of waiting frames.
     waiting: usize,
+    /// The first frame of the leading track was not released, and what other tracks have shortly before it is ordered behind it.
+    gathers: bool,
 }
 
 #[derive(Debug)]
@@ -86,7 +88,15 @@ impl Interleaver {
             reorders: false,
             silent: false,
         };
-        Self { queues: tracks.iter().map(queue).collect(), wait, span: millis(span), bytes: 0, waiting: 0 }
+        let queues = tracks.iter().map(queue).collect();
+        Self { queues, wait, span: millis(span), bytes: 0, waiting: 0, gathers: false }
+    }
+
+    /// Orders what other tracks have shortly before the first frame of the leading track, like the priming of AAC, behind that
+    /// frame: a fragment begins with a key frame.
+    pub(crate) const fn gathering(mut self) -> Self {
+        self.gathers = true;
+        self
     }
 
     /// Whether there is a single track, whose frames need no queue.
@@ -117,7 +127,21 @@ impl Interleaver {
         self.bytes += frame.data.len();
         self.waiting += 1;
         queue.push(frame, arrival, now);
-        std::mem::take(&mut queue.silent)
+        let was_silent = std::mem::take(&mut queue.silent);
+        if self.gathers {
+            self.put_lead_first();
+        }
+        was_silent
+    }
+
+    /// Orders the first frame of the leading track before what other tracks have shortly before it.
+    fn put_lead_first(&mut self) {
+        let others = self.queues.iter().filter(|queue| !queue.lead).filter_map(|queue| queue.frames.front());
+        let Some(earliest) = others.map(|queued| queued.order).min() else { return };
+        let lead = self.queues.iter_mut().find(|queue| queue.lead).and_then(|queue| queue.frames.front_mut());
+        if let Some(first) = lead.filter(|first| millis(first.frame.pts).saturating_sub(earliest) <= GATHERED) {
+            first.order = first.order.min(earliest);
+        }
     }
 
     /// Attaches something to the last waiting frame of the leading track, or returns it if none waits.
@@ -194,7 +218,9 @@ impl Interleaver {
     /// Returns the next frame in order without waiting for other tracks.
     pub(crate) fn flush(&mut self) -> Option<QueuedFrame> {
         let at = self.first_queue()?;
-        let queued = self.queues.get_mut(at)?.frames.pop_front()?;
+        let queue = self.queues.get_mut(at)?;
+        let queued = queue.frames.pop_front()?;
+        self.gathers &= !queue.lead;
         self.bytes -= queued.frame.data.len();
         self.waiting -= 1;
         Some(queued)
@@ -241,6 +267,10 @@ impl TrackQueue {
         }
     }
 }
+
+/// How long before the first picture sound may begin to be stored in the fragment of that picture, in ms. AAC encoders need up to
+/// 130 ms of priming.
+const GATHERED: u64 = 1000;
 
 #[cfg(test)]
 mod tests {
@@ -329,6 +359,33 @@ mod tests {
         }
         let expected = [(2, 900), (1, 1000), (1, 920), (1, 960), (2, 930), (2, 970), (2, 1010), (2, 1050), (1, 1080)];
         assert_eq!(order(&mut tracks, now), expected);
+    }
+
+    #[test]
+    fn audio_shortly_before_the_first_key_frame_follows_it() {
+        let (video, now) = ([(1000, true), (1040, false)], Instant::now());
+        let first = |audio: [u64; 2], video_arrives_first: bool| {
+            let mut tracks = av();
+            tracks.interleaver = tracks.interleaver.gathering();
+            for turn in [video_arrives_first, !video_arrives_first] {
+                if turn {
+                    video.into_iter().for_each(|(ms, key)| _ = tracks.push(frame(V, ms, key), now));
+                } else {
+                    audio.into_iter().for_each(|ms| _ = tracks.push(frame(A, ms, false), now));
+                }
+            }
+            order(&mut tracks, now)
+        };
+        for video_arrives_first in [true, false] {
+            assert_eq!(first([0, 1050], video_arrives_first), [(1, 1000), (2, 0), (1, 1040)]);
+            assert_eq!(first([950, 1050], video_arrives_first), [(1, 1000), (2, 950), (1, 1040)]);
+        }
+        let mut tracks = av();
+        tracks.interleaver = tracks.interleaver.gathering();
+        for (track, ms) in [(A, 0), (V, 1001), (A, 500), (V, 1041), (A, 1050)] {
+            tracks.push(frame(track, ms, ms == 1001), now);
+        }
+        assert_eq!(order(&mut tracks, now), [(2, 0), (2, 500), (1, 1001), (1, 1041)]);
     }
 
     /// As cameras deliver them: audio arrives before the pictures of the same time.

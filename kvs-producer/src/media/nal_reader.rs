@@ -70,6 +70,12 @@ impl NalReader {
         self.converted.is_some()
     }
 
+    /// Size of the latest payload with lengths of four bytes; `None` if it came so.
+    #[inline]
+    pub(crate) fn converted_len(&self) -> Option<usize> {
+        self.converted.as_ref().map(Chunks::len)
+    }
+
     /// Takes the latest payload with lengths of four bytes; `None` if it came so.
     pub(crate) const fn take_converted(&mut self) -> Option<Chunks> {
         self.converted.take()

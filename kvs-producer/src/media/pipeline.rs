@@ -31,6 +31,8 @@ pub(crate) struct Pipeline {
     fragmenter: Fragmenter,
     tags: WaitingTags,
     overflow: Overflow,
+    /// A recording of which no frame of the leading track was placed yet.
+    before_lead: bool,
 }
 
 /// When the next frame of the leading track comes, if none waits.
@@ -55,10 +57,11 @@ impl Pipeline {
         Some(Self {
             timeline: Timeline::new(config.timestamps, config.time_jump, now, wall).recorded(config.is_recorded()),
             filters,
-            interleaver: Interleaver::new(&tracks, lead, config.interleave_wait, config.interleave_span),
+            interleaver: Interleaver::new(&tracks, lead, config.interleave_wait, config.interleave_span).gathering(),
             fragmenter,
             tags: WaitingTags::new(&config.periodic_events),
             overflow: config.overflow,
+            before_lead: config.is_recorded(),
         })
     }
 
@@ -104,6 +107,12 @@ impl Pipeline {
             return Err(Refusal::TooLarge { bytes: whole, limit });
         }
         let content = filter.read(&frame.data)?;
+        // A length takes four bytes, a start code often three.
+        let bytes = filter.converted_len().unwrap_or(bytes);
+        let whole = bytes.saturating_add(filter.held_bytes());
+        if whole > limit {
+            return Err(Refusal::TooLarge { bytes: whole, limit });
+        }
         self.make_room(bytes, content.frames(), cx)?;
         Ok(content)
     }
@@ -131,8 +140,11 @@ impl Pipeline {
 
     #[inline]
     fn put_one(&mut self, frame: Frame, content: Content, cx: &mut Context) -> Result<(), PutFrameError> {
+        let before = self.timeline.mark();
         match self.place_in_time(&frame, cx) {
-            Ok(placement) => self.put_placed(frame, content, placement, cx),
+            Ok(placement) => {
+                self.put_placed(frame, content, placement, cx).inspect_err(|_| self.timeline.reset(before))
+            }
             Err(error) => Err(self.refuse(time_refusal(error), frame)),
         }
     }
@@ -186,12 +198,14 @@ impl Pipeline {
             let pts = whole.pts.saturating_add(part.after);
             Frame::new(whole.track, pts, Chunks::new()).with_keyframe(whole.keyframe)
         };
+        let before = self.timeline.mark();
         let begin = frame_of(&first);
         let placement = match self.place_in_time(&begin, cx) {
             Ok(placement) => placement,
             Err(error) => return Err(PutFrameError::new(time_refusal(error), whole)),
         };
         if let Err(error) = self.put_placed(begin, Content::of_adts(first), placement, cx) {
+            self.timeline.reset(before);
             return Err(PutFrameError::new(error.refusal, whole));
         }
         for part in others {
@@ -275,6 +289,7 @@ impl Pipeline {
 
     fn place(&mut self, queued: QueuedFrame, next: NextLead, cx: &mut Context) {
         let is_lead = queued.frame.track == self.fragmenter.cuts.lead();
+        self.before_lead &= !is_lead;
         let lead = if is_lead { LeadTrack::Near } else { self.lead_track(millis(queued.frame.pts), next) };
         self.fragmenter.place(queued.frame, lead, &mut self.tags, cx);
         self.fragmenter.cuts.observe(cx.buffer.open());
@@ -283,8 +298,11 @@ impl Pipeline {
         }
     }
 
-    /// Whether the leading track has frames about this time.
+    /// Whether the leading track has frames about this time. A recording is sent whole, also what comes before its first picture.
     fn lead_track(&self, at: u64, next: NextLead) -> LeadTrack {
+        if self.before_lead {
+            return LeadTrack::Away;
+        }
         let next = match (self.interleaver.next_lead(), next) {
             (Some(waiting), _) => Some(waiting),
             (None, NextLead::At(next)) => Some(next),

@@ -37,6 +37,10 @@ struct Mapping {
     lead_seen: bool,
 }
 
+/// A mapping that was in use.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mark(Option<Mapping>);
+
 /// The mapped time of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Placement {
@@ -81,6 +85,17 @@ impl Timeline {
     /// The latest time of the leading track, in ms since the Unix epoch; zero before the first frame.
     pub(crate) fn newest(&self) -> u64 {
         self.mapping.map_or(0, |mapping| mapping.newest)
+    }
+
+    /// The mapping, for [`reset`](Self::reset).
+    #[inline]
+    pub(crate) const fn mark(&self) -> Mark {
+        Mark(self.mapping)
+    }
+
+    /// Forgets the frames that were placed since the mark, because they were refused.
+    pub(crate) const fn reset(&mut self, mark: Mark) {
+        self.mapping = mark.0;
     }
 
     /// Returns the wall time at an instant, in ms since the Unix epoch.
