@@ -186,6 +186,67 @@ fn a_full_spool_loses_the_oldest_with_its_time_range() {
     assert!(sent.iter().filter(|&&time| u128::from(time) < end).count() < 250);
 }
 
+/// A fragment that the whole spool cannot hold, and small ones before and behind it. Returns the times of all frames.
+fn play_with_a_giant(service: &mut Service) -> Vec<u64> {
+    for ms in (0..30_000).step_by(40) {
+        let mut one = frame(V, ms, ms % 2000 == 0);
+        if ms == 4000 {
+            one.data = vec![7; 1_200_000].into();
+        }
+        service.put(one);
+        service.pass(Duration::from_millis(40));
+    }
+    (0..30_000).step_by(40).collect()
+}
+
+#[test]
+fn a_fragment_that_never_fits_is_sent_from_memory_and_holds_up_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let memory = || config().buffer_bytes(2_000_000);
+    let disk = || spool(dir.path()).bytes(MIB).after(Duration::ZERO);
+    let mut service = Service::with_spool(memory(), disk(), Overflow::DropOldest);
+    service.down = true;
+    let all = play_with_a_giant(&mut service);
+    let spooled = |event: &&Event| matches!(event, Event::Spooled { .. });
+    assert_eq!(service.events.iter().filter(spooled).count(), 13, "all complete ones but the giant");
+    assert!(matches!(problems(&service)[..], [SpoolProblem::TooLarge { .. }]), "{:?}", problems(&service));
+    service.down = false;
+    drain(&mut service, S(30));
+    service.finish(S(10));
+    assert_eq!((stored_times(&service), service.producer.stats().totals.lost.frames), (all.clone(), 0));
+    drop(service);
+
+    // At a stop, only the giant is lost.
+    let mut first = Service::with_spool(memory(), disk(), Overflow::DropOldest);
+    first.down = true;
+    play_with_a_giant(&mut first);
+    first.finish(S(1));
+    assert_eq!(first.producer.stats().totals.lost.frames, 50);
+    drop(first);
+    let mut second = Service::with_spool(memory(), disk(), Overflow::DropOldest);
+    drain(&mut second, S(30));
+    second.finish(S(10));
+    let left: Vec<u64> = all.into_iter().filter(|ms| !(4000..6000).contains(ms)).collect();
+    assert_eq!(stored_times(&second), left);
+}
+
+#[test]
+fn what_is_on_disk_leaves_memory_before_what_is_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = spool(dir.path()).bytes(MIB);
+    let mut service = Service::with_spool(config().buffer_bytes(1_300_000), disk, Overflow::DropOldest);
+    service.down = true;
+    let all = play_with_a_giant(&mut service);
+    assert_eq!(losses(&service), [], "the giant stays although memory is full");
+    service.down = false;
+    drain(&mut service, S(30));
+    service.finish(S(10));
+    // The giant goes first, because nothing can be read before.
+    let mut stored = stored_times(&service);
+    stored.sort_unstable();
+    assert_eq!(stored, all);
+}
+
 #[test]
 fn with_refuse_a_full_spool_refuses_frames_and_loses_none() {
     let dir = tempfile::tempdir().unwrap();

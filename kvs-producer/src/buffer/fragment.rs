@@ -45,6 +45,8 @@ pub(crate) enum DiskCopy {
     None,
     Writing,
     Stored(RecordKey),
+    /// It does not fit into the spool: it is sent from memory.
+    Unfit,
 }
 
 /// The state of a fragment.

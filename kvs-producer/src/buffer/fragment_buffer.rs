@@ -247,7 +247,9 @@ impl FragmentBuffer {
     ) -> bool {
         let more = bytes.saturating_add(FRAME_OVERHEAD + FRAGMENT_OVERHEAD).saturating_add(held_elsewhere);
         while !self.has_room_for(more) {
-            if evict == Evict::Nothing || !self.evict_oldest(&LossReason::BufferFull, sink) {
+            let has_evicted =
+                evict == Evict::Oldest && (self.evict_stored(sink) || self.evict_oldest(&LossReason::BufferFull, sink));
+            if !has_evicted {
                 return false;
             }
         }
@@ -267,6 +269,20 @@ impl FragmentBuffer {
     pub(super) fn has_room_for(&mut self, more: usize) -> bool {
         let all = self.bytes.saturating_add(more);
         all <= self.limit && self.share.as_mut().is_none_or(|share| share.resize(all))
+    }
+
+    /// Frees the memory of a fragment that is on disk too: the oldest one, or else what was read last. Returns whether there was
+    /// one.
+    fn evict_stored(&mut self, sink: &mut ReportSink) -> bool {
+        let Some(spill) = &self.spill else { return false };
+        if let Some(id) = self.first_evictable(|disk| matches!(disk, DiskCopy::Stored(_))) {
+            self.leave_memory(id, sink);
+        } else if let Some(id) = spill.last_queued() {
+            self.return_to_disk(id, sink);
+        } else {
+            return false;
+        }
+        true
     }
 
     /// Frees the oldest complete fragment that is not being sent. Returns whether there was one.
@@ -445,7 +461,7 @@ impl FragmentBuffer {
         for (id, disk) in unconfirmed {
             match disk {
                 DiskCopy::Stored(_) => self.return_to_disk(id, sink),
-                DiskCopy::None | DiskCopy::Writing => self.lose(id, LossReason::Unconfirmed, sink),
+                DiskCopy::None | DiskCopy::Writing | DiskCopy::Unfit => self.lose(id, LossReason::Unconfirmed, sink),
             }
         }
     }

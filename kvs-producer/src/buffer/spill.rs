@@ -164,8 +164,16 @@ impl Spill {
     }
 
     fn first_queued(&self) -> Option<FragmentId> {
-        let queued = self.loaded.values().filter(|(_, fragment)| fragment.is_queued());
-        queued.min_by_key(|(read, _)| *read).map(|(_, fragment)| fragment.id)
+        self.queued().min_by_key(|(read, _)| *read).map(|(_, fragment)| fragment.id)
+    }
+
+    pub(super) fn last_queued(&self) -> Option<FragmentId> {
+        self.queued().max_by_key(|(read, _)| *read).map(|(_, fragment)| fragment.id)
+    }
+
+    /// What was read and waits to be sent.
+    fn queued(&self) -> impl Iterator<Item = &(u64, Fragment)> {
+        self.loaded.values().filter(|(_, fragment)| fragment.is_queued())
     }
 
     fn loaded_bytes(&self) -> usize {
@@ -269,7 +277,7 @@ impl FragmentBuffer {
     }
 
     /// The oldest fragment in memory that is complete, not being sent, and this far on its way to the disk.
-    fn first_evictable(&self, is_wanted: impl Fn(DiskCopy) -> bool) -> Option<FragmentId> {
+    pub(super) fn first_evictable(&self, is_wanted: impl Fn(DiskCopy) -> bool) -> Option<FragmentId> {
         let wanted = |fragment: &&Fragment| fragment.is_evictable() && is_wanted(fragment.disk);
         self.fragments.iter().skip(self.first_holding()).find(wanted).map(|fragment| fragment.id)
     }
@@ -337,6 +345,13 @@ impl FragmentBuffer {
                 spill.write_again_at = Some(now + WRITE_AGAIN);
                 if let Some(fragment) = self.live_mut(id) {
                     fragment.disk = DiskCopy::None;
+                }
+            }
+            // It does not hold up those behind it.
+            Response::Unfit { id } => {
+                spill.writing = spill.writing.saturating_sub(1);
+                if let Some(fragment) = self.live_mut(id) {
+                    fragment.disk = DiskCopy::Unfit;
                 }
             }
             Response::Loaded(loaded) => self.on_loaded(loaded, sink),
@@ -505,3 +520,6 @@ const WRITES: usize = 4;
 const WRITE_AGAIN: Duration = Duration::from_secs(2);
 /// How long the sender waits for the disk before it sends live media.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+#[cfg(all(test, feature = "spool"))]
+mod tests;

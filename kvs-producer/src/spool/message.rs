@@ -48,8 +48,10 @@ pub(crate) enum Response {
     Opened(Held),
     /// The fragment is on disk and synced.
     Stored { id: FragmentId, key: RecordKey },
-    /// The fragment is not on disk.
+    /// The fragment is not on disk: the disk failed.
     NotStored { id: FragmentId },
+    /// The fragment is not on disk, and never will be: it does not fit into the spool.
+    Unfit { id: FragmentId },
     /// The next fragment.
     Loaded(Loaded),
     /// The next fragment needs more memory than there was room for.

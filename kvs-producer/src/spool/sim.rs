@@ -32,6 +32,8 @@ struct State {
     /// Most bytes of all files; `None` without a limit.
     capacity: Option<u64>,
     is_read_only: bool,
+    /// Bytes are written, and their sync fails.
+    fails_to_sync: bool,
     chance: fastrand::Rng,
 }
 
@@ -49,6 +51,7 @@ impl SimDisk {
             steps_left,
             capacity: None,
             is_read_only: false,
+            fails_to_sync: false,
             chance: fastrand::Rng::with_seed(seed),
         })))
     }
@@ -59,6 +62,10 @@ impl SimDisk {
 
     pub(super) fn set_read_only(&self, is_read_only: bool) {
         self.state().is_read_only = is_read_only;
+    }
+
+    pub(super) fn set_fails_to_sync(&self, fails: bool) {
+        self.state().fails_to_sync = fails;
     }
 
     pub(super) fn bytes(&self) -> u64 {
@@ -197,6 +204,9 @@ impl SpoolDisk for SimDisk {
             return Err(io::ErrorKind::StorageFull.into());
         }
         if durability == Durability::Synced {
+            if state.fails_to_sync {
+                return Err(io::Error::other("the medium failed"));
+            }
             if state.take(1) == 0 {
                 return Err(stopped());
             }

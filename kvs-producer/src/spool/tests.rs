@@ -231,6 +231,43 @@ fn a_full_or_read_only_disk_is_a_report_and_what_is_there_is_still_sent() {
 }
 
 #[test]
+fn a_record_whose_sync_failed_is_stored_again_and_read_once() {
+    let disk = SimDisk::new(1, u64::MAX);
+    let (mut spool, _, _) = open(&disk, &config(1024 * KIB), Overflow::Refuse);
+    put(&mut spool, parcel(1, 5000));
+    disk.set_fails_to_sync(true);
+    let before = disk.bytes();
+    let answer = ask(&mut spool, Request::Store(parcel(2, 5000)));
+    assert!(
+        matches!(answer[..], [Response::Problem(SpoolProblem::Io { .. }), Response::NotStored { .. }]),
+        "{answer:?}"
+    );
+    assert!(disk.bytes() > before + 15_000, "the whole record is in the file");
+    disk.set_fails_to_sync(false);
+    for n in 2..=40 {
+        put(&mut spool, parcel(n, 5000));
+    }
+    // The entries of the first segment were dropped meanwhile, so its file is read again.
+    assert_eq!(load_all(&mut spool), (1..=40).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_never_fits_is_told_apart_from_what_does_not_fit_now() {
+    let disk = SimDisk::new(1, u64::MAX);
+    let (mut spool, _, _) = open(&disk, &config(64 * KIB), Overflow::DropOldest);
+    put(&mut spool, parcel(1, 5000));
+    let answer = ask(&mut spool, Request::Store(parcel(2, 30_000)));
+    assert!(
+        matches!(
+            answer[..],
+            [Response::Problem(SpoolProblem::TooLarge { limit: 65_536, .. }), Response::Unfit { id: FragmentId(2) }]
+        ),
+        "{answer:?}"
+    );
+    assert_eq!(load_all(&mut spool), [1], "nothing was dropped for it");
+}
+
+#[test]
 fn on_a_full_disk_the_oldest_makes_room_if_the_policy_drops_the_oldest() {
     let disk = SimDisk::new(1, u64::MAX);
     let (mut spool, _, _) = open(&disk, &config(256 * KIB), Overflow::DropOldest);

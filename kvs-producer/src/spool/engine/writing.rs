@@ -18,38 +18,42 @@ impl Spool {
         }
         match self.try_store(parcel) {
             Ok(key) => self.out.push_back(Response::Stored { id, key }),
-            Err(problem) => {
+            Err(why) => {
+                let (problem, answer) = match why {
+                    NotStored::Unfit(problem) => (problem, Response::Unfit { id }),
+                    NotStored::Failed(problem) => (problem, Response::NotStored { id }),
+                };
                 self.out.push_back(Response::Problem(problem));
-                self.out.push_back(Response::NotStored { id });
+                self.out.push_back(answer);
             }
         }
     }
 
-    fn try_store(&mut self, parcel: Parcel) -> Result<RecordKey, SpoolProblem> {
+    fn try_store(&mut self, parcel: Parcel) -> Result<RecordKey, NotStored> {
         let unfit = || SpoolProblem::Io {
             operation: "encode",
             file: "a fragment".to_owned(),
             message: "its tracks, times or tags do not fit into a Matroska document".to_owned(),
         };
-        let (head, pieces) = record::encode(parcel).ok_or_else(unfit)?;
+        let (head, pieces) = record::encode(parcel).ok_or_else(|| NotStored::Unfit(unfit()))?;
         self.make_room(head.record_len())?;
         match self.append(head, &pieces) {
             // The disk is fuller than the limit allows for: the oldest makes room, as at the limit.
             Err(error) if is_full(&error) && self.drop_oldest() => self.append(head, &pieces),
             result => result,
         }
-        .map_err(|error| problem("write", "a segment", &error))
+        .map_err(|error| NotStored::Failed(problem("write", "a segment", &error)))
     }
 
     /// Drops old segments until a record fits below the limit.
-    fn make_room(&mut self, bytes: u64) -> Result<(), SpoolProblem> {
+    fn make_room(&mut self, bytes: u64) -> Result<(), NotStored> {
         let needed = bytes + HEADER_ALLOWANCE;
         if needed > self.limit {
-            return Err(SpoolProblem::TooLarge { bytes, limit: self.limit });
+            return Err(NotStored::Unfit(SpoolProblem::TooLarge { bytes, limit: self.limit }));
         }
         while self.bytes() + needed > self.limit {
             if !self.drop_oldest() {
-                return Err(SpoolProblem::LimitReached { limit: self.limit });
+                return Err(NotStored::Failed(SpoolProblem::LimitReached { limit: self.limit }));
             }
         }
         Ok(())
@@ -132,4 +136,12 @@ impl Spool {
         }
         self.remove_if_settled(number);
     }
+}
+
+/// Why a fragment is not on disk.
+enum NotStored {
+    /// It never fits.
+    Unfit(SpoolProblem),
+    /// It may fit later.
+    Failed(SpoolProblem),
 }
