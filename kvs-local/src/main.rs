@@ -51,10 +51,9 @@ struct Arguments {
         value_name = "KEY:SECRET",
         env = "KVS_LOCAL_CREDENTIALS",
         hide_env_values = true,
-        value_delimiter = ' ',
-        value_parser = credentials
+        value_delimiter = ' '
     )]
-    credentials: Vec<Credentials>,
+    credentials: Vec<UncheckedCredentials>,
     /// Accept requests signed with the keys in this file, one KEY:SECRET or KEY:SECRET:TOKEN on each line; # starts a comment.
     #[arg(long, value_name = "FILE", value_parser = credentials_file)]
     credentials_file: Option<KeyList>,
@@ -183,6 +182,38 @@ impl std::fmt::Debug for Credentials {
     }
 }
 
+/// A value of `--credentials` as it was given. clap must not refuse it, because it would print it, and so the secret.
+#[derive(Clone)]
+struct UncheckedCredentials(String);
+
+impl From<String> for UncheckedCredentials {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+/// Redacts the secret.
+impl std::fmt::Debug for UncheckedCredentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+/// A value of `--credentials` is malformed. The error does not contain it.
+#[derive(Debug, thiserror::Error)]
+#[error("value {place} of --credentials or KVS_LOCAL_CREDENTIALS is malformed: {reason}")]
+struct InvalidCredentials {
+    place: usize,
+    reason: String,
+}
+
+fn checked(given: Vec<UncheckedCredentials>) -> Result<Vec<Credentials>, InvalidCredentials> {
+    let check = |(at, UncheckedCredentials(text)): (usize, UncheckedCredentials)| {
+        credentials(&text).map_err(|reason| InvalidCredentials { place: at + 1, reason })
+    };
+    given.into_iter().enumerate().map(check).collect()
+}
+
 fn credentials(text: &str) -> Result<Credentials, String> {
     let mut parts = text.splitn(3, ':').map(str::to_owned);
     match (parts.next(), parts.next(), parts.next()) {
@@ -257,7 +288,7 @@ fn subscription(text: &str) -> Result<Subscription, String> {
 }
 
 impl Arguments {
-    fn into_builder(self) -> Builder {
+    fn into_builder(self) -> Result<Builder, InvalidCredentials> {
         let profile = match self.profile {
             LimitsProfile::Current => Profile::Current,
             LimitsProfile::Year2022 => Profile::Year2022,
@@ -278,7 +309,7 @@ impl Arguments {
             builder = builder.transition_delay(Duration::from_millis(ms));
         }
         let listed = self.credentials_file.map(|KeyList(keys)| keys).unwrap_or_default();
-        for Credentials { key, secret, token } in self.credentials.into_iter().chain(listed) {
+        for Credentials { key, secret, token } in checked(self.credentials)?.into_iter().chain(listed) {
             builder = match token {
                 Some(token) => builder.session_credentials(key, secret, token),
                 None => builder.credentials(key, secret),
@@ -333,7 +364,7 @@ impl Arguments {
         if let Some(FaultScript(faults)) = self.faults {
             builder = builder.faults(faults);
         }
-        if self.allow_remote { builder.allow_remote() } else { builder }
+        Ok(if self.allow_remote { builder.allow_remote() } else { builder })
     }
 }
 
@@ -400,7 +431,11 @@ async fn run(arguments: Arguments) -> ExitCode {
     // Beyond a file size limit (RLIMIT_FSIZE) a write must fail, as on a full disk, instead of ending the process.
     #[cfg(unix)]
     let _limits = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::from_raw(SIGXFSZ));
-    let local = match arguments.into_builder().start().await {
+    let builder = match arguments.into_builder() {
+        Ok(builder) => builder,
+        Err(error) => return failed(&error),
+    };
+    let local = match builder.start().await {
         Ok(local) => local,
         Err(error) => return failed(&error),
     };

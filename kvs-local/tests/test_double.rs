@@ -113,3 +113,30 @@ fn binary_says_ready_and_answers_its_health_command() {
     let record = std::fs::read_dir(dir.path().join("data/streams")).unwrap().next().unwrap().unwrap();
     assert!(std::fs::read_to_string(record.path()).unwrap().contains("arn:aws:kinesisvideo:eu-west-1:"));
 }
+
+#[test]
+fn malformed_credentials_are_refused_without_being_printed() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("keys");
+    std::fs::write(&file, "# keys\nid:fine\nid;hunter2secret\n").unwrap();
+    let long = format!("id:{}hunter2secret id", "x".repeat(5000));
+    for (variable, option, place) in [
+        (Some("hunter2secret"), None, "value 1 of --credentials"),
+        (Some("id:fine hunter2secret:"), None, "value 2 of --credentials"),
+        (Some(&*long), None, "value 2 of --credentials"),
+        (None, Some(["--credentials", ":hunter2secret"]), "value 1 of --credentials"),
+        (None, Some(["--credentials", "\u{1b}[31mhunter2secret"]), "value 1 of --credentials"),
+        (None, Some(["--credentials-file", file.to_str().unwrap()]), "line 3"),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kvs-local"));
+        command
+            .args(["--listen", "127.0.0.1:0", "--data-dir"])
+            .arg(dir.path().join("data"))
+            .args(option.iter().flatten());
+        command.env_remove("KVS_LOCAL_CREDENTIALS").envs(variable.map(|value| ("KVS_LOCAL_CREDENTIALS", value)));
+        let refused = command.output().unwrap();
+        let said = String::from_utf8([refused.stdout, refused.stderr].concat()).unwrap();
+        assert_eq!(refused.status.code(), Some(2), "{said}");
+        assert!(said.contains(place) && said.contains("KEY:SECRET") && !said.contains("hunter2"), "{said}");
+    }
+}
