@@ -2,7 +2,6 @@
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use kvs_notify::{FragmentNotification, SUBJECT};
@@ -11,6 +10,7 @@ use tokio::sync::{Mutex, broadcast, mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::aws::{AwsClient, AwsEndpoint};
+use super::cancel::{self, Cancel, Canceled};
 use super::delivery_events::DeliveryEvents;
 use super::event::DeliveryEvent;
 use super::limits;
@@ -25,7 +25,7 @@ use super::sns::topic_client::TopicClient;
 use super::triggers::{ImageTrigger, NotificationTrigger};
 use crate::clock::Clock;
 use crate::error_chain::error_chain;
-use crate::images::{DecodeOptions, Decoders};
+use crate::images::Decoders;
 use crate::limits::CANCEL_GRACE;
 
 /// Makes the images and publishes the notifications that the tags of persisted fragments ask for.
@@ -78,14 +78,14 @@ impl Delivery {
         let publisher = Arc::new(Publisher::start(settings, clock.clone(), events.clone(), topics)?);
         let writer = Arc::new(ImageWriter::new(settings, buckets, clock));
         let outstanding = Arc::new(watch::Sender::new(0));
-        let cancel = Cancel::default();
+        let (cancel, canceled) = cancel::channel();
         let worker = Worker {
             writer,
             decoders: Arc::clone(&settings.decoders),
             publisher: Arc::clone(&publisher),
             events: events.clone(),
             outstanding: Arc::clone(&outstanding),
-            canceled: Arc::clone(&cancel.0),
+            canceled,
         };
 
         let (images, image_queue) = mpsc::channel(limits::IMAGE_QUEUE);
@@ -154,7 +154,7 @@ impl Delivery {
     }
 
     /// Waits until all images are stored and all messages are published and posted to the confirmed subscribers, for at
-    /// most `timeout`. Then images that are being made are canceled, which takes a picture's time, and reported as failed; those that
+    /// most `timeout`. Then images that are being made are canceled, which takes a picture's time, as are requests to endpoints, and reported as failed; those that
     /// wait are dropped and counted in the log.
     pub async fn finish(&self, timeout: Duration) {
         let work = async {
@@ -175,22 +175,6 @@ impl Delivery {
     }
 }
 
-/// Cancels the images that are being made; also when dropped.
-#[derive(Debug, Default)]
-struct Cancel(Arc<AtomicBool>);
-
-impl Cancel {
-    fn cancel(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-impl Drop for Cancel {
-    fn drop(&mut self) {
-        self.cancel();
-    }
-}
-
 /// What the tasks share.
 #[derive(Clone)]
 struct Worker {
@@ -199,7 +183,7 @@ struct Worker {
     publisher: Arc<Publisher>,
     events: broadcast::Sender<DeliveryEvent>,
     outstanding: Arc<watch::Sender<usize>>,
-    canceled: Arc<AtomicBool>,
+    canceled: Canceled,
 }
 
 impl Worker {
@@ -207,7 +191,7 @@ impl Worker {
         loop {
             let job = queue.lock().await.recv().await;
             let Some((fragment, settings)) = job else { return };
-            if !self.canceled.load(Ordering::Relaxed) {
+            if !self.canceled.is_set() {
                 self.write_images(fragment, settings).await;
             }
             self.outstanding.send_modify(|count| *count -= 1);
@@ -226,13 +210,9 @@ impl Worker {
         let (writer, decoders) = (Arc::clone(&self.writer), Arc::clone(&self.decoders));
         let (stream, bucket) = (fragment.stream.clone(), settings.bucket.clone());
         let number = fragment.span().map(|span| span.number.clone());
-        let canceled = Arc::clone(&self.canceled);
-        let written = tokio::task::spawn_blocking(move || {
-            // One thread per job: there are as many image tasks as cores.
-            let canceled = || canceled.load(Ordering::Relaxed);
-            let options = DecodeOptions { threads: NonZeroUsize::MIN, decoders: &decoders, canceled: &canceled };
-            writer.write(&fragment, &settings, options)
-        });
+        let canceled = self.canceled.clone();
+        let written =
+            tokio::task::spawn_blocking(move || writer.write(&fragment, &settings, &decoders, &canceled));
         // Fails only if the runtime shuts down, or after a panic, which tokio has reported.
         let (Ok(results), Some(number)) = (written.await, number) else { return };
         for result in results {

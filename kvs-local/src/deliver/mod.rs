@@ -17,6 +17,7 @@
 pub mod limits;
 
 mod aws;
+mod cancel;
 mod delivery;
 mod delivery_events;
 mod event;

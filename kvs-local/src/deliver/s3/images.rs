@@ -1,5 +1,6 @@
 //! Makes the images of tagged fragments and stores them as objects.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -14,9 +15,10 @@ use super::bucket_client::BucketClient;
 use super::object_created::ObjectCreated;
 use super::object_store::{NewObject, ObjectStore};
 use crate::clock::Clock;
+use crate::deliver::cancel::Canceled;
 use crate::deliver::settings::{DeliverySettings, ImageSettings, PersistedFragment};
 use crate::deliver::triggers::{ImageTrigger, sampling_instants};
-use crate::images::{DecodeError, DecodeOptions, ExtractError, ImageEncoding, ImageRequest, extract_images};
+use crate::images::{DecodeError, DecodeOptions, Decoders, ExtractError, ImageEncoding, ImageRequest, extract_images};
 
 /// Makes images and stores them in the bucket of the configuration. All calls block.
 #[derive(Debug)]
@@ -73,7 +75,8 @@ impl ImageWriter {
         &self,
         fragment: &PersistedFragment,
         settings: &ImageSettings,
-        options: DecodeOptions<'_>,
+        decoders: &Decoders,
+        canceled: &Canceled,
     ) -> Vec<ImageResult> {
         let Some(trigger) = ImageTrigger::find(&fragment.tags) else { return Vec::new() };
         let Some(span) = fragment.span() else { return Vec::new() };
@@ -84,15 +87,17 @@ impl ImageWriter {
             earliest_start: Duration::ZERO,
             rendering: settings.rendering,
         };
+        let is_canceled = || canceled.is_set();
+        // One thread per job: there are as many image tasks as cores.
+        let options = DecodeOptions { threads: NonZeroUsize::MIN, decoders, canceled: &is_canceled };
         let extracted = extract_images(&*fragment.source, &fragment.spans, &request, options);
         let store = |(at, image): (&Duration, Result<Bytes, ExtractError>)| {
             let failed = |source| ImageError { at: *at, source };
-            // An endpoint that does not answer takes a minute for each image.
-            if (options.canceled)() {
-                return Err(failed(ExtractError::from(DecodeError::Canceled).into()));
+            if is_canceled() {
+                return Err(failed(canceled_error()));
             }
             let image = image.map_err(|error| failed(error.into()))?;
-            self.store(fragment, settings, &trigger, *at, &image).map_err(failed)
+            self.store(fragment, settings, &trigger, (*at, &image), canceled).map_err(failed)
         };
         request.instants.iter().zip(extracted.results).map(store).collect()
     }
@@ -102,8 +107,8 @@ impl ImageWriter {
         fragment: &PersistedFragment,
         settings: &ImageSettings,
         trigger: &ImageTrigger,
-        at: Duration,
-        image: &Bytes,
+        (at, image): (Duration, &Bytes),
+        canceled: &Canceled,
     ) -> Result<StoredImage, Box<dyn std::error::Error + Send + Sync>> {
         let span = fragment.span().ok_or("the index of the fragment is out of range")?;
         let offset = at.saturating_sub(span.start(settings.origin));
@@ -124,8 +129,15 @@ impl ImageWriter {
             content: image,
         };
         if let Some(remote) = &self.remote {
+            // An endpoint that does not answer takes a minute.
+            let put = async {
+                tokio::select! {
+                    put = remote.put(&object, &self.region) => put.map_err(Into::into),
+                    () = canceled.set() => Err(canceled_error()),
+                }
+            };
             // This is a thread that may block.
-            tokio::runtime::Handle::try_current()?.block_on(remote.put(&object, &self.region))?;
+            tokio::runtime::Handle::try_current()?.block_on(put)?;
         }
         let path = self.objects.put(&object)?;
         let event = self.event(&object).to_string();
@@ -167,4 +179,8 @@ impl ImageWriter {
         };
         event.document()
     }
+}
+
+fn canceled_error() -> Box<dyn std::error::Error + Send + Sync> {
+    ExtractError::from(DecodeError::Canceled).into()
 }
