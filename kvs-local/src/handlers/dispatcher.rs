@@ -273,3 +273,22 @@ fn named_stream(body: &[u8]) -> Option<String> {
 fn not_implemented(operation: &str, reason: &str) -> ApiError {
     ApiError::new(Exception::NotImplemented, format!("kvs-local does not implement {operation}: {reason}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The members that are skipped take no memory: a number that no value can hold shows that none is made of them.
+    #[test]
+    fn the_stream_of_an_unverified_body_is_found_without_a_tree_of_its_other_members() {
+        let named = |body: &str| named_stream(body.as_bytes());
+        assert_eq!(named(r#" {"StreamName":"door","Other":1e999}"#).as_deref(), Some("door"));
+        let arn =
+            r#"{"x":[[1e999]],"StreamARN":"arn:aws:kinesisvideo:us-west-2:111122223333:stream/gate/1690707289209"}"#;
+        assert_eq!(named(arn).as_deref(), Some("gate"));
+        let deep = format!(r#"{{"StreamName":"door","x":{}"#, "[".repeat(100_000));
+        for nothing in ["", "[]", r#"["door"]"#, "{}", r#"{"StreamName":7}"#, r#"{"StreamName":"door""#, &deep] {
+            assert_eq!(named(nothing), None);
+        }
+    }
+}

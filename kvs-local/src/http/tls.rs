@@ -294,6 +294,23 @@ mod tests {
         assert_ne!(authority(dir.path(), Some("kvs.test"), now).certificate, old);
     }
 
+    /// Between the writes of key and certificate, the folder has the key of the new one and the certificate of the old one.
+    #[test]
+    fn an_authority_whose_creation_was_cut_off_is_created_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let now = SystemTime::now();
+        let first = authority(dir.path(), None, now).certificate;
+        // A folder in place of the draft makes writing the certificate fail.
+        let draft = dir.path().join(CA_FILE).with_extension("new");
+        fs::create_dir_all(draft.join("full")).unwrap();
+        assert!(Authority::open(dir.path(), ServedNames::new(LISTEN, Some("kvs.test")), now).is_err());
+        assert_eq!(fs::read_to_string(dir.path().join(CA_FILE)).unwrap(), first);
+        fs::remove_dir_all(draft).unwrap();
+        let again = authority(dir.path(), None, now);
+        assert_ne!(again.certificate, first);
+        assert!(accepts(&again, &["localhost"], "localhost"));
+    }
+
     #[cfg(unix)]
     #[test]
     fn a_link_in_place_of_the_key_is_refused_and_its_target_kept() {

@@ -25,7 +25,7 @@ pub const LOOK_BACK_FRAGMENTS: usize = 16;
 pub const CONTIGUOUS_WITHIN: Duration = Duration::from_millis(1001);
 
 /// Bytes of pictures that all decoders of the process hold at a time; more of them wait. Enough for the largest decoder of
-/// [`REFERENCE_MACROBLOCKS`], or for twenty of 1080p with four reference pictures.
+/// [`REFERENCE_MACROBLOCKS`], or for twelve of H.264 in 1080p with four reference pictures.
 pub const DECODER_BYTES: u64 = 512 << 20;
 
 /// Bytes that an H.264 decoder needs for each macroblock of a stored picture: 384 samples, motion and modes of its 16 blocks.
@@ -59,3 +59,18 @@ pub const FFMPEG_PICTURES: usize = 64 << 20;
 
 /// Pictures that one ffmpeg process returns: each makes the expression that selects them longer.
 pub const FFMPEG_RUN_PICTURES: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A decoder that needs more than the whole budget would get all of it and exceed it.
+    #[test]
+    fn the_largest_decoder_fits_into_the_budget() {
+        let macroblocks = REFERENCE_MACROBLOCKS + WORKING_PICTURES * PICTURE_MACROBLOCKS;
+        for bytes in [H264_MACROBLOCK_BYTES, H265_MACROBLOCK_BYTES] {
+            assert!(u64::from(macroblocks) * bytes <= DECODER_BYTES, "{macroblocks} of {bytes} bytes");
+        }
+        assert_eq!(DECODER_BYTES / (u64::from((4 + WORKING_PICTURES) * 120 * 68) * H264_MACROBLOCK_BYTES), 12);
+    }
+}

@@ -70,7 +70,9 @@ impl NumberParts {
 #[must_use]
 pub const fn first_sequence_after(last: Option<u64>) -> u64 {
     match last {
-        Some(last) if last > 0 => ((last - 1) / SESSION_STRIDE).saturating_add(1).saturating_mul(SESSION_STRIDE) + 1,
+        Some(last) if last > 0 => {
+            ((last - 1) / SESSION_STRIDE).saturating_add(1).saturating_mul(SESSION_STRIDE).saturating_add(1)
+        }
         _ => 1,
     }
 }
@@ -183,6 +185,7 @@ mod tests {
         let firsts = [None, Some(0), Some(1), Some(999), Some(1000), Some(1001), Some(122_001)];
         let expected = [1, 1, 1001, 1001, 1001, 2001, 123_001];
         assert_eq!(firsts.map(first_sequence_after), expected);
+        assert_eq!(first_sequence_after(Some(u64::MAX)), u64::MAX);
     }
 
     #[test]

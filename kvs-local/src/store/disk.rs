@@ -58,7 +58,8 @@ pub trait Disk: Debug + Send + Sync {
     /// Those of the file system; any part may be written then. `InvalidData` if the file does not have `at` bytes.
     fn append(&self, file: &Path, at: u64, pieces: &[Bytes], durability: Durability) -> io::Result<()>;
 
-    /// Replaces a file atomically, or creates it.
+    /// Replaces a file atomically, or creates it. If `durability` is `Synced`, the content is durable before the name is, which
+    /// becomes so with [`sync_dir`](Self::sync_dir).
     ///
     /// # Errors
     /// Those of the file system.
@@ -156,11 +157,7 @@ impl Disk for LocalDisk {
             handle.sync_data()?;
         }
         drop(handle);
-        fs::rename(&beside, file)?;
-        match (durability, file.parent()) {
-            (Durability::Synced, Some(dir)) => self.sync_dir(dir),
-            _ => Ok(()),
-        }
+        fs::rename(&beside, file)
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {

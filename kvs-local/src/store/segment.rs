@@ -66,15 +66,15 @@ pub(super) fn scan(disk: &dyn Disk, file: &Path, segment: u32) -> io::Result<Sca
     Ok(scan)
 }
 
-/// Whether an intact head leads beyond the end of the file: a write that was cut off, with nothing after it. Its media is not
-/// searched, since it may contain what looks like records.
+/// Whether intact metadata leads beyond the end of the file: a write that was cut off, with nothing after it. Its media is not
+/// searched, since it may contain what looks like records. If the metadata itself is cut off, the search finds nothing: it is JSON,
+/// which has no bytes of 0, as every head of a record has. If its length is damaged, the search finds the records behind it.
 fn is_cut_off(disk: &dyn Disk, file: &Path, at: u64, len: u64) -> io::Result<bool> {
     let peek = disk.read(file, at, PEEK_BYTES)?;
     let Some(head) = Head::read(&peek).filter(|head| at.saturating_add(head.record_len()) > len) else {
         return Ok(false);
     };
-    let end_of_meta = at.saturating_add(HEAD_BYTES as u64).saturating_add(u64::from(head.meta));
-    Ok(end_of_meta > len || read_meta(disk, file, at, head, &peek)?.is_some())
+    Ok(read_meta(disk, file, at, head, &peek)?.is_some())
 }
 
 /// Drops records without whole media from the end.
@@ -150,9 +150,9 @@ const fn spend(effort: &mut u64, bytes: u64) -> bool {
 /// Bytes per read in the search for the next record.
 const SEARCH_BYTES: usize = 1 << 20;
 /// How often the bytes of a segment may be read again in the search: our choice.
-const SEARCH_EFFORT: u64 = 8;
+pub(super) const SEARCH_EFFORT: u64 = 8;
 /// What the search may read in a small segment: each gap reads a block.
-const LEAST_EFFORT: u64 = 64 << 20;
+pub(super) const LEAST_EFFORT: u64 = 64 << 20;
 
 /// Returns the entry of the record at an offset and the offset of the next one, if head and metadata are intact and the media
 /// lies within the file.

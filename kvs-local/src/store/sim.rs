@@ -42,6 +42,7 @@ struct State {
     full: bool,
     chance: fastrand::Rng,
     pub(super) syncs: usize,
+    read: u64,
 }
 
 impl SimDisk {
@@ -57,6 +58,7 @@ impl SimDisk {
             full: false,
             chance: fastrand::Rng::with_seed(seed),
             syncs: 0,
+            read: 0,
         };
         Self { state: Mutex::new(state) }
     }
@@ -65,6 +67,16 @@ impl SimDisk {
     pub(super) fn counts(&self) -> (usize, usize) {
         let state = self.state();
         (state.steps, state.syncs)
+    }
+
+    /// How many bytes were read.
+    pub(super) fn bytes_read(&self) -> u64 {
+        self.state().read
+    }
+
+    /// Changes a file.
+    pub(super) fn edit(&self, file: &Path, change: impl FnOnce(&mut Vec<u8>)) {
+        change(self.state().files.get_mut(file).unwrap());
     }
 
     /// The disk as the machine finds it when it starts again.
@@ -234,10 +246,12 @@ impl Disk for SimDisk {
     }
 
     fn read(&self, file: &Path, at: u64, most: usize) -> io::Result<Vec<u8>> {
-        let state = self.state();
+        let mut state = self.state();
         let bytes = state.files.get(file).ok_or(io::ErrorKind::NotFound)?;
         let rest = bytes.get(usize::try_from(at).unwrap()..).unwrap_or_default();
-        Ok(rest[..most.min(rest.len())].to_vec())
+        let found = rest[..most.min(rest.len())].to_vec();
+        state.read += found.len() as u64;
+        Ok(found)
     }
 
     fn append(&self, file: &Path, at: u64, pieces: &[Bytes], durability: Durability) -> io::Result<()> {
@@ -279,8 +293,6 @@ impl Disk for SimDisk {
         state.files.insert(file.to_owned(), bytes.to_vec());
         if durability == Durability::Synced {
             state.sync_file(file);
-            drop(state);
-            self.sync_dir(file.parent().unwrap())?;
         }
         Ok(())
     }

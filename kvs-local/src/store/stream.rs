@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::checked;
@@ -35,6 +36,18 @@ struct Writer {
     active: Option<Active>,
     next_segment: u32,
     deleted: bool,
+    names: Names,
+}
+
+/// Which names are not durable yet. They become so with the next fragment, before it is acked: syncing them with its data costs less
+/// than syncing each on its own, and a thousand new streams at once wait for the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Names {
+    Durable,
+    /// A segment was created.
+    Segment,
+    /// The folder itself, its manifest and a segment were created.
+    Folder,
 }
 
 /// The segment that is appended to.
@@ -59,7 +72,7 @@ pub(super) const MANIFEST: &str = "stream.json";
 const MANIFEST_BYTES: usize = 16 << 10;
 
 impl StreamLog {
-    /// Creates the folder of a new stream.
+    /// Creates the folder of a new stream. Its name becomes durable with the first fragment.
     pub(super) fn create(
         disk: Arc<dyn Disk>,
         policy: StorePolicy,
@@ -69,10 +82,8 @@ impl StreamLog {
         disk.create_dir(&dir).map_err(StoreError::io("cannot create", &dir))?;
         let manifest = StreamManifest { stream: stream.to_owned(), trimmed: None };
         write_manifest(&*disk, policy, &dir, &manifest)?;
-        if let (Durability::Synced, Some(parent)) = (policy.durability, dir.parent()) {
-            disk.sync_dir(parent).map_err(StoreError::io("cannot sync", parent))?;
-        }
-        Ok(Self::assemble(disk, policy, dir, manifest, None, 0, Index::default()))
+        let writer = Writer { manifest, active: None, next_segment: 0, deleted: false, names: Names::Folder };
+        Ok(Self::assemble(disk, policy, dir, writer, Index::default()))
     }
 
     /// Opens the folder of a stream: reads the indexes of sealed segments and the record heads of the others.
@@ -99,20 +110,13 @@ impl StreamLog {
             index.drop_until(last);
         }
         let next_segment = segments.last().map_or(0, |last| last.saturating_add(1));
-        Ok(Self::assemble(disk, policy, dir, manifest, active, next_segment, index))
+        // A crash may have left names that are not durable.
+        let writer = Writer { manifest, active, next_segment, deleted: false, names: Names::Folder };
+        Ok(Self::assemble(disk, policy, dir, writer, index))
     }
 
-    fn assemble(
-        disk: Arc<dyn Disk>,
-        policy: StorePolicy,
-        dir: PathBuf,
-        manifest: StreamManifest,
-        active: Option<Active>,
-        next_segment: u32,
-        index: Index,
-    ) -> Self {
-        let writer = Mutex::new(Writer { manifest, active, next_segment, deleted: false });
-        Self { disk, policy, dir, writer, index: RwLock::new(index) }
+    const fn assemble(disk: Arc<dyn Disk>, policy: StorePolicy, dir: PathBuf, writer: Writer, index: Index) -> Self {
+        Self { disk, policy, dir, writer: Mutex::new(writer), index: RwLock::new(index) }
     }
 
     /// Stores a fragment, as durably as the policy requires.
@@ -128,15 +132,20 @@ impl StreamLog {
             return Err(StoreError::Duplicate { number: number() });
         }
         self.seal_if_full(&mut writer, record.len);
-        let mut active = self.take_active(&mut writer)?;
-        let offset = active.contents.end;
+        let mut active = take_active(&mut writer);
+        let offset = active.contents.end.max(MARK.len() as u64);
         let entry =
             u32::try_from(offset).ok().and_then(|offset| record.entry(active.segment, offset)).ok_or_else(unfit)?;
         let path = segment_path(&self.dir, active.segment);
+        let mut pieces = record.pieces;
+        if active.contents.end == 0 {
+            pieces.insert(0, Bytes::from_static(&MARK));
+        }
         // After an error the segment may end in a torn record, which the next opening ignores; the next fragment starts a new one.
         self.disk
-            .append(&path, offset, &record.pieces, self.policy.durability)
+            .append(&path, active.contents.end, &pieces, self.policy.durability)
             .map_err(StoreError::io("cannot append to", &path))?;
+        self.sync_names(&mut writer)?;
         active.contents.end = offset.saturating_add(record.len);
         active.contents.entries.push(entry);
         writer.active = Some(active);
@@ -156,20 +165,16 @@ impl StreamLog {
         }
     }
 
-    /// Takes the active segment or creates one. The caller puts it back after a successful write.
-    fn take_active(&self, writer: &mut Writer) -> Result<Active, StoreError> {
-        if let Some(active) = writer.active.take() {
-            return Ok(active);
+    /// Makes new names durable. Quick after the data is synced, on file systems with a journal: it has the names too.
+    fn sync_names(&self, writer: &mut Writer) -> Result<(), StoreError> {
+        if writer.names != Names::Durable && self.policy.durability == Durability::Synced {
+            let parent = self.dir.parent().filter(|_| writer.names == Names::Folder);
+            for dir in [Some(self.dir.as_path()), parent].into_iter().flatten() {
+                self.disk.sync_dir(dir).map_err(StoreError::io("cannot sync", dir))?;
+            }
         }
-        let segment = writer.next_segment;
-        writer.next_segment = segment.saturating_add(1);
-        let path = segment_path(&self.dir, segment);
-        let mark = bytes::Bytes::from_static(&MARK);
-        self.disk.append(&path, 0, &[mark], self.policy.durability).map_err(StoreError::io("cannot create", &path))?;
-        if self.policy.durability == Durability::Synced {
-            self.disk.sync_dir(&self.dir).map_err(StoreError::io("cannot sync", &self.dir))?;
-        }
-        Ok(Active { segment, contents: Contents { entries: Vec::new(), end: MARK.len() as u64 } })
+        writer.names = Names::Durable;
+        Ok(())
     }
 
     /// Reads a fragment and verifies its checksums.
@@ -218,7 +223,11 @@ impl StreamLog {
     }
 
     fn write_manifest(&self, manifest: &StreamManifest) -> Result<(), StoreError> {
-        write_manifest(&*self.disk, self.policy, &self.dir, manifest)
+        write_manifest(&*self.disk, self.policy, &self.dir, manifest)?;
+        match self.policy.durability {
+            Durability::Synced => self.disk.sync_dir(&self.dir).map_err(StoreError::io("cannot sync", &self.dir)),
+            Durability::Written => Ok(()),
+        }
     }
 
     fn remove(&self, segments: impl Iterator<Item = u32>) -> Result<(), StoreError> {
@@ -248,6 +257,17 @@ impl StreamLog {
     fn writer(&self) -> MutexGuard<'_, Writer> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Takes the active segment, or else a new one, which is created with its first record. The caller puts it back after a successful
+/// write.
+fn take_active(writer: &mut Writer) -> Active {
+    writer.active.take().unwrap_or_else(|| {
+        let segment = writer.next_segment;
+        writer.next_segment = segment.saturating_add(1);
+        writer.names = writer.names.max(Names::Segment);
+        Active { segment, contents: Contents::default() }
+    })
 }
 
 /// Returns the contents of a segment, from its index if it has one, and its length.

@@ -314,6 +314,84 @@ fn record_ranges(disk: &Arc<SimDisk>) -> BTreeMap<(String, u64), (PathBuf, Range
     ranges
 }
 
+/// Returns a store on a disk in memory with these fragments, and the path of its only segment.
+fn one_segment(put: &[IngestedFragment]) -> (Arc<SimDisk>, PathBuf) {
+    let disk = Arc::new(SimDisk::new(0, usize::MAX));
+    let store = Store::open_on(disk.clone(), Path::new("d"), StorePolicy::default()).unwrap();
+    for fragment in put {
+        store.append("door", fragment).unwrap();
+    }
+    let path = disk.file_names().into_iter().find(|path| path.extension().is_some_and(|end| end == "seg")).unwrap();
+    (disk, path)
+}
+
+/// Each bit of the second head, its lengths in particular, which then lead anywhere: behind the end too.
+#[test]
+fn a_flipped_bit_in_a_head_loses_only_its_record() {
+    let put: Vec<_> = (1..=4).map(|n| fragment(n, n * 1000, 100)).collect();
+    let (disk, path) = one_segment(&put);
+    let second = usize::try_from(segment::scan(&*disk, &path, 0).unwrap().contents.entries[1].offset).unwrap();
+    for bit in 0..8 * record::HEAD_BYTES {
+        let damaged = Arc::new(disk.restart(Stop::Kill));
+        damaged.edit(&path, |bytes| bytes[second + bit / 8] ^= 1 << (bit % 8));
+        let store = Store::open_on(damaged, Path::new("d"), StorePolicy::default()).unwrap();
+        assert_eq!(numbers(&store, "door"), [1, 3, 4], "bit {bit}");
+    }
+}
+
+/// A producer may put into its media what looks like a record of the store.
+#[test]
+fn a_cut_off_write_is_dropped_and_its_media_is_not_searched() {
+    let (forged, path) = one_segment(&[fragment(9, 9000, 50)]);
+    let forged = Disk::read(&*forged, &path, segment::MARK.len() as u64, usize::MAX).unwrap();
+    let mut hostile = fragment(2, 2000, 50);
+    hostile.cluster = [forged, vec![0; 5000]].concat().into();
+    let (disk, path) = one_segment(&[fragment(1, 1000, 50), hostile]);
+    let len = usize::try_from(disk.len(&path).unwrap().unwrap()).unwrap();
+    let scan = segment::scan(&*disk, &path, 0).unwrap();
+    let second = usize::try_from(scan.contents.entries[1].offset).unwrap();
+    for cut in (second + 1..len).step_by(13) {
+        let damaged = Arc::new(disk.restart(Stop::Kill));
+        damaged.edit(&path, |bytes| bytes.truncate(cut));
+        let store = Store::open_on(damaged, Path::new("d"), StorePolicy::default()).unwrap();
+        assert_eq!(numbers(&store, "door"), [1], "cut at {cut}");
+        store.append("door", &fragment(3, 3000, 50)).unwrap();
+        assert_eq!(numbers(&store, "door"), [1, 3]);
+    }
+}
+
+/// Media full of what looks like long heads, behind a damaged one: each would be read to its end.
+#[test]
+fn the_search_for_the_next_record_is_bounded() {
+    let head = [b"KVSF".as_slice(), &100_000_u32.to_le_bytes(), &1000_u32.to_le_bytes(), &[0; 4]].concat();
+    let mut hostile = fragment(1, 1000, 50);
+    hostile.cluster = head.repeat(15_000).into();
+    let (disk, path) = one_segment(&[hostile, fragment(2, 2000, 50)]);
+    disk.edit(&path, |bytes| bytes[segment::MARK.len() + 13] ^= 1);
+    let (len, before) = (disk.len(&path).unwrap().unwrap(), disk.bytes_read());
+    segment::scan(&*disk, &path, 0).unwrap();
+    let read = disk.bytes_read() - before;
+    assert!(read < segment::LEAST_EFFORT + segment::SEARCH_EFFORT * len + (1 << 20), "{read} bytes of {len}");
+}
+
+/// A disk that fails for a moment must not cost a stream: its media would be hidden by a second folder for it.
+#[cfg(unix)]
+#[test]
+fn a_manifest_that_cannot_be_read_now_is_not_damaged() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = || Store::open(dir.path(), StorePolicy::default());
+    open().unwrap().append("door", &fragment(1, 1000, 50)).unwrap();
+    let folder = std::fs::read_dir(dir.path().join("streams")).unwrap().next().unwrap().unwrap().path();
+    let (manifest, kept) = (folder.join("stream.json"), folder.join("kept"));
+    std::fs::rename(&manifest, &kept).unwrap();
+    // Reading a folder as a file is an error of the system, as a failing disk is.
+    std::fs::create_dir(&manifest).unwrap();
+    assert!(matches!(open(), Err(StoreError::Io { .. })));
+    std::fs::remove_dir(&manifest).unwrap();
+    std::fs::rename(&kept, &manifest).unwrap();
+    assert_eq!(numbers(&open().unwrap(), "door"), [1]);
+}
+
 #[test]
 fn synced_policy_costs_one_sync_per_fragment_and_written_policy_none() {
     for (durability, per_fragment) in [(Durability::Synced, 1), (Durability::Written, 0)] {

@@ -188,6 +188,24 @@ mod tests {
         assert!(aside > 300 && unchanged >= 800, "{aside} {unchanged}");
     }
 
+    /// A disk that fails for a moment must not cost a stream.
+    #[cfg(unix)]
+    #[test]
+    fn a_record_that_cannot_be_read_now_is_not_damaged() {
+        let dir = tempfile::tempdir().unwrap();
+        let now = SystemTime::now();
+        open(dir.path()).create("door", Delays::default(), now, |_| {}).unwrap();
+        let (path, kept) = (Folder(dir.path().to_owned()).path("door"), dir.path().join("kept"));
+        fs::rename(&path, &kept).unwrap();
+        // Reading a folder as a file is an error of the system, as a failing disk is.
+        fs::create_dir(&path).unwrap();
+        assert!(Folder(dir.path().to_owned()).load().is_err());
+        assert!(!path.with_extension(DAMAGED).exists());
+        fs::remove_dir(&path).unwrap();
+        fs::rename(&kept, &path).unwrap();
+        assert!(open(dir.path()).find(&StreamRef::by_name("door"), now).is_ok());
+    }
+
     #[test]
     fn a_stream_can_be_deleted_when_nothing_can_be_written() {
         let dir = tempfile::tempdir().unwrap();
