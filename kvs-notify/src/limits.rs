@@ -6,6 +6,10 @@ use std::time::Duration;
 /// Largest document that [`decode`](crate::decode) reads: 16 MiB, more than twice the payload of a synchronous Lambda invocation (6 MB,
 /// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
 pub const DOCUMENT_BYTES: usize = 16 << 20;
+/// Most messages in a list: the largest batch of EventBridge Pipes
+/// (<https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-pipes-event-source.html>). An element of two bytes costs several
+/// hundred when it is decoded.
+pub(crate) const LIST_MESSAGES: usize = 10_000;
 /// Longest text that an error quotes from a document, in bytes.
 pub(crate) const ERROR_TEXT_BYTES: usize = 256;
 /// Longest random part of an image key in bytes. The service writes a GUID of 36 characters.

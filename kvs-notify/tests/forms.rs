@@ -188,3 +188,13 @@ fn a_byte_order_mark_in_front_is_ignored() {
         assert!(decode(marked.as_bytes()).is_ok());
     }
 }
+
+/// Each element of a list costs some hundred bytes, however short it is.
+#[test]
+fn a_list_is_as_long_as_a_batch_of_eventbridge_pipes_at_most() {
+    let list = |count: usize| format!("[{}7]", "7,".repeat(count - 1));
+    assert_eq!(decode(list(10_000).as_bytes()).unwrap().refused().count(), 10_000);
+    let refused = decode(list(10_001).as_bytes()).unwrap_err();
+    assert!(matches!(refused, DecodeError::Field { envelope: Envelope::List, .. }), "{refused:?}");
+    assert!(refused.to_string().contains("more than 10000 messages"), "{refused}");
+}

@@ -29,7 +29,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 ///
 /// `decode` does not verify messages. If the document comes from the open network, use `Verifier` (feature `verify`) next.
 ///
-/// Memory: a small multiple of the size of the document, which may have at most 16 MiB.
+/// Memory: a small multiple of the size of the document, which may have at most 16 MiB. A list may have at most 10,000 messages.
 ///
 /// # Errors
 /// Returns an error if the outermost document cannot be decoded. A message inside it that cannot be decoded becomes

@@ -8,10 +8,17 @@
 //!
 //! Arrows lead one way only, so the depth is bounded by the code and needs no counter.
 
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
 use super::delivery::{Content, Message};
 use super::error::{DecodeError, Envelope};
 use super::read::read;
 use super::recognize::recognize;
+use crate::limits::LIST_MESSAGES;
 
 #[cfg(feature = "eventbridge")]
 use crate::eventbridge::{Detail, detail};
@@ -52,7 +59,7 @@ pub(super) fn messages(document: &[u8], envelope: Envelope) -> Result<Vec<Messag
 
 /// The elements of a list: messages, or their bodies as JSON or as text. One that cannot be decoded does not affect the others.
 fn list(document: &[u8]) -> Result<Vec<Message>, DecodeError> {
-    let elements: Vec<&serde_json::value::RawValue> = read(document, Envelope::List)?;
+    let Elements(elements) = read(document, Envelope::List)?;
     let mut all = Vec::new();
     for element in elements {
         match element_of_list(element.get()) {
@@ -61,6 +68,36 @@ fn list(document: &[u8]) -> Result<Vec<Message>, DecodeError> {
         }
     }
     Ok(all)
+}
+
+/// At most [`LIST_MESSAGES`] elements; reading stops at the next one.
+struct Elements<'a>(Vec<&'a RawValue>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Elements<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(ElementsVisitor(PhantomData))
+    }
+}
+
+struct ElementsVisitor<'a>(PhantomData<&'a ()>);
+
+impl<'de: 'a, 'a> Visitor<'de> for ElementsVisitor<'a> {
+    type Value = Elements<'a>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut elements = Vec::new();
+        while let Some(element) = list.next_element()? {
+            if elements.len() == LIST_MESSAGES {
+                return Err(A::Error::custom(format_args!("more than {LIST_MESSAGES} messages")));
+            }
+            elements.push(element);
+        }
+        Ok(Elements(elements))
+    }
 }
 
 fn element_of_list(element: &str) -> Result<Vec<Message>, DecodeError> {
