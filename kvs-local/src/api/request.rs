@@ -30,6 +30,13 @@ impl Text {
     pub(crate) const KMS_KEY: Self = Self { member: "KmsKeyId", max_chars: limits::KMS_KEY, accepts: is_printable };
     pub(crate) const DESTINATION_URI: Self =
         Self { member: "Uri", max_chars: limits::DESTINATION_URI, accepts: is_destination };
+    pub(crate) const AFTER_FRAGMENT_NUMBER: Self = Self {
+        member: "AfterFragmentNumber",
+        max_chars: kvs_types::limits::FRAGMENT_NUMBER_DIGITS,
+        accepts: is_digits,
+    };
+    pub(crate) const CONTINUATION_TOKEN: Self =
+        Self { member: "ContinuationToken", max_chars: limits::CONTINUATION_TOKEN, accepts: is_name };
     pub(crate) const TOKEN: Self = Self { member: "NextToken", max_chars: limits::CONTROL_TOKEN, accepts: is_base64 };
 }
 
@@ -69,6 +76,10 @@ const SHOWN_CHARS: usize = 80;
 
 fn is_name(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
+}
+
+fn is_digits(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn is_alphanumeric(text: &str) -> bool {

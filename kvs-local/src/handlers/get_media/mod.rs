@@ -18,7 +18,7 @@ use self::reader::MediaReader;
 use super::media_response::media_response;
 use super::readable::ReadableStreams;
 use crate::api::wire::Response;
-use crate::api::{ApiError, StreamRef, parse, required};
+use crate::api::{ApiError, StreamRef, Text, optional, parse, required};
 use crate::clock::from_json_seconds;
 use crate::error_chain::error_chain;
 use crate::quotas::Quota;
@@ -86,6 +86,9 @@ impl GetMedia {
 impl RequestedStart {
     fn parse(&self) -> Result<StartSelector, ApiError> {
         let kind = required("startSelector.startSelectorType", self.start_selector_type.as_deref())?;
+        // Also those that the type does not need: the service checks the model first.
+        optional(&Text::AFTER_FRAGMENT_NUMBER, self.after_fragment_number.as_deref())?;
+        optional(&Text::CONTINUATION_TOKEN, self.continuation_token.as_deref())?;
         let start = self.start_timestamp.map(|start| from_json_seconds("StartTimestamp", start)).transpose()?;
         let start = start.map(from_epoch_millis);
         let after = self.after_fragment_number.as_deref();
