@@ -39,6 +39,21 @@ pub fn python(test: &str, modules: &[&str]) -> Option<String> {
     check(test, found, &judge).then_some(python)
 }
 
+/// Returns the path of a file or folder that `.ci/install` put into the environment of the Python interpreter. If it is missing, the
+/// test is recorded as skipped and must return.
+///
+/// # Panics
+///
+/// If it is missing and `KVS_REQUIRE_JUDGES=1`.
+#[must_use]
+pub fn python_data(test: &str, path: &str) -> Option<PathBuf> {
+    let python = python(test, &[])?;
+    let prefix =
+        Command::new(&python).args(["-c", "import sys; print(sys.prefix)"]).stderr(Stdio::null()).output().ok()?;
+    let found = PathBuf::from(String::from_utf8_lossy(&prefix.stdout).trim()).join(path);
+    check(test, found.exists(), &found.display().to_string()).then_some(found)
+}
+
 /// Returns whether a command succeeds, for judges that need more than a program. If not, the test is recorded as skipped and
 /// must return.
 ///

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use kvs_local::LocalKvs;
+use kvs_local::{Builder, LocalKvs};
 use tokio::process::Command;
 
 /// Longest run of a suite.
@@ -29,8 +29,13 @@ impl Judges {
 
 /// Runs a suite against a new service. Skips it if a requirement is missing.
 pub(crate) async fn assert_suite_passes(suite: &str, judges: &Judges) {
+    assert_suite_passes_on(LocalKvs::builder(), suite, judges).await;
+}
+
+/// Runs a suite, a path from the folder of this package, against a service of this builder. Skips it if a requirement is missing.
+pub(crate) async fn assert_suite_passes_on(builder: Builder, suite: &str, judges: &Judges) {
     let Some(python) = judges.python(suite) else { return };
-    let local = LocalKvs::builder().start().await.unwrap();
+    let local = builder.start().await.unwrap();
     let mut child = Command::new(python)
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join(suite))
         .args([local.endpoint_url(), local.access_key(), local.secret_key(), local.region()])
