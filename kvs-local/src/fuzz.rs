@@ -1,6 +1,8 @@
 //! Entry points for fuzzing: bytes in, invariants checked. Ordinary tests run them too.
 
 #[cfg(feature = "server")]
+mod pictures;
+#[cfg(feature = "server")]
 mod requests;
 
 use std::collections::BTreeMap;
@@ -19,6 +21,8 @@ use crate::ingest::{
 };
 use crate::store::{Disk, Durability, Selection, Store, StoreError, StorePolicy};
 
+#[cfg(feature = "server")]
+pub use pictures::pictures;
 #[cfg(feature = "server")]
 pub use requests::requests;
 

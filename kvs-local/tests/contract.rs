@@ -7,7 +7,7 @@ mod suite;
 use std::time::Duration;
 
 use kvs_local::LocalKvs;
-use suite::{Judges, assert_suite_passes_on};
+use suite::{Judges, assert_suite_passes, assert_suite_passes_on};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tests_of_moto_pass_but_for_the_accepted_ones() {
@@ -32,5 +32,5 @@ async fn calls_of_terraform_succeed_in_their_order() {
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_at_each_constraint_of_the_models_are_taken_or_refused_as_they_say() {
     let judges = Judges { modules: &["boto3"], tools: &[] };
-    assert_suite_passes_on(LocalKvs::builder(), "../judges/contract/models.py", &judges).await;
+    assert_suite_passes("../judges/contract/models.py", &judges).await;
 }

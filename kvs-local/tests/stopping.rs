@@ -1,5 +1,6 @@
 //! Stopping while hostile media is being decoded, and while images wait for an endpoint.
 #![cfg(feature = "server")]
+#![expect(clippy::unwrap_used, reason = "tests only")]
 
 mod support;
 

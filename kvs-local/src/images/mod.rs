@@ -31,6 +31,7 @@ mod render;
 mod request;
 mod source;
 
+pub use decoder::contained::contained_panics;
 pub use decoder::{Decoders, Ffmpeg};
 pub use error::{DecodeError, ExtractError};
 pub use extract::{ExtractedImages, extract_images};

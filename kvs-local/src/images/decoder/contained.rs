@@ -17,6 +17,11 @@ pub(in crate::images) struct Contained<D> {
 /// Panics of all decoders since the process started.
 static PANICS: AtomicU64 = AtomicU64::new(0);
 
+/// Returns how many panics of decoders were contained since the process started.
+pub fn contained_panics() -> u64 {
+    PANICS.load(Ordering::Relaxed)
+}
+
 impl<D: AccessUnitDecoder> Contained<D> {
     pub(in crate::images) const fn new(decoder: D, codec: &'static str) -> Self {
         Self { decoder, codec, has_panicked: false }

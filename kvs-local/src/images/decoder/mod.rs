@@ -1,7 +1,7 @@
 //! Decoding: the seam between this crate and the decoder libraries, and the code that drives a decoder.
 
 pub(in crate::images) mod codec;
-mod contained;
+pub(in crate::images) mod contained;
 mod ffmpeg;
 pub(in crate::images) mod h264;
 pub(in crate::images) mod h265;
