@@ -211,8 +211,7 @@ impl Worker {
         let (stream, bucket) = (fragment.stream.clone(), settings.bucket.clone());
         let number = fragment.span().map(|span| span.number.clone());
         let canceled = self.canceled.clone();
-        let written =
-            tokio::task::spawn_blocking(move || writer.write(&fragment, &settings, &decoders, &canceled));
+        let written = tokio::task::spawn_blocking(move || writer.write(&fragment, &settings, &decoders, &canceled));
         // Fails only if the runtime shuts down, or after a panic, which tokio has reported.
         let (Ok(results), Some(number)) = (written.await, number) else { return };
         for result in results {

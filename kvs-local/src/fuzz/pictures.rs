@@ -10,8 +10,8 @@ use kvs_mkv::{CodecId, Frame, Track, TrackKind, TrackNumber};
 use kvs_types::{FragmentNumber, TimestampOrigin};
 
 use crate::images::{
-    DecodeOptions, Decoders, FragmentMedia, FragmentSpan, ImageEncoding, ImageRequest, ImageSize, MediaSource, RenderOptions,
-    contained_panics, extract_images,
+    DecodeOptions, Decoders, FragmentMedia, FragmentSpan, ImageEncoding, ImageRequest, ImageSize, MediaSource,
+    RenderOptions, contained_panics, extract_images,
 };
 
 /// A byte that selects codec and size of the images, then NAL units with start codes. Every instant gets an image or an error. Returns how
