@@ -191,6 +191,22 @@ async fn capture_program_is_started_again_until_the_end() {
     shell.local.shutdown().await;
 }
 
+/// The shell has ended before, and what it started ignores that it is asked to end.
+#[tokio::test]
+async fn what_a_capture_program_leaves_behind_is_ended() {
+    let shell = Shell::new().await;
+    let ends = |line: &str| format!("(trap '' TERM; exec sleep 600) {line} & echo $! > pid; cat {CASES}/midgop.h264");
+    // While it holds the pipe, the program is not over; without the pipe, it is started again.
+    for (line, more) in [("", "--duration 2"), (">/dev/null", "--duration 6")] {
+        let (report, _) =
+            shell.report(&format!("kvs put door --times fps=25 --exec \"{}\" {more} --json", ends(line))).await;
+        assert!(report["persisted_frames"].as_u64() > Some(40), "{report}");
+        let pid = std::fs::read_to_string(shell.path("pid")).unwrap();
+        assert!(is_ended(pid.trim()), "{more}: it still runs");
+    }
+    shell.local.shutdown().await;
+}
+
 /// Whether a process is gone, or only waits for its parent to notice.
 fn is_ended(pid: &str) -> bool {
     let stat = std::fs::read_to_string(Path::new("/proc").join(pid).join("stat")).unwrap_or_default();

@@ -1,12 +1,16 @@
 //! How a run ends: a file is not given up.
 //!
 //! ```text
-//! Playing --all frames put--> Waiting ----all persisted-------------------> done
+//! Starting --signal--> nothing was sent
+//!    |
+//! Playing --all frames put--> Waiting ----all persisted--------------------------------> done
 //!    |                          |
-//!    +--Ctrl-C------------------+--> Draining (30 s) --all persisted, time--> done
-//!    |                          |        `--Ctrl-C------------------------> done
-//!    `--nothing persisted for --give-up-after, sending halted-------------> done
+//!    +--signal------------------+--> Draining (30 s; 5 s with a spool) --persisted, time--> done
+//!    |                          |        `--second signal-------------------------------> done
+//!    `--nothing persisted for --give-up-after, sending halted---------------------------> done
 //! ```
+//!
+//! With a spool, done means that what was not persisted is on disk.
 
 use std::fmt;
 use std::time::Duration;
@@ -15,18 +19,20 @@ use kvs_producer::{Producer, StopReport};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
+use super::signals::{Signal, Signals};
 use crate::failure::Failure;
 
-/// How long buffered media may take to be persisted after Ctrl-C.
+/// How long buffered media may take to be persisted after a signal.
 const DRAIN: Duration = Duration::from_secs(30);
+/// The same with a spool, which keeps the rest: `docker stop` kills after 10 s.
+const DRAIN_WITH_SPOOL: Duration = Duration::from_secs(5);
 /// How often the progress is looked at.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Why a run ended before everything was persisted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cut {
-    /// Ctrl-C.
-    Interrupted,
+    Interrupted(Signal),
     /// Nothing was persisted for this long.
     GivenUp(Duration),
     /// The service refuses for good.
@@ -36,7 +42,7 @@ pub(super) enum Cut {
 impl fmt::Display for Cut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Interrupted => f.write_str("interrupted"),
+            Self::Interrupted(signal) => write!(f, "interrupted by {signal}"),
             Self::GivenUp(after) => {
                 write!(f, "given up, because nothing was persisted for {} s (--give-up-after)", after.as_secs_f64())
             }
@@ -47,50 +53,56 @@ impl fmt::Display for Cut {
 
 /// How a run ended.
 pub(super) struct Ending {
-    pub(super) played: Result<(), Failure>,
+    /// `None` if the source was not read to its end.
+    pub(super) played: Option<Result<(), Failure>>,
     pub(super) report: StopReport,
     pub(super) cut: Option<Cut>,
+}
+
+/// What may end a run early.
+pub(super) struct Limits<'a> {
+    pub(super) signals: Signals,
+    pub(super) halted: &'a Notify,
+    pub(super) give_up_after: Option<Duration>,
+    pub(super) has_spool: bool,
 }
 
 /// Plays the source and waits until everything is persisted, unless the user or the service ends it.
 pub(super) async fn run(
     play: impl Future<Output = Result<(), Failure>>,
     stream: &Producer,
-    halted: &Notify,
-    give_up_after: Option<Duration>,
+    mut limits: Limits<'_>,
 ) -> Ending {
-    let mut cut = None;
-    let mut played = Ok(());
-    let report = {
+    let mut played = None;
+    let cut = {
         let whole = async {
-            played = play.await;
+            played = Some(play.await);
             stream.stop(Duration::MAX).await
         };
         tokio::select! {
-            report = whole => Some(report),
-            reason = interruption(stream, halted, give_up_after) => {
-                cut = Some(reason);
-                None
-            }
+            report = whole => return Ending { played, report, cut: None },
+            cut = interruption(stream, &mut limits) => cut,
         }
     };
-    let report = match (report, cut) {
-        (Some(report), _) => report,
-        (None, Some(Cut::Interrupted)) => tokio::select! {
-            report = stream.stop(DRAIN) => report,
-            _ = tokio::signal::ctrl_c() => stream.stop(Duration::ZERO).await,
-        },
-        (None, _) => stream.stop(Duration::ZERO).await,
+    let report = match cut {
+        Cut::Interrupted(_) => {
+            let drain = if limits.has_spool { DRAIN_WITH_SPOOL } else { DRAIN };
+            tokio::select! {
+                report = stream.stop(drain) => report,
+                _ = limits.signals.next() => stream.stop(Duration::ZERO).await,
+            }
+        }
+        Cut::GivenUp(_) | Cut::Halted => stream.stop(Duration::ZERO).await,
     };
-    Ending { played, report, cut }
+    Ending { played, report, cut: Some(cut) }
 }
 
 /// Waits for what ends a run early.
-async fn interruption(stream: &Producer, halted: &Notify, give_up_after: Option<Duration>) -> Cut {
+async fn interruption(stream: &Producer, limits: &mut Limits<'_>) -> Cut {
     tokio::select! {
-        _ = tokio::signal::ctrl_c() => Cut::Interrupted,
-        () = halted.notified() => Cut::Halted,
-        after = without_progress(stream, give_up_after) => Cut::GivenUp(after),
+        signal = limits.signals.next() => Cut::Interrupted(signal),
+        () = limits.halted.notified() => Cut::Halted,
+        after = without_progress(stream, limits.give_up_after) => Cut::GivenUp(after),
     }
 }
 

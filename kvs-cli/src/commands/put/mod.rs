@@ -5,6 +5,8 @@ mod options;
 mod pace;
 mod progress;
 mod reporter;
+mod shortfall;
+mod signals;
 mod source;
 
 use std::path::Path;
@@ -23,13 +25,12 @@ use kvs_types::tag_names;
 
 use crate::failure::Failure;
 use crate::options::GlobalOptions;
-use crate::values::show_time;
 
-use ending::Ending;
 use options::Event;
 pub(crate) use options::Options;
 use pace::Pace;
 use reporter::Reporter;
+use signals::Signals;
 use source::{Next, Source, Timed};
 
 /// How long creating or describing the stream and finding its endpoint may take.
@@ -40,19 +41,13 @@ const RETENTION: Duration = Duration::from_secs(24 * 3600);
 /// Sends the input and waits until everything is persisted or reported lost.
 pub(crate) async fn run(options: Options, global: GlobalOptions) -> Result<(), Failure> {
     let options = &options;
-    let source = Source::open(options, global.output()).await?;
-    let client = global.connection.client().await?;
+    // From here on a signal ends the run in order: a capture program is ended too.
+    let mut signals = Signals::new().map_err(Failure::run)?;
+    let (source, stream) = tokio::select! {
+        started = start(options, &global) => started?,
+        signal = signals.next() => return Err(shortfall::before_the_start(options, signal)),
+    };
     let reporter = Mutex::new(Reporter::new(global.output(), length(options, &source)));
-    let config = configuration(options, &source);
-    let stream = match &options.spool {
-        // A camera may start before its network does.
-        Some(_) => Producer::start(config, client),
-        None => Producer::open_within(config, client, OPEN).await,
-    }
-    .map_err(Failure::of_input)?;
-    for (name, value) in &options.tags {
-        stream.put_tag(FragmentTag::persistent(name, value)).map_err(Failure::of_input)?;
-    }
     let (mut events, halted) = (stream.events(), Notify::new());
     let watching = async {
         while let Some(event) = events.next().await {
@@ -63,38 +58,34 @@ pub(crate) async fn run(options: Options, global: GlobalOptions) -> Result<(), F
         }
     };
     let playing = play(options, source, &stream, &reporter);
-    let sending = ending::run(playing, &stream, &halted, options.give_up_after);
+    let (give_up_after, has_spool) = (options.give_up_after, options.spool.is_some());
+    let sending = ending::run(playing, &stream, ending::Limits { signals, halted: &halted, give_up_after, has_spool });
     let ((), ending) = tokio::join!(watching, sending);
     lock(&reporter).report(&ending.report);
-    ending.played.as_ref().map_err(Failure::clone)?;
-    let complete = ending.report.is_complete() && matches!(ending.cut, None | Some(ending::Cut::Interrupted));
-    if complete { Ok(()) } else { Err(incomplete(options, &ending, lock(&reporter).first_lost())) }
+    if let Some(Err(failure)) = &ending.played {
+        return Err(failure.clone());
+    }
+    if shortfall::is_complete(options, &ending) {
+        return Ok(());
+    }
+    Err(shortfall::describe(options, &ending, &lock(&reporter).known()))
 }
 
-/// Says what was persisted, what was not, and where the rest is.
-fn incomplete(options: &Options, ending: &Ending, first_lost: Option<SystemTime>) -> Failure {
-    let totals = &ending.report.totals;
-    let all = totals.submitted.frames + totals.recovered.frames;
-    let mut line = format!("{} of {all} frames were persisted", totals.persisted.frames);
-    if totals.lost.frames > 0 || options.spool.is_none() {
-        let from = first_lost.map_or_else(String::new, |first| format!(", from {} on", show_time(first)));
-        let rest = match (&options.exec, options.input.as_deref()) {
-            (Some(command), _) => format!("they came from {command} and are lost"),
-            (None, None | Some("-")) => "they came from standard input and are lost".to_owned(),
-            (None, Some(pipe)) if source::is_pipe(Path::new(pipe)) => format!("they came from {pipe} and are lost"),
-            (None, Some(file)) => format!("{file} still has them"),
-        };
-        line += &format!(", {} were not{from}: {rest}", totals.lost.frames);
+/// Opens the input and the stream.
+async fn start(options: &Options, global: &GlobalOptions) -> Result<(Source, Producer), Failure> {
+    let source = Source::open(options, global.output()).await?;
+    let client = global.connection.client().await?;
+    let config = configuration(options, &source);
+    let stream = match &options.spool {
+        // A camera may start before its network does.
+        Some(_) => Producer::start(config, client),
+        None => Producer::open_within(config, client, OPEN).await,
     }
-    if let Some(dir) = &options.spool {
-        line += &format!(", {} are in the spool {}: the next run sends them", totals.spooled.frames, dir.display());
+    .map_err(Failure::of_input)?;
+    for (name, value) in &options.tags {
+        stream.put_tag(FragmentTag::persistent(name, value)).map_err(Failure::of_input)?;
     }
-    match (&ending.report.halted, ending.cut) {
-        (Some(halted), _) => line += &format!("; sending stopped: {halted}"),
-        (None, Some(cut)) => line += &format!("; {cut}"),
-        (None, None) => {}
-    }
-    Failure::run(line)
+    Ok((source, stream))
 }
 
 fn lock(reporter: &Mutex<Reporter>) -> std::sync::MutexGuard<'_, Reporter> {
@@ -127,7 +118,7 @@ fn spool(dir: &Path, options: &Options) -> SpoolConfig {
     SpoolConfig::new(dir).bytes(options.spool_bytes).order(order).after(options.spool_after)
 }
 
-/// The time of the first frame.
+/// The time of the first frame. The first picture has the time that was asked for, and the priming of its sound lies before it.
 fn timestamps(options: &Options, source: &Source) -> Timestamps {
     let start = match (options.start_time, source.duration()) {
         (Some(start), _) => start,
@@ -136,7 +127,9 @@ fn timestamps(options: &Options, source: &Source) -> Timestamps {
         }
         (None, _) => return Timestamps::Live,
     };
-    Timestamps::StartAt(start)
+    // Timecodes are whole milliseconds.
+    let priming = Duration::from_millis(u64::try_from(source.priming().as_millis()).unwrap_or(0));
+    Timestamps::StartAt(start.checked_sub(priming).unwrap_or(SystemTime::UNIX_EPOCH))
 }
 
 /// Sends frame by frame, at the speed of the recording or as fast as possible.
@@ -165,6 +158,7 @@ async fn play(
         }
         let begins = frame.keyframe && Some(frame.track) == lead && fragments.starts_at(frame.pts);
         stream.put_frame(frame).await.map_err(Failure::of_run)?;
+        lock(reporter).put(position);
         if begins && fragments.is_due(options.every) {
             tag(options, stream)?;
         }

@@ -16,8 +16,9 @@ use crate::values::{parse_bytes, parse_duration, parse_time};
 /// their content. What is left out (before the first key frame, other tracks, damage) is named on stderr.
 ///
 /// Goes on until every frame is persisted, however often the link breaks; --give-up-after bounds that. Exits 0 only if every
-/// frame was persisted, 1 if not, 2 if the input cannot be used. Ctrl-C stops after what is buffered was persisted, within
-/// 30 s; a second Ctrl-C stops at once.
+/// frame was persisted, 1 if not, 2 if the input cannot be used. Ctrl-C, SIGTERM and SIGHUP stop after what is buffered was
+/// persisted, within 30 s; with --spool within 5 s, and the rest is in the spool. A second signal stops at once. A file that was
+/// not sent to its end is exit code 1; a live stream ends so.
 ///
 /// Command lines for cameras (a Raspberry Pi, a USB camera, ffmpeg, GStreamer) are at the end of this help.
 ///
@@ -68,7 +69,7 @@ pub(crate) struct Options {
     pub(crate) duration: Option<Duration>,
 
     /// Time of the first frame: 2026-11-22T18:00:00Z, seconds since 1970, or an age such as -1h. Default: now, or with
-    /// --offline so that the recording ends now.
+    /// --offline so that the recording ends now. The priming of the sound, up to 200 ms, lies before it.
     #[arg(long, value_name = "T", allow_hyphen_values = true, value_parser = time)]
     pub(crate) start_time: Option<SystemTime>,
 

@@ -1,6 +1,6 @@
 //! Reports what happens: lines and a progress bar for people, or one JSON object per line for programs.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use kvs_producer::{AckEventType, Event, Stats, StopReport};
@@ -9,6 +9,7 @@ use kvs_types::__internal::epoch_millis;
 use serde_json::{Value, json};
 
 use super::progress::Progress;
+use super::shortfall::Known;
 use crate::output::{Output, print_json, print_line};
 use crate::values::show_time;
 
@@ -22,6 +23,7 @@ pub(crate) struct Reporter {
     updated: Instant,
     length: Option<Duration>,
     progress: Progress,
+    put: Duration,
 }
 
 enum Form {
@@ -38,7 +40,7 @@ impl Reporter {
             Form::Text { bar: bar(output, length), quiet: output.is_quiet() }
         };
         let now = Instant::now();
-        Self { form, started: now, updated: now, length, progress: Progress::default() }
+        Self { form, started: now, updated: now, length, progress: Progress::default(), put: Duration::ZERO }
     }
 
     /// Reports an event of the producer.
@@ -88,9 +90,14 @@ impl Reporter {
         ));
     }
 
-    /// The time of the first frame that was lost.
-    pub(crate) const fn first_lost(&self) -> Option<SystemTime> {
-        self.progress.first_lost()
+    /// The source was put up to here.
+    pub(crate) fn put(&mut self, position: Duration) {
+        self.put = self.put.max(position);
+    }
+
+    /// What is known of the media that was put.
+    pub(crate) const fn known(&self) -> Known {
+        Known { first_lost: self.progress.first_lost(), put: self.put }
     }
 
     /// Reports the totals at the end.

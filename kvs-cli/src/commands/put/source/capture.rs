@@ -53,15 +53,19 @@ impl Capture {
             let child = state.child.as_mut()?;
             match child.try_wait() {
                 Ok(None) => {}
-                Ok(Some(status)) => return (!state.is_stopped).then_some(Ok(status)),
+                Ok(Some(status)) => {
+                    // It may have left programs behind that it started.
+                    state.child.take().iter_mut().for_each(end);
+                    return (!state.is_stopped).then_some(Ok(status));
+                }
                 Err(error) => return Some(Err(error)),
             }
             drop(state);
             std::thread::sleep(POLL);
         }
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let child = state.child.as_mut()?;
-        end(child);
+        let mut child = state.child.take()?;
+        end(&mut child);
         Some(child.wait())
     }
 
@@ -89,8 +93,8 @@ impl Drop for Stopper {
     fn drop(&mut self) {
         let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.is_stopped = true;
-        if let Some(child) = &mut state.child {
-            end(child);
+        if let Some(mut child) = state.child.take() {
+            end(&mut child);
             let _ = child.wait();
         }
     }
@@ -112,21 +116,31 @@ fn shell(command: &str) -> Command {
     shell
 }
 
-/// Ends a program and the programs that it started.
+/// Ends a program and the programs that it started, also if it has ended itself: they are asked to, and killed if they do not.
+#[cfg(unix)]
 fn end(child: &mut Child) {
-    if matches!(child.try_wait(), Ok(Some(_))) {
-        return;
-    }
-    #[cfg(unix)]
-    {
-        let group = format!("-{}", child.id());
-        let _ = Command::new("kill").args(["-TERM", "--", &group]).stderr(Stdio::null()).status();
-        for _ in 0..10 {
-            if matches!(child.try_wait(), Ok(Some(_))) {
-                return;
-            }
-            std::thread::sleep(POLL);
+    use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
+    let group = Pid::from_child(child);
+    let _ = kill_process_group(group, Signal::TERM);
+    for _ in 0..ENDING {
+        // A program that has ended stays in its group until this.
+        let has_ended = matches!(child.try_wait(), Ok(Some(_)));
+        if has_ended && test_kill_process_group(group).is_err() {
+            return;
         }
+        std::thread::sleep(POLL);
     }
-    let _ = child.kill();
+    let _ = kill_process_group(group, Signal::KILL);
+    let _ = child.wait();
 }
+
+#[cfg(not(unix))]
+fn end(child: &mut Child) {
+    if !matches!(child.try_wait(), Ok(Some(_))) {
+        let _ = child.kill();
+    }
+}
+
+/// Looks at programs that were asked to end before they are killed: 2 s, in which a camera can be released.
+#[cfg(unix)]
+const ENDING: u32 = 40;

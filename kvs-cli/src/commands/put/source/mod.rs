@@ -6,6 +6,7 @@ mod raw;
 mod reorder;
 mod times;
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -33,8 +34,15 @@ pub(crate) struct Source {
 }
 
 enum Frames {
-    Recorded { reader: Box<Reader>, duration: Duration },
+    Recorded(Recorded),
     Piped(Piped),
+}
+
+/// A recording.
+struct Recorded {
+    reader: Box<Reader>,
+    /// What was read ahead to find the first picture.
+    ahead: VecDeque<MediaEvent>,
 }
 
 /// A stream that arrives.
@@ -85,11 +93,14 @@ impl Source {
     }
 
     fn recorded(options: &Options, output: Output, path: &str) -> Result<Self, Failure> {
-        let reader =
-            Reader::open_with(path, &reader_options(options)).map_err(Failure::of_input)?.starting_with_video();
+        let reader = Reader::open_with(path, &reader_options(options)).map_err(Failure::of_input)?;
         print_notices(&reader, 0, path, output);
-        let (tracks, duration) = (reader.tracks().to_vec(), reader.duration().unwrap_or_default());
-        let frames = Frames::Recorded { reader: Box::new(reader), duration };
+        let tracks = reader.tracks().to_vec();
+        let mut recorded = Recorded { reader: Box::new(reader), ahead: VecDeque::new() };
+        if let Some(video) = tracks.iter().find(|track| track.kind == TrackKind::Video) {
+            recorded.read_ahead_to(video.number)?;
+        }
+        let frames = Frames::Recorded(recorded);
         Ok(Self { current: tracks.clone(), tracks, frames, output, name: path.to_owned() })
     }
 
@@ -140,11 +151,28 @@ impl Source {
     }
 
     /// The length of the recording; a live stream has none.
-    pub(crate) const fn duration(&self) -> Option<Duration> {
+    pub(crate) fn duration(&self) -> Option<Duration> {
         match &self.frames {
-            Frames::Recorded { duration, .. } => Some(*duration),
+            Frames::Recorded(recorded) => Some(recorded.reader.duration().unwrap_or_default()),
             Frames::Piped(_) => None,
         }
+    }
+
+    /// How long before the first picture of a recording its sound begins, if nobody hears that: encoders of AAC need some samples
+    /// before the first one.
+    pub(crate) fn priming(&self) -> Duration {
+        let Frames::Recorded(recorded) = &self.frames else { return Duration::ZERO };
+        let samples = recorded.ahead.iter().filter_map(|event| match event {
+            MediaEvent::Sample(sample) => Some(sample),
+            _ => None,
+        });
+        let mut sent = samples.filter(|sample| self.tracks.iter().any(|track| track.number == sample.track));
+        let (first, last) = (sent.next(), sent.last());
+        let (Some(first), Some(last)) = (first, last.filter(|last| Some(last.track) == self.lead())) else {
+            return Duration::ZERO;
+        };
+        let priming = last.pts.saturating_sub(first.pts);
+        if priming <= UNHEARD { priming } else { Duration::ZERO }
     }
 
     /// Returns the next frame of a track that is sent, or the tags of a fragment.
@@ -170,8 +198,8 @@ impl Source {
         let (output, name) = (self.output, &self.name);
         match &mut self.frames {
             // Reading a file here does not hold up the runtime: the system reads ahead of consecutive frames.
-            Frames::Recorded { reader, .. } => loop {
-                match reader.next_event().map_err(Failure::of_input)? {
+            Frames::Recorded(recorded) => loop {
+                match recorded.next()? {
                     Some(MediaEvent::Sample(sample)) => {
                         let due = Some(sample.dts);
                         return Ok(Some(Arrived::Frame(Timed { frame: sample.into(), due })));
@@ -202,6 +230,36 @@ impl Source {
         }
     }
 }
+
+impl Recorded {
+    /// Reads up to the first frame of a track, or a little further than what is not heard.
+    fn read_ahead_to(&mut self, track: TrackNumber) -> Result<(), Failure> {
+        let mut first = None;
+        while let Some(event) = self.reader.next_event().map_err(Failure::of_input)? {
+            let is_far = if let MediaEvent::Sample(sample) = &event {
+                let first = *first.get_or_insert(sample.pts);
+                sample.track == track || sample.pts.saturating_sub(first) > UNHEARD
+            } else {
+                false
+            };
+            self.ahead.push_back(event);
+            if is_far {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn next(&mut self) -> Result<Option<MediaEvent>, Failure> {
+        match self.ahead.pop_front() {
+            Some(event) => Ok(Some(event)),
+            None => self.reader.next_event().map_err(Failure::of_input),
+        }
+    }
+}
+
+/// Longest time before the first picture in which nobody misses sound. kvs-media names what is longer.
+const UNHEARD: Duration = Duration::from_millis(200);
 
 /// What arrives.
 enum Arrived {
