@@ -69,7 +69,8 @@ fn members_and_messages_of_a_service_are_escaped() {
     let info =
         format!(r#"{{"StreamInfo":{{"StreamName":"{HOSTILE}","MediaType":"{HOSTILE}","Version":"{HOSTILE}"}}}}"#);
     let described = kvs(&service("200 OK", info), &["streams", "describe", "door"]);
-    assert_harmless(&described.stdout, 7);
+    let text = assert_harmless(&described.stdout, 7);
+    assert_eq!(text.matches(r"door\u{1b}[31m\r\nerror: forged\u{9b}1m\u{202e}").count(), 3, "{text}");
     let refusal = format!(r#"{{"__type":"InvalidArgumentException","Message":"{HOSTILE}"}}"#);
     let refused = kvs(&service("400 Bad Request", refusal), &["-v", "streams", "describe", "door"]);
     assert!(!refused.status.success());
@@ -79,7 +80,9 @@ fn members_and_messages_of_a_service_are_escaped() {
         !errors.contains('\u{9b}') && !errors.contains('\u{202e}') && !errors.contains("\nerror: forged"),
         "{errors:?}"
     );
-    assert!(errors.lines().last().unwrap().starts_with("error: "), "{errors:?}");
+    let last = errors.lines().last().unwrap();
+    // An error is one line: its line breaks are spaces.
+    assert!(last.starts_with("error: ") && last.contains(r"door\u{1b}[31m error: forged\u{9b}1m\u{202e}"), "{last:?}");
 }
 
 #[test]
