@@ -12,6 +12,7 @@ use crate::http::{AccessKey, AccessKeys, Authenticator};
 use crate::ingest::Profile;
 use crate::limits;
 use crate::quotas::Quotas;
+use crate::status::PageRights;
 use crate::stream::registry::Delays;
 
 /// Configures and starts a [`LocalKvs`](crate::LocalKvs); created by [`LocalKvs::builder`](crate::LocalKvs::builder).
@@ -46,6 +47,7 @@ pub struct Builder {
     pub(crate) cors_origins: Vec<String>,
     pub(crate) decoder: Decoder,
     pub(crate) ffmpeg: Option<PathBuf>,
+    pub(crate) status_page: StatusPage,
 }
 
 /// The transport of connections.
@@ -104,6 +106,20 @@ pub enum Decoder {
     Ffmpeg,
 }
 
+/// Whether the status page is served.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StatusPage {
+    /// Unless other machines may reach the service ([`Builder::allow_remote`]). It shows media only if clients need no key of their
+    /// own: with the default key, or without signatures.
+    #[default]
+    Auto,
+    /// Always, with media: everyone who can reach the service can look at all streams without a key.
+    On,
+    /// Never.
+    Off,
+}
+
 /// Whether requests must be signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Callers {
@@ -145,6 +161,7 @@ impl Builder {
             cors_origins: Vec::new(),
             decoder: Decoder::Auto,
             ffmpeg: None,
+            status_page: StatusPage::Auto,
         }
     }
 
@@ -219,6 +236,12 @@ impl Builder {
     /// [`anonymous`](Self::anonymous). Default: no further origin.
     pub fn cors_origin(mut self, origin: impl Into<String>) -> Self {
         self.cors_origins.push(origin.into());
+        self
+    }
+
+    /// Sets whether the page at `/` is served. It shows streams and can change nothing. Default: [`StatusPage::Auto`].
+    pub const fn status_page(mut self, page: StatusPage) -> Self {
+        self.status_page = page;
         self
     }
 
@@ -387,6 +410,18 @@ impl Builder {
         let default =
             || AccessKey { id: crate::ACCESS_KEY.to_owned(), secret: crate::SECRET_KEY.to_owned(), token: None };
         self.keys.first().cloned().unwrap_or_else(default)
+    }
+
+    /// Returns what the status page may do; `None` if it is not served.
+    pub(crate) fn page_rights(&self) -> Option<PageRights> {
+        let local = self.remote == Remote::Refused;
+        let is_open = matches!(self.callers, Callers::Anonymous) || self.keys.is_empty();
+        match self.status_page {
+            StatusPage::On => Some(PageRights::Media),
+            StatusPage::Auto if local && is_open => Some(PageRights::Media),
+            StatusPage::Auto if local => Some(PageRights::Report),
+            StatusPage::Auto | StatusPage::Off => None,
+        }
     }
 
     /// Returns whether requests must be signed with the default key.

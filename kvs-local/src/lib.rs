@@ -103,10 +103,12 @@ mod shutdown;
 #[cfg(feature = "server")]
 mod start;
 #[cfg(feature = "server")]
+mod status;
+#[cfg(feature = "server")]
 mod stream;
 
 #[cfg(feature = "server")]
-pub use crate::builder::{Builder, Decoder};
+pub use crate::builder::{Builder, Decoder, StatusPage};
 #[cfg(feature = "server")]
 pub use crate::deliver::{DeliveryEvent, DeliveryEvents, InvalidSubscription, SignerError, Subscription};
 #[cfg(feature = "server")]

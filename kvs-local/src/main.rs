@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use kvs_local::{Builder, Decoder, Fault, LocalKvs, Profile, Quotas, SignatureVersion, Subscription};
+use kvs_local::{Builder, Decoder, Fault, LocalKvs, Profile, Quotas, SignatureVersion, StatusPage, Subscription};
 use kvs_types::__internal::{ErrorChain, Printable};
 
 /// Kinesis Video Streams on your own machine: a server for tests and development.
@@ -108,6 +108,17 @@ struct Arguments {
     /// Fault script to inject: a JSON list of faults.
     #[arg(long, value_name = "FILE", value_parser = faults)]
     faults: Option<FaultScript>,
+    /// Serve the status page at /: auto means unless --allow-remote is given. With keys of your own, auto shows no media on it.
+    #[arg(
+        long,
+        value_name = "WHEN",
+        value_enum,
+        default_value_t = ServePage::Auto,
+        default_missing_value = "on",
+        num_args = 0..=1,
+        require_equals = true
+    )]
+    status_page: ServePage,
     /// Which decoders make images: auto uses ffmpeg, if it is on the path, for video that the built-in ones cannot decode.
     #[arg(long, value_name = "DECODER", value_enum, default_value_t = Decoders::Auto)]
     decoder: Decoders,
@@ -140,6 +151,14 @@ enum LimitsProfile {
     Current,
     #[value(name = "2022")]
     Year2022,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ServePage {
+    Auto,
+    /// Everyone who can reach the service can look at all streams without a key.
+    On,
+    Off,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -287,6 +306,26 @@ fn subscription(text: &str) -> Result<Subscription, String> {
     Subscription::new(topic, url).map_err(|error| with_causes(&error))
 }
 
+impl From<ServePage> for StatusPage {
+    fn from(page: ServePage) -> Self {
+        match page {
+            ServePage::Auto => Self::Auto,
+            ServePage::On => Self::On,
+            ServePage::Off => Self::Off,
+        }
+    }
+}
+
+impl From<Decoders> for Decoder {
+    fn from(decoders: Decoders) -> Self {
+        match decoders {
+            Decoders::Auto => Self::Auto,
+            Decoders::BuiltIn => Self::BuiltIn,
+            Decoders::Ffmpeg => Self::Ffmpeg,
+        }
+    }
+}
+
 impl Arguments {
     fn into_builder(self) -> Result<Builder, InvalidCredentials> {
         let profile = match self.profile {
@@ -322,11 +361,7 @@ impl Arguments {
         for subscription in self.subscribe.into_iter().chain(self.subscribe_raw.into_iter().map(Subscription::raw)) {
             builder = builder.subscription(subscription.signature_version(version.clone()));
         }
-        builder = builder.decoder(match self.decoder {
-            Decoders::Auto => Decoder::Auto,
-            Decoders::BuiltIn => Decoder::BuiltIn,
-            Decoders::Ffmpeg => Decoder::Ffmpeg,
-        });
+        builder = builder.status_page(self.status_page.into()).decoder(self.decoder.into());
         if self.allow_default_key {
             builder = builder.allow_default_key();
         }

@@ -10,8 +10,11 @@ use tokio::net::TcpListener;
 
 use crate::api::{DataPorts, Plane};
 use crate::builder::{Builder, Decoder, DefaultKey, Outgoing, Ports, Remote, SubscriptionRequest, Transport};
+use crate::clock::Clock;
 use crate::data_dir::{DataDir, DataDirError};
-use crate::deliver::{AwsEndpoint, AwsEndpoints, AwsKeys, Delivery, DeliverySettings, Subscription, is_of_aws};
+use crate::deliver::{
+    AwsEndpoint, AwsEndpoints, AwsKeys, Delivery, DeliveryEvents, DeliverySettings, Subscription, is_of_aws,
+};
 use crate::faults::{Fault, Faults, InvalidFaults};
 use crate::handlers::{Components, Control, Gate, Reset};
 use crate::http::{AccessKey, BodyRoom, CorsOrigin, Door, InvalidUrl, Listener, PublicUrl, Tls};
@@ -21,7 +24,8 @@ use crate::limits;
 use crate::local::{LocalKvs, Parts};
 use crate::quotas::Quota;
 use crate::seed::{InvalidSeed, Seed};
-use crate::shutdown;
+use crate::shutdown::{self, Shutdown};
+use crate::status::Activity;
 use crate::store::{Store, StorePolicy};
 use crate::stream::registry::{Delays, Identity, Registry};
 use crate::stream::{StreamHub, retention};
@@ -173,6 +177,7 @@ impl Builder {
         let delivery = Arc::new(self.start_delivery(folder.path(), base_url, Arc::clone(&decoders))?);
 
         let (stop, shutdown) = shutdown::channel();
+        let activity = Arc::new(Activity::default());
         let faults = Arc::new(Faults::new(self.faults.clone()));
         let gate = Gate {
             door: Door::new(endpoint.address.ip(), public_url, origins),
@@ -204,13 +209,16 @@ impl Builder {
             unknown_paths: self.unknown_paths,
             reset,
             decoders,
+            activity: Arc::clone(&activity),
+            page_rights: self.page_rights(),
         };
         let (dispatcher, put_media) = components.into_dispatcher(gate);
         let trim = retention::run(Arc::clone(&registry), Arc::clone(&hub), self.clock.clone(), shutdown.clone());
         let trimming = tokio::spawn(trim);
+        let watching = tokio::spawn(watch(activity, delivery.events(), self.clock.clone(), shutdown.clone()));
         let dispatcher = Arc::new(dispatcher);
         let serve = |listener: Listener| tokio::spawn(listener.run(Arc::clone(&dispatcher), shutdown.clone()));
-        let tasks = listeners.into_iter().map(serve).chain([trimming]).collect();
+        let tasks = listeners.into_iter().map(serve).chain([trimming, watching]).collect();
         Ok(LocalKvs::new(Parts {
             address: endpoint.address,
             endpoint_url: endpoint.url,
@@ -371,6 +379,19 @@ struct BoundEndpoint {
     url: String,
     ca_certificate: Option<String>,
     data_ports: DataPorts,
+}
+
+/// Remembers the results of delivery until the service stops.
+async fn watch(activity: Arc<Activity>, mut events: DeliveryEvents, clock: Clock, shutdown: Shutdown) {
+    let remember = async {
+        while let Some(event) = events.next().await {
+            activity.delivered(&event, clock.wall());
+        }
+    };
+    tokio::select! {
+        () = shutdown.requested() => {}
+        () = remember => {}
+    }
 }
 
 /// Binds an address and returns the one that was bound.

@@ -15,6 +15,7 @@ use super::get_media::GetMedia;
 use super::get_media_for_fragment_list::GetMediaForFragmentList;
 use super::list_fragments::ListFragments;
 use super::put_media::{PutMedia, PutMediaRequest, Session};
+use super::status_page::StatusPage;
 use crate::api::wire::{self, Response};
 use crate::api::{ApiError, DataPorts, Exception, Operation, ReadOperation, StreamRef};
 use crate::clock::Clock;
@@ -64,6 +65,7 @@ pub(super) struct Handlers {
     pub(super) list_fragments: ListFragments,
     pub(super) get_images: GetImages,
     pub(super) reset: Arc<Reset>,
+    pub(super) page: Option<StatusPage>,
     /// Serves the signing certificate and the URLs that confirm and end subscriptions.
     pub(super) delivery: Arc<Delivery>,
 }
@@ -125,6 +127,9 @@ impl Dispatcher {
         }
         if parts.method == Method::GET && parts.uri.path().starts_with(SNS_PATH) {
             return Ok(self.sns_page(parts).await);
+        }
+        if let Some(page) = self.handlers.page.as_ref().filter(|page| page.serves(parts, info)) {
+            return page.respond(parts, admitted, self).await;
         }
         let operation = if parts.method == Method::POST { Operation::from_path(parts.uri.path()) } else { None };
         let Some(operation) = operation else {

@@ -10,6 +10,7 @@ mod list_fragments;
 mod media_response;
 mod put_media;
 mod readable;
+mod status_page;
 
 use std::sync::Arc;
 
@@ -27,12 +28,14 @@ use self::list_fragments::ListFragments;
 pub(crate) use self::put_media::PutMedia;
 use self::put_media::{PostPersist, PutMediaRequest, SessionContext};
 use self::readable::ReadableStreams;
+use self::status_page::StatusPage;
 use crate::api::{ApiError, DataPorts, ReadOperation};
 use crate::clock::Clock;
 use crate::deliver::Delivery;
 use crate::images::Decoders;
 use crate::ingest::Profile;
 use crate::shutdown::Shutdown;
+use crate::status::{Activity, PageRights, Status};
 use crate::stream::StreamHub;
 use crate::stream::registry::Registry;
 
@@ -51,6 +54,8 @@ pub(crate) struct Components {
     pub(crate) unknown_paths: UnknownPaths,
     pub(crate) reset: Reset,
     pub(crate) decoders: Arc<Decoders>,
+    pub(crate) activity: Arc<Activity>,
+    pub(crate) page_rights: Option<PageRights>,
 }
 
 impl Components {
@@ -69,17 +74,21 @@ impl Components {
             unknown_paths,
             reset,
             decoders,
+            activity,
+            page_rights,
         } = self;
         let quota = || Arc::clone(&gate.quota);
         let context = SessionContext {
             hub: Arc::clone(&hub),
             post_persist: PostPersist::new(Arc::clone(&registry), Arc::clone(&hub), Arc::clone(&delivery)),
             quota: quota(),
+            activity: Arc::clone(&activity),
             clock: clock.clone(),
             shutdown: shutdown.clone(),
         };
         let put_media = Arc::new(PutMedia::new(Arc::clone(&registry), profile, seed, context));
         let streams = ReadableStreams::new(Arc::clone(&registry), Arc::clone(&hub), clock.clone());
+        let status = Status::new(Arc::clone(&registry), Arc::clone(&hub), activity, clock.clone());
         let handlers = Handlers {
             control: ControlPlane::new(control, Arc::clone(&hub), clock.clone()),
             put_media: Arc::clone(&put_media),
@@ -89,6 +98,7 @@ impl Components {
             get_images: GetImages::new(registry, hub, quota(), clock.clone(), profile, decoders),
             delivery,
             reset: Arc::new(reset),
+            page: page_rights.map(|rights| StatusPage::new(rights, status)),
         };
         (Dispatcher { gate, handlers, clock, data_ports, unknown_paths }, put_media)
     }

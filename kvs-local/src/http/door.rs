@@ -42,6 +42,17 @@ pub(crate) struct Admitted {
     pub(crate) endpoint: String,
     /// The origin of the page that sent the request, which may use the service.
     origin: Option<HeaderValue>,
+    /// Whether no page of another origin sent the request.
+    own: Own,
+}
+
+/// Who sent a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Own {
+    /// The service's own page, the user in the address bar, or a program that is no browser.
+    Yes,
+    /// A page of another origin.
+    No,
 }
 
 impl Door {
@@ -58,7 +69,8 @@ impl Door {
             check_site(&request.headers)?;
             check_media_type(&request.headers)?;
         }
-        Ok(Admitted { endpoint, origin })
+        let own = own(&request.headers, &endpoint);
+        Ok(Admitted { endpoint, origin, own })
     }
 
     /// Returns the accepted host of a request; `None` if an old client sent none.
@@ -140,6 +152,14 @@ impl Door {
 }
 
 impl Admitted {
+    /// Refuses pages of other origins, also those that may use the service: what is unsigned is for its own page only.
+    pub(crate) fn require_own_page(&self) -> Result<(), ApiError> {
+        match self.own {
+            Own::Yes => Ok(()),
+            Own::No => Err(refused("only the status page itself may ask for this without a signature")),
+        }
+    }
+
     /// Returns the answer to a browser that asks whether a page may send a request; `None` for other requests. It needs no signature:
     /// browsers cannot sign it.
     pub(crate) fn preflight(&self, request: &Parts) -> Option<Response> {
@@ -186,6 +206,21 @@ const ALLOWED_METHODS: &str = "GET, HEAD, POST, OPTIONS";
 /// (<https://fetch.spec.whatwg.org/#cors-safelisted-response-header-name>).
 const EXPOSED_HEADERS: &str =
     "accept-ranges, content-length, content-range, content-type, date, x-amzn-errortype, x-amzn-requestid";
+
+/// Returns whether a request comes from the page of the service itself. Browsers send `Sec-Fetch-Site` with all requests to loopback,
+/// and `Origin` with all that a page of another origin can read the response of.
+fn own(headers: &HeaderMap, endpoint: &str) -> Own {
+    let itself = CorsOrigin::parse(endpoint).ok();
+    let origins = headers.get_all(header::ORIGIN).iter();
+    let is_other = |value: &HeaderValue| value.to_str().ok().and_then(|text| CorsOrigin::parse(text).ok()) != itself;
+    if origins.into_iter().any(is_other) {
+        return Own::No;
+    }
+    match headers.get("sec-fetch-site").map(HeaderValue::as_bytes) {
+        None | Some(b"none" | b"same-origin") => Own::Yes,
+        Some(_) => Own::No,
+    }
+}
 
 /// Refuses a POST that a browser sends for another site (<https://www.w3.org/TR/fetch-metadata/>): some send no Origin.
 fn check_site(headers: &HeaderMap) -> Result<(), ApiError> {
@@ -418,6 +453,21 @@ mod tests {
         assert!(admitted(&twice).is_none());
         let two = [("host", "localhost"), ("origin", "http://localhost:3000"), ("origin", "http://localhost:3001")];
         assert!(admitted(&two).is_none());
+    }
+
+    #[test]
+    fn the_own_page_is_told_from_others() {
+        let own =
+            |name, value| admitted(&[("host", "localhost:4567"), (name, value)]).unwrap().require_own_page().is_ok();
+        assert!(own("origin", "http://localhost:4567") && own("accept", "*/*"));
+        assert!(own("sec-fetch-site", "same-origin") && own("sec-fetch-site", "none"));
+        assert!(!own("origin", "http://localhost:3000") && !own("origin", "https://page.example"));
+        let get = |name: &str, value: &str| {
+            let request = Request::get("/_kvs/status").header("host", "localhost:4567").header(name, value);
+            door().admit(&request.body(()).unwrap().into_parts().0, INFO).unwrap().require_own_page().is_ok()
+        };
+        assert!(!get("sec-fetch-site", "cross-site") && !get("sec-fetch-site", "same-site"));
+        assert!(get("sec-fetch-site", "same-origin"));
     }
 
     #[test]

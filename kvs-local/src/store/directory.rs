@@ -154,6 +154,18 @@ impl Store {
         Ok(last)
     }
 
+    /// Returns the `most` fragments with the highest numbers, in the order of their numbers.
+    ///
+    /// # Errors
+    /// The file system failed.
+    pub fn newest(&self, stream: &str, most: usize) -> Result<Vec<FragmentRecord>, StoreError> {
+        let Some(log) = self.find(stream)? else { return Ok(Vec::new()) };
+        let index = log.index();
+        let mut newest: Vec<_> = index.after(None).rev().take(most).map(|entry| entry.info()).collect();
+        newest.reverse();
+        Ok(newest)
+    }
+
     /// Returns the fragment that covers a time (the lowest number if several do), or else the next one to start.
     ///
     /// # Errors

@@ -125,6 +125,16 @@ impl StreamHub {
         self.store.list(stream, &Selection::All)
     }
 
+    /// Returns whether a producer is connected to a stream.
+    pub(crate) fn is_put_to(&self, stream: &str) -> bool {
+        self.active().get(stream).is_some_and(|active| active.putting.is_some())
+    }
+
+    /// Returns the number of connections that read a stream: of GetMedia, and of GetMediaForFragmentList.
+    pub(crate) fn readers(&self, stream: &str) -> (usize, usize) {
+        self.active().get(stream).map_or((0, 0), |active| (active.followers, active.listers))
+    }
+
     pub(super) fn active(&self) -> MutexGuard<'_, HashMap<String, ActiveStream>> {
         self.active.lock().unwrap_or_else(PoisonError::into_inner)
     }

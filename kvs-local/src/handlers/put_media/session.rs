@@ -27,6 +27,7 @@ use crate::ingest::{Ack, Ingest, IngestedFragment};
 use crate::limits;
 use crate::quotas::{Flow, Quota};
 use crate::shutdown::Shutdown;
+use crate::status::{Activity, ConnectedProducer};
 use crate::stream::registry::StreamRecord;
 use crate::stream::{LeaseEnd, PutLease, StreamHub};
 
@@ -36,6 +37,7 @@ pub(crate) struct SessionContext {
     pub(crate) hub: Arc<StreamHub>,
     pub(crate) post_persist: PostPersist,
     pub(crate) quota: Arc<Quota>,
+    pub(crate) activity: Arc<Activity>,
     pub(crate) clock: Clock,
     pub(crate) shutdown: Shutdown,
 }
@@ -44,6 +46,7 @@ pub(crate) struct SessionContext {
 pub(in crate::handlers) struct Session {
     context: Arc<SessionContext>,
     stream: StreamRecord,
+    connected: ConnectedProducer,
     /// Released as soon as no more body comes, so that a producer that reconnects finds it free.
     lease: Option<PutLease>,
     ingest: Ingest,
@@ -80,7 +83,7 @@ enum SessionEvent {
 }
 
 impl Session {
-    pub(super) const fn new(
+    pub(super) fn new(
         context: Arc<SessionContext>,
         stream: StreamRecord,
         lease: PutLease,
@@ -88,9 +91,11 @@ impl Session {
         faults: InjectedFaults,
         permit: OwnedSemaphorePermit,
     ) -> Self {
+        let connected = context.activity.producer(&stream.name, context.clock.wall());
         Self {
             context,
             stream,
+            connected,
             lease: Some(lease),
             ingest,
             waiting: VecDeque::new(),
@@ -151,6 +156,7 @@ impl Session {
     async fn flush(&mut self, acks: &mut Option<Sender<Bytes, io::Error>>) {
         while let Some(ack) = self.ingest.poll_ack() {
             log_error_ack(&ack);
+            self.context.activity.acked(&self.stream.name, &ack, self.context.clock.wall());
             let Some(sender) = acks else { continue };
             if !send_ack(sender, &ack, &self.faults).await {
                 *acks = None;
@@ -180,6 +186,7 @@ impl Session {
         };
         let from = self.read;
         self.read = from.saturating_add(bytes);
+        self.connected.received(bytes);
         let paced = self.context.quota.pace(&mut self.inflow, Flow::In, bytes, self.context.clock.now().at);
         match self.faults.on_body(from, self.read) {
             ReadAction::Continue { pause } => ReadAction::Continue { pause: pause.max(paced) },
@@ -233,7 +240,12 @@ impl Session {
                 self.lease = None;
                 self.ingest.handle_broken(now);
             }
-            SessionEvent::Stored(number, stored) => self.ingest.handle_stored(&number, stored.map(drop), now),
+            SessionEvent::Stored(number, stored) => {
+                if stored.is_ok() {
+                    self.connected.stored();
+                }
+                self.ingest.handle_stored(&number, stored.map(drop), now);
+            }
             SessionEvent::Timeout => self.ingest.handle_timeout(now),
             SessionEvent::LeaseLost(LeaseEnd::StreamDeleted) => {
                 self.lease = None;
