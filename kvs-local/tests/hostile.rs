@@ -48,16 +48,55 @@ async fn stream_names_do_not_become_paths() {
     assert!(outside.is_empty(), "{outside:?}");
 }
 
+/// Paths to files of the data folder and of the machine, in the ways that servers have been led to them.
+const PATH_TRICKS: [&str; 36] = [
+    "/sns/../keys/sns-key.pem",
+    "/sns/%2e%2e/keys/sns-key.pem",
+    "/sns/%2E%2E%2Fkeys%2Fsns-key.pem",
+    "/sns/..%2fkeys/sns-key.pem",
+    "/sns/.%2e/keys/sns-key.pem",
+    "/sns/%252e%252e/keys/sns-key.pem",
+    "/sns/..%252fkeys%252fsns-key.pem",
+    "/sns/..%c0%afkeys/sns-key.pem",
+    "/sns/%c0%ae%c0%ae/keys/sns-key.pem",
+    "/sns/..\\keys\\sns-key.pem",
+    "/sns/..%5ckeys%5csns-key.pem",
+    "/sns/....//keys/sns-key.pem",
+    "/sns/..;/keys/sns-key.pem",
+    "/sns/../../../../../../etc/passwd",
+    "/sns/%00",
+    "/sns/keys/sns-key.pem%00.pem",
+    "/sns//etc/passwd",
+    "/sns/./../keys/sns-key.pem",
+    "/sns/sns-key.pem",
+    "/sns/door/../../keys/sns-key.pem",
+    "/../../etc/passwd",
+    "//etc/passwd",
+    "/%2e%2e/%2e%2e/etc/passwd",
+    "/..%2f..%2fetc/passwd",
+    "/....//....//etc/passwd",
+    "/file:///etc/passwd",
+    "file:///etc/passwd",
+    "http://127.0.0.1/etc/passwd",
+    "/ca-key.pem",
+    "/ca.pem",
+    "/keys/sns-key.pem",
+    "/lock",
+    "/streams",
+    "/s3/x",
+    "/s3/../keys/sns-key.pem",
+    "/health/../keys/sns-key.pem",
+];
+
 #[tokio::test]
 async fn request_paths_do_not_reach_files() {
     let local = open().await;
-    for path in
-        ["/sns/../keys/sns-key.pem", "/sns/%2e%2e/keys/sns-key.pem", "/../../etc/passwd", "/ca-key.pem", "/s3/x"]
-    {
+    for path in PATH_TRICKS {
         let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
         let response = exchange(local.address(), request.as_bytes()).await;
         assert!((400..500).contains(&response.status), "{path}: {response:?}");
-        assert!(!String::from_utf8_lossy(&response.body).contains("PRIVATE"), "{path}");
+        let body = String::from_utf8_lossy(&response.body);
+        assert!(!body.contains("PRIVATE") && !body.contains("root:") && !body.contains("BEGIN"), "{path}: {body}");
     }
     local.shutdown().await;
 }

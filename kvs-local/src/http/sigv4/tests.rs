@@ -223,6 +223,124 @@ fn presigned_request_expires_after_its_lifetime() {
     }
 }
 
+/// Replacements in the `Authorization` header of a request that is signed well.
+const FORGED_AUTHORIZATIONS: [(&str, &str); 32] = [
+    ("AWS4-HMAC-SHA256", ""),
+    ("AWS4-HMAC-SHA256", "aws4-hmac-sha256"),
+    ("AWS4-HMAC-SHA256", "AWS4-HMAC-SHA1"),
+    ("AWS4-HMAC-SHA256", "AWS4-HMAC-SHA256X"),
+    ("AWS4-HMAC-SHA256", "AWS4-ECDSA-P256-SHA256"),
+    ("AWS4-HMAC-SHA256", "Bearer"),
+    ("AWS4-HMAC-SHA256", "Basic"),
+    ("Credential=", "Credential"),
+    ("Credential=", "credential="),
+    ("Credential=AKID/", "Credential=/"),
+    ("Credential=AKID/", "Credential=AKID"),
+    ("AKID", "akid"),
+    ("AKID", "AKID "),
+    ("AKID", "AKID%00"),
+    ("AKID", "*"),
+    ("AKID", "AKID/AKID"),
+    ("20231107/", "20231106/"),
+    ("20231107/", "2023110/"),
+    ("20231107/", "/"),
+    ("us-west-2/", "us-west-1/"),
+    ("us-west-2/", "*/"),
+    ("us-west-2/", "/"),
+    ("/kinesisvideo/", "/kinesis/"),
+    ("/kinesisvideo/", "/"),
+    ("aws4_request", "aws4_Request"),
+    ("aws4_request", ""),
+    ("aws4_request", "aws4_request/x"),
+    ("SignedHeaders=host;", "SignedHeaders=;"),
+    ("SignedHeaders=host;", "SignedHeaders=HOST;"),
+    ("SignedHeaders=host;", "SignedHeaders=host;host;"),
+    ("SignedHeaders=host;", "SignedHeaders=host;no-such-header;"),
+    ("SignedHeaders", "Signedheaders"),
+];
+
+#[test]
+fn no_attempt_to_forge_a_signature_succeeds() {
+    let mut attempts: Vec<(String, Parts, Payload<'_>)> = Vec::new();
+    let genuine = json();
+    let authorization = genuine.headers["authorization"].to_str().unwrap().to_owned();
+    let with = |name: &'static str, value: &str| {
+        let mut parts = json();
+        parts.headers.insert(name, value.parse().unwrap());
+        parts
+    };
+    for (from, to) in FORGED_AUTHORIZATIONS {
+        let forged = authorization.replacen(from, to, 1);
+        assert_ne!(forged, authorization);
+        attempts.push((format!("{from} -> {to}"), with("authorization", &forged), Payload::Whole(BODY)));
+    }
+    let (before, signature) = authorization.split_once("Signature=").unwrap();
+    let flipped = if signature.starts_with('0') { "1" } else { "0" };
+    for forged in [
+        String::new(),
+        "0".repeat(64),
+        "f".repeat(64),
+        signature[..63].to_owned(),
+        signature[..62].to_owned(),
+        format!("{signature}00"),
+        format!("{signature}{signature}"),
+        format!("{flipped}{}", &signature[1..]),
+        format!("0x{signature}"),
+        format!("{},Signature={signature}", "0".repeat(64)),
+        signature.chars().rev().collect(),
+    ] {
+        let value = format!("{before}Signature={forged}");
+        attempts.push((format!("signature {forged}"), with("authorization", &value), Payload::Whole(BODY)));
+    }
+    for (name, value) in [
+        ("host", "evil.example"),
+        ("host", "127.0.0.1:4568"),
+        ("host", ""),
+        ("x-amz-date", "20231107T044446Z"),
+        ("x-amz-date", "20231107T044445"),
+        ("x-amz-date", "2023-11-07T04:44:45Z"),
+        ("x-amz-date", ""),
+        ("x-amz-security-token", "token"),
+        ("x-amz-content-sha256", "UNSIGNED-PAYLOAD"),
+        ("x-amz-content-sha256", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"),
+        ("x-amz-target", "DeleteStream"),
+        ("x-amzn-stream-name", "other"),
+    ] {
+        // A hash that the signer did not sign is of no use with another body.
+        let body: &[u8] = if name.ends_with("sha256") || name.ends_with("token") { b"{}" } else { BODY };
+        attempts.push((format!("{name}: {value}"), with(name, value), Payload::Whole(body)));
+    }
+    for uri in
+        ["/deleteStream", "/describeStream/", "//describeStream", "/describeStream?a=b", "/%64escribeStream", "/"]
+    {
+        let mut parts = json();
+        parts.uri = uri.parse().unwrap();
+        attempts.push((format!("path {uri}"), parts, Payload::Whole(BODY)));
+    }
+    for method in [http::Method::GET, http::Method::PUT, http::Method::DELETE] {
+        let mut parts = json();
+        parts.method = method.clone();
+        attempts.push((format!("method {method}"), parts, Payload::Whole(BODY)));
+    }
+    for body in [b"".as_slice(), b"{}", br#"{"StreamName":"gate"}"#, br#"{"StreamName":"door"} "#] {
+        attempts.push((format!("body of {} bytes", body.len()), json(), Payload::Whole(body)));
+    }
+    attempts.push(("body as a stream".to_owned(), json(), Payload::Streamed));
+    assert!(attempts.len() >= 65, "{}", attempts.len());
+    for (attempt, parts, payload) in attempts {
+        let refusal = authenticator(None).check(&parts, payload, now());
+        let exception = refusal.expect_err(&attempt).exception;
+        let known = [
+            Exception::IncompleteSignature,
+            Exception::InvalidSignature,
+            Exception::MissingAuthenticationToken,
+            Exception::UnrecognizedClient,
+        ];
+        assert!(known.contains(&exception), "{attempt}: {exception:?}");
+    }
+    assert_eq!(authenticator(None).check(&genuine, Payload::Whole(BODY), now()), Ok(()));
+}
+
 #[test]
 fn debug_output_redacts_secrets() {
     let text = format!("{:?}", authenticator(Some("hidden-token")));
