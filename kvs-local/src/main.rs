@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use kvs_local::{Builder, Decoder, Fault, LocalKvs, Profile, Quotas, SignatureVersion, StatusPage, Subscription};
-use kvs_types::__internal::{ErrorChain, Printable};
+use kvs_types::__internal::{ErrorChain, Printable, PrintableJson};
 
 /// Kinesis Video Streams on your own machine: a server for tests and development.
 ///
@@ -415,13 +415,29 @@ fn write_field(
     }
 }
 
+/// Standard error for lines of JSON. JSON escapes neither C1 control characters nor marks that reorder text, and both come from
+/// outside.
+struct PrintableStderr;
+
+impl Write for PrintableStderr {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        // The log writes whole lines.
+        write!(std::io::stderr(), "{}", PrintableJson(String::from_utf8_lossy(line)))?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stderr().flush()
+    }
+}
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "kvs_local=info".into());
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match arguments.log_format {
         LogFormat::Text => log.fmt_fields(tracing_subscriber::fmt::format::debug_fn(write_field)).init(),
-        LogFormat::Json => log.json().flatten_event(true).init(),
+        LogFormat::Json => log.json().flatten_event(true).with_writer(|| PrintableStderr).init(),
     }
     if let Some(Action::Health { address, tls }) = arguments.action {
         return match health(address, tls) {

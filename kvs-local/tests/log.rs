@@ -76,6 +76,19 @@ async fn error_acks_are_logged_with_id_name_cause_and_fragment() {
     assert_eq!(find(&log, "INFO", "request refused")["path"], "/describeStream");
 }
 
+/// JSON itself escapes neither 0x9b, which begins a command for some terminals, nor marks that reorder text.
+#[tokio::test]
+async fn text_from_outside_acts_on_no_terminal_in_json_either() {
+    let service = Service::start(&["--anonymous"]);
+    let path = "/\u{9b}31mred\u{202e}\u{2028}forged";
+    assert_eq!(post(service.address, path, "{}").await.status, 404);
+    let file = service.dir.path().join("log");
+    let raw = std::fs::read_to_string(file).unwrap();
+    assert!(raw.contains(r"/\u009b31mred\u202e\u2028forged"), "{raw}");
+    assert!(!raw.contains(['\u{9b}', '\u{202e}', '\u{2028}']), "{raw}");
+    assert_eq!(find(&service.log(), "INFO", "request refused")["path"], path);
+}
+
 #[tokio::test]
 async fn refused_requests_and_failed_handshakes_are_logged() {
     let service = Service::start(&[]);

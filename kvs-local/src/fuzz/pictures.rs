@@ -133,6 +133,8 @@ mod tests {
         let mut found = 0;
         for _ in 0..runs {
             let mut data = clips[random.usize(..clips.len())].1.clone();
+            // Small images: their encoder takes most of the time.
+            data[0] |= 2;
             for _ in 0..random.usize(1..8) {
                 let at = random.usize(1..data.len());
                 data[at] = if random.bool() { random.u8(..) } else { data[at] ^ (1 << random.u8(..8)) };
