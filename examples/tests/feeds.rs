@@ -20,6 +20,12 @@ use kvs_producer::{NewStream, Producer, ProducerConfig, StreamLookup, Timestamps
 const SIZE_CHANGE: &[u8] = include_bytes!("../../kvs-producer/tests/media/size_change.h264");
 /// 95 frames of AAC LC at 48 kHz.
 const TONE: &[u8] = include_bytes!("../../kvs-producer/tests/media/tone.aac");
+/// Where both are.
+const MEDIA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../kvs-producer/tests/media");
+
+/// Arguments of ffmpeg: pictures as they are decoded, in the size that each has; sounds as they are coded, without ADTS headers.
+const DECODED: &[&str] = &["-autoscale", "0", "-fps_mode", "passthrough"];
+const CODED: &[&str] = &["-c", "copy"];
 
 /// Sends frames to a stream of their own.
 async fn send(client: &Client, stream: &str, track: Track, frames: Vec<Frame>) {
@@ -34,8 +40,8 @@ async fn send(client: &Client, stream: &str, track: Track, frames: Vec<Frame>) {
     assert!(report.is_complete() && report.totals.lost.bytes == 0, "{report:?}");
 }
 
-/// What ffmpeg decodes of each stored fragment, as lines of its framehash; times left out.
-async fn decoded(client: &Client, stream: &str, folder: &Path) -> Vec<String> {
+/// ffmpeg's hashes of each stored fragment; times left out.
+async fn stored(client: &Client, stream: &str, folder: &Path, arguments: &[&str]) -> Vec<String> {
     let stream: StreamId = stream.parse().unwrap();
     let now = SystemTime::now();
     let range = now - Duration::from_secs(3600)..now + Duration::from_secs(60);
@@ -54,20 +60,26 @@ async fn decoded(client: &Client, stream: &str, folder: &Path) -> Vec<String> {
         }
         let file = folder.join("fragment.mkv");
         std::fs::write(&file, media).unwrap();
-        let output = Command::new("ffmpeg")
-            .args(["-v", "error", "-nostdin", "-i"])
-            .arg(&file)
-            .args(["-fps_mode", "passthrough", "-f", "framehash", "-"])
-            .output()
-            .unwrap();
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success() && errors.is_empty(), "{errors}");
-        let lines = String::from_utf8(output.stdout).unwrap();
-        // Stream, dts, pts, duration, size, hash.
-        let of_frame = |line: &str| line.split(", ").skip(4).map(str::trim).collect::<Vec<_>>().join(" ");
-        frames.extend(lines.lines().filter(|line| !line.starts_with('#')).map(of_frame));
+        frames.extend(hashes(&file, arguments));
     }
     frames
+}
+
+/// ffmpeg's hashes of the frames of a file, each with its size in bytes.
+fn hashes(file: &Path, arguments: &[&str]) -> Vec<String> {
+    let output = Command::new("ffmpeg")
+        .args(["-v", "error", "-nostdin", "-i"])
+        .arg(file)
+        .args(arguments)
+        .args(["-f", "framehash", "-"])
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && errors.is_empty(), "{errors}");
+    let lines = String::from_utf8(output.stdout).unwrap();
+    // Stream, dts, pts, duration, size, hash, and side data of the packet.
+    let of_frame = |line: &str| line.split(',').skip(4).take(2).map(str::trim).collect::<Vec<_>>().join(" ");
+    lines.lines().filter(|line| !line.starts_with('#')).map(of_frame).collect()
 }
 
 fn is_slice(unit: &[u8]) -> bool {
@@ -119,25 +131,25 @@ async fn every_way_to_feed_gives_the_same_pictures_and_sounds() {
     }
     let (local, folder) = (LocalKvs::builder().start().await.unwrap(), tempfile::tempdir().unwrap());
     let client = support::client_of(&local);
-    let mut results = Vec::new();
+    let pictures_of_file = hashes(&Path::new(MEDIA).join("size_change.h264"), DECODED);
+    // The sizes are those of YUV 4:2:0 pictures.
+    let sizes = |size: usize| pictures_of_file.iter().filter(|frame| frame.starts_with(&format!("{size} "))).count();
+    assert_eq!((sizes(128 * 96 * 3 / 2), sizes(64 * 48 * 3 / 2), pictures_of_file.len()), (60, 60, 120));
     let feeds: [(&str, Ends); 3] =
         [("access-units", ends_access_unit), ("nal-by-nal", |_| true), ("sets-apart", ends_put)];
     for (name, ends) in feeds {
         let track = Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::H264);
         send(&client, name, track, pictures(ends)).await;
-        results.push(decoded(&client, name, folder.path()).await);
+        assert!(stored(&client, name, folder.path(), DECODED).await == pictures_of_file, "{name}");
     }
-    // What ffmpeg decodes of the file itself; the sizes are those of YUV 4:2:0 pictures.
-    let sizes = |size: usize| results[0].iter().filter(|frame| frame.starts_with(&format!("{size} "))).count();
-    assert_eq!((sizes(128 * 96 * 3 / 2), sizes(64 * 48 * 3 / 2), results[0].len()), (60, 60, 120));
-    assert!(results[1] == results[0] && results[2] == results[0]);
 
-    let mut sounds = Vec::new();
+    let without_headers = [CODED, &["-bsf:a", "aac_adtstoasc"]].concat();
+    let sounds_of_file = hashes(&Path::new(MEDIA).join("tone.aac"), &without_headers);
+    assert_eq!(sounds_of_file.len(), 95);
     for together in [1, 14] {
         let name = format!("sound-{together}");
         send(&client, &name, Track::new(TrackNumber::ONE, TrackKind::Audio, CodecId::AAC), sound(together)).await;
-        sounds.push(decoded(&client, &name, folder.path()).await);
+        assert_eq!(stored(&client, &name, folder.path(), CODED).await, sounds_of_file, "{name}");
     }
-    assert_eq!((sounds[0].len(), sounds[1].len()), (95, 95));
     local.shutdown().await;
 }
