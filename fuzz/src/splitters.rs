@@ -4,26 +4,70 @@
 
 use bytes::Bytes;
 use kvs_mkv::TrackNumber;
-use kvs_mkv::codec::aac::{AdtsEvent, AdtsSplitter};
-use kvs_mkv::codec::{AccessUnitSplitter, SplitEvent};
+use kvs_mkv::codec::aac::{AdtsError, AdtsEvent, AdtsSplitter};
+use kvs_mkv::codec::{AccessUnitSplitter, SplitError, SplitEvent};
 
-/// Splits an Annex B stream whole and in pieces. The first byte chooses the codec, the second the pieces.
-pub fn access_units(input: &[u8]) {
-    let [codec, pieces, stream @ ..] = input else { return };
-    let whole = units(*codec, stream, stream.len().max(1));
-    let divided = units(*codec, stream, usize::from(*pieces) + 1);
-    assert_eq!(whole, divided, "the division into pieces does not change the result");
+/// A splitter: bytes in any pieces, then events.
+trait Splitter {
+    type Event: std::fmt::Debug + PartialEq;
+    type Error: std::fmt::Debug + Clone + PartialEq;
+
+    fn push(&mut self, bytes: Bytes);
+    fn next_event(&mut self) -> Result<Option<Self::Event>, Self::Error>;
+    fn finish(&mut self) -> Result<Option<Self::Event>, Self::Error>;
+    fn held(&self) -> usize;
+    /// Most bytes that it may keep.
+    fn most(&self) -> usize;
 }
+
+macro_rules! splitter {
+    ($name:ty, $event:ty, $error:ty, $most:expr) => {
+        impl Splitter for $name {
+            type Event = $event;
+            type Error = $error;
+
+            fn push(&mut self, bytes: Bytes) {
+                <$name>::push(self, bytes);
+            }
+
+            fn next_event(&mut self) -> Result<Option<$event>, $error> {
+                <$name>::next_event(self)
+            }
+
+            fn finish(&mut self) -> Result<Option<$event>, $error> {
+                <$name>::finish(self)
+            }
+
+            fn held(&self) -> usize {
+                <$name>::held(self)
+            }
+
+            fn most(&self) -> usize {
+                $most
+            }
+        }
+    };
+}
+
+// An open unit, an open access unit, the pending units, and a length for each of their units.
+splitter!(AccessUnitSplitter, SplitEvent, SplitError, 12 * LIMIT);
+// A frame, and the header behind it.
+splitter!(AdtsSplitter, AdtsEvent, AdtsError, (1 << 13) + 16);
 
 /// The largest access unit in these checks.
 const LIMIT: usize = 4096;
 
-fn units(codec: u8, stream: &[u8], step: usize) -> (Vec<SplitEvent>, Option<String>) {
-    let splitter = match codec % 2 {
-        0 => AccessUnitSplitter::h264(TrackNumber::ONE),
-        _ => AccessUnitSplitter::h265(TrackNumber::ONE),
-    };
-    let mut splitter = splitter.with_limit(LIMIT);
+type Split<S> = (Vec<<S as Splitter>::Event>, Result<(), <S as Splitter>::Error>);
+
+/// Splits a stream whole and in pieces of this size, and returns the events.
+fn split<S: Splitter>(new: impl Fn() -> S, stream: &[u8], piece: usize) -> Split<S> {
+    let whole = events(new(), stream, stream.len().max(1));
+    let divided = events(new(), stream, piece);
+    assert_eq!(whole, divided, "the division into pieces does not change the result");
+    whole
+}
+
+fn events<S: Splitter>(mut splitter: S, stream: &[u8], step: usize) -> Split<S> {
     let mut events = Vec::new();
     for piece in stream.chunks(step) {
         splitter.push(Bytes::copy_from_slice(piece));
@@ -33,27 +77,31 @@ fn units(codec: u8, stream: &[u8], step: usize) -> (Vec<SplitEvent>, Option<Stri
                 Ok(None) => break,
                 Err(error) => {
                     assert_eq!(splitter.next_event(), Err(error.clone()), "later calls return the same error");
-                    return (checked(events, stream), Some(error.to_string()));
+                    return (events, Err(error));
                 }
             }
         }
-        // An open unit, an open access unit, the pending units, and a length for each of their units.
-        assert!(splitter.held() <= 12 * LIMIT, "{} bytes are kept", splitter.held());
+        assert!(splitter.held() <= splitter.most(), "{} bytes are kept", splitter.held());
     }
-    let error = loop {
+    loop {
         match splitter.finish() {
             Ok(Some(event)) => events.push(event),
-            Ok(None) => break None,
-            Err(error) => break Some(error.to_string()),
+            Ok(None) => return (events, Ok(())),
+            Err(error) => return (events, Err(error)),
         }
-    };
-    (checked(events, stream), error)
+    }
 }
 
-/// Checks that a track comes before the access units, that these are in order and have the bytes of their range.
-fn checked(events: Vec<SplitEvent>, stream: &[u8]) -> Vec<SplitEvent> {
+/// Splits an Annex B stream, whose codec the first byte chooses, and whose pieces the second. A track comes before the access
+/// units; these are in order and have the bytes of their range.
+pub fn access_units(input: &[u8]) {
+    let [codec, pieces, stream @ ..] = input else { return };
+    let new = || match codec % 2 {
+        0 => AccessUnitSplitter::h264(TrackNumber::ONE).with_limit(LIMIT),
+        _ => AccessUnitSplitter::h265(TrackNumber::ONE).with_limit(LIMIT),
+    };
     let (mut has_track, mut end) = (false, 0);
-    for event in &events {
+    for event in split(new, stream, usize::from(*pieces) + 1).0 {
         match event {
             SplitEvent::Track { track, .. } => {
                 has_track = true;
@@ -63,52 +111,25 @@ fn checked(events: Vec<SplitEvent>, stream: &[u8]) -> Vec<SplitEvent> {
                 assert!(has_track && unit.range.start >= end && unit.range.start < unit.range.end);
                 end = unit.range.end;
                 let range = usize::try_from(unit.range.start).unwrap()..usize::try_from(end).unwrap();
-                assert!(stream[range.clone()].starts_with(&[0, 0, 1]));
+                assert!(stream[range].starts_with(&[0, 0, 1]));
                 assert!(!unit.data.is_empty());
             }
             _ => {}
         }
     }
-    events
 }
 
-/// Splits an ADTS stream whole and in pieces, whose size the first byte states.
+/// Splits an ADTS stream in pieces, whose size the first byte states. Frames are in order and have bytes of the stream.
 pub fn adts_stream(input: &[u8]) {
     let [pieces, stream @ ..] = input else { return };
-    let whole = frames(stream, stream.len().max(1));
-    let divided = frames(stream, usize::from(*pieces) + 1);
-    assert_eq!(whole, divided, "the division into pieces does not change the result");
-}
-
-fn frames(stream: &[u8], step: usize) -> (Vec<AdtsEvent>, Option<String>) {
-    let mut splitter = AdtsSplitter::new(TrackNumber::TWO);
-    let mut events = Vec::new();
-    for piece in stream.chunks(step) {
-        splitter.push(Bytes::copy_from_slice(piece));
-        loop {
-            match splitter.next_event() {
-                Ok(Some(event)) => events.push(event),
-                Ok(None) => break,
-                Err(error) => return (events, Some(error.to_string())),
-            }
-        }
-        assert!(splitter.held() <= (1 << 13) + 16, "{} bytes are kept", splitter.held());
-    }
-    loop {
-        match splitter.finish() {
-            Ok(Some(event)) => events.push(event),
-            Ok(None) => break,
-            Err(error) => return (events, Some(error.to_string())),
-        }
-    }
+    let (events, result) = split(|| AdtsSplitter::new(TrackNumber::TWO), stream, usize::from(*pieces) + 1);
     let mut at = 0;
-    for event in &events {
-        if let AdtsEvent::Frame(frame) = event {
+    for event in events {
+        if let (AdtsEvent::Frame(frame), true) = (event, result.is_ok()) {
             // Several blocks of one frame have one header.
             assert!(frame.at >= at);
             at = frame.at;
             assert!(at + frame.data.len() as u64 <= stream.len() as u64);
         }
     }
-    (events, None)
 }
