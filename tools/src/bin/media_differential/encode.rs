@@ -7,6 +7,8 @@ use std::process::Command;
 use fastrand::Rng;
 use kvs_tools::program::BoxError;
 
+use crate::judge::Rules;
+
 /// One encode.
 #[derive(Debug)]
 pub(crate) struct Encode {
@@ -18,7 +20,7 @@ pub(crate) struct Encode {
     /// Start of a second run that copies the packets from there on, in seconds.
     pub(crate) from: Option<String>,
     /// Duration of a picture.
-    pub(crate) picture_seconds: f64,
+    picture_seconds: f64,
 }
 
 /// A container that is written.
@@ -70,12 +72,12 @@ impl Container {
     }
 
     /// Whether its packets have start codes or ADTS headers, so that their sizes differ from those of the reader.
-    pub(crate) const fn has_other_sizes(self) -> bool {
+    const fn has_other_sizes(self) -> bool {
         matches!(self, Self::MpegTs | Self::M2ts | Self::H264 | Self::H265 | Self::Adts | Self::Wav)
     }
 
     /// Whether ffprobe lists times of frames, not those it makes up.
-    pub(crate) const fn has_times(self) -> bool {
+    const fn has_times(self) -> bool {
         !matches!(self, Self::H264 | Self::H265 | Self::Wav)
     }
 
@@ -178,6 +180,16 @@ impl Encode {
         let from = (may_cut && random.u8(0..3) == 0).then(|| format!("{:.3}", random.f64() * length * 0.6));
         container.options(&mut random).into_iter().for_each(put);
         Self { container, arguments, has_video, sounds, from, picture_seconds }
+    }
+
+    pub(crate) fn rules(&self) -> Rules {
+        Rules {
+            has_other_sizes: self.container.has_other_sizes(),
+            has_times: self.container.has_times(),
+            is_divided_otherwise: self.container == Container::Wav,
+            is_edited: self.from.is_some(),
+            picture_seconds: self.picture_seconds,
+        }
     }
 
     /// Runs ffmpeg and returns the file.

@@ -4,13 +4,14 @@ use std::path::Path;
 use std::process::Command;
 
 use kvs_media::Sample;
+use kvs_mkv::TrackKind;
 use kvs_tools::program::BoxError;
 
-use crate::encode::{Container, Encode};
+use crate::encode::Encode;
 use crate::ours::{self, Ours};
 
 /// A packet as ffprobe lists it.
-struct Packet {
+pub(crate) struct Packet {
     seconds: Option<f64>,
     size: usize,
     keyframe: bool,
@@ -18,8 +19,24 @@ struct Packet {
     is_hidden: bool,
 }
 
+/// How exactly the reader and ffprobe agree on a kind of file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules {
+    /// Whether packets have start codes or headers that the reader takes away.
+    pub(crate) has_other_sizes: bool,
+    /// Whether ffprobe lists times of frames, not those it makes up.
+    pub(crate) has_times: bool,
+    /// Whether samples of sound are divided in another way.
+    pub(crate) is_divided_otherwise: bool,
+    /// Whether the file is edited: then what is needed to decode the first shown frame is returned, but not equally much of it.
+    pub(crate) is_edited: bool,
+    /// Duration of a picture.
+    pub(crate) picture_seconds: f64,
+}
+
 /// Compares everything and returns the number of packets.
 pub(crate) fn compare(encode: &Encode, file: &Path, folder: &Path) -> Result<u64, BoxError> {
+    let rules = encode.rules();
     let ours = match ours::of_file(file) {
         // A cut transport stream may have no key frame: nothing can be decoded.
         Err(_) if encode.from.is_some() && encode.has_video && decoded(file, 0)?.is_empty() => return Ok(0),
@@ -36,16 +53,16 @@ pub(crate) fn compare(encode: &Encode, file: &Path, folder: &Path) -> Result<u64
         let theirs = packets(file, *stream)?;
         compared += theirs.len() as u64;
         shifts.extend(
-            compare_packets(encode, &ours, track, &theirs).map_err(|error| format!("stream {stream}: {error}"))?,
+            compare_packets(&rules, &ours, track, &theirs).map_err(|error| format!("stream {stream}: {error}"))?,
         );
     }
-    check_shifts(encode, &shifts)?;
+    check_shifts(&rules, &shifts)?;
     let written = folder.join("ours.mkv");
     ours.write(&written)?;
     for (track, stream) in filled.iter().enumerate() {
         // ffmpeg cuts sound within a frame at the start of an edit.
         if encode.from.is_none() || encode.has_video && track == 0 {
-            compare_decoded(encode, (&written, track), (file, *stream))?;
+            compare_decoded(&rules, false, (&written, track), (file, *stream))?;
         }
     }
     if encode.container.is_pipe() {
@@ -55,10 +72,15 @@ pub(crate) fn compare(encode: &Encode, file: &Path, folder: &Path) -> Result<u64
 }
 
 /// Sizes and key frames are the same; returns by how much the times differ.
-fn compare_packets(encode: &Encode, ours: &Ours, track: usize, theirs: &[Packet]) -> Result<Vec<f64>, BoxError> {
+pub(crate) fn compare_packets(
+    rules: &Rules,
+    ours: &Ours,
+    track: usize,
+    theirs: &[Packet],
+) -> Result<Vec<f64>, BoxError> {
+    let is_sound = ours.tracks.get(track).is_some_and(|track| track.kind == TrackKind::Audio);
     let ours = ours.of(track);
-    let is_sound = usize::from(encode.has_video) <= track;
-    if encode.container == Container::Wav {
+    if rules.is_divided_otherwise {
         let bytes = |sizes: Vec<usize>| sizes.into_iter().sum::<usize>();
         let (ours, theirs) = (ours.iter().map(|our| our.data.len()), theirs.iter().map(|their| their.size));
         return match (bytes(ours.collect()), bytes(theirs.collect())) {
@@ -67,23 +89,23 @@ fn compare_packets(encode: &Encode, ours: &Ours, track: usize, theirs: &[Packet]
         };
     }
     // ffmpeg and the reader return what is needed to decode the first shown frame, but not equally much of it.
-    let Some(ahead) = aligned(encode, &ours, theirs, is_sound) else {
+    let Some(ahead) = aligned(rules, &ours, theirs, is_sound) else {
         return Err(format!("{} packets differ from the {} of ffprobe", ours.len(), theirs.len()).into());
     };
     let theirs = theirs.iter().skip(usize::try_from(-ahead).unwrap_or(0));
     let pairs = ours.iter().skip(usize::try_from(ahead).unwrap_or(0)).zip(theirs);
     let apart = pairs.filter_map(|(our, their)| Some(our.pts.as_secs_f64() - their.seconds?));
-    let apart: Vec<f64> = if encode.container.has_times() { apart.collect() } else { Vec::new() };
+    let apart: Vec<f64> = if rules.has_times { apart.collect() } else { Vec::new() };
     // Times of Matroska are in milliseconds, those of edits in ticks of the movie.
-    check_spread(&apart, if encode.from.is_some() { 0.0011 } else { 0.00012 })?;
+    check_spread(&apart, if rules.is_edited { 0.0011 } else { 0.00012 })?;
     Ok(apart)
 }
 
 /// How many packets the reader has before the first one of ffprobe, so that all others are equal and none that is shown is
 /// missing.
-fn aligned(encode: &Encode, ours: &[&Sample], theirs: &[Packet], is_sound: bool) -> Option<isize> {
-    let size = |size: usize| if encode.container.has_other_sizes() { 0 } else { size };
-    let most = if encode.from.is_some() { 60 } else { 2 };
+fn aligned(rules: &Rules, ours: &[&Sample], theirs: &[Packet], is_sound: bool) -> Option<isize> {
+    let size = |size: usize| if rules.has_other_sizes { 0 } else { size };
+    let most = if rules.is_edited { 60 } else { 2 };
     (-most..=most).find(|ahead| {
         let (skip, behind) = (usize::try_from(*ahead).unwrap_or(0), usize::try_from(-ahead).unwrap_or(0));
         let (ours, rest) = (ours.get(skip..).unwrap_or_default(), theirs.get(behind..).unwrap_or_default());
@@ -97,9 +119,9 @@ fn aligned(encode: &Encode, ours: &[&Sample], theirs: &[Packet], is_sound: bool)
 }
 
 /// All tracks are moved by the same time.
-fn check_shifts(encode: &Encode, shifts: &[f64]) -> Result<(), BoxError> {
+pub(crate) fn check_shifts(rules: &Rules, shifts: &[f64]) -> Result<(), BoxError> {
     // Where an edit starts between two pictures, ffmpeg shows the later one at its start, the standard at its own time.
-    check_spread(shifts, if encode.from.is_some() { encode.picture_seconds + 0.0011 } else { 0.00012 })
+    check_spread(shifts, if rules.is_edited { rules.picture_seconds + 0.0011 } else { 0.00012 })
 }
 
 fn check_spread(shifts: &[f64], most: f64) -> Result<(), BoxError> {
@@ -113,23 +135,31 @@ fn check_spread(shifts: &[f64], most: f64) -> Result<(), BoxError> {
 }
 
 /// What is decoded is the same; more is decoded only around edits.
-fn compare_decoded(encode: &Encode, ours: (&Path, usize), theirs: (&Path, usize)) -> Result<(), BoxError> {
-    let (ours, theirs) = (decoded(ours.0, ours.1)?, decoded(theirs.0, theirs.1)?);
-    if encode.container == Container::Wav {
+pub(crate) fn compare_decoded(
+    rules: &Rules,
+    is_sound: bool,
+    ours: (&Path, usize),
+    theirs: (&Path, usize),
+) -> Result<(), BoxError> {
+    if rules.is_divided_otherwise {
         return Ok(());
     }
+    let (ours, theirs) = (decoded(ours.0, ours.1)?, decoded(theirs.0, theirs.1)?);
+    // Within a frame, ffmpeg cuts the sound at the start of an edit.
+    let is_cut_sound = rules.is_edited && theirs.iter().zip(&ours).take(2).any(|(their, our)| their != our);
+    let theirs = if is_cut_sound && is_sound { theirs.get(2..).unwrap_or_default() } else { &theirs };
     let is_part = theirs.is_empty() || ours.windows(theirs.len()).any(|window| window == theirs);
     // Sound has its priming, and an edit its first pictures.
-    let most = if encode.from.is_some() { 60 } else { 2 };
+    let most = if rules.is_edited { 60 } else { 2 };
     if is_part && ours.len() - theirs.len() <= most {
         return Ok(());
     }
-    let same = ours.iter().zip(&theirs).take_while(|(our, their)| our == their).count();
+    let same = ours.iter().zip(theirs).take_while(|(our, their)| our == their).count();
     Err(format!("{} frames are decoded, {} by ffmpeg, the first {same} equal", ours.len(), theirs.len()).into())
 }
 
 /// A pipe gives the same frames track by track.
-fn compare_pipe(file: &Ours, pipe: &Ours) -> Result<(), BoxError> {
+pub(crate) fn compare_pipe(file: &Ours, pipe: &Ours) -> Result<(), BoxError> {
     for track in 0..file.tracks.len() {
         let (file, pipe) = (file.of(track), pipe.of(track));
         let same = file.len() == pipe.len()
@@ -144,7 +174,7 @@ fn compare_pipe(file: &Ours, pipe: &Ours) -> Result<(), BoxError> {
 }
 
 /// The packets of a stream.
-fn packets(file: &Path, stream: usize) -> Result<Vec<Packet>, BoxError> {
+pub(crate) fn packets(file: &Path, stream: usize) -> Result<Vec<Packet>, BoxError> {
     let run = Command::new("ffprobe")
         .args(["-v", "error", "-select_streams", &stream.to_string()])
         .args(["-show_entries", "packet=pts_time,size,flags", "-of", "csv=p=0"])
@@ -164,7 +194,7 @@ fn packets(file: &Path, stream: usize) -> Result<Vec<Packet>, BoxError> {
 /// MD5 of each decoded frame.
 fn decoded(file: &Path, stream: usize) -> Result<Vec<String>, BoxError> {
     let run = Command::new("ffmpeg")
-        .args(["-nostdin", "-hide_banner", "-loglevel", "error", "-threads", "1", "-i"])
+        .args(["-nostdin", "-hide_banner", "-loglevel", "error", "-threads", "1", "-noautorotate", "-i"])
         .arg(file)
         .args(["-map", &format!("0:{stream}"), "-fps_mode", "passthrough", "-f", "framemd5", "-"])
         .output()?;

@@ -1,13 +1,16 @@
 //! Reads seeded random encodes of ffmpeg with `kvs_media::Reader` and compares packets, times and decoded pictures and sounds
 //! with what ffprobe and ffmpeg find in the same files.
 //!
+//! With paths, it judges these recordings instead, which others made, and prints a line for each.
+//!
 //! A seed that differs is printed with the command line of its encode. Needs ffmpeg and ffprobe.
 
 mod encode;
 mod judge;
 mod ours;
+mod recording;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,6 +20,7 @@ use clap::Parser;
 use kvs_tools::program::{self, BoxError};
 
 use encode::Encode;
+use recording::Verdict;
 
 /// Compares random encodes with ffprobe and ffmpeg.
 #[derive(Debug, Parser)]
@@ -30,6 +34,8 @@ struct Options {
     /// Encodes at a time.
     #[arg(long, default_value_t = 2)]
     jobs: usize,
+    /// Recordings to judge in place of encodes.
+    files: Vec<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -38,6 +44,9 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> Result<(), BoxError> {
     let folder = tempfile::tempdir()?;
+    if !options.files.is_empty() {
+        return judge_files(&options.files, folder.path());
+    }
     let (next, failed) = (AtomicU64::new(0), Mutex::new(Vec::new()));
     let compared = AtomicU64::new(0);
     thread::scope(|scope| {
@@ -65,6 +74,22 @@ fn run(options: &Options) -> Result<(), BoxError> {
     let failed = failed.into_inner()?;
     println!("{} encodes, {} packets compared, {} differ", options.seeds, compared.into_inner(), failed.len());
     if failed.is_empty() { Ok(()) } else { Err(format!("{} encodes differ", failed.len()).into()) }
+}
+
+/// Judges recordings one by one.
+fn judge_files(files: &[PathBuf], folder: &Path) -> Result<(), BoxError> {
+    let (mut same, mut refused, mut differ) = (0u64, 0u64, 0u64);
+    for file in files {
+        let verdict = recording::judge(file, folder)?;
+        match verdict {
+            Verdict::Same { .. } => same += 1,
+            Verdict::Refused { .. } => refused += 1,
+            Verdict::Differs(_) => differ += 1,
+        }
+        println!("{}: {verdict}", file.display());
+    }
+    println!("{same} the same, {refused} refused, {differ} differ");
+    if differ == 0 { Ok(()) } else { Err(format!("{differ} recordings differ").into()) }
 }
 
 /// Encodes, reads and compares one seed; returns the number of packets.

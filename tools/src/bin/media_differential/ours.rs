@@ -13,6 +13,7 @@ use kvs_tools::program::BoxError;
 pub(crate) struct Ours {
     pub(crate) tracks: Vec<Track>,
     pub(crate) samples: Vec<Sample>,
+    pub(crate) notices: Vec<String>,
 }
 
 /// All tracks of a file.
@@ -25,6 +26,17 @@ pub(crate) fn of_pipe(path: &Path) -> Result<Ours, BoxError> {
     Ok(read(Reader::from_pipe("pipe", File::open(path)?, &options())?)?)
 }
 
+/// The tracks of a file that are returned without being asked for.
+pub(crate) fn of_first_tracks(path: &Path) -> Result<Ours, MediaError> {
+    read(Reader::open(path)?)
+}
+
+/// The same as they come through a pipe.
+pub(crate) fn of_first_tracks_of_pipe(path: &Path) -> Result<Ours, MediaError> {
+    let pipe = File::open(path).map_err(|source| MediaError::Unreadable { path: path.to_owned(), source })?;
+    read(Reader::from_pipe("pipe", pipe, &ReaderOptions::new())?)
+}
+
 fn options() -> ReaderOptions {
     ReaderOptions::new().audio(TrackChoice::All)
 }
@@ -34,7 +46,8 @@ fn read(mut reader: Reader) -> Result<Ours, MediaError> {
     while let Some(sample) = reader.next_sample()? {
         samples.push(sample);
     }
-    Ok(Ours { tracks, samples })
+    let notices = reader.notices().iter().map(ToString::to_string).collect();
+    Ok(Ours { tracks, samples, notices })
 }
 
 impl Ours {
