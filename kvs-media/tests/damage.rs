@@ -102,6 +102,21 @@ fn damage_between_fragments_is_named_and_refused_if_strict() {
 }
 
 #[test]
+fn segment_without_its_index_is_refused_as_such() {
+    if !available("segments", TOOLS) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let whole = fragmented(folder.path());
+    let first = positions(&whole, b"moof")[0] - 4;
+    for refused in both(&whole[first..], &ReaderOptions::new()) {
+        let Err(error) = refused else { panic!("a segment alone") };
+        assert!(matches!(error, MediaError::Refused { .. }), "{error}");
+        assert!(error.to_string().contains("put its initialization segment in front"), "{error}");
+    }
+}
+
+#[test]
 fn trailer_of_a_fragmented_recording_is_counted_and_ignored() {
     if !available("trailers", TOOLS) {
         return;

@@ -89,6 +89,9 @@ const MAX_INDEX_BYTES: u64 = 256 << 20;
 pub(super) fn read(input: &Input, options: &ReaderOptions, notices: &mut Vec<Notice>) -> Result<Vec<Stream>, Fault> {
     let mut found = find(input)?;
     let Some(movie) = found.movie else {
+        if !found.fragments.is_empty() {
+            return Err(Fault::Refused(WITHOUT_INDEX.to_owned()));
+        }
         let what = "it has no index ('moov' box), so it was not recorded or copied to the end";
         return Err(Fault::Truncated(what.to_owned()));
     };
@@ -112,6 +115,10 @@ pub(super) fn read(input: &Input, options: &ReaderOptions, notices: &mut Vec<Not
     let chosen = chosen.into_iter().filter_map(|index| tracks.get_mut(index)?.take());
     chosen.map(|track| track.into_stream(input, notices)).collect()
 }
+
+/// A segment of DASH, HLS or CMAF alone.
+const WITHOUT_INDEX: &str = "it starts with a fragment and has no index ('moov' box); put its initialization segment in front: \
+                             cat INIT SEGMENT > OUT.mp4";
 
 /// The boxes that describe the frames.
 struct Found {

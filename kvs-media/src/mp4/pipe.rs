@@ -236,9 +236,7 @@ impl Mp4Pipe {
 
     fn fragment(&mut self, payload: &Bytes, at: u64) -> Result<(), Fault> {
         let Some(movie) = &mut self.movie else {
-            return Err(Fault::Refused(
-                "it starts with a fragment; join it where its index ('moov' box) is sent".to_owned(),
-            ));
+            return Err(Fault::Refused(super::WITHOUT_INDEX.to_owned()));
         };
         let parsed = Box { kind: *b"moov", at: movie.at, payload: &movie.payload };
         let mut tracks = track::tracks(&parsed)?;
