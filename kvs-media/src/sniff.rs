@@ -31,10 +31,12 @@ pub(super) fn sniff(name: &Path, data: &[u8]) -> Result<Format, &'static str> {
     if mpeg_ts::packet_size(data).is_some() {
         return Ok(Format::MpegTs);
     }
-    if starts_with_start_code(data) {
+    // A ring buffer may begin inside a NAL unit.
+    let is_named = named(name, H264_NAMES) || named(name, H265_NAMES);
+    if starts_with_start_code(data) || is_named && nal::annex_b_lossy(data).next().is_some() {
         return Ok(byte_stream(name, data));
     }
-    if AdtsHeader::parse(data).is_ok() || data.starts_with(b"ID3") && named(name, &["aac"]) {
+    if AdtsHeader::parse(data).is_ok() || is_tagged_adts(name, data) {
         return Ok(Format::Adts);
     }
     Err(looks_like(data))
@@ -63,6 +65,24 @@ fn is_mp4(data: &[u8]) -> bool {
 const MP4_BOXES: [&[u8; 4]; 11] =
     [b"ftyp", b"styp", b"moov", b"mdat", b"moof", b"free", b"skip", b"wide", b"sidx", b"pnot", b"uuid"];
 
+const H264_NAMES: &[&str] = &["h264", "264", "avc"];
+const H265_NAMES: &[&str] = &["h265", "265", "hevc"];
+
+/// Whether ADTS follows an ID3 tag, as in audio segments of HLS. Behind a tag that is longer than the data, the name decides.
+fn is_tagged_adts(name: &Path, data: &[u8]) -> bool {
+    let Some((b"ID3", [_, _, _, size @ ..])) = data.split_first_chunk() else { return false };
+    let Some(size) = size.first_chunk::<4>() else { return named(name, &["aac"]) };
+    // Seven bits in each byte (ID3v2.4 §6.2).
+    let len = size.iter().fold(0usize, |len, byte| len << 7 | usize::from(byte & 0x7f));
+    match data.get(len.saturating_add(ID3_HEADER)..) {
+        Some(behind) if !behind.is_empty() => AdtsHeader::parse(behind).is_ok(),
+        _ => named(name, &["aac"]),
+    }
+}
+
+/// Bytes of the header of an ID3 tag.
+const ID3_HEADER: usize = 10;
+
 fn starts_with_start_code(data: &[u8]) -> bool {
     let zeros = data.iter().take(16).take_while(|&&byte| byte == 0).count();
     zeros >= 2 && data.get(zeros) == Some(&1)
@@ -71,10 +91,10 @@ fn starts_with_start_code(data: &[u8]) -> bool {
 /// The file name decides if it can. Else the first parameter set that can be read does, and in a stream that is joined in the
 /// middle the headers of the NAL units: the second byte of H.265 is 1 in the lowest layer, that of an H.264 slice hardly ever.
 fn byte_stream(name: &Path, data: &[u8]) -> Format {
-    if named(name, &["h265", "265", "hevc"]) {
+    if named(name, H265_NAMES) {
         return Format::H265;
     }
-    if named(name, &["h264", "264", "avc"]) {
+    if named(name, H264_NAMES) {
         return Format::H264;
     }
     for unit in nal::annex_b_lossy(data) {
@@ -138,6 +158,18 @@ mod tests {
         assert_eq!(kind(b"\0\0\0\x01\x09\xf0\0\0\x01\x41\x9a\x02"), Ok(Format::H264));
         assert_eq!(kind(b"\0\0\0\x01\x46\x01\x50\0\0\x01\x02\x01\xd0"), Ok(Format::H265));
         assert_eq!(kind(b"dear diary"), Err("text"));
+        // The audio of HLS has a tag in front; its size has seven bits in each byte.
+        let tag = [b"ID3\x04\0\0\0\0\x01\x02", &[0; 130][..]].concat();
+        let adts = b"\xff\xf1\x4c\x40\x02\x1f\xfc";
+        assert_eq!(kind(&[&tag, &adts[..]].concat()), Ok(Format::Adts));
+        assert_eq!(kind(&[&tag, &b"\xff\xfb\x90\x64"[..]].concat()), Err("an MP3 file"));
+        assert_eq!(kind(&tag), Err("an MP3 file"));
+        assert_eq!(sniff(Path::new("sound.aac"), &tag), Ok(Format::Adts));
+        // A name helps where a dump begins inside a NAL unit.
+        let inside = b"\x9a\x02\x77\0\0\0\x01\x40\x01\x0c";
+        assert_eq!(sniff(Path::new("camera.265"), inside), Ok(Format::H265));
+        assert_eq!(kind(inside), Err("unknown binary data"));
+        assert_eq!(sniff(Path::new("notes.h264"), b"dear diary"), Err("text"));
         let mut packets = vec![0; 188 * 4];
         (0..4).for_each(|n| packets[n * 188] = 0x47);
         assert_eq!(kind(&packets), Ok(Format::MpegTs));
