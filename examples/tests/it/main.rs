@@ -1,0 +1,12 @@
+//! The integration tests in one program: linking each file alone costs more than compiling it.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod day_of_images;
+mod end_to_end;
+mod examples;
+mod feeds;
+mod lambda;
+mod one_fps_images;
+mod with_kvs_local;

@@ -1,0 +1,14 @@
+//! The integration tests in one program: linking each file alone costs more than compiling it.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod boto3;
+mod configuration_files;
+mod hostile_answers;
+mod hostile_pages;
+mod pages;
+mod proxy;
+mod put_media;
+mod tls;
+mod wire_traps;

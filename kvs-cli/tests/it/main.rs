@@ -1,0 +1,15 @@
+//! The integration tests in one program: linking each file alone costs more than compiling it.
+
+#[path = "../../../kvs-media/tests/judge/mod.rs"]
+mod judge;
+
+mod escapes;
+mod global;
+mod images;
+mod interrupt;
+mod listen;
+mod mkv;
+mod pipes;
+mod put;
+mod remux;
+mod spool;

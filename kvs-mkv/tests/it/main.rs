@@ -1,0 +1,18 @@
+//! The integration tests in one program: linking each file alone costs more than compiling it.
+
+#[path = "../common/mod.rs"]
+mod common;
+#[path = "../common/judge.rs"]
+mod judge;
+#[path = "../common/split.rs"]
+mod split;
+
+mod codec;
+mod fragments;
+mod geometry;
+mod golden_bytes;
+mod judges;
+mod round_trip;
+mod split_rules;
+mod splitters;
+mod structure;
