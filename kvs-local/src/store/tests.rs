@@ -399,6 +399,8 @@ fn synced_policy_costs_one_sync_per_fragment_and_written_policy_none() {
         let store =
             Store::open_on(disk.clone(), Path::new("d"), StorePolicy::default().durability(durability)).unwrap();
         store.append("door", &fragment(1, 0, 100)).unwrap();
+        // Manifest, first segment, their names, the name of the folder.
+        assert_eq!(disk.counts().1, 4 * per_fragment);
         let (_, before) = disk.counts();
         for n in 2..=11 {
             store.append("door", &fragment(n, n * 1000, 100)).unwrap();

@@ -1,4 +1,4 @@
-//! Images and notifications sent to an S3 and an SNS endpoint. moto is the judge; boto3 reads back what it got.
+//! Images and notifications sent to an S3 and an SNS endpoint. moto and MiniStack are the judges; boto3 reads back what they got.
 #![cfg(feature = "server")]
 #![expect(clippy::unwrap_used, reason = "tests only")]
 
@@ -18,8 +18,8 @@ use support::{Put, SOME_TIME, TIMEOUT, builder, create, post};
 
 const BUCKET: &str = "pictures-of-the-door";
 
-/// moto in a process of its own; ends with its input.
-struct Moto {
+/// An emulator in a process of its own; ends with its input.
+struct Emulator {
     child: Child,
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
@@ -27,19 +27,27 @@ struct Moto {
     topic: String,
 }
 
-impl Moto {
-    fn start(test: &str) -> Option<Self> {
-        let python = test_judges::python(test, &["moto", "boto3", "flask"])?;
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/aws/moto_judge.py");
+impl Emulator {
+    fn moto(test: &str) -> Option<Self> {
+        Some(Self::start(&test_judges::python(test, &["moto", "boto3", "flask"])?, None))
+    }
+
+    fn ministack(test: &str) -> Option<Self> {
+        let program = test_judges::python_data(test, "share/ministack/bin/ministack")?;
+        Some(Self::start(&test_judges::python(test, &["boto3"])?, Some(&program)))
+    }
+
+    fn start(python: &str, program: Option<&Path>) -> Self {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/aws/emulator_judge.py");
         let mut command = Command::new(python);
-        command.arg(script).args(["door", BUCKET]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.arg(script).args(["door", BUCKET]).args(program).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.stderr(Stdio::null()).spawn().unwrap();
         let (input, output) = (child.stdin.take(), BufReader::new(child.stdout.take().unwrap()));
-        let mut moto = Self { child, input, output, url: String::new(), topic: String::new() };
-        let first = moto.line();
-        moto.url = first["url"].as_str().unwrap().to_owned();
-        moto.topic = first["topic"].as_str().unwrap().to_owned();
-        Some(moto)
+        let mut emulator = Self { child, input, output, url: String::new(), topic: String::new() };
+        let first = emulator.line();
+        emulator.url = first["url"].as_str().unwrap().to_owned();
+        emulator.topic = first["topic"].as_str().unwrap().to_owned();
+        emulator
     }
 
     fn line(&mut self) -> Value {
@@ -55,7 +63,7 @@ impl Moto {
     }
 }
 
-impl Drop for Moto {
+impl Drop for Emulator {
     fn drop(&mut self) {
         drop(self.input.take());
         let _ = self.child.wait();
@@ -118,14 +126,24 @@ fn sending_to(moto_url: &str) -> Builder {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn images_and_notifications_arrive_at_s3_and_sns() {
-    let Some(mut moto) = Moto::start("images_and_notifications_arrive_at_s3_and_sns") else { return };
-    let local = sending_to(&moto.url).create_missing().start().await.unwrap();
+    let Some(moto) = Emulator::moto("images_and_notifications_arrive_at_s3_and_sns") else { return };
+    assert_image_and_notification_arrive(moto).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn images_and_notifications_arrive_at_ministack() {
+    let Some(ministack) = Emulator::ministack("images_and_notifications_arrive_at_ministack") else { return };
+    assert_image_and_notification_arrive(ministack).await;
+}
+
+async fn assert_image_and_notification_arrive(mut emulator: Emulator) {
+    let local = sending_to(&emulator.url).create_missing().start().await.unwrap();
     // A prefix that no file system of ours would take as it is.
-    put_tagged_picture(&local, &moto.topic, "gate: a|b?/.x/..").await;
+    put_tagged_picture(&local, &emulator.topic, "gate: a|b?/.x/..").await;
     tokio::time::timeout(TIMEOUT, local.settled()).await.unwrap();
 
     let image = local.images("door").await.unwrap().remove(0);
-    let received = moto.received();
+    let received = emulator.received();
     assert_eq!(received["objects"].as_array().map(Vec::len), Some(1), "{received}");
     let object = &received["objects"][0];
     let key = image.object.key.to_string();
@@ -142,7 +160,7 @@ async fn images_and_notifications_arrive_at_s3_and_sns() {
     assert_eq!(object["metadata"]["aws_kinesisvideo_fragment_number"], *number, "{received}");
     let message: SnsMessage = serde_json::from_str(received["messages"][0].as_str().unwrap()).unwrap();
     let SnsMessage::Notification(notification) = message else { panic!("{received}") };
-    assert_eq!(notification.topic_arn, moto.topic);
+    assert_eq!(notification.topic_arn, emulator.topic);
     let text: Value = serde_json::from_str(&notification.message).unwrap();
     assert_eq!(
         (text["FragmentNumber"].as_str(), &text["NotificationPayload"]["camera"]),
@@ -153,7 +171,7 @@ async fn images_and_notifications_arrive_at_s3_and_sns() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_missing_bucket_and_topic_are_failures_with_their_reason() {
-    let Some(mut moto) = Moto::start("a_missing_bucket_and_topic_are_failures_with_their_reason") else { return };
+    let Some(mut moto) = Emulator::moto("a_missing_bucket_and_topic_are_failures_with_their_reason") else { return };
     let local = sending_to(&moto.url).start().await.unwrap();
     let mut events = local.deliveries();
     put_tagged_picture(&local, &moto.topic.replace(":door", ":other"), "").await;

@@ -1,4 +1,5 @@
-"""moto as S3, SNS and SQS: boto3 reads back what kvs-local sent. Arguments: topic name, bucket.
+"""moto or MiniStack as S3, SNS and SQS: boto3 reads back what kvs-local sent. Arguments: topic name, bucket, and the program of
+MiniStack if it is to be used.
 
 Prints one JSON line with the URL and the ARN of the topic. For each line on standard input, prints one with the objects of the bucket
 and the messages that arrived in a queue behind the topic.
@@ -6,16 +7,46 @@ and the messages that arrived in a queue behind the topic.
 
 import base64
 import json
+import os
+import socket
+import subprocess
 import sys
+import time
+import urllib.request
 
 import boto3
-from moto.server import ThreadedMotoServer
 
-topic, bucket = sys.argv[1:]
-server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-server.start()
-host, port = server.get_host_and_port()
-url = f"http://{host}:{port}"
+topic, bucket, *program = sys.argv[1:]
+
+
+def start_moto():
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    return f"http://{host}:{port}", server.stop
+
+
+def start_ministack():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    # The account of moto.
+    environment = {**os.environ, "GATEWAY_PORT": str(port), "MINISTACK_ACCOUNT_ID": "123456789012"}
+    server = subprocess.Popen(program, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    url, end = f"http://127.0.0.1:{port}", time.monotonic() + 60
+    while time.monotonic() < end:
+        try:
+            urllib.request.urlopen(f"{url}/_localstack/health", timeout=5).read()
+            return url, server.terminate
+        except OSError:
+            time.sleep(0.1)
+    server.kill()
+    sys.exit("MiniStack does not start")
+
+
+url, stop = start_ministack() if program else start_moto()
 session = boto3.Session("test", "test", region_name="us-west-2")
 s3, sns, sqs = (session.client(name, endpoint_url=url) for name in ("s3", "sns", "sqs"))
 topic = sns.create_topic(Name=topic)["TopicArn"]
@@ -37,4 +68,4 @@ for _ in sys.stdin:
     messages = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
     region = s3.get_bucket_location(Bucket=bucket)["LocationConstraint"]
     print(json.dumps({"objects": objects, "region": region, "messages": [one["Body"] for one in messages]}), flush=True)
-server.stop()
+stop()
