@@ -13,6 +13,7 @@ use super::decoder::header::{HeaderReader, PictureHeader, RandomAccess};
 use super::decoder::picture::DisplayInfo;
 use super::error::DecodeError;
 use super::limits::FRAGMENT_FRAMES;
+use super::render::shape::{IMAGES_FOLLOW_CONTAINER, Shape};
 use super::source::FragmentMedia;
 
 /// The pictures of one fragment in decoding order.
@@ -74,6 +75,8 @@ impl PictureIndex {
             return Err(DecodeError::NoPicture);
         }
         assign_presentation_times(&mut pictures);
+        let shape = Shape::of(track.video, IMAGES_FOLLOW_CONTAINER);
+        pictures.iter_mut().for_each(|picture| picture.display.shape = shape);
         let mut display_order: Vec<usize> = (0..pictures.len()).collect();
         display_order.sort_by_key(|picture| pictures.get(*picture).map(|picture| picture.pts));
         let (private, decoder_bytes) = (track.codec_private.clone(), scanner.headers.decoder_bytes());

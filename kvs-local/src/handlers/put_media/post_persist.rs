@@ -9,7 +9,7 @@ use kvs_types::{ConfigurationStatus, ImageGenerationConfiguration};
 
 use crate::api::StreamRef;
 use crate::deliver::{Delivery, ImageSettings, PersistedFragment, Topic};
-use crate::images::{ImageEncoding, ImageSize, RenderOptions};
+use crate::images::{IMAGES_FOLLOW_CONTAINER, ImageEncoding, ImageSize, RenderOptions, Shape};
 use crate::ingest::IngestedFragment;
 use crate::stream::registry::{Registry, StreamRecord, check_quality};
 use crate::stream::{StoreMediaSource, StreamHub};
@@ -114,12 +114,6 @@ fn bucket_and_folder(uri: &str) -> Option<(&str, &str)> {
     Some((bucket, folder.trim_matches('/')))
 }
 
-/// Whether images are turned and stretched as the container states.
-///
-/// The documentation of GetImages and of image generation mentions neither rotation nor the shape of pixels, so images show the
-/// picture as it is decoded. What the service does is not confirmed.
-const IMAGES_FOLLOW_CONTAINER: bool = false;
-
 /// Returns whether a player shows the picture in another way than it is decoded.
 fn is_changed_for_display(video: VideoSettings) -> bool {
     let has_square_pixels = video.pixel_aspect().is_none_or(|aspect| aspect.width == aspect.height);
@@ -129,7 +123,7 @@ fn is_changed_for_display(video: VideoSettings) -> bool {
 /// Returns the size of the images. If only one side is configured, the other follows from the aspect ratio of the video.
 fn size(configuration: &ImageGenerationConfiguration, tracks: &[Track]) -> Option<ImageSize> {
     let video = tracks.iter().find(|track| track.kind == TrackKind::Video).and_then(|track| track.video);
-    let shape = video.map(|video| (video.width, video.height));
+    let shape = video.map(|settings| Shape::of(video, IMAGES_FOLLOW_CONTAINER).size((settings.width, settings.height)));
     let follow = |given: u64, of: u64, to: u64| {
         let scaled = given.checked_mul(to)?.checked_add(of / 2)?.checked_div(of)?;
         Some(scaled.max(1))

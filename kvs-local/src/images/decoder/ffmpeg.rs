@@ -172,8 +172,9 @@ impl AccessUnitDecoder for FfmpegDecoder<'_> {
     }
 
     /// Whatever the stream has, the pictures are cropped and have the colors of JPEG.
-    fn displayed(&self, _: DisplayInfo) -> DisplayInfo {
-        DisplayInfo { color: Color { matrix: Matrix::Bt601, range: Range::Full }, left: 0, top: 0 }
+    fn displayed(&self, display: DisplayInfo) -> DisplayInfo {
+        let color = Color { matrix: Matrix::Bt601, range: Range::Full };
+        DisplayInfo { color, left: 0, top: 0, shape: display.shape }
     }
 }
 

@@ -76,5 +76,5 @@ fn sample_format(sps: &Sps) -> SampleFormat {
 
 fn display(sps: &Sps) -> DisplayInfo {
     let color = sps.video_signal.map(|signal| Color::new(signal.matrix_coefficients.into(), signal.full_range));
-    DisplayInfo { color: color.unwrap_or_default(), left: sps.crop_left, top: sps.crop_top }
+    DisplayInfo { color: color.unwrap_or_default(), left: sps.crop_left, top: sps.crop_top, ..DisplayInfo::default() }
 }

@@ -1,6 +1,7 @@
 //! A decoded picture.
 
 use crate::images::render::color::Color;
+use crate::images::render::shape::Shape;
 
 /// A decoded picture: three planes, 8 bits per sample, 4:2:0.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub(in crate::images) struct DisplayInfo {
     pub(in crate::images) left: u32,
     /// Luma rows to crop at the top.
     pub(in crate::images) top: u32,
+    /// What the container adds to the codec.
+    pub(in crate::images) shape: Shape,
 }
 
 impl Picture {

@@ -126,7 +126,7 @@ impl RenderOptions {
 }
 
 /// Scales each plane before the colors are converted: 4:2:0 has half as many samples as RGB.
-fn scale(picture: Picture, size: ImageSize) -> Result<Picture, DecodeError> {
+pub(super) fn scale(picture: Picture, size: ImageSize) -> Result<Picture, DecodeError> {
     let (width, height) = (usize::from(size.width), usize::from(size.height));
     if (picture.width, picture.height) == (width, height) {
         return Ok(picture);

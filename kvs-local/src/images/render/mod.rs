@@ -2,6 +2,7 @@
 
 pub(in crate::images) mod color;
 pub(in crate::images) mod encode;
+pub(crate) mod shape;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
@@ -67,7 +68,8 @@ impl<'a> RenderPool<'a> {
         // this span only.
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             decoder.run(span, &mut |target, picture, display| {
-                let image = picture.and_then(|picture| self.rendering.render(picture, display.color));
+                let shown = picture.and_then(|picture| display.shape.apply(picture));
+                let image = shown.and_then(|picture| self.rendering.render(picture, display.color));
                 let result: ImageResult = image.map_err(ExtractError::from);
                 rendered.extend(target.instants.iter().map(|instant| (*instant, result.clone())));
             })
