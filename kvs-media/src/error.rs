@@ -41,7 +41,7 @@ pub enum MediaError {
         looks_like: &'static str,
     },
     /// A track has an unsupported codec.
-    #[error("the {kind} track of {} has the unsupported codec {codec}; convert it: ffmpeg -i IN -c:v libx264 -c:a aac OUT.mp4", path.display())]
+    #[error("the {kind} track of {} has the unsupported codec {codec}; convert it: ffmpeg -i IN -c:v libx264 -c:a aac OUT.mp4, or choose no {kind} track", path.display())]
     Codec {
         /// The file.
         path: PathBuf,

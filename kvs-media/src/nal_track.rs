@@ -118,10 +118,26 @@ impl NalTrack {
             }
             (Err(error), None) => return Err(error),
         };
-        track.video = track.video.map(|video| video.completed_by(&self.video));
+        track.video = track.video.map(|video| without_padding(video, &self.video).completed_by(&self.video));
         Ok(track)
     }
 }
+
+/// Some encoders (GoPro) do not state in the codec that the last macroblocks are padding: the container has the size of the picture.
+fn without_padding(mut codec: VideoSettings, container: &VideoSettings) -> VideoSettings {
+    let is_padded = |codec: u64, container: u64| container > 0 && codec == container.next_multiple_of(MACROBLOCK);
+    if is_padded(codec.width, container.width) && is_padded(codec.height, container.height) {
+        let aspect = codec.pixel_aspect();
+        (codec.width, codec.height) = (container.width, container.height);
+        if let Some(aspect) = aspect {
+            codec = codec.with_pixel_aspect(aspect);
+        }
+    }
+    codec
+}
+
+/// Pixels of a macroblock in each direction.
+const MACROBLOCK: u64 = 16;
 
 impl NalCodec {
     fn is_parameter_set(self, header: u8) -> bool {
@@ -208,5 +224,25 @@ impl Sets {
             Self::H264(_) => CodecId::H264,
             Self::H265(_) => CodecId::H265,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn container_states_the_size_without_padding() {
+        let size = |codec: (u64, u64), container: (u64, u64)| {
+            let [codec, container] = [codec, container].map(|(width, height)| VideoSettings::new(width, height));
+            let video = without_padding(codec, &container).completed_by(&container);
+            (video.width, video.height)
+        };
+        // A GoPro.
+        assert_eq!(size((864, 480), (854, 480)), (854, 480));
+        assert_eq!(size((1920, 1088), (1920, 1080)), (1920, 1080));
+        assert_eq!(size((1280, 720), (640, 360)), (1280, 720), "another size is not that of the codec");
+        assert_eq!(size((864, 480), (0, 0)), (864, 480));
+        assert_eq!(size((854, 480), (864, 480)), (854, 480));
     }
 }

@@ -288,18 +288,24 @@ fn cut_off(error: BoxError) -> Fault {
 fn read_entries(input: &Input, movie: &Box<'_>, tracks: &mut [Mp4Track<'_>], fragments: &[Place]) -> Result<(), Fault> {
     // A frame has at least one byte, which bounds the number of frames by the size of the file.
     let limit = MAX_SAMPLES.min(usize::try_from(input.len).unwrap_or(usize::MAX));
+    let fault = |error: Mp4Error| match error {
+        Mp4Error::TooManySamples { .. } if limit < MAX_SAMPLES => {
+            Fault::Truncated(format!("it declares more frames than its {limit} bytes can have"))
+        }
+        error => error.into(),
+    };
     let mut left = limit;
     let mut ends = Vec::new();
     for track in tracks.iter_mut().filter(|track| matches!(track.kind, TrackKind::Video | TrackKind::Audio)) {
-        let (entries, end) = tables::entries(track, left)?;
+        let (entries, end) = tables::entries(track, left).map_err(fault)?;
         left = left.saturating_sub(entries.len());
         track.entries = entries;
         ends.push((track.id, end));
     }
-    let mut reader = Fragments::new(movie, &ends, limit)?;
+    let mut reader = Fragments::new(movie, &ends, limit).map_err(fault)?;
     for fragment in fragments {
         let payload = fragment.load(input)?;
-        reader.read(&fragment.parse(&payload), tracks)?;
+        reader.read(&fragment.parse(&payload), tracks).map_err(fault)?;
     }
     Ok(())
 }
