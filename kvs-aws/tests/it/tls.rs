@@ -155,7 +155,7 @@ async fn trusts_the_roots_of_the_system() {
     std::fs::write(&store, &server.pem).unwrap();
     let url = format!("https://localhost:{}", server.listener.local_addr().unwrap().port());
     let mut child = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "trusts_the_roots_of_the_system"])
+        .args(["--exact", "tls::trusts_the_roots_of_the_system"])
         .env(URL, url)
         .env("SSL_CERT_FILE", &store)
         .stdout(std::process::Stdio::null())

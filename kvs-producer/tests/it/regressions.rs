@@ -722,8 +722,9 @@ fn the_library_prints_nothing() {
         return service.finish(S(10));
     }
     let mut again = std::process::Command::new(std::env::current_exe().unwrap());
-    let again =
-        again.args(["--exact", "the_library_prints_nothing", "--nocapture", "--test-threads", "1"]).env(INSIDE, "1");
+    let again = again
+        .args(["--exact", "regressions::the_library_prints_nothing", "--nocapture", "--test-threads", "1"])
+        .env(INSIDE, "1");
     let output = again.output().unwrap();
     let printed = String::from_utf8(output.stdout.clone()).unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
@@ -732,7 +733,7 @@ fn the_library_prints_nothing() {
     let [running, ok, result] = lines[..] else { panic!("{lines:?}") };
     assert!(
         running == "running 1 test"
-            && ok == "test the_library_prints_nothing ... ok"
+            && ok == "test regressions::the_library_prints_nothing ... ok"
             && result.starts_with("test result: ok")
     );
 }
