@@ -202,6 +202,25 @@ fn transport_stream_changes_its_codec() {
 }
 
 #[test]
+fn frames_before_the_tables_are_read() {
+    if !available("tables in the middle", TOOLS) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = transport_stream(folder.path(), "one.ts", H264, (1, 0x1000, 0x100));
+    let whole = std::fs::read(&path).unwrap();
+    // Without the tables of the first second.
+    let is_table = |packet: &[u8]| matches!((packet[1] & 0x1f, packet[2]), (0, 0 | 17) | (0x10, 0));
+    let half = whole.len() / 2 / 188 * 188;
+    let early = whole[..half].chunks(188).filter(|packet| !is_table(packet));
+    let bytes: Vec<u8> = early.chain(whole[half..].chunks(188)).flatten().copied().collect();
+    for read in both(&bytes, &ReaderOptions::new()) {
+        let read = read.unwrap();
+        assert_eq!((read.of(1).len(), read.of(2).len()), (50, packets(&path, "a").len()), "{:?}", read.notices);
+    }
+}
+
+#[test]
 fn track_that_begins_late_in_a_pipe_is_named() {
     if !available("late tracks", TOOLS) {
         return;

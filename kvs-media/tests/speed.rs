@@ -6,6 +6,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may unwrap")]
 
+#[expect(dead_code, reason = "only the files are made here")]
 mod judge;
 
 use std::fs::File;

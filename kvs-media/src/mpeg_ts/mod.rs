@@ -43,11 +43,16 @@ pub(crate) struct MpegTs {
     association: Association,
     map: Sections,
     streams: BTreeMap<u16, Stream>,
+    /// Packets before the first map.
+    early: Vec<Packet>,
     ended: Ended,
     clock: ProgramClock,
     found: VecDeque<Demuxed>,
     is_reported: bool,
 }
+
+/// Most packets that are kept until the tables come: 2 MB. They are sent at least every half second (ETSI TR 101 290).
+const MOST_EARLY: usize = 10_000;
 
 /// One elementary stream.
 #[derive(Debug)]
@@ -107,6 +112,7 @@ impl MpegTs {
             association: Association::default(),
             map: Sections::default(),
             streams: BTreeMap::new(),
+            early: Vec::new(),
             ended: Ended::default(),
             clock: ProgramClock::default(),
             found: VecDeque::new(),
@@ -125,6 +131,12 @@ impl MpegTs {
                     self.describe(streams)?;
                 }
             }
+            // A recording that was cut out of a longer one may have its tables in the middle.
+            if !self.streams.is_empty() {
+                for packet in std::mem::take(&mut self.early) {
+                    self.packet(&packet)?;
+                }
+            }
         } else if let Some(stream) = self.streams.get_mut(&packet.pid) {
             if packet.is_scrambled && !matches!(stream.media, Media::Other { .. }) {
                 return Err(Fault::Refused(format!("the packets of PID {} are encrypted", packet.pid)));
@@ -132,6 +144,8 @@ impl MpegTs {
             for pes in stream.assembly.push(packet) {
                 stream.media.take(stream.track, pes, &mut self.clock, &mut self.found)?;
             }
+        } else if self.streams.is_empty() && self.early.len() < MOST_EARLY {
+            self.early.push(packet.clone());
         }
         Ok(())
     }
