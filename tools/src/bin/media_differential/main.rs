@@ -48,7 +48,7 @@ fn run(options: &Options) -> Result<(), BoxError> {
         return judge_files(&options.files, folder.path());
     }
     let (next, failed) = (AtomicU64::new(0), Mutex::new(Vec::new()));
-    let compared = AtomicU64::new(0);
+    let (compared, not_made) = (AtomicU64::new(0), AtomicU64::new(0));
     thread::scope(|scope| {
         for _ in 0..options.jobs.max(1) {
             scope.spawn(|| {
@@ -56,8 +56,11 @@ fn run(options: &Options) -> Result<(), BoxError> {
                     let seed = options.first + seed;
                     let folder = folder.path().join(seed.to_string());
                     match compare(&folder, seed) {
-                        Ok(packets) => {
+                        Ok(Some(packets)) => {
                             compared.fetch_add(packets, Ordering::Relaxed);
+                        }
+                        Ok(None) => {
+                            not_made.fetch_add(1, Ordering::Relaxed);
                         }
                         Err(error) => {
                             let line = format!("seed {seed}: {error}");
@@ -72,7 +75,12 @@ fn run(options: &Options) -> Result<(), BoxError> {
         }
     });
     let failed = failed.into_inner()?;
-    println!("{} encodes, {} packets compared, {} differ", options.seeds, compared.into_inner(), failed.len());
+    let not_made = not_made.into_inner();
+    let (made, compared) = (options.seeds.saturating_sub(not_made), compared.into_inner());
+    println!("{made} encodes, {compared} packets compared, {} differ; ffmpeg failed {not_made} times", failed.len());
+    if not_made > options.seeds / MOST_NOT_MADE {
+        return Err(format!("ffmpeg failed for more than one in {MOST_NOT_MADE} encodes").into());
+    }
     if failed.is_empty() { Ok(()) } else { Err(format!("{} encodes differ", failed.len()).into()) }
 }
 
@@ -92,11 +100,20 @@ fn judge_files(files: &[PathBuf], folder: &Path) -> Result<(), BoxError> {
     if differ == 0 { Ok(()) } else { Err(format!("{differ} recordings differ").into()) }
 }
 
-/// Encodes, reads and compares one seed; returns the number of packets.
-fn compare(folder: &Path, seed: u64) -> Result<u64, BoxError> {
+/// ffmpeg 5.1 crashes for some arguments, about one encode in 150.
+const MOST_NOT_MADE: u64 = 20;
+
+/// Encodes, reads and compares one seed; returns the number of packets, or `None` if ffmpeg could not encode.
+fn compare(folder: &Path, seed: u64) -> Result<Option<u64>, BoxError> {
     std::fs::create_dir_all(folder)?;
     let encode = Encode::random(seed);
-    let file = encode.run(folder)?;
+    let file = match encode.run(folder) {
+        Ok(file) => file,
+        Err(error) => {
+            eprintln!("seed {seed} is not made: {error}");
+            return Ok(None);
+        }
+    };
     let about = |error: BoxError| -> BoxError { format!("{error}\n    {encode}").into() };
-    judge::compare(&encode, &file, folder).map_err(about)
+    judge::compare(&encode, &file, folder).map(Some).map_err(about)
 }
