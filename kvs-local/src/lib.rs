@@ -95,6 +95,8 @@ mod limits;
 #[cfg(feature = "server")]
 mod local;
 #[cfg(feature = "server")]
+mod playback;
+#[cfg(feature = "server")]
 mod quotas;
 #[cfg(feature = "server")]
 mod seed;

@@ -11,6 +11,7 @@ mod input;
 mod merge;
 mod mp4;
 mod mpeg_ts;
+mod mux;
 mod nal_track;
 mod notice;
 mod options;
@@ -41,6 +42,11 @@ pub mod __internal {
     use std::path::Path;
 
     pub use crate::fragment_counter::{FRAGMENT_MIN, FragmentCounter};
+    /// MP4 and MPEG-TS for players; kvs-local serves them.
+    pub use crate::mux::{
+        Codec, FrameProblem, Run, RunSample, SetupError, Span, TrackSetup, VideoCodec, WholeFile, init_segment,
+        media_segment, ts_segment,
+    };
 
     /// Detects what an input is from its first bytes, or returns what it looks like instead.
     ///

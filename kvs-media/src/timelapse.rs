@@ -11,7 +11,10 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use muxide::api::{Muxer, MuxerBuilder, MuxerError, VideoCodec};
+use bytes::Bytes;
+use kvs_mkv::TrackNumber;
+use kvs_mkv::codec::h264::{self, ParameterSets};
+use kvs_mkv::codec::nal;
 use rusty_h264_common::YuvFrame;
 use rusty_h264_encoder::{EncodeError, Encoder, EncoderConfig};
 use zune_jpeg::JpegDecoder;
@@ -19,6 +22,8 @@ use zune_jpeg::errors::DecodeErrors;
 use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
+
+use crate::mux::{Run, RunSample, TrackSetup, WholeFile};
 
 /// Longest side of an image: GetImages returns none larger.
 const LONGEST_SIDE: usize = 3840;
@@ -58,7 +63,7 @@ pub enum TimelapseError {
     /// The H.264 encoder rejected an image.
     #[error("cannot encode an image as H.264")]
     Encode(#[source] BoxError),
-    /// The MP4 writer failed.
+    /// The encoder's video does not fit into an MP4 file.
     #[error("cannot write the MP4 structure")]
     Mux(#[source] BoxError),
     /// The file cannot be written.
@@ -100,8 +105,13 @@ pub struct TimelapseWriter {
 struct Track {
     size: (usize, usize),
     encoder: Encoder,
-    muxer: Muxer<BufWriter<File>>,
+    /// Known from the first encoded picture.
+    setup: Option<TrackSetup>,
+    samples: Vec<RunSample>,
 }
+
+/// Ticks per second of the video: a multiple of all usual frame rates.
+const TIMESCALE: u32 = 90_000;
 
 impl TimelapseWriter {
     /// Starts a video of `fps` frames per second at `path`, whose directory must exist.
@@ -126,11 +136,12 @@ impl TimelapseWriter {
         let track = match &mut self.track {
             Some(track) if track.size == size => track,
             Some(track) => return Err(TimelapseError::SizeChanged { index, actual: size, first: track.size }),
-            None => self.track.insert(Track::new(size, self.fps, self.partial.open()?)?),
+            None => self.track.insert(Track::new(size, self.fps)?),
         };
-        let unit = track.encoder.try_encode(&frame).map_err(encode_error)?;
-        let key = index.is_multiple_of(u64::from(KEY_FRAME_INTERVAL));
-        track.muxer.write_video(index as f64 / self.fps, &unit, key).map_err(mux_error)?;
+        let unit = Bytes::from(track.encoder.try_encode(&frame).map_err(encode_error)?);
+        let at = |index: u64| (index as f64 * f64::from(TIMESCALE) / self.fps).round() as u64;
+        let duration = u32::try_from(at(index + 1) - at(index)).unwrap_or(u32::MAX);
+        track.push(&unit, duration, index.is_multiple_of(u64::from(KEY_FRAME_INTERVAL)))?;
         self.images += 1;
         Ok(())
     }
@@ -140,10 +151,14 @@ impl TimelapseWriter {
     /// # Errors
     /// When there was no image or the file cannot be written.
     pub fn finish(self) -> Result<u64, TimelapseError> {
-        let Some(mut track) = self.track else { return Err(TimelapseError::Empty) };
-        track.muxer.finish_in_place().map_err(mux_error)?;
-        let mut file = track.muxer.into_writer();
-        file.flush().map_err(|source| self.partial.failed(source))?;
+        let Some(Track { setup: Some(setup), samples, .. }) = self.track else { return Err(TimelapseError::Empty) };
+        let run = Run { start: 0, samples };
+        let mut video = WholeFile::new([setup]);
+        video.push(0, &run);
+        let mut file = BufWriter::new(self.partial.open()?);
+        let payloads = run.samples.iter().flat_map(|sample| &sample.data);
+        let written = std::iter::once(&video.head()).chain(payloads).try_for_each(|piece| file.write_all(piece));
+        written.and_then(|()| file.flush()).map_err(|source| self.partial.failed(source))?;
         drop(file);
         self.partial.keep()?;
         Ok(self.images)
@@ -157,7 +172,7 @@ impl std::fmt::Debug for TimelapseWriter {
 }
 
 impl Track {
-    fn new(size: (usize, usize), fps: f64, file: File) -> Result<Self, TimelapseError> {
+    fn new(size: (usize, usize), fps: f64) -> Result<Self, TimelapseError> {
         let (width, height) = size;
         let mut config = EncoderConfig::baseline(width, height);
         config.qp = QUANTISER;
@@ -165,21 +180,31 @@ impl Track {
         config.framerate = fps as f32;
         config.level_idc = level(width, height, fps);
         let encoder = Encoder::new(config).map_err(encode_error)?;
-        let side = |side: usize| u32::try_from(side).expect("a side was compared with the longest one");
-        let builder = MuxerBuilder::new(BufWriter::new(file));
-        let muxer = builder.video(VideoCodec::H264, side(width), side(height), fps).build().map_err(mux_error)?;
-        Ok(Self { size, encoder, muxer })
+        Ok(Self { size, encoder, setup: None, samples: Vec::new() })
+    }
+
+    /// Appends an encoded picture with start codes.
+    fn push(&mut self, unit: &Bytes, duration: u32, sync: bool) -> Result<(), TimelapseError> {
+        if self.setup.is_none() {
+            let sets = ParameterSets::from_annex_b(unit).map_err(mux_error)?;
+            let track = h264::track(TrackNumber::ONE, &sets).map_err(mux_error)?;
+            let setup = TrackSetup::of(&track).map_err(mux_error)?;
+            self.setup = Some(TrackSetup { timescale: TIMESCALE, ..setup });
+        }
+        let data = nal::annex_b_to_length_prefixed(unit).map_err(mux_error)?;
+        self.samples.push(RunSample { data, duration, offset: 0, sync });
+        Ok(())
     }
 }
 
-/// The encoder and the MP4 writer may be replaced, so their error types stay out of the API.
+/// The encoder may be replaced, so its error types stay out of the API.
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 fn encode_error(error: EncodeError) -> TimelapseError {
     TimelapseError::Encode(error.into())
 }
 
-fn mux_error(error: MuxerError) -> TimelapseError {
+fn mux_error(error: impl std::error::Error + Send + Sync + 'static) -> TimelapseError {
     TimelapseError::Mux(error.into())
 }
 

@@ -1,5 +1,7 @@
 //! `kvs get`: the media of a stream as one Matroska file that plays.
 
+mod clip;
+
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
@@ -25,8 +27,11 @@ pub(crate) struct Options {
     #[arg(long, value_name = "START", default_value = "earliest", allow_hyphen_values = true)]
     from: String,
     /// The Matroska file to write; replaced if it exists.
-    #[arg(long, value_name = "FILE.mkv")]
-    out: PathBuf,
+    #[arg(long, value_name = "FILE.mkv", required_unless_present = "clip")]
+    out: Option<PathBuf>,
+    /// Save an MP4 file by GetClip instead: at most 200 fragments or 100 MB, from the time of --from. Replaced if it exists.
+    #[arg(long, value_name = "FILE.mp4", conflicts_with_all = ["out", "follow"])]
+    clip: Option<PathBuf>,
     /// Stop when this much media is saved. Default: stop when no newer media exists.
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     length: Option<Duration>,
@@ -37,6 +42,9 @@ pub(crate) struct Options {
 
 /// Saves the media until the end that the options name.
 pub(crate) async fn run(options: Options, global: &GlobalOptions) -> Result<(), Failure> {
+    if let Some(path) = &options.clip {
+        return clip::save(path, &options, global).await;
+    }
     let start = start(&options.from)?;
     let client = global.connection.client().await?;
     let mut media = MediaTail::new(client, options.stream.clone(), start);
@@ -107,7 +115,14 @@ struct Saved {
 impl Saved {
     fn new(options: &Options, output: Output) -> Self {
         let merger = Merger::new(Times::FromZero);
-        Self { output, path: options.out.clone(), file: None, merger, fragments: 0, length: Duration::ZERO }
+        Self {
+            output,
+            path: options.out.clone().unwrap_or_default(),
+            file: None,
+            merger,
+            fragments: 0,
+            length: Duration::ZERO,
+        }
     }
 
     /// Appends a fragment and marks it as complete.

@@ -9,6 +9,7 @@ mod listen;
 mod man;
 mod media;
 mod mkv;
+mod play;
 mod put;
 mod remux;
 mod streams;
@@ -26,6 +27,7 @@ pub(crate) enum Command {
     Images(images::Options),
     Timelapse(timelapse::Options),
     Get(get::Options),
+    Play(play::Options),
     Streams(streams::Options),
     Config(config::Options),
     Doctor(doctor::Options),
@@ -44,6 +46,7 @@ pub(crate) fn run(command: Command, global: &GlobalOptions) -> Result<(), Failur
         Command::Images(options) => block_on(images::run(options, global)),
         Command::Timelapse(options) => block_on(timelapse::run(options, global)),
         Command::Get(options) => block_on(get::run(options, global)),
+        Command::Play(options) => block_on(play::run(options, global)),
         Command::Streams(options) => block_on(streams::run(options, global)),
         Command::Config(options) => block_on(config::run(options, global)),
         Command::Doctor(options) => block_on(doctor::run(options, global)),

@@ -44,9 +44,11 @@ pub(crate) enum ReadOperation {
     ListFragments,
     GetMediaForFragmentList,
     GetImages,
+    GetClip,
+    GetHlsStreamingSessionUrl,
+    GetDashStreamingSessionUrl,
 }
 
-const PACKAGING: &str = "packaging into MP4 and playlists is not available; use GetMedia or GetMediaForFragmentList";
 const SIGNALING: &str = "signaling channels (WebRTC) are not supported";
 const EDGE: &str = "the edge agent is not supported";
 const RESOURCE_TAGS: &str = "these tags belong to signaling channels; use TagStream for streams";
@@ -56,7 +58,6 @@ impl Operation {
     pub(crate) fn from_path(path: &str) -> Option<Self> {
         use ControlOperation as Control;
         let missing = |name, reason| Self::NotImplemented { name, reason, plane: Plane::Control };
-        let playback = |name| Self::NotImplemented { name, reason: PACKAGING, plane: Plane::ArchivedMedia };
         let operation = match path {
             "/createStream" => Self::Control(Control::CreateStream),
             "/describeStream" => Self::Control(Control::DescribeStream),
@@ -80,9 +81,9 @@ impl Operation {
             "/listFragments" => Self::Read(ReadOperation::ListFragments),
             "/getMediaForFragmentList" => Self::Read(ReadOperation::GetMediaForFragmentList),
             "/getImages" => Self::Read(ReadOperation::GetImages),
-            "/getClip" => playback("GetClip"),
-            "/getHLSStreamingSessionURL" => playback("GetHLSStreamingSessionURL"),
-            "/getDASHStreamingSessionURL" => playback("GetDASHStreamingSessionURL"),
+            "/getClip" => Self::Read(ReadOperation::GetClip),
+            "/getHLSStreamingSessionURL" => Self::Read(ReadOperation::GetHlsStreamingSessionUrl),
+            "/getDASHStreamingSessionURL" => Self::Read(ReadOperation::GetDashStreamingSessionUrl),
             "/updateMediaStorageConfiguration" => missing("UpdateMediaStorageConfiguration", SIGNALING),
             "/describeMediaStorageConfiguration" => missing("DescribeMediaStorageConfiguration", SIGNALING),
             "/createSignalingChannel" => missing("CreateSignalingChannel", SIGNALING),

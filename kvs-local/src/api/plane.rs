@@ -13,7 +13,7 @@ pub(crate) enum Plane {
     Control,
     /// PutMedia and GetMedia.
     Media,
-    /// ListFragments, GetMediaForFragmentList, GetImages and playback.
+    /// ListFragments, GetMediaForFragmentList, GetImages, GetClip and streaming sessions.
     ArchivedMedia,
     /// All operations.
     All,

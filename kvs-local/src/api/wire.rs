@@ -1,17 +1,23 @@
 //! Responses as the service writes them.
 
 use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
+use http_body_util::channel::{Channel, Sender};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
+use hyper::body::{Frame, SizeHint};
 use jiff::Timestamp;
+use kvs_mkv::{Chunks, ChunksIntoIter};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::api::{ApiError, Exception};
+use crate::limits;
 
 /// The body of a response, whole or streamed. An error closes the connection before the end of the body.
 pub(crate) type Body = UnsyncBoxBody<Bytes, std::io::Error>;
@@ -21,6 +27,7 @@ pub(crate) type Response = http::Response<Body>;
 const REQUEST_ID: &str = "x-amzn-requestid";
 const ERROR_TYPE: &str = "x-amzn-errortype";
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
+pub(crate) const MP4: HeaderValue = HeaderValue::from_static("video/mp4");
 /// Follows the exception name in `x-amzn-ErrorType`.
 const DOCUMENTATION: &str = "https://kinesisvideo.amazonaws.com/doc/2017-09-30/";
 
@@ -83,6 +90,80 @@ pub(crate) fn streamed(content_type: HeaderValue, body: Body) -> Response {
     headers.insert(header::CONTENT_TYPE, content_type);
     headers.insert(REQUEST_ID, request_id());
     response
+}
+
+/// Returns a 200 response with a streamed body of known size.
+pub(crate) fn sized(content_type: HeaderValue, body: SizedBody) -> Response {
+    streamed(content_type, body.boxed_unsync())
+}
+
+/// Returns a 200 response with a body in pieces. `held` is dropped when they have been sent.
+pub(crate) fn chunks<T: Send + 'static>(content_type: HeaderValue, body: Chunks, held: T) -> Response {
+    let left = body.len() as u64;
+    streamed(content_type, PiecesBody { pieces: body.into_iter(), left, _held: held }.boxed_unsync())
+}
+
+/// A body whose size is known before its bytes are, so that the response states it.
+#[derive(Debug)]
+pub(crate) struct SizedBody {
+    channel: Channel<Bytes, std::io::Error>,
+    left: u64,
+}
+
+/// Sends the bytes of a [`SizedBody`].
+pub(crate) type BodySender = Sender<Bytes, std::io::Error>;
+
+impl SizedBody {
+    pub(crate) fn new(len: u64) -> (BodySender, Self) {
+        let (sender, channel) = Channel::new(limits::WAITING_PIECES);
+        (sender, Self { channel, left: len })
+    }
+}
+
+impl hyper::body::Body for SizedBody {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<std::io::Result<Frame<Bytes>>>> {
+        let polled = Pin::new(&mut self.channel).poll_frame(cx);
+        if let Poll::Ready(Some(Ok(frame))) = &polled {
+            self.left = self.left.saturating_sub(frame.data_ref().map_or(0, Bytes::len) as u64);
+        }
+        polled
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
+    }
+}
+
+/// A body in pieces that are not joined.
+struct PiecesBody<T> {
+    pieces: ChunksIntoIter,
+    left: u64,
+    _held: T,
+}
+
+// Nothing in it is pinned.
+impl<T> Unpin for PiecesBody<T> {}
+
+impl<T> hyper::body::Body for PiecesBody<T> {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<std::io::Result<Frame<Bytes>>>> {
+        let piece = self.pieces.next();
+        self.left = self.left.saturating_sub(piece.as_ref().map_or(0, Bytes::len) as u64);
+        Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
+    }
 }
 
 /// Returns the response for an error, in the format of the service.

@@ -14,10 +14,11 @@ use super::get_images::GetImages;
 use super::get_media::GetMedia;
 use super::get_media_for_fragment_list::GetMediaForFragmentList;
 use super::list_fragments::ListFragments;
+use super::playback::{self, GetClip, StreamingSessions};
 use super::put_media::{PutMedia, PutMediaRequest, Session};
 use super::status_page::StatusPage;
 use crate::api::wire::{self, Response};
-use crate::api::{ApiError, DataPorts, Exception, Operation, ReadOperation, StreamRef};
+use crate::api::{ApiError, DataPorts, Exception, Operation, Plane, ReadOperation, StreamRef};
 use crate::clock::Clock;
 use crate::deliver::{Delivery, SNS_PATH};
 use crate::faults::{Faults, InjectedFaults};
@@ -64,6 +65,8 @@ pub(super) struct Handlers {
     pub(super) get_media_for_fragment_list: GetMediaForFragmentList,
     pub(super) list_fragments: ListFragments,
     pub(super) get_images: GetImages,
+    pub(super) get_clip: GetClip,
+    pub(super) streaming_sessions: StreamingSessions,
     pub(super) reset: Arc<Reset>,
     pub(super) page: Option<StatusPage>,
     /// Serves the signing certificate and the URLs that confirm and end subscriptions.
@@ -131,6 +134,11 @@ impl Dispatcher {
         if let Some(page) = self.handlers.page.as_ref().filter(|page| page.serves(parts, info)) {
             return page.respond(parts, admitted, self).await;
         }
+        if matches!(info.plane, Plane::ArchivedMedia | Plane::All) && playback::is_playback_path(parts.uri.path()) {
+            body::discard(body);
+            let query = parts.uri.query().unwrap_or_default();
+            return self.handlers.streaming_sessions.resource(&parts.method, parts.uri.path(), query).await;
+        }
         let operation = if parts.method == Method::POST { Operation::from_path(parts.uri.path()) } else { None };
         let Some(operation) = operation else {
             body::discard(body);
@@ -161,7 +169,7 @@ impl Dispatcher {
                 let endpoints = self.data_ports.endpoints(&admitted.endpoint);
                 self.handlers.control.handle(operation, body, endpoints, faults.json_style()).await
             }
-            Operation::Read(operation) => self.read(operation, &body, &faults).await,
+            Operation::Read(operation) => self.read(operation, &body, &faults, &admitted.endpoint).await,
             Operation::NotImplemented { name, reason, .. } => Err(not_implemented(name, reason)),
             Operation::PutMedia => Err(wire::unknown_operation()),
         }
@@ -172,13 +180,18 @@ impl Dispatcher {
         operation: ReadOperation,
         body: &Bytes,
         faults: &InjectedFaults,
+        endpoint: &str,
     ) -> Result<Response, ApiError> {
         let handlers = &self.handlers;
+        let sessions = &handlers.streaming_sessions;
         match operation {
             ReadOperation::GetMedia => handlers.get_media.handle(body).await,
             ReadOperation::GetMediaForFragmentList => handlers.get_media_for_fragment_list.handle(body, faults).await,
             ReadOperation::ListFragments => handlers.list_fragments.handle(body, faults).await,
             ReadOperation::GetImages => handlers.get_images.handle(body, faults).await,
+            ReadOperation::GetClip => handlers.get_clip.handle(body).await,
+            ReadOperation::GetHlsStreamingSessionUrl => sessions.hls(body, endpoint, faults.json_style()).await,
+            ReadOperation::GetDashStreamingSessionUrl => sessions.dash(body, endpoint, faults.json_style()).await,
         }
     }
 

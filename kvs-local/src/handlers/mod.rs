@@ -8,6 +8,7 @@ mod get_media;
 mod get_media_for_fragment_list;
 mod list_fragments;
 mod media_response;
+mod playback;
 mod put_media;
 mod readable;
 mod status_page;
@@ -25,6 +26,7 @@ use self::get_images::GetImages;
 use self::get_media::GetMedia;
 use self::get_media_for_fragment_list::GetMediaForFragmentList;
 use self::list_fragments::ListFragments;
+use self::playback::{GetClip, StreamingSessions};
 pub(crate) use self::put_media::PutMedia;
 use self::put_media::{PostPersist, PutMediaRequest, SessionContext};
 use self::readable::ReadableStreams;
@@ -94,7 +96,9 @@ impl Components {
             put_media: Arc::clone(&put_media),
             get_media: GetMedia::new(streams.clone(), quota(), shutdown),
             get_media_for_fragment_list: GetMediaForFragmentList::new(streams.clone(), quota()),
-            list_fragments: ListFragments::new(streams, quota()),
+            list_fragments: ListFragments::new(streams.clone(), quota()),
+            get_clip: GetClip::new(streams.clone(), quota()),
+            streaming_sessions: StreamingSessions::new(streams, quota()),
             get_images: GetImages::new(registry, hub, quota(), clock.clone(), profile, decoders),
             delivery,
             reset: Arc::new(reset),
@@ -106,11 +110,15 @@ impl Components {
 
 /// Checks the body of a request as its handler does.
 pub(crate) fn validate_read(operation: ReadOperation, body: &[u8], profile: Profile) -> Result<(), ApiError> {
+    let clock = Clock::system();
     match operation {
         ReadOperation::GetMedia => get_media::validate(body),
         ReadOperation::GetMediaForFragmentList => get_media_for_fragment_list::validate(body),
         ReadOperation::ListFragments => list_fragments::validate(body),
         ReadOperation::GetImages => get_images::validate(body, profile),
+        ReadOperation::GetClip => playback::validate_clip(body, &clock),
+        ReadOperation::GetHlsStreamingSessionUrl => playback::validate_hls(body, &clock),
+        ReadOperation::GetDashStreamingSessionUrl => playback::validate_dash(body, &clock),
     }
 }
 

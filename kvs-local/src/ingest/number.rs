@@ -53,6 +53,12 @@ impl NumberParts {
         Some(Self { sequence, server_ms, random: u32::try_from(low & u128::from(RANDOM_MASK)).ok()? })
     }
 
+    /// Returns the session that the fragment is of: sessions begin at sequences of their own.
+    #[must_use]
+    pub(crate) const fn session(self) -> u64 {
+        self.sequence.saturating_sub(1) / SESSION_STRIDE
+    }
+
     /// Returns the number, 47 digits for times of this century.
     #[must_use]
     pub fn number(self) -> FragmentNumber {

@@ -135,7 +135,7 @@ const fn of_stream(path: &'static str, stream: u64) -> Rate {
 }
 
 /// <https://docs.aws.amazon.com/kinesisvideostreams/latest/dg/limits.html>
-const RATES: [Rate; 19] = [
+const RATES: [Rate; 27] = [
     of_account("/createStream", 50),
     of_account("/listStreams", 50),
     rate("/deleteStream", 50, 5),
@@ -155,6 +155,15 @@ const RATES: [Rate; 19] = [
     rate("/describeMappedResourceConfiguration", 50, 5),
     of_stream("/putMedia", 5),
     of_stream("/getMedia", 5),
+    of_stream("/getHLSStreamingSessionURL", 25),
+    of_stream("/getDASHStreamingSessionURL", 25),
+    // Of a streaming session.
+    of_stream("/getHLSMasterPlaylist", 5),
+    of_stream("/getHLSMediaPlaylist", 5),
+    of_stream("/getDASHManifest", 5),
+    of_stream("/getMP4InitFragment", 5),
+    of_stream("/getMP4MediaFragment", 20),
+    of_stream("/getTSFragment", 20),
 ];
 
 #[cfg(test)]

@@ -11,6 +11,11 @@ async fn boto3_and_pillow_suite_passes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn playback_suite_passes() {
+    suite::assert_suite_passes("tests/boto3/playback.py", &JUDGES).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn aws_cli_suite_passes() {
     suite::assert_suite_passes("tests/boto3/cli.py", &JUDGES).await;
 }

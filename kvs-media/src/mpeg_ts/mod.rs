@@ -13,6 +13,7 @@ mod pes;
 mod tables;
 mod video;
 
+pub(crate) use self::tables::checksum as crc32;
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;

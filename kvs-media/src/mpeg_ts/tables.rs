@@ -82,7 +82,7 @@ impl Sections {
 }
 
 /// CRC-32 of ISO/IEC 13818-1 annex A; 0 over a section with its checksum.
-fn checksum(bytes: &[u8]) -> u32 {
+pub(crate) fn checksum(bytes: &[u8]) -> u32 {
     bytes.iter().fold(u32::MAX, |mut crc, byte| {
         crc ^= u32::from(*byte) << 24;
         for _ in 0..8 {

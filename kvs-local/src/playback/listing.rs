@@ -1,0 +1,262 @@
+//! The fragments that a session lists, in the order in which a player gets them.
+//!
+//! What a playlist once said about a fragment stays: its length, its place in time, its mark of discontinuity. Players rely on it.
+
+use std::collections::VecDeque;
+use std::time::{Duration, SystemTime};
+
+use kvs_types::__internal::epoch_millis;
+use kvs_types::TimestampOrigin;
+
+use super::length::length_ms;
+use super::limits::{CODEC_CHANGES, DISCONTINUITY, PLAYLIST_FRAGMENTS, SERVED_BEHIND};
+use super::media::FragmentMedia;
+use super::selection::{Range, fragments_within, goes_back};
+use super::session::{DiscontinuityMode, PlaybackMode};
+use super::tracks::{Format, Tracks};
+use super::{no_fragments, read_failed};
+use crate::api::{ApiError, Exception};
+use crate::ingest::NumberParts;
+use crate::store::{FragmentRecord, Selection, Store};
+
+/// What decides about the fragments of a session.
+#[derive(Clone, Debug)]
+pub(super) struct ListingRules {
+    /// The name of the stream in the store.
+    pub(super) key: String,
+    pub(super) mode: PlaybackMode,
+    pub(super) origin: TimestampOrigin,
+    /// For stored media and replay.
+    pub(super) range: Option<Range>,
+    /// Fragments in a playlist.
+    pub(super) most: usize,
+    pub(super) discontinuity: DiscontinuityMode,
+    /// Time from frame to frame, for fragments that nothing follows.
+    pub(super) frame_ms: u64,
+    pub(super) format: Format,
+    pub(super) created: SystemTime,
+}
+
+/// A listed fragment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Listed {
+    pub(super) number: NumberParts,
+    /// Its start on the clock of the session, in ms since 1970.
+    pub(super) start_ms: u64,
+    pub(super) length_ms: u64,
+    /// Lengths of all fragments before it.
+    pub(super) offset_ms: u64,
+    /// Bytes in the store.
+    pub(super) bytes: u64,
+    pub(super) is_discontinuous: bool,
+    /// Index of its codec private data among those of the session.
+    pub(super) generation: usize,
+}
+
+/// The listed fragments of a session.
+#[derive(Debug, Default)]
+pub(super) struct Listing {
+    entries: VecDeque<Listed>,
+    /// Index in the session of the first entry.
+    first: u64,
+    first_number: Option<NumberParts>,
+    /// The start of the first fragment of the session.
+    pub(super) epoch_ms: u64,
+    /// The last fragment that was considered, listed or not.
+    seen: Option<NumberParts>,
+    /// Start of the last listed fragment by the producer's clock.
+    last_producer: Option<SystemTime>,
+    /// When the next fragment of a replay is due.
+    due: Option<SystemTime>,
+    /// No fragment will follow.
+    pub(super) is_complete: bool,
+    /// The tracks of the fragments, by the index of their codec private data.
+    generations: Vec<Tracks>,
+}
+
+impl Listing {
+    /// Lists the fragments that a new session starts with. Blocks.
+    pub(super) fn begin(store: &Store, rules: &ListingRules, now: SystemTime) -> Result<Self, ApiError> {
+        let mut listing = Self::default();
+        match (rules.mode, rules.range) {
+            (PlaybackMode::OnDemand, Some(range)) => {
+                let records = fragments_within(store, &rules.key, range, rules.most).map_err(|e| read_failed(&e))?;
+                listing.append(store, rules, &records, None)?;
+                listing.is_complete = true;
+            }
+            (PlaybackMode::Live, _) => {
+                let newest = store.newest(&rules.key, rules.most).map_err(|error| read_failed(&error))?;
+                listing.append(store, rules, &newest, None)?;
+            }
+            _ => listing.advance(store, rules, now)?,
+        }
+        if listing.entries.is_empty() { Err(no_fragments("streaming")) } else { Ok(listing) }
+    }
+
+    /// Adds the fragments that have become available. Blocks.
+    pub(super) fn advance(&mut self, store: &Store, rules: &ListingRules, now: SystemTime) -> Result<(), ApiError> {
+        match (rules.mode, rules.range) {
+            _ if self.is_complete => Ok(()),
+            (PlaybackMode::LiveReplay, Some(range)) => self.replay(store, rules, range, now),
+            _ => {
+                let seen = self.seen.map(NumberParts::number);
+                let records = store.page(&rules.key, &Selection::All, seen.as_ref(), PLAYLIST_FRAGMENTS as usize);
+                self.append(store, rules, &records.map_err(|error| read_failed(&error))?, None)
+            }
+        }
+    }
+
+    /// Adds each fragment when the length of the one before it has passed, as if the media were live.
+    fn replay(&mut self, store: &Store, rules: &ListingRules, range: Range, now: SystemTime) -> Result<(), ApiError> {
+        loop {
+            let due = self.due.unwrap_or(rules.created);
+            if due > now {
+                return Ok(());
+            }
+            let seen = self.seen.map(NumberParts::number);
+            let two =
+                store.page(&rules.key, &range.selection(), seen.as_ref(), 2).map_err(|error| read_failed(&error))?;
+            let Some((record, next)) = two.split_first() else {
+                self.is_complete = range.to < now;
+                return Ok(());
+            };
+            let back = self.last_producer.and_then(|last| last.duration_since(record.producer_timestamp).ok());
+            if rules.origin == TimestampOrigin::Producer && back.is_some_and(|back| goes_back(back, record.duration)) {
+                // A second collection of the range.
+                self.is_complete = true;
+                return Ok(());
+            }
+            self.append(store, rules, std::slice::from_ref(record), next.first())?;
+            let length = length_ms(record, next.first(), rules.frame_ms);
+            // A fragment is added when the length of the next one has passed; those that came late do not hurry the others.
+            let following = next.first().map_or(length, |next| length_ms(next, None, rules.frame_ms));
+            self.due = due.checked_add(Duration::from_millis(following));
+        }
+    }
+
+    fn append(
+        &mut self,
+        store: &Store,
+        rules: &ListingRules,
+        records: &[FragmentRecord],
+        after: Option<&FragmentRecord>,
+    ) -> Result<(), ApiError> {
+        for (index, record) in records.iter().enumerate() {
+            let Some(number) = NumberParts::of(&record.number) else { continue };
+            if self.seen.is_some_and(|seen| seen >= number) && rules.mode != PlaybackMode::OnDemand {
+                continue;
+            }
+            let before = self.seen.replace(number);
+            // A fragment with the start of one that is already listed is the same one again.
+            if rules.mode != PlaybackMode::OnDemand
+                && rules.origin == TimestampOrigin::Producer
+                && self.last_producer == Some(record.producer_timestamp)
+            {
+                continue;
+            }
+            let generation = self.generation(store, rules, number, before)?;
+            let next = records.get(index.saturating_add(1)).or(after);
+            self.push(rules, record, number, generation, length_ms(record, next, rules.frame_ms));
+            self.last_producer = Some(record.producer_timestamp);
+        }
+        Ok(())
+    }
+
+    fn push(
+        &mut self,
+        rules: &ListingRules,
+        record: &FragmentRecord,
+        number: NumberParts,
+        generation: usize,
+        length_ms: u64,
+    ) {
+        let start_ms = epoch_millis(match rules.origin {
+            TimestampOrigin::Producer => record.producer_timestamp,
+            TimestampOrigin::Server => record.server_timestamp,
+        });
+        let last = self.entries.back();
+        let jumps = last.is_some_and(|last| {
+            let gap = start_ms.abs_diff(last.start_ms.saturating_add(last.length_ms));
+            Duration::from_millis(gap) > DISCONTINUITY || generation != last.generation
+        });
+        let is_discontinuous = match rules.discontinuity {
+            DiscontinuityMode::Always => true,
+            DiscontinuityMode::Never => false,
+            DiscontinuityMode::OnDiscontinuity => jumps,
+        };
+        let offset_ms = last.map_or(0, |last| last.offset_ms.saturating_add(last.length_ms));
+        if self.first_number.is_none() {
+            (self.first_number, self.epoch_ms) = (Some(number), start_ms);
+        }
+        let bytes = record.bytes;
+        self.entries.push_back(Listed { number, start_ms, length_ms, offset_ms, bytes, is_discontinuous, generation });
+        if self.entries.len() > rules.most.saturating_add(SERVED_BEHIND) {
+            self.entries.pop_front();
+            self.first = self.first.saturating_add(1);
+        }
+    }
+
+    /// Returns the index of the codec private data of a fragment.
+    ///
+    /// The header of a session is that of all its fragments, and a session begins at a sequence of its own: only a fragment of
+    /// another session is read. DASH checks each segment when it is fetched, since it allows no change.
+    fn generation(
+        &mut self,
+        store: &Store,
+        rules: &ListingRules,
+        number: NumberParts,
+        before: Option<NumberParts>,
+    ) -> Result<usize, ApiError> {
+        let current = self.generations.len().saturating_sub(1);
+        let is_same_session = before.is_some_and(|before| before.session() == number.session());
+        if !self.generations.is_empty() && (is_same_session || rules.format == Format::Dash) {
+            return Ok(current);
+        }
+        // A fragment that cannot be played is listed, and refused with its reason when it is fetched.
+        let tracks = match FragmentMedia::load(store, &rules.key, number).and_then(|media| media.tracks(rules.format)) {
+            Ok(tracks) => tracks,
+            Err(error) if self.generations.is_empty() => return Err(error),
+            Err(_) => return Ok(current),
+        };
+        if self.generations.last() == Some(&tracks) {
+            return Ok(current);
+        }
+        if self.generations.len() > CODEC_CHANGES {
+            let message = format!("the codec private data changes more than {CODEC_CHANGES} times in this session");
+            return Err(ApiError::new(Exception::InvalidCodecPrivateData, message));
+        }
+        self.generations.push(tracks);
+        Ok(self.generations.len().saturating_sub(1))
+    }
+
+    /// Returns the fragments of the playlist and the index of the first one in the session.
+    pub(super) fn window(&self, most: usize) -> (u64, impl Iterator<Item = &Listed> + Clone) {
+        let hidden = self.entries.len().saturating_sub(most);
+        (self.first.saturating_add(hidden as u64), self.entries.range(hidden..))
+    }
+
+    /// Returns a listed fragment by its number. Live sessions forget fragments that left the playlist a while ago.
+    pub(super) fn by_number(&self, number: NumberParts) -> Option<Listed> {
+        self.entries.iter().rev().find(|entry| entry.number == number).copied()
+    }
+
+    /// Returns a listed fragment by its index in the session.
+    pub(super) fn by_index(&self, index: u64) -> Option<Listed> {
+        let at = usize::try_from(index.checked_sub(self.first)?).ok()?;
+        self.entries.get(at).copied()
+    }
+
+    pub(super) fn tracks(&self, generation: usize) -> Option<&Tracks> {
+        self.generations.get(generation)
+    }
+
+    /// Returns the length of the longest fragment in ms.
+    pub(super) fn longest_ms(&self) -> u64 {
+        self.entries.iter().map(|entry| entry.length_ms).max().unwrap_or(1)
+    }
+
+    /// Returns the length of all listed fragments.
+    pub(super) fn end_ms(&self) -> u64 {
+        self.entries.back().map_or(0, |last| last.offset_ms.saturating_add(last.length_ms))
+    }
+}
