@@ -8,7 +8,7 @@ use kvs_local::{Builder, LocalKvs};
 use tokio::process::Command;
 
 /// Longest run of a suite.
-const TIMEOUT: Duration = Duration::from_secs(240);
+const TIMEOUT: Duration = Duration::from_secs(600);
 
 /// What a suite requires.
 #[derive(Debug)]

@@ -1,0 +1,199 @@
+//! hls.js, shaka-player and dash.js in headless Chromium play what `kvs put` sends, from the URLs that `kvs play` prints.
+
+#![expect(clippy::unwrap_used, reason = "a test may unwrap")]
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use kvs_local::LocalKvs;
+use serde_json::{Value, json};
+
+const CLOCK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/media/clock.mp4");
+const START: &str = "2026-01-02T03:04:05Z";
+/// Frames per second of the clock recording.
+const FPS: f64 = 25.0;
+const BROWSER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../judges/browser");
+
+/// Returns whether node, Chromium and the players are installed.
+fn judges(test: &str) -> bool {
+    let players = ["hls.js", "shaka-player", "dashjs"].map(|name| Path::new(BROWSER).join("node_modules").join(name));
+    let list = players.map(|path| path.join("package.json").display().to_string());
+    let read = format!("{}.forEach((file) => require('fs').readFileSync(file))", json!(list));
+    let chromium = std::env::var("CHROMIUM").unwrap_or_else(|_| "chromium".to_owned());
+    test_judges::succeeds(test, "node", &["-e", &read]) && test_judges::succeeds(test, &chromium, &["--version"])
+}
+
+fn kvs(local: &LocalKvs, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kvs"));
+    command.args(arguments).args(["--endpoint", local.endpoint_url()]);
+    for name in ["AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
+        command.env_remove(name);
+    }
+    command
+}
+
+fn succeed(mut command: Command) -> Vec<u8> {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
+}
+
+/// Returns the URLs that `kvs play` prints.
+fn urls(local: &LocalKvs, arguments: &[&str]) -> Value {
+    let all = [&["play", "camera", "--json"], arguments].concat();
+    serde_json::from_slice(&succeed(kvs(local, &all))).unwrap()
+}
+
+/// Plays URLs, one after the other, for some seconds each.
+fn play(cases: &[(&str, &Value)], seconds: u32) -> Vec<Value> {
+    let case = |(player, url): &(&str, &Value)| json!({"name": player, "player": player, "url": url, "seconds": seconds});
+    let cases: Vec<Value> = cases.iter().map(case).collect();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut node = Command::new("node")
+        .arg(PathBuf::from(BROWSER).join("judge.mjs"))
+        .arg(port.to_string())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    serde_json::to_writer(node.stdin.take().unwrap(), &cases).unwrap();
+    let output = node.wait_with_output().unwrap();
+    assert!(output.status.success(), "judge.mjs: {}", output.status);
+    String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// The shown frames: media time in seconds, the number in the pixels, the width of the picture.
+fn shown(result: &Value) -> Vec<(f64, u64, u64)> {
+    let entry = |entry: &Value| (entry[0].as_f64().unwrap(), entry[1].as_u64().unwrap(), entry[2].as_u64().unwrap());
+    result["shown"].as_array().unwrap_or(&Vec::new()).iter().map(entry).collect()
+}
+
+/// Playback went on without a fatal error, and most of the time frames were shown.
+fn assert_played(result: &Value, least_seconds: f64) {
+    let fatal = |errors: &Vec<Value>| errors.iter().any(|error| error[0] == "fatal");
+    assert!(result["errors"].as_array().is_some_and(|errors| !fatal(errors)), "{result}");
+    let shown = shown(result);
+    let (first, last) = (shown.first().unwrap(), shown.last().unwrap());
+    assert!(last.0 - first.0 >= least_seconds, "{result}");
+    assert!(result["frames"].as_f64().unwrap() >= least_seconds * FPS * 0.8, "{result}");
+}
+
+/// Each shown frame is the one that belongs to its media time.
+fn assert_clock(result: &Value) {
+    let shown = shown(result);
+    let (time, number, _) = shown[0];
+    for (at, seen, _) in &shown {
+        let expected = f64::from(u32::try_from(number).unwrap()) + (at - time) * FPS;
+        let seen = f64::from(u32::try_from(*seen).unwrap());
+        assert!((seen - expected).abs() <= 1.0, "frame {seen} at {at} s, expected {expected}: {result}");
+    }
+}
+
+#[test]
+fn players_show_the_stored_frames_at_their_times() {
+    let test = "players_show_the_stored_frames_at_their_times";
+    if !judges(test) {
+        return;
+    }
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let local = runtime.block_on(LocalKvs::builder().start()).unwrap();
+    succeed(kvs(&local, &["put", "camera", CLOCK, "--offline", "--start-time", START]));
+    let urls = urls(&local, &["--from", START]);
+    for result in play(&[("hls", &urls["hls"]), ("shaka", &urls["hls"]), ("shaka", &urls["dash"]), ("dash", &urls["dash"])], 6) {
+        assert_played(&result, 4.0);
+        assert_clock(&result);
+        let (time, number, width) = shown(&result)[0];
+        // The recording begins at time zero of the player.
+        assert!((time * FPS - f64::from(u32::try_from(number).unwrap())).abs() <= 1.0, "{result}");
+        assert_eq!(width, 640);
+        assert!(result["audio"].as_u64().unwrap() > 0, "no sound: {result}");
+    }
+    runtime.block_on(local.shutdown());
+}
+
+#[test]
+fn players_cross_gaps_and_changes_of_codec_private_data() {
+    let test = "players_cross_gaps_and_changes_of_codec_private_data";
+    if !judges(test) || !test_judges::succeeds(test, "ffmpeg", &["-version"]) {
+        return;
+    }
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let local = runtime.block_on(LocalKvs::builder().start()).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let cut = |name: &str, options: &[&str]| {
+        let path = dir.path().join(name);
+        let status = Command::new("ffmpeg").args(["-v", "error", "-i", CLOCK, "-t", "4"]).args(options).arg(&path).status();
+        assert!(status.unwrap().success());
+        path.display().to_string()
+    };
+    let first = cut("first.mp4", &["-c", "copy"]);
+    let small = cut("small.mp4", &["-vf", "scale=320:180", "-c:v", "libx264", "-g", "50", "-bf", "0", "-c:a", "copy"]);
+    succeed(kvs(&local, &["put", "camera", &first, "--offline", "--start-time", START]));
+    // A gap of six seconds, and then another picture size.
+    succeed(kvs(&local, &["put", "camera", &first, "--offline", "--start-time", "2026-01-02T03:04:15Z"]));
+    succeed(kvs(&local, &["put", "camera", &small, "--offline", "--start-time", "2026-01-02T03:04:19Z"]));
+    let hls = runtime.block_on(session_with_marks(&local));
+    for result in play(&[("hls", &hls), ("shaka", &hls)], 30) {
+        assert_played(&result, 10.0);
+        let widths: Vec<u64> = shown(&result).iter().map(|(_, _, width)| *width).collect();
+        assert!(widths.contains(&640) && widths.last() == Some(&320), "{result}");
+        assert_eq!(result["ended"], true, "{result}");
+    }
+    let gap = urls(&local, &["--from", START, "--length", "12s"]);
+    for result in play(&[("dash", &gap["dash"]), ("shaka", &gap["dash"])], 12) {
+        assert_played(&result, 6.0);
+    }
+    runtime.block_on(local.shutdown());
+}
+
+/// Returns the URL of an HLS session that marks discontinuities.
+async fn session_with_marks(local: &LocalKvs) -> Value {
+    use kvs_aws::{Client, ClientConfig, Credentials, DiscontinuityMode, GetHlsStreamingSessionUrl, Region, TimestampOrigin};
+    let credentials = Credentials::from_keys(local.access_key(), local.secret_key(), None);
+    let config = ClientConfig::new(Region::new(local.region()).unwrap(), credentials);
+    let client = Client::new(config.endpoint_url(local.endpoint_url()).unwrap()).unwrap();
+    let start = std::time::UNIX_EPOCH + Duration::from_secs(1_767_323_045);
+    let range = start..start + Duration::from_secs(60);
+    let session = GetHlsStreamingSessionUrl::on_demand("camera".parse().unwrap(), TimestampOrigin::Producer, range);
+    Value::from(client.send(session.discontinuity_mode(DiscontinuityMode::OnDiscontinuity)).await.unwrap())
+}
+
+/// Ends a program that a test started.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn players_follow_a_camera_live() {
+    if !judges("players_follow_a_camera_live") {
+        return;
+    }
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let local = runtime.block_on(LocalKvs::builder().start()).unwrap();
+    for (player, protocol) in [("hls", "hls"), ("shaka", "dash"), ("dash", "dash")] {
+        let put = kvs(&local, &["put", "camera", CLOCK]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let put = Ended(put);
+        let began = Instant::now();
+        // The first fragment is stored when the next one begins.
+        let urls = loop {
+            let output = kvs(&local, &["play", "camera", "--json"]).output().unwrap();
+            if output.status.success() {
+                break serde_json::from_slice::<Value>(&output.stdout).unwrap();
+            }
+            assert!(began.elapsed() < Duration::from_secs(60), "{}", String::from_utf8_lossy(&output.stderr));
+            std::thread::sleep(Duration::from_millis(100));
+        };
+        let results = play(&[(player, &urls[protocol])], 8);
+        drop(put);
+        assert_played(&results[0], 4.0);
+        assert_clock(&results[0]);
+    }
+    runtime.block_on(local.shutdown());
+}
