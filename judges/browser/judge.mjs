@@ -1,11 +1,14 @@
 // Plays URLs with hls.js, shaka-player and dash.js in headless Chromium and reports what was shown.
 //
-//   node judge.mjs PORT < cases.json      cases: [{"name", "player": "hls" | "shaka" | "dash", "url", "seconds"}]
+//   node judge.mjs PORT
 //
-// The page is served at http://127.0.0.1:PORT, the origin that kvs-local must let in. Prints one JSON line per case. The number of
-// each shown frame is read from the pixels of the clock recording (examples/media/make_clock.sh).
+// Reads one JSON line per case from standard input, {"name", "player": "hls" | "shaka" | "dash", "url", "seconds"}, and prints one
+// with the result. A case without a URL is answered by {"waiting"} once its page is open, and the next line is the URL: so the start of
+// the browser is not part of a latency. The page is served at http://127.0.0.1:PORT, the origin that kvs-local must let in. The number
+// of each shown frame is read from the pixels of the clock recording (examples/media/make_clock.sh).
 import { spawn } from "node:child_process";
 import { createServer } from "node:http";
+import { createInterface } from "node:readline";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -24,6 +27,7 @@ const FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--mute-audio", "-
 const GRACE_SECONDS = 90;
 
 const port = Number(process.argv[2]);
+const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 const script = (player) => readFileSync(join(here, "node_modules", PLAYERS[player]));
 
 function watch(player, url, seconds) {
@@ -84,9 +88,13 @@ function watch(player, url, seconds) {
   setInterval(done, 100);
 }
 
-async function play({ player, url, seconds }) {
+async function play({ name, player, seconds, url: given }) {
+  let know;
+  const url = new Promise((resolve) => { know = resolve; });
+  let isOpen;
+  const open = new Promise((resolve) => { isOpen = resolve; });
   const page = `<!doctype html><meta charset="utf-8"><video muted playsinline></video><script src="/player.js"></script><script>
-    (${watch})(${JSON.stringify(player)}, ${JSON.stringify(url)}, ${seconds});</script>`;
+    fetch("/url").then((answer) => answer.text()).then((url) => (${watch})(${JSON.stringify(player)}, url, ${seconds}));</script>`;
   let report;
   const reported = new Promise((resolve) => { report = resolve; });
   const server = createServer((request, response) => {
@@ -94,6 +102,9 @@ async function play({ player, url, seconds }) {
       let body = "";
       request.on("data", (piece) => { body += piece; });
       request.on("end", () => { response.end(); report(JSON.parse(body)); });
+    } else if (request.url === "/url") {
+      isOpen();
+      url.then((text) => response.end(text));
     } else if (request.url === "/player.js") {
       response.setHeader("content-type", "text/javascript");
       response.end(script(player));
@@ -106,6 +117,13 @@ async function play({ player, url, seconds }) {
   const profile = mkdtempSync(join(tmpdir(), "kvs-player-"));
   const browser = spawn(CHROMIUM, [...FLAGS, `--user-data-dir=${profile}`, `http://127.0.0.1:${port}/`], { stdio: "ignore" });
   const gone = new Promise((resolve) => browser.on("exit", (code) => resolve({ failed: `chromium ended with ${code}` })));
+  if (given) {
+    know(given);
+  } else {
+    await Promise.race([open, gone]);
+    console.log(JSON.stringify({ waiting: name }));
+    know(JSON.parse((await lines.next()).value));
+  }
   let timer;
   const late = new Promise((resolve) => {
     timer = setTimeout(() => resolve({ failed: "no report" }), (seconds + GRACE_SECONDS) * 1000);
@@ -120,8 +138,7 @@ async function play({ player, url, seconds }) {
   return result;
 }
 
-let input = "";
-for await (const piece of process.stdin) input += piece;
-for (const one of JSON.parse(input)) {
+for (let line = await lines.next(); !line.done; line = await lines.next()) {
+  const one = JSON.parse(line.value);
   console.log(JSON.stringify({ name: one.name, ...(await play(one)) }));
 }

@@ -5,7 +5,7 @@ use kvs_media::__internal::{Run, WholeFile};
 use kvs_mkv::Chunks;
 
 use super::error::{changed_setup, changed_tracks, no_fragments};
-use super::length::{frame_ms, length_ms};
+use super::length::{distance_ms, frame_ms, own_ms};
 use super::limits::{CLIP_BYTES, CLIP_FRAGMENTS, CLIP_FRAMES};
 use super::media::FragmentMedia;
 use super::tracks::{Format, Tracks};
@@ -92,7 +92,8 @@ impl Collected {
         next: Option<&FragmentRecord>,
     ) -> Result<(Self, bool), ApiError> {
         check_same(&self.tracks, media, Format::Clip)?;
-        let length_ms = length_ms(&media.record, next, self.frame_ms);
+        let own = || own_ms(&media.frames, self.frame_ms);
+        let length_ms = distance_ms(&media.record, next, self.frame_ms).unwrap_or_else(own);
         let part = Part { number, start_ms: self.end_ms, length_ms };
         for (index, run) in part.runs(&self.tracks, media)?.iter().enumerate() {
             self.file.push(index, run);

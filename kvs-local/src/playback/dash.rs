@@ -121,7 +121,7 @@ fn write_set<'a>(
 
 /// Writes a frame rate as the fraction that the schema demands.
 fn frame_rate_text(centi: u64) -> String {
-    if centi % 100 == 0 { format!("{}", centi / 100) } else { format!("{centi}/100") }
+    if centi.is_multiple_of(100) { format!("{}", centi / 100) } else { format!("{centi}/100") }
 }
 
 /// Writes a length, `PT11.994S`.

@@ -1,17 +1,28 @@
-//! How long a fragment lasts. The store knows the time from its first to its last frame.
+//! How long a fragment lasts. The store knows the time from its first frame to the last one of any track.
 
 use kvs_mkv::{Frame, TrackNumber};
 
 use super::limits::SINGLE_FRAME_MS;
 use crate::store::FragmentRecord;
 
-/// Returns the length in ms: up to the next fragment if that follows without a gap, else up to the last frame and a frame more.
-pub(super) fn length_ms(record: &FragmentRecord, next: Option<&FragmentRecord>, frame_ms: u64) -> u64 {
+/// Returns the length in ms up to the next fragment, if that follows without a gap.
+pub(super) fn distance_ms(record: &FragmentRecord, next: Option<&FragmentRecord>, frame_ms: u64) -> Option<u64> {
     let own = ms(record.duration);
-    let distance = next.and_then(|next| next.producer_timestamp.duration_since(record.producer_timestamp).ok()).map(ms);
-    let follows =
-        |distance: &u64| *distance > own && distance.saturating_sub(own) <= CLOSE_MS.max(frame_ms.saturating_mul(3));
-    distance.filter(follows).unwrap_or_else(|| own.saturating_add(frame_ms)).max(1)
+    let distance = ms(next?.producer_timestamp.duration_since(record.producer_timestamp).ok()?);
+    // Sound may reach a little beyond the start of the next fragment.
+    let is_close = distance.saturating_add(CLOSE_MS) >= own
+        && distance.saturating_sub(own) <= CLOSE_MS.max(frame_ms.saturating_mul(3));
+    (distance > 0 && is_close).then_some(distance)
+}
+
+/// Returns the length in ms up to the last frame of track 1 and a frame more.
+pub(super) fn own_ms(frames: &[Frame], frame_ms: u64) -> u64 {
+    match steps(frames) {
+        (span, steps) if steps > 0 => {
+            span.saturating_add(span.saturating_add(steps / 2).checked_div(steps).unwrap_or(0)).max(1)
+        }
+        _ => frame_ms,
+    }
 }
 
 /// Returns the mean time in ms from one frame of track 1 to the next.
@@ -62,10 +73,16 @@ mod tests {
     fn length_includes_the_last_frame() {
         // A published fragment: 1,796 ms from first to last frame, the next one 1,856 ms later.
         let first = record(1000, 1796);
-        assert_eq!(length_ms(&first, Some(&record(2856, 0)), 66), 1856);
-        assert_eq!(length_ms(&first, Some(&record(9000, 0)), 66), 1862, "a gap");
-        assert_eq!(length_ms(&first, Some(&record(2000, 0)), 66), 1862, "an overlap");
-        assert_eq!(length_ms(&first, None, 66), 1862);
+        assert_eq!(distance_ms(&first, Some(&record(2856, 0)), 66), Some(1856));
+        assert_eq!(distance_ms(&first, Some(&record(2790, 0)), 66), Some(1790), "sound reaches further");
+        assert_eq!(distance_ms(&first, Some(&record(9000, 0)), 66), None, "a gap");
+        assert_eq!(distance_ms(&first, Some(&record(2000, 0)), 66), None, "an overlap");
+        assert_eq!(distance_ms(&first, None, 66), None);
+        let frame = |track, at| Frame::new(track, Duration::from_millis(at), vec![1]);
+        let video = [0, 40, 80].map(|at| frame(TrackNumber::ONE, at));
+        let frames = [&video[..], &[frame(TrackNumber::TWO, 100)]].concat();
+        assert_eq!(own_ms(&frames, 66), 120, "sound does not count");
+        assert_eq!(own_ms(&frames[..1], 66), 66);
         assert_eq!(frame_ms(&[], &record(0, 0), Some(&record(1000, 0))), 1000);
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use kvs_types::__internal::epoch_millis;
 use kvs_types::TimestampOrigin;
 
-use super::length::length_ms;
+use super::length::{distance_ms, own_ms};
 use super::limits::{CODEC_CHANGES, DISCONTINUITY, PLAYLIST_FRAGMENTS, SERVED_BEHIND};
 use super::media::FragmentMedia;
 use super::selection::{Range, fragments_within, goes_back};
@@ -127,10 +127,10 @@ impl Listing {
                 return Ok(());
             }
             self.append(store, rules, std::slice::from_ref(record), next.first())?;
-            let length = length_ms(record, next.first(), rules.frame_ms);
-            // A fragment is added when the length of the next one has passed; those that came late do not hurry the others.
-            let following = next.first().map_or(length, |next| length_ms(next, None, rules.frame_ms));
-            self.due = due.checked_add(Duration::from_millis(following));
+            // A fragment is added when its own length has passed since the one before it was.
+            let following =
+                next.first().unwrap_or(record).duration.saturating_add(Duration::from_millis(rules.frame_ms));
+            self.due = due.checked_add(following);
         }
     }
 
@@ -156,7 +156,13 @@ impl Listing {
             }
             let generation = self.generation(store, rules, number, before)?;
             let next = records.get(index.saturating_add(1)).or(after);
-            self.push(rules, record, number, generation, length_ms(record, next, rules.frame_ms));
+            let length_ms = match distance_ms(record, next, rules.frame_ms) {
+                Some(distance) => distance,
+                // The last one, or one before a gap.
+                None => FragmentMedia::load(store, &rules.key, number)
+                    .map_or(rules.frame_ms, |media| own_ms(&media.frames, rules.frame_ms)),
+            };
+            self.push(rules, record, number, generation, length_ms);
             self.last_producer = Some(record.producer_timestamp);
         }
         Ok(())
