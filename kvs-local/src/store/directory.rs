@@ -134,18 +134,6 @@ impl Store {
         Ok(index.after(after).filter(|entry| selection.takes(entry)).take(most).map(|entry| entry.info()).collect())
     }
 
-    /// Returns the `most` fragments with the highest numbers, in the order of their numbers.
-    ///
-    /// # Errors
-    /// The file system failed.
-    pub fn newest(&self, stream: &str, most: usize) -> Result<Vec<FragmentRecord>, StoreError> {
-        let Some(log) = self.find(stream)? else { return Ok(Vec::new()) };
-        let index = log.index();
-        let mut newest: Vec<_> = index.after(None).rev().take(most).map(|entry| entry.info()).collect();
-        newest.reverse();
-        Ok(newest)
-    }
-
     /// Returns whether a fragment is stored.
     ///
     /// # Errors
