@@ -10,6 +10,7 @@ mod interrupt;
 mod listen;
 mod mkv;
 mod pipes;
+mod players;
 mod put;
 mod remux;
 mod spool;
