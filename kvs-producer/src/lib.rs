@@ -224,6 +224,8 @@ pub mod __internal {
     pub const FRAME_OVERHEAD: usize = crate::limits::FRAME_OVERHEAD;
     /// What a buffered fragment counts in addition to its frames.
     pub const FRAGMENT_OVERHEAD: usize = crate::limits::FRAGMENT_OVERHEAD;
+    #[cfg(feature = "spool")]
+    pub use crate::spool::disk::{Durability, SpoolDisk};
 }
 
 #[cfg(all(doctest, feature = "tokio"))]

@@ -5,8 +5,9 @@ use std::io;
 
 use bytes::Bytes;
 
-/// One folder, as the spool uses it. File names have no path.
-pub(crate) trait SpoolDisk: Debug + Send {
+/// One folder, as the spool uses it. File names have no path. Outside the crate, only simulations implement it.
+#[allow(clippy::missing_errors_doc, reason = "every error is that of the file system")]
+pub trait SpoolDisk: Debug + Send {
     /// Returns the names and lengths of the files.
     fn list(&self) -> io::Result<Vec<(String, u64)>>;
 
@@ -26,7 +27,8 @@ pub(crate) trait SpoolDisk: Debug + Send {
 
 /// What an append survives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Durability {
+#[allow(clippy::exhaustive_enums, reason = "not public")]
+pub enum Durability {
     /// Power loss.
     Synced,
     /// The end of the process only.

@@ -35,7 +35,7 @@ pub(crate) mod message;
 #[cfg(feature = "spool")]
 pub(crate) mod config;
 #[cfg(feature = "spool")]
-mod disk;
+pub(crate) mod disk;
 #[cfg(feature = "spool")]
 pub(crate) mod engine;
 #[cfg(feature = "spool")]

@@ -1,4 +1,5 @@
-//! Runs the producer core against the service's ingest core through a faulty network, seed after seed, and checks every loss.
+//! Runs the producer core against the service's ingest core through a faulty network, seed after seed, and checks every loss. Each
+//! seed also runs a producer with a spool through bad disks, kills and power loss.
 //!
 //! `cargo run --release -p kvs-tools --bin simulate -- --seeds N [--seed S] [--jobs J]`
 
@@ -53,6 +54,15 @@ struct Sum {
     persisted: u64,
     lost: u64,
     sessions: u64,
+    with_spool: SpoolSum,
+}
+
+/// Sum of the results with a spool.
+#[derive(Debug, Default)]
+struct SpoolSum {
+    faults: BTreeMap<simulation::SpoolFault, u64>,
+    spooled: u64,
+    recovered: u64,
 }
 
 /// Each job takes every nth seed. If several fail, the smallest seed is reported.
@@ -91,9 +101,15 @@ fn run_some(first: u64, options: &Options, end: &AtomicU64) -> Result<Sum, Faile
         if let Err(text) = outcome.verdict {
             return Err(failed(text));
         }
+        let spooled = std::panic::catch_unwind(|| simulation::run_with_spool(seed, verbosity))
+            .map_err(|_| failed("panicked with a spool".to_owned()))?;
+        if let Err(text) = spooled.verdict {
+            return Err(failed(format!("with a spool: {text}")));
+        }
         let totals = outcome.stats.totals;
         sum.add(Sum {
-            virtual_time: outcome.virtual_time,
+            with_spool: SpoolSum { faults: spooled.faults, spooled: spooled.spooled, recovered: spooled.recovered },
+            virtual_time: outcome.virtual_time + spooled.virtual_time,
             faults: outcome.faults,
             persisted: totals.persisted.frames,
             lost: totals.lost.frames,
@@ -112,6 +128,11 @@ impl Sum {
         for (fault, times) in other.faults {
             *self.faults.entry(fault).or_default() += times;
         }
+        self.with_spool.spooled += other.with_spool.spooled;
+        self.with_spool.recovered += other.with_spool.recovered;
+        for (fault, times) in other.with_spool.faults {
+            *self.with_spool.faults.entry(fault).or_default() += times;
+        }
     }
 
     fn print(&self, count: u64, took: Duration) {
@@ -121,6 +142,11 @@ impl Sum {
         println!("{sessions} sessions, {persisted} frames persisted, {lost} reported lost, none unaccounted for");
         for fault in simulation::FAULTS {
             println!("{:>8} {fault:?}", self.faults.get(&fault).unwrap_or(&0));
+        }
+        let SpoolSum { faults, spooled, recovered } = &self.with_spool;
+        println!("with a spool: {spooled} fragments spooled, none missing; {recovered} found by a later run");
+        for fault in simulation::SPOOL_FAULTS {
+            println!("{:>8} {fault:?}", faults.get(&fault).unwrap_or(&0));
         }
     }
 }

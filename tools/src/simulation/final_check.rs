@@ -40,6 +40,14 @@ impl FinalState<'_> {
         self.tags_are_there_once(&fragments)
     }
 
+    /// Checks only that what is stored is what was put, whole. Returns the frame numbers of each fragment.
+    pub(crate) fn check_media(&self) -> Result<Vec<Vec<u64>>, String> {
+        let fragments = self.stored.iter().map(|stored| self.frames(stored)).collect::<Result<Vec<_>, _>>()?;
+        self.fragments_are_whole(&fragments)?;
+        self.sessions_begin_well(&fragments)?;
+        Ok(fragments)
+    }
+
     /// Returns the frame numbers of a stored fragment, after a check of their bytes.
     fn frames(&self, stored: &Stored) -> Result<Vec<u64>, String> {
         let mut numbers = Vec::new();

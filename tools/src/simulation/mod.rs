@@ -1,5 +1,7 @@
 //! The producer core and the service's ingest core, connected by a faulty network, under one virtual clock.
 
+mod disk;
+mod drain;
 mod event_queue;
 mod final_check;
 mod loss_checker;
@@ -9,7 +11,14 @@ mod progress_checker;
 mod scenario;
 mod service;
 mod source;
+mod spool_judge;
+mod spool_scenario;
+mod spool_world;
 mod world;
 
+pub use drain::drain;
 pub use scenario::{FAULTS, Fault};
+pub use spool_scenario::SPOOL_FAULTS;
+pub use spool_scenario::SpoolFault;
+pub use spool_world::{SpoolOutcome, run as run_with_spool};
 pub use world::{Verbosity, run};

@@ -134,7 +134,7 @@ const SOCKET_BUFFER: u64 = 64 << 10;
 /// Tells the numbers of the link from those of the rest.
 const LINKS: u64 = 0x006c_696e_6b73_0000;
 
-fn tracks(count: usize, form: Form) -> Vec<Track> {
+pub(crate) fn tracks(count: usize, form: Form) -> Vec<Track> {
     let video = Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::H264);
     let video = if form == Form::AsIs { video.with_codec_private(vec![1; 20]) } else { video };
     let sound = |number| {

@@ -66,6 +66,13 @@ impl Spool {
         Ok(spool)
     }
 
+    /// A spool on a disk of a simulation.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn __on(disk: Box<dyn SpoolDisk>, stream: &str, config: &SpoolConfig, overflow: Overflow) -> Self {
+        Self::on(Some(disk), stream, config, overflow)
+    }
+
     pub(super) fn on(disk: Option<Box<dyn SpoolDisk>>, stream: &str, config: &SpoolConfig, overflow: Overflow) -> Self {
         Self {
             disk,
