@@ -194,10 +194,15 @@ impl Session {
         if started && end_policy == EndPolicy::AtBoundary {
             return AtBoundary::End;
         }
-        let waits = end_policy == EndPolicy::KeepOpen || cx.buffer.awaits_disk();
+        let awaits_disk = cx.buffer.awaits_disk();
         let next = cx.buffer.next_unsent().filter(|next| hold.is_none_or(|hold| next.id.is_before(hold)));
         let Some(next) = next else {
-            return if waits { AtBoundary::Wait } else { AtBoundary::End };
+            return match (awaits_disk, end_policy) {
+                // It may be read only after the last one is persisted, and without a cluster behind that, only a mark completes it.
+                (true, _) => self.end_mark(&cx.buffer).map_or(AtBoundary::Wait, AtBoundary::Mark),
+                (false, EndPolicy::KeepOpen) => AtBoundary::Wait,
+                (false, _) => AtBoundary::End,
+            };
         };
         let fits = self.epoch.carries(&next.epoch) && (!started || next.earliest > self.latest);
         if !fits {

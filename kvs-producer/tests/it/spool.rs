@@ -185,6 +185,22 @@ fn a_full_spool_loses_the_oldest_with_its_time_range() {
     assert!(sent.iter().filter(|&&time| u128::from(time) < end).count() < 250);
 }
 
+/// Nothing is read ahead behind a fragment of more than a quarter of the memory, so no cluster follows it.
+#[test]
+fn a_large_fragment_of_an_earlier_run_is_completed_before_the_next_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut first = open(small(), dir.path());
+    first.down = true;
+    first.play(0, 36_000, 9000);
+    first.finish(S(1));
+    assert_eq!(first.producer.stats().totals.spooled.frames, 900);
+    drop(first);
+    let mut second = open(small(), dir.path());
+    drain(&mut second, S(20));
+    let totals = second.producer.stats().totals;
+    assert_eq!((totals.recovered.frames, totals.persisted.frames, second.sessions), (900, 900, 1));
+}
+
 /// A fragment that the whole spool cannot hold, and small ones before and behind it. Returns the times of all frames.
 fn play_with_a_giant(service: &mut Service) -> Vec<u64> {
     for ms in (0..30_000).step_by(40) {
