@@ -80,7 +80,11 @@ impl Shape {
     }
 
     fn turn(&self, picture: &Picture) -> Picture {
-        let size = if self.turns.is_multiple_of(2) { (picture.width, picture.height) } else { (picture.height, picture.width) };
+        let size = if self.turns.is_multiple_of(2) {
+            (picture.width, picture.height)
+        } else {
+            (picture.height, picture.width)
+        };
         moved(picture, size, |x, y, half| {
             let (width, height) = (picture.width.div_ceil(half), picture.height.div_ceil(half));
             let (x, y) = match self.turns {
