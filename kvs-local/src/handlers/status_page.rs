@@ -4,6 +4,9 @@
 //! GET /                                         the page
 //! GET /_kvs/status?prefix=TEXT&stream=NAME      the report, as JSON
 //! GET /_kvs/image?stream=NAME&at=MS             one image, as GetImages returns it
+//! GET /_kvs/hls?stream=NAME[&at=MS]             a session, as GetHLSStreamingSessionURL returns it: live, or from a time
+//! GET /_kvs/dash?stream=NAME[&at=MS]            a session, as GetDASHStreamingSessionURL returns it
+//! GET /_kvs/clip?stream=NAME&from=MS&to=MS      a clip, as GetClip returns it
 //! ```
 //!
 //! These requests are unsigned: a browser has no key. What keeps strangers out is the door (the Host header), and that they are
@@ -12,7 +15,7 @@
 use http::Method;
 use http::request::Parts;
 use percent_encoding::percent_decode_str;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::dispatcher::Dispatcher;
 use crate::api::wire::{self, JsonStyle, Response};
@@ -38,7 +41,7 @@ impl StatusPage {
 
     /// Returns whether a request is for the page: at the control endpoint only.
     pub(super) fn serves(&self, parts: &Parts, info: ConnectionInfo) -> bool {
-        let known = matches!(parts.uri.path(), "/" | "/_kvs/status" | "/_kvs/image");
+        let known = PATHS.contains(&parts.uri.path());
         known && parts.method == Method::GET && matches!(info.plane, Plane::Control | Plane::All)
     }
 
@@ -55,6 +58,9 @@ impl StatusPage {
         let query = Query::of(parts);
         let mut response = match parts.uri.path() {
             "/_kvs/image" => self.image(&query, dispatcher).await?,
+            "/_kvs/hls" => self.session(Protocol::Hls, &query, admitted, dispatcher).await?,
+            "/_kvs/dash" => self.session(Protocol::Dash, &query, admitted, dispatcher).await?,
+            "/_kvs/clip" => self.clip(&query, dispatcher).await?,
             _ => self.report(&query).await?,
         };
         confine(&mut response);
@@ -84,6 +90,51 @@ impl StatusPage {
         dispatcher.handlers.get_images.handle(&body, &InjectedFaults::default()).await
     }
 
+    async fn session(
+        &self,
+        protocol: Protocol,
+        query: &Query<'_>,
+        admitted: &Admitted,
+        dispatcher: &Dispatcher,
+    ) -> Result<Response, ApiError> {
+        self.require_media()?;
+        let mut selector = json!({ "FragmentSelectorType": "PRODUCER_TIMESTAMP" });
+        let mut request = json!({
+            "StreamName": query.required("stream")?,
+            "PlaybackMode": "LIVE",
+            "Expires": SESSION_SECONDS,
+        });
+        if query.text("at").is_some() {
+            let at = query.millis("at")?;
+            selector["TimestampRange"] = range(at, at.saturating_add(PLAYED_MS));
+            request["PlaybackMode"] = "ON_DEMAND".into();
+        }
+        let endpoint = dispatcher.data_ports.endpoints(&admitted.endpoint).archived_media;
+        let (sessions, style) = (&dispatcher.handlers.streaming_sessions, JsonStyle::default());
+        match protocol {
+            Protocol::Hls => {
+                request["HLSFragmentSelector"] = selector;
+                // The page places fragments by their own times, so that gaps keep their length.
+                request["DiscontinuityMode"] = "NEVER".into();
+                sessions.hls(&request.to_string().into(), &endpoint, style).await
+            }
+            Protocol::Dash => {
+                request["DASHFragmentSelector"] = selector;
+                sessions.dash(&request.to_string().into(), &endpoint, style).await
+            }
+        }
+    }
+
+    async fn clip(&self, query: &Query<'_>, dispatcher: &Dispatcher) -> Result<Response, ApiError> {
+        self.require_media()?;
+        let selector = json!({
+            "FragmentSelectorType": "PRODUCER_TIMESTAMP",
+            "TimestampRange": range(query.millis("from")?, query.millis("to")?.saturating_add(1)),
+        });
+        let request = json!({ "StreamName": query.required("stream")?, "ClipFragmentSelector": selector });
+        dispatcher.handlers.get_clip.handle(&request.to_string().into()).await
+    }
+
     fn require_media(&self) -> Result<(), ApiError> {
         match self.rights {
             PageRights::Media => Ok(()),
@@ -93,6 +144,23 @@ impl StatusPage {
             )),
         }
     }
+}
+
+/// What a session is for.
+#[derive(Clone, Copy, Debug)]
+enum Protocol {
+    Hls,
+    Dash,
+}
+
+const PATHS: [&str; 6] = ["/", "/_kvs/status", "/_kvs/image", "/_kvs/hls", "/_kvs/dash", "/_kvs/clip"];
+/// Life of the page's sessions: the longest there is.
+const SESSION_SECONDS: u64 = 43_200;
+/// How much the page plays from a fragment on.
+const PLAYED_MS: u64 = 3_600_000;
+
+fn range(from_ms: u64, to_ms: u64) -> Value {
+    json!({ "StartTimestamp": json_seconds(from_ms), "EndTimestamp": json_seconds(to_ms) })
 }
 
 /// The parameters of a request; the first one of a name counts.

@@ -76,8 +76,10 @@ async fn the_page_is_served_on_loopback_only_unless_asked_for() {
         if page == 200 {
             assert_eq!(report.json()["media"], media);
         }
-        let image = get(local.address(), "/_kvs/image?stream=none&at=0", "").await;
-        assert_eq!(image.status, if page == 200 && !media { 403 } else { 404 });
+        for path in ["image?stream=none&at=1", "hls?stream=none", "dash?stream=none", "clip?stream=none&from=1&to=2"] {
+            let response = get(local.address(), &format!("/_kvs/{path}"), "").await;
+            assert_eq!(response.status, if page == 200 && !media { 403 } else { 404 }, "{path} {response:?}");
+        }
         local.shutdown().await;
     }
 }
@@ -86,7 +88,9 @@ async fn the_page_is_served_on_loopback_only_unless_asked_for() {
 async fn only_the_page_itself_gets_reports() {
     let local = LocalKvs::builder().cors_origin("https://page.example").start().await.unwrap();
     let own = local.address();
-    for path in ["/_kvs/status", "/_kvs/image?stream=door&at=0"] {
+    for path in
+        ["/_kvs/status", "/_kvs/image?stream=door&at=0", "/_kvs/hls?stream=door", "/_kvs/clip?stream=door&from=1&to=2"]
+    {
         for more in [
             "origin: http://localhost:3000\r\n",
             "origin: https://page.example\r\n",
