@@ -115,7 +115,8 @@ async function play({ name, player, seconds, url: given }) {
   });
   await new Promise((resolve) => server.listen(port, "127.0.0.1", resolve));
   const profile = mkdtempSync(join(tmpdir(), "kvs-player-"));
-  const browser = spawn(CHROMIUM, [...FLAGS, `--user-data-dir=${profile}`, `http://127.0.0.1:${port}/`], { stdio: "ignore" });
+  const browser = spawn(CHROMIUM, [...FLAGS, `--user-data-dir=${profile}`, `http://127.0.0.1:${port}/`],
+    { stdio: "ignore", detached: true });
   const gone = new Promise((resolve) => browser.on("exit", (code) => resolve({ failed: `chromium ended with ${code}` })));
   if (given) {
     know(given);
@@ -130,7 +131,8 @@ async function play({ name, player, seconds, url: given }) {
   });
   const result = await Promise.race([reported, gone, late]);
   clearTimeout(timer);
-  browser.kill("SIGKILL");
+  // The whole group: other processes of the browser would go on writing to the profile while it is removed.
+  try { process.kill(-browser.pid, "SIGKILL"); } catch { /* It has ended. */ }
   await gone;
   server.closeAllConnections();
   await new Promise((resolve) => server.close(resolve));

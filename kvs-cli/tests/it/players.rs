@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Lines, Write};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use kvs_local::LocalKvs;
@@ -16,6 +17,12 @@ const START: &str = "2026-01-02T03:04:05Z";
 /// Frames per second of the clock recording.
 const FPS: f64 = 25.0;
 const BROWSER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../judges/browser");
+
+/// Lets one browser at a time decode: several on two cores do not keep up with the media.
+fn browser() -> MutexGuard<'static, ()> {
+    static BROWSER: Mutex<()> = Mutex::new(());
+    BROWSER.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Returns whether node, Chromium and the players are installed.
 fn judges(test: &str) -> bool {
@@ -124,6 +131,7 @@ fn players_show_the_stored_frames_at_their_times() {
     if !judges(test) {
         return;
     }
+    let _browser = browser();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let local = runtime.block_on(LocalKvs::builder().start()).unwrap();
     succeed(kvs(&local, &["put", "camera", CLOCK, "--offline", "--start-time", START]));
@@ -148,13 +156,14 @@ fn players_cross_gaps_and_changes_of_codec_private_data() {
     if !judges(test) || !test_judges::succeeds(test, "ffmpeg", &["-version"]) {
         return;
     }
+    let _browser = browser();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let local = runtime.block_on(LocalKvs::builder().start()).unwrap();
     let dir = tempfile::tempdir().unwrap();
     let cut = |name: &str, options: &[&str]| {
         let path = dir.path().join(name);
         let status =
-            Command::new("ffmpeg").args(["-v", "error", "-i", CLOCK, "-t", "4"]).args(options).arg(&path).status();
+            Command::new("ffmpeg").args(["-v", "error", "-i", CLOCK, "-t", "3.9"]).args(options).arg(&path).status();
         assert!(status.unwrap().success());
         path.display().to_string()
     };
@@ -207,6 +216,7 @@ fn players_follow_a_camera_live() {
     if !judges("players_follow_a_camera_live") {
         return;
     }
+    let _browser = browser();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let local = runtime.block_on(LocalKvs::builder().start()).unwrap();
     for (player, protocol) in [("hls", "hls"), ("shaka", "dash"), ("dash", "dash")] {

@@ -55,7 +55,7 @@ impl NumberParts {
 
     /// Returns the session that the fragment is of: sessions begin at sequences of their own.
     #[must_use]
-    pub(crate) const fn session(self) -> u64 {
+    pub const fn session(self) -> u64 {
         self.sequence.saturating_sub(1) / SESSION_STRIDE
     }
 
