@@ -114,14 +114,15 @@ fn assert_played(result: &Value, least_seconds: f64) {
     assert!(result["frames"].as_f64().unwrap() >= least_seconds * FPS * 0.8, "{result}");
 }
 
-/// Each shown frame is the one that belongs to its media time.
+/// Each shown frame is the one that belongs to its media time. A slow machine may have a later frame in the video by the time it is
+/// drawn, never an earlier one.
 fn assert_clock(result: &Value) {
     let shown = shown(result);
     let (time, number, _) = shown[0];
     for (at, seen, _) in &shown {
         let expected = f64::from(u32::try_from(number).unwrap()) + (at - time) * FPS;
         let seen = f64::from(u32::try_from(*seen).unwrap());
-        assert!((seen - expected).abs() <= 1.0, "frame {seen} at {at} s, expected {expected}: {result}");
+        assert!((-1.0..=5.0).contains(&(seen - expected)), "frame {seen} at {at} s, expected {expected}: {result}");
     }
 }
 
@@ -163,11 +164,12 @@ fn players_cross_gaps_and_changes_of_codec_private_data() {
     let cut = |name: &str, options: &[&str]| {
         let path = dir.path().join(name);
         let status =
-            Command::new("ffmpeg").args(["-v", "error", "-i", CLOCK, "-t", "3.9"]).args(options).arg(&path).status();
+            Command::new("ffmpeg").args(["-v", "error", "-i", CLOCK, "-t", "4"]).args(options).arg(&path).status();
         assert!(status.unwrap().success());
         path.display().to_string()
     };
-    let first = cut("first.mp4", &["-c", "copy"]);
+    // Encoded again: a copy would end with frames of video alone, in a session with other tracks.
+    let first = cut("first.mp4", &["-c:v", "libx264", "-g", "50", "-bf", "2", "-c:a", "copy"]);
     let small = cut("small.mp4", &["-vf", "scale=320:180", "-c:v", "libx264", "-g", "50", "-bf", "0", "-c:a", "copy"]);
     succeed(kvs(&local, &["put", "camera", &first, "--offline", "--start-time", START]));
     // A gap of six seconds, and then another picture size.
@@ -223,12 +225,13 @@ fn players_follow_a_camera_live() {
         let mut judge = Judge::start();
         judge.tell(&json!({"name": player, "player": player, "seconds": 8}));
         assert_eq!(judge.answer()["waiting"], player);
-        let put = kvs(&local, &["put", "camera", CLOCK]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        // A stream of its own: the media of the put before is still live.
+        let put = kvs(&local, &["put", player, CLOCK]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let put = Ended(put);
         let (began, began_at) = (Instant::now(), UNIX_EPOCH.elapsed().unwrap());
         // The first fragment is stored when the next one begins.
         let urls = loop {
-            let output = kvs(&local, &["play", "camera", "--json"]).output().unwrap();
+            let output = kvs(&local, &["play", player, "--json"]).output().unwrap();
             if output.status.success() {
                 break serde_json::from_slice::<Value>(&output.stdout).unwrap();
             }
