@@ -100,8 +100,15 @@ class CommandLine(Base):
         self.assertEqual(Image.open(io.BytesIO(base64.b64decode(images[1]["ImageContent"]))).size, (320, 180))
         text = self.aws("kinesisvideo", "describe-stream", "--stream-name", "nobody", ok=False)
         self.assertIn("ResourceNotFoundException", text)
-        text = self.aws("kinesis-video-archived-media", "get-hls-streaming-session-url", "--stream-name", "cli", ok=False)
-        self.assertIn("does not implement", text)
+        for protocol, playlist in [("hls", "getHLSMasterPlaylist.m3u8"), ("dash", "getDASHManifest.mpd")]:
+            session = archived(f"get-{protocol}-streaming-session-url")
+            self.assertIn(f"/{playlist}?SessionToken=", session[f"{protocol.upper()}StreamingSessionURL"])
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "clip.mp4")
+            selector = {"FragmentSelectorType": "PRODUCER_TIMESTAMP",
+                        "TimestampRange": {"StartTimestamp": start, "EndTimestamp": start + 60}}
+            archived("get-clip", path, "--clip-fragment-selector", json.dumps(selector))
+            self.assertEqual(pathlib.Path(path).read_bytes()[4:8], b"ftyp")
         self.aws("kinesisvideo", "delete-stream", "--stream-arn", arn)
 
 
