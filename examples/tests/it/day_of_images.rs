@@ -3,8 +3,6 @@
 //! By default the range is two hours. A whole day, as in the table of BENCHMARKS.md:
 //! `KVS_HOURS=24 cargo test --release -p kvs-examples --test day_of_images -- --nocapture`
 
-#![expect(clippy::unwrap_used, reason = "a test panics")]
-
 use crate::support;
 use std::path::Path;
 use std::sync::Arc;

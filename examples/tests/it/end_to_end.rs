@@ -1,7 +1,5 @@
 //! The whole journey, run as a user runs it, judged by what the images show.
 
-#![expect(clippy::unwrap_used, reason = "a test may unwrap")]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -1,7 +1,5 @@
 //! Each short example, run once as a user runs it.
 
-#![expect(clippy::unwrap_used, reason = "a test panics")]
-
 use crate::support;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};

@@ -1,7 +1,5 @@
 //! Feeds that are not one whole frame per put, read back from kvs-local and decoded by ffmpeg.
 
-#![expect(clippy::unwrap_used, reason = "a test may unwrap")]
-
 use crate::support;
 use std::path::Path;
 use std::process::Command;

@@ -1,8 +1,6 @@
 //! The Lambda example against a mock of the Lambda runtime API
 //! (<https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>), with recorded events.
 
-#![expect(clippy::unwrap_used, reason = "a test panics")]
-
 use crate::support;
 use std::collections::VecDeque;
 use std::convert::Infallible;

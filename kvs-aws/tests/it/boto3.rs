@@ -1,7 +1,5 @@
 //! boto3 as an independent judge of requests, signatures and responses.
 
-#![expect(clippy::unwrap_used, reason = "a test panics")]
-
 use crate::support;
 use std::io::Write;
 use std::path::Path;

@@ -1,8 +1,6 @@
 //! Configuration files as people write them: each error names the member, the value and what is accepted. And streams of
 //! another region than the client's.
 
-#![expect(clippy::unwrap_used, reason = "a test panics")]
-
 use crate::support;
 use kvs_aws::{
     ApiName, CreateStream, DeleteStream, DescribeStream, Error, ImageGenerationConfiguration, ListTagsForStream,

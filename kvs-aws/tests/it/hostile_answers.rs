@@ -1,7 +1,5 @@
 //! Invalid responses: they are read or rejected, without a panic.
 
-#![expect(clippy::unwrap_used, reason = "a test panics")]
-
 use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;

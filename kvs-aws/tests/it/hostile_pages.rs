@@ -1,7 +1,5 @@
 //! Invalid pages of images: they are read or rejected, without a panic. Also the cost of a page.
 
-#![expect(clippy::unwrap_used, reason = "a test panics")]
-
 use kvs_aws::__internal::parse_page;
 use proptest::prelude::*;
 

@@ -1,7 +1,5 @@
 //! Lists that never end, and data endpoints without TLS.
 
-#![expect(clippy::unwrap_used, reason = "a test panics")]
-
 use crate::support;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};

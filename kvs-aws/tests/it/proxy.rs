@@ -1,7 +1,5 @@
 //! Calls and PutMedia through HTTP proxies: a scripted one, and proxy.py as an independent one.
 
-#![expect(clippy::unwrap_used, reason = "a test panics")]
-
 use crate::support;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};

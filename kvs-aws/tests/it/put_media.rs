@@ -1,7 +1,5 @@
 //! PutMedia sessions against a server that is scripted byte by byte.
 
-#![expect(clippy::unwrap_used, reason = "a test panics")]
-
 use crate::support;
 use std::cell::Cell;
 use std::time::Duration;

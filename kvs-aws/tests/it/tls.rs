@@ -1,7 +1,5 @@
 //! TLS connections and their trust roots.
 
-#![expect(clippy::unwrap_used, reason = "a test panics")]
-
 use crate::support;
 use std::sync::Arc;
 

@@ -1,7 +1,5 @@
 //! Responses as the real service sends them, from a scripted server.
 
-#![expect(clippy::unwrap_used, reason = "a test panics")]
-
 use crate::support;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};

@@ -1,5 +1,4 @@
 //! Text from outside reaches the terminal escaped: names and messages of a service, and tags of a file.
-#![expect(clippy::unwrap_used, reason = "tests only")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;

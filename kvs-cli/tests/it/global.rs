@@ -1,7 +1,5 @@
 //! The options of every command, shell completions and manual pages.
 
-#![expect(clippy::unwrap_used, reason = "a test panics")]
-
 use std::path::Path;
 use std::process::{Command, Output};
 

@@ -1,7 +1,5 @@
 //! The commands about images, run as a user runs them, against an embedded service with real media.
 
-#![expect(clippy::unwrap_used, reason = "a test panics")]
-
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, SystemTime};

@@ -1,6 +1,5 @@
 //! `kvs put` that is interrupted: by Ctrl-C, by `systemctl stop` or `docker stop`, by a terminal that is closed.
 
-#![expect(clippy::unwrap_used, reason = "a test may unwrap")]
 #![cfg(target_os = "linux")]
 
 use std::io::{BufRead, BufReader};

@@ -1,5 +1,4 @@
 //! `kvs listen` with the SNS delivery of kvs-local: subscription, verification, and forged posts.
-#![expect(clippy::unwrap_used, reason = "tests only")]
 
 use std::convert::Infallible;
 use std::io::{BufRead, BufReader};

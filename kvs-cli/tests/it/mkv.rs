@@ -1,5 +1,4 @@
 //! `kvs mkv` says what is in a file, and where a file stops being Matroska.
-#![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 use std::path::Path;
 use std::process::{Command, Output};

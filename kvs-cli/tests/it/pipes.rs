@@ -1,7 +1,6 @@
 //! `kvs put` with pipes, FIFOs and capture programs. The command lines of its help run as they stand there, with a test source
 //! in place of the camera.
 
-#![expect(clippy::unwrap_used, reason = "a test may unwrap")]
 #![cfg(unix)]
 
 use std::os::unix::fs::PermissionsExt;

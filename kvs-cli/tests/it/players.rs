@@ -1,7 +1,5 @@
 //! hls.js, shaka-player and dash.js in headless Chromium play what `kvs put` sends, from the URLs that `kvs play` prints.
 
-#![expect(clippy::unwrap_used, reason = "a test may unwrap")]
-
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::net::TcpListener;
 use std::path::Path;

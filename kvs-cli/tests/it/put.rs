@@ -1,7 +1,5 @@
 //! `kvs put`, run as a user runs it, against a service of its own.
 
-#![expect(clippy::unwrap_used, reason = "a test may unwrap")]
-
 use std::collections::BTreeSet;
 use std::process::{Command, Output, Stdio};
 

@@ -1,7 +1,5 @@
 //! `kvs put --spool`: kill -9 at any instant, restart, and read back with boto3 and ffprobe.
 
-#![expect(clippy::unwrap_used, reason = "a test may unwrap")]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
 use std::path::Path;

@@ -1,6 +1,5 @@
 //! Images and notifications sent to an S3 and an SNS endpoint. moto and MiniStack are the judges; boto3 reads back what they got.
 #![cfg(feature = "server")]
-#![expect(clippy::unwrap_used, reason = "tests only")]
 
 use crate::support;
 use std::io::{BufRead, BufReader, Write};

@@ -1,6 +1,5 @@
 //! What web pages may do: CORS on every endpoint, on refusals too, and never for pages of other machines.
 #![cfg(feature = "server")]
-#![expect(clippy::unwrap_used, reason = "tests only")]
 
 use crate::support;
 use std::net::SocketAddr;

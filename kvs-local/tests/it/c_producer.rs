@@ -4,7 +4,6 @@
 //! The SDK was not available when these tests were written. The bytes follow the sources of release 1.6.4 and, for the
 //! media, of PIC 1.2.0.
 #![cfg(feature = "server")]
-#![expect(clippy::unwrap_used, reason = "tests only")]
 
 use crate::support;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

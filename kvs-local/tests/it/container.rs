@@ -1,7 +1,6 @@
 //! The image and the compose file: their options and variables are those of the program, and its health command works with them.
 //! A container engine is not needed; the program runs as the image would run it, on a free port of loopback.
 #![cfg(feature = "cli")]
-#![expect(clippy::unwrap_used, reason = "tests only")]
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};

@@ -1,6 +1,5 @@
 //! Delivery for tagged fragments: object keys, metadata, signatures, subscription confirmation and retries.
 #![cfg(feature = "server")]
-#![expect(clippy::unwrap_used, reason = "tests only")]
 
 use crate::judge;
 use std::collections::VecDeque;

@@ -1,6 +1,5 @@
 //! Injected faults, as clients see them.
 #![cfg(feature = "server")]
-#![expect(clippy::unwrap_used, reason = "tests only")]
 
 use crate::support;
 use std::time::Duration;

@@ -1,7 +1,6 @@
 //! Images by the program ffmpeg: of video that the built-in decoders cannot decode, compared with ffmpeg's own frames; and programs
 //! in its place that hang, flood and fail.
 #![cfg(all(feature = "server", unix))]
-#![expect(clippy::unwrap_used, reason = "tests only")]
 
 use crate::{judge, support};
 use std::num::NonZeroUsize;

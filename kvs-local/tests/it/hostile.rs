@@ -1,6 +1,5 @@
 //! Hostile and faulty clients: the service stays available, within its limits and inside its data folder.
 #![cfg(feature = "server")]
-#![expect(clippy::unwrap_used, reason = "tests only")]
 
 use crate::support;
 use std::path::Path;

@@ -1,6 +1,5 @@
 //! Extracted images compared with ffmpeg: the correct frame at every instant, in the correct colors.
 #![cfg(feature = "server")]
-#![expect(clippy::unwrap_used, reason = "tests only")]
 
 use crate::judge;
 use std::num::NonZeroUsize;

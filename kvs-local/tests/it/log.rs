@@ -1,5 +1,4 @@
 //! The log says what was refused, and why.
-#![expect(clippy::unwrap_used, reason = "tests only")]
 #![cfg(unix)]
 
 use crate::support;

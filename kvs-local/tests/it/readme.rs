@@ -1,6 +1,5 @@
 //! The fixtures of the README run as they are. The one for Rust is a documentation test.
 #![cfg(feature = "cli")]
-#![expect(clippy::unwrap_used, reason = "tests only")]
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -1,6 +1,5 @@
 //! The whole service: start, stop, restart, TLS, and streams over time.
 #![cfg(feature = "server")]
-#![expect(clippy::unwrap_used, reason = "tests only")]
 
 use crate::support;
 use std::io::{BufRead, BufReader};

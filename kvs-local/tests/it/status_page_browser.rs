@@ -1,6 +1,5 @@
 //! The status page in a browser: what a stream contains is shown as text and never runs.
 #![cfg(feature = "server")]
-#![expect(clippy::unwrap_used, reason = "tests only")]
 
 use crate::judge;
 use crate::support;

@@ -1,6 +1,5 @@
 //! Stopping while hostile media is being decoded, and while images wait for an endpoint.
 #![cfg(feature = "server")]
-#![expect(clippy::unwrap_used, reason = "tests only")]
 
 use crate::support;
 use std::path::Path;

@@ -1,5 +1,4 @@
 //! kvs-local is as strict as the service: endpoints, members of requests, streams that are being deleted.
-#![expect(clippy::unwrap_used, reason = "tests only")]
 
 use crate::support;
 use std::time::Duration;

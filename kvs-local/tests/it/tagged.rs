@@ -1,6 +1,5 @@
 //! Delivery for tagged fragments, as seen through [`LocalKvs`](kvs_local::LocalKvs).
 #![cfg(feature = "server")]
-#![expect(clippy::unwrap_used, reason = "tests only")]
 
 use crate::support;
 use std::time::Duration;

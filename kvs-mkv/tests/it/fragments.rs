@@ -1,5 +1,4 @@
 //! Reading fragments from streams, and writing fragments as one file.
-#![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 use crate::common;
 use std::time::{Duration, SystemTime};

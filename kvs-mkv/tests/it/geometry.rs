@@ -1,6 +1,5 @@
 //! Picture geometry compared with other programs: files of FFmpeg, mkvmerge and mkvpropedit are read, and ffprobe, mkvinfo and
 //! mkvmerge read what this crate writes.
-#![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 use crate::{common, judge};
 use std::path::Path;

@@ -1,5 +1,4 @@
 //! Compares the writer with bytes captured from the producer SDK for C (PIC 1.2.0).
-#![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 use std::time::Duration;
 

@@ -1,6 +1,5 @@
 //! Compares with other programs: this crate parses files of FFmpeg, mkvmerge and GStreamer; ffprobe, mkvinfo and mkvmerge
 //! read files of this crate; and two other parsers read the same frames.
-#![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 use crate::{common, judge};
 use std::io::Cursor;

@@ -1,5 +1,7 @@
 //! The integration tests in one program: linking each file alone costs more than compiling it.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 #[path = "../common/mod.rs"]
 mod common;
 #[path = "../common/judge.rs"]

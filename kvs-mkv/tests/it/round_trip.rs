@@ -1,5 +1,4 @@
 //! What is written is parsed back, in any pieces.
-#![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 use crate::common;
 use std::time::Duration;

@@ -1,6 +1,5 @@
 //! How slices are assigned to access units, with slices written by hand: fields, arbitrary slice order, redundant slices, and
 //! what is lost. Encoders at hand write none of these.
-#![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 use crate::split;
 use bytes::Bytes;

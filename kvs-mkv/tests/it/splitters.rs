@@ -1,5 +1,4 @@
 //! Live byte streams become access units: cases from the field and encodes of x264 and x265, with FFmpeg as judge.
-#![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 use crate::{judge, split};
 use std::path::{Path, PathBuf};

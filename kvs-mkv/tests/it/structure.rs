@@ -1,5 +1,4 @@
 //! Which streams are valid, and which errors invalid ones give.
-#![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 use crate::common;
 use std::time::Duration;

@@ -1,6 +1,5 @@
 //! The samples of the AWS documentation: each form is decoded, in every envelope.
 #![cfg(all(feature = "sns", feature = "s3", feature = "sqs", feature = "eventbridge", feature = "lambda"))]
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::cmp::Ordering;
 use std::time::{Duration, SystemTime};

@@ -1,7 +1,6 @@
 //! Forms that other programs than AWS's documentation give: EventBridge Pipes, S3 emulators, HTTP requests in Lambda events, and
 //! members that are empty.
 #![cfg(all(feature = "sns", feature = "s3", feature = "sqs", feature = "eventbridge", feature = "lambda"))]
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use kvs_notify::{Content, DecodeError, Delivery, Envelope, ObjectEventKind, SnsMessage, decode};
 use serde_json::{Value, json};

@@ -1,6 +1,5 @@
 //! Each future of the driver is dropped at each of its await points: frames are queued or not, and a started stop continues.
 #![cfg(feature = "tokio")]
-#![allow(clippy::unwrap_used, reason = "tests")]
 
 use crate::{service, support};
 use std::collections::BTreeSet;

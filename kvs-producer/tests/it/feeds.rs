@@ -1,6 +1,5 @@
 //! What feeds do that is not one whole frame per put: parameter sets apart, several ADTS frames at once, payloads that are not
 //! what the track says, and tracks that lie far apart.
-#![allow(clippy::unwrap_used, reason = "tests")]
 
 use crate::support;
 use std::time::Duration;

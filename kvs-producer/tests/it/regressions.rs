@@ -1,7 +1,5 @@
 //! Problems that users reported for other producers, with their issues, in virtual time.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
-
 use crate::support;
 use std::time::{Duration, Instant, SystemTime};
 

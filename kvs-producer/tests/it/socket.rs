@@ -1,6 +1,5 @@
 //! The tokio driver over real sockets, against a minimal hyper server.
 #![cfg(feature = "tokio")]
-#![allow(clippy::unwrap_used, reason = "tests")]
 
 use crate::support;
 use std::convert::Infallible;
