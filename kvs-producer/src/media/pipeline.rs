@@ -88,7 +88,7 @@ impl Pipeline {
 
     /// Accepts a frame, or returns it with the reason.
     ///
-    /// The steps change the frame in place: moving it from one to the next took a tenth of the time of a frame.
+    /// The steps change the frame in place, so that it is moved once.
     pub(crate) fn put(&mut self, mut frame: Frame, cx: &mut Context) -> Result<(), PutFrameError> {
         match self.prepare(&mut frame, cx) {
             Ok(Prepared::Frame) => {
