@@ -80,6 +80,19 @@ pub use kvs_mkv::{Frame, Track, TrackNumber};
 pub use options::{CameraOptions, ClockSource, OnLoss, Transport};
 pub use stats::{CameraState, CameraStats, ClockStats};
 
+/// Returns a camera's URL without credentials and query, for messages.
+///
+/// ```
+/// assert_eq!(kvs_rtsp::printable_url("rtsp://admin:secret@10.0.0.7/live?x=1")?, "rtsp://10.0.0.7/live");
+/// # Ok::<(), kvs_rtsp::UrlError>(())
+/// ```
+///
+/// # Errors
+/// Returns an error if it is not the URL of a camera. The error does not repeat it.
+pub fn printable_url(url: &str) -> Result<String, UrlError> {
+    address::Address::parse(url).map(|address| address.to_string())
+}
+
 /// Whether a producer for the one list of tracks takes frames of the other: as many tracks, of the same codecs. Sizes and other
 /// parameters of video may differ.
 ///

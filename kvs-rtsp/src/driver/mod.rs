@@ -4,6 +4,7 @@ mod camera;
 mod failure;
 mod queue;
 mod session;
+mod stale;
 mod supervisor;
 mod tracks;
 

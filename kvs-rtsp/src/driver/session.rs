@@ -2,7 +2,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -13,7 +13,7 @@ use retina::client::{
 };
 use retina::codec::{AudioFrame, CodecItem, VideoFrame};
 use retina::rtcp::ReceivedCompoundPacket;
-use tokio::time::{sleep_until, timeout};
+use tokio::time::sleep_until;
 
 use super::failure::{Failures, Step};
 use super::tracks::{Codec, Selection};
@@ -31,9 +31,6 @@ pub(super) struct Playing {
     last_lead: Instant,
 }
 
-/// A session dropped earlier may still send: old servers put its packets into other connections, for 65 s (live555 before 2017).
-const STALE: Duration = Duration::from_secs(70);
-
 impl Playing {
     /// Connects, asks what there is, and starts to play it.
     pub(super) async fn start(
@@ -41,8 +38,6 @@ impl Playing {
         options: &CameraOptions,
         group: &Arc<SessionGroup>,
     ) -> Result<Self, CameraError> {
-        let stale = group.stale_sessions();
-        let _ = timeout(STALE, group.await_stale_sessions(&stale)).await;
         match Self::start_with(address, options, group, false).await {
             // A camera that does not want to send its sound still has pictures.
             Err(Stopped::AtSound(_)) => {

@@ -10,6 +10,7 @@ use tracing::debug;
 
 use super::queue::Queue;
 use super::session::{Passed, Playing};
+use super::stale::StaleSessions;
 use crate::address::Address;
 use crate::error::CameraError;
 use crate::event::CameraEvent;
@@ -24,6 +25,7 @@ pub(super) struct Supervisor {
     options: CameraOptions,
     queue: Arc<Queue>,
     group: Arc<SessionGroup>,
+    stale: StaleSessions,
     intake: Intake,
     reconnect: Reconnect,
     /// Whether the camera has accepted the credentials since they were last rejected.
@@ -43,6 +45,7 @@ impl Supervisor {
             intake: Intake::new(options.on_loss, options.clock, options.settle),
             reconnect: Reconnect::new(first, longest, options.unauthorized_wait, random),
             group: Arc::new(SessionGroup::default().named(address.to_string())),
+            stale: StaleSessions::default(),
             address,
             options,
             queue,
@@ -81,6 +84,7 @@ impl Supervisor {
     /// One session, to its end.
     async fn session(&mut self) -> Result<std::convert::Infallible, CameraError> {
         self.had_frames = false;
+        self.stale.wait(&self.group).await;
         let mut playing = Playing::start(&self.address, &self.options, &self.group).await?;
         self.was_authorized = true;
         self.intake.begin_session(playing.skipped());

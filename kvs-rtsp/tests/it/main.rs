@@ -1,0 +1,13 @@
+//! What a camera gives, by scripted servers and by GStreamer's.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+#[path = "../gstreamer/mod.rs"]
+mod gstreamer;
+
+mod camera;
+mod endings;
+mod foreign;
+mod media;
+mod server;
+mod support;
