@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use kvs_mkv::fragment::{Fragment, FragmentError, FragmentReader, Merger, Times};
 use kvs_mkv::{
-    Chunks, CodecId, Event, Frame, Limits, ParseError, Parser, Position, SegmentInfo, Tag, Track, TrackKind,
+    Chunks, CodecId, Event, EventRef, Frame, Limits, ParseError, Parser, Position, SegmentInfo, Tag, Track, TrackKind,
     TrackNumber, Writer,
 };
 
@@ -68,13 +68,57 @@ fn events(pieces: Vec<Bytes>) -> Events {
     (events, parser.finish())
 }
 
-/// Any bytes in any pieces: the same events and positions as in one piece, bounded memory, and errors that repeat.
+/// The same with borrowed payloads: every other one is taken, the others are copied and left to the parser.
+fn borrowed_events(pieces: Vec<Bytes>) -> Events {
+    let mut parser = Parser::new(limits());
+    let mut events = Vec::new();
+    for piece in pieces {
+        parser.push(piece);
+        loop {
+            let event = match parser.next_event_ref() {
+                Ok(Some(EventRef::Frame(frame))) => {
+                    let position = frame.position();
+                    let len = frame.len();
+                    let copy: Vec<u8> = frame.pieces().flatten().copied().collect();
+                    assert_eq!(len, copy.len(), "the length is that of the pieces");
+                    assert!(frame.pieces().all(|piece| !piece.is_empty()), "no piece is empty");
+                    let copied = Frame::new(frame.track, frame.pts, copy)
+                        .with_keyframe(frame.keyframe)
+                        .with_duration(frame.duration);
+                    let flags = (frame.invisible, frame.discardable);
+                    let mut found = if events.len() % 2 == 0 { frame.into_frame() } else { copied.clone() };
+                    assert_eq!(found.data, copied.data, "what is taken is what was shown");
+                    (found.invisible, found.discardable) = flags;
+                    (Event::Frame(found), position)
+                }
+                Ok(Some(EventRef::Other(event))) => {
+                    assert!(!matches!(event, Event::Frame(_)), "frames are borrowed");
+                    (event, parser.position())
+                }
+                Ok(Some(_)) => unreachable!("two kinds of events"),
+                Ok(None) => break,
+                Err(error) => {
+                    assert_eq!(parser.next_event(), Err(error), "an error repeats");
+                    assert_eq!(parser.held(), 0, "nothing is held after an error");
+                    return (events, Err(error));
+                }
+            };
+            events.push(event);
+        }
+        assert!(parser.held() <= limits().worst_case(), "{} of {}", parser.held(), limits().worst_case());
+    }
+    (events, parser.finish())
+}
+
+/// Any bytes in any pieces: the same events and positions as in one piece, owned and borrowed, bounded memory, and errors that
+/// repeat.
 pub fn parse(data: &[u8]) {
     let (sizes, stream) = cut(data);
     let whole = events(vec![stream.clone()]);
     // A laced block has up to 256 frames in few bytes; no other element gives more events.
     assert!(whole.0.len() <= stream.len() * 300 + 1, "every event takes bytes");
     assert_eq!(events(pieces(&sizes, &stream)), whole);
+    assert_eq!(borrowed_events(pieces(&sizes, &stream)), whole);
 }
 
 /// Any calls of a writer, three bytes each: a parser returns what the writer accepted.
@@ -126,7 +170,8 @@ pub fn round_trip(data: &[u8]) {
                 let data: Chunks =
                     [vec![one; usize::from(two)], vec![two; usize::from(act)]].map(Bytes::from).into_iter().collect();
                 let frame = Frame::new(track, pts, data).with_keyframe(act & 0x80 != 0);
-                if let Ok(block) = writer.block(frame.clone()) {
+                let alone = act & 0x40 == 0;
+                if let Ok(block) = if alone { writer.block(frame.clone()) } else { writer.blocks([&frame]) } {
                     assert!(open, "a block needs a cluster");
                     stream.append(block);
                     expected.push(Event::Frame(frame));

@@ -39,7 +39,7 @@
 //! | Task | Types |
 //! |---|---|
 //! | Write a stream | [`Writer`], with [`SegmentInfo`], [`Track`], [`Frame`] and [`Tag`] |
-//! | Parse a stream | [`Parser`] returns [`Event`]s, bounded by [`Limits`] |
+//! | Parse a stream | [`Parser`] returns [`Event`]s, or [`EventRef`]s that borrow their payload, bounded by [`Limits`] |
 //! | Read what the service returns | [`fragment::FragmentReader`] returns whole [`fragment::Fragment`]s |
 //! | Save fragments as one playable file | [`fragment::Merger`] |
 //! | Set up a track from what an encoder produces | [`codec`]: [`h264`](codec::h264), [`h265`](codec::h265), [`aac`](codec::aac), [`g711`](codec::g711), [`pcm`](codec::pcm), [`mjpeg`](codec::mjpeg) |
@@ -48,7 +48,7 @@
 //! | Check a fragment before it is sent | [`rules::FragmentCheck`] |
 //!
 //! Parser and writer use the same [`Frame`]: what one returns, the other takes. A payload is a list of [`Bytes`](bytes::Bytes)
-//! slices ([`Chunks`]); the crate never copies it.
+//! slices ([`Chunks`]); the crate does not copy it. Only [`Writer::blocks`] gathers payloads of up to 512 bytes.
 //!
 //! # Features
 //!
@@ -94,7 +94,7 @@ pub use document::{
 pub use ebml::ElementId;
 pub use kvs_types::{ErrorId, FragmentNumber, InvalidField};
 pub use limits::Limits;
-pub use parser::{Event, ParseError, Parser, Position, Problem};
+pub use parser::{Event, EventRef, FrameRef, ParseError, Parser, Position, Problem};
 pub use writer::{WriteError, Writer, WriterError};
 
 #[cfg(doctest)]

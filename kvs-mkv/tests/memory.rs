@@ -8,7 +8,9 @@ use std::time::Duration;
 use allocation_counter::measure;
 use bytes::Bytes;
 use cpu_time::ThreadTime;
-use kvs_mkv::{Chunks, CodecId, Event, Frame, Limits, Parser, SegmentInfo, Track, TrackKind, TrackNumber, Writer};
+use kvs_mkv::{
+    Chunks, CodecId, Event, EventRef, Frame, Limits, Parser, SegmentInfo, Track, TrackKind, TrackNumber, Writer,
+};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -58,6 +60,99 @@ fn written_block_is_a_header_and_the_same_payload_bytes() {
             assert_eq!((out.as_ptr(), out.len()), (piece.as_ptr(), piece.len()));
         }
     }
+}
+
+#[test]
+fn small_payloads_share_pieces_and_large_ones_are_not_copied() {
+    let mut writer = writer();
+    writer.start_segment();
+    writer.start_cluster(Duration::ZERO).unwrap();
+    let large = Bytes::from(vec![2; 513]);
+    let payloads = [Bytes::from(vec![1; 200]), Bytes::from(vec![1; 512]), large.clone(), Bytes::new()];
+    let frames = payloads.map(|data| Frame::new(TrackNumber::ONE, Duration::ZERO, data));
+    let blocks = writer.blocks(&frames).unwrap();
+    let lengths: Vec<usize> = blocks.iter().map(Bytes::len).collect();
+    assert_eq!(lengths, [213 + 525 + 13, 513, 13]);
+    assert_eq!(blocks.pieces()[1].as_ptr(), large.as_ptr());
+}
+
+#[test]
+fn blocks_together_are_the_bytes_of_blocks_one_by_one() {
+    let (mut one_by_one, mut together) = (writer(), writer());
+    for writer in [&mut one_by_one, &mut together] {
+        writer.start_segment();
+        writer.start_cluster(Duration::ZERO).unwrap();
+    }
+    let frames: Vec<Frame> = [0, 1, 200, 511, 512, 513, 4000, 8, 60_000]
+        .into_iter()
+        .cycle()
+        .take(200)
+        .enumerate()
+        .map(|(nth, len)| {
+            // Up to three pieces; a large payload of several pieces keeps them.
+            let whole = Bytes::from(vec![u8::try_from(nth).unwrap(); len]);
+            let data: Chunks =
+                [0..len / 9, len / 9..len / 2, len / 2..len].map(|part| whole.slice(part)).into_iter().collect();
+            let at = Duration::from_millis(nth as u64);
+            Frame::new(TrackNumber::ONE, at, data).with_keyframe(nth % 3 == 0)
+        })
+        .collect();
+    let mut expected = Chunks::new();
+    for frame in &frames {
+        expected.append(one_by_one.block(frame.clone()).unwrap());
+    }
+    assert_eq!(together.blocks(&frames).unwrap(), expected);
+    // What was written before an error is dropped with it.
+    let late = Frame::new(TrackNumber::ONE, Duration::from_secs(40), vec![1]);
+    let small = Frame::new(TrackNumber::ONE, Duration::ZERO, vec![1]);
+    assert!(together.blocks([&small, &late]).is_err());
+    assert_eq!(together.blocks([&small]).unwrap(), one_by_one.block(small).unwrap());
+    assert_eq!(together.blocks::<Frame>([]).unwrap(), Chunks::new());
+}
+
+#[test]
+fn blocks_of_small_frames_cost_one_allocation_for_several() {
+    let mut writer = writer();
+    writer.start_segment();
+    writer.start_cluster(Duration::ZERO).unwrap();
+    let frames: Vec<Frame> =
+        (0..1000).map(|nth| Frame::new(TrackNumber::ONE, Duration::from_millis(nth), vec![1; 200])).collect();
+    let allocations = measure(|| drop(writer.blocks(&frames).unwrap()));
+    assert!(allocations.count_total < 1000 / 5, "{allocations:?}");
+}
+
+#[test]
+fn borrowed_payload_is_slices_of_the_pushed_bytes_and_is_not_allocated() {
+    let stream = stream(9000);
+    drop(stream.clone());
+    let mut parser = Parser::new(Limits::default());
+    parser.push(stream.clone());
+    let mut frames = 0;
+    let allocations = measure(|| {
+        while let Some(event) = parser.next_event_ref().unwrap() {
+            let EventRef::Frame(frame) = event else { continue };
+            let at = usize::try_from(frame.position().payload.unwrap()).unwrap();
+            assert!(frame.pieces().map(<[u8]>::as_ptr).eq([stream[at..].as_ptr()]));
+            frames += 1;
+        }
+    });
+    assert_eq!(frames, FRAMES);
+    assert!(allocations.count_total * 50 < FRAMES, "{allocations:?}");
+    assert_eq!(parser.held(), 0, "the last payload is dropped too");
+}
+
+#[test]
+fn list_of_pieces_does_not_grow_if_some_always_wait() {
+    let block: &'static [u8] = Vec::leak(simple_block(0, &[7; 600]));
+    let mut parser = Parser::new(Limits::default());
+    parser.push([head(), cluster(0)].concat().into());
+    parser.next_event().unwrap();
+    (0..5).for_each(|_| parser.push(Bytes::from_static(block)));
+    for _ in 0..10_000 {
+        parser.push(Bytes::from_static(block));
+        assert!(parser.next_event().unwrap().is_some());
+    }
+    assert!(parser.held() < 20_000, "{} bytes held", parser.held());
 }
 
 #[test]

@@ -66,6 +66,21 @@ impl Chunks {
         Self { list, len }
     }
 
+    /// Creates a payload from a piece that is not empty.
+    #[inline]
+    pub(crate) const fn from_one(piece: Bytes) -> Self {
+        debug_assert!(!piece.is_empty(), "pieces have bytes");
+        let len = piece.len();
+        Self { list: List::One([piece]), len }
+    }
+
+    /// Creates a payload from two pieces that are not empty.
+    pub(crate) fn from_two(pieces: [Bytes; 2]) -> Self {
+        debug_assert!(pieces.iter().all(|piece| !piece.is_empty()), "pieces have bytes");
+        let len = pieces.iter().map(Bytes::len).sum();
+        Self { list: List::Two(pieces), len }
+    }
+
     /// Appends a piece; empty pieces are ignored.
     #[inline]
     pub fn push(&mut self, piece: Bytes) {

@@ -145,11 +145,12 @@ impl Current {
     fn write(&mut self, fragment: Fragment, bytes: &mut Chunks) -> Result<(), MergeError> {
         self.last = fragment.at;
         bytes.push(self.writer.start_cluster(fragment.at.saturating_sub(self.origin))?);
-        for mut frame in fragment.frames {
+        let mut frames = fragment.frames;
+        for frame in &mut frames {
             // Saturating: a damaged fragment may have a frame before the origin.
             frame.pts = frame.pts.saturating_sub(self.origin);
-            bytes.append(self.writer.block(frame)?);
         }
+        bytes.append(self.writer.blocks(frames)?);
         if !fragment.tags.is_empty() {
             bytes.push(self.writer.tags(&fragment.tags)?);
         }

@@ -35,12 +35,12 @@ pub(super) struct Block {
 
 /// A SimpleBlock with one frame, whose header is in the first piece of the input.
 pub(super) struct PlainBlock {
-    track: TrackNumber,
+    pub(super) track: TrackNumber,
     /// Presentation time in nanoseconds.
-    nanos: u64,
-    flags: u8,
+    pub(super) nanos: u64,
+    pub(super) flags: u8,
     /// Bytes before the payload.
-    header: usize,
+    pub(super) header: usize,
     /// Size of the element in bytes.
     pub(super) total: usize,
 }
@@ -48,6 +48,28 @@ pub(super) struct PlainBlock {
 impl Block {
     pub(super) const fn wrong(&self, problem: Problem) -> ParseError {
         ParseError::new(self.offset, self.id, problem)
+    }
+}
+
+impl PlainBlock {
+    /// Returns whether the payload is not empty and ends before the end of a piece with `len` bytes.
+    #[inline]
+    pub(super) const fn is_within(&self, len: usize) -> bool {
+        self.total < len && self.total > self.header
+    }
+
+    /// Returns the frame with this payload.
+    #[inline]
+    pub(super) const fn frame(&self, data: Chunks) -> Frame {
+        Frame {
+            track: self.track,
+            pts: Duration::from_nanos(self.nanos),
+            keyframe: self.flags & KEYFRAME != 0,
+            invisible: self.flags & INVISIBLE != 0,
+            discardable: self.flags & DISCARDABLE != 0,
+            duration: None,
+            data,
+        }
     }
 }
 
@@ -80,22 +102,13 @@ impl Parser {
         Some(PlainBlock { track, nanos, flags, header: head + 4, total })
     }
 
-    /// Reads the block that [`plain_block`](Self::plain_block) found, all of which must be there.
+    /// Notes the position of the block that is read next.
     #[inline]
-    pub(super) fn plain_frame(&mut self, block: PlainBlock) -> Frame {
+    pub(super) fn enter_plain(&mut self, block: &PlainBlock) {
         let start = self.input.position();
         self.need = 0;
         self.span = start..start + block.total as u64;
         self.payload_offset = start + block.header as u64;
-        Frame {
-            data: self.input.take_behind(block.header, block.total),
-            track: block.track,
-            pts: Duration::from_nanos(block.nanos),
-            keyframe: block.flags & KEYFRAME != 0,
-            invisible: block.flags & INVISIBLE != 0,
-            discardable: block.flags & DISCARDABLE != 0,
-            duration: None,
-        }
     }
 
     /// Reads a SimpleBlock or BlockGroup, all of which must be there, in a cluster of this timecode.

@@ -1,7 +1,5 @@
 //! The pushed bytes that are not read yet, in their pieces.
 
-use std::collections::VecDeque;
-
 use bytes::{Buf, Bytes, BytesMut};
 
 use crate::Chunks;
@@ -11,14 +9,21 @@ use crate::limits::{GATHER_BYTES, SMALL_PIECE, SPARE_PIECES};
 /// A queue of pieces, read from the front without joining them.
 ///
 /// ```text
-///   front ── rest[0] ── rest[1] ── … ── gathered
+///   front ── rest[next] ── rest[next + 1] ── … ── gathered
 /// ```
 /// A short piece that waits behind others is copied into `gathered`. Otherwise a list of one-byte pieces, or the buffers that
 /// they were cut from, would use many times the memory of their bytes.
+///
+/// A frame usually ends in the last piece that was pushed. Then `rest` itself becomes the list of its pieces; `rest[0]` is kept
+/// free for `front`.
 #[derive(Debug, Default)]
 pub(crate) struct Input {
     front: Bytes,
-    rest: VecDeque<Bytes>,
+    rest: Vec<Bytes>,
+    /// Index of the piece behind `front`. Those before it are empty, at least one if `rest` is not empty.
+    next: usize,
+    /// Pieces of the last frame, for the capacity of the next list.
+    usual: usize,
     gathered: BytesMut,
     len: usize,
     position: u64,
@@ -34,10 +39,35 @@ impl Input {
             self.front = piece;
         } else if piece.len() >= SMALL_PIECE {
             self.seal_gathered();
-            self.rest.push_back(piece);
+            self.push_back(piece);
         } else {
             self.gather(&piece);
         }
+    }
+
+    #[inline]
+    fn push_back(&mut self, piece: Bytes) {
+        if self.rest.len() == self.rest.capacity() || self.rest.is_empty() {
+            self.make_room();
+        }
+        self.rest.push(piece);
+    }
+
+    #[inline(never)]
+    fn make_room(&mut self) {
+        if self.rest.is_empty() {
+            self.rest.reserve(self.usual.clamp(2, SPARE_PIECES));
+            self.rest.push(Bytes::new());
+            self.next = 1;
+        } else if self.next > self.rest.len() / 2 {
+            self.forget_read();
+        }
+    }
+
+    /// Drops the places of the pieces that were read.
+    fn forget_read(&mut self) {
+        self.rest.drain(1..self.next);
+        self.next = 1;
     }
 
     fn gather(&mut self, piece: &[u8]) {
@@ -51,7 +81,8 @@ impl Input {
     #[inline]
     fn seal_gathered(&mut self) {
         if !self.gathered.is_empty() {
-            self.rest.push_back(self.gathered.split().freeze());
+            let gathered = self.gathered.split().freeze();
+            self.push_back(gathered);
         }
     }
 
@@ -75,6 +106,9 @@ impl Input {
 
     /// Releases the capacity of a list that was once long.
     pub(crate) fn settle(&mut self) {
+        if self.next > 1 {
+            self.forget_read();
+        }
         if self.rest.capacity() > 2 * self.rest.len() + SPARE_PIECES {
             self.rest.shrink_to(2 * self.rest.len());
         }
@@ -96,7 +130,7 @@ impl Input {
 
     fn peek_across<'a>(&'a self, scratch: &'a mut [u8; HEAD_BYTES]) -> &'a [u8] {
         // Only element heads, at most 12 bytes, are read across pieces, so a copy is cheap.
-        let pieces = std::iter::once(&self.front[..]).chain(self.rest.iter().map(|piece| &piece[..]));
+        let pieces = std::iter::once(&self.front[..]).chain(self.waiting().iter().map(|piece| &piece[..]));
         let bytes = pieces.chain(std::iter::once(&self.gathered[..])).flatten();
         let mut found = 0;
         for (place, &byte) in scratch.iter_mut().zip(bytes) {
@@ -106,22 +140,46 @@ impl Input {
         scratch.get(..found).unwrap_or_default()
     }
 
+    /// Returns the pieces behind the first one that are not gathered.
+    fn waiting(&self) -> &[Bytes] {
+        self.rest.get(self.next..).unwrap_or_default()
+    }
+
     /// Returns the first piece.
     #[inline]
     pub(crate) fn front(&self) -> &[u8] {
         &self.front
     }
 
-    /// Reads `count` bytes, which must be there, and returns those after the first `skip`, which must be in the first piece.
+    /// Returns the next `count` bytes, which must be there, as slices of the pieces; none of them is empty.
+    pub(crate) fn next_pieces(&self, count: usize) -> impl Iterator<Item = &[u8]> {
+        let mut left = count;
+        let pieces = std::iter::once(&self.front).chain(self.waiting()).map(|piece| &piece[..]);
+        pieces.chain(std::iter::once(&self.gathered[..])).map_while(move |piece| {
+            let slice = piece.get(..left).unwrap_or(piece);
+            left -= slice.len();
+            (!slice.is_empty()).then_some(slice)
+        })
+    }
+
+    /// Drops `count` bytes, which must be there.
     #[inline]
-    pub(crate) fn take_behind(&mut self, skip: usize, count: usize) -> Chunks {
-        if count <= self.front.len() {
-            let mut piece = self.take_front(count);
-            piece.advance(skip);
-            return Chunks::from(piece);
+    pub(crate) fn skip_whole(&mut self, count: usize) {
+        if count < self.front.len() {
+            self.advance_front(count);
+        } else {
+            self.skip(count as u64);
         }
-        self.advance_front(skip);
-        self.take(count - skip)
+    }
+
+    /// Reads `count` bytes, fewer than the first piece has, and returns those after the first `skip`.
+    #[inline]
+    pub(crate) fn take_inside(&mut self, skip: usize, count: usize) -> Bytes {
+        self.front.advance(skip);
+        let taken = self.front.split_to(count - skip);
+        self.len -= count;
+        self.position = self.position.saturating_add(count as u64);
+        taken
     }
 
     /// Reads `count` bytes, which must be there, as slices of the pushed pieces.
@@ -134,24 +192,50 @@ impl Input {
         self.take_across(count)
     }
 
+    #[inline(never)]
     fn take_across(&mut self, count: usize) -> Chunks {
-        let mut pieces = Vec::with_capacity(self.pieces_of(count));
-        let mut left = count - self.front.len();
-        pieces.push(std::mem::take(&mut self.front));
-        while self.rest.front().is_some_and(|piece| piece.len() <= left) {
-            let Some(piece) = self.rest.pop_front() else { break };
-            left -= piece.len();
-            pieces.push(piece);
-        }
-        self.refill();
-        if left > 0 {
-            pieces.push(self.front.split_to(left));
-        }
+        let last = self.rest.last().map_or(0, Bytes::len);
+        // Bytes of the last piece; the others are needed whole.
+        let left = count.checked_sub(self.len - self.gathered.len() - last).filter(|left| (1..=last).contains(left));
+        let chunks = match left {
+            Some(left) if self.next == 1 => self.take_all_but_last(left, count),
+            _ => self.take_some(count),
+        };
         self.len -= count;
         self.position = self.position.saturating_add(count as u64);
         if self.front.is_empty() {
             self.refill();
         }
+        chunks
+    }
+
+    /// Takes all pieces, and `left` bytes of the last one in `rest`.
+    fn take_all_but_last(&mut self, left: usize, count: usize) -> Chunks {
+        let front = std::mem::take(&mut self.front);
+        self.next = 0;
+        let Some(mut last) = self.rest.pop() else { return Chunks::from(front) };
+        let end = if left == last.len() { std::mem::take(&mut last) } else { last.split_to(left) };
+        self.front = last;
+        let [first, _, ..] = &mut self.rest[..] else {
+            // The capacity stays.
+            self.rest.clear();
+            return Chunks::from_two([front, end]);
+        };
+        *first = front;
+        self.usual = self.rest.len() + 2;
+        self.rest.push(end);
+        Chunks::from_pieces(std::mem::take(&mut self.rest), count)
+    }
+
+    fn take_some(&mut self, count: usize) -> Chunks {
+        let mut pieces = Vec::with_capacity(self.pieces_of(count));
+        let mut left = count;
+        while self.front.len() < left {
+            left -= self.front.len();
+            pieces.push(std::mem::take(&mut self.front));
+            self.refill();
+        }
+        pieces.push(self.front.split_to(left));
         Chunks::from_pieces(pieces, count)
     }
 
@@ -159,7 +243,7 @@ impl Input {
     fn pieces_of(&self, count: usize) -> usize {
         let mut covered = self.front.len();
         let mut pieces = 1;
-        for piece in &self.rest {
+        for piece in self.waiting() {
             if covered >= count {
                 return pieces;
             }
@@ -189,8 +273,9 @@ impl Input {
         piece
     }
 
+    /// Drops `count` bytes, which must be in the first piece.
     #[inline]
-    fn advance_front(&mut self, count: usize) {
+    pub(crate) fn advance_front(&mut self, count: usize) {
         self.front.advance(count);
         self.after_front(count);
     }
@@ -204,10 +289,18 @@ impl Input {
         }
     }
 
+    #[inline(never)]
     fn refill(&mut self) {
-        self.front = match self.rest.pop_front() {
-            Some(piece) => piece,
-            None => self.gathered.split().freeze(),
+        let Some(piece) = self.rest.get_mut(self.next) else {
+            // Splitting an empty buffer would allocate, or count twice.
+            self.front = if self.gathered.is_empty() { Bytes::new() } else { self.gathered.split().freeze() };
+            return;
         };
+        self.front = std::mem::take(piece);
+        self.next += 1;
+        if self.next == self.rest.len() {
+            self.rest.clear();
+            self.next = 0;
+        }
     }
 }

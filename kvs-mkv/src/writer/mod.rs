@@ -4,6 +4,7 @@ mod error;
 mod header;
 mod video;
 
+use std::borrow::Borrow;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -54,7 +55,7 @@ pub struct Writer {
     scale: u64,
     tracks: Vec<TrackNumber>,
     state: State,
-    /// Buffer from which block headers are split off, so that a frame costs no allocation.
+    /// Buffer from which block headers are split off, so that a frame costs no allocation. Empty between calls.
     headers: BytesMut,
 }
 
@@ -141,17 +142,7 @@ impl Writer {
     /// [`WriteError::TimeTooLarge`].
     #[inline]
     pub fn block(&mut self, frame: Frame) -> Result<Chunks, WriteError> {
-        let State::Cluster { units: cluster } = self.state else { return Err(WriteError::NoCluster) };
-        if !self.tracks.contains(&frame.track) {
-            return Err(WriteError::UnknownTrack { track: frame.track });
-        }
-        let units = self.units(frame.pts)?;
-        let apart = WriteError::TooFarFromCluster { units, cluster };
-        let Ok(relative) = i16::try_from(i128::from(units) - i128::from(cluster)) else { return Err(apart) };
-        let flag = |set: bool, bit: u8| u8::from(set) * bit;
-        let flags =
-            flag(frame.keyframe, KEYFRAME) | flag(frame.invisible, INVISIBLE) | flag(frame.discardable, DISCARDABLE);
-        let header = block_header(frame.data.len(), frame.track, relative, flags)?;
+        let header = self.block_header(&frame)?;
         let mut block = frame.data;
         match block.pieces() {
             // The length of a NAL unit: in one piece with the header, the list of pieces does not grow.
@@ -162,6 +153,84 @@ impl Writer {
             }
             _ => Ok(block.behind(self.cut(&[&header]))),
         }
+    }
+
+    /// Returns frames as SimpleBlocks, one behind the other.
+    ///
+    /// Takes frames by value or by reference. Payloads of up to 512 bytes, such as those of audio, are copied and share pieces
+    /// with their headers and with each other: a piece of their own would cost more than the copy. Larger payloads are not
+    /// copied.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use kvs_mkv::{CodecId, Frame, SegmentInfo, Track, TrackKind, TrackNumber, Writer};
+    ///
+    /// let track = Track::new(TrackNumber::ONE, TrackKind::Audio, CodecId::AAC);
+    /// let mut writer = Writer::new(SegmentInfo::new([1; 16]), vec![track])?;
+    /// let mut body = vec![writer.start_segment(), writer.start_cluster(Duration::ZERO)?];
+    /// let frames = [0, 21, 42].map(|ms| Frame::new(TrackNumber::ONE, Duration::from_millis(ms), vec![0; 200]));
+    /// let blocks = writer.blocks(&frames)?;
+    /// assert_eq!((blocks.len(), blocks.pieces().len()), (3 * (13 + 200), 1));
+    /// body.extend(blocks);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The errors of [`block`](Self::block) for the first frame that cannot be written. No block is returned then; to know
+    /// which frames were accepted, write them one by one.
+    pub fn blocks<F: Borrow<Frame>>(&mut self, frames: impl IntoIterator<Item = F>) -> Result<Chunks, WriteError> {
+        let mut out = Chunks::new();
+        for frame in frames {
+            if let Err(error) = self.append_block(frame.borrow(), &mut out) {
+                self.headers.clear();
+                return Err(error);
+            }
+        }
+        self.seal(&mut out);
+        Ok(out)
+    }
+
+    /// Appends a block. What is copied stays in `headers` until the next payload that is not.
+    #[inline]
+    fn append_block(&mut self, frame: &Frame, out: &mut Chunks) -> Result<(), WriteError> {
+        let header = self.block_header(frame)?;
+        let copied = if frame.data.len() <= COPIED_PAYLOAD { frame.data.len() } else { 0 };
+        if self.headers.capacity() - self.headers.len() < BLOCK_HEAD_BYTES + copied {
+            self.seal(out);
+            self.headers = BytesMut::with_capacity(HEADERS_BYTES);
+        }
+        self.headers.put_slice(&header);
+        if frame.data.len() <= COPIED_PAYLOAD {
+            frame.data.iter().for_each(|piece| self.headers.put_slice(piece));
+        } else {
+            self.seal(out);
+            frame.data.iter().for_each(|piece| out.push(piece.clone()));
+        }
+        Ok(())
+    }
+
+    /// Appends what was copied since the last piece.
+    #[inline]
+    fn seal(&mut self, out: &mut Chunks) {
+        if !self.headers.is_empty() {
+            out.push(self.headers.split().freeze());
+        }
+    }
+
+    /// Checks a frame against the state of the writer and returns the header of its block.
+    #[inline]
+    fn block_header(&self, frame: &Frame) -> Result<[u8; BLOCK_HEAD_BYTES], WriteError> {
+        let State::Cluster { units: cluster } = self.state else { return Err(WriteError::NoCluster) };
+        if !self.tracks.contains(&frame.track) {
+            return Err(WriteError::UnknownTrack { track: frame.track });
+        }
+        let units = self.units(frame.pts)?;
+        let apart = WriteError::TooFarFromCluster { units, cluster };
+        let Ok(relative) = i16::try_from(i128::from(units) - i128::from(cluster)) else { return Err(apart) };
+        let flag = |set: bool, bit: u8| u8::from(set) * bit;
+        let flags =
+            flag(frame.keyframe, KEYFRAME) | flag(frame.invisible, INVISIBLE) | flag(frame.discardable, DISCARDABLE);
+        block_header(frame.data.len(), frame.track, relative, flags)
     }
 
     /// Returns the end-of-fragment mark, with which the service completes the fragment at once: a Tags element of 84 bytes. It
@@ -252,7 +321,9 @@ fn put_master(out: &mut Vec<u8>, id: &[u8], size: usize) {
 const TAG_HEADS: usize = 30;
 /// Largest first piece that is joined to the header rather than sent beside it.
 const SHORT_PIECE: usize = 8;
-/// Block headers that share an allocation: some 300.
+/// Largest payload that [`Writer::blocks`] copies. An entry in a list and two atomic counts cost about as much.
+const COPIED_PAYLOAD: usize = 512;
+/// Size of an allocation that block headers share, some 300, or with copied payloads.
 const HEADERS_BYTES: usize = 4096;
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
 const NANOS_PER_MILLISECOND: u64 = 1_000_000;
