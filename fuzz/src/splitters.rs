@@ -51,8 +51,8 @@ macro_rules! splitter {
 
 // An open unit, an open access unit, the pending units, and a length for each of their units.
 splitter!(AccessUnitSplitter, SplitEvent, SplitError, 12 * LIMIT);
-// A frame, and the header behind it.
-splitter!(AdtsSplitter, AdtsEvent, AdtsError, (1 << 13) + 16);
+// A frame, and two more behind it that show whether it is the last one.
+splitter!(AdtsSplitter, AdtsEvent, AdtsError, 3 * (1 << 13) + 16);
 
 /// The largest access unit in these checks.
 const LIMIT: usize = 4096;

@@ -4,6 +4,7 @@ mod adts;
 mod config;
 mod config_fields;
 mod splitter;
+mod surroundings;
 
 pub use adts::{AdtsError, AdtsFrame, AdtsFrames, AdtsHeader};
 pub use config::{AudioSpecificConfig, ConfigError, Replication};

@@ -6,6 +6,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use memchr::memchr;
 
 use super::adts::SHORT_HEADER;
+use super::surroundings::{self, TAG_HEAD, TRAILER_SEARCH, Tag};
 use super::{AdtsError, AdtsHeader};
 use crate::{Track, TrackNumber};
 
@@ -13,12 +14,13 @@ use crate::{Track, TrackNumber};
 ///
 /// Bytes are pushed in any pieces; how they are divided does not change the result. A frame is returned when the header of the
 /// next one follows it, so it comes one frame late; the last one comes from [`finish`](Self::finish). Bytes that are not a
-/// whole frame followed by a header (a cut frame, garbage, an ID3 tag) are left out, counted and reported, and the splitter goes
-/// on at the next two headers that fit together.
+/// whole frame followed by a header (a cut frame, garbage) are left out, counted and reported, and the splitter goes on at the next
+/// two headers that fit together. Tags (ID3, APE) are passed over. A frame before a trailer of another kind is returned once 16 KB
+/// behind it contain no frames.
 ///
 /// Frames are slices of what was pushed; one that crosses pieces is copied.
 ///
-/// Memory: what was pushed and is not yet split, and one frame (8 KB).
+/// Memory: what was pushed and is not yet split, and one frame (8 KB) with what may be a trailer (16 KB).
 ///
 /// ```
 /// use bytes::Bytes;
@@ -41,8 +43,10 @@ pub struct AdtsSplitter {
     waiting: usize,
     /// Offset in the stream of the first byte of `input`.
     position: u64,
-    /// Bytes to drop: the rest of an ID3 tag.
+    /// Bytes to drop: the rest of a tag.
     tag: u64,
+    /// Offset behind the last frame.
+    frame_end: Option<u64>,
     skipped: Option<AdtsSkipped>,
     /// Object type, frequency and channels of the track returned last.
     format: Option<(u8, u32, u8)>,
@@ -103,7 +107,7 @@ impl std::fmt::Display for AdtsSkipped {
 enum Found {
     /// A whole frame.
     Frame(AdtsHeader),
-    /// An ID3 tag of this many bytes.
+    /// A tag of this many bytes.
     Tag(u64),
     /// Neither; this many bytes can be left out.
     Garbage(usize),
@@ -121,6 +125,7 @@ impl AdtsSplitter {
             waiting: 0,
             position: 0,
             tag: 0,
+            frame_end: None,
             skipped: None,
             format: None,
             ready: VecDeque::new(),
@@ -181,16 +186,12 @@ impl AdtsSplitter {
             return Found::Unknown;
         }
         let (len, is_ended) = (self.waiting, self.is_ended);
-        let start = self.peek(ID3_HEADER);
-        if let [b'I', b'D', b'3', ..] = start {
-            return match start {
-                [_, _, _, _, _, flags, a, b, c, d] => Found::Tag(id3_len(*flags, [*a, *b, *c, *d])),
-                _ if is_ended => Found::Garbage(len),
-                _ => Found::Unknown,
-            };
-        }
-        if b"ID3".starts_with(start) && !is_ended {
-            return Found::Unknown;
+        let start = self.peek(TAG_HEAD);
+        match Tag::of(start) {
+            Tag::Len(bytes) => return Found::Tag(bytes),
+            Tag::Unknown if is_ended => return Found::Garbage(len),
+            Tag::Unknown => return Found::Unknown,
+            Tag::None => {}
         }
         let header = match AdtsHeader::parse_any(start) {
             Ok(header) => header,
@@ -203,11 +204,25 @@ impl AdtsSplitter {
             // A cut frame at the end of the stream; a header may still be inside it.
             return if is_ended { Found::Garbage(self.to_next_sync()) } else { Found::Unknown };
         }
-        match self.is_followed(end) {
+        match self.is_followed(end).and_then(|is_followed| if is_followed { Some(true) } else { self.is_last(&header) })
+        {
             Some(true) => Found::Frame(header),
             Some(false) => Found::Garbage(self.to_next_sync()),
             None => Found::Unknown,
         }
+    }
+
+    /// Returns whether a frame that no header follows is whole, because it continues the stream and only a trailer is behind it;
+    /// `None` if that is not yet known.
+    fn is_last(&mut self, header: &AdtsHeader) -> Option<bool> {
+        if self.frame_end != Some(self.position) || self.format != Some(format(header)) {
+            return Some(false);
+        }
+        let needed = header.frame_len.saturating_add(TRAILER_SEARCH);
+        if self.waiting < needed && !self.is_ended {
+            return None;
+        }
+        Some(surroundings::is_last(self.peek(needed), header.frame_len))
     }
 
     /// Returns whether a header, a tag or the end of the stream follows the frame that ends at `end`; `None` if that is not yet
@@ -219,8 +234,8 @@ impl AdtsSplitter {
             Ok(_) => Some(true),
             Err(AdtsError::Truncated { .. }) => is_ended.then_some(true),
             Err(_) if next.is_empty() => is_ended.then_some(true),
-            Err(_) if next.starts_with(b"ID3") => Some(true),
-            Err(_) if b"ID3".starts_with(next) => is_ended.then_some(false),
+            Err(_) if surroundings::starts(next) => Some(true),
+            Err(_) if surroundings::may_start(next) => is_ended.then_some(false),
             Err(_) => Some(false),
         }
     }
@@ -238,12 +253,13 @@ impl AdtsSplitter {
         let frame = self.take(header.frame_len);
         let blocks = header.blocks_of(&frame).map_err(|error| error.moved(at))?;
         self.ready.extend(self.skipped.take().map(AdtsEvent::Skipped));
-        let format = (header.object_type, header.sampling_frequency, header.channels);
+        let format = format(header);
         if self.format != Some(format) {
             let config = header.config().map_err(|source| AdtsError::Config { at, source })?;
             self.ready.push_back(AdtsEvent::Track(super::track(self.number, &config)));
             self.format = Some(format);
         }
+        self.frame_end = Some(self.position);
         let at = self.position.saturating_sub(header.frame_len as u64);
         let sampling_frequency = header.sampling_frequency;
         let units = blocks.into_iter().map(|block| {
@@ -316,15 +332,11 @@ impl AdtsSplitter {
     }
 }
 
-/// Bytes of an ID3v2 tag with its header (ID3v2.4 §3.1): its length has seven bits per byte.
-fn id3_len(flags: u8, length: [u8; 4]) -> u64 {
-    let footer = if flags & 0x10 != 0 { ID3_HEADER as u64 } else { 0 };
-    let body = length.into_iter().fold(0, |length, byte| length << 7 | u64::from(byte & 0x7f));
-    ID3_HEADER as u64 + body + footer
+/// What makes a track: object type, frequency and channels.
+const fn format(header: &AdtsHeader) -> (u8, u32, u8) {
+    (header.object_type, header.sampling_frequency, header.channels)
 }
 
-/// Bytes of the header and of the footer of an ID3v2 tag.
-const ID3_HEADER: usize = 10;
 /// Samples of a frame: ADTS has no other length (ISO/IEC 14496-3 table 1.A.8, frameLengthFlag is 0).
 const FRAME_SAMPLES: u32 = 1024;
 
@@ -332,10 +344,9 @@ const FRAME_SAMPLES: u32 = 1024;
 mod tests {
     use hex_literal::hex;
 
+    use super::super::surroundings::FRAME_BYTES;
     use super::*;
 
-    /// The largest frame: its length has 13 bits.
-    const FRAME_BYTES: usize = (1 << 13) - 1;
     const ONE: [u8; 9] = hex!("fff15080013ffc 2110");
     /// The same at 48 kHz.
     const OTHER: [u8; 9] = hex!("fff14c80013ffc 2111");
@@ -348,7 +359,7 @@ mod tests {
             while let Some(event) = splitter.next_event()? {
                 events.push(event);
             }
-            assert!(splitter.held() <= piece.len() + FRAME_BYTES + SHORT_HEADER);
+            assert!(splitter.held() <= piece.len() + FRAME_BYTES + TRAILER_SEARCH);
         }
         while let Some(event) = splitter.finish()? {
             events.push(event);
@@ -385,6 +396,24 @@ mod tests {
         let tag = b"ID3\x04\0\0\0\0\0\x05hello";
         assert_eq!(names(&[tag, &ONE, tag, &ONE]), "T44100 F15 F39");
         assert_eq!(names(&[&ONE, &tag[..12]]), "T44100 F0");
+        let (old, extended) = ([&b"TAG"[..], &[b'x'; 125]].concat(), [&b"TAG+"[..], &[b'x'; 223]].concat());
+        let ape = [&b"APETAGEX\xd0\x07\0\0\x03\0\0\0\0\0\0\0\0\0\0\xa0"[..], &[0; 11]].concat();
+        assert_eq!(names(&[&ONE, &old]), "T44100 F0");
+        assert_eq!(names(&[&ONE, &extended, &old, &ONE]), "T44100 F0 F364");
+        assert_eq!(names(&[&ONE, &ape, &ONE]), "T44100 F0 F44");
+    }
+
+    #[test]
+    fn last_frame_before_a_trailer_is_returned() {
+        let text = [b' '; 20_000];
+        for trailer in [&b"a trailer"[..], &[0; 300], b"\xff\xf1", &text] {
+            let bytes = trailer.len();
+            assert_eq!(names(&[&ONE, &ONE, trailer]), format!("T44100 F0 F9 S18+{bytes}"));
+        }
+        // What continues within 16 KB shows that something is missing; a frame that was filled up with zeros was cut.
+        assert_eq!(names(&[&ONE, &ONE, b"a trailer", &ONE, &ONE]), "T44100 F0 S9+18 F27 F36");
+        assert_eq!(names(&[&ONE, &ONE[..8], &[0; 300]]), "T44100 F0 S9+308");
+        assert_eq!(names(&[&ONE, &ONE, &text, &ONE, &ONE]), "T44100 F0 F9 S18+20000 F20018 F20027");
     }
 
     #[test]
