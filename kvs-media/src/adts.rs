@@ -1,6 +1,6 @@
 //! ADTS files: AAC frames, each with its header.
 
-use kvs_mkv::codec::aac::{AdtsEvent, AdtsSkipped, AdtsSplitter, AdtsUnit};
+use kvs_mkv::codec::aac::{AdtsEvent, AdtsHeader, AdtsSkipped, AdtsSplitter, AdtsUnit};
 use kvs_mkv::{TrackKind, TrackNumber};
 
 use super::MAX_SAMPLES;
@@ -21,7 +21,7 @@ pub(super) fn read(input: &Input, notices: &mut Vec<Notice>) -> Result<Vec<Strea
             match event {
                 AdtsEvent::Track(track) => frames.change(PayloadFormat::Plain(track))?,
                 AdtsEvent::Frame(frame) => frames.add(&frame)?,
-                AdtsEvent::Skipped(skipped) => notices.push(notice(skipped, input.len)),
+                AdtsEvent::Skipped(skipped) => notices.push(notice(skipped, input)?),
                 _ => {}
             }
         }
@@ -33,13 +33,23 @@ pub(super) fn read(input: &Input, notices: &mut Vec<Notice>) -> Result<Vec<Strea
     Ok(vec![Stream { kind: TrackKind::Audio, formats: frames.formats, units: frames.units }])
 }
 
-/// A frame that the end of the file cuts is what an interrupted recorder leaves; anything else is damage.
-fn notice(skipped: AdtsSkipped, len: u64) -> Notice {
-    match skipped.at.saturating_add(skipped.bytes) == len {
-        true => Notice::new(NoticeKind::Interrupted, format!("the recording was interrupted: {skipped}")),
-        false => Notice::new(NoticeKind::Skipped, skipped.to_string()),
+/// A frame that the end of the file cuts is what an interrupted recorder leaves. Other bytes at the end are a trailer.
+fn notice(skipped: AdtsSkipped, input: &Input) -> Result<Notice, Fault> {
+    let AdtsSkipped { at, bytes, .. } = skipped;
+    if at.saturating_add(bytes) < input.len {
+        return Ok(Notice::new(NoticeKind::Skipped, skipped.to_string()));
     }
+    let start = input.read_up_to(at, HEADER)?;
+    // Fewer bytes than a header has may be the start of one.
+    if start.starts_with(&[0xff]) && (bytes < HEADER || AdtsHeader::parse(&start).is_ok()) {
+        return Ok(Notice::new(NoticeKind::Interrupted, format!("the recording was interrupted: {skipped}")));
+    }
+    let text = format!("the last {bytes} bytes, from byte {at} on, are no ADTS frames and are ignored");
+    Ok(Notice::new(NoticeKind::Ignored, text))
 }
+
+/// Bytes of an ADTS header without checksum.
+const HEADER: u64 = 7;
 
 /// The frames so far. Each format goes on where the one before ends.
 #[derive(Default)]

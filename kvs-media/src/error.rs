@@ -89,7 +89,15 @@ pub(crate) enum Fault {
     Truncated(String),
     Damaged(String),
     Refused(String),
-    Codec { kind: &'static str, codec: String },
+    Codec {
+        kind: &'static str,
+        codec: String,
+    },
+    /// A codec that the service does not take. Its track is left out if there are others.
+    NotTaken {
+        kind: &'static str,
+        codec: String,
+    },
     NoFrames,
 }
 
@@ -113,7 +121,7 @@ impl Fault {
             Self::Truncated(what) => MediaError::Truncated { path, what },
             Self::Damaged(what) => MediaError::Damaged { path, what },
             Self::Refused(what) => MediaError::Refused { path, what },
-            Self::Codec { kind, codec } => MediaError::Codec { path, kind, codec },
+            Self::Codec { kind, codec } | Self::NotTaken { kind, codec } => MediaError::Codec { path, kind, codec },
             Self::NoFrames => MediaError::NoFrames { path },
         }
     }

@@ -14,6 +14,8 @@ pub(crate) struct Candidate {
     /// Whether the container says that players use it without being asked.
     pub(crate) enabled: bool,
     pub(crate) has_frames: bool,
+    /// Whether the service takes its codec. One that it does not take is chosen only by its number.
+    pub(crate) is_taken: bool,
     /// Its codec in words.
     pub(crate) codec: String,
 }
@@ -22,6 +24,10 @@ pub(crate) struct Candidate {
 pub(crate) fn choose(candidates: &[Candidate], options: &ReaderOptions) -> Result<(Vec<usize>, Option<Notice>), Fault> {
     let mut chosen = chosen_of(candidates, TrackKind::Video, options.video)?;
     chosen.extend(chosen_of(candidates, TrackKind::Audio, options.audio)?);
+    if chosen.is_empty() && options.audio != TrackChoice::None {
+        // Its codec is the reason that there is nothing.
+        chosen.extend((0..candidates.len()).find(|&index| is(candidates, index, |one| !one.is_taken)));
+    }
     if chosen.len() > TRACKS {
         return Err(Fault::Refused(format!(
             "{} tracks are chosen and the service accepts {TRACKS}; choose one audio track by its number",
@@ -39,7 +45,8 @@ pub(crate) fn choose(candidates: &[Candidate], options: &ReaderOptions) -> Resul
 fn chosen_of(candidates: &[Candidate], kind: TrackKind, choice: TrackChoice) -> Result<Vec<usize>, Fault> {
     let of_kind: Vec<_> =
         (0..candidates.len()).filter(|&index| is(candidates, index, |one| one.kind == kind)).collect();
-    let filled = || of_kind.iter().copied().filter(|&index| is(candidates, index, |one| one.has_frames));
+    let filled =
+        || of_kind.iter().copied().filter(|&index| is(candidates, index, |one| one.has_frames && one.is_taken));
     Ok(match choice {
         TrackChoice::None => Vec::new(),
         TrackChoice::All => filled().collect(),
@@ -56,7 +63,7 @@ fn chosen_of(candidates: &[Candidate], kind: TrackKind, choice: TrackChoice) -> 
                     "there is no {kind} track {number}, the {kind} tracks are 1 to {count}"
                 )));
             };
-            if !is(candidates, wanted, |one| one.has_frames) {
+            if !is(candidates, wanted, |one| one.has_frames || !one.is_taken) {
                 return Err(Fault::Refused(format!("{} has no frames", name(candidates, wanted))));
             }
             vec![wanted]
@@ -73,6 +80,9 @@ fn name(candidates: &[Candidate], index: usize) -> String {
     let Some(this) = candidates.get(index) else { return String::new() };
     let number = candidates.iter().take(index.saturating_add(1)).filter(|one| one.kind == this.kind).count();
     let (kind, codec) = (kind_name(this.kind), &this.codec);
+    if !this.is_taken {
+        return format!("{kind} track {number} ({codec}, which the service does not take)");
+    }
     match (this.has_frames, this.enabled) {
         (false, _) => format!("{kind} track {number} ({codec}, no frames)"),
         (true, false) => format!("{kind} track {number} ({codec}, not enabled)"),
@@ -94,7 +104,7 @@ mod tests {
     use super::*;
 
     fn candidate(kind: TrackKind, enabled: bool, has_frames: bool) -> Candidate {
-        Candidate { kind, enabled, has_frames, codec: "X".to_owned() }
+        Candidate { kind, enabled, has_frames, is_taken: true, codec: "X".to_owned() }
     }
 
     #[test]
@@ -117,6 +127,19 @@ mod tests {
         assert_eq!(chosen, [2, 1]);
         assert!(choose(&candidates, &ReaderOptions::new().audio(TrackChoice::Number(3))).is_err());
         assert!(choose(&candidates, &ReaderOptions::new().video(TrackChoice::Number(1))).is_err());
+    }
+
+    #[test]
+    fn track_that_the_service_does_not_take_is_named_or_refused() {
+        let (video, audio) = (TrackKind::Video, TrackKind::Audio);
+        let pcm = Candidate { is_taken: false, ..candidate(audio, true, true) };
+        let with_video = [candidate(video, true, true), pcm.clone(), candidate(audio, true, true)];
+        let (chosen, notice) = choose(&with_video, &ReaderOptions::new()).unwrap();
+        assert_eq!(chosen, [0, 2]);
+        assert_eq!(notice.unwrap().to_string(), "left out: audio track 1 (X, which the service does not take)");
+        let (chosen, _) = choose(&with_video, &ReaderOptions::new().audio(TrackChoice::Number(1))).unwrap();
+        assert_eq!(chosen, [0, 1], "its format says why it cannot be used");
+        assert_eq!(choose(&[pcm], &ReaderOptions::new()).unwrap(), (vec![0], None));
     }
 
     #[test]

@@ -84,7 +84,8 @@ fn is_tagged_adts(name: &Path, data: &[u8]) -> bool {
 const ID3_HEADER: usize = 10;
 
 fn starts_with_start_code(data: &[u8]) -> bool {
-    let zeros = data.iter().take(16).take_while(|&&byte| byte == 0).count();
+    // Any number of zeros may come before a start code (H.264 B.1.1).
+    let zeros = data.iter().take_while(|&&byte| byte == 0).count();
     zeros >= 2 && data.get(zeros) == Some(&1)
 }
 
@@ -117,8 +118,12 @@ fn named(path: &Path, extensions: &[&str]) -> bool {
 }
 
 fn looks_like(data: &[u8]) -> &'static str {
-    const KNOWN: [(&[u8], &str); 10] = [
+    const KNOWN: [(&[u8], &str); 14] = [
         (b"RIFF", "an AVI file"),
+        (b"RIFX", "a WAV file in big-endian byte order (RIFX)"),
+        (b"FORM", "an AIFF file"),
+        (b"caff", "a CAF file"),
+        (b"riff\x2e\x91\xcf\x11", "a Wave64 file"),
         (b"OggS", "an Ogg file"),
         (b"FLV", "an FLV file"),
         (b"ID3", "an MP3 file"),
@@ -152,7 +157,9 @@ mod tests {
         assert_eq!(kind(b"\0\0\0\x0cinfoabcd\0\0\0\x18ftyp"), Ok(Format::Mp4));
         assert_eq!(kind(b"RIFF\0\0\0\0WAVEfmt "), Ok(Format::Wav));
         assert_eq!(kind(b"RIFF\0\0\0\0AVI LIST"), Err("an AVI file"));
+        assert_eq!(kind(b"FORM\0\0\0\0AIFF"), Err("an AIFF file"));
         assert_eq!(kind(b"\0\0\0\x01\x67\x64"), Ok(Format::H264));
+        assert_eq!(kind(&[&[0; 500], &b"\0\0\x01\x67\x64"[..]].concat()), Ok(Format::H264));
         assert_eq!(kind(b"\0\0\0\x01\x40\x01\x0c"), Ok(Format::H265));
         // Joined in the middle: delimiters and slices.
         assert_eq!(kind(b"\0\0\0\x01\x09\xf0\0\0\x01\x41\x9a\x02"), Ok(Format::H264));

@@ -439,7 +439,10 @@ impl Scan {
 
     fn is_known(&self) -> bool {
         let is_settled = |track: &DemuxTrack| track.format.as_ref().is_ok_and(|format| !format.is_unsettled());
-        let media = |track: &DemuxTrack| matches!(track.kind, TrackKind::Video | TrackKind::Audio);
+        let media = |track: &DemuxTrack| {
+            let is_taken = !matches!(track.format, Err(Fault::NotTaken { .. }));
+            matches!(track.kind, TrackKind::Video | TrackKind::Audio) && is_taken
+        };
         !self.seen.is_empty()
             && self.seen.iter().all(|seen| !media(&seen.track) || seen.frames > 0 && is_settled(&seen.track))
     }
@@ -517,7 +520,9 @@ impl Seen {
 
     fn candidate(&self) -> Candidate {
         let has_frames = self.frames > 0;
-        Candidate { kind: self.track.kind, enabled: self.track.enabled, has_frames, codec: self.track.codec.clone() }
+        let DemuxTrack { kind, enabled, ref codec, ref format, .. } = self.track;
+        let is_taken = !matches!(format, Err(Fault::NotTaken { .. }));
+        Candidate { kind, enabled, has_frames, is_taken, codec: codec.clone() }
     }
 }
 

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-#[path = "../../../kvs-media/tests/judge/mod.rs"]
+#[path = "../../../kvs-media/tests/it/judge.rs"]
 mod judge;
 
 mod escapes;

@@ -1,10 +1,9 @@
 //! What `kvs remux` writes, judged by ffprobe, ffmpeg and mkvinfo on files that ffmpeg made.
 
-use crate::judge;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use judge::{make, packets};
+use crate::judge::{frames, make, packets};
 use test_judges::available;
 
 const TOOLS: &[&str] = &["ffmpeg", "ffprobe", "mkvinfo"];
@@ -14,20 +13,6 @@ const SOUND: &str = "-f lavfi -i sine=frequency=440:sample_rate=44100:duration=2
 
 fn remux(input: &Path, output: &Path) -> Output {
     Command::new(env!("CARGO_BIN_EXE_kvs")).arg("remux").arg(input).arg(output).output().expect("remux runs")
-}
-
-/// MD5 of each decoded frame of one stream.
-fn frame_hashes(path: &Path, stream: &str) -> Vec<String> {
-    let output = Command::new("ffmpeg")
-        .args(["-nostdin", "-hide_banner", "-loglevel", "error", "-i"])
-        .arg(path)
-        .args(["-map", &format!("0:{stream}:0"), "-fps_mode", "passthrough", "-f", "framemd5", "-"])
-        .output()
-        .expect("ffmpeg runs");
-    assert!(output.status.success(), "decoding {}: {}", path.display(), String::from_utf8_lossy(&output.stderr));
-    let text = String::from_utf8(output.stdout).expect("framemd5 is text");
-    let hash = |line: &str| line.rsplit(',').next().unwrap_or_default().trim().to_owned();
-    text.lines().filter(|line| !line.starts_with('#')).map(hash).collect()
 }
 
 /// Sizes and key frames are the same; times are but for one shift of all of them.
@@ -42,7 +27,7 @@ fn assert_same(source: &Path, ours: &Path, streams: &[&str]) {
             assert_eq!((found.size, found.keyframe), (expected.size, expected.keyframe), "{what}");
             shifts.push(found.seconds.expect("a time") - expected.seconds.expect("a time"));
         }
-        let (found, expected) = (frame_hashes(ours, stream), frame_hashes(source, stream));
+        let (found, expected) = (frames(ours, stream), frames(source, stream));
         // An MP4 says that the priming of AAC, its first frame, is not to be heard; live Matroska has no way to say so.
         let priming = found.len().saturating_sub(expected.len());
         assert!(priming <= usize::from(*stream == "a"), "{priming} more frames in {stream} of {}", source.display());
@@ -134,7 +119,7 @@ fn byte_streams_decode_to_the_same_video_and_audio() {
         let output = remux(&source, &ours);
         assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
         assert_clean(&ours);
-        assert_eq!(frame_hashes(&ours, stream), frame_hashes(&source, stream), "{name}");
+        assert_eq!(frames(&ours, stream), frames(&source, stream), "{name}");
         let keys = |path: &Path| packets(path, stream).iter().map(|packet| packet.keyframe).collect::<Vec<_>>();
         assert_eq!(keys(&ours), keys(&source), "{name}");
     }
@@ -180,7 +165,7 @@ fn changed_sample_description_decodes_whole() {
     let dir = tempfile::tempdir().unwrap();
     let ours = dir.path().join("ours.mkv");
     assert!(remux(&case("twodesc_frag.mp4"), &ours).status.success());
-    assert_eq!(frame_hashes(&ours, "v").len(), 100);
+    assert_eq!(frames(&ours, "v").len(), 100);
     assert_clean(&ours);
 }
 
@@ -195,7 +180,7 @@ fn edit_lists_geometry_and_tags_survive() {
         [("elst_cut.mp4", 50), ("elst_gap.mp4", 75), ("annexb_cp.mkv", 75), ("emptyfirstvideo.mkv", 75)]
     {
         assert!(remux(&case(name), &ours).status.success(), "{name}");
-        assert_eq!(frame_hashes(&ours, "v").len(), pictures, "{name}");
+        assert_eq!(frames(&ours, "v").len(), pictures, "{name}");
         assert_clean(&ours);
     }
     assert!(remux(&case("pasp.mp4"), &ours).status.success());
@@ -259,7 +244,7 @@ fn transport_stream_and_wav_are_remuxed() {
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
     assert_clean(&ours);
     for kind in ["v", "a"] {
-        assert_eq!(frame_hashes(&ours, kind), frame_hashes(&stream, kind), "{kind}");
+        assert_eq!(frames(&ours, kind), frames(&stream, kind), "{kind}");
     }
     let wav = make(dir.path(), "sound.wav", &format!("{VIDEO} {SOUND} -map 1 -c:a pcm_s16le"));
     assert!(remux(&wav, &ours).status.success());

@@ -1,5 +1,7 @@
 //! Matroska and WebM, also live.
 
+mod segments;
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -8,6 +10,7 @@ use kvs_mkv::codec::aac::{self, AudioSpecificConfig};
 use kvs_mkv::{CodecId, Event, Frame, Limits, ParseError, Parser, Position, Problem, Tag, Track, VideoSettings};
 use kvs_types::tag_names::{FROM_PRODUCERS, SERVICE_PREFIX};
 
+use self::segments::Segments;
 use super::{DemuxFrame, DemuxTrack, Demuxed, Demuxer};
 use crate::error::Fault;
 use crate::nal_track::{NalCodec, NalTrack};
@@ -24,8 +27,7 @@ pub(crate) struct Matroska {
     /// Why parsing stopped: an error, unless only zeros follow.
     failed: Option<ParseError>,
     bytes: Seen,
-    /// Timecode of the first cluster in nanoseconds.
-    start: Option<i64>,
+    segments: Segments,
     /// Samples per second and samples per frame of AAC tracks.
     aac: BTreeMap<u64, (u32, i64)>,
     lace: Lace,
@@ -58,7 +60,7 @@ impl Matroska {
             parser: Some(Parser::new(Limits::default())),
             failed: None,
             bytes: Seen::default(),
-            start: None,
+            segments: Segments::default(),
             aac: BTreeMap::new(),
             lace: Lace::default(),
             empty: BTreeMap::new(),
@@ -68,13 +70,16 @@ impl Matroska {
 
     fn take(&mut self, event: Event, position: Position) -> Result<Option<Demuxed>, Fault> {
         Ok(match event {
-            Event::Tracks(tracks) => Some(Demuxed::Tracks(tracks.iter().map(|track| self.track(track)).collect())),
+            Event::Tracks(tracks) => {
+                self.segments.begin();
+                Some(Demuxed::Tracks(tracks.iter().map(|track| self.track(track)).collect()))
+            }
             Event::Cluster { at } => {
-                self.start.get_or_insert(i64::try_from(at.as_nanos()).unwrap_or(i64::MAX));
+                self.segments.cluster(i64::try_from(at.as_nanos()).unwrap_or(i64::MAX));
                 None
             }
             Event::Frame(frame) => self.frame(frame, position.span).map(Demuxed::Frame),
-            Event::Tags(tags) if self.start.is_some() => fragment_tags(tags).map(Demuxed::Tags),
+            Event::Tags(tags) if self.segments.has_begun() => fragment_tags(tags).map(Demuxed::Tags),
             _ => None,
         })
     }
@@ -102,8 +107,9 @@ impl Matroska {
             *self.empty.entry(track).or_default() += 1;
             return None;
         }
-        let pts = i64::try_from(frame.pts.as_nanos()).unwrap_or(i64::MAX).saturating_sub(self.start.unwrap_or(0));
+        let pts = self.segments.time(i64::try_from(frame.pts.as_nanos()).unwrap_or(i64::MAX));
         let pts = self.in_lace(track, pts, span);
+        self.segments.frame(track, pts);
         Some(DemuxFrame { track, pts, dts: None, keyframe: frame.keyframe, data: frame.data })
     }
 
@@ -127,6 +133,7 @@ impl Matroska {
             let text = format!("{count} frames of track {track} have no payload and are skipped");
             self.notices.push(Notice::new(NoticeKind::Skipped, text));
         }
+        self.notices.extend(self.segments.notice());
         let failed = self.failed.take();
         if let Some(error) = failed.filter(|error| self.bytes.segment_end.is_some_and(|end| end <= error.offset)) {
             let bytes = self.bytes.len.saturating_sub(error.offset);
@@ -145,7 +152,7 @@ impl Matroska {
         if error.problem != Problem::Truncated && how == "the input ends" {
             return Err(Fault::damaged(error));
         }
-        if self.start.is_none() {
+        if !self.segments.has_begun() {
             return Err(Fault::Truncated(error.to_string()));
         }
         let missing = match self.bytes.segment_end.and_then(|end| end.checked_sub(self.bytes.content)) {
@@ -241,7 +248,10 @@ const STATISTICS: [&str; 3] = ["BPS", "NUMBER_OF_FRAMES", "_STATISTICS_WRITING_A
 /// The payload format of a track, and for AAC its samples per second and samples per frame.
 fn format(track: &Track) -> Result<(PayloadFormat, Option<(u32, i64)>), Fault> {
     if track.encoded {
-        return Err(Fault::Damaged(format!("the frames of track {} are compressed or encrypted", track.number)));
+        return Err(Fault::Refused(format!(
+            "the frames of track {} are compressed or encrypted; if compressed, write it out with: ffmpeg -i IN -c copy OUT.mkv",
+            track.number
+        )));
     }
     let video = track.video.unwrap_or(VideoSettings::new(0, 0));
     let nal = |codec| PayloadFormat::Nal(Box::new(NalTrack::new(codec, track.codec_private.clone(), video)));

@@ -198,6 +198,13 @@ impl Samples {
             (0xfffe, Some(&[low, high])) => u16::from_le_bytes([low, high]),
             _ => tag,
         };
+        if !matches!((tag, bits), (1, 8..=32) | (6 | 7, 8)) {
+            let codec = match tag {
+                3 => "floating-point PCM".to_owned(),
+                tag => format!("WAVE format {tag:#06x} of {bits} bits"),
+            };
+            return Err(Fault::Codec { kind: "audio", codec });
+        }
         let block = usize::from(channels).saturating_mul(usize::from(bits / 8));
         if block == 0 || rate == 0 || !bits.is_multiple_of(8) {
             return Err(Fault::Damaged(format!("its format has {channels} channels, {rate} Hz and {bits} bits")));
@@ -211,11 +218,9 @@ impl Samples {
         }
         let number = TrackNumber::ONE;
         let (track, codec) = match tag {
-            1 if bits <= 32 => (pcm::track(number, ByteOrder::Little, rate, channels, bits), "PCM"),
-            6 if bits == 8 => (g711::track(number, Law::A, rate, channels), "G.711 A-law"),
-            7 if bits == 8 => (g711::track(number, Law::Mu, rate, channels), "G.711 mu-law"),
-            3 => return Err(Fault::Codec { kind: "audio", codec: "floating-point PCM".to_owned() }),
-            tag => return Err(Fault::Codec { kind: "audio", codec: format!("WAVE format {tag:#06x} of {bits} bits") }),
+            1 => (pcm::track(number, ByteOrder::Little, rate, channels, bits), "PCM"),
+            6 => (g711::track(number, Law::A, rate, channels), "G.711 A-law"),
+            _ => (g711::track(number, Law::Mu, rate, channels), "G.711 mu-law"),
         };
         Ok(Self { track, codec, rate, block, config: body.clone() })
     }
@@ -230,6 +235,25 @@ mod tests {
         let mut body = [&1u16.to_le_bytes()[..], &channels.to_le_bytes(), &rate.to_le_bytes(), &[0; 6]].concat();
         body.extend(bits.to_le_bytes());
         Samples::read(&body.into())
+    }
+
+    #[test]
+    fn other_codecs_are_named() {
+        let read = |tag: u16, bits: u16| {
+            let mut body = [&tag.to_le_bytes()[..], &1u16.to_le_bytes(), &8000u32.to_le_bytes(), &[0; 6]].concat();
+            body.extend(bits.to_le_bytes());
+            Samples::read(&body.into()).unwrap_err()
+        };
+        // IMA ADPCM, MP3 and floating point.
+        for (tag, bits, name) in [
+            (0x11, 4, "WAVE format 0x0011 of 4 bits"),
+            (0x55, 0, "WAVE format 0x0055 of 0 bits"),
+            (3, 32, "floating-point PCM"),
+        ] {
+            let error = read(tag, bits);
+            assert!(matches!(&error, Fault::Codec { codec, .. } if codec == name), "{error:?}");
+        }
+        assert!(matches!(read(1, 12), Fault::Damaged(_)));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use kvs_mkv::codec::aac::{self, AudioSpecificConfig};
 use kvs_mkv::{CodecId, PixelAspect, Pose, Track, TrackKind, TrackNumber, VideoSettings};
 
 use super::boxes::{Box, BoxError, name};
+use super::sound::{self, G711};
 use crate::error::Fault;
 use crate::nal_track::{NalCodec, NalTrack};
 use crate::payload::PayloadFormat;
@@ -16,8 +17,14 @@ pub(super) fn format_of(kind: TrackKind, entry: &Box<'_>, pose: Pose) -> Result<
         b"avc1" | b"avc3" => Ok(nal(entry, pose, NalCodec::H264, b"avcC")?),
         b"hvc1" | b"hev1" => Ok(nal(entry, pose, NalCodec::H265, b"hvcC")?),
         b"jpeg" | b"mjpa" => Ok(motion_jpeg(entry, pose)?),
+        kind_of_sound if sound::is_pcm(*kind_of_sound) => {
+            Err(Fault::NotTaken { kind: kind_name(kind), codec: codec_name(entry.kind) })
+        }
         b"mp4v" | b"mp4a" => described(kind_name(kind), entry, pose),
-        _ => Err(unsupported(kind_name(kind), codec_name(entry.kind))),
+        _ => match G711::read(entry)? {
+            Some(sound) => Ok(PayloadFormat::Plain(sound.track())),
+            None => Err(unsupported(kind_name(kind), codec_name(entry.kind))),
+        },
     }
 }
 
@@ -47,6 +54,8 @@ pub(super) fn codec_name(kind: [u8; 4]) -> String {
         b"s263" => "H.263",
         b"apch" | b"apcn" | b"apcs" | b"apco" | b"ap4h" => "ProRes",
         b"encv" | b"enca" => "encrypted media",
+        _ if sound::law(kind).is_some() => "G.711",
+        _ if sound::is_pcm(kind) => "PCM",
         _ => return format!("'{}'", name(kind)),
     };
     format!("{known} ('{}')", name(kind))

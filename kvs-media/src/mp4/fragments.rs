@@ -83,7 +83,12 @@ impl Fragments {
         if let Some(time) = traf.child(b"tfdt")? {
             let mut fields = time.fields();
             let (version, _) = fields.version_and_flags()?;
-            *next = i64::try_from(fields.sized(version)?).unwrap_or(i64::MAX);
+            let stated = i64::try_from(fields.sized(version)?).unwrap_or(i64::MAX);
+            let scale = tracks.iter().find(|track| track.id == header.track).map_or(u32::MAX, |track| track.timescale);
+            if stated.saturating_add(scale.into()) < *next {
+                return Err(Mp4Error::JumpsBack { track: header.track, at: fragment_at });
+            }
+            *next = stated;
         }
         let base = match (header.base, header.base_is_fragment) {
             (Some(base), _) => base,

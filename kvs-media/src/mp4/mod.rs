@@ -12,6 +12,7 @@ mod codec;
 mod edits;
 mod fragments;
 mod pipe;
+mod sound;
 mod tables;
 mod tail;
 mod track;
@@ -19,7 +20,6 @@ mod track;
 use boxes::{Box, BoxError, HEADER_BYTES, Head, head, name};
 use bytes::Bytes;
 use fragments::Fragments;
-use kvs_mkv::TrackKind;
 pub(super) use pipe::Mp4Pipe;
 use tail::Tail;
 use track::Mp4Track;
@@ -64,6 +64,11 @@ enum Mp4Error {
     Tables { track: u32, what: &'static str },
     #[error("it declares more than {limit} frames")]
     TooManySamples { limit: usize },
+    #[error(
+        "the times of track {track} jump back at the fragment at offset {at}: recordings were joined there; split it at that fragment or \
+         its index ('moov' box), or write it out with: ffmpeg -i IN -c:v libx264 -c:a aac OUT.mp4"
+    )]
+    JumpsBack { track: u32, at: u64 },
     #[error("it has more than {limit} tracks")]
     TooManyTracks { limit: usize },
     #[error("an edit list has {count} edits, more than {limit}")]
@@ -72,7 +77,10 @@ enum Mp4Error {
 
 impl From<Mp4Error> for Fault {
     fn from(error: Mp4Error) -> Self {
-        Self::damaged(error)
+        match error {
+            Mp4Error::JumpsBack { .. } => Self::Refused(error.to_string()),
+            error => Self::damaged(error),
+        }
     }
 }
 
@@ -104,6 +112,10 @@ pub(super) fn read(input: &Input, options: &ReaderOptions, notices: &mut Vec<Not
         End::NoBox { at } => *at,
     };
     found.fragments.retain(|fragment| fragment.end() <= end || !is_fragmented);
+    if let Some(at) = found.second.filter(|_| found.fragments.is_empty()) {
+        let text = format!("two recordings were joined: the second index, at byte {at}, and its media are ignored");
+        notices.push(Notice::new(NoticeKind::Ignored, text));
+    }
     let mut tracks = track::tracks(&movie)?;
     read_entries(input, &movie, &mut tracks, &found.fragments)?;
     let missing = if is_fragmented { drop_missing(&mut tracks, end) } else { Missing::default() };
@@ -123,6 +135,8 @@ const WITHOUT_INDEX: &str = "it starts with a fragment and has no index ('moov' 
 /// The boxes that describe the frames.
 struct Found {
     movie: Option<Place>,
+    /// Offset of a second movie box.
+    second: Option<u64>,
     fragments: Vec<Place>,
     end: End,
 }
@@ -208,7 +222,7 @@ struct Place {
 
 /// Walks the outermost boxes by their headers, without reading their contents.
 fn find(input: &Input) -> Result<Found, Fault> {
-    let mut found = Found { movie: None, fragments: Vec::new(), end: End::Whole };
+    let mut found = Found { movie: None, second: None, fragments: Vec::new(), end: End::Whole };
     let mut at = 0;
     while at < input.len {
         let first = input.read_up_to(at, HEADER_BYTES)?;
@@ -232,7 +246,8 @@ fn find(input: &Input) -> Result<Found, Fault> {
                     found.end = End::Open { at };
                 }
                 match &head.kind {
-                    b"moov" => found.movie = found.movie.or(Some(place)),
+                    b"moov" if found.movie.is_some() => found.second = found.second.or(Some(at)),
+                    b"moov" => found.movie = Some(place),
                     b"moof" => found.fragments.push(place),
                     _ => {}
                 }
@@ -296,7 +311,7 @@ fn read_entries(input: &Input, movie: &Box<'_>, tracks: &mut [Mp4Track<'_>], fra
     };
     let mut left = limit;
     let mut ends = Vec::new();
-    for track in tracks.iter_mut().filter(|track| matches!(track.kind, TrackKind::Video | TrackKind::Audio)) {
+    for track in tracks.iter_mut().filter(|track| track.is_read()) {
         let (entries, end) = tables::entries(track, left).map_err(fault)?;
         left = left.saturating_sub(entries.len());
         track.entries = entries;

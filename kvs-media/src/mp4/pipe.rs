@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use bytes::{Buf, Bytes, BytesMut};
-use kvs_mkv::{Chunks, TrackKind};
+use kvs_mkv::Chunks;
 
 use super::boxes::{Box, HEADER_BYTES, Head, head, name};
 use super::edits::Part;
@@ -215,7 +215,7 @@ impl Mp4Pipe {
         let mut tracks = track::tracks(&parsed)?;
         let (mut left, mut ends) = (self.limit, Vec::new());
         let mut wanted = Vec::new();
-        for track in tracks.iter_mut().filter(|track| is_media(track)) {
+        for track in tracks.iter_mut().filter(|track| track.is_read()) {
             let (entries, end) = tables::entries(track, left)?;
             left = left.saturating_sub(entries.len());
             ends.push((track.id, end));
@@ -245,7 +245,7 @@ impl Mp4Pipe {
         movie.fragments.forget();
         movie.is_fragmented = true;
         let mut wanted = Vec::new();
-        for track in tracks.iter().filter(|track| is_media(track) && !track.entries.is_empty()) {
+        for track in tracks.iter().filter(|track| track.is_read() && !track.entries.is_empty()) {
             let mut part = track.shift().ok_or_else(|| {
                 Fault::Refused(
                     "its edit list has several edits, which cannot be followed on a pipe; write it to a file first"
@@ -320,10 +320,6 @@ impl Demuxer for Mp4Pipe {
             self.end()?;
         }
     }
-}
-
-fn is_media(track: &Mp4Track<'_>) -> bool {
-    matches!(track.kind, TrackKind::Video | TrackKind::Audio)
 }
 
 /// Announces the frames of a part of a track.

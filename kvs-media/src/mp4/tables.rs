@@ -1,5 +1,6 @@
 //! The sample tables of a movie that is not fragmented (§8.5 to §8.7), joined into one list of frames.
 
+use super::sound::G711;
 use super::track::{Mp4Track, required};
 use super::{Entry, Mp4Error};
 
@@ -10,6 +11,11 @@ pub(super) fn entries(track: &Mp4Track<'_>, limit: usize) -> Result<(Vec<Entry>,
     let count = sizes.count();
     if count == 0 {
         return Ok((Vec::new(), 0));
+    }
+    if let (Some(sound), Sizes::Same { size, .. }) = (g711(track), sizes)
+        && size <= sound.channels.into()
+    {
+        return grouped(track, count, sound, limit);
     }
     if count > limit {
         return Err(Mp4Error::TooManySamples { limit });
@@ -89,19 +95,43 @@ fn compact_sizes<'a>(track: &Mp4Track<'a>) -> Result<Sizes<'a>, Mp4Error> {
     Ok(Sizes::Compact { bits, entries, count })
 }
 
-/// The offset of each sample: chunks by `stco` or `co64`, samples of a chunk by `stsc`.
-fn offsets(track: &Mp4Track<'_>, sizes: Sizes<'_>) -> Result<Vec<Entry>, Mp4Error> {
-    let chunks = chunk_offsets(track)?;
-    let mut runs = runs(track)?.into_iter().peekable();
-    let (mut per_chunk, mut described) = (0, 1);
-    let mut entries = Vec::with_capacity(sizes.count());
-    for (index, mut offset) in chunks.into_iter().enumerate() {
-        while let Some((_, samples, description)) = runs.next_if(|(first, _, _)| *first <= index) {
-            (per_chunk, described) = (samples, description);
+/// G.711, if the track has that.
+fn g711(track: &Mp4Track<'_>) -> Option<G711> {
+    // A description that cannot be read is refused when the track is chosen.
+    G711::read(&track.first_description()?).ok().flatten()
+}
+
+/// The frames of a track whose samples are a byte per channel. Those of a chunk follow each other.
+fn grouped(track: &Mp4Track<'_>, count: usize, sound: G711, limit: usize) -> Result<(Vec<Entry>, i64), Mp4Error> {
+    let (mut clock, mut entries, mut left) = (Clock::new(track)?, Vec::new(), count);
+    for Chunk { mut offset, samples, description } in chunks(track)? {
+        let mut in_chunk = samples.min(u32::try_from(left).unwrap_or(u32::MAX));
+        left = left.saturating_sub(usize::try_from(in_chunk).unwrap_or(usize::MAX));
+        while in_chunk > 0 {
+            if entries.len() >= limit {
+                return Err(Mp4Error::TooManySamples { limit });
+            }
+            let samples = in_chunk.min(sound.frame_samples());
+            let size = samples.saturating_mul(sound.channels.into());
+            let dts = clock.advance(samples);
+            entries.push(Entry { offset, size, dts, composition: 0, keyframe: true, description });
+            offset = offset.saturating_add(size.into());
+            in_chunk -= samples;
         }
-        for _ in 0..per_chunk {
+    }
+    if left > 0 {
+        return Err(track.contradiction("there are more frame sizes than frames in chunks"));
+    }
+    Ok((entries, clock.now))
+}
+
+/// The offset of each sample.
+fn offsets(track: &Mp4Track<'_>, sizes: Sizes<'_>) -> Result<Vec<Entry>, Mp4Error> {
+    let mut entries = Vec::with_capacity(sizes.count());
+    for Chunk { mut offset, samples, description } in chunks(track)? {
+        for _ in 0..samples {
             let Some(size) = sizes.of(entries.len()) else { return Ok(entries) };
-            entries.push(Entry { offset, size, dts: 0, composition: 0, keyframe: true, description: described });
+            entries.push(Entry { offset, size, dts: 0, composition: 0, keyframe: true, description });
             offset = offset.saturating_add(size.into());
         }
     }
@@ -109,6 +139,25 @@ fn offsets(track: &Mp4Track<'_>, sizes: Sizes<'_>) -> Result<Vec<Entry>, Mp4Erro
         return Err(track.contradiction("there are more frame sizes than frames in chunks"));
     }
     Ok(entries)
+}
+
+/// Consecutive samples.
+struct Chunk {
+    offset: u64,
+    samples: u32,
+    description: u32,
+}
+
+/// The chunks by `stco` or `co64`, with the number of their samples by `stsc`.
+fn chunks(track: &Mp4Track<'_>) -> Result<impl Iterator<Item = Chunk>, Mp4Error> {
+    let mut runs = runs(track)?.into_iter().peekable();
+    let (mut samples, mut description) = (0, 1);
+    Ok(chunk_offsets(track)?.into_iter().enumerate().map(move |(index, offset)| {
+        while let Some((_, next, described)) = runs.next_if(|(first, _, _)| *first <= index) {
+            (samples, description) = (next, described);
+        }
+        Chunk { offset, samples, description }
+    }))
 }
 
 fn chunk_offsets(track: &Mp4Track<'_>) -> Result<Vec<u64>, Mp4Error> {
@@ -144,25 +193,51 @@ fn words<const BYTES: usize, const WORDS: usize>(entry: &[u8; BYTES]) -> [u32; W
     std::array::from_fn(|_| words.next().unwrap_or(0))
 }
 
-/// Sets decoding times by `stts`. Where the table covers too few samples its last step continues, as in players.
+/// Sets decoding times by `stts`, and returns the time behind the last sample.
 fn time(track: &Mp4Track<'_>, entries: &mut [Entry]) -> Result<i64, Mp4Error> {
-    let mut fields = required(&track.table, b"stts")?.fields();
-    fields.version_and_flags()?;
-    let mut runs = fields.table::<8>()?.iter().map(words);
-    let mut steps = Steps::default();
-    let (mut left, mut step, mut now) = (0, 0, 0i64);
+    let mut clock = Clock::new(track)?;
     for entry in entries {
-        while left == 0 {
-            match runs.next() {
-                Some([count, delta]) => (left, step) = (count, steps.next(count, delta.cast_signed())),
-                None => left = u32::MAX,
-            }
-        }
-        entry.dts = now;
-        left -= 1;
-        now = now.saturating_add(step);
+        entry.dts = clock.advance(1);
     }
-    Ok(now)
+    Ok(clock.now)
+}
+
+/// Decoding times by `stts`. Where the table covers too few samples its last step continues, as in players.
+struct Clock<'a> {
+    runs: std::slice::Iter<'a, [u8; 8]>,
+    steps: Steps,
+    /// Samples that are left of the current run, and the time of each.
+    left: u32,
+    step: i64,
+    now: i64,
+}
+
+impl<'a> Clock<'a> {
+    fn new(track: &Mp4Track<'a>) -> Result<Self, Mp4Error> {
+        let mut fields = required(&track.table, b"stts")?.fields();
+        fields.version_and_flags()?;
+        let runs = fields.table::<8>()?.iter();
+        Ok(Self { runs, steps: Steps::default(), left: 0, step: 0, now: 0 })
+    }
+
+    /// Returns the time of the next sample, and goes on by so many samples.
+    fn advance(&mut self, mut samples: u32) -> i64 {
+        let start = self.now;
+        while samples > 0 {
+            while self.left == 0 {
+                match self.runs.next().map(words) {
+                    Some([count, delta]) => {
+                        (self.left, self.step) = (count, self.steps.next(count, delta.cast_signed()));
+                    }
+                    None => self.left = u32::MAX,
+                }
+            }
+            let part = samples.min(self.left);
+            (samples, self.left) = (samples - part, self.left - part);
+            self.now = self.now.saturating_add(self.step.saturating_mul(part.into()));
+        }
+        start
+    }
 }
 
 /// Makes time steps positive: some writers correct a time that ran ahead with a negative step, which would turn decoding

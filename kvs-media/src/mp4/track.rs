@@ -5,7 +5,7 @@ use kvs_mkv::{Pose, TrackKind};
 
 use super::boxes::{Box, BoxError, Fields};
 use super::edits::{EditList, Part, Parts, Samples};
-use super::{Entry, Mp4Error, codec};
+use super::{Entry, Mp4Error, codec, sound};
 use crate::error::Fault;
 use crate::input::Input;
 use crate::notice::{Notice, NoticeKind};
@@ -18,7 +18,7 @@ pub(super) struct Mp4Track<'a> {
     pub(super) kind: TrackKind,
     /// Whether players use the track without being asked.
     is_enabled: bool,
-    timescale: u32,
+    pub(super) timescale: u32,
     edits: EditList,
     /// How players turn the picture.
     pose: Pose,
@@ -131,19 +131,37 @@ impl Mp4Track<'_> {
     }
 
     pub(super) fn candidate(&self) -> Candidate {
-        let descriptions = required(&self.table, b"stsd").and_then(|table| codec::descriptions(&table));
-        let first = descriptions.ok().and_then(|descriptions| descriptions.first().map(|entry| entry.kind));
+        let codec = self.first_description().map(|entry| entry.kind);
         Candidate {
             kind: self.kind,
             enabled: self.is_enabled,
-            // The frames of text and data tracks are not counted.
-            has_frames: !self.entries.is_empty() || !matches!(self.kind, TrackKind::Video | TrackKind::Audio),
-            codec: first.map_or_else(|| "unknown".to_owned(), codec_name),
+            // The frames of other tracks are not counted.
+            has_frames: !self.entries.is_empty() || !self.is_read(),
+            is_taken: !self.is_pcm(),
+            codec: codec.map_or_else(|| "unknown".to_owned(), codec_name),
         }
+    }
+
+    /// Whether its frames are looked at.
+    pub(super) fn is_read(&self) -> bool {
+        matches!(self.kind, TrackKind::Video | TrackKind::Audio) && !self.is_pcm()
+    }
+
+    fn is_pcm(&self) -> bool {
+        self.kind == TrackKind::Audio && self.first_description().is_some_and(|entry| sound::is_pcm(entry.kind))
+    }
+
+    pub(super) fn first_description(&self) -> Option<Box<'_>> {
+        let descriptions = required(&self.table, b"stsd").and_then(|table| codec::descriptions(&table));
+        descriptions.ok()?.into_iter().next()
     }
 
     /// Returns the frames that the edit list shows, with their offsets in the file.
     pub(super) fn into_stream(self, input: &Input, notices: &mut Vec<Notice>) -> Result<Stream, Fault> {
+        if !self.is_read() {
+            // Its codec is the reason.
+            self.description(1)?;
+        }
         let (formats, numbers) = self.formats()?;
         let followed = self.follow()?;
         notices.extend(self.preroll(&followed));

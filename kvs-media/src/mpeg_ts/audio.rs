@@ -14,6 +14,16 @@ use crate::error::Fault;
 use crate::payload::PayloadFormat;
 use crate::timeline::sum_in_nanoseconds;
 
+/// Whether a packet consists of ADTS frames: each is followed by another one, or by the end of the packet.
+pub(super) fn is_adts(data: &[u8]) -> bool {
+    let Ok(header) = AdtsHeader::parse(data) else { return false };
+    match data.get(header.frame_len..) {
+        Some([]) => true,
+        Some(next) => AdtsHeader::parse(next).is_ok(),
+        None => false,
+    }
+}
+
 /// Samples per frame.
 const FRAME_SAMPLES: i64 = 1024;
 

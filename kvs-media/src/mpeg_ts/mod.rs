@@ -100,6 +100,8 @@ impl Ended {
 enum Media {
     Video(VideoStream),
     Adts(AdtsStream),
+    /// Private data, from its first packet on as what that is.
+    Private(Option<Box<Self>>, StreamClock),
     /// Named, but not read.
     Other {
         frames: u64,
@@ -174,6 +176,7 @@ impl MpegTs {
                 tables::Codec::Video(codec) => (Media::Video(VideoStream::new(codec, clock)), Ok(nal(codec))),
                 // Its headers describe it.
                 tables::Codec::Adts => (Media::Adts(AdtsStream::new(clock)), Err(Fault::NoFrames)),
+                tables::Codec::Private => (Media::Private(None, clock), Err(Fault::NoFrames)),
                 tables::Codec::Other => {
                     let fault = Fault::Codec { kind: crate::selection::kind_name(kind), codec: codec.clone() };
                     (Media::Other { frames: 0 }, Err(fault))
@@ -272,7 +275,9 @@ impl Media {
     fn is(&self, codec: tables::Codec) -> bool {
         match (self, codec) {
             (Self::Video(video), tables::Codec::Video(codec)) => video.codec() == codec,
-            (Self::Adts(_), tables::Codec::Adts) | (Self::Other { .. }, tables::Codec::Other) => true,
+            (Self::Adts(_), tables::Codec::Adts)
+            | (Self::Private(..), tables::Codec::Private)
+            | (Self::Other { .. }, tables::Codec::Other) => true,
             _ => false,
         }
     }
@@ -281,6 +286,7 @@ impl Media {
         match self {
             Self::Video(video) => video.into_clock(),
             Self::Adts(adts) => adts.into_clock(),
+            Self::Private(media, clock) => media.map_or(clock, |media| media.into_clock()),
             Self::Other { .. } => StreamClock::default(),
         }
     }
@@ -295,6 +301,11 @@ impl Media {
         match self {
             Self::Video(video) => video.take(track, pes, clock, found),
             Self::Adts(adts) => adts.take(track, pes, clock, found)?,
+            Self::Private(media, start) => {
+                let media =
+                    media.get_or_insert_with(|| Box::new(recognized(track, &pes, std::mem::take(start), found)));
+                media.take(track, pes, clock, found)?;
+            }
             // One frame is enough to know that there are some.
             Self::Other { frames } => {
                 *frames += 1;
@@ -306,6 +317,17 @@ impl Media {
         }
         Ok(())
     }
+}
+
+/// What private data is by its first packet. Data that is not AAC is named.
+fn recognized(track: u16, pes: &Pes, clock: StreamClock, found: &mut VecDeque<Demuxed>) -> Media {
+    if audio::is_adts(&pes.data) {
+        return Media::Adts(AdtsStream::new(clock));
+    }
+    let (id, kind, codec) = (track.into(), TrackKind::Other(0), "private data".to_owned());
+    let format = Err(Fault::Codec { kind: crate::selection::kind_name(kind), codec: codec.clone() });
+    found.push_back(Demuxed::Tracks(vec![DemuxTrack { id, kind, enabled: true, config: Bytes::new(), codec, format }]));
+    Media::Other { frames: 0 }
 }
 
 fn nal(codec: NalCodec) -> PayloadFormat {

@@ -32,6 +32,8 @@ pub(super) struct ElementaryStream {
 pub(super) enum Codec {
     Video(NalCodec),
     Adts,
+    /// Private data that no descriptor names: its first packet shows whether it is AAC. ffmpeg writes AAC so into M2TS.
+    Private,
     Other,
 }
 
@@ -161,6 +163,7 @@ fn stream_type(kind: u8, descriptors: &[u8]) -> (TrackKind, String, Codec) {
         0x06 if has(descriptors, 0x7a, b"") => other(audio, "E-AC-3"),
         0x06 if has(descriptors, 0x59, b"") => other(TrackKind::Subtitle, "DVB subtitles"),
         0x06 if has(descriptors, 0x56, b"") => other(TrackKind::Subtitle, "teletext"),
+        0x06 if !has(descriptors, 0x05, b"") => (audio, "private data".to_owned(), Codec::Private),
         kind => other(data, &format!("stream type {kind:#04x}")),
     }
 }

@@ -1,14 +1,10 @@
 //! Recordings that are damaged in the middle, or go on in another way than they began.
 
-#![expect(clippy::unwrap_used, reason = "a test may unwrap")]
-
-mod judge;
-
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use judge::{make, packets};
+use crate::judge::{make, packets};
 use kvs_media::{MediaError, MediaEvent, NoticeKind, Reader, ReaderOptions, Recording, Sample, TrackChoice};
 use kvs_mkv::{CodecId, Track, TrackKind};
 use test_judges::available;
@@ -255,4 +251,47 @@ fn recording_in_memory_refuses_a_change_of_its_sound() {
     assert!(
         matches!(Reader::open_with(&path, &silent), Ok(reader) if reader.tracks().iter().all(|track| track.kind != TrackKind::Video))
     );
+}
+
+#[test]
+fn joined_recordings_continue_or_are_refused_or_named() {
+    if !available("joined recordings", TOOLS) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let input = "-f lavfi -i testsrc2=size=160x96:rate=25:duration=2 -f lavfi -i sine=sample_rate=48000:duration=2";
+    let coding = format!("{input} -pix_fmt yuv420p {H264} -g 25 -bf 2 -c:a aac");
+    let twice = |name: &str, options: &str| {
+        let one = std::fs::read(make(folder.path(), name, &format!("{coding} {options}"))).unwrap();
+        (one.len(), [one.clone(), one].concat())
+    };
+    // A capture program that starts again writes into the same file or pipe.
+    let (_, bytes) = twice("one.mkv", "");
+    for read in both(&bytes, &ReaderOptions::new()) {
+        let read = read.unwrap();
+        let sound = packets(&folder.path().join("one.mkv"), "a").len();
+        assert_eq!((read.of(1).len(), read.of(2).len()), (100, 2 * sound), "{:?}", read.notices);
+        let mut times: Vec<_> = read.of(1).iter().map(|sample| sample.pts.as_millis()).collect();
+        times.sort_unstable();
+        let steps: Vec<_> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert!(steps.iter().all(|step| (30..=110).contains(step)), "{steps:?}");
+        assert_eq!(read.kinds(), [NoticeKind::Ignored], "{:?}", read.notices);
+    }
+    let (len, bytes) = twice("fragmented.mp4", "-movflags frag_keyframe+empty_moov+default_base_moof");
+    for refused in both(&bytes, &ReaderOptions::new()) {
+        let error = refused.map(|read| read.samples.len()).unwrap_err();
+        assert!(matches!(error, MediaError::Refused { .. }), "{error}");
+        assert!(error.to_string().contains("recordings were joined there"), "{error}");
+    }
+    // The initialization segment may come again.
+    let first = positions(&bytes, b"moof")[0] - 4;
+    let second = positions(&bytes[..len], b"moof")[1] - 4;
+    let again = [&bytes[..second], &bytes[..first], &bytes[second..len]].concat();
+    let frames = both(&bytes[..len], &ReaderOptions::new()).map(|read| read.unwrap().samples.len());
+    assert_eq!(both(&again, &ReaderOptions::new()).map(|read| read.unwrap().samples.len()), frames);
+    let (_, bytes) = twice("whole.mp4", "-movflags +faststart");
+    let [file, _] = both(&bytes, &ReaderOptions::new());
+    let file = file.unwrap();
+    assert_eq!(file.of(1).len(), 50, "as ffmpeg, which skips the second index");
+    assert!(file.notices[0].1.contains("the second index, at byte"), "{:?}", file.notices);
 }

@@ -1,6 +1,4 @@
 //! ffmpeg judges the videos that are made of images.
-#![cfg(feature = "timelapse")]
-#![expect(clippy::unwrap_used, reason = "a test panics")]
 
 use kvs_media::timelapse::write_mp4;
 

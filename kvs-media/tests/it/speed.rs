@@ -1,20 +1,15 @@
 //! The time to read a large recording, beside the time to copy the file. Run it alone, on an idle machine:
 //!
 //! ```sh
-//! cargo test --release -p kvs-media --test speed -- --ignored --nocapture
+//! cargo test --release -p kvs-media --test it speed:: -- --ignored --nocapture
 //! ```
-
-#![expect(clippy::unwrap_used, reason = "a test may unwrap")]
-
-#[expect(dead_code, reason = "only the files are made here")]
-mod judge;
 
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use judge::make;
+use crate::judge::make;
 use kvs_media::Reader;
 use test_judges::available;
 

@@ -1,12 +1,8 @@
 //! Recordings rebuilt after reports of people who could not use them, each with its right result.
 
-#![expect(clippy::unwrap_used, reason = "a test may unwrap")]
-
-mod judge;
-
 use std::path::{Path, PathBuf};
 
-use judge::{make, packets};
+use crate::judge::{frames, make, packets};
 use kvs_media::{MediaError, MediaEvent, NoticeKind, Reader, ReaderOptions, Recording, Sample, TrackChoice};
 use kvs_mkv::{Frame, SegmentInfo, Track, TrackKind, Writer};
 use test_judges::available;
@@ -69,7 +65,7 @@ fn decoded(recording: &Recording) -> usize {
         bytes.extend_from_slice(&writer.block(frame).unwrap().into_bytes());
     }
     std::fs::write(&path, bytes).unwrap();
-    judge::frames(&path, "v").len()
+    frames(&path, "v").len()
 }
 
 #[test]
@@ -419,4 +415,132 @@ fn adts_goes_on_behind_a_change_of_rate_and_a_cut_frame() {
     assert_eq!(Recording::open(cut.path()).unwrap().samples().len(), whole - 1);
     let strict = Reader::open_with(cut.path(), &ReaderOptions::new().strict(true));
     assert!(strict.is_err());
+}
+
+/// Byte streams have no times, so ffmpeg gives an MP4 of one with B-frames composition times that are its decoding times. Its edit list
+/// starts behind the first two pictures, which players decode and do not show.
+#[test]
+fn pictures_before_the_start_of_an_edit_are_returned_and_counted() {
+    if !available("pictures before an edit", TOOLS) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let video = "-f lavfi -i testsrc2=size=160x96:rate=25:duration=1 -pix_fmt yuv420p";
+    let coding = "-c:v libx265 -preset ultrafast -x265-params log-level=error:keyint=12:bframes=3:open-gop=1";
+    let stream = make(folder.path(), "open.265", &format!("{video} {coding}"));
+    let path = make(folder.path(), "hev1.mp4", &format!("-i {} -c copy -tag:v hev1", stream.display()));
+    let recording = Recording::open(&path).unwrap();
+    assert_eq!(recording.samples().len(), packets(&path, "v").len());
+    let hidden = packets(&path, "v").len() - frames(&path, "v").len();
+    assert_eq!(hidden, 2);
+    let expected =
+        "the edit list of video track 1 starts between key frames: 2 pictures before its start are returned too";
+    assert_eq!(notices(&recording), [expected]);
+}
+
+#[test]
+fn g711_of_quicktime_is_divided_into_frames() {
+    if !available("G.711 in QuickTime", TOOLS) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let input = "-f lavfi -i testsrc2=size=160x96:rate=25:duration=2 -f lavfi -i sine=sample_rate=48000:duration=2";
+    let video = "-pix_fmt yuv420p -c:v libx264 -preset ultrafast";
+    let (whole, fast) = ("", "-movflags +faststart");
+    for (codec, rate, channels, options) in
+        [("alaw", 8000, 1, whole), ("mulaw", 8000, 2, fast), ("alaw", 48_000, 2, fast), ("mulaw", 16_000, 1, whole)]
+    {
+        let sound = format!("-c:a pcm_{codec} -ar {rate} -ac {channels}");
+        let path = make(folder.path(), "sound.mov", &format!("{input} {video} {sound} {options}"));
+        let recording = Recording::open(&path).unwrap();
+        let track = recording.tracks().iter().find(|track| track.kind == TrackKind::Audio).unwrap();
+        let audio = track.audio.as_ref().unwrap();
+        assert_eq!((audio.sampling_frequency, audio.channels), (f64::from(rate), channels), "{sound}");
+        let frames = of(&recording, TrackKind::Audio);
+        let bytes: Vec<u8> = frames.iter().flat_map(|frame| frame.data.iter().flatten().copied()).collect();
+        let raw = make(folder.path(), "sound.raw", &format!("-i {} -map 0:a -c copy -f {codec}", path.display()));
+        assert_eq!(bytes, std::fs::read(raw).unwrap(), "{sound}");
+        let per_second = usize::try_from(rate).unwrap() * usize::try_from(channels).unwrap();
+        assert!(frames.iter().all(|frame| frame.data.len() <= per_second / 50), "{sound}: frames of 20 ms at most");
+        // Each frame is shown when the samples before it have ended.
+        let mut before = 0;
+        for frame in &frames {
+            let expected = before as f64 / per_second as f64;
+            assert!((frame.pts.as_secs_f64() - expected).abs() < 1e-6, "{sound}: {:?} {expected}", frame.pts);
+            before += frame.data.len();
+        }
+        if options == fast {
+            let pipe = Reader::from_pipe("pipe", std::fs::File::open(&path).unwrap(), &ReaderOptions::new()).unwrap();
+            let mut reader = pipe;
+            let mut count = 0;
+            while let Some(sample) = reader.next_sample().unwrap() {
+                count += usize::from(sample.track == track.number);
+            }
+            assert_eq!(count, frames.len(), "{sound} through a pipe");
+        }
+    }
+}
+
+#[test]
+fn pcm_of_quicktime_is_left_out_by_name_or_refused() {
+    if !available("PCM in QuickTime", TOOLS) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let input = "-f lavfi -i testsrc2=size=160x96:rate=25:duration=1 -f lavfi -i sine=sample_rate=48000:duration=1";
+    let video = "-pix_fmt yuv420p -c:v libx264 -preset ultrafast";
+    let path = make(folder.path(), "pcm.mov", &format!("{input} {video} -c:a pcm_s16le -movflags +faststart"));
+    let recording = Recording::open(&path).unwrap();
+    assert_eq!((recording.tracks().len(), recording.samples().len()), (1, 25));
+    let expected = "left out: audio track 1 (PCM ('sowt'), which the service does not take)";
+    assert_eq!(notices(&recording), [expected]);
+    let pipe = Reader::from_pipe("pipe", std::fs::File::open(&path).unwrap(), &ReaderOptions::new()).unwrap();
+    assert_eq!(pipe.notices().iter().map(ToString::to_string).collect::<Vec<_>>(), [expected]);
+    let chosen = Reader::open_with(&path, &ReaderOptions::new().audio(TrackChoice::Number(1))).unwrap_err();
+    assert!(matches!(&chosen, MediaError::Codec { codec, .. } if codec == "PCM ('sowt')"), "{chosen}");
+    let alone = make(folder.path(), "alone.mov", &format!("-i {} -vn -c copy", path.display()));
+    let alone = Recording::open(alone).unwrap_err();
+    assert!(matches!(&alone, MediaError::Codec { codec, .. } if codec == "PCM ('sowt')"), "{alone}");
+}
+
+#[test]
+fn aac_in_private_data_of_a_transport_stream_is_taken() {
+    if !available("AAC in M2TS", TOOLS) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let input = "-f lavfi -i testsrc2=size=160x96:rate=25:duration=2 -f lavfi -i sine=sample_rate=48000:duration=2";
+    let coding = "-pix_fmt yuv420p -c:v libx264 -preset ultrafast -c:a aac";
+    let path = make(folder.path(), "camera.m2ts", &format!("{input} {coding}"));
+    let recording = Recording::open(&path).unwrap();
+    assert_eq!(of(&recording, TrackKind::Audio).len(), packets(&path, "a").len());
+    assert!(notices(&recording).is_empty(), "{:?}", notices(&recording));
+    let mut pipe = Reader::from_pipe("pipe", std::fs::File::open(&path).unwrap(), &ReaderOptions::new()).unwrap();
+    let (audio, mut count) = (pipe.tracks()[1].number, 0);
+    while let Some(sample) = pipe.next_sample().unwrap() {
+        count += usize::from(sample.track == audio);
+    }
+    assert_eq!(count, packets(&path, "a").len());
+}
+
+#[test]
+fn trailer_of_an_adts_file_costs_no_frame() {
+    let whole = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../kvs-mkv/tests/cases/tone.aac")).unwrap();
+    let read = |bytes: &[u8], strict: bool| {
+        let bytes = std::io::Cursor::new(bytes.to_vec());
+        let mut reader = Reader::from_seekable("tone.aac", bytes, &ReaderOptions::new().strict(strict)).unwrap();
+        let mut count = 0;
+        while reader.next_sample().unwrap().is_some() {
+            count += 1;
+        }
+        (count, reader.notices().iter().map(|notice| notice.kind).collect::<Vec<_>>())
+    };
+    let frames = read(&whole, true).0;
+    let tag = [&b"TAG"[..], &[b' '; 125]].concat();
+    assert_eq!(read(&[&whole[..], &tag].concat(), true), (frames, vec![]));
+    let text = b"a trailer of the camera";
+    assert_eq!(read(&[&whole[..], text].concat(), true), (frames, vec![NoticeKind::Ignored]));
+    // A recorder that reserves its file and loses power leaves zeros behind a part of a frame.
+    let cut = [&whole[..whole.len() - 9], &[0; 4000]].concat();
+    assert_eq!(read(&cut, false), (frames - 1, vec![NoticeKind::Interrupted]));
 }

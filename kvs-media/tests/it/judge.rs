@@ -39,7 +39,6 @@ fn packet(line: &str) -> Packet {
 }
 
 /// MD5 of each frame that ffmpeg decodes from the first video (`v`) or audio (`a`) stream, as they are stored.
-#[allow(dead_code, reason = "not every test that includes this file decodes")]
 pub(crate) fn frames(path: &Path, stream: &str) -> Vec<String> {
     let output = Command::new("ffmpeg")
         .args(["-nostdin", "-hide_banner", "-loglevel", "error", "-noautorotate", "-i"])

@@ -1,11 +1,9 @@
 //! Recordings as this crate reads them, judged by ffprobe on files that ffmpeg made.
 
-mod judge;
-
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use judge::{make, packets};
+use crate::judge::{make, packets};
 use kvs_media::{MediaError, Reader, Recording, Sample};
 use kvs_mkv::{Track, TrackKind};
 use test_judges::available;
