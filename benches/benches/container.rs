@@ -2,25 +2,22 @@
 //! processor time.
 
 use std::hint::black_box;
-use std::io::Cursor;
 use std::time::Duration;
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use criterion::{BatchSize, BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
+use kvs_benches::caches::Caches;
 use kvs_benches::container::{Sizes, live, walk, writer};
-use kvs_benches::cpu_time::CpuTime;
-use kvs_mkv::{Event, Frame, Limits, Parser, TrackNumber};
-use matroska_demuxer::MatroskaFile;
-use mkv_element::io::blocking_impl::ReadFrom;
-use mkv_element::prelude::{Element, Header, SimpleBlock};
-use webm_iterable::matroska_spec::{MatroskaSpec, SimpleBlock as WebmBlock};
-use webm_iterable::{WebmIterator, WebmWriter};
+use kvs_benches::peers::{
+    drain, parse_demuxer, parse_mkv_element, parse_ours, parse_webm_iterable, write_webm_iterable,
+};
+use kvs_mkv::{Frame, Limits, Parser, TrackNumber};
+use measure::CpuTime;
+
+mod measure;
 
 /// Reads a whole file and counts its frames.
 type CountFrames = fn(&Bytes) -> u64;
-
-/// Twice the largest shared cache of usual machines.
-const EVICT_BYTES: usize = 64 << 20;
 
 /// Frames written in one iteration; all are within the 32 s that a cluster may span.
 const BATCH: usize = 700;
@@ -54,83 +51,16 @@ fn block_header(c: &mut Criterion<CpuTime>) {
             payloads.iter().map(|payload| [&[0x81, 0, 0, 0x80][..], payload].concat()).collect();
         let mut out = Vec::with_capacity(prefixed.iter().map(|block| block.len() + 16).sum());
         group.bench_function("webm-iterable", |b| {
-            b.iter(|| {
-                out.clear();
-                let mut writer = WebmWriter::new(&mut out);
-                for block in &prefixed {
-                    writer.write_raw(0xA3, block).expect("memory takes all");
-                }
-            });
+            b.iter(|| write_webm_iterable(&prefixed, &mut out));
         });
         group.finish();
     }
 }
 
-fn ours(parser: &mut Parser) -> u64 {
-    let mut frames = 0;
-    while let Some(event) = parser.next_event().expect("our own stream") {
-        if let Event::Frame(frame) = event {
-            frames += 1;
-            black_box(&frame);
-        }
-    }
-    frames
-}
-
-fn parse_ours(stream: &Bytes) -> u64 {
-    let mut parser = Parser::new(Limits::default());
-    parser.push(stream.clone());
-    ours(&mut parser)
-}
-
-fn parse_demuxer(stream: &Bytes) -> u64 {
-    let mut file = MatroskaFile::open(Cursor::new(stream)).expect("our own stream");
-    let mut frame = matroska_demuxer::Frame::default();
-    let mut frames = 0;
-    while file.next_frame(&mut frame).expect("our own stream") {
-        frames += 1;
-        black_box(&frame);
-    }
-    frames
-}
-
-fn parse_webm_iterable(stream: &Bytes) -> u64 {
-    let mut source = &stream[..];
-    let mut frames = 0;
-    for tag in WebmIterator::new(&mut source, &[]) {
-        let tag = tag.expect("our own stream");
-        if matches!(tag, MatroskaSpec::SimpleBlock(_)) {
-            black_box(WebmBlock::try_from(&tag).expect("our own block").raw_frame_data());
-            frames += 1;
-        }
-    }
-    frames
-}
-
-/// The peer does not read clusters of unknown size: these are walked by hand, and the peer decodes the blocks.
-fn parse_mkv_element(stream: &Bytes) -> u64 {
-    let mut rest = stream.clone();
-    let mut frames = 0;
-    while rest.has_remaining() {
-        let mut head = &rest[..];
-        let header = Header::read_from(&mut head).expect("our own stream");
-        rest.advance(rest.len() - head.len());
-        if header.size.is_unknown {
-            continue;
-        }
-        let mut body = rest.split_to(usize::try_from(*header.size).expect("a size in memory"));
-        if header.id == SimpleBlock::ID {
-            black_box(SimpleBlock::decode_body(&mut body).expect("our own block"));
-            frames += 1;
-        }
-    }
-    frames
-}
-
 /// Once like a received stream, in memory but far larger than the processor caches; and once repeatedly, with the headers, the
 /// only bytes that are read, in the caches.
 fn parse(c: &mut Criterion<CpuTime>) {
-    let other = vec![1; EVICT_BYTES];
+    let caches = Caches::default();
     for (sizes, frames) in [(Sizes::Mix, 22_200), (Sizes::Audio, 277_386)] {
         let stream = live(frames, sizes);
         let mut group = c.benchmark_group(format!("parse/{sizes:?}"));
@@ -145,17 +75,12 @@ fn parse(c: &mut Criterion<CpuTime>) {
         for (name, parse) in parsers {
             assert_eq!(parse(&stream), frames as u64, "{name} finds all frames");
             group.bench_function(name, |b| {
-                b.iter_batched(|| evict(&other), |_| parse(&stream), BatchSize::PerIteration);
+                b.iter_batched(|| caches.evict(), |_| parse(&stream), BatchSize::PerIteration);
             });
             group.bench_function(format!("{name}, again"), |b| b.iter(|| parse(&stream)));
         }
         group.finish();
     }
-}
-
-/// Reads one byte of every cache line, to evict everything else from the caches.
-fn evict(other: &[u8]) -> u64 {
-    black_box(other.iter().step_by(64).map(|&byte| u64::from(byte)).sum())
 }
 
 /// The same stream in one piece, in pieces of a socket read, and in pieces of a TCP segment.
@@ -175,7 +100,7 @@ fn push(c: &mut Criterion<CpuTime>) {
                     let mut found = 0;
                     for piece in pieces {
                         parser.push(piece);
-                        found += ours(&mut parser);
+                        found += drain(&mut parser);
                     }
                     assert_eq!(found, frames as u64);
                 },
@@ -200,10 +125,10 @@ fn growth(c: &mut Criterion<CpuTime>) {
             b.iter(|| {
                 let mut parser = Parser::new(Limits::default());
                 parser.push(stream.clone());
-                let mut found = ours(&mut parser);
+                let mut found = drain(&mut parser);
                 while found < frames as u64 {
                     parser.push(clusters.clone());
-                    found += ours(&mut parser);
+                    found += drain(&mut parser);
                 }
                 assert_eq!(found, frames as u64);
             });

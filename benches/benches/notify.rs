@@ -6,9 +6,11 @@ use std::fmt::Write;
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use kvs_benches::cpu_time::CpuTime;
 use kvs_notify::decode;
+use measure::CpuTime;
 use serde_json::Value;
+
+mod measure;
 
 /// An event with this many records, each like those of S3 (about 900 bytes).
 fn s3_event(records: usize) -> String {

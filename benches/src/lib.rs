@@ -1,4 +1,5 @@
-//! Shared by the benchmarks of several crates.
+//! Shared by the benchmarks of several crates, and by the program `table`.
 
+pub mod caches;
 pub mod container;
-pub mod cpu_time;
+pub mod peers;

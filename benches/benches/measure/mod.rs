@@ -6,17 +6,8 @@ use cpu_time::ThreadTime;
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 
 /// Measures the processor time of the benchmark thread, for shared machines.
-///
-/// ```
-/// use criterion::measurement::Measurement;
-/// use kvs_benches::cpu_time::CpuTime;
-///
-/// let start = CpuTime.start();
-/// assert!(CpuTime.end(start) < std::time::Duration::from_secs(1));
-/// ```
 #[derive(Clone, Copy, Debug, Default)]
-#[expect(clippy::exhaustive_structs, reason = "there is one processor time of a thread")]
-pub struct CpuTime;
+pub(crate) struct CpuTime;
 
 impl Measurement for CpuTime {
     type Intermediate = ThreadTime;
