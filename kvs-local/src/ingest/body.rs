@@ -1,19 +1,21 @@
 //! Parses the body of a PutMedia request and splits it into fragments.
 
 use std::collections::VecDeque;
+use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use kvs_mkv::rules::{FragmentCheck, Violation};
-use kvs_mkv::{Chunks, ElementId, Event, Frame, Limits, ParseError, Parser, Position, Problem, Tag, Track};
+use kvs_mkv::{Chunks, ElementId, Event, EventRef, Limits, ParseError, Parser, Problem, Tag, Track};
 use kvs_types::{ErrorId, FragmentTimecodeType, tag_names};
 
 use super::acked_fragment::AckedFragment;
 use super::body_buffer::BodyBuffer;
 use super::config::{IngestConfig, ProducerStart, Profile};
 use super::number::FragmentNumberAllocator;
-use super::open_fragment::{Frames, OpenFragment, Part};
+use super::open_fragment::{FrameHead, Frames, OpenFragment, Part};
 use super::{IngestedFragment, Now, limits};
 
 /// What was found in the body.
@@ -105,8 +107,16 @@ impl Body {
     /// Returns the next event, `None` if more input is needed.
     pub(super) fn poll(&mut self, now: Now) -> Option<IngestEvent> {
         while self.events.is_empty() && !matches!(self.stage, Stage::Over) {
-            let drained = match self.parser.next_event_with_position() {
-                Ok(Some((event, position))) => self.on_event(event, &position, now).map(|()| false),
+            let drained = match self.parser.next_event_ref() {
+                Ok(Some(EventRef::Frame(frame))) => {
+                    let head = FrameHead::of(&frame);
+                    self.on_frame(head).map(|()| false)
+                }
+                Ok(Some(EventRef::Other(event))) => {
+                    let span = self.parser.position().span;
+                    self.on_event(event, &span, now).map(|()| false)
+                }
+                Ok(Some(other)) => Err(log_unexpected(&other)),
                 Ok(None) => self.on_drained().map(|()| true),
                 Err(error) => Err(log_parse_error(error)),
             };
@@ -149,20 +159,15 @@ impl Body {
         matches!(self.stage, Stage::Fragment { .. })
     }
 
-    fn on_event(&mut self, event: Event, position: &Position, now: Now) -> Result<(), ErrorId> {
-        let span = &position.span;
+    fn on_event(&mut self, event: Event, span: &Range<u64>, now: Now) -> Result<(), ErrorId> {
         self.settle_mark(span.end)?;
         match event {
             Event::Segment(_) => self.on_segment(span.start),
             Event::Tracks(tracks) => self.on_tracks(&tracks),
             Event::Tags(tags) => self.on_tags(tags, span.end),
             Event::Cluster { at } => self.on_cluster(at, span.start, now),
-            Event::Frame(frame) => self.on_frame(&frame, position.payload.unwrap_or(span.start)),
             Event::ClusterEnd => self.on_cluster_end(span.end),
-            other => {
-                tracing::info!(?other, "unexpected element in a PutMedia body");
-                Err(ErrorId::INVALID_MKV_DATA)
-            }
+            other => Err(log_unexpected(&other)),
         }
     }
 
@@ -272,11 +277,11 @@ impl Body {
         Ok(())
     }
 
-    fn on_frame(&mut self, frame: &Frame, payload: u64) -> Result<(), ErrorId> {
+    fn on_frame(&mut self, frame: FrameHead) -> Result<(), ErrorId> {
+        self.settle_mark(frame.end)?;
         let Stage::Fragment { session, open } = &mut self.stage else { return Err(ErrorId::INVALID_MKV_DATA) };
-        let offset = payload.saturating_sub(open.start);
-        session.check.frame(frame.track, frame.pts, frame.data.len() as u64).map_err(log_violation)?;
-        open.frames.push(frame, offset, self.longest)
+        session.check.frame(frame.track, frame.pts, frame.len).map_err(log_violation)?;
+        open.frames.push(frame, open.start, self.longest)
     }
 
     fn on_cluster_end(&mut self, end: u64) -> Result<(), ErrorId> {
@@ -324,6 +329,11 @@ fn keep(groups: &mut Vec<Vec<Tag>>, tags: Vec<Tag>) {
     if !tags.is_empty() {
         groups.push(tags);
     }
+}
+
+fn log_unexpected(event: &dyn fmt::Debug) -> ErrorId {
+    tracing::info!(?event, "unexpected element in a PutMedia body");
+    ErrorId::INVALID_MKV_DATA
 }
 
 fn log_violation(violation: Violation) -> ErrorId {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use kvs_mkv::{Chunks, Frame, Tag, Track};
+use kvs_mkv::{Chunks, FrameRef, Position, Tag, Track, TrackNumber};
 use kvs_types::ErrorId;
 
 use super::acked_fragment::AckedFragment;
@@ -49,11 +49,41 @@ pub(super) struct Frames {
     extent: Option<(Duration, Duration)>,
 }
 
+/// A frame of the body without its payload: the payload stays in the buffer of the body.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FrameHead {
+    pub(super) track: TrackNumber,
+    pub(super) pts: Duration,
+    pub(super) len: u64,
+    keyframe: bool,
+    duration: Option<Duration>,
+    /// Offset of the payload in the body.
+    payload: u64,
+    /// Offset of the end of its block in the body.
+    pub(super) end: u64,
+}
+
+impl FrameHead {
+    pub(super) fn of(frame: &FrameRef<'_>) -> Self {
+        let Position { span, payload, .. } = frame.position();
+        Self {
+            track: frame.track,
+            pts: frame.pts,
+            len: frame.len() as u64,
+            keyframe: frame.keyframe,
+            duration: frame.duration,
+            payload: payload.unwrap_or(span.start),
+            end: span.end,
+        }
+    }
+}
+
 impl Frames {
-    /// Adds a frame whose payload starts at `offset` in the cluster.
-    pub(super) fn push(&mut self, frame: &Frame, offset: u64, longest: Duration) -> Result<(), ErrorId> {
+    /// Adds a frame of a cluster that starts at `cluster` in the body.
+    pub(super) fn push(&mut self, frame: FrameHead, cluster: u64, longest: Duration) -> Result<(), ErrorId> {
+        let offset = frame.payload.saturating_sub(cluster);
         let start = u32::try_from(offset).map_err(|_| ErrorId::MAX_FRAGMENT_SIZE_REACHED)?;
-        let len = u32::try_from(frame.data.len()).map_err(|_| ErrorId::MAX_FRAGMENT_SIZE_REACHED)?;
+        let len = u32::try_from(frame.len).map_err(|_| ErrorId::MAX_FRAGMENT_SIZE_REACHED)?;
         let end = start.checked_add(len).ok_or(ErrorId::MAX_FRAGMENT_SIZE_REACHED)?;
         if self.spans.len() >= limits::FRAGMENT_FRAMES {
             tracing::info!(limit = limits::FRAGMENT_FRAMES, "fragment has too many frames");
