@@ -56,6 +56,14 @@ pub enum VideoCodec {
     H265,
 }
 
+/// What reading the pictures of a video track needs.
+#[derive(Clone, Copy)]
+pub(super) struct VideoTrack<'a> {
+    pub(super) codec: VideoCodec,
+    pub(super) record: &'a [u8],
+    pub(super) length_size: LengthSize,
+}
+
 /// A track that cannot be written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SetupError {

@@ -8,6 +8,7 @@
 mod boxes;
 mod codec;
 mod movie;
+mod presentation;
 mod run;
 mod segment;
 mod tables;

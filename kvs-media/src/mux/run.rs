@@ -5,7 +5,8 @@ use std::time::Duration;
 use kvs_mkv::codec::nal::length_prefixed_chunks;
 use kvs_mkv::{Chunks, Frame, TrackNumber};
 
-use super::codec::{Codec, TrackSetup};
+use super::codec::{Codec, TrackSetup, VideoTrack};
+use super::presentation::presentation_times;
 
 /// The consecutive samples of one track.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,7 +31,7 @@ pub struct RunSample {
 }
 
 /// Where the frames of a fragment go on the time axis of a player.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Span {
     /// The time in the container that is moved to `start`: the timecode of the fragment.
     pub timecode: Duration,
@@ -55,7 +56,8 @@ pub struct FrameProblem {
 impl Run {
     /// Converts the frames of a track, which are in decoding order.
     ///
-    /// Matroska states presentation times only. The decoding times of video are the same times in increasing order, as in other
+    /// Matroska states presentation times only; of producers that write decoding times there, the order of the pictures tells the
+    /// presentation times. The decoding times of video are the same times in increasing order, as in other
     /// files without decoding times; a frame may thus be decoded after its presentation time, by a constant delay. Audio frames
     /// follow each other without gap as long as their times agree with it to 50 ms.
     ///
@@ -69,7 +71,7 @@ impl Run {
         let frames: Vec<&Frame> = frames.filter(|frame| frame.track == setup.number).collect();
         let at = |pts: Duration| ticks(nanos(span.start) + nanos(pts) - nanos(span.timecode), setup.timescale);
         match &setup.codec {
-            Codec::Video { length_size, .. } => {
+            Codec::Video { codec, record, length_size, .. } => {
                 for (index, frame) in frames.iter().enumerate() {
                     let invalid = |problem: String| FrameProblem { track: setup.number, index, problem };
                     if frame.data.is_empty() {
@@ -80,7 +82,9 @@ impl Run {
                     }
                 }
                 let end = ticks(nanos(span.start) + nanos(span.length), setup.timescale);
-                Ok(Self::video(&frames, at, end))
+                let track = VideoTrack { codec: *codec, record, length_size: *length_size };
+                let shown = presentation_times(track, &frames).into_iter().map(at).collect();
+                Ok(Self::video(&frames, shown, end))
             }
             Codec::Aac(config) => {
                 let samples = u32::from(config.samples_per_frame());
@@ -93,8 +97,8 @@ impl Run {
         }
     }
 
-    fn video(frames: &[&Frame], at: impl Fn(Duration) -> i64, end: i64) -> Self {
-        let shown: Vec<i64> = frames.iter().map(|frame| at(frame.pts)).collect();
+    /// `shown` are the presentation times of the frames in ticks.
+    fn video(frames: &[&Frame], shown: Vec<i64>, end: i64) -> Self {
         let mut decoded = shown.clone();
         decoded.sort_unstable();
         let first = decoded.first().copied().unwrap_or(0);
@@ -183,7 +187,7 @@ mod tests {
         let frames: Vec<Frame> =
             [1000, 1120, 1040, 1080].map(|at| Frame::new(TrackNumber::ONE, MS(at), vec![0, 0, 0, 1, 0x41])).into();
         let frames: Vec<&Frame> = frames.iter().collect();
-        let run = Run::video(&frames, |pts| i64::try_from(pts.as_millis()).unwrap() - 1000 + 7, 167);
+        let run = Run::video(&frames, vec![7, 127, 47, 87], 167);
         assert_eq!(run.start, 7);
         let times: Vec<_> = run.samples.iter().map(|sample| (sample.duration, sample.offset)).collect();
         assert_eq!(times, [(40, 0), (40, 80), (40, -40), (40, -40)]);
