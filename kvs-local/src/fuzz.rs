@@ -3,6 +3,8 @@
 #[cfg(feature = "server")]
 mod pictures;
 #[cfg(feature = "server")]
+mod playback;
+#[cfg(feature = "server")]
 mod requests;
 
 use std::collections::BTreeMap;
@@ -23,6 +25,8 @@ use crate::store::{Disk, Durability, Selection, Store, StoreError, StorePolicy};
 
 #[cfg(feature = "server")]
 pub use pictures::pictures;
+#[cfg(feature = "server")]
+pub use playback::playback;
 #[cfg(feature = "server")]
 pub use requests::requests;
 
@@ -135,8 +139,11 @@ pub fn store(data: &[u8]) {
 }
 
 fn with_store(disk: &Arc<MemoryDisk>, work: impl Fn(&Store) -> Result<(), StoreError>) -> Result<(), StoreError> {
-    let store = Store::open_on(Arc::clone(disk) as Arc<dyn Disk>, Path::new("data"), StorePolicy::default())?;
-    work(&store)
+    work(&open_store(disk)?)
+}
+
+fn open_store(disk: &Arc<MemoryDisk>) -> Result<Store, StoreError> {
+    Store::open_on(Arc::clone(disk) as Arc<dyn Disk>, Path::new("data"), StorePolicy::default())
 }
 
 fn fragment() -> IngestedFragment {

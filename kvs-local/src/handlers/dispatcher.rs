@@ -14,7 +14,7 @@ use super::get_images::GetImages;
 use super::get_media::GetMedia;
 use super::get_media_for_fragment_list::GetMediaForFragmentList;
 use super::list_fragments::ListFragments;
-use super::playback::{self, GetClip, StreamingSessions};
+use super::playback::{self, GetClip, RequestedBy, StreamingSessions};
 use super::put_media::{PutMedia, PutMediaRequest, Session};
 use super::status_page::StatusPage;
 use crate::api::wire::{self, Response};
@@ -184,14 +184,15 @@ impl Dispatcher {
     ) -> Result<Response, ApiError> {
         let handlers = &self.handlers;
         let sessions = &handlers.streaming_sessions;
+        let as_caller = (faults.json_style(), RequestedBy::Caller);
         match operation {
             ReadOperation::GetMedia => handlers.get_media.handle(body).await,
             ReadOperation::GetMediaForFragmentList => handlers.get_media_for_fragment_list.handle(body, faults).await,
             ReadOperation::ListFragments => handlers.list_fragments.handle(body, faults).await,
             ReadOperation::GetImages => handlers.get_images.handle(body, faults).await,
             ReadOperation::GetClip => handlers.get_clip.handle(body).await,
-            ReadOperation::GetHlsStreamingSessionUrl => sessions.hls(body, endpoint, faults.json_style()).await,
-            ReadOperation::GetDashStreamingSessionUrl => sessions.dash(body, endpoint, faults.json_style()).await,
+            ReadOperation::GetHlsStreamingSessionUrl => sessions.hls(body, endpoint, as_caller).await,
+            ReadOperation::GetDashStreamingSessionUrl => sessions.dash(body, endpoint, as_caller).await,
         }
     }
 

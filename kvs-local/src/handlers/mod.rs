@@ -26,7 +26,8 @@ use self::get_images::GetImages;
 use self::get_media::GetMedia;
 use self::get_media_for_fragment_list::GetMediaForFragmentList;
 use self::list_fragments::ListFragments;
-use self::playback::{GetClip, StreamingSessions};
+pub(crate) use self::playback::answer as answer_playback;
+use self::playback::{GetClip, MediaRoom, StreamingSessions};
 pub(crate) use self::put_media::PutMedia;
 use self::put_media::{PostPersist, PutMediaRequest, SessionContext};
 use self::readable::ReadableStreams;
@@ -90,6 +91,7 @@ impl Components {
         };
         let put_media = Arc::new(PutMedia::new(Arc::clone(&registry), profile, seed, context));
         let streams = ReadableStreams::new(Arc::clone(&registry), Arc::clone(&hub), clock.clone());
+        let room = MediaRoom::default();
         let status = Status::new(Arc::clone(&registry), Arc::clone(&hub), activity, clock.clone());
         let handlers = Handlers {
             control: ControlPlane::new(control, Arc::clone(&hub), clock.clone()),
@@ -97,8 +99,8 @@ impl Components {
             get_media: GetMedia::new(streams.clone(), quota(), shutdown),
             get_media_for_fragment_list: GetMediaForFragmentList::new(streams.clone(), quota()),
             list_fragments: ListFragments::new(streams.clone(), quota()),
-            get_clip: GetClip::new(streams.clone(), quota()),
-            streaming_sessions: StreamingSessions::new(streams, quota()),
+            get_clip: GetClip::new(streams.clone(), quota(), room.clone()),
+            streaming_sessions: StreamingSessions::new(streams, quota(), room),
             get_images: GetImages::new(registry, hub, quota(), clock.clone(), profile, decoders),
             delivery,
             reset: Arc::new(reset),

@@ -18,6 +18,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
 use super::dispatcher::Dispatcher;
+use super::playback::RequestedBy;
 use crate::api::wire::{self, JsonStyle, Response};
 use crate::api::{ApiError, Exception, Plane};
 use crate::clock::json_seconds;
@@ -99,28 +100,25 @@ impl StatusPage {
     ) -> Result<Response, ApiError> {
         self.require_media()?;
         let mut selector = json!({ "FragmentSelectorType": "PRODUCER_TIMESTAMP" });
-        let mut request = json!({
-            "StreamName": query.required("stream")?,
-            "PlaybackMode": "LIVE",
-            "Expires": SESSION_SECONDS,
-        });
+        let mut request = json!({ "StreamName": query.required("stream")?, "PlaybackMode": "LIVE" });
         if query.text("at").is_some() {
             let at = query.millis("at")?;
             selector["TimestampRange"] = range(at, at.saturating_add(PLAYED_MS));
             request["PlaybackMode"] = "ON_DEMAND".into();
         }
         let endpoint = dispatcher.data_ports.endpoints(&admitted.endpoint).archived_media;
-        let (sessions, style) = (&dispatcher.handlers.streaming_sessions, JsonStyle::default());
+        let sessions = &dispatcher.handlers.streaming_sessions;
+        let as_page = (JsonStyle::default(), RequestedBy::Page);
         match protocol {
             Protocol::Hls => {
                 request["HLSFragmentSelector"] = selector;
                 // The page places fragments by their own times, so that gaps keep their length.
                 request["DiscontinuityMode"] = "NEVER".into();
-                sessions.hls(&request.to_string().into(), &endpoint, style).await
+                sessions.hls(&request.to_string().into(), &endpoint, as_page).await
             }
             Protocol::Dash => {
                 request["DASHFragmentSelector"] = selector;
-                sessions.dash(&request.to_string().into(), &endpoint, style).await
+                sessions.dash(&request.to_string().into(), &endpoint, as_page).await
             }
         }
     }
@@ -154,8 +152,6 @@ enum Protocol {
 }
 
 const PATHS: [&str; 6] = ["/", "/_kvs/status", "/_kvs/image", "/_kvs/hls", "/_kvs/dash", "/_kvs/clip"];
-/// Life of the page's sessions: the longest there is.
-const SESSION_SECONDS: u64 = 43_200;
 /// How much the page plays from a fragment on.
 const PLAYED_MS: u64 = 3_600_000;
 

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use kvs_media::__internal::{Run, WholeFile};
 use kvs_mkv::Chunks;
 
-use super::error::{changed_setup, changed_tracks, no_fragments};
+use super::error::{changed_setup, changed_tracks, no_fragments, of_later_fragment};
 use super::length::{distance_ms, frame_ms, own_ms};
 use super::limits::{CLIP_BYTES, CLIP_FRAGMENTS, CLIP_FRAMES};
 use super::media::FragmentMedia;
@@ -30,6 +30,8 @@ struct Part {
     number: NumberParts,
     start_ms: u64,
     length_ms: u64,
+    /// Bytes in the store.
+    bytes: u64,
 }
 
 impl Clip {
@@ -94,7 +96,7 @@ impl Collected {
         check_same(&self.tracks, media, Format::Clip)?;
         let own = || own_ms(&media.frames, self.frame_ms);
         let length_ms = distance_ms(&media.record, next, self.frame_ms).unwrap_or_else(own);
-        let part = Part { number, start_ms: self.end_ms, length_ms };
+        let part = Part { number, start_ms: self.end_ms, length_ms, bytes: media.record.bytes };
         for (index, run) in part.runs(&self.tracks, media)?.iter().enumerate() {
             self.file.push(index, run);
         }
@@ -118,7 +120,7 @@ pub(super) fn check_same(tracks: &Tracks, media: &FragmentMedia, format: Format)
         Ok(own) if own == *tracks => Ok(()),
         Ok(own) if own.is_alike(tracks) => Err(changed_setup(number)),
         Ok(_) => Err(changed_tracks(number)),
-        Err(error) => Err(error),
+        Err(error) => Err(of_later_fragment(error, number)),
     }
 }
 
@@ -130,11 +132,16 @@ pub(crate) struct ClipReader {
 }
 
 impl ClipReader {
-    /// Returns the payloads of the next fragment, `None` at the end. Blocks.
-    pub(crate) fn next(&mut self, store: &Store, key: &str) -> Result<Option<Chunks>, ApiError> {
-        let Some(part) = self.parts.next() else { return Ok(None) };
+    /// Returns the bytes of the next fragment in the store, `None` at the end.
+    pub(crate) fn next_bytes(&self) -> Option<u64> {
+        self.parts.as_slice().first().map(|part| part.bytes)
+    }
+
+    /// Returns the payloads of the next fragment; empty at the end. Blocks.
+    pub(crate) fn next(&mut self, store: &Store, key: &str) -> Result<Chunks, ApiError> {
+        let Some(part) = self.parts.next() else { return Ok(Chunks::default()) };
         let media = FragmentMedia::load(store, key, part.number)?;
         let runs = part.runs(&self.tracks, &media)?;
-        Ok(Some(runs.into_iter().flat_map(|run| run.samples).flat_map(|sample| sample.data).collect()))
+        Ok(runs.into_iter().flat_map(|run| run.samples).flat_map(|sample| sample.data).collect())
     }
 }

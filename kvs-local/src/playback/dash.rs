@@ -88,11 +88,13 @@ fn write_set<'a>(
          <SegmentTimeline>\n",
         first.saturating_add(1)
     );
-    for (index, entry) in entries.enumerate() {
+    let mut end_ms = None;
+    for entry in entries {
         out.push_str("          <S");
-        if index == 0 {
+        if end_ms != Some(entry.offset_ms) {
             let _ = write!(out, " t=\"{}\"", entry.offset_ms);
         }
+        end_ms = Some(entry.offset_ms.saturating_add(entry.length_ms));
         let _ = write!(out, " d=\"{}\"", entry.length_ms);
         if options.timestamps == Display::Always {
             let _ = write!(out, " kvs:ts=\"{}\"", date_time(entry.start_ms));

@@ -56,6 +56,11 @@ pub(super) fn changed_tracks(number: &str) -> ApiError {
     ApiError::new(Exception::UnsupportedStreamMediaType, message)
 }
 
+/// Tracks that cannot be played at all, in a fragment after the first one: they have changed.
+pub(super) fn of_later_fragment(error: ApiError, number: &str) -> ApiError {
+    if error.exception == Exception::UnsupportedStreamMediaType { changed_tracks(number) } else { error }
+}
+
 /// A fragment cannot be read: it was trimmed in the meantime, or the store failed.
 pub(crate) fn read_failed(error: &StoreError) -> ApiError {
     if let StoreError::NotFound { number } = error {

@@ -27,10 +27,24 @@ pub(crate) const CODEC_CHANGES: usize = 500;
 pub(crate) const DISCONTINUITY: Duration = Duration::from_millis(50);
 /// Sessions at a time: our choice. One takes 80 bytes per fragment of its playlist.
 pub(crate) const SESSIONS: usize = 4096;
+/// Newest fragments whose longest one a live playlist states as the longest: our choice.
+pub(crate) const TARGET_SAMPLE: usize = 100;
+/// How much longer a segment of a live DASH session has ended, on the clock of the manifest, than it really has: our choice. The clocks of
+/// players are behind by the time that the manifest took to them. dash.js asks again only after half a second.
+pub(crate) const CLOCK_MARGIN_MS: u64 = 1000;
+/// How far live media on the axis of a DASH session may fall behind the clock by gaps: our choice. The service closes gaps, but players
+/// ask for what the clock says, so a longer gap stays.
+pub(crate) const LIVE_LAG: Duration = Duration::from_secs(2);
+/// Sessions of the status page of one stream at a time: our choice. A further one ends the one that was not used for the longest time.
+pub(crate) const PAGE_STREAM_SESSIONS: usize = 16;
+/// Sessions of the status page at a time, of all streams: our choice.
+pub(crate) const PAGE_SESSIONS: usize = 256;
+/// How long a session of the status page lives after it was used: 10 minutes, our choice. A player asks every few seconds.
+pub(crate) const PAGE_IDLE: Duration = Duration::from_secs(600);
 /// Fragments that a live session still serves after they have left its playlist: our choice, since a player may have read the
 /// playlist just before.
 pub(crate) const SERVED_BEHIND: usize = 20;
-/// KiB of media that are being sent to players at a time: 512 MiB, our choice. Further requests wait.
+/// KiB of media that are being sent to players at a time, as segments and as clips: 512 MiB, our choice. Further requests wait.
 pub(crate) const MEDIA_KIB: usize = 512 << 10;
 /// How long a second upload of the same start still replaces the first one: our choice. Later it is another collection, and the
 /// oldest one is played.

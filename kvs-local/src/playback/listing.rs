@@ -9,7 +9,7 @@ use kvs_types::__internal::epoch_millis;
 use kvs_types::TimestampOrigin;
 
 use super::length::{distance_ms, own_ms};
-use super::limits::{CODEC_CHANGES, DISCONTINUITY, PLAYLIST_FRAGMENTS, SERVED_BEHIND};
+use super::limits::{CLOCK_MARGIN_MS, CODEC_CHANGES, DISCONTINUITY, LIVE_LAG, PLAYLIST_FRAGMENTS, SERVED_BEHIND};
 use super::media::FragmentMedia;
 use super::selection::{Range, fragments_within, goes_back};
 use super::session::{DiscontinuityMode, PlaybackMode};
@@ -44,7 +44,7 @@ pub(super) struct Listed {
     /// Its start on the clock of the session, in ms since 1970.
     pub(super) start_ms: u64,
     pub(super) length_ms: u64,
-    /// Lengths of all fragments before it.
+    /// Its start on the axis of a DASH player.
     pub(super) offset_ms: u64,
     /// Bytes in the store.
     pub(super) bytes: u64,
@@ -62,6 +62,12 @@ pub(super) struct Listing {
     first_number: Option<NumberParts>,
     /// The start of the first fragment of the session.
     pub(super) epoch_ms: u64,
+    /// Where the time axis of a DASH player starts, in ms since 1970. Live segments are available when their end has passed on it.
+    pub(super) axis_start_ms: u64,
+    /// Gaps that were closed on that axis while the session was live.
+    lag_ms: u64,
+    /// End of the last listed fragment by the producer's clock.
+    producer_end_ms: Option<u64>,
     /// The last fragment that was considered, listed or not.
     seen: Option<NumberParts>,
     /// Start of the last listed fragment by the producer's clock.
@@ -81,15 +87,21 @@ impl Listing {
         match (rules.mode, rules.range) {
             (PlaybackMode::OnDemand, Some(range)) => {
                 let records = fragments_within(store, &rules.key, range, rules.most).map_err(|e| read_failed(&e))?;
-                listing.append(store, rules, &records, None)?;
+                listing.append(store, rules, (&records, None), None)?;
                 listing.is_complete = true;
             }
             (PlaybackMode::Live, _) => {
                 let newest = store.newest(&rules.key, rules.most).map_err(|error| read_failed(&error))?;
-                listing.append(store, rules, &newest, None)?;
+                listing.append(store, rules, (&newest, None), None)?;
             }
             _ => listing.advance(store, rules, now)?,
         }
+        listing.axis_start_ms = match rules.mode {
+            PlaybackMode::OnDemand => listing.epoch_ms,
+            PlaybackMode::Live | PlaybackMode::LiveReplay => {
+                epoch_millis(now).saturating_sub(listing.end_ms()).saturating_sub(CLOCK_MARGIN_MS)
+            }
+        };
         if listing.entries.is_empty() { Err(no_fragments("streaming")) } else { Ok(listing) }
     }
 
@@ -101,7 +113,9 @@ impl Listing {
             _ => {
                 let seen = self.seen.map(NumberParts::number);
                 let records = store.page(&rules.key, &Selection::All, seen.as_ref(), PLAYLIST_FRAGMENTS as usize);
-                self.append(store, rules, &records.map_err(|error| read_failed(&error))?, None)
+                let records = records.map_err(|error| read_failed(&error))?;
+                let is_live_axis = rules.format == Format::Dash && rules.mode == PlaybackMode::Live;
+                self.append(store, rules, (&records, None), is_live_axis.then_some(now))
             }
         }
     }
@@ -126,7 +140,7 @@ impl Listing {
                 self.is_complete = true;
                 return Ok(());
             }
-            self.append(store, rules, std::slice::from_ref(record), next.first())?;
+            self.append(store, rules, (std::slice::from_ref(record), next.first()), None)?;
             // A fragment is added when its own length has passed since the one before it was.
             let following =
                 next.first().unwrap_or(record).duration.saturating_add(Duration::from_millis(rules.frame_ms));
@@ -134,12 +148,13 @@ impl Listing {
         }
     }
 
+    /// Lists fragments. `after` follows them. `live` is the time if they go on an axis that follows the clock.
     fn append(
         &mut self,
         store: &Store,
         rules: &ListingRules,
-        records: &[FragmentRecord],
-        after: Option<&FragmentRecord>,
+        (records, after): (&[FragmentRecord], Option<&FragmentRecord>),
+        live: Option<SystemTime>,
     ) -> Result<(), ApiError> {
         for (index, record) in records.iter().enumerate() {
             let Some(number) = NumberParts::of(&record.number) else { continue };
@@ -162,19 +177,40 @@ impl Listing {
                 None => FragmentMedia::load(store, &rules.key, number)
                     .map_or(rules.frame_ms, |media| own_ms(&media.frames, rules.frame_ms)),
             };
-            self.push(rules, record, number, generation, length_ms);
+            let offset_ms = self.offset_ms(record, length_ms, live);
+            self.push(rules, record, (number, generation), (offset_ms, length_ms));
             self.last_producer = Some(record.producer_timestamp);
         }
         Ok(())
+    }
+
+    /// Returns where a fragment goes on the axis of a DASH player: behind the last one, so that gaps are closed as in the service.
+    ///
+    /// Live players ask for what the clock says. So once gaps in the media add up to [`LIVE_LAG`], the next fragment is moved by them,
+    /// but not past the clock. Media that was only late leaves no gap.
+    fn offset_ms(&mut self, record: &FragmentRecord, length_ms: u64, live: Option<SystemTime>) -> u64 {
+        let end = self.end_ms();
+        let start = epoch_millis(record.producer_timestamp);
+        let gap = self.producer_end_ms.map_or(0, |end| start.saturating_sub(end));
+        self.producer_end_ms = Some(start.saturating_add(length_ms));
+        let Some(now) = live else { return end };
+        self.lag_ms = self.lag_ms.saturating_add(gap);
+        if Duration::from_millis(self.lag_ms) < LIVE_LAG {
+            return end;
+        }
+        let elapsed = epoch_millis(now).saturating_sub(self.axis_start_ms);
+        let latest = elapsed.saturating_sub(length_ms);
+        let offset = end.saturating_add(self.lag_ms).min(latest).max(end);
+        self.lag_ms = 0;
+        offset
     }
 
     fn push(
         &mut self,
         rules: &ListingRules,
         record: &FragmentRecord,
-        number: NumberParts,
-        generation: usize,
-        length_ms: u64,
+        (number, generation): (NumberParts, usize),
+        (offset_ms, length_ms): (u64, u64),
     ) {
         let start_ms = epoch_millis(match rules.origin {
             TimestampOrigin::Producer => record.producer_timestamp,
@@ -190,7 +226,6 @@ impl Listing {
             DiscontinuityMode::Never => false,
             DiscontinuityMode::OnDiscontinuity => jumps,
         };
-        let offset_ms = last.map_or(0, |last| last.offset_ms.saturating_add(last.length_ms));
         if self.first_number.is_none() {
             (self.first_number, self.epoch_ms) = (Some(number), start_ms);
         }
@@ -261,7 +296,7 @@ impl Listing {
         self.entries.iter().map(|entry| entry.length_ms).max().unwrap_or(1)
     }
 
-    /// Returns the length of all listed fragments.
+    /// Returns the end of the last listed fragment on the axis of a DASH player.
     pub(super) fn end_ms(&self) -> u64 {
         self.entries.back().map_or(0, |last| last.offset_ms.saturating_add(last.length_ms))
     }

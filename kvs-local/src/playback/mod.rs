@@ -15,8 +15,10 @@ mod tracks;
 
 pub(crate) use self::clip::{Clip, ClipReader};
 pub(crate) use self::error::{no_fragments, read_failed, session_expired, session_unknown};
+pub(crate) use self::media::playable_as;
 pub(crate) use self::selection::{Range, fragments_within};
 pub(crate) use self::session::{
-    ContainerFormat, DashOptions, DiscontinuityMode, Display, HlsOptions, NewSession, PlaybackMode, Protocol, Session,
+    ContainerFormat, DashOptions, DiscontinuityMode, Display, FragmentRef, HlsOptions, NewSession, PlaybackMode,
+    PlayedStream, Protocol, Session,
 };
-pub(crate) use self::sessions::Sessions;
+pub(crate) use self::sessions::{SessionOwner, Sessions};

@@ -5,14 +5,13 @@ use std::time::{Duration, SystemTime};
 
 use kvs_media::__internal::{init_segment, media_segment, ts_segment};
 use kvs_mkv::Chunks;
-use kvs_types::__internal::epoch_millis;
 use kvs_types::TimestampOrigin;
 use serde::Deserialize;
 
 use super::clip::check_same;
-use super::error::{changed_tracks, no_fragments, read_failed};
+use super::error::{changed_tracks, no_fragments, of_later_fragment, read_failed};
 use super::length::{frame_ms, steps};
-use super::limits::LIVE_AGE;
+use super::limits::{LIVE_AGE, PLAYLIST_FRAGMENTS, TARGET_SAMPLE};
 use super::listing::{Listed, Listing, ListingRules};
 use super::media::FragmentMedia;
 use super::selection::{Range, fragments_within};
@@ -21,7 +20,6 @@ use super::{dash, hls};
 use crate::api::{ApiError, Exception};
 use crate::ingest::NumberParts;
 use crate::store::{FragmentRecord, Store};
-use crate::stream::registry::StreamRecord;
 
 /// What a session plays.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -88,25 +86,33 @@ pub(crate) struct DashOptions {
 /// A checked request for a session.
 #[derive(Clone, Debug)]
 pub(crate) struct NewSession {
-    pub(crate) stream: StreamRecord,
+    pub(crate) stream: PlayedStream,
     pub(crate) protocol: Protocol,
     pub(crate) mode: PlaybackMode,
     pub(crate) origin: TimestampOrigin,
     pub(crate) range: Option<Range>,
     /// Fragments in a playlist.
     pub(crate) most: usize,
-    pub(crate) expires: Duration,
+}
+
+/// The stream of a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PlayedStream {
+    pub(crate) name: String,
+    /// Its name in the store.
+    pub(crate) key: String,
+    /// Tells it apart from a later stream of this name.
+    pub(crate) created_ms: u64,
 }
 
 /// A session.
 #[derive(Debug)]
 pub(crate) struct Session {
-    pub(crate) stream: StreamRecord,
-    pub(crate) expires: SystemTime,
+    pub(crate) stream: PlayedStream,
     pub(super) protocol: Protocol,
     pub(super) rules: ListingRules,
     pub(super) sample: SampleInfo,
-    /// The longest fragment when the session began, in whole seconds, rounded up. A playlist must not change it.
+    /// The longest fragment that is known when the session begins, in whole seconds, rounded up. A playlist must not change it.
     pub(super) target_seconds: u64,
     /// Start of the time axis of a DASH session.
     pub(super) availability_start_ms: u64,
@@ -125,8 +131,8 @@ pub(super) struct SampleInfo {
 impl Session {
     /// Begins a session: checks the first fragment and lists what it starts with. Blocks.
     pub(crate) fn begin(store: &Store, request: NewSession, now: SystemTime) -> Result<Self, ApiError> {
-        let NewSession { stream, protocol, mode, origin, range, most, expires } = request;
-        let (key, format) = (stream.media_key(), protocol.format());
+        let NewSession { stream, protocol, mode, origin, range, most } = request;
+        let (key, format) = (stream.key.clone(), protocol.format());
         let first = first_fragments(store, &key, mode, range, now, most)?;
         let (record, next) = first.split_first().ok_or_else(|| no_fragments("streaming"))?;
         let parts = NumberParts::of(&record.number).ok_or_else(ApiError::internal)?;
@@ -140,15 +146,10 @@ impl Session {
         };
         let rules = ListingRules { key, mode, origin, range, most, discontinuity, frame_ms, format, created: now };
         let listing = Listing::begin(store, &rules, now)?;
-        let target_seconds = listing.longest_ms().div_ceil(1000).max(1);
-        let availability_start_ms = match mode {
-            PlaybackMode::OnDemand => listing.epoch_ms,
-            // Each segment is available when its end has passed.
-            PlaybackMode::Live | PlaybackMode::LiveReplay => epoch_millis(now).saturating_sub(listing.end_ms()),
-        };
-        let expires = now.checked_add(expires).unwrap_or(now);
+        let target_seconds = target_seconds(store, &rules, &listing)?;
+        let availability_start_ms = listing.axis_start_ms;
         let listing = Mutex::new(listing);
-        Ok(Self { stream, expires, protocol, rules, sample, target_seconds, availability_start_ms, listing })
+        Ok(Self { stream, protocol, rules, sample, target_seconds, availability_start_ms, listing })
     }
 
     fn listing(&self) -> MutexGuard<'_, Listing> {
@@ -239,11 +240,12 @@ impl Session {
         if let Protocol::Dash(_) = self.protocol {
             check_same(&self.sample.tracks, media, self.rules.format)?;
         }
-        let tracks = media.tracks(self.rules.format)?;
+        let number = media.record.number.as_str();
+        let tracks = media.tracks(self.rules.format).map_err(|error| of_later_fragment(error, number))?;
         if tracks.is_alike(&self.sample.tracks) {
             return Ok(tracks);
         }
-        Err(changed_tracks(media.record.number.as_str()))
+        Err(changed_tracks(number))
     }
 
     fn check_track(&self, track: u64) -> Result<(), ApiError> {
@@ -282,7 +284,7 @@ impl FragmentRef {
 
 impl SampleInfo {
     fn new(tracks: Tracks, media: &FragmentMedia, frame_ms: u64) -> Self {
-        let length_ms = u64::try_from(media.record.duration.as_millis()).unwrap_or(u64::MAX).saturating_add(frame_ms);
+        let length_ms = millis(media.record.duration).saturating_add(frame_ms);
         let bits = media.record.bytes.saturating_mul(8);
         let per_second = |amount: u64, ms: u64| amount.saturating_mul(1000).checked_div(ms).unwrap_or(0);
         // A fragment with one frame lasts until the next one.
@@ -326,6 +328,36 @@ fn first_fragments(
         (_, Some(range)) => fragments_within(store, key, range, 2),
     };
     found.map_err(|error| read_failed(&error))
+}
+
+/// Returns the length that no segment should exceed, in seconds: `EXTINF`, rounded to the nearest second, must not (RFC 8216 §4.3.3.1).
+/// Of fragments that are not listed yet, the newest ones, or those of the range, tell how long they get: one that is longer than all of
+/// them breaks the promise.
+fn target_seconds(store: &Store, rules: &ListingRules, listing: &Listing) -> Result<u64, ApiError> {
+    let listed = listing.longest_ms().div_ceil(1000).max(1);
+    let known = match (rules.mode, rules.range) {
+        (PlaybackMode::OnDemand, _) => return Ok(listed),
+        (PlaybackMode::LiveReplay, Some(range)) => {
+            store.page(&rules.key, &range.selection(), None, PLAYLIST_FRAGMENTS as usize)
+        }
+        _ => store.newest(&rules.key, TARGET_SAMPLE),
+    };
+    let known = known.map_err(|error| read_failed(&error))?;
+    let after = known.iter().skip(1).map(Some).chain([None]);
+    let stored = known.iter().zip(after).map(|(record, next)| stored_ms(record, next, rules.frame_ms)).max();
+    Ok(listed.max(stored.unwrap_or(0).saturating_add(500) / 1000))
+}
+
+/// Returns how long a fragment lasts as far as the index tells: up to the next one, unless that is much later.
+fn stored_ms(record: &FragmentRecord, next: Option<&FragmentRecord>, frame_ms: u64) -> u64 {
+    let own = millis(record.duration);
+    let distance =
+        next.and_then(|next| next.producer_timestamp.duration_since(record.producer_timestamp).ok()).map(millis);
+    distance.filter(|distance| distance.saturating_sub(own) <= own / 2).unwrap_or(own.saturating_add(frame_ms))
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn unknown(member: &str) -> ApiError {

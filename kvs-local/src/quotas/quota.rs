@@ -43,6 +43,8 @@ struct Rate {
     path: &'static str,
     account: Option<u64>,
     stream: Option<u64>,
+    /// What `stream` counts by, in errors.
+    by: &'static str,
 }
 
 impl Quota {
@@ -50,7 +52,8 @@ impl Quota {
         Self { quotas, limiters: Mutex::default() }
     }
 
-    /// Counts a call, or refuses it. `stream` is the name in the request, whether or not the stream exists.
+    /// Counts a call, or refuses it. `stream` is the name in the request, whether or not the stream exists; for the URLs of a streaming
+    /// session, a name of the session.
     pub(crate) fn take_call(&self, path: &str, stream: Option<&str>, now: Instant) -> Result<(), ApiError> {
         let Some(rate) = RATES.iter().find(|rate| rate.path == path) else { return Ok(()) };
         let refuse = |of: &str, most: u64| {
@@ -65,7 +68,7 @@ impl Quota {
         if let (Some(most), Some(stream)) = (rate.stream, stream)
             && !self.take((rate.path, Some(stream.to_owned())), 1, most, now)
         {
-            return refuse(&format!("the stream {stream}"), most);
+            return refuse(&format!("the {} {stream}", rate.by), most);
         }
         Ok(())
     }
@@ -123,15 +126,19 @@ fn exceeded(message: String) -> ApiError {
 }
 
 const fn rate(path: &'static str, account: u64, stream: u64) -> Rate {
-    Rate { path, account: Some(account), stream: Some(stream) }
+    Rate { path, account: Some(account), stream: Some(stream), by: "stream" }
 }
 
 const fn of_account(path: &'static str, account: u64) -> Rate {
-    Rate { path, account: Some(account), stream: None }
+    Rate { path, account: Some(account), stream: None, by: "stream" }
 }
 
 const fn of_stream(path: &'static str, stream: u64) -> Rate {
-    Rate { path, account: None, stream: Some(stream) }
+    Rate { path, account: None, stream: Some(stream), by: "stream" }
+}
+
+const fn of_session(path: &'static str, session: u64) -> Rate {
+    Rate { path, account: None, stream: Some(session), by: "streaming session" }
 }
 
 /// <https://docs.aws.amazon.com/kinesisvideostreams/latest/dg/limits.html>
@@ -157,13 +164,12 @@ const RATES: [Rate; 27] = [
     of_stream("/getMedia", 5),
     of_stream("/getHLSStreamingSessionURL", 25),
     of_stream("/getDASHStreamingSessionURL", 25),
-    // Of a streaming session.
-    of_stream("/getHLSMasterPlaylist", 5),
-    of_stream("/getHLSMediaPlaylist", 5),
-    of_stream("/getDASHManifest", 5),
-    of_stream("/getMP4InitFragment", 5),
-    of_stream("/getMP4MediaFragment", 20),
-    of_stream("/getTSFragment", 20),
+    of_session("/getHLSMasterPlaylist", 5),
+    of_session("/getHLSMediaPlaylist", 5),
+    of_session("/getDASHManifest", 5),
+    of_session("/getMP4InitFragment", 5),
+    of_session("/getMP4MediaFragment", 20),
+    of_session("/getTSFragment", 20),
 ];
 
 #[cfg(test)]

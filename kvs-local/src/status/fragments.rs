@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
-use kvs_mkv::codec::{h264, h265};
-use kvs_mkv::{CodecId, Tag, Track, TrackKind};
+use kvs_mkv::{Tag, Track};
 use kvs_types::__internal::epoch_millis;
 use serde_json::{Value, json};
 
 use super::limits::{DESCRIBED_FRAGMENTS, READ_BYTES, SHOWN_CHARS, SHOWN_TAGS};
+use crate::playback::playable_as;
 use crate::store::{FragmentRecord, Store, StoreError, StoredFragment};
 
 /// Descriptions of fragments whose media was read: a fragment does not change.
@@ -78,7 +78,7 @@ fn shown(fragment: &StoredFragment) -> Value {
     let Ok(contents) = fragment.contents() else {
         return json!({ "playable": false, "reason": "The stored fragment cannot be parsed." });
     };
-    let reason = obstacle(&contents.tracks);
+    let played = playable_as(fragment.info.number.as_str(), &contents.tracks, &contents.frames);
     let tags: Vec<&Tag> = fragment.tags.iter().flatten().collect();
     let tag = |tag: &&Tag| json!({ "name": shortened(&tag.name), "value": shortened(&tag.value) });
     let track = |track: &Track| json!({ "number": track.number.get(), "codec": shortened(track.codec.as_str()) });
@@ -87,71 +87,12 @@ fn shown(fragment: &StoredFragment) -> Value {
         "tracks": contents.tracks.iter().take(SHOWN_TAGS).map(track).collect::<Vec<_>>(),
         "tags": tags.iter().take(SHOWN_TAGS).map(tag).collect::<Vec<_>>(),
         "tagCount": tags.len(),
-        "playable": reason.is_none(),
-        "reason": reason,
+        "playable": played.is_ok(),
+        "as": played.as_deref().unwrap_or_default(),
+        "reason": played.as_ref().err().map(|error| shortened(&error.message)),
     })
 }
 
 fn shortened(text: &str) -> String {
     text.chars().take(SHOWN_CHARS).collect()
-}
-
-/// Returns why a fragment with these tracks cannot be played, in the words of the playback calls.
-fn obstacle(tracks: &[Track]) -> Option<String> {
-    if tracks.is_empty() {
-        return Some("The fragment has no track.".to_owned());
-    }
-    tracks.iter().find_map(|track| {
-        let (number, codec, private) = (track.number.get(), &track.codec, &track.codec_private);
-        let is_of = |known: &[CodecId]| known.contains(codec);
-        let fits = match track.kind {
-            TrackKind::Video => is_of(&[CodecId::H264, CodecId::H265]),
-            TrackKind::Audio => is_of(&[CodecId::AAC, CodecId::ACM]),
-            _ => false,
-        };
-        if !fits {
-            return Some(format!(
-                "Track {number} has the codec {}, which cannot be played.",
-                shortened(codec.as_str())
-            ));
-        }
-        if private.is_empty() {
-            return Some(format!("Missing codec private data in fragment for track {number}."));
-        }
-        let valid = if is_of(&[CodecId::H264]) {
-            h264::AvcC::parse(private).is_ok()
-        } else if is_of(&[CodecId::H265]) {
-            h265::HvcC::parse(private).is_ok()
-        } else {
-            true
-        };
-        (!valid).then(|| format!("The codec private data of track {number} is not a configuration record."))
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use kvs_mkv::TrackNumber;
-
-    use super::*;
-
-    fn track(kind: TrackKind, codec: CodecId, private: &[u8]) -> Track {
-        Track::new(TrackNumber::ONE, kind, codec).with_codec_private(private.to_vec())
-    }
-
-    #[test]
-    fn obstacles_to_playback_are_named() {
-        let avcc = [1, 66, 0, 30, 0xff, 0xe1, 0, 2, 0x67, 66, 1, 0, 1, 0x68];
-        assert_eq!(obstacle(&[track(TrackKind::Video, CodecId::H264, &avcc)]), None);
-        assert_eq!(obstacle(&[track(TrackKind::Audio, CodecId::AAC, &[0x12, 0x10])]), None);
-        let missing = obstacle(&[track(TrackKind::Video, CodecId::H264, &[])]).unwrap();
-        assert_eq!(missing, "Missing codec private data in fragment for track 1.");
-        assert!(obstacle(&[track(TrackKind::Video, CodecId::H264, &[0, 0, 0, 1, 0x67])]).is_some());
-        assert!(
-            obstacle(&[track(TrackKind::Video, CodecId::from("V_MJPEG".to_owned()), b"x")])
-                .unwrap()
-                .contains("V_MJPEG")
-        );
-        assert!(obstacle(&[]).is_some());
-    }
 }

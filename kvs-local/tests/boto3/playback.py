@@ -1,9 +1,11 @@
 """boto3, ffmpeg and ffprobe as judges of playback: GetClip, HLS and DASH. Run like suite.py, whose helpers it uses."""
 
 import http.client
+import os
 import pathlib
 import re
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -226,6 +228,67 @@ class Playback(unittest.TestCase):
         put(self.name, recording(audio=AAC, seconds=2), START + 60_000)
         late = dict(start=START + 2000, end=START + 70_000)
         self.assert_rejected("UnsupportedStreamMediaTypeException", 400, self.clip, **late)
+
+    def test_hls_refuses_fragments_whose_tracks_changed_when_they_are_loaded(self):
+        # The API reference: streaming will fail if the fragments change from only video to audio and video.
+        put(self.name, recording(seconds=4))
+        put(self.name, recording(audio=AAC, seconds=4), START + 4000)
+        put(self.name, recording(seconds=4), START + 8000)
+        for container, pattern in [("FRAGMENTED_MP4", r"^getMP4MediaFragment.*$"), ("MPEG_TS", r"^getTSFragment.*$")]:
+            media, text = self.media_playlist(self.hls(ContainerFormat=container))
+            answers = [get(urllib.parse.urljoin(media, name)) for name in re.findall(pattern, text, re.M)]
+            self.assertEqual([answer[0] for answer in answers], [200, 200, 400, 400, 200, 200])
+            self.assertEqual(answers[2][1]["x-amzn-errortype"].split(":")[0], "UnsupportedStreamMediaTypeException")
+            self.assertIn("tracks or their codecs change", answers[2][2].decode())
+
+    def test_block_times_in_decoding_order_are_corrected(self):
+        for kind, codec in [("h264", H264), ("hevc", H265)]:
+            sent = recording(codec)
+            with saved(sent, ".mkv") as file:
+                # A producer that stamps frames as they leave the encoder: block times increase, whatever the order of the pictures.
+                stamped = run("ffmpeg", "-v", "error", "-i", file.name, "-c", "copy", "-bsf:v", f"setts=pts=N/({FPS}*TB):dts=N/({FPS}*TB)", "-f",
+                              "matroska", "-cluster_time_limit", "30000", "-cluster_size_limit", "100M", "-live", "1", "-")
+                expected = hashes(file.name, "v", decoded=True)
+            at = START + (0 if kind == "h264" else 3_600_000)
+            put(self.name, stamped, at)
+            span = dict(start=at, end=at + 60_000)
+            with saved(self.clip(**span), ".mp4") as clip:
+                for source in [clip.name, self.hls(**span), self.dash(**span)]:
+                    shown = run("ffprobe", "-v", "error", "-select_streams", "v", "-show_entries", "frame=pts_time", "-of", "csv=p=0", source,
+                                text=True)
+                    times = [float(line.strip(",")) for line in shown.split()]
+                    self.assertEqual([round((time - times[0]) * FPS) for time in times], list(range(SECONDS * FPS)), source)
+                    self.assertEqual(hashes(source, "v", decoded=True), expected, source)
+
+    def test_the_download_script_of_aws_joins_clips(self):
+        """The published script splits a range, takes a 404 for no media, and joins the parts with ffmpeg."""
+        put(self.name, recording(audio=AAC))
+        put(self.name, recording(audio=AAC), START + 300_000)
+        with tempfile.TemporaryDirectory() as folder:
+            script = pathlib.Path(__file__).parent.parent / "foreign" / "get_clip" / "get_clip.py"
+            # It opens its output in binary mode with an encoding, which no Python accepts. Without that it runs unchanged.
+            program = (
+                "import builtins, runpy, sys\n"
+                "real = builtins.open\n"
+                "def opened(file, mode='r', *rest, **named):\n"
+                "    if 'b' in mode: named.pop('encoding', None)\n"
+                "    return real(file, mode, *rest, **named)\n"
+                "builtins.open = opened\n"
+                "sys.path.insert(0, str(__import__('pathlib').Path(sys.argv[1]).parent))\n"
+                "sys.argv = sys.argv[1:]\n"
+                "runpy.run_path(sys.argv[0], run_name='__main__')\n")
+            iso = lambda ms: time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(ms / 1000))
+            environment = dict(os.environ, AWS_ACCESS_KEY_ID=suite.ACCESS_KEY, AWS_SECRET_ACCESS_KEY=suite.SECRET_KEY,
+                               AWS_DEFAULT_REGION=suite.REGION, AWS_ENDPOINT_URL_KINESIS_VIDEO=suite.ENDPOINT)
+            done = subprocess.run(
+                [sys.executable, "-c", program, script, "--stream-name", self.name, "--from", iso(START), "--to", iso(START + 480_000),
+                 "--selector-type", "PRODUCER_TIMESTAMP", "--chunk-size-minutes", "2"],
+                cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120, text=True)
+            self.assertEqual(done.returncode, 0, done.stdout)
+            self.assertEqual(done.stdout.count("No media found between"), 2, done.stdout)
+            joined = list(pathlib.Path(folder).iterdir())
+            self.assertEqual(len(joined), 1, done.stdout)
+            self.assertEqual(len(packets(f"file:{joined[0]}", "v")), 2 * SECONDS * FPS)
 
     def test_start_codes_under_an_avcc_are_invalid_frames(self):
         body = bytearray(recording(seconds=2))

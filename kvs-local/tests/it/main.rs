@@ -22,6 +22,7 @@ mod foreign;
 mod hostile;
 mod images;
 mod log;
+mod playback_sessions;
 mod put_media;
 mod readme;
 mod service;

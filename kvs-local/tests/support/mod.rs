@@ -183,12 +183,27 @@ impl Put {
 #[derive(Debug)]
 pub struct Media {
     writer: Writer,
+    /// The first bytes of each frame.
+    head: &'static [u8],
 }
+
+/// An avcC with parameter sets that can be read.
+const AVCC: &[u8] =
+    b"\x01\x42\xc0\x0a\xff\xe1\0\x0d\x67\x42\xc0\x0a\xda\x0f\x0a\x69\xa8\x08\x08\x08\x10\x01\0\x04\x68\xce\x3c\x80";
 
 impl Media {
     pub fn new() -> Self {
-        let track = Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::H264).with_video(64, 48);
-        Self { writer: Writer::new(SegmentInfo::new([7; 16]), vec![track]).unwrap() }
+        Self::of(Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::H264).with_video(64, 48), &[])
+    }
+
+    /// Fragments that can be played, though not decoded: codec private data, and frames of one NAL unit with its length.
+    pub fn playable() -> Self {
+        let track = Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::H264).with_codec_private(AVCC);
+        Self::of(track, b"\0\0\0\x15\x41")
+    }
+
+    fn of(track: Track, head: &'static [u8]) -> Self {
+        Self { writer: Writer::new(SegmentInfo::new([7; 16]), vec![track]).unwrap(), head }
     }
 
     /// Returns the header before the first fragment.
@@ -198,11 +213,21 @@ impl Media {
 
     /// Returns a fragment with tags that starts at `at` ms since the epoch, without the end-of-fragment tag.
     pub fn fragment(&mut self, at: u64, tags: &[Tag]) -> Vec<u8> {
+        self.paced_fragment(at, 250, tags)
+    }
+
+    /// Returns a fragment whose four frames are `step` ms apart.
+    pub fn slow_fragment(&mut self, at: u64, step: u64) -> Vec<u8> {
+        self.paced_fragment(at, step, &[])
+    }
+
+    fn paced_fragment(&mut self, at: u64, step: u64, tags: &[Tag]) -> Vec<u8> {
         let ms = Duration::from_millis;
         let mut all = self.writer.start_cluster(ms(at)).unwrap().to_vec();
         for frame in 0..4 {
-            let bytes = vec![u8::try_from(frame).unwrap(); 25];
-            let frame = Frame::new(TrackNumber::ONE, ms(at + 250 * frame), bytes).with_keyframe(frame == 0);
+            let mut bytes = vec![u8::try_from(frame).unwrap(); 25];
+            bytes[..self.head.len()].copy_from_slice(self.head);
+            let frame = Frame::new(TrackNumber::ONE, ms(at + step * frame), bytes).with_keyframe(frame == 0);
             all.extend_from_slice(&self.writer.block(frame).unwrap().into_bytes());
         }
         if !tags.is_empty() {

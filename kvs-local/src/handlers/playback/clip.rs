@@ -9,6 +9,7 @@ use serde::Deserialize;
 use tokio::sync::Semaphore;
 
 use super::check_retention;
+use super::media_room::{MediaRoom, holding};
 use super::range::{self, Selector};
 use crate::api::wire::{self, Response, SizedBody};
 use crate::api::{ApiError, StreamRef, parse};
@@ -22,7 +23,9 @@ use crate::stream::StreamHub;
 pub(in crate::handlers) struct GetClip {
     streams: ReadableStreams,
     quota: Arc<Quota>,
+    /// For collecting the tables of a clip.
     permits: Arc<Semaphore>,
+    room: MediaRoom,
 }
 
 #[derive(Debug, Deserialize)]
@@ -44,8 +47,8 @@ impl Request {
 }
 
 impl GetClip {
-    pub(in crate::handlers) fn new(streams: ReadableStreams, quota: Arc<Quota>) -> Self {
-        Self { streams, quota, permits: Arc::new(Semaphore::new(limits::CLIPS)) }
+    pub(in crate::handlers) fn new(streams: ReadableStreams, quota: Arc<Quota>, room: MediaRoom) -> Self {
+        Self { streams, quota, permits: Arc::new(Semaphore::new(limits::CLIPS)), room }
     }
 
     pub(in crate::handlers) async fn handle(&self, body: &Bytes) -> Result<Response, ApiError> {
@@ -63,35 +66,51 @@ impl GetClip {
         let clip = clip.await.map_err(|_| ApiError::internal())??;
         self.quota.take_metadata_points(&stream.name, clip.fragments, now.at)?;
         self.quota.take_media_points(&stream.name, clip.fragments, now.at)?;
+        let head_room = Arc::new(self.room.take(clip.head.len() as u64).await?);
         let (sender, body) = SizedBody::new(clip.len);
-        let (head, hub, key) = (clip.head.clone(), Arc::clone(self.streams.hub()), stream.media_key());
-        drop(tokio::spawn(send_all(head, clip.into_reader(), hub, key, sender)));
+        let head = holding(clip.head.clone(), &head_room);
+        let (hub, key, room) = (Arc::clone(self.streams.hub()), stream.media_key(), self.room.clone());
+        let download = Download { reader: clip.into_reader(), hub, key, room };
+        drop(tokio::spawn(download.send(head, sender)));
         Ok(wire::sized(wire::MP4, body))
     }
 }
 
-async fn send_all(head: Bytes, mut reader: ClipReader, hub: Arc<StreamHub>, key: String, mut sender: wire::BodySender) {
-    if sender.send_data(head).await.is_err() {
-        return;
-    }
-    loop {
-        let (reading, wanted) = (Arc::clone(&hub), key.clone());
-        let read = tokio::task::spawn_blocking(move || {
-            let media = reader.next(reading.store(), &wanted);
-            (reader, media)
-        });
-        match read.await {
-            Ok((rest, Ok(Some(media)))) => {
-                reader = rest;
-                for piece in media {
-                    if sender.send_data(piece).await.is_err() {
-                        return;
-                    }
+/// A clip on its way to a client. It holds one fragment at a time, for which there must be room.
+struct Download {
+    reader: ClipReader,
+    hub: Arc<StreamHub>,
+    key: String,
+    room: MediaRoom,
+}
+
+impl Download {
+    async fn send(mut self, head: Bytes, mut sender: wire::BodySender) {
+        if sender.send_data(head).await.is_err() {
+            return;
+        }
+        while let Some(bytes) = self.reader.next_bytes() {
+            let room = match self.room.take(bytes).await {
+                Ok(room) => Arc::new(room),
+                Err(error) => return abort(sender, &error.to_string()),
+            };
+            let read = tokio::task::spawn_blocking(move || {
+                let media = self.reader.next(self.hub.store(), &self.key);
+                (self, media)
+            });
+            let media = match read.await {
+                Ok((rest, Ok(media))) => {
+                    self = rest;
+                    media
+                }
+                Ok((_, Err(error))) => return abort(sender, &error.to_string()),
+                Err(error) => return abort(sender, &error.to_string()),
+            };
+            for piece in media {
+                if sender.send_data(holding(piece, &room)).await.is_err() {
+                    return;
                 }
             }
-            Ok((_, Ok(None))) => return,
-            Ok((_, Err(error))) => return abort(sender, &error.to_string()),
-            Err(error) => return abort(sender, &error.to_string()),
         }
     }
 }

@@ -1,13 +1,16 @@
 //! GetClip, the calls that begin streaming sessions, and the URLs of those sessions.
 
 mod clip;
+mod media_room;
 mod range;
 mod resource;
 mod sessions;
 
 pub(super) use clip::GetClip;
+pub(super) use media_room::MediaRoom;
+pub(crate) use resource::answer;
 pub(super) use resource::is_playback_path;
-pub(super) use sessions::StreamingSessions;
+pub(super) use sessions::{RequestedBy, StreamingSessions};
 
 use crate::api::{ApiError, Exception};
 use crate::clock::Clock;

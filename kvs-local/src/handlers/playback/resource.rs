@@ -1,18 +1,18 @@
 //! The URLs of streaming sessions: playlists, manifests, initialization segments and media. The token in them is the credential.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode, header};
 use kvs_mkv::Chunks;
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::StreamingSessions;
 use crate::api::wire::{self, Response};
-use crate::api::{ApiError, Exception, StreamRef};
-use crate::playback::Session;
-use crate::playback::limits::{MEDIA_KIB, QUERY_CHARS};
-use crate::stream::StreamHub;
+use crate::api::{ApiError, StreamRef};
+use crate::playback::limits::QUERY_CHARS;
+use crate::playback::{FragmentRef, Session};
+use crate::store::Store;
 
 /// Returns whether a path is that of a streaming session.
 pub(in crate::handlers) fn is_playback_path(path: &str) -> bool {
@@ -74,9 +74,15 @@ impl Resource {
 #[derive(Debug, Default)]
 struct Query<'a> {
     token: Option<&'a str>,
+    fragment: Option<&'a str>,
+    place: Place,
+}
+
+/// The numbers among the parameters.
+#[derive(Clone, Copy, Debug, Default)]
+struct Place {
     track: Option<u64>,
     sequence: Option<u64>,
-    fragment: Option<&'a str>,
 }
 
 impl<'a> Query<'a> {
@@ -91,8 +97,8 @@ impl<'a> Query<'a> {
             let number = || value.parse().map_err(|_| ApiError::invalid("a parameter of the URL is not a number"));
             match name {
                 "SessionToken" => parsed.token = Some(value),
-                "TrackNumber" => parsed.track = Some(number()?),
-                "SequenceNumber" => parsed.sequence = Some(number()?),
+                "TrackNumber" => parsed.place.track = Some(number()?),
+                "SequenceNumber" => parsed.place.sequence = Some(number()?),
                 "FragmentNumber" => parsed.fragment = Some(value),
                 _ => {}
             }
@@ -100,7 +106,18 @@ impl<'a> Query<'a> {
         Ok(parsed)
     }
 
-    fn track(&self) -> Result<u64, ApiError> {
+    /// Returns the fragment of a media URL: of HLS by its number, of DASH by its place in the session.
+    fn fragment_of(&self, session: &Session) -> Result<FragmentRef, ApiError> {
+        match (self.fragment, self.place.sequence) {
+            (Some(number), _) => session.fragment(number),
+            (None, Some(sequence)) => session.segment(sequence),
+            (None, None) => Err(missing("FragmentNumber")),
+        }
+    }
+}
+
+impl Place {
+    fn track(self) -> Result<u64, ApiError> {
         self.track.ok_or_else(|| missing("TrackNumber"))
     }
 }
@@ -158,56 +175,69 @@ impl StreamingSessions {
         token: &str,
     ) -> Result<Response, ApiError> {
         let (hub, now, token) = (Arc::clone(self.streams.hub()), self.streams.clock().wall(), token.to_owned());
-        let (track, sequence) = (query.track, query.sequence.unwrap_or(0));
-        let track = move || track.ok_or_else(|| missing("TrackNumber"));
-        let write = move || -> Result<Bytes, ApiError> {
-            let text = match resource {
-                Resource::HlsMaster => session.hls_master(&token)?,
-                Resource::HlsMedia => session.hls_media(hub.store(), &token, track()?, now)?,
-                Resource::DashManifest => session.dash_manifest(hub.store(), &token, now)?,
-                Resource::Init | Resource::MediaFragment | Resource::TransportStream => {
-                    let generation = usize::try_from(sequence).unwrap_or(usize::MAX);
-                    return Ok(session.init(track()?, generation)?.into_bytes());
-                }
-            };
-            Ok(text.into())
-        };
+        let place = query.place;
+        let write = move || resource.text(&session, hub.store(), place, &token, now);
         let body = tokio::task::spawn_blocking(write).await.map_err(|_| ApiError::internal())??;
         Ok(wire::with_body(StatusCode::OK, resource.content_type(), body))
     }
 
     async fn media(&self, resource: Resource, session: Arc<Session>, query: &Query<'_>) -> Result<Response, ApiError> {
-        let fragment = match (query.fragment, query.sequence) {
-            (Some(number), _) => session.fragment(number)?,
-            (None, Some(sequence)) => session.segment(sequence)?,
-            (None, None) => return Err(missing("FragmentNumber")),
-        };
-        let track = if resource == Resource::MediaFragment { query.track()? } else { 0 };
-        let room = self.room_for(fragment.bytes()).await?;
+        let (fragment, place) = (query.fragment_of(&session)?, query.place);
+        let room = self.room.take(fragment.bytes()).await?;
         let hub = Arc::clone(self.streams.hub());
-        let read = move || -> Result<Chunks, ApiError> {
-            let store = StreamHub::store(&hub);
-            if resource == Resource::MediaFragment {
-                session.mp4(store, fragment, track)
-            } else {
-                session.transport_stream(store, fragment)
-            }
-        };
+        let read = move || resource.media(&session, hub.store(), fragment, place);
         let media = tokio::task::spawn_blocking(read).await.map_err(|_| ApiError::internal())??;
         Ok(wire::chunks(resource.content_type(), media, room))
-    }
-
-    /// Waits until there is room for the media of a fragment. It is given back when the response has been sent.
-    async fn room_for(&self, bytes: u64) -> Result<OwnedSemaphorePermit, ApiError> {
-        let kib = usize::try_from(bytes.div_ceil(1024)).unwrap_or(MEDIA_KIB).clamp(1, MEDIA_KIB);
-        let permits = u32::try_from(kib).unwrap_or(u32::MAX);
-        let closed = |_| ApiError::new(Exception::ServiceUnavailable, "the service is stopping");
-        Arc::clone(&self.media_room).acquire_many_owned(permits).await.map_err(closed)
     }
 }
 
 impl Resource {
     const fn is_list(self) -> bool {
         matches!(self, Self::HlsMedia | Self::DashManifest)
+    }
+
+    /// Returns a playlist, a manifest or an initialization segment. Blocks.
+    fn text(
+        self,
+        session: &Session,
+        store: &Store,
+        place: Place,
+        token: &str,
+        now: SystemTime,
+    ) -> Result<Bytes, ApiError> {
+        Ok(match self {
+            Self::HlsMaster => session.hls_master(token)?.into(),
+            Self::HlsMedia => session.hls_media(store, token, place.track()?, now)?.into(),
+            Self::DashManifest => session.dash_manifest(store, token, now)?.into(),
+            Self::Init | Self::MediaFragment | Self::TransportStream => {
+                let generation = usize::try_from(place.sequence.unwrap_or(0)).unwrap_or(usize::MAX);
+                session.init(place.track()?, generation)?.into_bytes()
+            }
+        })
+    }
+
+    /// Returns the media of a fragment. Blocks.
+    fn media(self, session: &Session, store: &Store, fragment: FragmentRef, place: Place) -> Result<Chunks, ApiError> {
+        match self {
+            Self::TransportStream => session.transport_stream(store, fragment),
+            _ => session.mp4(store, fragment, place.track()?),
+        }
+    }
+}
+
+/// Answers a URL of a session without a server and without its token. Blocks.
+pub(crate) fn answer(
+    session: &Session,
+    store: &Store,
+    (path, query): (&str, &str),
+    now: SystemTime,
+) -> Result<Chunks, ApiError> {
+    let resource = Resource::of(path).ok_or_else(wire::unknown_operation)?;
+    let query = Query::parse(query)?;
+    let token = query.token.ok_or_else(|| missing("SessionToken"))?;
+    if resource.is_media() {
+        resource.media(session, store, query.fragment_of(session)?, query.place)
+    } else {
+        resource.text(session, store, query.place, token, now).map(Chunks::from)
     }
 }

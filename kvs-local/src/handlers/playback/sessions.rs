@@ -7,19 +7,19 @@ use bytes::Bytes;
 use kvs_types::TimestampOrigin;
 use serde::Deserialize;
 use serde_json::json;
-use tokio::sync::Semaphore;
 
 use super::check_retention;
+use super::media_room::MediaRoom;
 use super::range::{self, Selector};
 use crate::api::wire::{self, JsonStyle, Response};
 use crate::api::{ApiError, StreamRef, parse, within};
 use crate::handlers::readable::ReadableStreams;
 use crate::playback::limits::{
-    EXPIRES_SECONDS, LIVE_FRAGMENTS, MEDIA_KIB, ON_DEMAND_FRAGMENTS, PLAYLIST_FRAGMENTS, SESSION_EXPIRES_SECONDS,
+    EXPIRES_SECONDS, LIVE_FRAGMENTS, ON_DEMAND_FRAGMENTS, PLAYLIST_FRAGMENTS, SESSION_EXPIRES_SECONDS,
 };
 use crate::playback::{
-    ContainerFormat, DashOptions, DiscontinuityMode, Display, HlsOptions, NewSession, PlaybackMode, Protocol, Range,
-    Session, Sessions,
+    ContainerFormat, DashOptions, DiscontinuityMode, Display, HlsOptions, NewSession, PlaybackMode, PlayedStream,
+    Protocol, Range, Session, SessionOwner, Sessions,
 };
 use crate::quotas::Quota;
 
@@ -29,8 +29,17 @@ pub(in crate::handlers) struct StreamingSessions {
     pub(super) streams: ReadableStreams,
     pub(super) quota: Arc<Quota>,
     pub(super) sessions: Sessions,
-    /// KiB of media that may be on their way to players.
-    pub(super) media_room: Arc<Semaphore>,
+    /// Media that is on its way to players.
+    pub(super) room: MediaRoom,
+}
+
+/// Who asks for a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::handlers) enum RequestedBy {
+    /// A caller of the API.
+    Caller,
+    /// The status page.
+    Page,
 }
 
 /// What both calls have in common.
@@ -131,8 +140,8 @@ fn most(member: &str, given: Option<u64>, mode: PlaybackMode) -> Result<usize, A
 }
 
 impl StreamingSessions {
-    pub(in crate::handlers) fn new(streams: ReadableStreams, quota: Arc<Quota>) -> Self {
-        Self { streams, quota, sessions: Sessions::default(), media_room: Arc::new(Semaphore::new(MEDIA_KIB)) }
+    pub(in crate::handlers) fn new(streams: ReadableStreams, quota: Arc<Quota>, room: MediaRoom) -> Self {
+        Self { streams, quota, sessions: Sessions::default(), room }
     }
 
     /// Begins an HLS session. `endpoint` is the base URL of this service as the client reaches it.
@@ -140,9 +149,9 @@ impl StreamingSessions {
         &self,
         body: &Bytes,
         endpoint: &str,
-        style: JsonStyle,
+        (style, by): (JsonStyle, RequestedBy),
     ) -> Result<Response, ApiError> {
-        let token = self.begin(check_hls(body, self.streams.clock().wall())?).await?;
+        let token = self.begin(check_hls(body, self.streams.clock().wall())?, by).await?;
         let url = format!("{endpoint}/hls/v1/getHLSMasterPlaylist.m3u8?SessionToken={token}");
         Ok(wire::ok(Some(json!({ "HLSStreamingSessionURL": url })), style))
     }
@@ -152,21 +161,26 @@ impl StreamingSessions {
         &self,
         body: &Bytes,
         endpoint: &str,
-        style: JsonStyle,
+        (style, by): (JsonStyle, RequestedBy),
     ) -> Result<Response, ApiError> {
-        let token = self.begin(check_dash(body, self.streams.clock().wall())?).await?;
+        let token = self.begin(check_dash(body, self.streams.clock().wall())?, by).await?;
         let url = format!("{endpoint}/dash/v1/getDASHManifest.mpd?SessionToken={token}");
         Ok(wire::ok(Some(json!({ "DASHStreamingSessionURL": url })), style))
     }
 
-    async fn begin(&self, request: Checked) -> Result<String, ApiError> {
+    async fn begin(&self, request: Checked, by: RequestedBy) -> Result<String, ApiError> {
         let stream = self.streams.find(&request.stream).await?;
         check_retention(&stream)?;
         let Checked { protocol, mode, origin, range, most, expires, .. } = request;
-        let request = NewSession { stream, protocol, mode, origin, range, most, expires };
+        let owner = match by {
+            RequestedBy::Caller => SessionOwner::Caller { expires },
+            RequestedBy::Page => SessionOwner::Page,
+        };
+        let stream = PlayedStream { key: stream.media_key(), created_ms: stream.created_ms, name: stream.name };
+        let request = NewSession { stream, protocol, mode, origin, range, most };
         let (hub, now) = (Arc::clone(self.streams.hub()), self.streams.clock().wall());
         let session = tokio::task::spawn_blocking(move || Session::begin(hub.store(), request, now));
         let session = session.await.map_err(|_| ApiError::internal())??;
-        self.sessions.add(session, now)
+        self.sessions.add(session, owner, now)
     }
 }
