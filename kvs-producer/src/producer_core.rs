@@ -107,15 +107,14 @@ impl ProducerCore {
     ///
     /// # Errors
     /// Returns the frame with the reason. The producer continues.
-    pub fn put_frame(&mut self, frame: Frame, now: Instant) -> Result<(), PutFrameError> {
+    pub fn put_frame(&mut self, mut frame: Frame, now: Instant) -> Result<(), PutFrameError> {
         self.cx.now = now;
         if !self.is_accepting() {
             return Err(PutFrameError::new(Refusal::Finished, frame));
         }
-        let put = self.pipeline.put(frame, &mut self.cx);
-        if put.is_err() {
+        if let Err(refusal) = self.pipeline.put(&mut frame, &mut self.cx) {
             self.cx.sink.stats.refused_frames += 1;
-            return put;
+            return Err(PutFrameError::new(refusal, frame));
         }
         self.last_put = Some(now);
         if self.hold.is_some() {
@@ -262,10 +261,11 @@ impl ProducerCore {
             return Some(Transmit::Spool(SpoolRequest(request)));
         }
         let intent = self.intent();
-        let transmit = self.connection.poll_transmit(intent, &mut self.cx);
+        // One variable, so that what it holds is not moved again.
+        let mut transmit = self.connection.poll_transmit(intent, &mut self.cx);
         if transmit.is_none() && self.connection.is_idle() {
             self.settle();
-            return self.connection.poll_transmit(intent, &mut self.cx);
+            transmit = self.connection.poll_transmit(intent, &mut self.cx);
         }
         transmit
     }

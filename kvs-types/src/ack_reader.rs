@@ -24,18 +24,18 @@ impl<'de> Deserialize<'de> for Ack {
 
 /// The members of an object before they are interpreted.
 #[derive(Debug, Default)]
-struct Members {
-    outer: Known,
-    inner: Option<Box<Known>>,
+struct Members<'a> {
+    outer: Known<'a>,
+    inner: Option<Box<Known<'a>>>,
 }
 
 #[derive(Debug, Default)]
-struct Known {
-    event_type: Option<JsonValue>,
-    timecode: Option<JsonValue>,
-    number: Option<JsonValue>,
-    error_id: Option<JsonValue>,
-    error_code: Option<JsonValue>,
+struct Known<'a> {
+    event_type: Option<JsonValue<'a>>,
+    timecode: Option<JsonValue<'a>>,
+    number: Option<JsonValue<'a>>,
+    error_id: Option<JsonValue<'a>>,
+    error_code: Option<JsonValue<'a>>,
     other: Vec<(String, String)>,
 }
 
@@ -43,13 +43,13 @@ struct Known {
 struct Reader;
 
 impl<'de> Visitor<'de> for Reader {
-    type Value = Members;
+    type Value = Members<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
         let mut members = Members::default();
         while let Some(Key(key)) = map.next_key()? {
             let known = match &*key {
@@ -64,7 +64,7 @@ impl<'de> Visitor<'de> for Reader {
                     continue;
                 }
                 _ => {
-                    let value: JsonValue = map.next_value()?;
+                    let value: JsonValue<'de> = map.next_value()?;
                     members.outer.other.push((key.into_owned(), value.into_json()));
                     continue;
                 }
@@ -75,9 +75,9 @@ impl<'de> Visitor<'de> for Reader {
     }
 }
 
-struct Nested(Members);
+struct Nested<'a>(Members<'a>);
 
-impl<'de> Deserialize<'de> for Nested {
+impl<'de> Deserialize<'de> for Nested<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(Reader).map(Self)
     }
@@ -86,17 +86,17 @@ impl<'de> Deserialize<'de> for Nested {
 #[derive(Deserialize)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
-impl Known {
+impl Known<'_> {
     fn into_ack(self) -> Option<Ack> {
         let JsonValue::Text(event_type) = self.event_type? else { return None };
-        let event_type = AckEventType::from(event_type.as_str());
+        let event_type = AckEventType::from(event_type.as_ref());
         let fragment_number = self.number.and_then(|value| match value {
             JsonValue::Text(digits) => FragmentNumber::new(digits).ok(),
             JsonValue::Unsigned(number) => FragmentNumber::new(number.to_string()).ok(),
             JsonValue::Other(_) => None,
         });
         let code = match self.error_code {
-            Some(JsonValue::Text(code)) => code,
+            Some(JsonValue::Text(code)) => code.into_owned(),
             _ => String::new(),
         };
         let id = self.error_id.as_ref().and_then(JsonValue::as_count);

@@ -1,21 +1,22 @@
 //! Any JSON value: texts and counts as they are, everything else as JSON text.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use crate::json_text::write_json_text;
 
-/// A value of a member that services and mocks send in several types.
+/// A value of a member that services and mocks send in several types. Most texts are slices of the input.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum JsonValue {
-    Text(String),
+pub(crate) enum JsonValue<'a> {
+    Text(Cow<'a, str>),
     Unsigned(u64),
     /// Anything else, as JSON text.
     Other(String),
 }
 
-impl JsonValue {
+impl JsonValue<'_> {
     /// Returns the value as JSON text.
     pub(crate) fn into_json(self) -> String {
         match self {
@@ -39,7 +40,7 @@ impl JsonValue {
     }
 }
 
-impl<'de> Deserialize<'de> for JsonValue {
+impl<'de> Deserialize<'de> for JsonValue<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(Reader)
     }
@@ -48,43 +49,47 @@ impl<'de> Deserialize<'de> for JsonValue {
 struct Reader;
 
 impl<'de> Visitor<'de> for Reader {
-    type Value = JsonValue;
+    type Value = JsonValue<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON value")
     }
 
-    fn visit_bool<E: Error>(self, value: bool) -> Result<JsonValue, E> {
+    fn visit_bool<E: Error>(self, value: bool) -> Result<JsonValue<'de>, E> {
         Ok(JsonValue::Other(value.to_string()))
     }
 
-    fn visit_i64<E: Error>(self, value: i64) -> Result<JsonValue, E> {
+    fn visit_i64<E: Error>(self, value: i64) -> Result<JsonValue<'de>, E> {
         Ok(u64::try_from(value).map_or_else(|_| JsonValue::Other(value.to_string()), JsonValue::Unsigned))
     }
 
-    fn visit_u64<E: Error>(self, value: u64) -> Result<JsonValue, E> {
+    fn visit_u64<E: Error>(self, value: u64) -> Result<JsonValue<'de>, E> {
         Ok(JsonValue::Unsigned(value))
     }
 
-    fn visit_f64<E: Error>(self, value: f64) -> Result<JsonValue, E> {
+    fn visit_f64<E: Error>(self, value: f64) -> Result<JsonValue<'de>, E> {
         Ok(JsonValue::Other(format!("{value:?}")))
     }
 
-    fn visit_str<E: Error>(self, value: &str) -> Result<JsonValue, E> {
-        Ok(JsonValue::Text(value.to_owned()))
+    fn visit_borrowed_str<E: Error>(self, value: &'de str) -> Result<JsonValue<'de>, E> {
+        Ok(JsonValue::Text(Cow::Borrowed(value)))
     }
 
-    fn visit_string<E: Error>(self, value: String) -> Result<JsonValue, E> {
-        Ok(JsonValue::Text(value))
+    fn visit_str<E: Error>(self, value: &str) -> Result<JsonValue<'de>, E> {
+        Ok(JsonValue::Text(Cow::Owned(value.to_owned())))
     }
 
-    fn visit_unit<E: Error>(self) -> Result<JsonValue, E> {
+    fn visit_string<E: Error>(self, value: String) -> Result<JsonValue<'de>, E> {
+        Ok(JsonValue::Text(Cow::Owned(value)))
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<JsonValue<'de>, E> {
         Ok(JsonValue::Other("null".to_owned()))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<JsonValue, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<JsonValue<'de>, A::Error> {
         let mut json = String::from("[");
-        while let Some(value) = sequence.next_element::<JsonValue>()? {
+        while let Some(value) = sequence.next_element::<JsonValue<'de>>()? {
             if json.len() > 1 {
                 json.push(',');
             }
@@ -94,9 +99,9 @@ impl<'de> Visitor<'de> for Reader {
         Ok(JsonValue::Other(json))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<JsonValue, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<JsonValue<'de>, A::Error> {
         let mut json = String::from("{");
-        while let Some((key, value)) = map.next_entry::<String, JsonValue>()? {
+        while let Some((key, value)) = map.next_entry::<String, JsonValue<'de>>()? {
             if json.len() > 1 {
                 json.push(',');
             }
@@ -116,14 +121,14 @@ mod tests {
     #[test]
     fn keeps_nested_values_as_json() {
         for json in [r#"{"a":["}",1,-2,null,true],"b":{"c":1.5}}"#, "[]", "{}", "1e300", "\"\\u0001\""] {
-            let value: JsonValue = serde_json::from_str(json).unwrap();
+            let value: JsonValue<'_> = serde_json::from_str(json).unwrap();
             assert_eq!(value.into_json(), json);
         }
     }
 
     #[test]
     fn reads_counts_from_numbers_and_text() {
-        let count = |json: &str| serde_json::from_str::<JsonValue>(json).unwrap().as_count();
+        let count = |json: &str| serde_json::from_str::<JsonValue<'_>>(json).unwrap().as_count();
         assert_eq!((count("7"), count("\"7\""), count("-1"), count("null")), (Some(7), Some(7), None, None));
     }
 }

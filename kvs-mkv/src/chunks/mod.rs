@@ -55,6 +55,14 @@ impl Chunks {
         Self { list, len: 0 }
     }
 
+    /// Creates a payload from two pieces, none of them empty.
+    #[inline]
+    pub(crate) fn pair(first: Bytes, second: Bytes) -> Self {
+        debug_assert!(!first.is_empty() && !second.is_empty(), "pieces have bytes");
+        let len = first.len().saturating_add(second.len());
+        Self { list: List::Two([first, second]), len }
+    }
+
     /// Creates a payload from pieces of `len` bytes in total, none of them empty.
     pub(crate) fn from_pieces(pieces: Vec<Bytes>, len: usize) -> Self {
         debug_assert!(pieces.iter().all(|piece| !piece.is_empty()), "pieces have bytes");

@@ -32,35 +32,38 @@ impl Connection {
         self.end_settled_drain(cx);
     }
 
+    /// Reports an acknowledgement, then what follows from it. Only the one that settles its fragment is needed whole afterwards.
     fn on_ack(&mut self, id: SessionId, ack: Ack, cx: &mut Context) {
-        cx.sink.push(Event::Ack { session: id, ack: ack.clone() });
         if self.is_for_unsettled_fragment(id, &ack) {
             self.prolong_drain(cx.now);
         }
+        let timecode = ack.fragment_timecode;
         let acks = &mut cx.sink.stats.acks;
         match ack.event_type {
-            AckEventType::Idle => acks.idle += 1,
-            AckEventType::Buffering => acks.buffering += 1,
             AckEventType::Received => {
                 acks.received += 1;
-                self.on_acknowledged(id, &ack, cx.now);
+                self.on_acknowledged(id, timecode, cx.now);
                 // A stream without retention never acknowledges with PERSISTED.
                 if self.setup.has_no_retention() {
-                    self.on_stored(id, ack, cx);
+                    return self.on_stored(id, ack, cx);
                 }
             }
             AckEventType::Persisted => {
                 acks.persisted += 1;
-                self.on_acknowledged(id, &ack, cx.now);
-                self.on_stored(id, ack, cx);
+                self.on_acknowledged(id, timecode, cx.now);
+                return self.on_stored(id, ack, cx);
             }
             AckEventType::Error => {
                 acks.error += 1;
-                self.on_error(id, ack, cx);
+                cx.sink.push(Event::Ack { session: id, ack: ack.clone() });
+                return self.on_error(id, ack, cx);
             }
+            AckEventType::Idle => acks.idle += 1,
+            AckEventType::Buffering => acks.buffering += 1,
             // Types that this version does not know.
             _ => acks.other += 1,
         }
+        cx.sink.push(Event::Ack { session: id, ack });
     }
 
     fn is_for_unsettled_fragment(&mut self, id: SessionId, ack: &Ack) -> bool {
@@ -69,11 +72,13 @@ impl Connection {
     }
 
     fn on_stored(&mut self, id: SessionId, ack: Ack, cx: &mut Context) {
-        let Some(timecode) = ack.fragment_timecode else { return };
+        let (timecode, number) = (ack.fragment_timecode, ack.fragment_number.clone());
+        cx.sink.push(Event::Ack { session: id, ack });
+        let Some(timecode) = timecode else { return };
         let Some(session) = self.link.session_mut(id) else { return };
         let Some(fragment) = session.find(timecode) else { return };
         let gone = cx.buffer.get(fragment).is_none_or(Fragment::is_settled);
-        let persisted = cx.buffer.persist(fragment, ack.fragment_number, cx.now, &mut cx.sink);
+        let persisted = cx.buffer.persist(fragment, number, cx.now, &mut cx.sink);
         // Also if the fragment was lost meanwhile: it got through, and it must not fill the window.
         if persisted || gone {
             session.on_settled(timecode);
@@ -83,8 +88,8 @@ impl Connection {
     }
 
     /// The first acknowledgement of a whole fragment shows how long one takes now.
-    fn on_acknowledged(&mut self, id: SessionId, ack: &Ack, now: Instant) {
-        let Some(timecode) = ack.fragment_timecode else { return };
+    fn on_acknowledged(&mut self, id: SessionId, timecode: Option<u64>, now: Instant) {
+        let Some(timecode) = timecode else { return };
         let after = self.link.session_mut(id).and_then(|session| session.first_acknowledged(timecode, now));
         if let Some(after) = after {
             self.window.on_acknowledged(after);

@@ -146,7 +146,11 @@ impl Connection {
 
     /// Returns what the driver has to do next: pending actions first, then media.
     pub(crate) fn poll_transmit(&mut self, intent: Intent, cx: &mut Context) -> Option<Transmit> {
-        self.pending.pop_front().or_else(|| self.poll_body(intent, cx))
+        // Not `or_else`: what is returned would be moved once more, and each part of a body passes here.
+        if !self.pending.is_empty() {
+            return self.pending.pop_front();
+        }
+        self.poll_body(intent, cx)
     }
 
     /// Returns the next part of the body of an open session.

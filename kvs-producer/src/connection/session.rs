@@ -79,6 +79,18 @@ pub(super) enum Step {
     Useless,
 }
 
+/// What follows within a fragment.
+enum NextFrame {
+    Block {
+        block: Chunks,
+        resent: bool,
+    },
+    /// The fragment is filling, and all of its frames are sent.
+    Awaited,
+    /// The fragment ends, is gone, or is not begun.
+    Other,
+}
+
 /// What follows at a fragment boundary.
 enum AtBoundary {
     Cluster,
@@ -129,6 +141,36 @@ impl Session {
         if self.in_flight >= SEND_WINDOW {
             return None;
         }
+        match self.next_frame(cx) {
+            NextFrame::Block { block, resent } => Some(self.send(block, resent, cx)),
+            NextFrame::Awaited => None,
+            NextFrame::Other => self.poll_border(end_policy, hold, window, cx),
+        }
+    }
+
+    /// The next frame of the fragment that is being sent. Most polls end here.
+    #[inline]
+    fn next_frame(&mut self, cx: &Context) -> NextFrame {
+        let Cursor::Inside { fragment, next } = self.cursor else { return NextFrame::Other };
+        let current = cx.buffer.get(fragment).filter(|current| !current.is_superseded(&self.epoch));
+        match current.map(|current| (current.frames.get(next), current)) {
+            Some((Some(frame), current)) => {
+                self.cursor = Cursor::Inside { fragment, next: next + 1 };
+                NextFrame::Block { block: self.block(frame.clone()), resent: current.sent_before }
+            }
+            Some((None, current)) if current.is_open() => NextFrame::Awaited,
+            _ => NextFrame::Other,
+        }
+    }
+
+    /// Crosses the border of a fragment.
+    fn poll_border(
+        &mut self,
+        end_policy: EndPolicy,
+        hold: Option<FragmentId>,
+        window: &mut SendWindow,
+        cx: &mut Context,
+    ) -> Option<Step> {
         let mut out = Chunks::new();
         loop {
             match self.cursor {
@@ -142,29 +184,23 @@ impl Session {
                     }
                     AtBoundary::End => return Some(self.end(out)),
                 },
-                Cursor::Inside { fragment, next } => {
-                    let current = cx.buffer.get(fragment).filter(|current| !current.is_superseded(&self.epoch));
-                    let Some(current) = current else {
-                        self.cursor = Cursor::Ended;
-                        return Some(Step::Superseded);
-                    };
-                    let resent = current.sent_before;
-                    if let Some(frame) = current.frames.get(next) {
-                        self.cursor = Cursor::Inside { fragment, next: next + 1 };
-                        let block = self.block(frame.clone());
-                        // Most frames follow another one, and nothing waits to be sent in front of them.
-                        if out.is_empty() {
-                            return Some(self.send(block, resent, cx));
-                        }
+                Cursor::Inside { fragment, .. } => match self.next_frame(cx) {
+                    NextFrame::Block { block, resent } => {
                         out.append(block);
                         return Some(self.send(out, resent, cx));
                     }
-                    if current.is_open() {
-                        return self.partial(out, resent, cx);
+                    NextFrame::Awaited if out.is_empty() => return None,
+                    NextFrame::Awaited => return Some(self.send(out, false, cx)),
+                    NextFrame::Other => {
+                        let current = cx.buffer.get(fragment).filter(|current| !current.is_superseded(&self.epoch));
+                        let Some(current) = current else {
+                            self.cursor = Cursor::Ended;
+                            return Some(Step::Superseded);
+                        };
+                        self.latest = self.latest.max(current.latest);
+                        self.cursor = Cursor::Trailer { fragment };
                     }
-                    self.latest = self.latest.max(current.latest);
-                    self.cursor = Cursor::Trailer { fragment };
-                }
+                },
                 Cursor::Trailer { fragment } => {
                     let current = cx.buffer.get(fragment)?;
                     let resent = current.sent_before;
@@ -248,14 +284,6 @@ impl Session {
         }
     }
 
-    /// Sends the header of a fragment whose first frame was sent already; an open fragment always has a frame.
-    fn partial(&mut self, out: Chunks, resent: bool, cx: &mut Context) -> Option<Step> {
-        if out.is_empty() {
-            return None;
-        }
-        Some(self.send(out, resent, cx))
-    }
-
     #[inline]
     fn send(&mut self, out: Chunks, resent: bool, cx: &mut Context) -> Step {
         self.in_flight += out.len();
@@ -306,7 +334,8 @@ impl Session {
         if left > bytes {
             self.mark = Some((left - bytes, since));
         }
-        now.saturating_duration_since(since) >= TRANSPORT_IS_FULL
+        // Most bytes are accepted at the instant at which they are sent.
+        now > since && now.saturating_duration_since(since) >= TRANSPORT_IS_FULL
     }
 
     pub(super) fn on_activity(&mut self, now: Instant) {

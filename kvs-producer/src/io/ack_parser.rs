@@ -177,7 +177,12 @@ impl Nesting {
 }
 
 fn read(object: &[u8]) -> Result<Ack, AckParseError> {
-    serde_json::from_slice(object).map_err(|error| AckParseError::Malformed {
+    // Checked as a whole: checking text by text costs more.
+    let parsed = match std::str::from_utf8(object) {
+        Ok(text) => serde_json::from_str(text),
+        Err(_) => serde_json::from_slice(object),
+    };
+    parsed.map_err(|error| AckParseError::Malformed {
         reason: error.to_string(),
         text: String::from_utf8_lossy(object).chars().take(SHOWN).collect(),
     })

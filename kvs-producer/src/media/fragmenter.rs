@@ -1,10 +1,11 @@
 //! Puts frames, in their final order, into fragments that the service accepts.
 
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
 use kvs_mkv::rules::FragmentCheck;
-use kvs_mkv::{Frame, Track, TrackNumber};
+use kvs_mkv::{Chunks, Frame, Track, TrackNumber};
 use kvs_types::FragmentTimecodeType;
 
 use super::cut_policy::{CutDecision, CutPolicy, KeyframeOverdue};
@@ -117,25 +118,25 @@ impl Fragmenter {
         }
     }
 
-    /// Places a frame whose time is in ms since the Unix epoch.
-    pub(crate) fn place(&mut self, frame: Frame, lead: LeadTrack, tags: &mut WaitingTags, cx: &mut Context) {
+    /// Places a frame whose time is in ms since the Unix epoch, and takes its payload.
+    pub(crate) fn place(&mut self, frame: &mut Frame, lead: LeadTrack, tags: &mut WaitingTags, cx: &mut Context) {
         let wanted = millis(frame.pts);
-        match self.cuts.decide(&frame, wanted, cx.buffer.open(), |epoch| self.is_complete(epoch)) {
+        match self.cuts.decide(frame, wanted, cx.buffer.open(), |epoch| self.is_complete(epoch)) {
             CutDecision::Stay => {}
             CutDecision::Cut => self.seal(FragmentEnd::NextCluster, cx),
             CutDecision::Forced => self.force_cut(wanted, cx),
         }
         if cx.buffer.open().is_none() {
-            match self.opening(&frame, lead) {
-                Opening::Lost(reason) => return lose_frame(&frame, reason, cx),
-                Opening::WithLead => self.open(&frame, wanted, tags, cx),
+            match self.opening(frame, lead) {
+                Opening::Lost(reason) => return lose_frame(frame, reason, cx),
+                Opening::WithLead => self.open(frame, wanted, tags, cx),
                 Opening::Alone => {
                     self.leave_lead_out(wanted);
-                    self.open(&frame, wanted, tags, cx);
+                    self.open(frame, wanted, tags, cx);
                 }
             }
         } else if self.epoch.as_ref().is_some_and(|epoch| !epoch.has(frame.track)) {
-            return lose_frame(&frame, self.undeclared(frame.track), cx);
+            return lose_frame(frame, self.undeclared(frame.track), cx);
         }
         self.append(frame, wanted, cx);
     }
@@ -271,7 +272,8 @@ impl Fragmenter {
         epoch
     }
 
-    fn append(&mut self, mut frame: Frame, wanted: u64, cx: &mut Context) {
+    #[inline]
+    fn append(&mut self, frame: &mut Frame, wanted: u64, cx: &mut Context) {
         let at = wanted.max(self.floor);
         if at > wanted {
             self.current.adjusted += 1;
@@ -282,12 +284,18 @@ impl Fragmenter {
         if !self.current.seen.contains(&frame.track) {
             self.current.seen.push(frame.track);
         }
-        if let Some(KeyframeOverdue { elapsed, limit }) = self.cuts.on_placed(&frame, at) {
+        if let Some(KeyframeOverdue { elapsed, limit }) = self.cuts.on_placed(frame, at) {
             let (elapsed, limit) = (Duration::from_millis(elapsed), Duration::from_millis(limit));
             cx.sink.push(Event::KeyframeNeeded { elapsed, limit });
         }
-        cx.buffer.append(frame, at);
+        cx.buffer.append(take(frame), at);
     }
+}
+
+/// Takes a frame and leaves one without a payload.
+#[inline]
+pub(super) fn take(frame: &mut Frame) -> Frame {
+    mem::replace(frame, Frame::new(frame.track, frame.pts, Chunks::new()))
 }
 
 fn lose_frame(frame: &Frame, reason: LossReason, cx: &mut Context) {

@@ -158,17 +158,39 @@ impl NalReader {
         if converted.is_empty() {
             return Err(NalError::UnknownFraming { len: data.len() });
         }
-        let mut slice = None;
-        for unit in nal::length_prefixed_chunks(&converted, LengthSize::FOUR) {
+        let found = if data.pieces().len() == 1 { self.slice_among_pairs(&converted) } else { None };
+        let slice = match found {
+            Some(slice) => slice,
+            None => self.first_slice(&converted)?,
+        };
+        self.converted = Some(converted);
+        Ok(slice)
+    }
+
+    /// Finds the first slice in a payload that came in one piece: its pieces are lengths and NAL units in turn. `None` if another one
+    /// is no NAL unit: that is for [`first_slice`](Self::first_slice). With it alone, reading a payload took 300 instructions more.
+    fn slice_among_pairs(&self, converted: &Chunks) -> Option<Option<u8>> {
+        for pair in converted.pieces().chunks_exact(2) {
+            let &header = pair.last()?.first()?;
+            if !matches!(header, 1..=0x7f) {
+                return None;
+            }
+            if self.codec.is_slice(header) {
+                return Some(Some(header));
+            }
+        }
+        Some(None)
+    }
+
+    fn first_slice(&self, converted: &Chunks) -> Result<Option<u8>, NalError> {
+        for unit in nal::length_prefixed_chunks(converted, LengthSize::FOUR) {
             let unit = unit?;
             unit.check_header()?;
             if self.codec.is_slice(unit.header()) {
-                slice = Some(unit.header());
-                break;
+                return Ok(Some(unit.header()));
             }
         }
-        self.converted = Some(converted);
-        Ok(slice)
+        Ok(None)
     }
 }
 

@@ -6,9 +6,9 @@ use kvs_mkv::{Chunks, Frame, TrackNumber};
 
 use super::adts_reader::AdtsPart;
 use super::bitstream::{BitstreamFilter, CodecConfig, Content};
-use super::fragmenter::{Fragmenter, LeadTrack};
+use super::fragmenter::{Fragmenter, LeadTrack, take};
 use super::interleaver::{Attachment, Interleaver, QueuedFrame, Released};
-use super::put_error::{PutFrameError, Refusal};
+use super::put_error::Refusal;
 use super::timeline::{Placement, TimeError, Timeline, TrackRole};
 use crate::buffer::fragment::FragmentEnd;
 use crate::buffer::fragment_buffer::{Evict, FragmentBuffer};
@@ -86,18 +86,21 @@ impl Pipeline {
         self.filters.iter().map(BitstreamFilter::held_bytes).sum()
     }
 
-    /// Accepts a frame, or returns it with the reason.
+    /// Accepts a frame and takes its payload, or returns why not and leaves it as it was.
     ///
-    /// The steps change the frame in place, so that it is moved once.
-    pub(crate) fn put(&mut self, mut frame: Frame, cx: &mut Context) -> Result<(), PutFrameError> {
-        match self.prepare(&mut frame, cx) {
+    /// The steps change the frame in place: it is moved once, into its fragment. Each move costs as much as a step.
+    pub(crate) fn put(&mut self, frame: &mut Frame, cx: &mut Context) -> Result<(), Refusal> {
+        match self.prepare(frame, cx) {
             Ok(Prepared::Frame) => {
                 self.store(frame, cx);
                 Ok(())
             }
             Ok(Prepared::Held) => Ok(()),
             Ok(Prepared::Several(parts)) => self.put_several(frame, parts.0, parts.1, cx),
-            Err(refusal) => Err(self.refuse(refusal, frame)),
+            Err(refusal) => {
+                self.discard_converted();
+                Err(refusal)
+            }
         }
     }
 
@@ -168,11 +171,10 @@ impl Pipeline {
         }
     }
 
-    /// Forgets what was converted of a frame: it would keep its payload in memory.
+    /// Forgets what was converted of a refused frame: it would keep its payload in memory.
     #[cold]
-    fn refuse(&mut self, refusal: Refusal, frame: Frame) -> PutFrameError {
+    fn discard_converted(&mut self) {
         self.filters.iter_mut().for_each(BitstreamFilter::discard_converted);
-        PutFrameError::new(refusal, frame)
     }
 
     #[inline]
@@ -199,22 +201,22 @@ impl Pipeline {
     }
 
     #[inline]
-    fn store(&mut self, frame: Frame, cx: &mut Context) {
+    fn store(&mut self, frame: &mut Frame, cx: &mut Context) {
         if self.interleaver.is_single() {
             self.fragmenter.place(frame, LeadTrack::Near, &mut self.tags, cx);
         } else {
-            self.interleave(frame, cx);
+            self.interleave(take(frame), cx);
         }
     }
 
     /// Puts the ADTS frames of one payload at their times. The first one may be refused, and the payload with it.
     fn put_several(
         &mut self,
-        whole: Frame,
+        whole: &mut Frame,
         first: AdtsPart,
         others: Vec<AdtsPart>,
         cx: &mut Context,
-    ) -> Result<(), PutFrameError> {
+    ) -> Result<(), Refusal> {
         let frame_of = |part: &AdtsPart| {
             let pts = whole.pts.saturating_add(part.after);
             Frame::new(whole.track, pts, Chunks::new()).with_keyframe(whole.keyframe)
@@ -223,22 +225,23 @@ impl Pipeline {
         let mut begin = frame_of(&first);
         let placement = match self.place_in_time(&begin, cx) {
             Ok(placement) => placement,
-            Err(error) => return Err(PutFrameError::new(time_refusal(error), whole)),
+            Err(error) => return Err(time_refusal(error)),
         };
         if let Err(refusal) = self.accept(&mut begin, Content::of_adts(first), placement, cx) {
             self.timeline.reset(before);
-            return Err(PutFrameError::new(refusal, whole));
+            return Err(refusal);
         }
-        self.store(begin, cx);
+        self.store(&mut begin, cx);
         for part in others {
             let mut frame = frame_of(&part);
             // The payload is accepted as a whole, also at the edge of what times may be.
             let next = placement.at.saturating_add(millis(part.after));
             let placement = self.place_in_time(&frame, cx).unwrap_or(Placement { at: next, jump: None });
             if let Err(refusal) = self.accept(&mut frame, Content::of_adts(part), placement, cx) {
-                return Err(PutFrameError::new(refusal, frame));
+                *whole = frame;
+                return Err(refusal);
             }
-            self.store(frame, cx);
+            self.store(&mut frame, cx);
         }
         Ok(())
     }
@@ -312,11 +315,11 @@ impl Pipeline {
         }
     }
 
-    fn place(&mut self, queued: QueuedFrame, next: NextLead, cx: &mut Context) {
+    fn place(&mut self, mut queued: QueuedFrame, next: NextLead, cx: &mut Context) {
         let is_lead = queued.frame.track == self.fragmenter.cuts.lead();
         self.before_lead &= !is_lead;
         let lead = if is_lead { LeadTrack::Near } else { self.lead_track(millis(queued.frame.pts), next) };
-        self.fragmenter.place(queued.frame, lead, &mut self.tags, cx);
+        self.fragmenter.place(&mut queued.frame, lead, &mut self.tags, cx);
         self.fragmenter.cuts.observe(cx.buffer.open());
         for attachment in queued.attachments {
             self.apply_attachment(attachment, cx);

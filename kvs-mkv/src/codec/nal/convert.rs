@@ -77,9 +77,7 @@ impl LengthPrefixer {
         let mut walk = annex_b(data)?;
         let Some(first) = walk.next_range() else { return Ok(Chunks::new()) };
         let Some(second) = walk.next_range() else {
-            let mut chunks = Chunks::from(self.prefix(&first)?);
-            chunks.push(data.slice(first));
-            return Ok(chunks);
+            return Ok(Chunks::pair(self.prefix(&first)?, data.slice(first)));
         };
         let mut chunks = Chunks::with_capacity(TYPICAL_UNITS * 2);
         for range in [first, second].into_iter().chain(walk.ranges()) {
