@@ -88,6 +88,7 @@ mod stream_status;
 mod time;
 mod timestamp_origin;
 mod validated_text;
+mod write_pieces;
 
 pub use ack::{Ack, AckError, AckEventType};
 pub use configuration_status::ConfigurationStatus;
@@ -123,6 +124,7 @@ pub mod __internal {
     };
     #[cfg(feature = "serde")]
     pub use crate::time::{epoch_millis_serde, epoch_seconds};
+    pub use crate::write_pieces::write_pieces;
     #[cfg(feature = "serde")]
     pub use serde;
 }

@@ -2,10 +2,11 @@
 
 use std::fmt::Debug;
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, IoSlice, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use bytes::Bytes;
+use kvs_types::__internal::write_pieces;
 
 use crate::private_file;
 
@@ -142,7 +143,7 @@ impl Disk for LocalDisk {
         if handle.metadata()?.len() != at {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "another hand has written to the file"));
         }
-        write_all(&mut handle, pieces)?;
+        write_pieces(&mut handle, pieces)?;
         match durability {
             Durability::Synced => handle.sync_data(),
             Durability::Written => Ok(()),
@@ -179,22 +180,6 @@ impl Disk for LocalDisk {
     fn remove_dir(&self, dir: &Path) -> io::Result<()> {
         fs::remove_dir_all(dir)
     }
-}
-
-/// Writes all pieces with as few system calls as it takes, none of them copied together.
-fn write_all(file: &mut File, pieces: &[Bytes]) -> io::Result<()> {
-    let mut slices: Vec<IoSlice<'_>> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
-    let mut left = &mut slices[..];
-    IoSlice::advance_slices(&mut left, 0);
-    while !left.is_empty() {
-        match file.write_vectored(left) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(count) => IoSlice::advance_slices(&mut left, count),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -362,7 +362,10 @@ impl FragmentBuffer {
                 spill.read_state = ReadState::Ready;
                 spill.waiting = spill.returned;
             }
-            Response::Lost { held, why } => spill.lose(&held, why, sink),
+            Response::Lost { held, why, source } => {
+                spill.lose(&held, why, sink);
+                spill.requests.extend(source.map(Request::Reported));
+            }
             Response::Closed => spill.phase = SpillPhase::Closed,
             Response::Problem(problem) => spill.report(problem, sink),
         }

@@ -37,6 +37,8 @@ pub(crate) enum Request {
     Load { room: usize, limit: usize },
     /// This fragment is persisted or reported lost: a restart does not send it.
     Settle(RecordKey),
+    /// This loss is reported: a restart does not report it.
+    Reported(LossSource),
     /// Nothing follows: release the folder.
     Close,
 }
@@ -58,8 +60,8 @@ pub(crate) enum Response {
     NoRoom,
     /// There is no fragment that the core does not hold.
     Nothing,
-    /// Fragments left the spool unsent.
-    Lost { held: Held, why: SpoolLoss },
+    /// Fragments left the spool unsent. Until [`Request::Reported`] follows, a restart reports them again.
+    Lost { held: Held, why: SpoolLoss, source: Option<LossSource> },
     /// The folder is released.
     Closed,
     /// Something is wrong with the disk or its contents.
@@ -89,6 +91,15 @@ pub(crate) enum SpoolLoss {
     Full,
     /// Their bytes do not match their checksums.
     Damaged,
+}
+
+/// What the spool keeps of a loss until it is reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LossSource {
+    /// The notice of this segment, which is gone.
+    Notice(u32),
+    /// A record that is damaged.
+    Record(RecordKey),
 }
 
 /// A complete fragment with all that is needed to send it.

@@ -6,6 +6,7 @@
 //!   DIR/lock             locked while a producer uses the folder
 //!   DIR/0000000000.seg   fragments in the order of writing, each with checksums
 //!   DIR/0000000000.ack   which of them are settled: persisted, or reported lost
+//!   DIR/0000000000.lost  which media was lost with the segment, until the application was told
 //! ```
 //!
 //! A segment is at most a sixteenth of the limit and 16 MiB. A fragment takes one `write` and one `fdatasync`. A segment
@@ -19,6 +20,10 @@
 //! never sent. The journal is not synced, so after power loss fragments that were persisted may be sent a second time:
 //! delivery is at least once, as always. Damage costs the records that it hits; the search for the next sound one goes on
 //! behind it.
+//!
+//! A loss is reported, too: the notice of a segment that makes room is synced before the segment is removed. If the process or
+//! the power ends before the application was told, the next run tells it; a loss may so be reported twice. Only on a disk
+//! without a free block is there no notice.
 //!
 //! # Why not the store of kvs-local
 //!
@@ -42,6 +47,8 @@ pub(crate) mod engine;
 pub(crate) mod error;
 #[cfg(feature = "spool")]
 mod journal;
+#[cfg(feature = "spool")]
+mod notice;
 #[cfg(feature = "spool")]
 mod record;
 #[cfg(feature = "spool")]

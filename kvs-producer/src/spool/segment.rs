@@ -108,9 +108,11 @@ pub(super) fn file_name(segment: u32) -> String {
 
 /// Returns the segment and the kind of a file of the spool, `None` for other names.
 pub(super) fn parse_name(name: &str) -> Option<(u32, Kind)> {
-    let (number, kind) = match (name.strip_suffix(".seg"), name.strip_suffix(".ack")) {
-        (Some(number), _) => (number, Kind::Segment),
-        (_, Some(number)) => (number, Kind::Journal),
+    let (number, extension) = name.split_once('.')?;
+    let kind = match extension {
+        "seg" => Kind::Segment,
+        "ack" => Kind::Journal,
+        "lost" => Kind::Notice,
         _ => return None,
     };
     let is_ours = number.len() == 10 && number.bytes().all(|digit| digit.is_ascii_digit());
@@ -121,6 +123,7 @@ pub(super) fn parse_name(name: &str) -> Option<(u32, Kind)> {
 pub(super) enum Kind {
     Segment,
     Journal,
+    Notice,
 }
 
 /// The header of a new segment.

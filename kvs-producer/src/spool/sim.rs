@@ -1,7 +1,9 @@
 //! A folder in memory that can stop between any two bytes, lose unsynced data, be full, be read-only and turn bits over.
+//!
+//! The simulation in `tools` includes this file too.
 #![expect(clippy::unwrap_used, reason = "tests only")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -25,8 +27,10 @@ pub(super) struct SimDisk(Arc<Mutex<State>>);
 #[derive(Debug)]
 struct State {
     files: BTreeMap<String, File>,
-    /// Names that survive power loss, with the synced bytes of their files.
-    synced: BTreeMap<String, Vec<u8>>,
+    /// Names that survive power loss.
+    synced: BTreeSet<String>,
+    /// Files whose removal may not survive power loss, with their synced bytes.
+    removed: BTreeMap<String, Vec<u8>>,
     /// Steps until the machine stops: each byte that is written, each sync, each removal.
     steps_left: u64,
     /// Most bytes of all files; `None` without a limit.
@@ -47,13 +51,19 @@ impl SimDisk {
     pub(super) fn new(seed: u64, steps_left: u64) -> Self {
         Self(Arc::new(Mutex::new(State {
             files: BTreeMap::new(),
-            synced: BTreeMap::new(),
+            synced: BTreeSet::new(),
+            removed: BTreeMap::new(),
             steps_left,
             capacity: None,
             is_read_only: false,
             fails_to_sync: false,
             chance: fastrand::Rng::with_seed(seed),
         })))
+    }
+
+    /// The machine stops after this many more steps.
+    pub(super) fn stop_after(&self, steps: u64) {
+        self.state().steps_left = steps;
     }
 
     pub(super) fn set_capacity(&self, bytes: Option<u64>) {
@@ -66,6 +76,11 @@ impl SimDisk {
 
     pub(super) fn set_fails_to_sync(&self, fails: bool) {
         self.state().fails_to_sync = fails;
+    }
+
+    /// The machine has stopped: nobody hears what was under way.
+    pub(super) fn has_stopped(&self) -> bool {
+        self.state().steps_left == 0
     }
 
     pub(super) fn bytes(&self) -> u64 {
@@ -96,19 +111,21 @@ impl SimDisk {
     pub(super) fn put(&self, name: &str, bytes: Vec<u8>) {
         let synced = bytes.len();
         let mut state = self.state();
-        state.synced.insert(name.to_owned(), bytes.clone());
+        state.synced.insert(name.to_owned());
         state.files.insert(name.to_owned(), File { bytes, synced });
     }
 
-    /// The disk as the machine finds it when it starts again.
+    /// The disk as the machine finds it when it starts again, as full and as broken as it was.
     pub(super) fn restart(&self, stop: Stop) -> Self {
         let mut state = self.state();
         let next = Self::new(state.chance.u64(..), u64::MAX);
+        next.set_capacity(state.capacity);
+        next.set_read_only(state.is_read_only);
+        next.set_fails_to_sync(state.fails_to_sync);
         let mut files: Vec<(String, File)> = state.files.clone().into_iter().collect();
         if stop == Stop::PowerLoss {
-            // Removed, but the removal was not synced.
-            let State { synced, files: there, chance, .. } = &mut *state;
-            for (name, bytes) in synced.iter().filter(|(name, _)| !there.contains_key(*name)) {
+            let State { removed, files: there, chance, .. } = &mut *state;
+            for (name, bytes) in removed.iter().filter(|(name, _)| !there.contains_key(*name)) {
                 if chance.bool() {
                     files.push((name.clone(), File { synced: bytes.len(), bytes: bytes.clone() }));
                 }
@@ -132,7 +149,7 @@ impl State {
         if stop == Stop::Kill {
             return Some(file.bytes.clone());
         }
-        if !self.synced.contains_key(name) && self.chance.bool() {
+        if !self.synced.contains(name) && self.chance.bool() {
             return None;
         }
         // Length and contents reach the medium apart: the file may have its new length and a hole in what is new.
@@ -212,8 +229,11 @@ impl SpoolDisk for SimDisk {
             }
             let file = state.files.get_mut(name).unwrap();
             file.synced = file.bytes.len();
-            let bytes = file.bytes.clone();
-            state.synced.insert(name.to_owned(), bytes);
+            state.synced.insert(name.to_owned());
+            if at == 0 {
+                // With the name of a new file, the folder is synced.
+                state.removed.clear();
+            }
         }
         Ok(())
     }
@@ -221,7 +241,11 @@ impl SpoolDisk for SimDisk {
     fn remove(&mut self, name: &str) -> io::Result<()> {
         let mut state = self.state();
         state.writable()?;
-        state.files.remove(name);
+        let removed = state.files.remove(name).filter(|_| state.synced.contains(name));
+        if let Some(mut file) = removed {
+            file.bytes.truncate(file.synced);
+            state.removed.insert(name.to_owned(), file.bytes);
+        }
         Ok(())
     }
 }

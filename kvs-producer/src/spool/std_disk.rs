@@ -1,10 +1,11 @@
 //! A folder of this machine. Files belong to their owner only (0600), and no symbolic link is followed.
 
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
-use std::io::{self, IoSlice, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use kvs_types::__internal::write_pieces;
 
 use super::disk::{Durability, SpoolDisk};
 use super::error::SpoolError;
@@ -25,7 +26,11 @@ impl StdDisk {
             let path = path.to_owned();
             move |source| SpoolError::Io { operation, path, source }
         };
-        create_dir(dir).map_err(io("create", dir))?;
+        match create_dir(dir) {
+            // Something else has this name.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            result => result.map_err(io("create", dir))?,
+        }
         // Of the last component only: the folders above are the system's business.
         if !fs::symlink_metadata(dir).map_err(io("read", dir))?.is_dir() {
             return Err(SpoolError::NotPlain { path: dir.to_owned(), expected: "folder" });
@@ -106,7 +111,7 @@ impl StdDisk {
         if file.metadata()?.len() != at {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "another program has written to the file"));
         }
-        write_all(file, pieces)?;
+        write_pieces(file, pieces)?;
         if durability == Durability::Written {
             return Ok(());
         }
@@ -168,22 +173,6 @@ fn open_lock(path: &Path) -> io::Result<File> {
         return Err(io::ErrorKind::InvalidInput.into());
     }
     open_plain(path, OpenOptions::new().read(true))
-}
-
-/// Writes all pieces with few system calls and without a copy.
-fn write_all(file: &mut File, pieces: &[Bytes]) -> io::Result<()> {
-    let mut slices: Vec<IoSlice<'_>> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
-    let mut left = &mut slices[..];
-    IoSlice::advance_slices(&mut left, 0);
-    while !left.is_empty() {
-        match file.write_vectored(left) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(count) => IoSlice::advance_slices(&mut left, count),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
 }
 
 const LOCK: &str = "lock";

@@ -12,7 +12,7 @@ use proptest::test_runner::TestCaseError;
 use super::config::SpoolConfig;
 use super::disk::SpoolDisk;
 use super::engine::Spool;
-use super::message::{Held, Loaded, Parcel, RecordKey, Request, Response, SpoolLoss, SpoolRequest};
+use super::message::{Held, Loaded, LossSource, Parcel, RecordKey, Request, Response, SpoolLoss, SpoolRequest};
 use super::record;
 use super::sim::{SimDisk, Stop};
 use crate::buffer::epoch::Epoch;
@@ -168,20 +168,25 @@ fn what_is_settled_is_not_sent_again_and_frees_the_disk() {
 fn the_oldest_is_lost_at_the_limit_with_its_time_range_or_nothing_is_stored() {
     let disk = SimDisk::new(1, u64::MAX);
     let (mut spool, _, _) = open(&disk, &config(256 * KIB), Overflow::DropOldest);
-    let (mut lost, mut most) = (Held::default(), 0);
+    let (mut lost, mut most, mut reported) = (Held::default(), 0, Vec::new());
     for n in 1..=100 {
         for response in ask(&mut spool, Request::Store(parcel(n, 5000))) {
             match response {
-                Response::Lost { held, why } => {
+                Response::Lost { held, why, source } => {
                     assert_eq!((why, held.start), (SpoolLoss::Full, EPOCH + 2000 * (lost.fragments + 1)));
                     lost.add(&held);
+                    reported.extend(source);
                 }
                 Response::Stored { key, .. } => assert!(ask(&mut spool, Request::Return(key)).is_empty()),
                 other => panic!("{other:?}"),
             }
         }
         most = most.max(disk.bytes());
+        for source in reported.drain(..) {
+            assert!(ask(&mut spool, Request::Reported(source)).is_empty());
+        }
     }
+    assert!(disk.names().iter().all(|name| !name.ends_with(".lost")), "{:?}", disk.names());
     assert!(most <= 256 * KIB && most > 200 * KIB, "{most}");
     let left = load_all(&mut spool);
     assert_eq!(left, (lost.fragments + 1..=100).collect::<Vec<_>>());
@@ -252,6 +257,72 @@ fn a_record_whose_sync_failed_is_stored_again_and_read_once() {
 }
 
 #[test]
+fn a_loss_that_was_not_reported_is_reported_by_the_next_run() {
+    let disk = SimDisk::new(1, u64::MAX);
+    let (mut spool, _, _) = open(&disk, &config(256 * KIB), Overflow::DropOldest);
+    let mut lost = Vec::new();
+    for n in 1.. {
+        for response in ask(&mut spool, Request::Store(parcel(n, 5000))) {
+            match response {
+                Response::Stored { key, .. } => assert!(ask(&mut spool, Request::Return(key)).is_empty()),
+                Response::Lost { held, .. } => lost.push(held),
+                other => panic!("{other:?}"),
+            }
+        }
+        if lost.len() == 2 {
+            break;
+        }
+    }
+    // The process ends before the application is told.
+    drop(spool);
+    for _ in 0..2 {
+        let mut spool = Spool::on(Some(Box::new(disk.clone())), "cam", &config(256 * KIB), Overflow::DropOldest);
+        let mut responses = ask(&mut spool, Request::Open).into_iter();
+        let Some(Response::Opened(all)) = responses.next() else { panic!("opened first") };
+        let again: Vec<_> = responses.collect();
+        for (response, was) in again.iter().zip(&lost) {
+            assert!(
+                matches!(response, Response::Lost { held, why: SpoolLoss::Full, .. } if held == was),
+                "{response:?}"
+            );
+        }
+        assert_eq!(again.len(), 2);
+        assert_eq!(all.fragments, lost[0].fragments + lost[1].fragments + load_all(&mut spool).len() as u64);
+        assert_eq!(all.start, lost[0].start);
+    }
+    // Now it is told.
+    for segment in [0, 1] {
+        let (mut spool, mut sources) =
+            (Spool::on(Some(Box::new(disk.clone())), "cam", &config(256 * KIB), Overflow::DropOldest), Vec::new());
+        for response in ask(&mut spool, Request::Open) {
+            if let Response::Lost { source, .. } = response {
+                sources.extend(source);
+            }
+        }
+        assert_eq!(sources, (segment..2).map(LossSource::Notice).collect::<Vec<_>>());
+        ask(&mut spool, Request::Reported(sources[0]));
+    }
+    let (_, held, _) = open(&disk, &config(256 * KIB), Overflow::DropOldest);
+    assert!(held.start > lost[1].start);
+}
+
+#[test]
+fn a_notice_beside_its_segment_or_with_a_wrong_byte_is_no_loss() {
+    let disk = SimDisk::new(1, u64::MAX);
+    let (mut spool, _, _) = open(&disk, &config(256 * KIB), Overflow::DropOldest);
+    put(&mut spool, parcel(1, 500));
+    drop(spool);
+    let mut notice = [1_u64.to_le_bytes(); 5].concat();
+    notice.extend(crc32fast::hash(&notice).to_le_bytes());
+    disk.put("0000000000.lost", notice.clone());
+    notice[3] ^= 1;
+    disk.put("0000000007.lost", notice);
+    let (mut spool, held, problems) = open(&disk, &config(256 * KIB), Overflow::DropOldest);
+    assert_eq!((held.fragments, problems), (1, vec![]));
+    assert_eq!((load_all(&mut spool), disk.names()), (vec![1], vec!["0000000000.seg".to_owned()]));
+}
+
+#[test]
 fn what_never_fits_is_told_apart_from_what_does_not_fit_now() {
     let disk = SimDisk::new(1, u64::MAX);
     let (mut spool, _, _) = open(&disk, &config(64 * KIB), Overflow::DropOldest);
@@ -303,7 +374,7 @@ fn damage_costs_the_records_that_it_hits_and_they_are_never_sent() {
                     assert!(same(&loaded.parcel, &parcel(loaded.parcel.id.0, 500)));
                     sent += 1;
                 }
-                Response::Lost { held, why: SpoolLoss::Damaged } => reported += held.fragments,
+                Response::Lost { held, why: SpoolLoss::Damaged, .. } => reported += held.fragments,
                 Response::Problem(_) => told += 1,
                 Response::Nothing => {}
                 other => panic!("{other:?}"),
@@ -392,30 +463,43 @@ struct Ledger {
     lost: u64,
 }
 
+impl Ledger {
+    fn lose(&mut self, held: &Held) {
+        self.lost += held.fragments;
+        // The fragments of the span are gone.
+        let gone = |n: &u64| EPOCH + n * 2000 >= held.start && EPOCH + n * 2000 <= held.latest;
+        self.stored.retain(|n, _| !gone(n));
+    }
+}
+
+/// What the core hears; nothing if the machine stops before the answer.
+fn hear(spool: &mut Spool, disk: &SimDisk, request: Request) -> Vec<Response> {
+    let responses = ask(spool, request);
+    if disk.has_stopped() { Vec::new() } else { responses }
+}
+
 /// Stores, loads and settles until the disk stops.
-fn work(spool: &mut Spool, chance: &mut fastrand::Rng, ledger: &mut Ledger, first: u64) {
+fn work(spool: &mut Spool, disk: &SimDisk, chance: &mut fastrand::Rng, ledger: &mut Ledger, first: u64) {
     let mut held: Vec<Loaded> = Vec::new();
-    for n in first..first + 60 {
+    for n in (first..first + 60).take_while(|_| !disk.has_stopped()) {
         match chance.u8(..10) {
             0..=5 => {
                 ledger.given.insert(n);
-                for response in ask(spool, Request::Store(parcel(n, chance.usize(8..3000)))) {
+                for response in hear(spool, disk, Request::Store(parcel(n, chance.usize(8..3000)))) {
                     match response {
                         Response::Stored { key, .. } => {
                             ledger.stored.insert(n, key);
                             ask(spool, Request::Return(key));
                         }
-                        Response::Lost { held, .. } => {
-                            ledger.lost += held.fragments;
-                            // The fragments of the span are gone.
-                            let gone = |n: &u64| EPOCH + n * 2000 >= held.start && EPOCH + n * 2000 <= held.latest;
-                            ledger.stored.retain(|n, _| !gone(n));
+                        Response::Lost { held, source, .. } => {
+                            ledger.lose(&held);
+                            source.into_iter().for_each(|source| drop(ask(spool, Request::Reported(source))));
                         }
                         _ => {}
                     }
                 }
             }
-            6..=7 => held.extend(load(spool)),
+            6..=7 => held.extend(load(spool).filter(|_| !disk.has_stopped())),
             _ => {
                 if let Some(loaded) = (!held.is_empty()).then(|| held.swap_remove(chance.usize(..held.len()))) {
                     let answer = ask(spool, Request::Settle(loaded.key));
@@ -430,11 +514,29 @@ fn work(spool: &mut Spool, chance: &mut fastrand::Rng, ledger: &mut Ledger, firs
     }
 }
 
+/// The spool of the next run, how many fragments it announces, and the losses that it reports in place of the one before.
+fn restart(disk: &SimDisk, ledger: &mut Ledger) -> (Spool, u64, Vec<(Held, LossSource)>) {
+    let mut spool = Spool::on(Some(Box::new(disk.clone())), "cam", &config(64 * KIB), Overflow::DropOldest);
+    let (mut announced, mut lost) = (0, Vec::new());
+    for response in ask(&mut spool, Request::Open) {
+        match response {
+            Response::Opened(held) => announced = held.fragments,
+            Response::Lost { held, source, .. } => {
+                ledger.lose(&held);
+                lost.extend(source.map(|source| (held, source)));
+            }
+            _ => {}
+        }
+    }
+    (spool, announced, lost)
+}
+
 /// Everything that was reported as stored is read whole, and nothing that was not given.
-fn check(disk: &SimDisk, ledger: &Ledger, stop: Stop) -> Result<(), TestCaseError> {
-    let (mut spool, held, _) = open(disk, &config(64 * KIB), Overflow::DropOldest);
+fn check(disk: &SimDisk, ledger: &mut Ledger, stop: Stop) -> Result<(), TestCaseError> {
+    let (mut spool, announced, unreported) = restart(disk, ledger);
+    let lost: u64 = unreported.iter().map(|(held, _)| held.fragments).sum();
     let found: Vec<Loaded> = std::iter::from_fn(|| load(&mut spool)).collect();
-    prop_assert_eq!(found.len() as u64, held.fragments, "what was announced is there");
+    prop_assert_eq!(found.len() as u64 + lost, announced, "what was announced is there, or reported lost");
     let numbers: BTreeSet<u64> = found.iter().map(|loaded| loaded.parcel.id.0).collect();
     for loaded in &found {
         let n = loaded.parcel.id.0;
@@ -454,13 +556,15 @@ fn stop_at(stop: Stop, steps: u64, seed: u64) -> Result<(), TestCaseError> {
     let (mut ledger, mut chance) = (Ledger::default(), fastrand::Rng::with_seed(seed));
     let mut disk = SimDisk::new(seed, steps);
     for first in [1000, 2000, 3000] {
-        let (mut spool, _, _) = open(&disk, &config(64 * KIB), Overflow::DropOldest);
-        work(&mut spool, &mut chance, &mut ledger, first);
+        let (mut spool, _, unreported) = restart(&disk, &mut ledger);
+        unreported.into_iter().for_each(|(_, source)| drop(ask(&mut spool, Request::Reported(source))));
+        work(&mut spool, &disk, &mut chance, &mut ledger, first);
         drop(spool);
         disk = disk.restart(stop);
-        check(&disk, &ledger, stop)?;
+        check(&disk, &mut ledger, stop)?;
         // The check's reads are the core's: what follows starts from the disk.
-        let next = SimDisk::new(chance.u64(..), chance.u64(1..120_000));
+        let next = SimDisk::new(chance.u64(..), u64::MAX);
+        next.stop_after(chance.u64(1..120_000));
         for name in disk.names() {
             let len = usize::try_from(disk.len(&name).unwrap()).unwrap();
             next.put(&name, disk.read(&name, 0, len).unwrap());

@@ -320,7 +320,9 @@ fn files_belong_to_their_owner_and_no_link_is_followed() {
 
     let victim = dir.path().join("victim");
     std::fs::write(&victim, "precious").unwrap();
-    for name in ["lock", "0000000000.seg", "0000000000.ack", "0000000001.seg"] {
+    let refused = kvs_producer::Spool::open(&spool(&victim), "cam", Overflow::DropOldest);
+    assert!(matches!(refused, Err(SpoolError::NotPlain { .. })), "{refused:?}");
+    for name in ["lock", "0000000000.seg", "0000000000.ack", "0000000000.lost", "0000000001.seg"] {
         let folder = dir.path().join(format!("of {name}"));
         std::fs::create_dir(&folder).unwrap();
         symlink(&victim, folder.join(name)).unwrap();

@@ -4,13 +4,14 @@ mod opening;
 mod sending;
 mod writing;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::path::Path;
 
 use super::disk::SpoolDisk;
 use super::error::SpoolError;
-use super::message::{Request, Response, SpoolRequest, SpoolResponse};
+use super::message::{LossSource, Request, Response, SpoolRequest, SpoolResponse};
+use super::notice;
 use super::segment::{self, Kind, Owner, Segment};
 use super::{config::SpoolConfig, std_disk::StdDisk};
 use crate::config::{Overflow, SpoolOrder};
@@ -34,6 +35,8 @@ pub struct Spool {
     order: SpoolOrder,
     overflow: Overflow,
     segments: BTreeMap<u32, Segment>,
+    /// Segments that are gone, and whose loss is not reported yet.
+    notices: BTreeSet<u32>,
     /// The segment that is appended to.
     active: Option<u32>,
     next_segment: u32,
@@ -82,6 +85,7 @@ impl Spool {
             order: config.order_of_sending(),
             overflow,
             segments: BTreeMap::new(),
+            notices: BTreeSet::new(),
             active: None,
             next_segment: 0,
             first_own: 0,
@@ -108,7 +112,8 @@ impl Spool {
             Request::Store(parcel) => self.store(parcel),
             Request::Return(key) => self.take_back(key),
             Request::Load { room, limit } => self.load(room, limit),
-            Request::Settle(key) => self.settle(key),
+            Request::Settle(key) | Request::Reported(LossSource::Record(key)) => self.settle(key),
+            Request::Reported(LossSource::Notice(segment)) => self.remove_notice(segment),
             Request::Close => {
                 self.disk = None;
                 self.out.push_back(Response::Closed);
@@ -124,7 +129,8 @@ impl Spool {
 
     /// Bytes of all files.
     fn bytes(&self) -> u64 {
-        self.segments.values().map(|segment| segment.len + segment.journal).sum()
+        let segments: u64 = self.segments.values().map(|segment| segment.len + segment.journal).sum();
+        segments + self.notices.len() as u64 * notice::NOTICE_BYTES
     }
 
     fn report(&mut self, operation: &'static str, file: &str, error: &io::Error) {

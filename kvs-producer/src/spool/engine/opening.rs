@@ -1,32 +1,41 @@
 //! What an earlier run left.
 
 use super::super::disk::SpoolDisk;
-use super::super::journal;
-use super::super::message::{Held, Response, SpoolLoss};
+use super::super::message::{Held, LossSource, Response, SpoolLoss};
 use super::super::segment::{self, Kind, Owner, Segment};
+use super::super::{journal, notice};
 use super::Spool;
 use crate::report::spool::SpoolProblem;
 
 impl Spool {
     pub(super) fn read_folder(&mut self) {
-        let mut held = Held::default();
+        let (mut held, mut unreported) = (Held::default(), Vec::new());
         match self.disk.as_deref().map(SpoolDisk::list) {
-            Some(Ok(files)) => held = self.read_segments(files),
+            Some(Ok(files)) => (held, unreported) = self.read_files(files),
             Some(Err(error)) => self.report("list", "the folder", &error),
             None => {}
         }
+        // An earlier run left it, and it is lost: each amount is counted once on both sides.
+        unreported.iter().for_each(|(_, lost)| held.add(lost));
         self.out.push_back(Response::Opened(held));
+        self.out.extend(unreported.into_iter().map(|(number, held)| Response::Lost {
+            held,
+            why: SpoolLoss::Full,
+            source: Some(LossSource::Notice(number)),
+        }));
     }
 
-    fn read_segments(&mut self, files: Vec<(String, u64)>) -> Held {
+    /// Returns what waits, and the losses that no run has reported.
+    fn read_files(&mut self, files: Vec<(String, u64)>) -> (Held, Vec<(u32, Held)>) {
         let mut held = Held::default();
-        let mut journals = Vec::new();
+        let (mut journals, mut notices) = (Vec::new(), Vec::new());
         for (name, len) in files {
             match segment::parse_name(&name) {
                 Some((number, Kind::Segment)) => {
                     self.segments.insert(number, Segment::of_len(len));
                 }
                 Some((number, Kind::Journal)) => journals.push((number, len)),
+                Some((number, Kind::Notice)) => notices.push(number),
                 None => {}
             }
         }
@@ -36,8 +45,11 @@ impl Spool {
                 None => self.remove_file(&journal::file_name(number)),
             }
         }
+        let unreported: Vec<_> =
+            notices.into_iter().filter_map(|number| Some((number, self.read_notice(number)?))).collect();
         // A recovered segment is never appended to: its last record may be incomplete.
-        self.next_segment = self.segments.keys().next_back().map_or(0, |last| last.saturating_add(1));
+        let last = self.segments.keys().chain(&self.notices).max();
+        self.next_segment = last.map_or(0, |last| last.saturating_add(1));
         self.first_own = self.next_segment;
         for number in self.numbers() {
             self.recover(number);
@@ -46,7 +58,21 @@ impl Spool {
                 held.add(&segment.held);
             }
         }
-        held
+        (held, unreported)
+    }
+
+    /// Reads the notice of a loss. If the segment is there it was not lost, or power loss has brought it back.
+    fn read_notice(&mut self, number: u32) -> Option<Held> {
+        let disk = self.disk.as_deref().filter(|_| !self.segments.contains_key(&number));
+        match disk.map(|disk| notice::read(disk, number)) {
+            Some(Ok(Some(held))) => {
+                self.notices.insert(number);
+                return Some(held);
+            }
+            Some(Err(error)) => self.report("read", &notice::file_name(number), &error),
+            _ => self.remove_file(&notice::file_name(number)),
+        }
+        None
     }
 
     fn numbers(&self) -> Vec<u32> {
@@ -117,7 +143,7 @@ impl Spool {
             // It was read or written whole before: what is missing was damaged in the meantime.
             Scanning::Again if missing.fragments > 0 => {
                 self.out.extend(scan.problems.into_iter().map(Response::Problem));
-                self.out.push_back(Response::Lost { held: missing, why: SpoolLoss::Damaged });
+                self.out.push_back(Response::Lost { held: missing, why: SpoolLoss::Damaged, source: None });
             }
             Scanning::Again => {}
         }

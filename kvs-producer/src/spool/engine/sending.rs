@@ -1,6 +1,6 @@
 //! Gives fragments to the core, and settles them.
 
-use super::super::message::{Loaded, RecordKey, Response, SpoolLoss};
+use super::super::message::{Loaded, LossSource, RecordKey, Response, SpoolLoss};
 use super::super::segment::{self, Entry, EntryState, Segment};
 use super::super::{journal, record};
 use super::Spool;
@@ -72,7 +72,7 @@ impl Spool {
         }
     }
 
-    /// Reads a fragment and gives it to the core. Returns false if it is damaged, and loses it then.
+    /// Reads a fragment and gives it to the core. Returns false if it is damaged: it is lost, and settled once that is reported.
     fn read(&mut self, number: u32, entry: Entry) -> bool {
         let Some(disk) = self.disk.as_deref() else {
             self.leave_alone(number);
@@ -90,8 +90,10 @@ impl Spool {
                 let bytes = entry.head.record_len();
                 let at = u64::from(entry.at);
                 self.out.push_back(Response::Problem(SpoolProblem::Damaged { file: name, at, bytes }));
-                self.out.push_back(Response::Lost { held: entry.head.held(), why: SpoolLoss::Damaged });
-                self.settle(segment::key(number, &entry));
+                let (held, key) = (entry.head.held(), segment::key(number, &entry));
+                let source = Some(LossSource::Record(key));
+                self.out.push_back(Response::Lost { held, why: SpoolLoss::Damaged, source });
+                self.take(key);
                 false
             }
             Err(error) => {

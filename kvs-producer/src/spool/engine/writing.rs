@@ -3,9 +3,9 @@
 use std::io;
 
 use super::super::disk::Durability;
-use super::super::message::{Parcel, RecordKey, Response, SpoolLoss};
-use super::super::record;
+use super::super::message::{Held, LossSource, Parcel, RecordKey, Response, SpoolLoss};
 use super::super::segment::{self, Entry, EntryState, Segment};
+use super::super::{notice, record};
 use super::{HEADER_ALLOWANCE, Spool, is_full, problem};
 use crate::config::Overflow;
 use crate::report::spool::SpoolProblem;
@@ -69,13 +69,33 @@ impl Spool {
         let oldest = self.segments.iter().find(|(_, segment)| is_free(segment)).map(|(number, _)| *number);
         let Some(number) = oldest else { return false };
         let held = self.segments.get(&number).map(|segment| segment.held).unwrap_or_default();
+        let source = self.write_notice(number, &held);
         if !self.remove_segment(number) {
+            self.remove_notice(number);
             return false;
         }
         if held.fragments > 0 {
-            self.out.push_back(Response::Lost { held, why: SpoolLoss::Full });
+            self.out.push_back(Response::Lost { held, why: SpoolLoss::Full, source });
         }
         true
+    }
+
+    /// Writes down what is lost with a segment. A disk without room for that does not keep it: the segment makes room.
+    fn write_notice(&mut self, number: u32, held: &Held) -> Option<LossSource> {
+        let disk = self.disk.as_deref_mut().filter(|_| held.fragments > 0)?;
+        if notice::write(disk, number, held).is_err() {
+            // Any part of it may be in the file.
+            let _ = disk.remove(&notice::file_name(number));
+            return None;
+        }
+        self.notices.insert(number);
+        Some(LossSource::Notice(number))
+    }
+
+    pub(super) fn remove_notice(&mut self, number: u32) {
+        if self.notices.remove(&number) {
+            self.remove_file(&notice::file_name(number));
+        }
     }
 
     fn append(&mut self, head: record::Head, pieces: &[bytes::Bytes]) -> io::Result<RecordKey> {
