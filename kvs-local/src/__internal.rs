@@ -24,7 +24,7 @@ pub mod deliver {
 }
 
 /// Extraction of images from stored media.
-#[cfg(feature = "server")]
+#[cfg(feature = "images")]
 pub mod images {
     pub use crate::images::*;
 }

@@ -45,7 +45,8 @@ impl DataDir {
             OnDrop::Remove => private_file::create_dir(&path),
         }
         .map_err(failed)?;
-        let lock = private_file::open_lock(&path.join("lock")).map_err(failed)?;
+        let lock = path.join("lock");
+        let lock = private_file::open_lock(&lock).map_err(|source| DataDirError::Io { path: lock, source })?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { path, on_drop, _lock: lock }),
             Err(TryLockError::WouldBlock) => Err(DataDirError::InUse { path }),

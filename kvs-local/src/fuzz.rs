@@ -1,6 +1,8 @@
 //! Entry points for fuzzing: bytes in, invariants checked. Ordinary tests run them too.
 
-#[cfg(feature = "server")]
+#[cfg(feature = "images")]
+mod clip;
+#[cfg(feature = "images")]
 mod pictures;
 #[cfg(feature = "server")]
 mod playback;
@@ -23,7 +25,9 @@ use crate::ingest::{
 };
 use crate::store::{Disk, Durability, Selection, Store, StoreError, StorePolicy};
 
-#[cfg(feature = "server")]
+#[cfg(feature = "images")]
+pub use clip::{Clip, damage};
+#[cfg(feature = "images")]
 pub use pictures::pictures;
 #[cfg(feature = "server")]
 pub use playback::playback;

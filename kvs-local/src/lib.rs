@@ -86,7 +86,7 @@ mod faults;
 mod handlers;
 #[cfg(feature = "server")]
 mod http;
-#[cfg(feature = "server")]
+#[cfg(feature = "images")]
 mod images;
 #[cfg(feature = "server")]
 mod inspect;

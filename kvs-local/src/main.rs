@@ -245,14 +245,14 @@ fn credentials(text: &str) -> Result<Credentials, String> {
 
 /// Sets the endpoints for images and messages, and their keys, from options and the environment.
 fn outgoing(mut builder: Builder, s3: Option<String>, sns: Option<String>, listen: SocketAddr) -> Builder {
-    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     // Clients of this service often have its own address there.
     let own = |url: &String| url.trim_end_matches('/').ends_with(&format!(":{}", listen.port()));
     let general = variable("AWS_ENDPOINT_URL").filter(|url| !own(url));
-    if let Some(url) = s3.or_else(|| general.clone()) {
+    let given = |url: Option<String>| url.filter(|url| !url.is_empty());
+    if let Some(url) = given(s3).or_else(|| general.clone()) {
         builder = builder.s3_endpoint(url);
     }
-    if let Some(url) = sns.or(general) {
+    if let Some(url) = given(sns).or(general) {
         builder = builder.sns_endpoint(url);
     }
     if let (Some(id), Some(secret)) = (variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY")) {
@@ -286,9 +286,9 @@ fn text_of(path: &str) -> Result<FileText, String> {
     std::fs::read_to_string(path).map(FileText).map_err(|error| with_causes(&error))
 }
 
-/// The variable that the AWS CLI and boto3 read.
-fn default_region() -> Option<String> {
-    std::env::var("AWS_DEFAULT_REGION").ok().filter(|region| !region.is_empty())
+/// Returns an environment variable. An empty one counts as missing, as in the AWS SDKs.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 fn faults(path: &str) -> Result<FaultScript, String> {
@@ -335,7 +335,12 @@ impl Arguments {
         let mut builder = LocalKvs::builder()
             .listen(self.listen)
             .data_dir(self.data_dir)
-            .region(self.region.or_else(default_region).unwrap_or_else(|| "us-west-2".to_owned()))
+            .region(
+                self.region
+                    .filter(|region| !region.is_empty())
+                    .or_else(|| variable("AWS_DEFAULT_REGION"))
+                    .unwrap_or_else(|| "us-west-2".to_owned()),
+            )
             .account(self.account)
             .profile(profile);
         if self.as_aws {
@@ -431,14 +436,29 @@ impl Write for PrintableStderr {
     }
 }
 
+/// Logs a panic. Otherwise it would be printed as text between lines of JSON, and decoders of untrusted media panic.
+fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
+    let message = panic.payload_as_str().unwrap_or("no message");
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    let backtrace = std::backtrace::Backtrace::capture();
+    if backtrace.status() == std::backtrace::BacktraceStatus::Captured {
+        tracing::error!(place, %backtrace, "panic: {message}");
+    } else {
+        tracing::error!(place, "panic: {message}");
+    }
+}
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "kvs_local=info".into());
+    // An empty variable would turn the log off.
+    let filter = variable("RUST_LOG").and_then(|filter| filter.parse::<tracing_subscriber::EnvFilter>().ok());
+    let filter = filter.unwrap_or_else(|| "kvs_local=info".into());
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match arguments.log_format {
         LogFormat::Text => log.fmt_fields(tracing_subscriber::fmt::format::debug_fn(write_field)).init(),
         LogFormat::Json => log.json().flatten_event(true).with_writer(|| PrintableStderr).init(),
     }
+    std::panic::set_hook(Box::new(log_panic));
     if let Some(Action::Health { address, tls }) = arguments.action {
         return match health(address, tls) {
             Ok(()) => ExitCode::SUCCESS,

@@ -3,8 +3,12 @@
 //! A link in the place of a lock or key file would let whoever put it there truncate its target, or read a key that is written
 //! through it.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
+#[cfg(feature = "server")]
+use std::fs::DirBuilder;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+#[cfg(feature = "server")]
+use std::io::{Read, Write};
 use std::path::Path;
 
 /// Opens a lock file, or creates it, and leaves its contents alone.

@@ -1,100 +1,33 @@
 //! Media of any shape through decoder, scaler and encoder.
 
-use std::num::NonZeroUsize;
-use std::sync::Arc;
-use std::time::Duration;
+use kvs_mkv::CodecId;
 
-use bytes::Bytes;
-use kvs_mkv::codec::{h264, h265, nal};
-use kvs_mkv::{CodecId, Frame, Track, TrackKind, TrackNumber};
-use kvs_types::{FragmentNumber, TimestampOrigin};
-
-use crate::images::{
-    DecodeOptions, Decoders, FragmentMedia, FragmentSpan, ImageEncoding, ImageRequest, ImageSize, MediaSource,
-    RenderOptions, contained_panics, extract_images,
-};
+use super::clip::Clip;
+use crate::images::{ImageEncoding, ImageSize, RenderOptions, contained_panics};
 
 /// A byte that selects codec and size of the images, then NAL units with start codes. Every instant gets an image or an error. Returns how
 /// many panics of a decoder were contained: that is no fault here.
 pub fn pictures(data: &[u8]) -> u64 {
-    let Some((&kind, clip)) = data.split_first() else { return 0 };
-    let is_h264 = kind & 1 == 0;
-    let (private, frames) = access_units(clip, is_h264);
-    let at = |number: usize| Duration::from_millis(40 * number as u64);
-    let frame = |(number, data): (usize, &Bytes)| {
-        Frame::new(TrackNumber::ONE, at(number), data.clone()).with_keyframe(number == 0)
-    };
-    let codec = if is_h264 { CodecId::H264 } else { CodecId::H265 };
-    let track = Track::new(TrackNumber::ONE, TrackKind::Video, codec).with_codec_private(private);
-    let media = FragmentMedia {
-        tracks: Arc::new([track]),
-        start: Duration::ZERO,
-        frames: frames.iter().enumerate().map(frame).collect(),
-    };
-    let span = FragmentSpan {
-        number: "1".parse().expect("a digit is a fragment number"),
-        producer_timestamp: Duration::ZERO,
-        server_timestamp: Duration::ZERO,
-        duration: at(frames.len()),
-    };
-    let size = if kind & 2 == 0 { None } else { ImageSize::new(33, 17) };
-    let rendering = RenderOptions { format: ImageEncoding::default(), size };
-    let instants: Vec<Duration> = (0..frames.len()).map(at).collect();
-    let request =
-        ImageRequest { instants, origin: TimestampOrigin::Producer, earliest_start: Duration::ZERO, rendering };
-    let options = DecodeOptions { threads: NonZeroUsize::MIN, decoders: &Decoders::BuiltIn, canceled: &|| false };
+    let Some((clip, rendering)) = read(data) else { return 0 };
     let before = contained_panics();
-    let results = extract_images(&One(media), &[span], &request, options).results;
-    assert_eq!(results.len(), frames.len(), "each instant has an image or an error");
+    assert_eq!(clip.images(rendering).len(), clip.frames.len(), "each instant has an image or an error");
     contained_panics().saturating_sub(before)
+}
+
+fn read(data: &[u8]) -> Option<(Clip, RenderOptions)> {
+    let (&kind, clip) = data.split_first()?;
+    let codec = if kind & 1 == 0 { CodecId::H264 } else { CodecId::H265 };
+    let size = if kind & 2 == 0 { None } else { ImageSize::new(33, 17) };
+    Some((Clip::parse(clip, codec, ACCESS_UNITS), RenderOptions { format: ImageEncoding::default(), size }))
 }
 
 /// Most access units that are decoded: time is not what is tested.
 const ACCESS_UNITS: usize = 16;
 
-/// Returns the parameter sets before the first picture, and the access units.
-fn access_units(clip: &[u8], is_h264: bool) -> (Bytes, Vec<Bytes>) {
-    let (mut private, mut frames, mut frame, mut has_slice) = (Vec::new(), Vec::new(), Vec::new(), false);
-    for unit in nal::annex_b_lossy(clip) {
-        let kind = if is_h264 {
-            h264::NalType::of(unit).map(|kind| (kind.is_slice(), kind.is_parameter_set(), h264::starts_picture(unit)))
-        } else {
-            h265::NalType::of(unit).map(|kind| (kind.is_slice(), kind.is_parameter_set(), h265::starts_picture(unit)))
-        };
-        let Some((is_slice, is_set, starts)) = kind else { continue };
-        if has_slice && (!is_slice || starts == Some(true)) {
-            frames.push(Bytes::from(std::mem::take(&mut frame)));
-            has_slice = false;
-            if frames.len() == ACCESS_UNITS {
-                return (private.into(), frames);
-            }
-        }
-        if is_set && frames.is_empty() {
-            private.extend_from_slice(&[0, 0, 0, 1]);
-            private.extend_from_slice(unit);
-        }
-        has_slice |= is_slice;
-        frame.extend_from_slice(&[0, 0, 0, 1]);
-        frame.extend_from_slice(unit);
-    }
-    if !frame.is_empty() {
-        frames.push(Bytes::from(frame));
-    }
-    (private.into(), frames)
-}
-
-/// A source with one fragment.
-struct One(FragmentMedia);
-
-impl MediaSource for One {
-    fn media(&self, _: &FragmentNumber) -> Result<FragmentMedia, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(self.0.clone())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fuzz::damage;
 
     fn folder() -> std::path::PathBuf {
         std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/pictures")
@@ -111,11 +44,13 @@ mod tests {
     fn the_committed_clips_have_pictures() {
         let mut clips = 0;
         for (name, data) in corpus() {
-            let panics = pictures(&data);
+            let (clip, rendering) = read(&data).unwrap();
+            assert!(clip.frames.len() >= 4, "{name}");
+            let images = clip.images(rendering);
+            assert_eq!(images.len(), clip.frames.len(), "{name}");
             // Which inputs panic depends on the version of the decoder and on overflow checks.
             if !name.starts_with("panic") {
-                assert_eq!(panics, 0, "{name}");
-                assert!(access_units(&data[1..], data[0] & 1 == 0).1.len() >= 4, "{name}");
+                assert!(images.iter().all(Result::is_ok), "{name}: {images:?}");
                 clips += 1;
             }
         }
@@ -136,8 +71,7 @@ mod tests {
             // Small images: their encoder takes most of the time.
             data[0] |= 2;
             for _ in 0..random.usize(1..8) {
-                let at = random.usize(1..data.len());
-                data[at] = if random.bool() { random.u8(..) } else { data[at] ^ (1 << random.u8(..8)) };
+                damage(&mut data[1..], &mut random);
             }
             if pictures(&data) > 0 {
                 found += 1;

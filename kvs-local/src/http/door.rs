@@ -87,6 +87,7 @@ impl Door {
                 host.to_str()
                     .ok()
                     .and_then(|host| host.parse::<Authority>().ok())
+                    .filter(has_valid_port)
                     .ok_or_else(|| refused(format!("the Host header '{}' is not a host", shown(host.as_bytes()))))?,
             ),
         };
@@ -124,7 +125,7 @@ impl Door {
             return public.text.clone();
         }
         // The C producer sends a Host header without the port.
-        let port = authority.port_u16().unwrap_or_else(|| local.port());
+        let port = authority.port_u16().filter(|port| *port != 0).unwrap_or_else(|| local.port());
         format!("{scheme}://{host}:{port}")
     }
 
@@ -235,15 +236,24 @@ fn check_site(headers: &HeaderMap) -> Result<(), ApiError> {
 /// Refuses the media types that a page can post without a preflight. `application/x-www-form-urlencoded` is one too, but it is
 /// what curl sends by default; it is refused by its Origin.
 fn check_media_type(headers: &HeaderMap) -> Result<(), ApiError> {
-    let Some(value) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
-    let text = String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase();
-    let kind = text.split(';').next().unwrap_or_default().trim();
-    if matches!(kind, "text/plain" | "multipart/form-data") {
-        return Err(refused(format!(
-            "Content-Type {kind} is not accepted, since any web page can send it: use application/json"
-        )));
+    for value in headers.get_all(header::CONTENT_TYPE) {
+        let text = String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase();
+        let kind = text.split(';').next().unwrap_or_default().trim();
+        if matches!(kind, "text/plain" | "multipart/form-data") {
+            return Err(refused(format!(
+                "Content-Type {kind} is not accepted, since any web page can send it: use application/json"
+            )));
+        }
     }
     Ok(())
+}
+
+/// Returns whether the port of a Host header is one: `Authority` takes any text there. It may be missing or empty (RFC 3986 section
+/// 3.2.3).
+fn has_valid_port(authority: &Authority) -> bool {
+    let Some(port) = authority.as_str().strip_prefix(authority.host()) else { return true };
+    let port = port.strip_prefix(':').unwrap_or(port);
+    port.is_empty() || port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok()
 }
 
 /// Returns whether a host is a loopback name or address.
@@ -403,6 +413,14 @@ mod tests {
             "[::]",
             "2130706433",
             "0x7f.1",
+            // Not known to be an address of this service, and no client sends it.
+            "localhost.",
+            "localhost,evil.example",
+            "localhost/evil.example",
+            "localhost:99999",
+            "localhost:+80",
+            "localhost:80x",
+            "[::1",
             "",
         ] {
             assert!(admitted(&[("host", host)]).is_none(), "{host:?}");
@@ -496,6 +514,8 @@ mod tests {
         let with = |name, value| admitted(&[("host", "localhost"), (name, value)]);
         assert!(with("content-type", "application/json").is_some());
         assert!(with("content-type", "application/x-www-form-urlencoded").is_some(), "curl");
+        let twice = [("host", "localhost"), ("content-type", "application/json"), ("content-type", "text/plain")];
+        assert!(admitted(&twice).is_none());
         for kind in ["text/plain", "Text/Plain; charset=UTF-8", "multipart/form-data; boundary=x"] {
             assert!(with("content-type", kind).is_none(), "{kind}");
         }

@@ -36,6 +36,7 @@ pub use decoder::{Decoders, Ffmpeg};
 pub use error::{DecodeError, ExtractError};
 pub use extract::{ExtractedImages, extract_images};
 pub use render::encode::{ImageEncoding, ImageSize, JpegQuality, RenderOptions};
+#[cfg(feature = "server")]
 pub(crate) use render::shape::{IMAGES_FOLLOW_CONTAINER, Shape};
 pub use request::{DecodeOptions, ImageRequest, ImageResult};
 pub use source::{FragmentMedia, FragmentSpan, MediaSource};

@@ -210,9 +210,15 @@ async fn get_data_endpoint_names_only_accepted_hosts() {
     };
     assert_eq!(endpoint("kvs.test").await.json()["DataEndpoint"], "https://kvs.test:8443");
     assert_eq!(endpoint("localhost:1").await.json()["DataEndpoint"], "http://localhost:1");
-    let refused = endpoint("evil.example").await;
-    assert_eq!(refused.status, 403);
-    assert!(!String::from_utf8_lossy(&refused.body).contains("DataEndpoint"), "{refused:?}");
+    let own = format!("http://localhost:{}", local.address().port());
+    for host in ["localhost", "localhost:", "localhost:0"] {
+        assert_eq!(endpoint(host).await.json()["DataEndpoint"], *own, "{host}");
+    }
+    for host in ["evil.example", "localhost:99999", "localhost:80x", "localhost."] {
+        let refused = endpoint(host).await;
+        assert_eq!((refused.status, refused.exception()), (403, "AccessDeniedException"), "{host}");
+        assert!(!String::from_utf8_lossy(&refused.body).contains("DataEndpoint"), "{refused:?}");
+    }
     local.shutdown().await;
 }
 

@@ -4,11 +4,14 @@
 use crate::support;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
+use kvs_local::__internal::fuzz::Clip;
+use kvs_mkv::{CodecId, Frame, SegmentInfo, Track, TrackKind, TrackNumber, Writer};
 use serde_json::Value;
-use support::{Put, create, post};
+use support::{Put, SOME_TIME, create, post};
 
 /// A running binary with a log in JSON.
 struct Service {
@@ -72,6 +75,47 @@ async fn error_acks_are_logged_with_id_name_cause_and_fragment() {
     let cause = find(&log, "INFO", "body is not Matroska that the service accepts");
     assert!(cause["error"].as_str().unwrap().contains("byte 0"), "{cause}");
     assert_eq!(find(&log, "INFO", "request refused")["path"], "/describeStream");
+}
+
+/// Two groups of pictures, in each of which the H.264 decoder panics (see `decoder-tests`).
+#[tokio::test]
+async fn a_decoder_that_panics_is_counted_in_the_log_and_the_service_goes_on() {
+    let service = Service::start(&["--anonymous", "--decoder", "built-in"]);
+    create(service.address, "door").await;
+    let clip = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clips/baseline_b_slices.h264")).unwrap();
+    let clip = Clip::parse(&clip, CodecId::H264, usize::MAX);
+    let track = Track::new(TrackNumber::ONE, TrackKind::Video, clip.codec.clone()).with_codec_private(clip.private);
+    let mut writer = Writer::new(SegmentInfo::new([7; 16]), vec![track]).unwrap();
+    let mut body = writer.start_segment().to_vec();
+    body.extend_from_slice(&writer.start_cluster(Duration::from_millis(SOME_TIME)).unwrap());
+    for (number, frame) in (0..).zip(clip.frames) {
+        let at = Duration::from_millis(SOME_TIME + 200 * number);
+        let frame = Frame::new(TrackNumber::ONE, at, frame).with_keyframe(number % 4 == 0);
+        body.extend_from_slice(&writer.block(frame).unwrap().into_bytes());
+    }
+    let mut put = Put::open(service.address, "door", "").await;
+    put.send(&body).await;
+    put.end().await;
+    assert!(put.rest().await.contains("PERSISTED"));
+
+    let (from, to) = (SOME_TIME as f64 / 1000.0, SOME_TIME as f64 / 1000.0 + 1.5);
+    let request = format!(
+        r#"{{"StreamName":"door","ImageSelectorType":"PRODUCER_TIMESTAMP","Format":"JPEG","StartTimestamp":{from},"EndTimestamp":{to},"SamplingInterval":200}}"#
+    );
+    let response = post(service.address, "/getImages", &request).await;
+    let images = response.json()["Images"].as_array().unwrap().clone();
+    assert_eq!(images.len(), 8, "{images:?}");
+    for (number, image) in images.iter().enumerate() {
+        // The third in display order is the last in decoding order.
+        match number % 4 {
+            2 => assert_eq!(image["Error"], "MEDIA_ERROR", "{number}"),
+            _ => assert!(image["ImageContent"].is_string(), "{number}: {image}"),
+        }
+    }
+    let log = service.log();
+    let panics = log.iter().filter(|line| line["message"].as_str().unwrap().starts_with("panic: ")).count();
+    let counted: Vec<_> = log.iter().filter_map(|line| line["panics"].as_u64()).collect();
+    assert_eq!((panics, counted), (2, vec![1, 2]), "{log:#?}");
 }
 
 /// JSON itself escapes neither 0x9b, which begins a command for some terminals, nor marks that reorder text.

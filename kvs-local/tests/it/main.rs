@@ -32,3 +32,4 @@ mod stopping;
 mod strict;
 mod tagged;
 mod test_double;
+mod tls;

@@ -39,6 +39,7 @@ impl Shape {
     }
 
     /// Returns width and height of the image of a picture of this size.
+    #[cfg(feature = "server")]
     pub(crate) fn size(&self, (width, height): (u64, u64)) -> (u64, u64) {
         let Cropping { left, right, top, bottom } = self.cropping;
         let width = width.saturating_sub(left.saturating_add(right));

@@ -1,6 +1,4 @@
 //! Hostile media: for any bytes, extraction ends quickly with an image or an error for every instant.
-#![cfg(feature = "server")]
-#![expect(clippy::unwrap_used, reason = "tests only")]
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
