@@ -2,7 +2,8 @@
 
 use clap::Args;
 use kvs_aws::{
-    Client, ClientConfig, ConfigError, Endpoint, InvalidEndpoint, IotConfig, IotCredentials, Proxy, TlsRoots,
+    Client, ClientConfig, ConfigError, Credentials, Endpoint, InvalidEndpoint, IotConfig, IotCredentials, Proxy,
+    TlsRoots,
 };
 
 use crate::failure::Failure;
@@ -33,11 +34,26 @@ pub(crate) struct Connection {
 /// The heading of the options that every command takes.
 pub(crate) const GLOBAL: &str = "Global options";
 
+/// An access key that a configuration file states.
+pub(crate) struct GivenKeys {
+    pub(crate) id: String,
+    pub(crate) secret: String,
+    pub(crate) token: Option<String>,
+}
+
+impl std::fmt::Debug for GivenKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
 /// Where credentials come from, in the order in which the sources are tried.
 #[derive(Debug)]
 enum Source {
     /// `--profile`.
     Profile,
+    /// Keys that the caller has.
+    Given(GivenKeys),
     /// A device certificate: the variables `AWS_IOT_CORE_*`.
     Device(Box<IotConfig>),
     /// `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`.
@@ -52,6 +68,7 @@ impl Source {
     const fn name(&self) -> &'static str {
         match self {
             Self::Profile => "profile",
+            Self::Given(_) => "given keys",
             Self::Device(_) => "device certificate",
             Self::Keys => "keys in the environment",
             Self::LocalKeys => "keys of kvs-local",
@@ -61,12 +78,32 @@ impl Source {
 }
 
 impl Connection {
+    /// The same with other settings, where these are given.
+    pub(crate) fn with(&self, profile: Option<String>, region: Option<String>, endpoint: Option<String>) -> Self {
+        Self {
+            profile: profile.or_else(|| self.profile.clone()),
+            region: region.or_else(|| self.region.clone()),
+            endpoint: endpoint.or_else(|| self.endpoint.clone()),
+        }
+    }
+
     /// Creates a client.
     pub(crate) async fn client(&self) -> Result<Client, Failure> {
-        let source = self.source()?;
+        self.client_with(None).await
+    }
+
+    /// Creates a client that signs with these keys, or with those of the environment.
+    pub(crate) async fn client_with(&self, keys: Option<GivenKeys>) -> Result<Client, Failure> {
+        let source = match keys {
+            Some(keys) => Source::Given(keys),
+            None => self.source()?,
+        };
         let name = source.name();
         let config = match source {
             Source::Profile | Source::Chain => self.chain_config().await?,
+            Source::Given(GivenKeys { id, secret, token }) => {
+                self.environment_config(true)?.credentials(Credentials::from_keys(id, secret, token))
+            }
             Source::Device(device) => {
                 self.environment_config(true)?.credentials(IotCredentials::new(*device).map_err(Failure::of_input)?)
             }

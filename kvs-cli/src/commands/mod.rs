@@ -3,6 +3,7 @@
 mod completions;
 mod config;
 mod doctor;
+mod gateway;
 mod get;
 mod images;
 mod listen;
@@ -24,6 +25,7 @@ use crate::runtime::{run as block_on, run_to_the_end};
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Put(put::Options),
+    Gateway(gateway::Options),
     Images(images::Options),
     Timelapse(timelapse::Options),
     Get(get::Options),
@@ -43,6 +45,7 @@ pub(crate) fn run(command: Command, global: &GlobalOptions) -> Result<(), Failur
     let output = global.output();
     match command {
         Command::Put(options) => run_to_the_end(put::run(options, global.clone())),
+        Command::Gateway(options) => gateway::run(options, global),
         Command::Images(options) => block_on(images::run(options, global)),
         Command::Timelapse(options) => block_on(timelapse::run(options, global)),
         Command::Get(options) => block_on(get::run(options, global)),

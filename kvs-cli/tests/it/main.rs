@@ -6,6 +6,7 @@
 mod judge;
 
 mod escapes;
+mod gateway;
 mod global;
 mod images;
 mod interrupt;

@@ -7,7 +7,7 @@ mod progress;
 mod reporter;
 mod shortfall;
 mod signals;
-mod source;
+pub(crate) mod source;
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -27,10 +27,11 @@ use crate::failure::Failure;
 use crate::options::GlobalOptions;
 
 use options::Event;
-pub(crate) use options::Options;
+pub(crate) use options::{InputFormat, Options};
 use pace::Pace;
 use reporter::Reporter;
 use signals::Signals;
+pub(crate) use source::Times;
 use source::{Next, Source, Timed};
 
 /// How long creating or describing the stream and finding its endpoint may take.

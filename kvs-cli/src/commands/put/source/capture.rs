@@ -7,8 +7,10 @@ use std::time::Duration;
 
 /// Starts a capture program, and ends it when the other half is dropped.
 #[derive(Clone, Debug)]
-pub(super) struct Capture {
+pub(crate) struct Capture {
     command: String,
+    /// What messages call it.
+    name: String,
     state: Arc<Mutex<State>>,
 }
 
@@ -20,18 +22,23 @@ struct State {
 
 /// Ends the program when it is dropped.
 #[derive(Debug)]
-pub(super) struct Stopper(Capture);
+pub(crate) struct Stopper(Capture);
 
 impl Capture {
-    /// A command as a shell runs it.
-    pub(super) fn new(command: &str) -> (Self, Stopper) {
-        let capture = Self { command: command.to_owned(), state: Arc::default() };
+    /// A command as a shell runs it; messages show it.
+    pub(crate) fn new(command: &str) -> (Self, Stopper) {
+        Self::named(command, command)
+    }
+
+    /// A command that messages do not show, because it may hold a password.
+    pub(crate) fn named(command: &str, name: &str) -> (Self, Stopper) {
+        let capture = Self { command: command.to_owned(), name: name.to_owned(), state: Arc::default() };
         (capture.clone(), Stopper(capture))
     }
 
-    /// The command, for messages.
-    pub(super) fn command(&self) -> &str {
-        &self.command
+    /// What messages call it.
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 
     /// Starts the program and returns its output; `None` if it is not wanted any more.

@@ -20,7 +20,7 @@ use crate::failure::Failure;
 
 /// What a pipe gives.
 #[derive(Debug)]
-pub(super) enum Item {
+pub(crate) enum Item {
     /// The tracks of the frames that follow, and whether these tell a producer what has changed in the sound.
     Tracks(Vec<Track>, bool),
     Frame(Frame),
@@ -39,23 +39,27 @@ const HEAD: usize = 4 * 204;
 
 /// Where a pipe comes from.
 #[derive(Debug)]
-pub(super) enum Origin {
+pub(crate) enum Origin {
     StandardInput,
     /// A FIFO or a device, or a file whose times are given.
     Path(PathBuf),
+    /// A recording that is read as a file.
+    Recording(PathBuf),
     Program(Capture),
 }
 
 /// How a pipe is read.
 #[derive(Clone, Debug)]
-pub(super) struct Settings {
-    pub(super) times: Option<Times>,
-    pub(super) format: Option<Format>,
-    pub(super) reader: ReaderOptions,
+pub(crate) struct Settings {
+    pub(crate) times: Option<Times>,
+    pub(crate) format: Option<Format>,
+    pub(crate) reader: ReaderOptions,
+    /// Whether a capture program is started again when it ends.
+    pub(crate) is_restarted: bool,
 }
 
 /// Starts to read.
-pub(super) fn start(origin: Origin, settings: Settings) -> mpsc::Receiver<Result<Item, Failure>> {
+pub(crate) fn start(origin: Origin, settings: Settings) -> mpsc::Receiver<Result<Item, Failure>> {
     let (sender, items) = mpsc::channel(WAITING);
     std::thread::spawn(move || {
         let mut feed = Feed { settings, sender, started: Instant::now(), sent: None, tracks: Vec::new(), sets: None };
@@ -104,6 +108,10 @@ impl Feed {
                 let file = File::open(path).map_err(|error| Failure::input(error).about(&name))?;
                 self.read(&name, Box::new(file))
             }
+            Origin::Recording(path) => {
+                let reader = Reader::open_with(path, &self.settings.reader).map_err(Failure::of_input)?;
+                self.events(reader)
+            }
             Origin::Program(capture) => self.capture(capture),
         }
     }
@@ -113,10 +121,10 @@ impl Feed {
         let mut wait = WAITS.0;
         loop {
             let begun = Instant::now();
-            let output = capture.start().map_err(|error| Failure::input(error).about(capture.command()))?;
+            let output = capture.start().map_err(|error| Failure::input(error).about(capture.name()))?;
             let Some(output) = output else { return Ok(()) };
             let before = self.sent;
-            let read = self.read(capture.command(), Box::new(output));
+            let read = self.read(capture.name(), Box::new(output));
             let Some(status) = capture.wait() else { return Ok(()) };
             let ended = status.map_or_else(|error| error.to_string(), |status| status.to_string());
             let text = match read {
@@ -128,8 +136,11 @@ impl Feed {
                 Err(Stop::Failed(failure)) => format!("{failure} ({ended})"),
                 Ok(()) => format!("the program ended ({ended})"),
             };
+            if !self.settings.is_restarted {
+                return Err(Failure::run(text).into());
+            }
             if self.sent.is_none() {
-                return Err(Failure::input(format!("{text} and wrote no key frame")).about(capture.command()).into());
+                return Err(Failure::input(format!("{text} and wrote no key frame")).about(capture.name()).into());
             }
             if begun.elapsed() >= STABLE && self.sent != before {
                 wait = WAITS.0;
@@ -213,7 +224,11 @@ impl Feed {
         if let Some(format) = self.settings.format {
             options = options.format(format);
         }
-        let mut reader = Reader::from_pipe(name, Cursor::new(head).chain(pipe), &options).map_err(Failure::of_input)?;
+        self.events(Reader::from_pipe(name, Cursor::new(head).chain(pipe), &options).map_err(Failure::of_input)?)
+    }
+
+    /// Passes on what a reader finds.
+    fn events(&mut self, mut reader: Reader) -> Result<(), Stop> {
         let mut offset = Offset::new(Some(self.next_start()));
         let mut items = vec![Item::Tracks(reader.tracks().to_vec(), false)];
         let mut named = 0;

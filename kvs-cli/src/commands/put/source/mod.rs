@@ -19,8 +19,8 @@ use crate::commands::media::{check_change, print_notice_of, print_notices};
 use crate::failure::Failure;
 use crate::output::Output;
 
-use capture::{Capture, Stopper};
-use feed::{Item, Origin, Settings};
+pub(crate) use capture::{Capture, Stopper};
+pub(crate) use feed::{Item, Origin, Settings, start as start_feed};
 pub(crate) use times::Times;
 
 /// Frames and the tracks they belong to.
@@ -116,6 +116,7 @@ impl Source {
             times: options.times.clone(),
             format: options.format.map(Into::into),
             reader: reader_options(options),
+            is_restarted: true,
         };
         let mut items = feed::start(origin, settings);
         let tracks = loop {
