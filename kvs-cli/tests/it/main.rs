@@ -5,6 +5,7 @@
 #[path = "../../../kvs-media/tests/it/judge.rs"]
 mod judge;
 
+mod clip;
 mod escapes;
 mod gateway;
 mod global;

@@ -9,6 +9,8 @@
 //! leave late, since the connection takes them no faster, and as PERSISTED acks that come late. `--kbit 0` sends as fast as
 //! the service takes it.
 
+mod readers;
+
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,6 +25,8 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
+
+use readers::Played;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -47,6 +51,9 @@ struct Arguments {
     /// Bytes per frame with `--kbit 0`.
     #[arg(long, default_value_t = 100_000)]
     frame_bytes: usize,
+    /// Players that follow the first streams by HLS, one each.
+    #[arg(long, default_value_t = 0)]
+    readers: u64,
     /// Process id of the service, to report its memory and processor time (Linux).
     #[arg(long)]
     pid: Option<u32>,
@@ -69,6 +76,8 @@ struct Counters {
     received: AtomicU64,
     persisted: AtomicU64,
     errors: AtomicU64,
+    /// Fragments that were sent.
+    fragments: AtomicU64,
     /// Largest delay of a frame since the last progress line, in µs.
     late: AtomicU64,
     /// Largest delay of a frame, in µs.
@@ -92,11 +101,25 @@ async fn main() -> Result<(), BoxError> {
     for number in 0..arguments.streams {
         producers.spawn(produce(arguments.clone(), number, began, Arc::clone(&counters)));
     }
+    let (played, mut players) = (Arc::new(Played::default()), JoinSet::new());
+    let end = began + Duration::from_secs(arguments.seconds);
+    for number in 0..arguments.readers {
+        players.spawn(readers::follow(arguments.address, format!("load-{number}"), end, Arc::clone(&played)));
+    }
     while let Some(ended) = producers.join_next().await {
+        ended??;
+    }
+    while let Some(ended) = players.join_next().await {
         ended??;
     }
     progress.abort();
     print_summary(&arguments, &counters, began.elapsed(), before);
+    if arguments.readers > 0 {
+        let [fragments, bytes, missed, refused] =
+            [&played.fragments, &played.bytes, &played.missed, &played.refused].map(|one| one.load(Ordering::Relaxed));
+        let megabytes = bytes as f64 / 1e6;
+        println!("players read {fragments} fragments, {megabytes:.0} MB; {missed} missed, {refused} refused");
+    }
     Ok(())
 }
 
@@ -166,8 +189,11 @@ async fn send(
         0 => arguments.frame_bytes,
         kbit => usize::try_from(kbit * 1000 / 8 / 25)?,
     };
-    let payload = Bytes::from(vec![0x65; size]);
-    let track = Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::H264);
+    // One NAL unit behind its length.
+    let mut payload = u32::try_from(size.saturating_sub(4))?.to_be_bytes().to_vec();
+    payload.resize(size.max(5), 0x65);
+    let payload = Bytes::from(payload);
+    let track = Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::H264).with_codec_private(readers::AVCC);
     let mut writer = Writer::new(SegmentInfo::new([1; 16]), vec![track])?;
     let mut chunk = writer.start_segment().to_vec();
     let mut start = UNIX_EPOCH.elapsed()?;
@@ -192,6 +218,7 @@ async fn send(
         }
         if place == FRAMES - 1 {
             chunk.extend_from_slice(&writer.end_of_fragment());
+            counters.fragments.fetch_add(1, Ordering::Relaxed);
             start = at + FRAME_TIME;
         }
         put_chunk(&mut to, &chunk).await?;
@@ -280,6 +307,7 @@ fn state(arguments: &Arguments, counters: &Counters, elapsed: Duration) -> Strin
 
 fn print_summary(arguments: &Arguments, counters: &Counters, elapsed: Duration, before: Option<Duration>) {
     println!("{}", state(arguments, counters, elapsed));
+    println!("{} whole fragments were sent", counters.fragments.load(Ordering::Relaxed));
     let timed = counters.timed.load(Ordering::Relaxed);
     let slowest = counters.slowest.load(Ordering::Relaxed);
     if arguments.kbit > 0 && timed > 0 {
