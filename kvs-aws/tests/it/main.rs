@@ -9,6 +9,7 @@ mod boto3;
 mod configuration_files;
 mod hostile_answers;
 mod hostile_pages;
+mod hostile_peers;
 mod pages;
 mod proxy;
 mod put_media;
