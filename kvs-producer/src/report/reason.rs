@@ -1,5 +1,6 @@
 //! Why connections end, why sending halts, and how time jumps are handled.
 
+use std::fmt;
 use std::time::Duration;
 
 use kvs_types::AckError;
@@ -30,6 +31,20 @@ pub enum CloseReason {
     Deadline,
 }
 
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Complete => f.write_str("complete"),
+            Self::Failed(failure) => failure.fmt(f),
+            Self::Broken(text) => write!(f, "broken: {text}"),
+            Self::Silent { duration } => write!(f, "nothing received for {:.1} s", duration.as_secs_f64()),
+            Self::Error(error) => write!(f, "error of the service: {error}"),
+            Self::Superseded => f.write_str("the media needs a new header"),
+            Self::Deadline => f.write_str("the deadline of the stop passed"),
+        }
+    }
+}
+
 /// How the producer handled a jump of the frames' timestamps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -57,4 +72,18 @@ pub enum HaltReason {
     /// The service sent an error acknowledgement that resending does not change: the KMS key or the stream itself.
     #[error("{0}")]
     Rejected(AckError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::failure::FailureKind;
+
+    #[test]
+    fn a_close_reason_is_a_sentence() {
+        let failed = CloseReason::Failed(Failure::new(FailureKind::Throttled, "one connection is allowed"));
+        assert_eq!(failed.to_string(), "throttled: one connection is allowed");
+        let silent = CloseReason::Silent { duration: Duration::from_millis(9_500) };
+        assert_eq!(silent.to_string(), "nothing received for 9.5 s");
+    }
 }

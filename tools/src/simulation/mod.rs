@@ -1,6 +1,5 @@
 //! The producer core and the service's ingest core, connected by a faulty network, under one virtual clock.
 
-mod disk;
 mod drain;
 mod event_queue;
 mod final_check;
@@ -15,6 +14,16 @@ mod spool_judge;
 mod spool_scenario;
 mod spool_world;
 mod world;
+
+/// The disk of the spool's unit tests, which has to be as cruel here.
+#[path = "../../../kvs-producer/src/spool/sim.rs"]
+#[expect(dead_code, reason = "the unit tests use more of it")]
+mod sim_disk;
+
+/// What the file above expects beside it.
+mod disk {
+    pub(super) use kvs_producer::__internal::{Durability, SpoolDisk};
+}
 
 pub use drain::drain;
 pub use scenario::{FAULTS, Fault};

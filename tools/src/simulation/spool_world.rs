@@ -14,12 +14,12 @@ use kvs_producer::{
     Transmit,
 };
 
-use super::disk::{Crash, Disk};
 use super::event_queue::EventQueue;
 use super::final_check::FinalState;
 use super::network::{Fate, LinkModel, Uplink};
 use super::payload_tracker::PayloadTracker;
 use super::service::{Connection, Service};
+use super::sim_disk::{SimDisk, Stop};
 use super::source::{EPOCH, Source};
 use super::spool_judge::SpoolJudge;
 use super::spool_scenario::{SpoolFault, SpoolScenario};
@@ -84,7 +84,7 @@ pub(super) struct SpoolWorld {
     run: u64,
     producer: ProducerCore,
     spool: Spool,
-    disk: Disk,
+    disk: SimDisk,
     /// Requests that the disk has not executed.
     requests: VecDeque<SpoolRequest>,
     is_slow: bool,
@@ -114,7 +114,7 @@ pub fn run(seed: u64, verbosity: Verbosity) -> SpoolOutcome {
 }
 
 /// A producer and a spool on this disk.
-fn begin(scenario: &SpoolScenario, disk: &Disk, start: Instant, now: Instant) -> (ProducerCore, Spool) {
+fn begin(scenario: &SpoolScenario, disk: &SimDisk, start: Instant, now: Instant) -> (ProducerCore, Spool) {
     let wall = SystemTime::UNIX_EPOCH + EPOCH + now.saturating_duration_since(start);
     let producer = ProducerCore::new(scenario.config.clone(), now, wall).expect("scenarios are valid configurations");
     (producer, Spool::__on(Box::new(disk.clone()), "cam", &scenario.spool, scenario.overflow))
@@ -122,7 +122,7 @@ fn begin(scenario: &SpoolScenario, disk: &Disk, start: Instant, now: Instant) ->
 
 impl SpoolWorld {
     pub(super) fn new(scenario: SpoolScenario, seed: u64, verbosity: Verbosity) -> Self {
-        let (start, disk) = (Instant::now(), Disk::new(seed));
+        let (start, disk) = (Instant::now(), SimDisk::new(seed, u64::MAX));
         let (producer, spool) = begin(&scenario, &disk, start, start);
         let mut judge = SpoolJudge::default();
         judge.begins(0);
@@ -321,8 +321,8 @@ impl SpoolWorld {
                 self.judge.disk_is_bad(self.now + lasts);
                 self.spoil(fault);
             }
-            SpoolFault::Kill => return self.crash(Crash::Kill),
-            SpoolFault::PowerLoss => return self.crash(Crash::PowerLoss),
+            SpoolFault::Kill => return self.crash(Stop::Kill),
+            SpoolFault::PowerLoss => return self.crash(Stop::PowerLoss),
             SpoolFault::Stop => {
                 let (run, within) = (self.run, Duration::from_millis(self.rng.u64(..5_000)));
                 self.stop(within);
@@ -340,7 +340,11 @@ impl SpoolWorld {
         match fault {
             SpoolFault::Outage => self.is_down = false,
             SpoolFault::SlowDisk => self.is_slow = false,
-            _ => self.disk.set_state(super::disk::DiskState::Sound),
+            _ => {
+                self.disk.set_capacity(None);
+                self.disk.set_read_only(false);
+                self.disk.set_fails_to_sync(false);
+            }
         }
     }
 
@@ -361,12 +365,12 @@ impl SpoolWorld {
     }
 
     /// The process ends at any byte of what the disk is doing.
-    fn crash(&mut self, crash: Crash) {
+    fn crash(&mut self, stop: Stop) {
         if let Some(request) = self.requests.pop_front() {
             self.disk.stop_after(self.rng.u64(..60_000));
             self.spool.handle(request).for_each(drop);
         }
-        self.disk.restart(crash);
+        self.disk = self.disk.restart(stop);
         self.restart();
     }
 

@@ -120,7 +120,8 @@ impl Reporter {
                     "{} of {} frames persisted in {} fragments, {} lost; {} sessions, {} reconnects, {} bytes sent again; ack \
                      latency p50 {} ms, max {} ms",
                     totals.persisted.frames,
-                    totals.submitted.frames,
+                    // What an earlier run left in the spool is sent too.
+                    totals.submitted.frames + totals.recovered.frames,
                     totals.persisted_fragments,
                     totals.lost.frames,
                     stats.sessions,
@@ -155,7 +156,7 @@ fn object_of(event: &Event) -> Option<Value> {
     Some(match event {
         Event::Opened { session } => json!({"event": "session", "state": "open", "session": session.to_string()}),
         Event::Closed { session, reason } => {
-            json!({"event": "session", "state": "closed", "session": session.to_string(), "reason": format!("{reason:?}")})
+            json!({"event": "session", "state": "closed", "session": session.to_string(), "reason": reason.to_string()})
         }
         Event::Ack { session, ack } => json!({
             "event": "ack", "session": session.to_string(), "type": ack.event_type.as_str(), "timecode": ack.fragment_timecode,
@@ -192,7 +193,7 @@ fn object_of(event: &Event) -> Option<Value> {
 fn line_of(event: &Event) -> Option<String> {
     Some(match event {
         Event::Opened { session } => format!("session {session} open"),
-        Event::Closed { session, reason } => format!("session {session} closed: {reason:?}"),
+        Event::Closed { session, reason } => format!("session {session} closed: {reason}"),
         Event::Ack { ack, .. } if ack.event_type == AckEventType::Persisted => {
             let number = ack.fragment_number.as_ref().map_or("?", |number| number.as_str());
             format!("fragment {} PERSISTED as {number}", ack.fragment_timecode.unwrap_or_default())

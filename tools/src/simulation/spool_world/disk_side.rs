@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use kvs_producer::SpoolRequest;
 
-use super::super::disk::DiskState;
 use super::super::service::around;
 use super::super::spool_scenario::SpoolFault;
 use super::{RunStep, SpoolWorld};
@@ -36,9 +35,9 @@ impl SpoolWorld {
 
     pub(super) fn spoil(&mut self, fault: SpoolFault) {
         match fault {
-            SpoolFault::DiskFull => self.disk.set_state(DiskState::Full(self.rng.u64(..200_000))),
-            SpoolFault::ReadOnly => self.disk.set_state(DiskState::ReadOnly),
-            SpoolFault::NoSync => self.disk.set_state(DiskState::NoSync),
+            SpoolFault::DiskFull => self.disk.set_capacity(Some(self.disk.bytes() + self.rng.u64(..200_000))),
+            SpoolFault::ReadOnly => self.disk.set_read_only(true),
+            SpoolFault::NoSync => self.disk.set_fails_to_sync(true),
             _ => self.is_slow = true,
         }
     }
