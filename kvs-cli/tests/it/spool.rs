@@ -155,7 +155,7 @@ fn a_spool_that_cannot_be_used_is_one_line_and_exit_code_2() {
         kvs_producer::Overflow::Refuse,
     );
     let cases: [(&Path, &[&str], &str); 4] = [
-        (&file, &[], "cannot create"),
+        (&file, &[], "is not a plain folder"),
         (&dir.path().join("held"), &[], "in use by another producer"),
         (&dir.path().join("small"), &["--spool-bytes", "1000"], "too small"),
         (&dir.path().join("odd"), &["--spool-bytes", "1 GB"], "invalid number of bytes"),
