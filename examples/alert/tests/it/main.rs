@@ -1,0 +1,7 @@
+//! The alert, end to end with kvs-local: a recording with a face tells, one without does not.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod camera;
+mod faces;
+mod sources;
