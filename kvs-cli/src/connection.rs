@@ -131,7 +131,7 @@ impl Connection {
     }
 
     /// Whether the service is at an address that was given, and not at AWS.
-    fn is_custom(&self) -> bool {
+    pub(crate) fn is_custom(&self) -> bool {
         self.endpoint.is_some()
             || variable("AWS_ENDPOINT_URL_KINESIS_VIDEO").is_some()
             || variable("AWS_ENDPOINT_URL").is_some()

@@ -197,7 +197,7 @@ pub use kvs_mkv::{Chunks, CodecId, Frame, Tag, Track, TrackKind, TrackNumber, Wr
 pub use kvs_types::{Ack, AckError, AckEventType, ErrorId, FragmentNumber, FragmentTimecodeType, StreamStatus};
 pub use media::put_error::{PutFrameError, Refusal};
 pub use producer_core::ProducerCore;
-pub use report::diagnosis::{Diagnosis, RecoveryAction};
+pub use report::diagnosis::{Diagnosis, RecoveryAction, error_page};
 pub use report::event::Event;
 pub use report::no_progress::NoProgress;
 pub use report::outcome::{Loss, LossReason, Persisted};

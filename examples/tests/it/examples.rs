@@ -45,6 +45,20 @@ async fn pipe_sends_what_an_encoder_writes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn device_sends_at_the_speed_of_a_camera_with_a_spool() {
+    let (local, folder) = (LocalKvs::builder().start().await.unwrap(), tempfile::tempdir().unwrap());
+    // Three seconds.
+    let recording = concat!(env!("CARGO_MANIFEST_DIR"), "/../kvs-media/tests/cases/rot90.mp4");
+    let mut device = example_at(&local, "device");
+    device.args(["front-door", recording]).arg(folder.path().join("spool"));
+    device.env_remove("AWS_IOT_CORE_CREDENTIAL_ENDPOINT");
+    let text = run(device).await;
+    let (persisted, rest) = text.split_once(" of ").unwrap();
+    assert!(persisted.parse::<u32>().unwrap() > 50 && rest.starts_with(persisted), "{text}");
+    local.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn events_request_images_and_images_saves_them() {
     let local = LocalKvs::builder().start().await.unwrap();
     let mut events = example_at(&local, "events");

@@ -5,12 +5,14 @@ mod config;
 mod doctor;
 mod gateway;
 mod get;
+mod https;
 mod images;
 mod listen;
 mod man;
 mod media;
 mod mkv;
 mod play;
+mod policy;
 mod put;
 mod remux;
 mod streams;
@@ -34,6 +36,7 @@ pub(crate) enum Command {
     Config(config::Options),
     Doctor(doctor::Options),
     Listen(listen::Options),
+    Policy(policy::Options),
     Mkv(mkv::Options),
     Remux(remux::Options),
     Completions(completions::Options),
@@ -54,6 +57,7 @@ pub(crate) fn run(command: Command, global: &GlobalOptions) -> Result<(), Failur
         Command::Config(options) => block_on(config::run(options, global)),
         Command::Doctor(options) => block_on(doctor::run(options, global)),
         Command::Listen(options) => block_on(listen::run(options, output)),
+        Command::Policy(options) => policy::run(&options, global),
         Command::Mkv(options) => mkv::run(&options, output),
         Command::Remux(options) => remux::run(&options, output),
         Command::Completions(options) => {

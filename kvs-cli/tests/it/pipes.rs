@@ -249,9 +249,9 @@ async fn command_lines_of_the_help_and_the_readme_run() {
     assert!(shell.run(&format!("mkfifo pts && {raw} source.mkv")).await.status.success());
     let lines = lines_of_help();
     assert!(lines.len() >= 7, "{lines:?}");
-    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let guide = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../guide/src/cameras.md")).unwrap();
     for (nth, line) in lines.iter().enumerate() {
-        assert!(readme.contains(line), "the README has the line too: {line}");
+        assert!(guide.contains(line), "the guide has the line too: {line}");
         let camera = line
             .replace("-f v4l2 -framerate 30 -i /dev/video0", "-re -f lavfi -t 3 -i testsrc=size=160x120:rate=30")
             .replace("-f v4l2 -input_format h264 -i /dev/video0", "-re -i source.mkv")

@@ -32,7 +32,27 @@ impl fmt::Display for Diagnosis {
             let Span { start, frames, bytes, .. } = span;
             write!(f, "; fragment {fragment} at {} ms, {frames} frames, {bytes} bytes", epoch_millis(start))?;
         }
-        write!(f, "; likely cause: {}; {}; {}", self.likely_cause, self.action, self.advice)
+        let Self { likely_cause, action, advice, error, .. } = self;
+        write!(f, "; likely cause: {likely_cause}; {action}; {advice}; see {}", error_page(error.id))
+    }
+}
+
+/// The page of the guide about error ids, relative to the top of the repository. The only place that names it.
+const ERROR_PAGE: &str = "guide/src/errors.md";
+
+/// Returns the place in the guide that says what an error id means, what causes it and what to do, relative to the top of the
+/// repository.
+///
+/// ```
+/// use kvs_producer::{ErrorId, error_page};
+///
+/// assert_eq!(error_page(ErrorId(4004)), "guide/src/errors.md#4004");
+/// ```
+#[must_use]
+pub fn error_page(id: ErrorId) -> String {
+    match id.code() {
+        Some(_) => format!("{ERROR_PAGE}#{}", id.0),
+        None => format!("{ERROR_PAGE}#other"),
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt::Display;
 
 use serde_json::json;
 
+use super::trouble::Trouble;
 use crate::failure::Failure;
 use crate::output::Output;
 
@@ -36,6 +37,11 @@ impl Findings {
     pub(super) fn bad(&mut self, link: &str, message: impl Display, fix: &str) {
         self.bad += 1;
         self.print("BAD", link, message, fix);
+    }
+
+    /// Reports what ended the examination.
+    pub(super) fn trouble(&mut self, trouble: &Trouble) {
+        self.bad(trouble.link, &trouble.message, &trouble.fix);
     }
 
     fn print(&self, level: &str, link: &str, message: impl Display, fix: &str) {

@@ -10,8 +10,16 @@ use kvs_mkv::fragment::{Fragment, FragmentReader};
 use kvs_mkv::{CodecId, TrackKind};
 use kvs_types::tag_names;
 
-use super::{Doctor, explain};
-use crate::failure::Failure;
+use super::Doctor;
+use super::trouble::Trouble;
+use crate::values::show_time;
+
+/// How far the camera's clock may be ahead of the service's: nothing arrives before it was taken.
+const CAMERA_AHEAD: Duration = Duration::from_secs(5);
+/// How far it may be behind: media that waited for the network is some minutes late.
+const CAMERA_BEHIND: Duration = Duration::from_secs(3600);
+/// The longest fragment that is worth no word. The service takes 20 s.
+const LONG_FRAGMENT: Duration = Duration::from_secs(10);
 
 impl Doctor {
     /// Looks at the newest fragment: its tags, length and tracks, and an image of it.
@@ -19,12 +27,16 @@ impl Doctor {
         &mut self,
         last: &FragmentInfo,
         configuration: Option<&ImageGenerationConfiguration>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), Trouble> {
+        self.times(last);
         self.interval(last, configuration);
         let Some(number) = last.fragment_number.clone() else { return Ok(()) };
         let ask = GetMediaForFragmentList::new(self.stream.clone(), [number]);
-        let media =
-            self.client.send(ask).await.map_err(|error| explain(error, "kinesisvideo:GetMediaForFragmentList"))?;
+        let media = self
+            .client
+            .send(ask)
+            .await
+            .map_err(|error| Trouble::of_call(&error, "kinesisvideo:GetMediaForFragmentList"))?;
         match read_fragment(media).await? {
             Some(fragment) => {
                 self.tag(&fragment, configuration);
@@ -35,10 +47,37 @@ impl Doctor {
         self.first_image(last).await
     }
 
+    /// Compares the two clocks of a fragment, and looks at its length.
+    fn times(&mut self, last: &FragmentInfo) {
+        if let (Some(camera), Some(service)) = (last.producer_timestamp, last.server_timestamp) {
+            let off = service.duration_since(camera).unwrap_or_else(|error| error.duration());
+            if camera > service + CAMERA_AHEAD || off > CAMERA_BEHIND {
+                self.findings.note(
+                    "camera clock",
+                    format_args!(
+                        "the last fragment is of {}, and arrived at {}",
+                        show_time(camera),
+                        show_time(service)
+                    ),
+                    "set the clock of the camera, unless this is a recording: images are found by its times",
+                );
+            }
+        }
+        let length = last.length();
+        if length > LONG_FRAGMENT {
+            self.findings.note(
+                "fragment length",
+                format_args!("{} ms: live view is late, and so are images", length.as_millis()),
+                "set the key frame interval of the camera to 2 s, and switch smart codecs off",
+            );
+        }
+    }
+
     fn interval(&mut self, last: &FragmentInfo, configuration: Option<&ImageGenerationConfiguration>) {
         let Some(configuration) = configuration else { return };
         let (length, every) = (last.length().as_millis(), u128::from(configuration.sampling_interval));
-        if length > 0 && every > length {
+        // The length ends with the beginning of the last frame: a fragment of 2 s is told as 1,960 ms.
+        if length > 0 && every > length + length / 4 {
             self.findings.note(
                 "sampling interval",
                 format_args!("{every} ms, longer than the last fragment of {length} ms"),
@@ -90,14 +129,26 @@ impl Doctor {
             ),
             _ => self.findings.good("key frame", "the fragment starts with one"),
         }
+        self.reordering(fragment);
     }
 
-    async fn first_image(&mut self, last: &FragmentInfo) -> Result<(), Failure> {
+    /// B-frames are stored and played, but each waits for a later frame.
+    fn reordering(&mut self, fragment: &Fragment) {
+        let Some(track) = fragment.tracks.first().map(|track| track.number) else { return };
+        let times: Vec<_> =
+            fragment.frames.iter().filter(|frame| frame.track == track).map(|frame| frame.pts).collect();
+        if !times.is_sorted() {
+            let fix = "for live video switch B-frames off (x264: -bf 0); a recording is fine";
+            self.findings.note("B-frames", "frames are not in the order of their times", fix);
+        }
+    }
+
+    async fn first_image(&mut self, last: &FragmentInfo) -> Result<(), Trouble> {
         const LINK: &str = "first image";
         let Some(at) = last.server_timestamp else { return Ok(()) };
         let ask = GetImages::new(self.stream.clone(), at..at + Duration::from_millis(100));
         let ask = ask.selector(TimestampOrigin::Server).every(Duration::from_secs(3));
-        let page = self.client.send(ask).await.map_err(|error| explain(error, "kinesisvideo:GetImages"))?;
+        let page = self.client.send(ask).await.map_err(|error| Trouble::of_call(&error, "kinesisvideo:GetImages"))?;
         match page.images.into_iter().next().map(|image| image.content) {
             Some(Ok(image)) => self.findings.good(LINK, format_args!("{} bytes", image.len())),
             Some(Err(ImageFailure::Service(ImageError::MediaError))) => {
@@ -114,14 +165,14 @@ impl Doctor {
 }
 
 /// The first fragment of a body.
-async fn read_fragment(mut media: MediaBody) -> Result<Option<Fragment>, Failure> {
+async fn read_fragment(mut media: MediaBody) -> Result<Option<Fragment>, Trouble> {
     let mut reader = FragmentReader::new(kvs_mkv::Limits::default());
-    while let Some(bytes) = media.next().await.map_err(Failure::of_run)? {
+    while let Some(bytes) = media.next().await.map_err(Trouble::of_media)? {
         reader.push(bytes);
-        if let Some(fragment) = reader.next_fragment().map_err(Failure::of_run)? {
+        if let Some(fragment) = reader.next_fragment().map_err(Trouble::of_media)? {
             return Ok(Some(fragment).filter(|fragment| !fragment.frames.is_empty()));
         }
     }
-    let last = reader.finish().map_err(Failure::of_run)?;
+    let last = reader.finish().map_err(Trouble::of_media)?;
     Ok(last.filter(|fragment| !fragment.frames.is_empty()))
 }

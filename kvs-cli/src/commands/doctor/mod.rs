@@ -1,25 +1,35 @@
 //! `kvs doctor`: why a stream gives no images. Checks each link from the stream to the first image and names the fix.
 
+mod bucket;
 mod findings;
 mod fragment;
+mod trouble;
 
 use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use kvs_aws::{
     Client, ConfigurationStatus, DescribeImageGenerationConfiguration, DescribeNotificationConfiguration,
-    DescribeStream, Error, FragmentInfo, ImageGenerationConfiguration, ListFragments, ServiceErrorKind, StreamId,
-    StreamInfo, StreamStatus, TimestampOrigin,
+    DescribeStream, Error, FragmentInfo, ImageGenerationConfiguration, ListFragments, ServiceErrorKind, StreamArn,
+    StreamId, StreamInfo, StreamStatus, TimestampOrigin,
 };
 
 use crate::failure::Failure;
 use crate::options::GlobalOptions;
 use crate::values::{parse_duration, show_time};
+use bucket::Bucket;
 use findings::Findings;
+use trouble::Trouble;
+
+/// How far the clock of this machine may be from that of the service before it is worth a word. Signatures fail at 5 minutes.
+const CLOCK_OFF: Duration = Duration::from_secs(60);
+/// How old the newest fragment may be before the producer counts as stopped.
+const STOPPED_AFTER: Duration = Duration::from_secs(300);
 
 /// Finds out why a stream gives no images.
 ///
-/// Checks the stream, its retention, its configurations, its newest fragment and GetImages. Exits 1 if a link is broken.
+/// Checks the settings, the connection, the stream, its retention, its configurations, the bucket, its newest fragment and
+/// GetImages. Exits 1 if a link is broken.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// Name or ARN of the stream.
@@ -31,26 +41,81 @@ pub(crate) struct Options {
 
 /// Checks every link and prints what it finds.
 pub(crate) async fn run(options: Options, global: &GlobalOptions) -> Result<(), Failure> {
-    let (client, findings) = (global.connection.client().await?, Findings::new(global.output()));
-    let mut doctor = Doctor { client, stream: options.stream, findings };
-    let Some(info) = doctor.stream_itself().await? else { return doctor.findings.end() };
-    doctor.retention(&info);
-    let configuration = doctor.image_generation(&info).await?;
-    doctor.notifications().await?;
-    if let Some(last) = doctor.last_fragment(options.back).await? {
-        doctor.fragment(&last, configuration.as_ref()).await?;
+    let mut findings = Findings::new(global.output());
+    let client = match global.connection.client().await {
+        Ok(client) => client,
+        Err(failure) => {
+            findings.trouble(&Trouble::of_settings(&failure));
+            return findings.end();
+        }
+    };
+    let mut doctor = Doctor { client, stream: options.stream, findings, s3: s3_endpoint(global) };
+    if let Err(trouble) = doctor.examine(options.back).await {
+        doctor.findings.trouble(&trouble);
     }
     doctor.findings.end()
+}
+
+/// Where the bucket of the images can be asked for; `None` beside a kvs-local that keeps images in its folder.
+fn s3_endpoint(global: &GlobalOptions) -> Option<String> {
+    let given = std::env::var("AWS_ENDPOINT_URL_S3").ok().filter(|url| !url.is_empty());
+    given.or_else(|| (!global.connection.is_custom()).then(|| "https://s3.REGION.amazonaws.com".to_owned()))
 }
 
 struct Doctor {
     client: Client,
     stream: StreamId,
     findings: Findings,
+    /// The S3 endpoint, with `REGION` in place of the Region.
+    s3: Option<String>,
 }
 
 impl Doctor {
-    async fn stream_itself(&mut self) -> Result<Option<StreamInfo>, Failure> {
+    async fn examine(&mut self, back: Duration) -> Result<(), Trouble> {
+        if !self.region() {
+            return Ok(());
+        }
+        let info = self.stream_itself().await;
+        self.clock();
+        let Some(info) = info? else { return Ok(()) };
+        self.retention(&info);
+        let configuration = self.image_generation(&info).await?;
+        self.notifications().await?;
+        if let Some(last) = self.last_fragment(back).await? {
+            self.fragment(&last, configuration.as_ref()).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether the ARN, if one was given, is of the Region that is asked.
+    fn region(&mut self) -> bool {
+        let arn = StreamArn::new(self.stream.to_string()).ok();
+        let (Some(of_arn), asked) = (arn.as_ref().map(StreamArn::region), self.client.region().as_str()) else {
+            return true;
+        };
+        if of_arn == asked {
+            return true;
+        }
+        let message = format!("the stream is in {of_arn}, and {asked} is asked");
+        self.findings.bad("Region", message, "give the Region of the ARN: --region, or AWS_REGION");
+        false
+    }
+
+    /// Compares the clock of this machine with that of the service, which its answers tell.
+    fn clock(&mut self) {
+        let (ours, theirs) = (SystemTime::now(), self.client.service_time());
+        let off = ours.duration_since(theirs).unwrap_or_else(|error| error.duration());
+        if off > CLOCK_OFF {
+            let direction = if ours > theirs { "ahead of" } else { "behind" };
+            self.findings.note(
+                "clock",
+                format_args!("this machine is {} s {direction} the service", off.as_secs()),
+                "set the clock, and run an NTP client: the times of frames come from it",
+            );
+        }
+    }
+
+    async fn stream_itself(&mut self) -> Result<Option<StreamInfo>, Trouble> {
         const LINK: &str = "stream";
         let info = match self.client.send(DescribeStream::new(self.stream.clone())).await {
             Ok(info) => info,
@@ -62,7 +127,7 @@ impl Doctor {
                 );
                 return Ok(None);
             }
-            Err(error) => return Err(explain(error, "kinesisvideo:DescribeStream")),
+            Err(error) => return Err(Trouble::of_call(&error, "kinesisvideo:DescribeStream")),
         };
         match &info.status {
             Some(StreamStatus::Active) => self.findings.good(LINK, info.stream_arn.as_deref().unwrap_or("active")),
@@ -86,11 +151,12 @@ impl Doctor {
         }
     }
 
-    async fn image_generation(&mut self, info: &StreamInfo) -> Result<Option<ImageGenerationConfiguration>, Failure> {
+    async fn image_generation(&mut self, info: &StreamInfo) -> Result<Option<ImageGenerationConfiguration>, Trouble> {
         const LINK: &str = "image generation";
         let ask = DescribeImageGenerationConfiguration::new(self.stream.clone());
         let found = self.client.send(ask).await;
-        let found = found.map_err(|error| explain(error, "kinesisvideo:DescribeImageGenerationConfiguration"))?;
+        let found =
+            found.map_err(|error| Trouble::of_call(&error, "kinesisvideo:DescribeImageGenerationConfiguration"))?;
         let Some(configuration) = found else {
             let then = "for images in S3 set one with kvs config image put FILE; GetImages needs none";
             self.findings.note(LINK, "not configured", then);
@@ -105,29 +171,63 @@ impl Doctor {
             let uri = &configuration.destination_config.uri;
             self.findings.good(LINK, format_args!("one every {every} ms to {uri}"));
         }
-        self.bucket_region(info, &configuration);
+        if self.bucket_region(info, &configuration) {
+            self.bucket(&configuration).await;
+        }
         Ok(Some(configuration))
     }
 
-    fn bucket_region(&mut self, info: &StreamInfo, configuration: &ImageGenerationConfiguration) {
+    /// Whether the configuration names the Region of the stream.
+    fn bucket_region(&mut self, info: &StreamInfo, configuration: &ImageGenerationConfiguration) -> bool {
         const LINK: &str = "bucket region";
         let bucket = &configuration.destination_config.destination_region;
-        let arn = info.stream_arn.as_deref().and_then(|arn| kvs_aws::StreamArn::new(arn).ok());
-        match arn.as_ref().map(kvs_aws::StreamArn::region) {
-            Some(region) if region != bucket => self.findings.bad(
-                LINK,
-                format_args!("{bucket}, but the stream is in {region}"),
-                "use a bucket in the Region of the stream: the service writes to no other",
-            ),
-            _ => self.findings.good(LINK, bucket),
+        let arn = info.stream_arn.as_deref().and_then(|arn| StreamArn::new(arn).ok());
+        match arn.as_ref().map(StreamArn::region) {
+            Some(region) if region != bucket => {
+                self.findings.bad(
+                    LINK,
+                    format_args!("{bucket}, but the stream is in {region}"),
+                    "use a bucket in the Region of the stream: the service writes to no other",
+                );
+                false
+            }
+            _ => {
+                self.findings.good(LINK, bucket);
+                true
+            }
         }
     }
 
-    async fn notifications(&mut self) -> Result<(), Failure> {
+    async fn bucket(&mut self, configuration: &ImageGenerationConfiguration) {
+        const LINK: &str = "bucket";
+        let destination = &configuration.destination_config;
+        let (region, uri) = (&destination.destination_region, &destination.uri);
+        let name = uri.strip_prefix("s3://").unwrap_or(uri).split('/').next().unwrap_or_default();
+        let Some(endpoint) = self.s3.as_ref().map(|endpoint| endpoint.replace("REGION", region)) else { return };
+        match bucket::ask(&endpoint, name, region).await {
+            Bucket::There => self
+                .findings
+                .good(LINK, format_args!("{name} exists; whether the producer may write to it is not known")),
+            Bucket::Missing => {
+                let fix = format!("create it: aws s3 mb s3://{name} --region {region}");
+                self.findings.bad(LINK, format_args!("there is no {name}"), &fix);
+            }
+            Bucket::In(other) => {
+                let fix = "use a bucket in the Region of the stream: the service writes to no other";
+                self.findings.bad(LINK, format_args!("{name} is in {other}, and the configuration says {region}"), fix);
+            }
+            Bucket::Unknown(why) => {
+                let fix = "look for it with aws s3 ls";
+                self.findings.note(LINK, format_args!("not known whether {name} exists: {why}"), fix);
+            }
+        }
+    }
+
+    async fn notifications(&mut self) -> Result<(), Trouble> {
         const LINK: &str = "notifications";
         let ask = DescribeNotificationConfiguration::new(self.stream.clone());
         let found = self.client.send(ask).await;
-        match found.map_err(|error| explain(error, "kinesisvideo:DescribeNotificationConfiguration"))? {
+        match found.map_err(|error| Trouble::of_call(&error, "kinesisvideo:DescribeNotificationConfiguration"))? {
             None => {
                 self.findings.note(LINK, "not configured", "for messages set one with kvs config notification put FILE")
             }
@@ -143,7 +243,7 @@ impl Doctor {
     }
 
     /// The newest stored fragment of the last hours.
-    async fn last_fragment(&mut self, back: Duration) -> Result<Option<FragmentInfo>, Failure> {
+    async fn last_fragment(&mut self, back: Duration) -> Result<Option<FragmentInfo>, Trouble> {
         const LINK: &str = "persisted fragments";
         let now = SystemTime::now();
         let range = now.checked_sub(back).unwrap_or(SystemTime::UNIX_EPOCH)..now + Duration::from_secs(60);
@@ -155,7 +255,7 @@ impl Doctor {
                 Ok(None) => break,
                 // The service answers so for a stream that never had a fragment, or keeps none.
                 Err(error) if error.is_not_found() || keeps_nothing(&error) => break,
-                Err(error) => return Err(explain(error, "kinesisvideo:ListFragments")),
+                Err(error) => return Err(Trouble::of_call(&error, "kinesisvideo:ListFragments")),
             };
             count += page.fragments.len();
             newest = newest.into_iter().chain(page.fragments).max_by_key(|fragment| fragment.server_timestamp);
@@ -163,7 +263,13 @@ impl Doctor {
         match &newest {
             Some(last) => {
                 let at = last.server_timestamp.map(show_time).unwrap_or_default();
-                self.findings.good(LINK, format_args!("{count}, the last at {at}"));
+                let age = last.server_timestamp.and_then(|at| now.duration_since(at).ok()).unwrap_or_default();
+                if age > STOPPED_AFTER {
+                    let message = format!("{count}, but the last is {} s old, at {at}", age.as_secs());
+                    self.findings.note(LINK, message, "look at the producer: it has stopped, or its media is refused");
+                } else {
+                    self.findings.good(LINK, format_args!("{count}, the last at {at}"));
+                }
             }
             None => self.findings.bad(
                 LINK,
@@ -177,14 +283,4 @@ impl Doctor {
 
 fn keeps_nothing(error: &Error) -> bool {
     error.service().is_some_and(|error| error.kind == ServiceErrorKind::NoDataRetention)
-}
-
-/// Names the IAM action that is missing: the most common reason.
-fn explain(error: Error, action: &str) -> Failure {
-    let denied = matches!(
-        error.service().map(|error| &error.kind),
-        Some(ServiceErrorKind::AccessDenied | ServiceErrorKind::NotAuthorized)
-    );
-    let failure = Failure::from(error);
-    if denied { failure.about(format!("these credentials may not call {action}")) } else { failure }
 }

@@ -5,30 +5,21 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::{Request, StatusCode};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
 use kvs_notify::__internal::CERTIFICATE_BYTES;
-use rustls::{ClientConfig, RootCertStore};
+
+use crate::commands::https::{self, HttpsClient};
 
 /// Longest fetch. SNS waits 15 s for the answer to its post, of which this is a part.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Fetches over http and https. Follows no redirects, as only the first URL was checked.
 pub(super) struct Fetcher {
-    client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+    client: HttpsClient,
 }
 
 impl Fetcher {
     pub(super) fn new() -> Result<Self, rustls::Error> {
-        let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        let tls = ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
-        Ok(Self { client: Client::builder(TokioExecutor::new()).build(connector) })
+        Ok(Self { client: https::client()? })
     }
 
     pub(super) async fn get(&self, url: &str) -> Result<Bytes, FetchError> {

@@ -1,15 +1,13 @@
-//! The fixtures of the README run as they are. The one for Rust is a documentation test.
+//! The fixtures that the guide shows run as they are. The one for Rust is an example with a test of its own.
 #![cfg(feature = "cli")]
 
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// Returns the only block of this language in the README.
-fn block(language: &str) -> String {
-    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    let blocks: Vec<&str> = readme.split(&format!("```{language}\n")).skip(1).collect();
-    let [block] = blocks[..] else { panic!("{} blocks of {language}", blocks.len()) };
-    block.split("```").next().unwrap().to_owned()
+/// Copies a fixture into a folder.
+fn copy(name: &str, folder: &Path) {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    std::fs::copy(fixtures.join(name), folder.join(name)).unwrap();
 }
 
 /// Runs a command in a folder, with the program of this build in the path.
@@ -29,8 +27,8 @@ fn run(folder: &Path, program: &str, arguments: &[&str]) -> Output {
 fn the_fixture_for_pytest_runs() {
     let Some(python) = test_judges::python("the_fixture_for_pytest_runs", &["boto3", "pytest"]) else { return };
     let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("test_readme.py"), block("python")).unwrap();
-    let ran = run(dir.path(), &python, &["-m", "pytest", "-p", "no:cacheprovider", "test_readme.py"]);
+    copy("test_stream.py", dir.path());
+    let ran = run(dir.path(), &python, &["-m", "pytest", "-p", "no:cacheprovider", "test_stream.py"]);
     let said = String::from_utf8_lossy(&ran.stdout);
     assert!(ran.status.success() && said.contains("1 passed"), "{said}");
 }
@@ -43,10 +41,10 @@ fn the_fixture_for_node_runs() {
     }
     let Some(modules) = test_judges::python_data(test, "share/node/node_modules") else { return };
     let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("readme.mjs"), block("js")).unwrap();
+    copy("stream.mjs", dir.path());
     // Where Node looks for modules of a file.
     symlink(&modules, &dir.path().join("node_modules"));
-    let ran = run(dir.path(), "node", &["readme.mjs"]);
+    let ran = run(dir.path(), "node", &["stream.mjs"]);
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
     assert_eq!(std::fs::read_dir(dir.path().join("kvs-data/streams")).unwrap().count(), 1);
 }
@@ -59,4 +57,11 @@ fn symlink(to: &Path, link: &Path) {
 #[cfg(windows)]
 fn symlink(to: &Path, link: &Path) {
     std::os::windows::fs::symlink_dir(to, link).unwrap();
+}
+
+#[test]
+fn the_fault_script_is_valid() {
+    let script =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/faults.json")).unwrap();
+    assert_eq!(kvs_local::Fault::read(&script).unwrap().len(), 3);
 }
