@@ -142,7 +142,7 @@ fn the_summary_names_every_page() {
 #[test]
 fn crate_pages_are_short() {
     // A screen and a half; what is longer belongs into the guide or the documentation of the crate.
-    const LINES: usize = 100;
+    const LINES: usize = 110;
     for page in
         texts().into_iter().filter(|page| page.ends_with("README.md") && !page.starts_with(repository().join("guide")))
     {
