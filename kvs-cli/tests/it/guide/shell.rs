@@ -27,6 +27,16 @@ fn kvs_local() -> Option<PathBuf> {
     None
 }
 
+/// The folder of the Python environment, which has programs too, such as `aws`.
+fn judges() -> Option<PathBuf> {
+    std::env::var_os("KVS_PYTHON").map(PathBuf::from).and_then(|python| Some(python.parent()?.to_owned()))
+}
+
+/// Whether a program is there for a block; if not, the block is recorded as skipped.
+fn is_there(program: &str, test: &str) -> bool {
+    judges().is_some_and(|folder| folder.join(program).is_file()) || test_judges::available(test, &[program])
+}
+
 /// Three free ports: the control plane, PutMedia and GetMedia, archived media.
 fn free_ports() -> [u16; 3] {
     // Held together, so that they differ.
@@ -65,8 +75,7 @@ impl Checkout {
     fn run(&self, script: &str) -> (bool, String) {
         let home = self.folder.path();
         let (own, log) = (home.join(".programs"), home.join(".log"));
-        let judges =
-            std::env::var_os("KVS_PYTHON").map(PathBuf::from).and_then(|python| Some(python.parent()?.to_owned()));
+        let judges = judges();
         let path = std::env::var_os("PATH").unwrap_or_default();
         let path = [own].into_iter().chain(judges).chain(std::env::split_paths(&path));
         let output = std::fs::File::create(&log).unwrap();
@@ -107,9 +116,7 @@ impl Checkout {
                         block.place()
                     );
                 }
-                Some(how)
-                    if how.strip_prefix("needs-").is_none_or(|program| test_judges::available(test, &[program])) =>
-                {
+                Some(how) if how.strip_prefix("needs-").is_none_or(|program| is_there(program, test)) => {
                     let _ = write!(script, "echo '== {}'\n{text}", block.place());
                 }
                 _ => {}
