@@ -19,6 +19,10 @@ pub(crate) struct Encode {
     pub(crate) sounds: usize,
     /// Start of a second run that copies the packets from there on, in seconds.
     pub(crate) from: Option<String>,
+    /// Whether its sound is G.711 of which a sample is a single value.
+    has_g711_samples: bool,
+    /// Bytes of a piece in which a byte stream comes through a pipe.
+    pub(crate) piece: usize,
     /// Duration of a picture.
     picture_seconds: f64,
 }
@@ -89,6 +93,11 @@ impl Container {
         )
     }
 
+    /// Whether it has no container, so that a splitter reads it from a pipe.
+    pub(crate) const fn is_byte_stream(self) -> bool {
+        matches!(self, Self::H264 | Self::H265 | Self::Adts)
+    }
+
     fn options(self, random: &mut Rng) -> Vec<&'static str> {
         match self {
             Self::FragmentedMp4 => match random.u8(0..4) {
@@ -122,8 +131,7 @@ impl Encode {
         let mut random = Rng::with_seed(seed);
         let container = Container::ALL[random.usize(0..Container::ALL.len())];
         let (has_video, sounds) = match container {
-            // ffmpeg writes AAC into M2TS as private data.
-            Container::H264 | Container::H265 | Container::M2ts => (true, 0),
+            Container::H264 | Container::H265 => (true, 0),
             Container::Adts | Container::Wav => (false, 1),
             _ => match random.u8(0..8) {
                 0 => (true, 0),
@@ -134,7 +142,7 @@ impl Encode {
         };
         let length = 0.6 + random.f64() * 1.8;
         let mut arguments = Vec::new();
-        let mut picture_seconds = 0.0;
+        let (mut picture_seconds, mut has_g711_samples) = (0.0, false);
         let mut put = |text: &str| arguments.extend(text.split_whitespace().map(str::to_owned));
         if has_video {
             let (width, height) = (32 + 2 * random.u32(0..80), 32 + 2 * random.u32(0..60));
@@ -173,20 +181,26 @@ impl Encode {
             match container {
                 Container::Wav => put(["-c:a pcm_s16le", "-c:a pcm_alaw", "-c:a pcm_mulaw -ac 2"][random.usize(0..3)]),
                 Container::Matroska if random.u8(0..4) == 0 => put("-c:a pcm_s16le"),
+                Container::Mov if random.u8(0..3) == 0 => {
+                    has_g711_samples = true;
+                    put(["-c:a pcm_alaw", "-c:a pcm_mulaw -ac 2"][random.usize(0..2)]);
+                }
                 _ => put(&format!("-c:a aac -ac {}", random.u8(1..3))),
             }
         }
         let may_cut = !matches!(container, Container::H264 | Container::H265 | Container::Adts | Container::Wav);
         let from = (may_cut && random.u8(0..3) == 0).then(|| format!("{:.3}", random.f64() * length * 0.6));
         container.options(&mut random).into_iter().for_each(put);
-        Self { container, arguments, has_video, sounds, from, picture_seconds }
+        let piece = [1, 7, 188, 1400, 4096, 65_536][random.usize(0..6)];
+        Self { container, arguments, has_video, sounds, from, has_g711_samples, piece, picture_seconds }
     }
 
     pub(crate) fn rules(&self) -> Rules {
         Rules {
             has_other_sizes: self.container.has_other_sizes(),
             has_times: self.container.has_times(),
-            is_divided_otherwise: self.container == Container::Wav,
+            is_mp4: matches!(self.container, Container::Mp4 | Container::Mov | Container::FragmentedMp4),
+            is_divided_otherwise: self.container == Container::Wav || self.has_g711_samples,
             is_edited: self.from.is_some(),
             picture_seconds: self.picture_seconds,
         }

@@ -4,9 +4,14 @@ use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
 
+use bytes::Bytes;
 use kvs_media::{MediaError, Reader, ReaderOptions, Sample, TrackChoice};
-use kvs_mkv::{Frame, SegmentInfo, Track, Writer};
+use kvs_mkv::codec::aac::{AdtsEvent, AdtsSplitter};
+use kvs_mkv::codec::{AccessUnitSplitter, SplitEvent};
+use kvs_mkv::{Frame, SegmentInfo, Track, TrackNumber, Writer};
 use kvs_tools::program::BoxError;
+
+use crate::encode::Container;
 
 /// Everything that a reader returns.
 #[derive(Debug)]
@@ -35,6 +40,41 @@ pub(crate) fn of_first_tracks(path: &Path) -> Result<Ours, MediaError> {
 pub(crate) fn of_first_tracks_of_pipe(path: &Path) -> Result<Ours, MediaError> {
     let pipe = File::open(path).map_err(|source| MediaError::Unreadable { path: path.to_owned(), source })?;
     read(Reader::from_pipe("pipe", pipe, &ReaderOptions::new())?)
+}
+
+/// The frames of a byte stream that comes in pieces of this size, with whether each is a key frame.
+pub(crate) fn split(container: Container, path: &Path, piece: usize) -> Result<Vec<(Vec<u8>, bool)>, BoxError> {
+    let bytes = Bytes::from(std::fs::read(path)?);
+    let pieces = || (0..bytes.len()).step_by(piece).map(|at| bytes.slice(at..bytes.len().min(at + piece)));
+    let mut frames = Vec::new();
+    if container == Container::Adts {
+        let mut splitter = AdtsSplitter::new(TrackNumber::ONE);
+        for piece in pieces().map(Some).chain([None]) {
+            let is_end = piece.is_none();
+            splitter.push(piece.unwrap_or_default());
+            while let Some(event) = if is_end { splitter.finish()? } else { splitter.next_event()? } {
+                if let AdtsEvent::Frame(frame) = event {
+                    frames.push((frame.data.to_vec(), true));
+                }
+            }
+        }
+        return Ok(frames);
+    }
+    let mut splitter = match container {
+        Container::H265 => AccessUnitSplitter::h265(TrackNumber::ONE),
+        _ => AccessUnitSplitter::h264(TrackNumber::ONE),
+    };
+    for piece in pieces().map(Some).chain([None]) {
+        let is_end = piece.is_none();
+        splitter.push(piece.unwrap_or_default());
+        while let Some(event) = if is_end { splitter.finish()? } else { splitter.next_event()? } {
+            if let SplitEvent::AccessUnit(unit) = event {
+                let keyframe = unit.is_keyframe();
+                frames.push((unit.data.into_bytes().to_vec(), keyframe));
+            }
+        }
+    }
+    Ok(frames)
 }
 
 fn options() -> ReaderOptions {
