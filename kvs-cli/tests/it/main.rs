@@ -5,6 +5,10 @@
 #[path = "../../../kvs-media/tests/it/judge.rs"]
 mod judge;
 
+#[path = "../../../kvs-rtsp/tests/gstreamer/mod.rs"]
+mod gstreamer;
+
+mod cameras;
 mod clip;
 mod escapes;
 mod gateway;

@@ -1,5 +1,6 @@
 //! The handle of a camera.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,7 +42,7 @@ pub struct Camera {
     name: String,
     queue: Arc<Queue>,
     /// What [`open`](Self::open) has taken from the queue.
-    first: Option<CameraEvent>,
+    first: VecDeque<CameraEvent>,
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
@@ -50,27 +51,30 @@ pub struct Camera {
 const STOP: Duration = Duration::from_secs(3);
 
 impl Camera {
-    /// Connects and waits for the first key frame. The first event is [`CameraEvent::Connected`]. From then on the camera is
-    /// reconnected whenever it is lost, until it is stopped.
+    /// Connects and waits for the first key frame. [`CameraEvent::Connected`] is then among the first events: only losses and what
+    /// was found about the clock come before it. From then on the camera is reconnected whenever it is lost, until it is stopped.
     ///
     /// # Errors
     /// Returns an error if the URL is wrong, or why the first attempt failed. [`start`](Self::start) goes on instead.
     pub async fn open(url: &str, options: CameraOptions) -> Result<Self, OpenError> {
         let mut camera = Self::start(url, options)?;
-        match camera.queue.next().await {
-            Some(
+        while let Some(event) = camera.queue.next().await {
+            let is_connected = match &event {
                 CameraEvent::Retrying { error, .. }
                 | CameraEvent::Unauthorized { error, .. }
-                | CameraEvent::CameraLost { error, .. },
-            ) => {
-                camera.stop().await;
-                Err(error.into())
-            }
-            first => {
-                camera.first = first;
-                Ok(camera)
+                | CameraEvent::CameraLost { error, .. } => {
+                    let error = error.clone();
+                    camera.stop().await;
+                    return Err(error.into());
+                }
+                event => matches!(event, CameraEvent::Connected { .. }),
+            };
+            camera.first.push_back(event);
+            if is_connected {
+                break;
             }
         }
+        Ok(camera)
     }
 
     /// Starts to connect and returns at once. Attempts go on until one succeeds, and after each loss, until it is stopped.
@@ -88,12 +92,12 @@ impl Camera {
         let (name, queue) = (address.to_string(), Arc::new(Queue::new(options.queue_bytes)));
         let (stop, stopped) = watch::channel(false);
         let task = tokio::spawn(Supervisor::new(address, options, Arc::clone(&queue)).run(stopped));
-        Ok(Self { name, queue, first: None, stop, task })
+        Ok(Self { name, queue, first: VecDeque::new(), stop, task })
     }
 
     /// Waits for the next event; `None` after it was stopped. Cancel-safe.
     pub async fn next(&mut self) -> Option<CameraEvent> {
-        match self.first.take() {
+        match self.first.pop_front() {
             Some(first) => Some(first),
             None => self.queue.next().await,
         }

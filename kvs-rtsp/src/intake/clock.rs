@@ -104,7 +104,7 @@ impl Clock {
     /// Whether frames should be held a little longer, for a sender report.
     pub(crate) fn wants_report(&self) -> bool {
         let is_known_to_send_none = self.fault == Some(ClockFault::NoReports);
-        self.source == ClockSource::Camera && self.reports == 0 && !is_known_to_send_none
+        self.source == ClockSource::Camera && self.tracks[LEAD].reported.is_none() && !is_known_to_send_none
     }
 
     /// Chooses the anchor after the first frames; returns false if none of the leading track has come.

@@ -28,6 +28,17 @@ impl GstServer {
     /// Starts a server and waits until it listens.
     pub(crate) fn start(launch: &str, with_auth: bool) -> Self {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        Self::start_at(port, launch, with_auth)
+    }
+
+    /// Ends this server and starts one at the same address: a camera that was switched off and on.
+    pub(crate) fn restart(self, launch: &str, with_auth: bool) -> Self {
+        let port = self.port;
+        drop(self);
+        Self::start_at(port, launch, with_auth)
+    }
+
+    fn start_at(port: u16, launch: &str, with_auth: bool) -> Self {
         let mut command = Command::new(PYTHON);
         command.args([SCRIPT, &port.to_string(), launch]).stdin(Stdio::null()).stdout(Stdio::piped());
         if with_auth {

@@ -12,13 +12,15 @@ use crate::output::Output;
 #[derive(Debug)]
 pub(super) struct Findings {
     output: Output,
+    /// What is checked, in one noun phrase: a link of it is a finding.
+    chain: &'static str,
     bad: u32,
     notes: u32,
 }
 
 impl Findings {
-    pub(super) const fn new(output: Output) -> Self {
-        Self { output, bad: 0, notes: 0 }
+    pub(super) const fn new(output: Output, chain: &'static str) -> Self {
+        Self { output, chain, bad: 0, notes: 0 }
     }
 
     pub(super) fn good(&self, link: &str, message: impl Display) {
@@ -55,7 +57,7 @@ impl Findings {
     pub(super) fn end(self) -> Result<(), Failure> {
         let object = json!({"event": "report", "bad": self.bad, "notes": self.notes});
         if self.bad == 0 {
-            let text = format!("every link from the stream to its images is in order ({} notes)", self.notes);
+            let text = format!("every link {} is in order ({} notes)", self.chain, self.notes);
             self.output.result(text, &object);
             return Ok(());
         }
@@ -63,8 +65,8 @@ impl Findings {
             self.output.result("", &object);
         }
         Err(Failure::run(match self.bad {
-            1 => "a link from the stream to its images is broken, see above".to_owned(),
-            bad => format!("{bad} links from the stream to its images are broken, see above"),
+            1 => format!("a link {} is broken, see above", self.chain),
+            bad => format!("{bad} links {} are broken, see above", self.chain),
         }))
     }
 }

@@ -1,8 +1,10 @@
-//! `kvs doctor`: why a stream gives no images. Checks each link from the stream to the first image and names the fix.
+//! `kvs doctor`: why a stream gives no images, and what a camera sends. Checks each link and names the fix.
 
 mod bucket;
+mod camera;
 mod findings;
 mod fragment;
+mod gop;
 mod trouble;
 
 use std::time::{Duration, SystemTime};
@@ -14,6 +16,7 @@ use kvs_aws::{
     StreamId, StreamInfo, StreamStatus, TimestampOrigin,
 };
 
+use crate::commands::put::{CameraTransport, is_url};
 use crate::failure::Failure;
 use crate::options::GlobalOptions;
 use crate::values::{parse_duration, show_time};
@@ -26,22 +29,53 @@ const CLOCK_OFF: Duration = Duration::from_secs(60);
 /// How old the newest fragment may be before the producer counts as stopped.
 const STOPPED_AFTER: Duration = Duration::from_secs(300);
 
-/// Finds out why a stream gives no images.
+/// Finds out why a stream gives no images, or what a camera sends.
 ///
-/// Checks the settings, the connection, the stream, its retention, its configurations, the bucket, its newest fragment and
-/// GetImages. Exits 1 if a link is broken.
+/// With a stream: checks the settings, the connection, the stream, its retention, its configurations, the bucket, its newest
+/// fragment and GetImages. With a camera
+/// (rtsp://USER:PASSWORD@HOST/PATH, or KVS_CAMERA_USER and KVS_CAMERA_PASSWORD): watches it and says what the service will make of
+/// codecs, key frames, loss and clock, and which setting to change. Exits 1 if a link is broken, 2 if URL, credentials or codec
+/// have to be corrected.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// Name or ARN of the stream.
-    stream: StreamId,
+    /// Name or ARN of the stream, or the URL of a camera.
+    #[arg(value_name = "STREAM|URL", value_parser = Subject::parse)]
+    subject: Subject,
     /// How far back to look for fragments.
     #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = parse_duration)]
     back: Duration,
+    /// How long to watch a camera.
+    #[arg(long = "for", value_name = "DURATION", default_value = "25s", value_parser = parse_duration)]
+    watch: Duration,
+    /// How media comes from a camera.
+    #[arg(long, value_enum, value_name = "T", default_value_t = CameraTransport::Tcp)]
+    transport: CameraTransport,
+}
+
+/// What is checked.
+#[derive(Clone, Debug)]
+enum Subject {
+    Stream(StreamId),
+    /// A URL. It is checked later: messages about arguments repeat them, and it may have a password.
+    Camera(String),
+}
+
+impl Subject {
+    fn parse(text: &str) -> Result<Self, String> {
+        if is_url(text) {
+            return Ok(Self::Camera(text.to_owned()));
+        }
+        text.parse().map(Self::Stream).map_err(|error: kvs_aws::InvalidField| error.to_string())
+    }
 }
 
 /// Checks every link and prints what it finds.
 pub(crate) async fn run(options: Options, global: &GlobalOptions) -> Result<(), Failure> {
-    let mut findings = Findings::new(global.output());
+    let stream = match options.subject {
+        Subject::Camera(url) => return camera::run(&url, options.watch, options.transport, global.output()).await,
+        Subject::Stream(stream) => stream,
+    };
+    let mut findings = Findings::new(global.output(), "from the stream to its images");
     let client = match global.connection.client().await {
         Ok(client) => client,
         Err(failure) => {
@@ -49,7 +83,7 @@ pub(crate) async fn run(options: Options, global: &GlobalOptions) -> Result<(), 
             return findings.end();
         }
     };
-    let mut doctor = Doctor { client, stream: options.stream, findings, s3: s3_endpoint(global) };
+    let mut doctor = Doctor { client, stream, findings, s3: s3_endpoint(global) };
     if let Err(trouble) = doctor.examine(options.back).await {
         doctor.findings.trouble(&trouble);
     }

@@ -1,9 +1,10 @@
-//! `kvs put`: sends a recording, or a live stream from a pipe or a capture program, to a stream.
+//! `kvs put`: sends a recording, a camera, or a live stream from a pipe or a capture program, to a stream.
 
 mod ending;
 mod options;
 mod pace;
 mod progress;
+mod refused;
 mod reporter;
 mod shortfall;
 mod signals;
@@ -27,12 +28,13 @@ use crate::failure::Failure;
 use crate::options::GlobalOptions;
 
 use options::Event;
-pub(crate) use options::{InputFormat, Options};
+pub(crate) use options::{CameraTransport, InputFormat, Options, is_url};
 use pace::Pace;
+use refused::Refused;
 use reporter::Reporter;
 use signals::Signals;
-pub(crate) use source::Times;
 use source::{Next, Source, Timed};
+pub(crate) use source::{Times, camera};
 
 /// How long creating or describing the stream and finding its endpoint may take.
 const OPEN: Duration = Duration::from_secs(10);
@@ -121,6 +123,9 @@ fn spool(dir: &Path, options: &Options) -> SpoolConfig {
 
 /// The time of the first frame. The first picture has the time that was asked for, and the priming of its sound lies before it.
 fn timestamps(options: &Options, source: &Source) -> Timestamps {
+    if source.is_camera() {
+        return Timestamps::Epoch;
+    }
     let start = match (options.start_time, source.duration()) {
         (Some(start), _) => start,
         (None, Some(duration)) if options.offline => {
@@ -141,7 +146,7 @@ async fn play(
     reporter: &Mutex<Reporter>,
 ) -> Result<(), Failure> {
     let (mut pace, lead, mut fragments) = (Pace::new(), source.lead(), FragmentCounter::default());
-    let mut first = None;
+    let (mut first, mut refused) = (None, Refused::new(&source));
     while let Some(next) = source.next().await? {
         let Timed { frame, due } = match next {
             Next::Frame(timed) => timed,
@@ -158,7 +163,10 @@ async fn play(
             pace.until(due).await;
         }
         let begins = frame.keyframe && Some(frame.track) == lead && fragments.starts_at(frame.pts);
-        stream.put_frame(frame).await.map_err(Failure::of_run)?;
+        if let Err(error) = stream.put_frame(frame).await {
+            refused.handle(error)?;
+            continue;
+        }
         lock(reporter).put(position);
         if begins && fragments.is_due(options.every) {
             tag(options, stream)?;

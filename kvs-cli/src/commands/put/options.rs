@@ -10,10 +10,14 @@ use super::source::Times;
 use crate::commands::media::TrackOptions;
 use crate::values::{parse_bytes, parse_duration, parse_time};
 
-/// Sends a recording, or a live stream from a pipe or a capture program, to a stream.
+/// Sends a recording, an IP camera, or a live stream from a pipe or a capture program, to a stream.
 ///
 /// A pipe is standard input (-) or a FIFO. MP4, Matroska, MPEG-TS, WAV, ADTS, H.264 and H.265 with start codes are recognized by
 /// their content. What is left out (before the first key frame, other tracks, damage) is named on stderr.
+///
+/// An IP camera is a URL, rtsp://USER:PASSWORD@HOST/PATH, with @ : / ? # % in the password written as %40 %3A %2F %3F %23 %25; or
+/// set KVS_CAMERA_USER and KVS_CAMERA_PASSWORD, which other users of the machine cannot see. A camera that is lost is connected
+/// again, for as long as it takes: after 1 s, 2 s, up to 60 s, and after 5 min if it rejects the credentials.
 ///
 /// Goes on until every frame is persisted, however often the link breaks; --give-up-after bounds that. Exits 0 only if every
 /// frame was persisted, 1 if not, 2 if the input cannot be used. Ctrl-C, SIGTERM and SIGHUP stop after what is buffered was
@@ -30,7 +34,7 @@ pub(crate) struct Options {
     /// Name of the stream; created with a retention of 24 hours if it does not exist.
     pub(crate) stream: String,
 
-    /// The recording, a FIFO, or - for a live stream on standard input.
+    /// The recording, rtsp://... for a camera, a FIFO, or - for a live stream on standard input.
     #[arg(required_unless_present = "exec", conflicts_with = "exec")]
     pub(crate) input: Option<String>,
 
@@ -48,6 +52,14 @@ pub(crate) struct Options {
     /// --save-pts writes them; may be a FIFO). Default: arrival on pipes; vui, or 25 frames per second, for files.
     #[arg(long, value_name = "T", value_parser = Times::parse)]
     pub(crate) times: Option<Times>,
+
+    /// Whose clock gives the times of a camera's frames.
+    #[arg(long, value_enum, value_name = "C", default_value_t = CameraClock::Local)]
+    pub(crate) clock: CameraClock,
+
+    /// How media comes from a camera.
+    #[arg(long, value_enum, value_name = "T", default_value_t = CameraTransport::Tcp)]
+    pub(crate) transport: CameraTransport,
 
     /// What tagged fragments request.
     #[arg(long, value_enum, default_value_t = Event::None)]
@@ -107,6 +119,66 @@ pub(crate) struct Options {
     /// Tag for every fragment; may be repeated.
     #[arg(long = "tag", value_name = "K=V", value_parser = pair)]
     pub(crate) tags: Vec<(String, String)>,
+}
+
+impl Options {
+    /// The URL, if the input is one.
+    pub(crate) fn camera(&self) -> Option<&str> {
+        self.input.as_deref().filter(|input| is_url(input))
+    }
+
+    /// The first option that was given and does not fit a camera.
+    pub(crate) fn unfit_for_camera(&self) -> Option<&'static str> {
+        let given = [
+            (self.times.is_some(), "--times"),
+            (self.format.is_some(), "--format"),
+            (self.start_time.is_some(), "--start-time"),
+            (self.offline, "--offline"),
+        ];
+        given.into_iter().find_map(|(is_given, name)| is_given.then_some(name))
+    }
+}
+
+/// Whether a name is a URL. A URL with a wrong scheme is one too: it may have a password, which no message may repeat.
+pub(crate) fn is_url(name: &str) -> bool {
+    let scheme = name.split_once("://").map(|(scheme, _)| scheme);
+    scheme.is_some_and(|scheme| !scheme.is_empty() && scheme.chars().all(|letter| letter.is_ascii_alphanumeric()))
+}
+
+/// Whose clock gives the times of a camera's frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CameraClock {
+    /// This machine's.
+    Local,
+    /// The camera's, if it is within 5 s of this machine's.
+    Camera,
+}
+
+impl From<CameraClock> for kvs_rtsp::ClockSource {
+    fn from(clock: CameraClock) -> Self {
+        match clock {
+            CameraClock::Local => Self::Local,
+            CameraClock::Camera => Self::Camera,
+        }
+    }
+}
+
+/// How media comes from a camera.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CameraTransport {
+    /// Over the connection.
+    Tcp,
+    /// By UDP, in local networks.
+    Udp,
+}
+
+impl From<CameraTransport> for kvs_rtsp::Transport {
+    fn from(transport: CameraTransport) -> Self {
+        match transport {
+            CameraTransport::Tcp => Self::Tcp,
+            CameraTransport::Udp => Self::Udp,
+        }
+    }
 }
 
 /// What is sent first while there is a backlog.
@@ -201,6 +273,8 @@ fn pair(text: &str) -> Result<(String, String), String> {
 /// Tested with a test source in place of the camera.
 const CAMERAS: &str = "\
 Cameras:
+  IP camera:
+    kvs put STREAM rtsp://USER:PASSWORD@HOST/PATH
   Raspberry Pi 0 to 4:
     rpicam-vid -t 0 -n --codec h264 --inline --intra 60 --flush -o - | kvs put STREAM -
   The same with the times of the camera (mkfifo pts first), started again if it ends:
@@ -215,6 +289,6 @@ Cameras:
   GStreamer (-q, or its messages get into the pipe):
     gst-launch-1.0 -q v4l2src ! videoconvert ! x264enc tune=zerolatency bframes=0 key-int-max=60 ! h264parse \
       ! matroskamux streamable=true ! fdsink | kvs put STREAM -
-  Whatever ffmpeg reads (RTSP, SRT, RTMP, OBS):
+  Whatever ffmpeg reads (SRT, RTMP, OBS):
     ffmpeg -i 'srt://:9000?mode=listener' -c copy -f matroska - | kvs put STREAM -
 ";

@@ -15,6 +15,8 @@ use crate::values::show_time;
 #[derive(Clone, Copy)]
 enum Origin<'a> {
     Program(&'a str),
+    /// Its URL may have a password.
+    Camera,
     StandardInput,
     Pipe(&'a str),
     File(&'a str),
@@ -24,6 +26,7 @@ impl<'a> Origin<'a> {
     fn of(options: &'a Options) -> Self {
         match (&options.exec, options.input.as_deref()) {
             (Some(command), _) => Self::Program(command),
+            _ if options.camera().is_some() => Self::Camera,
             (None, None | Some("-")) => Self::StandardInput,
             (None, Some(pipe)) if is_pipe(Path::new(pipe)) => Self::Pipe(pipe),
             (None, Some(file)) => Self::File(file),
@@ -40,6 +43,7 @@ impl fmt::Display for Origin<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Program(name) | Self::Pipe(name) | Self::File(name) => f.write_str(name),
+            Self::Camera => f.write_str("the camera"),
             Self::StandardInput => f.write_str("standard input"),
         }
     }

@@ -1,5 +1,6 @@
-//! Where the frames come from: a recording, or a live stream from a pipe or a capture program.
+//! Where the frames come from: a recording, a camera, or a live stream from a pipe or a capture program.
 
+pub(crate) mod camera;
 mod capture;
 mod feed;
 mod raw;
@@ -19,6 +20,7 @@ use crate::commands::media::{check_change, print_notice_of, print_notices};
 use crate::failure::Failure;
 use crate::output::Output;
 
+use camera::CameraSource;
 pub(crate) use capture::{Capture, Stopper};
 pub(crate) use feed::{Item, Origin, Settings, start as start_feed};
 pub(crate) use times::Times;
@@ -36,6 +38,7 @@ pub(crate) struct Source {
 enum Frames {
     Recorded(Recorded),
     Piped(Piped),
+    Camera(Box<CameraSource>),
 }
 
 /// A recording.
@@ -75,6 +78,11 @@ impl Source {
             (Some(command), _) => {
                 let (capture, stopper) = Capture::new(command);
                 Self::piped(options, output, command, Origin::Program(capture), Some(stopper)).await?
+            }
+            (None, Some(url)) if options.camera().is_some() => {
+                let (camera, tracks) = CameraSource::open(url, options, output).await?;
+                let name = camera.name().to_owned();
+                Self { current: tracks.clone(), tracks, frames: Frames::Camera(Box::new(camera)), output, name }
             }
             (None, None | Some("-")) => {
                 Self::piped(options, output, "standard input", Origin::StandardInput, None).await?
@@ -155,8 +163,23 @@ impl Source {
     pub(crate) fn duration(&self) -> Option<Duration> {
         match &self.frames {
             Frames::Recorded(recorded) => Some(recorded.reader.duration().unwrap_or_default()),
-            Frames::Piped(_) => None,
+            Frames::Piped(_) | Frames::Camera(_) => None,
         }
+    }
+
+    /// Whether it is a camera: its frames have the time of day, and one that is refused does not end the run.
+    pub(crate) const fn is_camera(&self) -> bool {
+        matches!(self.frames, Frames::Camera(_))
+    }
+
+    /// The name of the input, without credentials.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where to print what happens.
+    pub(crate) const fn output(&self) -> Output {
+        self.output
     }
 
     /// How long before the first picture of a recording its sound begins, if nobody hears that: encoders of AAC need some samples
@@ -211,6 +234,10 @@ impl Source {
                     None => return Ok(None),
                 }
             },
+            Frames::Camera(camera) => {
+                let frame = camera.next().await?;
+                Ok(frame.map(|frame| Arrived::Frame(Timed { frame, due: None })))
+            }
             Frames::Piped(piped) => loop {
                 match piped.items.recv().await.transpose()? {
                     Some(Item::Frame(frame)) => {
