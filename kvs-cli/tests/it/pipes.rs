@@ -252,6 +252,10 @@ async fn command_lines_of_the_help_and_the_readme_run() {
     let guide = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../guide/src/cameras.md")).unwrap();
     for (nth, line) in lines.iter().enumerate() {
         assert!(guide.contains(line), "the guide has the line too: {line}");
+        if line.contains("rtsp://") {
+            println!("not run here, IP cameras have tests of their own: {line}");
+            continue;
+        }
         let camera = line
             .replace("-f v4l2 -framerate 30 -i /dev/video0", "-re -f lavfi -t 3 -i testsrc=size=160x120:rate=30")
             .replace("-f v4l2 -input_format h264 -i /dev/video0", "-re -i source.mkv")
