@@ -46,6 +46,29 @@ fn dead_endpoint() -> String {
     format!("http://{}", listener.local_addr().unwrap())
 }
 
+/// Two good cameras and three bad ones.
+const GOOD_AND_BAD: &str = "\
+[camera.door]
+url = 'file:door'
+stream = 'door'
+image_every = '1s'
+tags = { site = 'north' }
+[camera.yard]
+url = 'file:yard'
+stream = 'yard'
+[camera.ends]
+url = 'exec:exit 3 # s3cret'
+stream = 'ends'
+[camera.noise]
+url = 'exec:head -c 200000 /dev/urandom'
+stream = 'noise'
+[camera.nobody]
+url = 'rtsp://127.0.0.1:1/main'
+user = 'kvs'
+password = 's3cret'
+stream = 'nobody'
+";
+
 /// Takes about 9 s: cameras have a speed, and are tried again after 1 s and 2 s.
 #[tokio::test]
 async fn no_received_frame_is_missing_when_cameras_and_the_service_come_and_go() {
@@ -56,31 +79,7 @@ async fn no_received_frame_is_missing_when_cameras_and_the_service_come_and_go()
     let folder = dir.path().to_owned();
     let local = service(&folder, None).await;
     let (endpoint, address) = (local.endpoint_url().to_owned(), local.address());
-    let config = write_config(
-        &folder,
-        &endpoint,
-        "
-        [camera.door]
-        url = 'file:door'
-        stream = 'door'
-        image_every = '1s'
-        tags = { site = 'north' }
-        [camera.yard]
-        url = 'file:yard'
-        stream = 'yard'
-        [camera.ends]
-        url = 'exec:exit 3 # s3cret'
-        stream = 'ends'
-        [camera.noise]
-        url = 'exec:head -c 200000 /dev/urandom'
-        stream = 'noise'
-        [camera.nobody]
-        url = 'rtsp://127.0.0.1:1/main'
-        user = 'kvs'
-        password = 's3cret'
-        stream = 'nobody'
-        ",
-    );
+    let config = write_config(&folder, &endpoint, GOOD_AND_BAD);
     let (mut door, mut yard) = (Camera::new(folder.join("door")), Camera::new(folder.join("yard")));
     let begun = std::time::SystemTime::now();
     let (mut gateway, mut door, mut yard) = blocking(move || {
