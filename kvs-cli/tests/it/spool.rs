@@ -21,10 +21,14 @@ fn put(endpoint: &str, run: u64, spool: &Path, more: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kvs"));
     command.args(["put", "camera", CLOCK, "--offline", "--json", "--endpoint", endpoint]).args(more);
     command.args(["--start-time", &(START + run * 3600).to_string()]).arg("--spool").arg(spool);
+    without_credentials(&mut command);
+    command
+}
+
+fn without_credentials(command: &mut Command) {
     for name in ["AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
         command.env_remove(name);
     }
-    command
 }
 
 fn lines(stdout: &[u8]) -> Vec<Value> {
@@ -141,6 +145,30 @@ fn kill_rounds(python: &str, rounds: u64) {
         "{kills} kills, {spooled_total} fragments reported as spooled, {stored_total} read back and compared, {twice} sent twice"
     );
     assert!(spooled_total as u64 > kills, "too little was spooled: {spooled_total} fragments in {kills} runs");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_line_counts_what_an_earlier_run_left_too() {
+    let local = LocalKvs::builder().start().await.unwrap();
+    let endpoint = local.endpoint_url().to_owned();
+    let output = tokio::task::spawn_blocking(move || {
+        let dir = tempfile::tempdir().unwrap();
+        let first = put(&dead_endpoint(), 0, dir.path(), &["--give-up-after", "1s"]).output().unwrap();
+        assert_eq!(first.status.code(), Some(1), "{}", String::from_utf8_lossy(&first.stderr));
+        let json = put(&endpoint, 1, dir.path(), &[]);
+        let mut text = Command::new(json.get_program());
+        text.args(json.get_args().filter(|arg| *arg != "--json"));
+        without_credentials(&mut text);
+        text.output().unwrap()
+    });
+    let output = output.await.unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("an earlier run left 10 fragments"), "{text}");
+    let counts = text.lines().find_map(|line| line.split_once(" frames persisted in 20 fragments, 0 lost")).unwrap().0;
+    let (persisted, all) = counts.split_once(" of ").unwrap();
+    assert_eq!(persisted, all);
+    assert!(text.lines().any(|line| line.ends_with(" closed: complete")), "{text}");
+    local.shutdown().await;
 }
 
 #[test]
