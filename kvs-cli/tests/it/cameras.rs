@@ -154,7 +154,6 @@ async fn doctor_says_what_a_camera_sends_and_which_setting_to_change() {
     for expected in [
         "video: H.264 640x360",
         "audio: AAC 44100 Hz, 1 channels",
-        "25.0 frames per second",
         "key frames: at most 2.0 s apart",
         "note  B-frames: ",
         "loss: no packet lost",
@@ -162,17 +161,26 @@ async fn doctor_says_what_a_camera_sends_and_which_setting_to_change() {
     ] {
         assert!(out.contains(expected), "{expected}: {out}");
     }
+    // A live encoder on a loaded machine is late with some frames.
+    let rate = number_before(&out, " frames per second").unwrap();
+    assert!((20.0..=26.0).contains(&rate), "{rate}: {out}");
     let long = "( videotestsrc is-live=true ! video/x-raw,width=160,height=120,framerate=10/1 \
         ! x264enc tune=zerolatency key-int-max=1000 speed-preset=ultrafast ! rtph264pay name=pay0 pt=96 )";
     let server = GstServer::start(long, false);
     let bad = kvs(&local, &["doctor", &server.url(""), "--for", "13s"]).await;
     let out = text(&bad.stdout);
     assert_eq!(bad.status.code(), Some(1), "{out}");
-    assert!(
-        out.contains("BAD   key frames: more than 1") && out.contains("set the I-frame interval (GOP) to 20 frames"),
-        "{out}"
-    );
+    assert!(out.contains("BAD   key frames: more than 1"), "{out}");
+    // Two seconds of frames.
+    let advice =
+        out.split("set the I-frame interval (GOP) to ").nth(1).and_then(|rest| number_before(rest, " frames")).unwrap();
+    assert!((16.0..=21.0).contains(&advice), "{advice}: {out}");
     local.shutdown().await;
+}
+
+/// Returns the number in front of the first occurrence of `unit`.
+fn number_before(text: &str, unit: &str) -> Option<f64> {
+    text.split(unit).next()?.rsplit(' ').next()?.parse().ok()
 }
 
 #[tokio::test(flavor = "multi_thread")]
