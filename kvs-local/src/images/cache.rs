@@ -19,6 +19,7 @@ pub(super) struct FragmentCache<'a> {
     loaded: BTreeMap<usize, Result<CachedFragment, DecodeError>>,
     /// Room for the media that is kept.
     kept: Vec<Reservation<'static>>,
+    follows_container: bool,
 }
 
 /// A fragment that was read.
@@ -32,8 +33,8 @@ pub(super) struct CachedFragment {
 }
 
 impl<'a> FragmentCache<'a> {
-    pub(super) const fn new(spans: &'a [FragmentSpan], source: &'a dyn MediaSource) -> Self {
-        Self { spans, source, loaded: BTreeMap::new(), kept: Vec::new() }
+    pub(super) const fn new(spans: &'a [FragmentSpan], source: &'a dyn MediaSource, follows_container: bool) -> Self {
+        Self { spans, source, loaded: BTreeMap::new(), kept: Vec::new(), follows_container }
     }
 
     pub(super) fn span(&self, fragment: usize) -> Option<&'a FragmentSpan> {
@@ -85,7 +86,7 @@ impl<'a> FragmentCache<'a> {
 
     fn load(&mut self, fragment: usize) -> Result<CachedFragment, DecodeError> {
         let media = self.read(fragment)?;
-        let index = Arc::new(PictureIndex::new(&media)?);
+        let index = Arc::new(PictureIndex::new(&media, self.follows_container)?);
         let (start, bytes) = (media.start, media.bytes());
         let media = KEPT_MEDIA.try_reserve(bytes as u64).map(|room| {
             self.kept.push(room);

@@ -4,6 +4,7 @@ use super::cache::FragmentCache;
 use super::decode_span;
 use super::error::{DecodeError, ExtractError};
 use super::render::RenderPool;
+use super::render::shape::IMAGES_FOLLOW_CONTAINER;
 use super::request::{DecodeOptions, ImageRequest, ImageResult};
 use super::source::{FragmentSpan, MediaSource};
 
@@ -33,8 +34,20 @@ pub fn extract_images(
     request: &ImageRequest,
     options: DecodeOptions<'_>,
 ) -> ExtractedImages {
+    extract_shaped_images(source, spans, request, options, IMAGES_FOLLOW_CONTAINER)
+}
+
+/// Like [`extract_images`], and says whether images are cropped, stretched and turned as the container states.
+#[must_use]
+pub fn extract_shaped_images(
+    source: &dyn MediaSource,
+    spans: &[FragmentSpan],
+    request: &ImageRequest,
+    options: DecodeOptions<'_>,
+    follows_container: bool,
+) -> ExtractedImages {
     let mut results: Vec<Option<ImageResult>> = vec![None; request.instants.len()];
-    let mut cache = FragmentCache::new(spans, source);
+    let mut cache = FragmentCache::new(spans, source, follows_container);
     let decode_spans = decode_span::plan(&mut cache, request, options.canceled, &mut results);
     let pool = RenderPool::new(cache, request.rendering, options);
     let frames_decoded = pool.run(&decode_spans, &mut results);

@@ -13,7 +13,7 @@ use super::decoder::header::{HeaderReader, PictureHeader, RandomAccess};
 use super::decoder::picture::DisplayInfo;
 use super::error::DecodeError;
 use super::limits::FRAGMENT_FRAMES;
-use super::render::shape::{IMAGES_FOLLOW_CONTAINER, Shape};
+use super::render::shape::Shape;
 use super::source::FragmentMedia;
 
 /// The pictures of one fragment in decoding order.
@@ -53,8 +53,8 @@ pub(super) struct CodedPicture {
 }
 
 impl PictureIndex {
-    /// Reads the picture headers in all frames of track 1.
-    pub(super) fn new(media: &FragmentMedia) -> Result<Self, DecodeError> {
+    /// Reads the picture headers in all frames of track 1. Images are shaped as the container states if it is followed.
+    pub(super) fn new(media: &FragmentMedia, follows_container: bool) -> Result<Self, DecodeError> {
         let track = video_track(media)?;
         let codec = Codec::of(track)?;
         let (framing, sets) = codec.parse_private(&track.codec_private).ok_or(DecodeError::CodecPrivate)?;
@@ -75,7 +75,7 @@ impl PictureIndex {
             return Err(DecodeError::NoPicture);
         }
         assign_presentation_times(&mut pictures);
-        let shape = Shape::of(track.video, IMAGES_FOLLOW_CONTAINER);
+        let shape = Shape::of(track.video, follows_container);
         pictures.iter_mut().for_each(|picture| picture.display.shape = shape);
         let mut display_order: Vec<usize> = (0..pictures.len()).collect();
         display_order.sort_by_key(|picture| pictures.get(*picture).map(|picture| picture.pts));

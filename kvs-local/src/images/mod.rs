@@ -34,7 +34,7 @@ mod source;
 pub use decoder::contained::contained_panics;
 pub use decoder::{Decoders, Ffmpeg};
 pub use error::{DecodeError, ExtractError};
-pub use extract::{ExtractedImages, extract_images};
+pub use extract::{ExtractedImages, extract_images, extract_shaped_images};
 pub use render::encode::{ImageEncoding, ImageSize, JpegQuality, RenderOptions};
 #[cfg(feature = "server")]
 pub(crate) use render::shape::{IMAGES_FOLLOW_CONTAINER, Shape};

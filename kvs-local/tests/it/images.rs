@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use judge::{EPOCH, Fragments, Recording, difference, gray, ssim};
 use kvs_local::__internal::images::{
-    DecodeError, DecodeOptions, Decoders, ExtractError, ExtractedImages, ImageEncoding, ImageRequest, ImageSize,
-    RenderOptions, extract_images,
+    DecodeError, DecodeOptions, Decoders, ExtractError, ExtractedImages, FragmentMedia, ImageEncoding, ImageRequest,
+    ImageSize, RenderOptions, extract_images, extract_shaped_images,
 };
 use kvs_types::TimestampOrigin;
 use test_judges::available;
@@ -141,6 +141,56 @@ fn images_have_the_cropped_size_of_the_video() {
     assert_every_frame_is_correct(&recording, (312, 178));
 }
 
+/// Recordings of phones that are turned and have pixels that are not square, as a player shows them. The service's own images are
+/// not confirmed, so this is off by default: see `IMAGES_FOLLOW_CONTAINER`.
+#[test]
+fn images_can_follow_the_rotation_and_the_pixels_of_an_mp4() {
+    if !available("images_can_follow_the_rotation_and_the_pixels_of_an_mp4", &["ffmpeg"]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let [source, file] = ["source.mp4", "turned.mp4"].map(|name| folder.path().join(name).display().to_string());
+    let clip =
+        ["-f", "lavfi", "-i", "testsrc2=size=64x48:rate=25:duration=0.4", "-pix_fmt", "yuv420p", "-c:v", "libx264"];
+    judge::ffmpeg(&[&clip[..], &["-preset", "ultrafast", "-qp", "10", &source]].concat(), &[]);
+    for (rotation, aspect, size) in [
+        ("90", "", (48, 64)),
+        ("180", "", (64, 48)),
+        ("270", "", (48, 64)),
+        ("0", "8:3", (128, 48)),
+        ("90", "8:3", (48, 128)),
+    ] {
+        let rotate = format!("rotate={rotation}");
+        let aspects: &[&str] = if aspect.is_empty() { &[] } else { &["-aspect", aspect] };
+        let copy = [&["-i", &source, "-c", "copy"], aspects, &["-metadata:s:v", &rotate, &file]].concat();
+        judge::ffmpeg(&copy, &[]);
+        let recording = kvs_media::Recording::open(&file).unwrap();
+        let frames = recording.samples().iter().map(|sample| {
+            let frame = kvs_mkv::Frame::new(sample.track, EPOCH + sample.pts, sample.data.clone());
+            frame.with_keyframe(sample.keyframe)
+        });
+        let start = EPOCH + recording.samples()[0].pts;
+        let tracks = recording.tracks().to_vec().into();
+        let fragments = Fragments::of(vec![FragmentMedia { tracks, start, frames: frames.collect() }]);
+        let request = request(fragments.times(), ImageEncoding::Png);
+        // ffmpeg turns pictures by itself, but leaves their pixels as they are.
+        let stretch = format!("scale={}:{}:flags=bilinear", size.0, size.1);
+        let decode = ["-i", &file, "-vf", &stretch, "-pix_fmt", "rgb24", "-f", "rawvideo", "-"];
+        let shown = judge::ffmpeg(&decode, &[]);
+        let taken = extract_shaped_images(&fragments, &fragments.spans, &request, OPTIONS, true);
+        assert_eq!(taken.results.len(), 10);
+        for (result, expected) in taken.results.iter().zip(shown.chunks_exact(size.0 * size.1 * 3)) {
+            let (pixels, width, height) = png(result.as_ref().unwrap());
+            assert_eq!((width, height), size, "{rotation} {aspect}");
+            let (_, mean) = difference(&pixels, expected);
+            assert!(mean < if aspect.is_empty() { 1.5 } else { 6.0 }, "{rotation} {aspect}: differs by {mean:.2}");
+        }
+        let plain = extract_images(&fragments, &fragments.spans, &request, OPTIONS);
+        let (_, width, height) = png(plain.results[0].as_ref().unwrap());
+        assert_eq!((width, height), (64, 48), "the container is not followed by default");
+    }
+}
+
 #[test]
 fn colors_follow_the_color_information_of_the_stream() {
     if !available("colors_follow_the_color_information_of_the_stream", &["ffmpeg"]) {
@@ -233,7 +283,7 @@ fn fragment_without_key_frame_is_decoded_from_the_previous_one() {
     let (first, second) = media.frames.split_at(30);
     let part = |frames: &[kvs_mkv::Frame]| {
         let start = frames.iter().map(|frame| frame.pts).min().unwrap();
-        kvs_local::__internal::images::FragmentMedia { tracks: media.tracks.clone(), start, frames: frames.to_vec() }
+        FragmentMedia { tracks: media.tracks.clone(), start, frames: frames.to_vec() }
     };
     let mut fragments = Fragments::of(vec![part(first), part(second)]);
     let instant = EPOCH + Duration::from_millis(2000);
@@ -264,7 +314,7 @@ fn gop_cut_before_its_b_frames_has_no_image_in_the_gap() {
     // As producers do: the timecode of a cluster is the presentation time of its first frame.
     let part = |frames: &[kvs_mkv::Frame]| {
         let start = frames[0].pts;
-        kvs_local::__internal::images::FragmentMedia { tracks: media.tracks.clone(), start, frames: frames.to_vec() }
+        FragmentMedia { tracks: media.tracks.clone(), start, frames: frames.to_vec() }
     };
     let mut fragments = Fragments::of(vec![part(first), part(second)]);
     // The service counts the duration of a fragment up to its last frame.
