@@ -1,10 +1,11 @@
 //! Recordings as this crate reads them, judged by ffprobe on files that ffmpeg made.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use crate::judge::{make, packets};
-use kvs_media::{MediaError, Reader, Recording, Sample};
+use kvs_media::{MediaError, Reader, ReaderOptions, Recording, Sample};
 use kvs_mkv::{Track, TrackKind};
 use test_judges::available;
 
@@ -281,6 +282,49 @@ fn names_unsupported_codec() {
         let error = Recording::open(&path).unwrap_err().to_string();
         assert!(error.contains(codec) && error.contains("convert it"), "{error}");
     }
+}
+
+#[test]
+fn compressed_matroska_is_refused_with_the_command_that_unpacks_it() {
+    if !available("compressed Matroska", &["ffmpeg", "ffprobe", "mkvmerge"]) {
+        return;
+    }
+    let dir = directory();
+    let plain = make(dir.path(), "plain.mkv", &format!("{VIDEO} {SOUND} -pix_fmt yuv420p -c:v libx264 -c:a aac"));
+    let subtitles = dir.path().join("words.srt");
+    std::fs::write(&subtitles, "1\n00:00:00,100 --> 00:00:00,900\nhello\n").unwrap();
+    let merge = |name: &str, options: &[&str], inputs: &[&Path]| {
+        let path = dir.path().join(name);
+        let run = Command::new("mkvmerge").arg("-q").arg("-o").arg(&path).args(options).args(inputs).status();
+        assert!(run.expect("mkvmerge runs").success(), "{name}");
+        path
+    };
+    for (options, track) in [("0:zlib", 1), ("1:zlib", 2)] {
+        let packed = merge("packed.mkv", &["--compression", options], &[&plain]);
+        let file = Recording::open(&packed).unwrap_err();
+        let pipe = Reader::from_pipe("pipe", std::fs::File::open(&packed).unwrap(), &ReaderOptions::new()).unwrap_err();
+        for error in [file.to_string(), pipe.to_string()] {
+            assert!(error.contains(&format!("the frames of track {track} are compressed or encrypted")), "{error}");
+            assert!(error.contains("ffmpeg -i IN -c copy OUT.mkv") && !error.contains("damaged"), "{error}");
+        }
+        let unpacked = make(dir.path(), "unpacked.mkv", &format!("-i {} -c copy", packed.display()));
+        let recording = Recording::open(&unpacked).unwrap();
+        // mkvmerge moves times of sound by a millisecond or two.
+        assert_same_packets(&recording, &unpacked);
+        for (stream, kind) in [("v", TrackKind::Video), ("a", TrackKind::Audio)] {
+            let track = recording.tracks().iter().find(|track| track.kind == kind).unwrap();
+            let ours: Vec<usize> = of(&recording, track).iter().map(|sample| sample.data.len()).collect();
+            let theirs: Vec<usize> = packets(&plain, stream).iter().map(|packet| packet.size).collect();
+            assert_eq!(ours, theirs, "{stream}");
+        }
+    }
+    // mkvmerge compresses subtitles unless told otherwise. They are left out, so nothing is refused.
+    let with_words = merge("words.mkv", &["--disable-lacing"], &[&plain, &subtitles]);
+    let recording = Recording::open(&with_words).unwrap();
+    assert_eq!(recording.tracks().len(), 2);
+    assert_same_packets(&recording, &with_words);
+    let notices: Vec<String> = recording.notices().iter().map(ToString::to_string).collect();
+    assert!(notices.len() == 1 && notices[0].contains("left out: subtitle"), "{notices:?}");
 }
 
 #[test]
