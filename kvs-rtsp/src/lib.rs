@@ -2,7 +2,7 @@
 //!
 //! A [`Camera`] connects, reconnects, and gives [`CameraEvent`]s: frames as `kvs_producer::Producer::put_frame` takes them, and
 //! what happens on the way. The protocol is that of [retina](https://docs.rs/retina); this crate adds what a service that runs for
-//! months needs: times, limits on every wait, reconnection, and words for what went wrong.
+//! months needs: times, limits on every wait, reconnection, and errors that say what to do.
 //!
 //! ```no_run
 //! use kvs_rtsp::{Camera, CameraEvent, CameraOptions};
