@@ -128,6 +128,8 @@ pub const STOP_GRACE: Duration = Duration::from_secs(10);
 pub const DELIVERY_GRACE: Duration = Duration::from_secs(5);
 /// The end of [`STOP_GRACE`], in which canceled work ends: one picture of the largest size. Our choice.
 pub const CANCEL_GRACE: Duration = Duration::from_secs(2);
+/// The end of [`CANCEL_GRACE`], in which work that has still not ended is reported as canceled: our choice.
+pub const ABANDON_GRACE: Duration = Duration::from_millis(500);
 
 /// A GetMedia body ends when no fragment became available for this long: about 3 s by the API reference of GetMedia.
 pub const LIVE_EDGE_WAIT: Duration = Duration::from_secs(3);

@@ -15,7 +15,7 @@ use super::delivery_events::DeliveryEvents;
 use super::event::DeliveryEvent;
 use super::limits;
 use super::s3::bucket_client::BucketClient;
-use super::s3::images::{ImageResult, ImageWriter};
+use super::s3::images::{ImageError, ImageResult, ImageWriter};
 use super::settings::{AwsEndpoints, DeliverySettings, ImageSettings, PersistedFragment};
 use super::sns::endpoint::{SnsEndpoint, SnsResponse};
 use super::sns::publisher::{Publisher, StartDeliveryError};
@@ -26,7 +26,7 @@ use super::triggers::{ImageTrigger, NotificationTrigger};
 use crate::clock::Clock;
 use crate::error_chain::error_chain;
 use crate::images::Decoders;
-use crate::limits::CANCEL_GRACE;
+use crate::limits::{ABANDON_GRACE, CANCEL_GRACE};
 
 /// Makes the images and publishes the notifications that the tags of persisted fragments ask for.
 #[derive(Debug)]
@@ -75,10 +75,10 @@ impl Delivery {
         let topics = client(endpoints.sns, "sns")?.map(TopicClient::new);
         let clock = Clock::new(now);
         let (events, _) = broadcast::channel(limits::EVENT_QUEUE);
-        let publisher = Arc::new(Publisher::start(settings, clock.clone(), events.clone(), topics)?);
+        let (cancel, canceled) = cancel::channel();
+        let publisher = Arc::new(Publisher::start(settings, clock.clone(), events.clone(), topics, canceled.clone())?);
         let writer = Arc::new(ImageWriter::new(settings, buckets, clock));
         let outstanding = Arc::new(watch::Sender::new(0));
-        let (cancel, canceled) = cancel::channel();
         let worker = Worker {
             writer,
             decoders: Arc::clone(&settings.decoders),
@@ -154,24 +154,28 @@ impl Delivery {
     }
 
     /// Waits until all images are stored and all messages are published and posted to the confirmed subscribers, for at
-    /// most `timeout`. Then images that are being made are canceled, which takes a picture's time, as are requests to endpoints, and reported as failed; those that
-    /// wait are dropped and counted in the log.
+    /// most `timeout`. Then all that is left is canceled and reported as failed. Canceling the image that is being made takes the
+    /// time of a picture; it is reported even if that is longer than `timeout`.
     pub async fn finish(&self, timeout: Duration) {
+        if self.is_idle_within(timeout.saturating_sub(CANCEL_GRACE)).await {
+            return;
+        }
+        let fragments = *self.outstanding.borrow();
+        tracing::warn!(?timeout, fragments, "stopped before the images and messages of these fragments were delivered");
+        self.cancel.cancel();
+        if !self.is_idle_within(CANCEL_GRACE.saturating_sub(ABANDON_GRACE)).await {
+            self.cancel.abandon();
+            self.is_idle_within(ABANDON_GRACE).await;
+        }
+    }
+
+    /// Waits until there is nothing to deliver; returns `false` if there still is after `timeout`.
+    async fn is_idle_within(&self, timeout: Duration) -> bool {
         let work = async {
             self.settled().await;
             self.publisher.idle().await;
         };
-        if tokio::time::timeout(timeout.saturating_sub(CANCEL_GRACE), work).await.is_err() {
-            let fragments = *self.outstanding.borrow();
-            tracing::warn!(
-                ?timeout,
-                fragments,
-                "stopped before the images and messages of these fragments were delivered"
-            );
-            self.cancel.cancel();
-            // Work that has not ended by now is not waited for.
-            let _ = tokio::time::timeout(CANCEL_GRACE, self.settled()).await;
-        }
+        tokio::time::timeout(timeout, work).await.is_ok()
     }
 }
 
@@ -191,9 +195,7 @@ impl Worker {
         loop {
             let job = queue.lock().await.recv().await;
             let Some((fragment, settings)) = job else { return };
-            if !self.canceled.is_set() {
-                self.write_images(fragment, settings).await;
-            }
+            self.write_images(fragment, settings).await;
             self.outstanding.send_modify(|count| *count -= 1);
         }
     }
@@ -206,17 +208,52 @@ impl Worker {
         }
     }
 
+    /// Makes the images of a fragment and reports each of them, those too that are canceled.
     async fn write_images(&self, fragment: PersistedFragment, settings: ImageSettings) {
-        let (writer, decoders) = (Arc::clone(&self.writer), Arc::clone(&self.decoders));
+        let Some(number) = fragment.span().map(|span| span.number.clone()) else { return };
         let (stream, bucket) = (fragment.stream.clone(), settings.bucket.clone());
-        let number = fragment.span().map(|span| span.number.clone());
-        let canceled = self.canceled.clone();
-        let written = tokio::task::spawn_blocking(move || writer.write(&fragment, &settings, &decoders, &canceled));
-        // Fails only if the runtime shuts down, or after a panic, which tokio has reported.
-        let (Ok(results), Some(number)) = (written.await, number) else { return };
-        for result in results {
+        let mut unreported = ImageWriter::instants(&fragment, &settings).into_iter();
+        let mut results = self.start_images(fragment, settings, unreported.len());
+        let next = async |results: &mut mpsc::Receiver<ImageResult>| {
+            tokio::select! {
+                biased;
+                result = results.recv() => result,
+                () = self.canceled.abandoned() => None,
+            }
+        };
+        while let Some(result) = next(&mut results).await {
+            unreported.next();
             self.report_image(&stream, &bucket, &number, result).await;
         }
+        for at in unreported {
+            let error = match self.canceled.is_set() {
+                true => ImageError::canceled(at),
+                // A panic, which tokio has reported.
+                false => ImageError { at, source: "the task that makes the images has ended".into() },
+            };
+            self.report_image(&stream, &bucket, &number, Err(error)).await;
+        }
+    }
+
+    /// Makes `count` images on a thread of their own, unless work is canceled. Returns their results as they come.
+    fn start_images(
+        &self,
+        fragment: PersistedFragment,
+        settings: ImageSettings,
+        count: usize,
+    ) -> mpsc::Receiver<ImageResult> {
+        // Has room for all results: the thread never waits.
+        let (output, results) = mpsc::channel(count.max(1));
+        if !self.canceled.is_set() {
+            let (writer, decoders) = (Arc::clone(&self.writer), Arc::clone(&self.decoders));
+            let canceled = self.canceled.clone();
+            tokio::task::spawn_blocking(move || {
+                // Fails if nobody waits for the images anymore.
+                let mut send = |result| drop(output.try_send(result));
+                writer.write(&fragment, &settings, &decoders, &canceled, &mut send);
+            });
+        }
+        results
     }
 
     async fn report_image(&self, stream: &str, bucket: &str, number: &FragmentNumber, result: ImageResult) {

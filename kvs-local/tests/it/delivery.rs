@@ -7,6 +7,7 @@ use std::convert::Infallible;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -17,8 +18,8 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use kvs_local::__internal::deliver::{
-    Delivery, DeliveryEvent, DeliveryEvents, DeliverySettings, ImageSettings, PersistedFragment, SNS_PATH,
-    Subscription, Topic,
+    AwsEndpoint, AwsEndpoints, AwsKeys, Delivery, DeliveryEvent, DeliveryEvents, DeliverySettings, ImageSettings,
+    PersistedFragment, SNS_PATH, Subscription, Topic,
 };
 use kvs_local::__internal::images::{FragmentMedia, ImageEncoding, ImageSize, MediaSource, RenderOptions};
 use kvs_mkv::Tag;
@@ -63,14 +64,7 @@ impl DeliveryServer {
                 Response::builder().status(page.status).body(Full::from(page.body)).unwrap()
             }
         });
-        let settings = DeliverySettings {
-            decoders: Arc::default(),
-            data_dir: dir.path().to_owned(),
-            region: "us-west-2".to_owned(),
-            account: "111122223333".to_owned(),
-            base_url: base_url.clone(),
-            subscriptions,
-        };
+        let settings = delivery_settings(dir.path(), &base_url, subscriptions);
         let delivery = Arc::new(Delivery::start(&settings, SystemTime::now).unwrap());
         let events = delivery.events();
         cell.set(Arc::clone(&delivery)).unwrap();
@@ -90,6 +84,17 @@ impl DeliveryServer {
     }
 }
 
+fn delivery_settings(data_dir: &Path, base_url: &str, subscriptions: Vec<Subscription>) -> DeliverySettings {
+    DeliverySettings {
+        decoders: Arc::default(),
+        data_dir: data_dir.to_owned(),
+        region: "us-west-2".to_owned(),
+        account: "111122223333".to_owned(),
+        base_url: base_url.to_owned(),
+        subscriptions,
+    }
+}
+
 /// A received post.
 #[derive(Clone, Debug)]
 struct ReceivedPost {
@@ -103,13 +108,14 @@ struct Endpoint {
     url: String,
     posts: Arc<Mutex<Vec<ReceivedPost>>>,
     received: Arc<Notify>,
+    silent: Arc<AtomicBool>,
 }
 
 impl Endpoint {
     async fn start(statuses: &[u16]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/sns", listener.local_addr().unwrap());
-        let endpoint = Self { url, posts: Arc::default(), received: Arc::default() };
+        let endpoint = Self { url, posts: Arc::default(), received: Arc::default(), silent: Arc::default() };
         let (receiver, statuses) = (endpoint.clone(), Arc::new(Mutex::new(VecDeque::from(statuses.to_vec()))));
         serve(listener, move |request: Request<Incoming>| {
             let (receiver, statuses) = (receiver.clone(), Arc::clone(&statuses));
@@ -119,10 +125,18 @@ impl Endpoint {
                 let status = statuses.lock().unwrap().pop_front().unwrap_or(200);
                 receiver.posts.lock().unwrap().push(ReceivedPost { headers: parts.headers, body });
                 receiver.received.notify_one();
+                if receiver.silent.load(Ordering::Relaxed) {
+                    std::future::pending::<()>().await;
+                }
                 Response::builder().status(status).body(Full::from("")).unwrap()
             }
         });
         endpoint
+    }
+
+    /// Takes posts from now on without an answer.
+    fn stop_answering(&self) {
+        self.silent.store(true, Ordering::Relaxed);
     }
 
     /// Waits for the post with this index and returns it.
@@ -416,6 +430,73 @@ async fn finish_delivers_queued_messages() {
     }
     server.delivery.finish(TIMEOUT).await;
     assert_eq!(endpoint.posts.lock().unwrap().len(), 21);
+}
+
+/// Media that is being read until the sender of the channel is dropped, as a picture that takes long to decode.
+struct StuckMedia(Mutex<std::sync::mpsc::Receiver<()>>);
+
+impl MediaSource for StuckMedia {
+    fn media(&self, _: &FragmentNumber) -> Result<FragmentMedia, Box<dyn std::error::Error + Send + Sync>> {
+        let _ = self.0.lock().unwrap().recv();
+        Err("stuck".into())
+    }
+}
+
+/// More fragments than there are tasks: some images are in progress and never end, others were not begun.
+#[tokio::test]
+async fn finish_reports_every_image_and_message_that_is_left() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let topics = AwsEndpoint {
+        url: format!("http://{}", silent.local_addr().unwrap()),
+        keys: AwsKeys { id: "AKIDEXAMPLE".to_owned(), secret: "secret".to_owned(), token: None },
+        create_missing: false,
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let settings = delivery_settings(dir.path(), "http://127.0.0.1:1", Vec::new());
+    let endpoints = AwsEndpoints { sns: Some(topics), ..AwsEndpoints::default() };
+    let delivery = Delivery::start_with(&settings, endpoints, SystemTime::now).unwrap();
+    let mut events = delivery.events();
+    let (release, stuck) = std::sync::mpsc::channel();
+    let mut fragment = fragment(None, &[(IMAGE, ""), (NOTIFICATION, "")]);
+    fragment.source = Arc::new(StuckMedia(Mutex::new(stuck)));
+    let fragments = std::thread::available_parallelism().unwrap().get() + 2;
+    for _ in 0..fragments {
+        delivery.fragment_persisted(&fragment, Some(&image_settings()), Some(&topic())).await;
+    }
+    delivery.finish(Duration::ZERO).await;
+    drop(release);
+    let (mut images, mut messages) = (0, 0);
+    while let Some(event) = events.try_next() {
+        match event {
+            DeliveryEvent::ImageFailed { reason, .. } if reason == "request canceled" => images += 1,
+            DeliveryEvent::PublishFailed { reason, .. } if reason == "the service is stopping" => messages += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+    // Every 500 ms of 2 s, both ends included.
+    assert_eq!((images, messages), (5 * fragments, fragments));
+}
+
+/// A subscriber that has confirmed and then does not answer.
+#[tokio::test]
+async fn finish_reports_every_message_that_was_not_posted() {
+    let endpoint = Endpoint::start(&[]).await;
+    let mut server = DeliveryServer::start(vec![Subscription::new(TOPIC, &endpoint.url).unwrap()]).await;
+    endpoint.confirm().await;
+    endpoint.stop_answering();
+    let fragment = fragment(None, &[(NOTIFICATION, "")]);
+    for _ in 0..3 {
+        server.delivery.fragment_persisted(&fragment, None, Some(&topic())).await;
+    }
+    server.delivery.settled().await;
+    server.delivery.finish(Duration::ZERO).await;
+    let mut reasons = Vec::new();
+    while let Some(event) = server.events.try_next() {
+        if let DeliveryEvent::MessageFailed { reason, .. } = event {
+            reasons.push(reason);
+        }
+    }
+    assert_eq!(reasons, ["the service is stopping"; 3]);
 }
 
 /// Returns the subscription confirmation and the notification of a subscriber for each signature version.

@@ -52,6 +52,12 @@ pub(in crate::deliver) struct ImageError {
     pub(in crate::deliver) source: Box<dyn std::error::Error + Send + Sync>,
 }
 
+impl ImageError {
+    pub(in crate::deliver) fn canceled(at: Duration) -> Self {
+        Self { at, source: canceled_error() }
+    }
+}
+
 impl ImageWriter {
     pub(in crate::deliver) fn new(settings: &DeliverySettings, remote: Option<BucketClient>, clock: Clock) -> Self {
         Self {
@@ -70,19 +76,25 @@ impl ImageWriter {
         self.remote.is_none()
     }
 
-    /// Makes and stores the images that the tags of a fragment ask for. Returns an empty list if they do not.
+    /// Returns the instants whose images the tags of a fragment ask for: none if they do not.
+    pub(in crate::deliver) fn instants(fragment: &PersistedFragment, settings: &ImageSettings) -> Vec<Duration> {
+        let span = fragment.span().filter(|_| ImageTrigger::find(&fragment.tags).is_some());
+        span.map(|span| sampling_instants(span, settings.origin, settings.interval)).unwrap_or_default()
+    }
+
+    /// Makes and stores the images that the tags of a fragment ask for. Passes a result for each of its
+    /// [`instants`](Self::instants) to `output`, in their order, as soon as it is there.
     pub(in crate::deliver) fn write(
         &self,
         fragment: &PersistedFragment,
         settings: &ImageSettings,
         decoders: &Decoders,
         canceled: &Canceled,
-    ) -> Vec<ImageResult> {
-        let Some(trigger) = ImageTrigger::find(&fragment.tags) else { return Vec::new() };
-        let Some(span) = fragment.span() else { return Vec::new() };
-        let instants = sampling_instants(span, settings.origin, settings.interval);
+        output: &mut dyn FnMut(ImageResult),
+    ) {
+        let Some(trigger) = ImageTrigger::find(&fragment.tags) else { return };
         let request = ImageRequest {
-            instants,
+            instants: Self::instants(fragment, settings),
             origin: settings.origin,
             earliest_start: Duration::ZERO,
             rendering: settings.rendering,
@@ -92,14 +104,14 @@ impl ImageWriter {
         let options = DecodeOptions { threads: NonZeroUsize::MIN, decoders, canceled: &is_canceled };
         let extracted = extract_images(&*fragment.source, &fragment.spans, &request, options);
         let store = |(at, image): (&Duration, Result<Bytes, ExtractError>)| {
-            let failed = |source| ImageError { at: *at, source };
             if is_canceled() {
-                return Err(failed(canceled_error()));
+                return Err(ImageError::canceled(*at));
             }
+            let failed = |source| ImageError { at: *at, source };
             let image = image.map_err(|error| failed(error.into()))?;
             self.store(fragment, settings, &trigger, (*at, &image), canceled).map_err(failed)
         };
-        request.instants.iter().zip(extracted.results).map(store).collect()
+        request.instants.iter().zip(extracted.results).map(store).for_each(output);
     }
 
     fn store(

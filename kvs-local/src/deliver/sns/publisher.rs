@@ -21,6 +21,7 @@ use super::topic::{InvalidTopic, Topic};
 use super::topic_client::TopicClient;
 use crate::clock::Clock;
 use crate::deliver::aws::EndpointError;
+use crate::deliver::cancel::Canceled;
 use crate::deliver::event::DeliveryEvent;
 use crate::deliver::files::{UnsafeName, directly_inside, inside, write_whole};
 use crate::deliver::settings::DeliverySettings;
@@ -55,7 +56,7 @@ pub(in crate::deliver) enum PublishError {
     Clock,
     #[error("failed to write {}", path.display())]
     Disk { path: PathBuf, source: io::Error },
-    #[error("service is shutting down")]
+    #[error("the service is stopping")]
     Stopped,
 }
 
@@ -84,6 +85,7 @@ impl Publisher {
         clock: Clock,
         events: broadcast::Sender<DeliveryEvent>,
         remote: Option<TopicClient>,
+        canceled: Canceled,
     ) -> Result<Self, StartDeliveryError> {
         let base = settings.base_url.trim_end_matches('/');
         let signer = Arc::new(LazySigner::new(settings.data_dir.join("keys")));
@@ -92,6 +94,7 @@ impl Publisher {
             sealer: Sealer { signer, cert_url: format!("{base}{CERTIFICATE_PATH}") },
             unsubscribe_url: format!("{base}{SNS_PATH}?Action=Unsubscribe&SubscriptionArn="),
             events,
+            canceled,
         };
         let folder = settings.data_dir.join("sns");
         let mut publisher = Self { folder, clock, context, remote, subscribers: Vec::new(), tasks: JoinSet::new() };
@@ -138,8 +141,16 @@ impl Publisher {
         if text.len() > SNS_MESSAGE_BYTES {
             return Err(PublishError::TooLarge { size: text.len(), limit: SNS_MESSAGE_BYTES });
         }
+        let canceled = &self.context.canceled;
+        if canceled.is_set() {
+            return Err(PublishError::Stopped);
+        }
         if let Some(remote) = &self.remote {
-            remote.publish(topic, subject, &text).await?;
+            // An endpoint that does not answer takes a minute.
+            tokio::select! {
+                published = remote.publish(topic, subject, &text) => published?,
+                () = canceled.set() => return Err(PublishError::Stopped),
+            }
         }
         let timestamp = SnsTimestamp::new(self.clock.wall()).map_err(|_| PublishError::Clock)?;
         let id = Uuid::new_v4().to_string();

@@ -10,6 +10,7 @@ use super::envelope::{SealError, Sealer};
 use super::post::{Post, Poster};
 use super::subscription::Subscription;
 use super::topic::Topic;
+use crate::deliver::cancel::Canceled;
 use crate::deliver::event::DeliveryEvent;
 use crate::deliver::limits::SUBSCRIBER_QUEUE;
 use crate::error_chain::error_chain;
@@ -66,6 +67,7 @@ pub(super) struct SubscriberContext {
     /// The `UnsubscribeURL` of messages, without the subscription ARN at its end.
     pub(super) unsubscribe_url: String,
     pub(super) events: broadcast::Sender<DeliveryEvent>,
+    pub(super) canceled: Canceled,
 }
 
 impl Subscriber {
@@ -177,13 +179,18 @@ impl SubscriberTask {
             Err(error) => return tracing::error!(error = error_chain(&error), "failed to sign message"),
         };
         let url = &self.subscriber.subscription.url;
-        let (attempts, result) = self.context.poster.post(url, &post).await;
+        // With all attempts, a subscriber that does not answer takes minutes.
+        let (attempts, result) = tokio::select! {
+            biased;
+            () = self.context.canceled.set() => (0, Err("the service is stopping".to_owned())),
+            (attempts, result) = self.context.poster.post(url, &post) => (attempts, result.map_err(|error| error.to_string())),
+        };
         let (topic_arn, message_id, url) = (post.topic_arn, post.message_id, url.to_string());
         let event = match result {
             Ok(()) => DeliveryEvent::MessageDelivered { topic_arn, message_id, url, attempts },
             Err(error) => {
                 tracing::warn!(%url, %error, attempts, message_id, "failed to deliver message");
-                DeliveryEvent::MessageFailed { topic_arn, message_id, url, reason: error.to_string() }
+                DeliveryEvent::MessageFailed { topic_arn, message_id, url, reason: error }
             }
         };
         let _ = self.context.events.send(event);
