@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 
 use bytes::{Buf, Bytes, BytesMut};
-use memchr::memchr;
 
 use super::adts::SHORT_HEADER;
 use super::surroundings::{self, TAG_HEAD, TRAILER_SEARCH, Tag};
@@ -244,7 +243,7 @@ impl AdtsSplitter {
     fn to_next_sync(&self) -> usize {
         let first = self.input.front().map_or(&[][..], |piece| piece);
         let rest = first.get(1..).unwrap_or_default();
-        let found = [memchr(0xff, rest), memchr(b'I', rest)].into_iter().flatten().min();
+        let found = rest.iter().position(|&byte| byte == SYNC || surroundings::may_start(&[byte]));
         found.unwrap_or(rest.len()).saturating_add(1)
     }
 
@@ -337,6 +336,8 @@ const fn format(header: &AdtsHeader) -> (u8, u32, u8) {
     (header.object_type, header.sampling_frequency, header.channels)
 }
 
+/// First byte of a header: eight of the twelve bits of its sync word.
+const SYNC: u8 = 0xff;
 /// Samples of a frame: ADTS has no other length (ISO/IEC 14496-3 table 1.A.8, frameLengthFlag is 0).
 const FRAME_SAMPLES: u32 = 1024;
 
@@ -429,6 +430,21 @@ mod tests {
             }
         }
         assert_eq!(split(&stream.chunks(1).collect::<Vec<_>>()).unwrap(), expected);
+    }
+
+    #[test]
+    fn tag_in_garbage_is_passed_over_however_it_is_divided() {
+        let ape = [&b"APETAGEX\xd0\x07\0\0\0\0\0\0\0\0\0\0\0\0\0\0"[..], &[0; 8]].concat();
+        let (old, id3) = ([&b"TAG"[..], &[b'x'; 125]].concat(), b"ID3\x04\0\0\0\0\0\x05hello".to_vec());
+        for tag in [ape, old, id3] {
+            let stream = [b"..", &tag[..], b"..", &ONE, &ONE].concat();
+            let (first, second) = (4 + tag.len(), 4 + tag.len() + ONE.len());
+            let expected = format!("S0+4 T44100 F{first} F{second}");
+            assert_eq!(names(&[&stream]), expected);
+            for at in 1..stream.len() {
+                assert_eq!(names(&[&stream[..at], &stream[at..]]), expected, "cut at {at}");
+            }
+        }
     }
 
     #[test]
