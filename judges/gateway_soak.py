@@ -4,6 +4,7 @@
     python3 judges/gateway_soak.py --cameras 50 --seconds 600
     python3 judges/gateway_soak.py --cameras 8 --seconds 3600 --camera-kills 120 --service-kills 300 --link-resets 30
     python3 judges/gateway_soak.py --cameras 1 --mbit 4 --seconds 60 --tls --put
+    python3 judges/gateway_soak.py --cameras 4 --seconds 100 --camera-kills 8 --camera-away 5
 
 The cameras and the link are this script's: an RTSP server over TCP, and a proxy in front of the service. Each frame carries a stamp
 with its camera, number and time. Checked are, camera by camera: every frame that the gateway says it has received is in a file of
@@ -95,13 +96,17 @@ class Cameras:
         self.sessions = [[] for _ in range(count)]  # of each camera: [first number, number behind the last]
         self.next = [0] * count
         self.writers = {}
+        self.back = {}  # of a camera that was away: when it answers again
+        self.begun = {}  # of the first frame behind an absence: when the camera was back
 
     async def start(self):
         self.server = await asyncio.start_server(self.serve, "127.0.0.1", 0)
         self.port = self.server.sockets[0].getsockname()[1]
 
-    def kill(self, camera):
-        """Ends a session as a power failure does."""
+    def kill(self, camera, away):
+        """Ends a session as a power failure does; the camera refuses connections for some seconds."""
+        if away:
+            self.back[camera] = time.time() + away
         for writer in [writer for writer, of in self.writers.items() if of == camera]:
             writer.transport.abort()
 
@@ -113,6 +118,10 @@ class Cameras:
                 if head.startswith("$"):
                     continue
                 method, url = head.split()[:2]
+                camera = int(re.search(r"/(\d+)/?(t|$)", url).group(1))
+                if self.back.get(camera, 0) > time.time():
+                    writer.transport.abort()
+                    break
                 cseq = re.search(r"CSeq: *(\d+)", head).group(1)
                 more, body = "Session: 7;timeout=60\r\n", ""
                 if method == "DESCRIBE":
@@ -124,7 +133,6 @@ class Cameras:
                     more += "Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n"
                 writer.write(f"RTSP/1.0 200 OK\r\nCSeq: {cseq}\r\n{more}\r\n{body}".encode())
                 if method == "PLAY":
-                    camera = int(re.search(r"/(\d+)/?$", url).group(1))
                     self.writers[writer] = camera
                     sending = asyncio.ensure_future(self.play(camera, writer))
                 if method == "TEARDOWN":
@@ -142,6 +150,8 @@ class Cameras:
         number = -(-self.next[camera] // media.gop) * media.gop
         session = [number, number]
         self.sessions[camera].append(session)
+        if camera in self.back:
+            self.begun[camera, number] = self.back.pop(camera)
         begun, first, sequence = time.monotonic(), number, random.randrange(65536)
         base = random.randrange(1 << 32)
         while True:
@@ -162,8 +172,9 @@ def base64(data):
 class Link:
     """A proxy in front of the service, which notes when each stamp is first on the wire and resets connections."""
 
-    def __init__(self, port, resets):
+    def __init__(self, port, resets, begun):
         self.to, self.resets, self.latencies, self.reset_count, self.seen = port, resets, [], 0, set()
+        self.begun, self.returns = begun, []
 
     async def start(self):
         self.server = await asyncio.start_server(self.serve, "127.0.0.1", 0)
@@ -207,6 +218,8 @@ class Link:
             if key not in self.seen:
                 self.seen.add(key)
                 self.latencies.append((now - int(sent)) / 1000)
+                if back := self.begun.pop((int(camera), int(number)), None):
+                    self.returns.append(now / 1e6 - back)
 
 
 class Program:
@@ -276,7 +289,7 @@ async def run(arguments):
     await cameras.start()
     service = Service(arguments, os.path.join(folder, "service"))
     service.start()
-    link = Link(service.port, arguments.link_resets)
+    link = Link(service.port, arguments.link_resets, cameras.begun)
     await link.start()
     # TLS hides the stamps, and its certificate names the service's own address.
     endpoint = f"https://127.0.0.1:{service.port}" if arguments.tls else f"http://127.0.0.1:{link.port}"
@@ -299,7 +312,7 @@ async def run(arguments):
             sys.exit("the gateway did not start")
 
     async def kill_camera():
-        cameras.kill(random.randrange(arguments.cameras))
+        cameras.kill(random.randrange(arguments.cameras), arguments.camera_away)
 
     async def kill_service():
         service.kill()
@@ -310,12 +323,13 @@ async def run(arguments):
                 asyncio.ensure_future(breaks(arguments.service_kills, kill_service))]
     piped = asyncio.ensure_future(put(arguments, media, endpoint, environment)) if arguments.put else None
     print("| s | RSS kB | buffers kB | CPU s | received | persisted | lost |\n|---|---|---|---|---|---|---|", flush=True)
-    warm = None
+    warm, beside = None, []
     while (elapsed := time.monotonic() - begun) < arguments.seconds:
         await asyncio.sleep(min(arguments.every, arguments.seconds - elapsed))
         now = await asyncio.to_thread(health, address)
         total = lambda key: sum(camera[key] for camera in now["cameras"])
         row = (gateway.memory(), total("buffer_bytes") // 1000, gateway.cpu())
+        beside.append(row[0] - row[1])
         print(f"| {time.monotonic() - begun:.0f} | {row[0]} | {row[1]} | {row[2]:.2f} | {total('received_frames')} | "
               f"{total('persisted_frames')} | {total('lost_frames')} |", flush=True)
         warm = warm or (time.monotonic(), row)
@@ -326,7 +340,8 @@ async def run(arguments):
         service.start()
     seconds, cpu = time.monotonic() - warm[0], gateway.cpu() - warm[1][2]
     figures = {"cpu_percent_of_a_core": round(100 * cpu / seconds, 1) if seconds > 1 else None,
-               "rss_peak_kb": gateway.memory("VmHWM"), "rss_growth_kb": gateway.memory() - warm[1][0]}
+               "rss_peak_kb": gateway.memory("VmHWM"), "rss_growth_kb": gateway.memory() - warm[1][0],
+               "rss_beside_buffers_kb_p50": round(statistics.median(beside))}
     last = await asyncio.to_thread(health, address)
     gateway.process.send_signal(signal.SIGTERM)
     await asyncio.to_thread(gateway.process.wait)
@@ -335,6 +350,9 @@ async def run(arguments):
     if link.latencies:
         figures["on_the_wire_ms_p50"] = round(statistics.median(link.latencies), 1)
         figures["on_the_wire_ms_p99"] = round(statistics.quantiles(link.latencies, n=100)[98], 1)
+    if link.returns:
+        figures |= {"returns": len(link.returns), "back_to_wire_s_p50": round(statistics.median(link.returns), 2),
+                    "back_to_wire_s_max": round(max(link.returns), 2)}
     if piped:
         figures["put_cpu_s_per_minute"] = await piped
         figures["gateway_cpu_s_per_minute"] = round(60 * cpu / seconds, 2)
@@ -406,6 +424,7 @@ def main():
     parser.add_argument("--gop", type=int, default=50)
     parser.add_argument("--memory", default="256M")
     parser.add_argument("--camera-kills", type=float, default=0, metavar="S", help="mean seconds between two")
+    parser.add_argument("--camera-away", type=float, default=0, metavar="S", help="a killed camera refuses connections for so long")
     parser.add_argument("--service-kills", type=float, default=0, metavar="S", help="mean seconds between two")
     parser.add_argument("--link-resets", type=float, default=0, metavar="S", help="mean age of a connection")
     parser.add_argument("--tls", action="store_true")
