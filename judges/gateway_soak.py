@@ -13,6 +13,7 @@ kvs-local, and each session is stored without a hole. Needs ffmpeg, and nothing 
 
 import argparse
 import asyncio
+import atexit
 import json
 import os
 import random
@@ -229,6 +230,8 @@ class Program:
         # The service logs each reset that this script makes.
         self.process = subprocess.Popen(arguments, env=environment, stdin=stdin, stdout=stdout, stderr=subprocess.DEVNULL,
                                         text=stdin is None)
+        # Whatever ends this script ends its programs too.
+        atexit.register(self.process.kill)
 
     def cpu(self):
         fields = open(f"/proc/{self.process.pid}/stat").read().rsplit(")", 1)[1].split()
@@ -259,7 +262,7 @@ class Service:
 
 
 def health(address):
-    with urllib.request.urlopen(f"http://{address}/health", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://{address}/health", timeout=60) as answer:
         return json.load(answer)
 
 
@@ -323,13 +326,14 @@ async def run(arguments):
                 asyncio.ensure_future(breaks(arguments.service_kills, kill_service))]
     piped = asyncio.ensure_future(put(arguments, media, endpoint, environment)) if arguments.put else None
     print("| s | RSS kB | buffers kB | CPU s | received | persisted | lost |\n|---|---|---|---|---|---|---|", flush=True)
-    warm, beside = None, []
+    warm, beside, filled = None, [], []
     while (elapsed := time.monotonic() - begun) < arguments.seconds:
         await asyncio.sleep(min(arguments.every, arguments.seconds - elapsed))
         now = await asyncio.to_thread(health, address)
         total = lambda key: sum(camera[key] for camera in now["cameras"])
         row = (gateway.memory(), total("buffer_bytes") // 1000, gateway.cpu())
         beside.append(row[0] - row[1])
+        filled.append(row[1])
         print(f"| {time.monotonic() - begun:.0f} | {row[0]} | {row[1]} | {row[2]:.2f} | {total('received_frames')} | "
               f"{total('persisted_frames')} | {total('lost_frames')} |", flush=True)
         warm = warm or (time.monotonic(), row)
@@ -341,7 +345,8 @@ async def run(arguments):
     seconds, cpu = time.monotonic() - warm[0], gateway.cpu() - warm[1][2]
     figures = {"cpu_percent_of_a_core": round(100 * cpu / seconds, 1) if seconds > 1 else None,
                "rss_peak_kb": gateway.memory("VmHWM"), "rss_growth_kb": gateway.memory() - warm[1][0],
-               "rss_beside_buffers_kb_p50": round(statistics.median(beside))}
+               "rss_beside_buffers_kb_p50": round(statistics.median(beside)),
+               "buffers_peak_kb": max(filled)}
     last = await asyncio.to_thread(health, address)
     gateway.process.send_signal(signal.SIGTERM)
     await asyncio.to_thread(gateway.process.wait)
