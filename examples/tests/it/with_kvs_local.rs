@@ -39,7 +39,7 @@ async fn stores_every_fragment_and_writes_images_of_the_first() {
     let client = Client::new(config.endpoint_url(local.endpoint_url()).unwrap()).unwrap();
     let recording = Recording::open(concat!(env!("CARGO_MANIFEST_DIR"), "/media/clock.mp4")).unwrap();
 
-    send_recording(client, recording.starting_with_video()).await.unwrap();
+    send_recording(client, recording).await.unwrap();
 
     // Images and notifications are written after the acks.
     local.settled().await;
