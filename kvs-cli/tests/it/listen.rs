@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
@@ -181,4 +182,52 @@ async fn subscribes_verifies_and_prints() {
     assert!(!waiting.is_finished(), "one slow fetch does not hold up the others");
     assert!(listener.process.wait().unwrap().success());
     assert_eq!(std::fs::read_dir(save).unwrap().count(), 1);
+}
+
+/// Answers every connection with this head, and then with bytes until it is closed if `endless`. Returns the URL and the number of
+/// bytes written.
+async fn certificates(head: String, endless: bool) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let written = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&written);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = [0; 1000];
+            assert!(stream.read(&mut request).await.unwrap() > 0);
+            stream.write_all(head.as_bytes()).await.unwrap();
+            count.fetch_add(1, Ordering::Relaxed);
+            while endless && let Ok(bytes) = stream.write(&[b'x'; 64 << 10]).await {
+                count.fetch_add(bytes, Ordering::Relaxed);
+            }
+        }
+    });
+    (url, written)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn certificates_come_from_the_checked_address_only_and_are_bounded() {
+    let dir = tempfile::tempdir().unwrap();
+    let (other, asked) = certificates("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_owned(), false).await;
+    let redirect = format!("HTTP/1.1 302 Found\r\nLocation: {other}/x.pem\r\nContent-Length: 0\r\n\r\n");
+    let (redirecting, _) = certificates(redirect, false).await;
+    let (endless, written) = certificates("HTTP/1.1 200 OK\r\n\r\n".to_owned(), true).await;
+    let roots = Path::new(env!("CARGO_MANIFEST_DIR")).join("../kvs-notify/tests/vectors/openssl/root.pem");
+    let mut listener = Listener::start([&redirecting, &endless], &roots, &dir.path().join("saved"));
+    for (from, reason) in [(&redirecting, "302"), (&endless, "length limit")] {
+        let message = format!(
+            r#"{{"Type":"Notification","MessageId":"1","TopicArn":"{TOPIC}","Message":"x","Timestamp":"2030-01-01T00:00:00Z",
+            "SignatureVersion":"1","Signature":"AAAA","SigningCertURL":"{from}/x.pem"}}"#
+        );
+        assert_eq!(post(&listener.url, &message).await, StatusCode::SERVICE_UNAVAILABLE, "SNS tries again later");
+        let error = listener.next_error();
+        assert!(error.contains(reason), "{error}");
+    }
+    assert_eq!(asked.load(Ordering::Relaxed), 0, "the other address was not checked");
+    // What the sockets hold comes on top of the limit.
+    assert!(
+        written.load(Ordering::Relaxed) < 16 << 20,
+        "{} bytes of an endless certificate",
+        written.load(Ordering::Relaxed)
+    );
 }
