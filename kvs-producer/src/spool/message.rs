@@ -134,9 +134,10 @@ impl Held {
         }
         self.start = if self.fragments == 0 { other.start } else { self.start.min(other.start) };
         self.latest = self.latest.max(other.latest);
-        self.fragments += other.fragments;
-        self.frames += other.frames;
-        self.bytes += other.bytes;
+        // Amounts that come from files of the folder may have any value.
+        self.fragments = self.fragments.saturating_add(other.fragments);
+        self.frames = self.frames.saturating_add(other.frames);
+        self.bytes = self.bytes.saturating_add(other.bytes);
     }
 
     /// Takes an amount away. The time range stays as it is, so it may become wider than what is left.
