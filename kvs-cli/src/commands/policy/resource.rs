@@ -39,7 +39,7 @@ pub(super) fn parse_bucket(text: &str) -> Result<String, String> {
 pub(super) fn is_of(arn: &str, service: &str, resource: &str) -> Result<(), Failure> {
     let mut parts = arn.splitn(6, ':').skip(2);
     let (found, given) = (parts.next().unwrap_or_default(), parts.nth(2).unwrap_or_default());
-    // What stands before the first slash is fixed, and as many slashes as the form has are needed.
+    // The text before the first slash must be equal, and the number of slashes too.
     let (kind, rest) = resource.split_once('/').unwrap_or(("", resource));
     let parts_wanted = rest.split('/').count();
     let fits = match given.split_once('/') {

@@ -148,10 +148,10 @@ impl Board {
         tracks.clone_into(&mut self.known().tracks);
     }
 
-    pub(super) fn frame(&self, bytes: usize, is_picture: bool) {
+    pub(super) fn frame(&self, bytes: usize, is_video: bool) {
         let second = self.started.elapsed().as_secs();
         let mut known = self.known();
-        known.rate.count(second, bytes, is_picture);
+        known.rate.count(second, bytes, is_video);
         known.received_frames += 1;
         known.received_bytes += bytes as u64;
         known.last_frame = Some(SystemTime::now());

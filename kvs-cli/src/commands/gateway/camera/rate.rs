@@ -16,33 +16,33 @@ pub(super) struct Rate {
 #[derive(Clone, Copy, Debug, Default)]
 struct Slot {
     second: u64,
-    pictures: u32,
+    video_frames: u32,
     bytes: u64,
 }
 
 impl Rate {
     /// Counts a frame in this second of any clock.
-    pub(super) fn count(&mut self, second: u64, bytes: usize, is_picture: bool) {
+    pub(super) fn count(&mut self, second: u64, bytes: usize, is_video: bool) {
         self.begun.get_or_insert(second);
         let at = usize::try_from(second % SLOTS as u64).unwrap_or(0);
         let Some(slot) = self.slots.get_mut(at) else { return };
         if slot.second != second {
             *slot = Slot { second, ..Slot::default() };
         }
-        slot.pictures += u32::from(is_picture);
+        slot.video_frames += u32::from(is_video);
         slot.bytes += bytes as u64;
     }
 
-    /// Pictures and bits per second in the whole seconds before this one.
+    /// Video frames and bits per second in the whole seconds before this one.
     pub(super) fn per_second(&self, second: u64) -> (f64, f64) {
         let from = second.saturating_sub(SECONDS).max(self.begun.unwrap_or(second));
-        let (mut pictures, mut bytes) = (0, 0);
+        let (mut video_frames, mut bytes) = (0, 0);
         for slot in self.slots.iter().filter(|slot| (from..second).contains(&slot.second)) {
-            pictures += slot.pictures;
+            video_frames += slot.video_frames;
             bytes += slot.bytes;
         }
         let seconds = second.saturating_sub(from).max(1) as f64;
-        (f64::from(pictures) / seconds, bytes as f64 * 8.0 / seconds)
+        (f64::from(video_frames) / seconds, bytes as f64 * 8.0 / seconds)
     }
 }
 

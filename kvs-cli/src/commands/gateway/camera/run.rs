@@ -20,7 +20,7 @@ pub(super) struct Run {
     context: Context,
     source: Option<Source>,
     uplink: Option<Uplink>,
-    /// When the source is started again, if there is none.
+    /// When the source is started again. Only set while there is no source.
     begin_at: Option<Instant>,
     /// When the service is asked again after it has refused for good.
     resume_at: Option<Instant>,
@@ -188,8 +188,12 @@ impl Run {
             let gap = since.elapsed();
             self.note("back", format!("back after {:.1} s", gap.as_secs_f64()), json!({ "gap_ms": millis(gap) }));
         }
-        let Some(uplink) = &self.uplink else { return };
-        self.context.board.frame(frame.data.len(), uplink.is_picture(&frame));
+        let Some(uplink) = &self.uplink else {
+            // The upload is halted, with its reason. Frames that come meanwhile are counted.
+            self.context.board.dropped_frames(1);
+            return;
+        };
+        self.context.board.frame(frame.data.len(), uplink.is_video(&frame));
         if self.context.board.camera_is(CameraState::Live, "") {
             self.note("state", format!("live: {}", self.tracks), json!({ "state": "live", "tracks": self.tracks }));
         }

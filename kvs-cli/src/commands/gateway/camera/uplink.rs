@@ -58,8 +58,8 @@ impl Uplink {
         self.tracks.len() == tracks.len() && self.tracks.iter().zip(tracks).all(same)
     }
 
-    /// Whether a track's frames are pictures.
-    pub(super) fn is_picture(&self, frame: &Frame) -> bool {
+    /// Whether a frame is of a video track.
+    pub(super) fn is_video(&self, frame: &Frame) -> bool {
         self.tracks.iter().any(|track| track.number == frame.track && track.kind == TrackKind::Video)
     }
 

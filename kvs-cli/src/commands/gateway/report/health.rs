@@ -4,21 +4,21 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value, json};
 
-use super::Picture;
+use super::Status;
 use crate::commands::gateway::camera::{REASONS, Snapshot};
 use crate::values::show_time;
 
 /// Writes the document.
-pub(in crate::commands::gateway) fn document(picture: &Picture) -> Value {
-    let is_well = picture.cameras.iter().all(Snapshot::is_well);
+pub(in crate::commands::gateway) fn document(status: &Status) -> Value {
+    let is_well = status.cameras.iter().all(Snapshot::is_well);
     json!({
         "status": if is_well { "ok" } else { "degraded" },
         "version": env!("CARGO_PKG_VERSION"),
-        "started": show_time(picture.started),
-        "memory_bytes": picture.memory,
-        "reloads": picture.reloads.done,
-        "reload_refused": picture.reloads.refusal,
-        "cameras": picture.cameras.iter().map(camera).collect::<Vec<_>>(),
+        "started": show_time(status.started),
+        "memory_bytes": status.memory,
+        "reloads": status.reloads.done,
+        "reload_refused": status.reloads.refusal,
+        "cameras": status.cameras.iter().map(camera).collect::<Vec<_>>(),
     })
 }
 

@@ -3,36 +3,36 @@
 use std::fmt::{Display, Write};
 use std::time::SystemTime;
 
-use super::Picture;
+use super::Status;
 use super::health::epoch;
 use crate::commands::gateway::camera::{CameraState, Counters, REASONS, Snapshot, UploadState};
 
 /// Writes all metrics.
-pub(in crate::commands::gateway) fn text(picture: &Picture) -> String {
+pub(in crate::commands::gateway) fn text(status: &Status) -> String {
     let mut page = Page::default();
     page.family("kvs_gateway_info", "gauge", "Version of the gateway; always 1.");
     page.sample("kvs_gateway_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
-    page.single("kvs_gateway_start_time_seconds", "gauge", "When the gateway was started.", epoch(picture.started));
+    page.single("kvs_gateway_start_time_seconds", "gauge", "When the gateway was started.", epoch(status.started));
     page.single(
         "kvs_gateway_memory_budget_bytes",
         "gauge",
         "Memory for the media of all cameras together.",
-        picture.memory,
+        status.memory,
     );
-    page.single("kvs_gateway_cameras", "gauge", "Number of cameras.", picture.cameras.len());
+    page.single("kvs_gateway_cameras", "gauge", "Number of cameras.", status.cameras.len());
     page.family("kvs_gateway_reloads_total", "counter", "Reloads of the configuration by result.");
-    page.sample("kvs_gateway_reloads_total", &[("result", "done")], picture.reloads.done);
-    page.sample("kvs_gateway_reloads_total", &[("result", "refused")], picture.reloads.refused);
+    page.sample("kvs_gateway_reloads_total", &[("result", "done")], status.reloads.done);
+    page.sample("kvs_gateway_reloads_total", &[("result", "refused")], status.reloads.refused);
     for gauge in GAUGES {
-        page.per_camera(&picture.cameras, "gauge", gauge);
+        page.per_camera(&status.cameras, "gauge", gauge);
     }
     for counter in COUNTERS {
-        page.per_camera(&picture.cameras, "counter", counter);
+        page.per_camera(&status.cameras, "counter", counter);
     }
-    page.states(&picture.cameras);
-    page.times(&picture.cameras);
-    page.losses(&picture.cameras);
-    page.latencies(&picture.cameras);
+    page.states(&status.cameras);
+    page.times(&status.cameras);
+    page.losses(&status.cameras);
+    page.latencies(&status.cameras);
     page.text
 }
 
@@ -51,7 +51,7 @@ const GAUGES: [Metric; 7] = [
     metric("kvs_camera_well", "Whether the camera is live and its media is accepted.", |c| {
         f64::from(u8::from(c.is_well()))
     }),
-    metric("kvs_camera_frame_rate", "Pictures per second, over the last 10 s.", |c| c.frames_per_second),
+    metric("kvs_camera_frame_rate", "Video frames per second, over the last 10 s.", |c| c.frames_per_second),
     metric("kvs_camera_bit_rate", "Bits per second from the camera, over the last 10 s.", |c| c.bits_per_second),
     metric("kvs_camera_buffer_bytes", "Media in memory, with its overhead.", |c| c.buffer_bytes as f64),
     metric("kvs_camera_buffer_limit_bytes", "Most media in memory.", |c| c.buffer_limit as f64),

@@ -34,7 +34,7 @@ pub(super) struct Reloads {
 
 /// The gateway at one moment.
 #[derive(Debug)]
-pub(super) struct Picture {
+pub(super) struct Status {
     started: SystemTime,
     memory: usize,
     reloads: Reloads,
@@ -67,12 +67,12 @@ impl Overview {
         reloads.refusal = Some(refusal);
     }
 
-    pub(super) fn picture(&self) -> Picture {
+    pub(super) fn status(&self) -> Status {
         let (boards, reloads) = {
             let known = self.known();
             (known.boards.clone(), known.reloads.clone())
         };
         let cameras = boards.iter().map(|board| board.snapshot()).collect();
-        Picture { started: self.started, memory: self.memory, reloads, cameras }
+        Status { started: self.started, memory: self.memory, reloads, cameras }
     }
 }

@@ -82,9 +82,9 @@ fn answer(request: &Request<Incoming>, overview: &Overview) -> Response<Full<Byt
         return page(StatusCode::METHOD_NOT_ALLOWED, TEXT, "only GET\n".to_owned());
     }
     match request.uri().path() {
-        "/metrics" => page(StatusCode::OK, METRICS, metrics::text(&overview.picture())),
-        "/health" => page(StatusCode::OK, JSON, health::document(&overview.picture()).to_string() + "\n"),
-        _ => page(StatusCode::NOT_FOUND, TEXT, "there are /metrics and /health\n".to_owned()),
+        "/metrics" => page(StatusCode::OK, METRICS, metrics::text(&overview.status())),
+        "/health" => page(StatusCode::OK, JSON, health::document(&overview.status()).to_string() + "\n"),
+        _ => page(StatusCode::NOT_FOUND, TEXT, "only /metrics and /health exist\n".to_owned()),
     }
 }
 

@@ -47,7 +47,7 @@ struct Reading {
     early: Option<Frame>,
 }
 
-/// The wait before a program or file is started again grows from the first to the second, and begins anew after a minute of media,
+/// The wait before a program or file is started again grows from the first to the second, and starts from the first again after a minute of media,
 /// as with cameras that speak RTSP.
 const WAITS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 /// A run of this length is a success.
@@ -139,7 +139,7 @@ impl PipeSource {
 }
 
 impl Reading {
-    /// The next event, or why there is none any more.
+    /// Returns the next event, or the reason why no more come.
     async fn next(&mut self) -> Result<SourceEvent, String> {
         loop {
             if let Some(frame) = &self.early {
