@@ -30,3 +30,9 @@ pub use watch::Watch;
 
 /// An error of any kind: this is a program, not a library for others.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// An error with its causes: the errors of the crates do not repeat them.
+fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}

@@ -1,5 +1,6 @@
 //! The program around a detector: where images come from, and where alerts go.
 
+use std::process::ExitCode;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,7 +11,6 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use crate::BoxError;
 use crate::detector::{CameraImage, Detector};
 use crate::folder::Folder;
 use crate::message::images;
@@ -18,6 +18,7 @@ use crate::rule::Rule;
 use crate::sns::{self, Endpoint};
 use crate::watch::Watch;
 use crate::webhook::Webhook;
+use crate::{BoxError, with_causes};
 
 /// What the program says about itself.
 const HELP: &str = "\
@@ -26,7 +27,8 @@ usage: kvs-alert [--webhook URL] [--hits N] [--of N] [--quiet SECONDS] SOURCE
 SOURCE is one of
   folder DATA_DIR                       the images that kvs-local writes
   sns ADDRESS TOPIC_ARN ROOTS [ORIGIN]  notifications that SNS posts to ADDRESS, signed by a certificate of ROOTS (PEM)
-  lambda                                events of a Lambda function: notifications, S3 events, directly or through SQS
+  lambda                                events of a Lambda function: notifications, S3 events, directly or through SQS;
+                                        inside Lambda it is the default
 
 Prints a line of JSON for each alert. `sns` and `lambda` take the Region and credentials from the environment.
 ";
@@ -41,11 +43,19 @@ enum Source {
     Lambda,
 }
 
-/// Reads the command line and looks at images until Ctrl-C.
-///
-/// # Errors
-/// Returns an error if the command line is wrong, or if the source of images fails.
-pub async fn run<D: Detector>(detector: D) -> Result<(), BoxError> {
+/// Reads the command line and looks at images until Ctrl-C. Prints why it ended, if the command line is wrong or the source of
+/// images fails.
+pub async fn run<D: Detector>(detector: D) -> ExitCode {
+    match look_at_images(detector).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("kvs-alert: {}", with_causes(&*error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn look_at_images<D: Detector>(detector: D) -> Result<(), BoxError> {
     let Some((source, rule, webhook)) = options(lexopt::Parser::from_env())? else {
         print!("{HELP}");
         return Ok(());
@@ -85,6 +95,8 @@ fn options(mut parser: lexopt::Parser) -> Result<Option<Options>, BoxError> {
             origin: origin.first().map(|origin| (*origin).to_owned()),
         }),
         ["lambda"] => Source::Lambda,
+        // Lambda starts the program `bootstrap` without arguments.
+        [] if std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some() => Source::Lambda,
         _ => return Err(format!("no source of images\n{HELP}").into()),
     };
     Ok(Some((source, Rule::new(hits, of, Duration::from_secs(quiet)), webhook)))
@@ -115,7 +127,7 @@ impl<D: Detector> Program<D> {
         let looking = async {
             while let Some(body) = bodies.recv().await {
                 if let Err(error) = self.take(&client, &body).await {
-                    eprintln!("a message gave no image: {error}");
+                    eprintln!("a message gave no image: {}", with_causes(&*error));
                 }
             }
         };
@@ -142,7 +154,7 @@ impl<D: Detector> Program<D> {
         });
         let looking = async {
             while let Some((event, answer)) = events.recv().await {
-                let taken = self.take(&client, event.get().as_bytes()).await.map_err(|error| error.to_string());
+                let taken = self.take(&client, event.get().as_bytes()).await.map_err(|error| with_causes(&*error));
                 // Nobody waits any more: the event comes again.
                 let _ = answer.send(taken).await;
             }
@@ -172,11 +184,11 @@ impl<D: Detector> Program<D> {
                 if let Some(webhook) = &self.webhook
                     && let Err(error) = webhook.post(&alert).await
                 {
-                    eprintln!("the alert was not posted: {error}");
+                    eprintln!("the alert was not posted: {}", with_causes(&*error));
                 }
             }
             Ok(None) => {}
-            Err(error) => eprintln!("{place}: {error}"),
+            Err(error) => eprintln!("{place}: {}", with_causes(&*error)),
         }
     }
 }

@@ -15,7 +15,7 @@ use kvs_notify::{SigningCertificate, TrustRoots, UrlPolicy, Verifier, decode};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
 
-use crate::BoxError;
+use crate::{BoxError, with_causes};
 
 /// SNS messages have at most 256 KiB, and JSON escapes may double them.
 const MAX_BYTES: usize = 512 * 1024;
@@ -71,7 +71,7 @@ async fn answer(request: Request<Incoming>, receiver: Arc<Receiver>) -> Result<R
     let received = tokio::time::timeout(REQUEST_TIME, receiver.receive(request)).await;
     if let Err(error) = received.map_err(BoxError::from).and_then(|received| received) {
         // A stranger chose parts of it: no escape sequence reaches the terminal.
-        eprintln!("refused: {}", error.to_string().escape_debug());
+        eprintln!("refused: {}", with_causes(&*error).escape_debug());
         *response.status_mut() = StatusCode::FORBIDDEN;
     }
     Ok(response)

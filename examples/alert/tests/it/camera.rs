@@ -17,8 +17,13 @@ pub(crate) fn recording(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("media").join(name)
 }
 
-/// Sends a recording to a stream that asks for images and notifications of every fragment.
+/// Sends a recording to a stream that asks for images and notifications of every fragment. It ended now.
 pub(crate) async fn send(local: &LocalKvs, stream: &str, name: &str) {
+    send_from(local, stream, name, SystemTime::now() - Duration::from_secs(8)).await;
+}
+
+/// The same for a recording that began at a time.
+pub(crate) async fn send_from(local: &LocalKvs, stream: &str, name: &str, start: SystemTime) {
     let credentials = Credentials::from_keys(local.access_key(), local.secret_key(), None);
     let config = ClientConfig::new(Region::new(local.region()).unwrap(), credentials);
     let client = Client::new(config.endpoint_url(local.endpoint_url()).unwrap()).unwrap();
@@ -34,7 +39,7 @@ pub(crate) async fn send(local: &LocalKvs, stream: &str, name: &str) {
         .event_every(every, ImageGeneration::new())
         .event_every(every, Notification::new());
     let producer = Producer::open(config, client).await.unwrap();
-    let start = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap() - Duration::from_secs(8);
+    let start = start.duration_since(SystemTime::UNIX_EPOCH).unwrap();
     for sample in recording.samples() {
         let frame = Frame::new(sample.track, start + sample.pts, sample.data.clone()).with_keyframe(sample.keyframe);
         producer.put_frame(frame).await.unwrap();

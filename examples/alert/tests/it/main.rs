@@ -2,6 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "../../../tests/support/runtime_api.rs"]
+mod runtime_api;
+
 mod camera;
 mod faces;
+mod lambda;
 mod sources;
