@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "../common/bits.rs"]
+mod bits;
 #[path = "../common/mod.rs"]
 mod common;
 #[path = "../common/judge.rs"]
@@ -13,6 +15,7 @@ mod codec;
 mod fragments;
 mod geometry;
 mod golden_bytes;
+mod interlaced;
 mod judges;
 mod round_trip;
 mod split_rules;

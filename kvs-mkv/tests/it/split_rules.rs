@@ -1,7 +1,7 @@
 //! How slices are assigned to access units, with slices written by hand: fields, arbitrary slice order, redundant slices, and
 //! what is lost. Encoders at hand write none of these.
 
-use crate::split;
+use crate::{bits::Bits, split};
 use bytes::Bytes;
 use kvs_mkv::TrackNumber;
 use kvs_mkv::codec::{AccessUnitSplitter, SkipReason, SplitEvent};
@@ -9,30 +9,6 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use split::{Codec, Split, case, split};
-
-/// Writes bits, the highest first, as numbers of the standards.
-#[derive(Clone, Default)]
-struct Bits(Vec<bool>);
-
-impl Bits {
-    fn u(mut self, value: u32, count: u32) -> Self {
-        self.0.extend((0..count).rev().map(|bit| value >> bit & 1 == 1));
-        self
-    }
-
-    fn ue(self, value: u32) -> Self {
-        let bits = 32 - (value + 1).leading_zeros();
-        self.u(0, bits - 1).u(value + 1, bits)
-    }
-
-    /// Returns a NAL unit with this header; the fields never need emulation prevention.
-    fn unit(mut self, header: &[u8]) -> Vec<u8> {
-        self.0.push(true);
-        let byte =
-            |bits: &[bool]| bits.iter().enumerate().fold(0, |byte, (nth, &bit)| byte | u8::from(bit) << (7 - nth));
-        header.iter().copied().chain(self.0.chunks(8).map(byte)).collect()
-    }
-}
 
 /// An SPS of 64x64 pixels with picture order count type 2; `frames_only` as stated.
 fn sps(profile: u32, frames_only: bool) -> Vec<u8> {
@@ -118,11 +94,16 @@ fn both_fields_of_a_frame_are_one_access_unit() {
         field(2, 0, false, true),
         aud,
         field(2, 1, false, true),
-        // A field alone, then a frame.
+        // The second field is lost. The next frame is a reference and has the same number.
+        field(2, 1, false, true),
         field(2, 0, false, false),
-        Slice { number: 3, ..Slice::default() }.unit(false),
+        field(2, 1, false, false),
+        // A field alone, then a frame.
+        field(3, 0, false, false),
+        Slice { number: 4, ..Slice::default() }.unit(false),
     ]);
-    let expected: [&[u8]; 6] = [&[7, 8, 9, 5, 9, 1], &[9, 1, 9, 1], &[9, 1, 9, 1], &[9, 1, 9, 1], &[1], &[1]];
+    let expected: [&[u8]; 8] =
+        [&[7, 8, 9, 5, 9, 1], &[9, 1, 9, 1], &[9, 1, 9, 1], &[9, 1, 9, 1], &[1], &[1, 1], &[1], &[1]];
     assert_eq!(types(&split), expected);
 }
 
