@@ -202,6 +202,7 @@ impl Encode {
             is_mp4: matches!(self.container, Container::Mp4 | Container::Mov | Container::FragmentedMp4),
             is_divided_otherwise: self.container == Container::Wav || self.has_g711_samples,
             is_edited: self.from.is_some(),
+            is_split_by_ffprobe: false,
             picture_seconds: self.picture_seconds,
         }
     }

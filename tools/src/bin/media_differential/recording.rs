@@ -140,7 +140,8 @@ fn rules(file: &Path) -> Result<Rules, BoxError> {
         has_times: !["h264", "hevc", "wav", "aac"].iter().any(|name| is(name)),
         is_divided_otherwise: is("wav"),
         is_mp4: is("mov"),
-        is_edited: true,
+        is_edited: !is("h264") && !is("hevc"),
+        is_split_by_ffprobe: is("h264"),
         picture_seconds: 0.042,
     })
 }
