@@ -11,4 +11,5 @@ mod examples;
 mod feeds;
 mod lambda;
 mod one_fps_images;
+mod ported;
 mod with_kvs_local;

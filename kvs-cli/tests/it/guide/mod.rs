@@ -10,6 +10,7 @@
 //! - `text`: output, not for typing.
 
 mod acks;
+mod api;
 mod blocks;
 mod commands;
 mod figures;
