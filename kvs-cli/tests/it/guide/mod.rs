@@ -6,6 +6,7 @@
 //! - `sh`: run, all blocks of a page one after the other, in a folder that looks like a checkout;
 //! - `sh,service`: run in the background until the page ends, such as `kvs-local`;
 //! - `sh,needs-PROGRAM`: run if the program is there, else counted as skipped;
+//! - `sh,moto`: calls of AWS, run against the emulator moto if that is there, else counted as skipped;
 //! - `sh,REASON`: not run here, for one of [`NOT_RUN`]; its options are checked all the same;
 //! - `text`: output, not for typing.
 
@@ -15,6 +16,8 @@ mod blocks;
 mod commands;
 mod figures;
 mod links;
+#[cfg(unix)]
+mod moto;
 mod setups;
 #[cfg(unix)]
 mod shell;
