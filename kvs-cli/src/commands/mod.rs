@@ -1,5 +1,6 @@
 //! The commands, one module each.
 
+mod accept;
 mod completions;
 mod config;
 mod doctor;

@@ -9,23 +9,15 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HOST, HeaderValue};
-use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use super::{Overview, health, metrics};
+use crate::commands::accept::{self, Limits};
 
-/// Most connections at a time; further ones wait in the queue of the listener.
-const CONNECTIONS: usize = 16;
-/// How long a connection may take.
-const CONNECTION_TIME: Duration = Duration::from_secs(30);
-/// How long the head of a request may take.
-const HEAD_TIME: Duration = Duration::from_secs(5);
-/// Pause after a connection could not be accepted, for example for lack of file descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Monitors ask one at a time.
+const LIMITS: Limits = Limits { connections: 16, time: Duration::from_secs(30) };
 
 /// A running server; dropping it stops it.
 #[derive(Debug)]
@@ -38,7 +30,8 @@ impl Server {
     pub(in crate::commands::gateway) async fn start(address: SocketAddr, overview: Arc<Overview>) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
-        Ok(Self { address, task: tokio::spawn(serve(listener, overview)) })
+        let answer = move |request| std::future::ready(answer(&request, &overview));
+        Ok(Self { address, task: tokio::spawn(accept::serve(listener, LIMITS, answer)) })
     }
 
     pub(in crate::commands::gateway) const fn address(&self) -> SocketAddr {
@@ -49,28 +42,6 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.task.abort();
-    }
-}
-
-async fn serve(listener: TcpListener, overview: Arc<Overview>) {
-    let slots = Arc::new(Semaphore::new(CONNECTIONS));
-    loop {
-        // Never closed.
-        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
-        let Ok((socket, _)) = listener.accept().await else {
-            tokio::time::sleep(ACCEPT_PAUSE).await;
-            continue;
-        };
-        let overview = Arc::clone(&overview);
-        tokio::spawn(async move {
-            let answer = service_fn(|request| std::future::ready(Ok::<_, hyper::Error>(answer(&request, &overview))));
-            let mut http = hyper::server::conn::http1::Builder::new();
-            // One request per connection: an idle one takes no slot.
-            http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).keep_alive(false);
-            let connection = http.serve_connection(TokioIo::new(socket), answer);
-            let _ = tokio::time::timeout(CONNECTION_TIME, connection).await;
-            drop(slot);
-        });
     }
 }
 
