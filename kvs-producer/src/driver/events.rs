@@ -11,7 +11,7 @@ use super::shared::Shared;
 use crate::report::event::Event;
 
 /// The events of a [`Producer`](super::Producer), returned by [`Producer::events`](super::Producer::events). Ends after
-/// [`Event::Finished`], or when the producer is dropped.
+/// [`Event::Finished`], or when the producer is dropped or its task has panicked.
 ///
 /// If there are several for one producer, each event is delivered to one of them.
 pub struct Events {

@@ -265,8 +265,8 @@ impl Producer {
             halted
         };
         self.shared.work.notify_one();
-        // The core keeps the deadline. This timeout only matters if the runtime has dropped the task.
-        let finished = self.until(|core| core.is_finished().then_some(()));
+        // The core keeps the deadline. Without its task it never finishes.
+        let finished = self.until(|core| (core.is_finished() || self.shared.is_closed()).then_some(()));
         let _ = tokio::time::timeout(within.saturating_add(GRACE), finished).await;
         let stats = self.shared.core().stats();
         StopReport { totals: stats.totals, stats, halted }
@@ -312,3 +312,27 @@ fn open_spool(config: &ProducerConfig) -> Result<Option<Spool>, OpenError> {
 const OPEN_TIMEOUT: Duration = Duration::from_secs(30);
 /// How much longer than its deadline a stop may take if its task was dropped, or if the disk of the spool is slow.
 const GRACE: Duration = if cfg!(feature = "spool") { Duration::from_secs(11) } else { Duration::from_secs(1) };
+
+#[cfg(test)]
+mod tests {
+    use kvs_aws::{ClientConfig, Credentials};
+    use kvs_mkv::{CodecId, Track, TrackKind, TrackNumber};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_for_a_task_that_has_panicked() {
+        let credentials = Credentials::new("AKID", "SECRET", None, None, "test");
+        let config = ClientConfig::new("us-west-2".parse().unwrap(), credentials);
+        let client = Client::new(config.endpoint_url("http://127.0.0.1:1").unwrap()).unwrap();
+        let video = Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::H264);
+        let producer = Producer::start(ProducerConfig::new("door", vec![video]), client).unwrap();
+        let mut events = producer.events();
+        // A panic drops the task as this does.
+        producer.task.abort();
+        while events.next().await.is_some() {}
+        let begun = now();
+        producer.stop(Duration::from_secs(100)).await;
+        assert_eq!(now() - begun, Duration::ZERO);
+    }
+}

@@ -32,6 +32,13 @@ pub(super) struct Task {
     spool: Option<SpoolThread>,
 }
 
+impl Drop for Task {
+    /// Whatever ends the task, a panic included: nobody waits for events that will not come.
+    fn drop(&mut self) {
+        self.shared.close();
+    }
+}
+
 impl Task {
     pub(super) fn new(shared: Arc<Shared>, client: Client, stream: StreamId) -> Self {
         Self {

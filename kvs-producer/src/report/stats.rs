@@ -192,6 +192,16 @@ impl Histogram {
         self.max = self.max.max(value);
     }
 
+    /// Adds the durations of another histogram.
+    pub fn add(&mut self, other: &Self) {
+        for (bucket, more) in self.buckets.iter_mut().zip(other.buckets) {
+            *bucket += more;
+        }
+        self.count += other.count;
+        self.sum = self.sum.saturating_add(other.sum);
+        self.max = self.max.max(other.max);
+    }
+
     /// Returns an upper bound of the quantile `part` (0 to 1), with the resolution of the buckets; zero if there are no durations.
     #[must_use]
     pub fn quantile(&self, part: f64) -> Duration {

@@ -54,13 +54,7 @@ impl Counters {
         self.failures += stats.failures;
         self.sent_bytes += stats.sent_bytes;
         self.resent_bytes += stats.resent_bytes;
-        let (sum, one) = (&mut self.ack_latency, &stats.ack_latency);
-        for (sum, one) in sum.buckets.iter_mut().zip(one.buckets) {
-            *sum += one;
-        }
-        sum.count += one.count;
-        sum.sum = sum.sum.saturating_add(one.sum);
-        sum.max = sum.max.max(one.max);
+        self.ack_latency.add(&stats.ack_latency);
     }
 
     /// Adds frames that a producer held when its task panicked.

@@ -5,6 +5,8 @@ mod counters;
 mod rate;
 mod run;
 mod state;
+#[cfg(test)]
+mod tests;
 mod uplink;
 
 use std::sync::Arc;
@@ -73,7 +75,8 @@ impl Camera {
                 // An error is a task that was dropped: it has ended too.
                 let _ = before.wait_for(Option::is_some).await;
             }
-            let last = supervise(context, stopping).await;
+            let run = |context, stop| Run::new(context).until_stopped(stop);
+            let last = supervise(context, stopping, run).await;
             ending.send_replace(Some(last));
         });
         Self { config, board, stop, ended }
@@ -90,11 +93,14 @@ impl Camera {
 }
 
 /// Runs a camera until it is stopped, and again if its task panics.
-async fn supervise(context: Context, mut stop: Stop) -> Ending {
+async fn supervise<R>(context: Context, mut stop: Stop, run: impl Fn(Context, Stop) -> R) -> Ending
+where
+    R: Future<Output = Ending> + Send + 'static,
+{
     let mut wait = PANIC_WAITS.0;
     loop {
         let begun = Instant::now();
-        let task = tokio::spawn(Run::new(context.clone()).until_stopped(stop.clone()));
+        let task = tokio::spawn(run(context.clone(), stop.clone()));
         match task.await {
             Ok(ending) => return ending,
             Err(ended) if !ended.is_panic() => return Ending::default(),

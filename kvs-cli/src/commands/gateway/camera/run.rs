@@ -18,34 +18,35 @@ use crate::values::show_time;
 /// One run of a camera's task.
 pub(super) struct Run {
     context: Context,
-    source: Option<Source>,
-    uplink: Option<Uplink>,
+    pub(super) source: Option<Source>,
+    pub(super) uplink: Option<Uplink>,
     /// When the source is started again. Only set while there is no source.
-    begin_at: Option<Instant>,
-    /// When the service is asked again after it has refused for good.
-    resume_at: Option<Instant>,
+    pub(super) begin_at: Option<Instant>,
+    /// When the service is asked again after it has refused for good, or a producer that did not start is started again.
+    pub(super) resume_at: Option<Instant>,
     /// When the camera went away.
     away_since: Option<Instant>,
     /// What the log has said since the camera was connected, and does not say again.
     told: BTreeSet<&'static str>,
-    /// The tracks of the camera, for people.
-    tracks: String,
+    /// The tracks of the camera.
+    pub(super) tracks: Vec<Track>,
 }
 
 /// What the task wakes up for.
-enum Wake {
+pub(super) enum Wake {
     Source(SourceEvent),
     /// The source has panicked.
     Panicked,
+    /// What the producer tells; `None` if its task has panicked.
     Uplink(Option<Event>),
     Begin,
     Resume,
     Stop,
 }
 
-/// How long after a refusal for good (no permission, no stream) the service is asked again.
+/// How long after a refusal for good (no permission, no stream), or a producer that did not start, the next attempt is made.
 const HALT_RETRY: Duration = Duration::from_secs(300);
-/// The wait after a source has panicked or could not be started.
+/// The wait after a source or a producer has panicked, or a source could not be started.
 const BEGIN_RETRY: Duration = Duration::from_secs(10);
 /// How long a producer may take to send what it has before one with other tracks takes its place.
 const REPLACE: Duration = Duration::from_secs(10);
@@ -60,7 +61,7 @@ impl Run {
             resume_at: None,
             away_since: None,
             told: BTreeSet::new(),
-            tracks: String::new(),
+            tracks: Vec::new(),
         }
     }
 
@@ -72,8 +73,7 @@ impl Run {
                 Wake::Source(event) => self.source_event(event).await,
                 Wake::Panicked => self.source_panicked(),
                 Wake::Uplink(Some(event)) => self.uplink_event(&event),
-                // Its task was dropped, which only the end of the runtime does.
-                Wake::Uplink(None) => self.uplink = None,
+                Wake::Uplink(None) => self.uplink_panicked(),
                 Wake::Begin => self.begin(),
                 Wake::Resume => self.resume(),
                 Wake::Stop => return self.end(stop).await,
@@ -81,7 +81,7 @@ impl Run {
         }
     }
 
-    fn begin(&mut self) {
+    pub(super) fn begin(&mut self) {
         self.begin_at = None;
         match Source::start(&self.context.config.source) {
             Ok(source) => self.source = Some(source),
@@ -92,7 +92,7 @@ impl Run {
         }
     }
 
-    async fn wake(&mut self, stop: &mut Stop) -> Wake {
+    pub(super) async fn wake(&mut self, stop: &mut Stop) -> Wake {
         let (begin_at, resume_at) = (self.begin_at, self.resume_at);
         let source = async {
             match &mut self.source {
@@ -124,7 +124,7 @@ impl Run {
         }
     }
 
-    async fn source_event(&mut self, event: SourceEvent) {
+    pub(super) async fn source_event(&mut self, event: SourceEvent) {
         match event {
             SourceEvent::Connected { tracks, is_in_band, skipped } => {
                 self.connected(tracks, is_in_band).await;
@@ -156,19 +156,19 @@ impl Run {
         self.told.clear();
         let described = describe(&tracks);
         self.context.board.tracks_are(&described);
-        self.tracks.clone_from(&described);
+        self.tracks.clone_from(&tracks);
         if let Some(old) = self.uplink.take_if(|uplink| !uplink.fits(&tracks, is_in_band)) {
             self.note("tracks_changed", format!("other tracks: {described}"), json!({ "tracks": described }));
             self.finish_uplink(old, REPLACE, std::future::pending()).await;
         }
         if self.uplink.is_none() {
-            self.open_uplink(tracks);
+            self.open_uplink();
         }
     }
 
-    fn open_uplink(&mut self, tracks: Vec<Track>) {
+    fn open_uplink(&mut self) {
         let Context { config, client, budget, board, .. } = &self.context;
-        match Uplink::start(config, tracks, client, budget) {
+        match Uplink::start(config, self.tracks.clone(), client, budget) {
             Ok((uplink, problem)) => {
                 board.producer_is(uplink.producer());
                 self.uplink = Some(uplink);
@@ -179,7 +179,11 @@ impl Run {
                     self.note("spool_problem", text, json!({ "reason": problem }));
                 }
             }
-            Err(reason) => self.upload_is(UploadState::Halted, &reason),
+            Err(reason) => {
+                // The camera may stay connected for months: its next connection is not waited for.
+                self.resume_at = Some(Instant::now() + HALT_RETRY);
+                self.upload_is(UploadState::Halted, &reason);
+            }
         }
     }
 
@@ -195,7 +199,8 @@ impl Run {
         };
         self.context.board.frame(frame.data.len(), uplink.is_video(&frame));
         if self.context.board.camera_is(CameraState::Live, "") {
-            self.note("state", format!("live: {}", self.tracks), json!({ "state": "live", "tracks": self.tracks }));
+            let tracks = describe(&self.tracks);
+            self.note("state", format!("live: {tracks}"), json!({ "state": "live", "tracks": tracks }));
         }
         if let Err(error) = uplink.put(frame) {
             self.note_once("refused", format!("frames are refused: {error}"));
@@ -214,20 +219,31 @@ impl Run {
         }
     }
 
-    fn source_panicked(&mut self) {
+    pub(super) fn source_panicked(&mut self) {
         self.source = None;
         self.begin_at = Some(Instant::now() + BEGIN_RETRY);
         self.away("reading it panicked, which is a fault of this program", BEGIN_RETRY, false);
     }
 
-    fn resume(&mut self) {
+    /// What the producer held is lost. Another one takes its place.
+    pub(super) fn uplink_panicked(&mut self) {
+        self.uplink = None;
+        let frames = self.context.board.panicked();
+        self.resume_at = Some(Instant::now() + BEGIN_RETRY);
+        let text = format!("sending panicked, which is a fault of this program; {frames} frames in memory are lost");
+        self.note("panic", text, json!({ "lost_frames": frames }));
+        self.upload_is(UploadState::Halted, "sending panicked, which is a fault of this program");
+    }
+
+    pub(super) fn resume(&mut self) {
         self.resume_at = None;
-        if let Some(uplink) = &self.uplink {
-            uplink.resume();
+        match &self.uplink {
+            Some(uplink) => uplink.resume(),
+            None => self.open_uplink(),
         }
     }
 
-    fn uplink_event(&mut self, event: &Event) {
+    pub(super) fn uplink_event(&mut self, event: &Event) {
         match event {
             Event::Opened { .. } => {
                 self.resume_at = None;

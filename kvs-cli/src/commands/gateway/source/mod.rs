@@ -44,6 +44,9 @@ pub(super) enum SourceEvent {
 pub(super) enum Source {
     Pipe(PipeSource),
     Rtsp(RtspSource),
+    /// Whoever reads it panics.
+    #[cfg(test)]
+    Panics,
 }
 
 impl Source {
@@ -61,6 +64,8 @@ impl Source {
         match self {
             Self::Pipe(pipe) => Some(pipe.next().await),
             Self::Rtsp(camera) => camera.next().await,
+            #[cfg(test)]
+            Self::Panics => panic!("a fault of a test"),
         }
     }
 
@@ -69,6 +74,8 @@ impl Source {
         match self {
             Self::Pipe(pipe) => pipe.stop().await,
             Self::Rtsp(camera) => camera.stop().await,
+            #[cfg(test)]
+            Self::Panics => {}
         }
     }
 }
