@@ -7,7 +7,11 @@ mod judge;
 
 #[path = "../../../kvs-rtsp/tests/gstreamer/mod.rs"]
 mod gstreamer;
+#[path = "../../../kvs-rtsp/tests/scripted/mod.rs"]
+mod scripted;
 
+mod camera_findings;
+mod camera_sessions;
 mod cameras;
 mod clip;
 mod escapes;

@@ -7,8 +7,8 @@ use kvs_rtsp::{
     Camera, CameraEvent, ClockFault, ClockSource, DropReason, OnLoss, SessionReason, SkipReason, TrackNumber,
 };
 
-use crate::media::{INTERVAL, PAUSE, aac, alaw, packets, pictures, sdp, video};
-use crate::server::{Connection, Server, Step};
+use crate::scripted::media::{INTERVAL, PAUSE, aac, alaw, packets, pictures, sdp, video};
+use crate::scripted::{Connection, Server, Step};
 use crate::support::{events_until, frames, names, of_track, options};
 
 const VIDEO: TrackNumber = TrackNumber::ONE;

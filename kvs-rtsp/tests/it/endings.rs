@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use kvs_rtsp::{Camera, CameraError, CameraEvent, CameraState, OpenError, TrackNumber};
 
-use crate::media::{INTERVAL, packets, pictures, sdp, video};
-use crate::server::{Connection, Server, Step};
+use crate::scripted::media::{INTERVAL, packets, pictures, sdp, video};
+use crate::scripted::{Connection, Server, Step};
 use crate::support::{events_until, frames, names, of_track, options};
 
 const VIDEO: TrackNumber = TrackNumber::ONE;

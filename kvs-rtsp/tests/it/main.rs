@@ -4,10 +4,10 @@
 
 #[path = "../gstreamer/mod.rs"]
 mod gstreamer;
+#[path = "../scripted/mod.rs"]
+mod scripted;
 
 mod camera;
 mod endings;
 mod foreign;
-mod media;
-mod server;
 mod support;

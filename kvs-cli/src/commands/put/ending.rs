@@ -4,6 +4,7 @@
 //! Starting --signal--> nothing was sent
 //!    |
 //! Playing --all frames put--> Waiting ----all persisted--------------------------------> done
+//!    |   `--other tracks-----> Waiting (10 s) ------------------------------------------> Playing, with another producer
 //!    |                          |
 //!    +--signal------------------+--> Draining (30 s; 5 s with a spool) --persisted, time--> done
 //!    |                          |        `--second signal-------------------------------> done
@@ -19,6 +20,7 @@ use kvs_producer::{Producer, StopReport};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
+use super::player::Played;
 use super::signals::{Signal, Signals};
 use crate::failure::Failure;
 
@@ -26,6 +28,8 @@ use crate::failure::Failure;
 const DRAIN: Duration = Duration::from_secs(30);
 /// The same with a spool, which keeps the rest: `docker stop` kills after 10 s.
 const DRAIN_WITH_SPOOL: Duration = Duration::from_secs(5);
+/// How long buffered media may take to be persisted before a producer for other tracks takes over.
+const REPLACE: Duration = Duration::from_secs(10);
 /// How often the progress is looked at.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -54,14 +58,21 @@ impl fmt::Display for Cut {
 /// How a run ended.
 pub(super) struct Ending {
     /// `None` if the source was not read to its end.
-    pub(super) played: Option<Result<(), Failure>>,
+    pub(super) played: Option<Result<Played, Failure>>,
     pub(super) report: StopReport,
     pub(super) cut: Option<Cut>,
 }
 
+impl Ending {
+    /// Whether the source goes on, with other tracks.
+    pub(super) fn is_change(&self) -> bool {
+        self.cut.is_none() && matches!(self.played, Some(Ok(Played::OtherTracks)))
+    }
+}
+
 /// What may end a run early.
 pub(super) struct Limits<'a> {
-    pub(super) signals: Signals,
+    pub(super) signals: &'a mut Signals,
     pub(super) halted: &'a Notify,
     pub(super) give_up_after: Option<Duration>,
     pub(super) has_spool: bool,
@@ -69,15 +80,17 @@ pub(super) struct Limits<'a> {
 
 /// Plays the source and waits until everything is persisted, unless the user or the service ends it.
 pub(super) async fn run(
-    play: impl Future<Output = Result<(), Failure>>,
+    play: impl Future<Output = Result<Played, Failure>>,
     stream: &Producer,
     mut limits: Limits<'_>,
 ) -> Ending {
     let mut played = None;
     let cut = {
         let whole = async {
-            played = Some(play.await);
-            stream.stop(Duration::MAX).await
+            let end = played.insert(play.await);
+            // The camera goes on meanwhile.
+            let is_change = matches!(end, Ok(Played::OtherTracks));
+            stream.stop(if is_change { REPLACE } else { Duration::MAX }).await
         };
         tokio::select! {
             report = whole => return Ending { played, report, cut: None },

@@ -3,37 +3,34 @@
 mod ending;
 mod options;
 mod pace;
+mod player;
 mod progress;
 mod refused;
 mod reporter;
 mod shortfall;
 mod signals;
 pub(crate) mod source;
+mod sum;
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use kvs_media::__internal::FragmentCounter;
 use kvs_producer::{
-    FragmentTag, ImageGeneration, NewStream, Notification, Overflow, Producer, ProducerConfig, SpoolConfig, SpoolOrder,
-    StreamLookup, Timestamps,
+    Client, FragmentTag, NewStream, Overflow, Producer, ProducerConfig, SpoolConfig, SpoolOrder, StreamLookup,
+    Timestamps,
 };
 use tokio::sync::Notify;
-
-use kvs_mkv::Tag;
-use kvs_types::tag_names;
 
 use crate::failure::Failure;
 use crate::options::GlobalOptions;
 
-use options::Event;
+use ending::Ending;
 pub(crate) use options::{CameraTransport, InputFormat, Options, is_url};
-use pace::Pace;
-use refused::Refused;
+use player::Player;
 use reporter::Reporter;
 use signals::Signals;
-use source::{Next, Source, Timed};
+use source::Source;
 pub(crate) use source::{Times, camera};
 
 /// How long creating or describing the stream and finding its endpoint may take.
@@ -46,24 +43,23 @@ pub(crate) async fn run(options: Options, global: GlobalOptions) -> Result<(), F
     let options = &options;
     // From here on a signal ends the run in order: a capture program is ended too.
     let mut signals = Signals::new().map_err(Failure::run)?;
-    let (source, stream) = tokio::select! {
+    let (source, mut stream, client) = tokio::select! {
         started = start(options, &global) => started?,
         signal = signals.next() => return Err(shortfall::before_the_start(options, signal)),
     };
     let reporter = Mutex::new(Reporter::new(global.output(), length(options, &source)));
-    let (mut events, halted) = (stream.events(), Notify::new());
-    let watching = async {
-        while let Some(event) = events.next().await {
-            if matches!(event, kvs_producer::Event::Halted(_)) {
-                halted.notify_one();
-            }
-            lock(&reporter).event(&event, || stream.stats());
+    let mut player = Player::new(options, source);
+    let mut before = None;
+    let ending = loop {
+        let mut ending = send(&mut player, &stream, &reporter, &mut signals).await;
+        ending.report = sum::of(before.take(), ending.report);
+        if !ending.is_change() {
+            break ending;
         }
+        before = Some(ending.report);
+        // Its last fragment is sent; what follows has other tracks.
+        stream = open(options, &player.source, &client)?;
     };
-    let playing = play(options, source, &stream, &reporter);
-    let (give_up_after, has_spool) = (options.give_up_after, options.spool.is_some());
-    let sending = ending::run(playing, &stream, ending::Limits { signals, halted: &halted, give_up_after, has_spool });
-    let ((), ending) = tokio::join!(watching, sending);
     lock(&reporter).report(&ending.report);
     if let Some(Err(failure)) = &ending.played {
         return Err(failure.clone());
@@ -74,21 +70,54 @@ pub(crate) async fn run(options: Options, global: GlobalOptions) -> Result<(), F
     Err(shortfall::describe(options, &ending, &lock(&reporter).known()))
 }
 
+/// Sends to one producer, up to the end of the source or other tracks.
+async fn send(player: &mut Player<'_>, stream: &Producer, reporter: &Mutex<Reporter>, signals: &mut Signals) -> Ending {
+    let options = player.options;
+    let (mut events, halted) = (stream.events(), Notify::new());
+    let watching = async {
+        while let Some(event) = events.next().await {
+            if matches!(event, kvs_producer::Event::Halted(_)) {
+                halted.notify_one();
+            }
+            lock(reporter).event(&event, || stream.stats());
+        }
+    };
+    let (give_up_after, has_spool) = (options.give_up_after, options.spool.is_some());
+    let limits = ending::Limits { signals, halted: &halted, give_up_after, has_spool };
+    let sending = ending::run(player.play(stream, reporter), stream, limits);
+    let ((), ending) = tokio::join!(watching, sending);
+    ending
+}
+
 /// Opens the input and the stream.
-async fn start(options: &Options, global: &GlobalOptions) -> Result<(Source, Producer), Failure> {
+async fn start(options: &Options, global: &GlobalOptions) -> Result<(Source, Producer, Client), Failure> {
     let source = Source::open(options, global.output()).await?;
     let client = global.connection.client().await?;
-    let config = configuration(options, &source);
     let stream = match &options.spool {
         // A camera may start before its network does.
-        Some(_) => Producer::start(config, client),
-        None => Producer::open_within(config, client, OPEN).await,
-    }
-    .map_err(Failure::of_input)?;
+        Some(_) => open(options, &source, &client)?,
+        None => {
+            let config = configuration(options, &source);
+            let stream = Producer::open_within(config, client.clone(), OPEN).await.map_err(Failure::of_input)?;
+            put_tags(options, &stream)?;
+            stream
+        }
+    };
+    Ok((source, stream, client))
+}
+
+/// Opens the stream without waiting for the service.
+fn open(options: &Options, source: &Source, client: &Client) -> Result<Producer, Failure> {
+    let stream = Producer::start(configuration(options, source), client.clone()).map_err(Failure::of_input)?;
+    put_tags(options, &stream)?;
+    Ok(stream)
+}
+
+fn put_tags(options: &Options, stream: &Producer) -> Result<(), Failure> {
     for (name, value) in &options.tags {
         stream.put_tag(FragmentTag::persistent(name, value)).map_err(Failure::of_input)?;
     }
-    Ok((source, stream))
+    Ok(())
 }
 
 fn lock(reporter: &Mutex<Reporter>) -> std::sync::MutexGuard<'_, Reporter> {
@@ -136,73 +165,4 @@ fn timestamps(options: &Options, source: &Source) -> Timestamps {
     // Timecodes are whole milliseconds.
     let priming = Duration::from_millis(u64::try_from(source.priming().as_millis()).unwrap_or(0));
     Timestamps::StartAt(start.checked_sub(priming).unwrap_or(SystemTime::UNIX_EPOCH))
-}
-
-/// Sends frame by frame, at the speed of the recording or as fast as possible.
-async fn play(
-    options: &Options,
-    mut source: Source,
-    stream: &Producer,
-    reporter: &Mutex<Reporter>,
-) -> Result<(), Failure> {
-    let (mut pace, lead, mut fragments) = (Pace::new(), source.lead(), FragmentCounter::default());
-    let (mut first, mut refused) = (None, Refused::new(&source));
-    while let Some(next) = source.next().await? {
-        let Timed { frame, due } = match next {
-            Next::Frame(timed) => timed,
-            Next::Tags(tags) => {
-                keep(&tags, stream)?;
-                continue;
-            }
-        };
-        let position = frame.pts.saturating_sub(*first.get_or_insert(frame.pts));
-        if options.duration.is_some_and(|most| position >= most) {
-            break;
-        }
-        if let (Some(due), false) = (due, options.offline) {
-            pace.until(due).await;
-        }
-        let begins = frame.keyframe && Some(frame.track) == lead && fragments.starts_at(frame.pts);
-        if let Err(error) = stream.put_frame(frame).await {
-            refused.handle(error)?;
-            continue;
-        }
-        lock(reporter).put(position);
-        if begins && fragments.is_due(options.every) {
-            tag(options, stream)?;
-        }
-        lock(reporter).update(|| stream.stats());
-    }
-    Ok(())
-}
-
-/// Puts the tags that a fragment has in the input on the fragment that is open.
-fn keep(tags: &[Tag], stream: &Producer) -> Result<(), Failure> {
-    let prefix = tags.iter().find(|tag| tag.name == tag_names::IMAGE_PREFIX).map(|tag| tag.value.as_str());
-    for tag in tags {
-        match tag.name.as_str() {
-            tag_names::NOTIFICATION => stream.put_event(Notification::new()),
-            tag_names::IMAGE_GENERATION => {
-                let images = ImageGeneration::new();
-                stream.put_event(prefix.into_iter().fold(images, |images, prefix| images.with_prefix(prefix)))
-            }
-            tag_names::IMAGE_PREFIX => Ok(()),
-            name => stream.put_tag(FragmentTag::once(name, &tag.value)),
-        }
-        .map_err(|error| Failure::of_input(error).about(format_args!("tag {} of the input", tag.name)))?;
-    }
-    Ok(())
-}
-
-/// Tags the fragment that is open.
-fn tag(options: &Options, stream: &Producer) -> Result<(), Failure> {
-    if matches!(options.event, Event::Notification | Event::Both) {
-        stream.put_event(Notification::new()).map_err(Failure::of_run)?;
-    }
-    if matches!(options.event, Event::Image | Event::Both) {
-        let images = ImageGeneration::new();
-        let images = options.prefix.iter().fold(images, |images, prefix| images.with_prefix(prefix));
-        stream.put_event(images).map_err(Failure::of_input)?;
-    }
-    Ok(())
 }

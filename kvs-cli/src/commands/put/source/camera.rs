@@ -1,7 +1,10 @@
 //! An IP camera.
 
-use kvs_mkv::{Frame, Track, TrackKind};
-use kvs_rtsp::{Camera, CameraEvent, CameraOptions, OpenError, same_codecs};
+use std::time::Duration;
+
+use kvs_mkv::{Frame, Track};
+use kvs_rtsp::{Camera, CameraEvent, CameraOptions, OpenError};
+use tokio::time::timeout;
 
 use crate::commands::media::print_notice_of;
 use crate::commands::put::options::{Audio, Options};
@@ -11,14 +14,19 @@ use crate::output::Output;
 /// A camera that is connected again and again.
 pub(super) struct CameraSource {
     camera: Camera,
-    tracks: Vec<Track>,
-    /// Whether the sound is still what the stream was opened for.
-    has_sound: bool,
     output: Output,
 }
 
+/// What a camera gives.
+pub(super) enum CameraItem {
+    Frame(Frame),
+    /// The frames that follow are of these tracks, which may be those before.
+    Tracks(Vec<Track>),
+}
+
 impl CameraSource {
-    /// Connects and waits for the first key frame.
+    /// Connects and waits for the first key frame. A camera that is away is waited for; one whose URL, credentials or codec are
+    /// wrong is not.
     pub(super) async fn open(url: &str, options: &Options, output: Output) -> Result<(Self, Vec<Track>), Failure> {
         if let Some(option) = options.unfit_for_camera() {
             return Err(Failure::input(format!("{option} is not for cameras: their frames have times of their own")));
@@ -27,20 +35,38 @@ impl CameraSource {
             .clock(options.clock.into())
             .transport(options.transport.into())
             .audio(options.audio != Some(Audio::None));
-        let mut source = Self { camera: open(url, settings).await?, tracks: Vec::new(), has_sound: true, output };
-        // It is the first event.
-        while source.tracks.is_empty() {
-            match source.camera.next().await {
-                Some(CameraEvent::Connected { tracks, skipped }) => {
-                    skipped.iter().for_each(|track| source.note("skipped", &format!("left out: {track}")));
-                    source.tracks = tracks;
+        let camera = Camera::start(url, settings).map_err(Failure::of_input)?;
+        let mut source = Self { camera, output };
+        let limit = options.give_up_after.unwrap_or(Duration::MAX);
+        match timeout(limit, source.first_tracks()).await {
+            Ok(tracks) => Ok((source, tracks?)),
+            Err(_) => Err(Failure::run(format!(
+                "{}: given up, because it sent nothing for {} s (--give-up-after)",
+                source.name(),
+                limit.as_secs_f64()
+            ))),
+        }
+    }
+
+    /// Waits for the tracks of the first session.
+    async fn first_tracks(&mut self) -> Result<Vec<Track>, Failure> {
+        while let Some(event) = self.camera.next().await {
+            match event {
+                CameraEvent::Connected { tracks, skipped } => {
+                    skipped.iter().for_each(|track| self.note("skipped", &format!("left out: {track}")));
+                    return Ok(tracks);
                 }
-                Some(event) => source.tell(&event),
-                None => return Err(Failure::run("the camera was stopped")),
+                CameraEvent::Retrying { error, .. }
+                | CameraEvent::Unauthorized { error, .. }
+                | CameraEvent::CameraLost { error, .. }
+                    if error.needs_correction() =>
+                {
+                    return Err(Failure::of_input(error));
+                }
+                event => self.tell(&event),
             }
         }
-        let tracks = source.tracks.clone();
-        Ok((source, tracks))
+        Err(Failure::run("the camera was stopped"))
     }
 
     /// The URL without credentials.
@@ -48,42 +74,23 @@ impl CameraSource {
         self.camera.name()
     }
 
-    /// Waits for the next frame. Cancel-safe.
-    pub(super) async fn next(&mut self) -> Result<Option<Frame>, Failure> {
+    /// Waits for the next frame, or for the tracks of a session. Cancel-safe.
+    pub(super) async fn next(&mut self) -> Option<CameraItem> {
         while let Some(event) = self.camera.next().await {
             match event {
-                CameraEvent::Frame(frame) => {
-                    let is_lead = self.tracks.first().is_none_or(|lead| lead.number == frame.track);
-                    if is_lead || self.has_sound {
-                        return Ok(Some(frame));
-                    }
+                CameraEvent::Frame(frame) => return Some(CameraItem::Frame(frame)),
+                CameraEvent::Connected { tracks, .. } => {
+                    self.note("connected", "connected again");
+                    return Some(CameraItem::Tracks(tracks));
                 }
-                CameraEvent::Connected { tracks, .. } => self.check(&tracks)?,
+                CameraEvent::ParametersChanged { tracks } => {
+                    self.note("parameters_changed", "the camera changed its picture format");
+                    return Some(CameraItem::Tracks(tracks));
+                }
                 event => self.tell(&event),
             }
         }
-        Ok(None)
-    }
-
-    /// Compares the tracks after a reconnection with those that the stream was opened for.
-    fn check(&mut self, tracks: &[Track]) -> Result<(), Failure> {
-        self.note("connected", "connected again");
-        let (Some(old), Some(new)) = (self.tracks.first(), tracks.first()) else { return Ok(()) };
-        if !same_codecs(std::slice::from_ref(old), std::slice::from_ref(new)) {
-            let (name, old, new) = (self.name(), &old.codec, &new.codec);
-            return Err(Failure::run(format!("{name} changed from {old} to {new}; start kvs put again")));
-        }
-        let sound = |tracks: &[Track]| tracks.iter().find(|track| track.kind == TrackKind::Audio).cloned();
-        let had_sound = self.has_sound;
-        self.has_sound = match (sound(&self.tracks), sound(tracks)) {
-            (Some(old), Some(new)) => same_codecs(&[old], &[new]),
-            (None, new) => new.is_none(),
-            (Some(_), None) => true,
-        };
-        if had_sound && !self.has_sound {
-            self.note("skipped", "its sound has changed and is left out; start kvs put again to send it");
-        }
-        Ok(())
+        None
     }
 
     fn tell(&self, event: &CameraEvent) {
@@ -97,7 +104,7 @@ impl CameraSource {
     }
 }
 
-/// Opens a camera; a wrong URL, credentials or codec are exit code 2.
+/// Opens a camera by one attempt; a wrong URL, credentials or codec are exit code 2.
 pub(crate) async fn open(url: &str, options: CameraOptions) -> Result<Camera, Failure> {
     Camera::open(url, options).await.map_err(|error| match error {
         OpenError::Url(error) => Failure::of_input(error),
@@ -118,9 +125,6 @@ pub(crate) fn with_credentials(options: CameraOptions) -> CameraOptions {
 fn describe(event: &CameraEvent) -> Option<(&'static str, String)> {
     Some(match event {
         CameraEvent::CameraBack { gap } => ("camera_back", format!("back after {:.1} s", gap.as_secs_f64())),
-        CameraEvent::ParametersChanged { .. } => {
-            ("parameters_changed", "the camera changed its picture format".to_owned())
-        }
         CameraEvent::NewSession { reason } => ("new_session", reason.to_string()),
         CameraEvent::Lost { track, packets } => ("lost", format!("{packets} packets of track {track} lost on the way")),
         CameraEvent::Dropped { frames, reason } => ("dropped", format!("{frames} frames dropped: {reason}")),
@@ -133,6 +137,6 @@ fn describe(event: &CameraEvent) -> Option<(&'static str, String)> {
     })
 }
 
-fn retrying(error: &kvs_rtsp::CameraError, retry_in: std::time::Duration) -> String {
+fn retrying(error: &kvs_rtsp::CameraError, retry_in: Duration) -> String {
     format!("{}; next attempt in {:.1} s", crate::failure::with_causes(error), retry_in.as_secs_f64())
 }

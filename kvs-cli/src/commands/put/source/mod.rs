@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use kvs_media::{MediaEvent, Reader, ReaderOptions};
 use kvs_mkv::{CodecId, Frame, Tag, Track, TrackKind, TrackNumber};
+use kvs_rtsp::same_codecs;
 use tokio::sync::mpsc;
 
 use super::options::{Audio, Options};
@@ -20,7 +21,7 @@ use crate::commands::media::{check_change, print_notice_of, print_notices};
 use crate::failure::Failure;
 use crate::output::Output;
 
-use camera::CameraSource;
+use camera::{CameraItem, CameraSource};
 pub(crate) use capture::{Capture, Stopper};
 pub(crate) use feed::{Item, Origin, Settings, start as start_feed};
 pub(crate) use times::Times;
@@ -31,6 +32,7 @@ pub(crate) struct Source {
     /// All tracks of the input as they are now.
     current: Vec<Track>,
     frames: Frames,
+    wanted_audio: Option<Audio>,
     output: Output,
     name: String,
 }
@@ -63,6 +65,8 @@ pub(crate) enum Next {
     Frame(Timed),
     /// Tags of the fragment that is open.
     Tags(Vec<Tag>),
+    /// What follows needs another session: the tracks of the source are not those before.
+    OtherTracks,
 }
 
 /// One frame, and when a camera would have sent it, from the start.
@@ -82,7 +86,7 @@ impl Source {
             (None, Some(url)) if options.camera().is_some() => {
                 let (camera, tracks) = CameraSource::open(url, options, output).await?;
                 let name = camera.name().to_owned();
-                Self { current: tracks.clone(), tracks, frames: Frames::Camera(Box::new(camera)), output, name }
+                Self::new(tracks, Frames::Camera(Box::new(camera)), output, &name)
             }
             (None, None | Some("-")) => {
                 Self::piped(options, output, "standard input", Origin::StandardInput, None).await?
@@ -92,12 +96,18 @@ impl Source {
             }
             (None, Some(path)) => Self::recorded(options, output, path)?,
         };
-        source.choose_audio(options)?;
+        source.wanted_audio = options.audio;
+        source.tracks = source.chosen(&source.tracks);
+        source.check_audio()?;
         if source.tracks.is_empty() {
             let name = &source.name;
             return Err(Failure::input(format!("{name}: no track is left to send; use --audio differently")));
         }
         Ok(source)
+    }
+
+    fn new(tracks: Vec<Track>, frames: Frames, output: Output, name: &str) -> Self {
+        Self { current: tracks.clone(), tracks, frames, wanted_audio: None, output, name: name.to_owned() }
     }
 
     fn recorded(options: &Options, output: Output, path: &str) -> Result<Self, Failure> {
@@ -109,7 +119,7 @@ impl Source {
             recorded.read_ahead_to(video.number)?;
         }
         let frames = Frames::Recorded(recorded);
-        Ok(Self { current: tracks.clone(), tracks, frames, output, name: path.to_owned() })
+        Ok(Self::new(tracks, frames, output, path))
     }
 
     async fn piped(
@@ -137,21 +147,42 @@ impl Source {
         };
         let joining = tracks.first().map(|track| track.number);
         let frames = Frames::Piped(Piped { items, joining, is_paced, _program: program });
-        Ok(Self { current: tracks.clone(), tracks, frames, output, name: name.to_owned() })
+        Ok(Self::new(tracks, frames, output, name))
     }
 
-    fn choose_audio(&mut self, options: &Options) -> Result<(), Failure> {
-        let (name, wanted) = match options.audio {
-            None => return Ok(()),
-            Some(Audio::None) => ("no audio", None),
-            Some(Audio::Aac) => ("AAC", Some(CodecId::AAC)),
-            Some(Audio::Alaw) => ("A-law", Some(CodecId::ACM)),
+    /// The tracks that are sent: those of pictures, and the sound that is wanted.
+    fn chosen(&self, tracks: &[Track]) -> Vec<Track> {
+        let is_chosen = |track: &&Track| match self.wanted_audio {
+            Some(wanted) if track.kind == TrackKind::Audio => Some(&track.codec) == codec_of(wanted).as_ref(),
+            _ => true,
         };
-        self.tracks.retain(|track| track.kind != TrackKind::Audio || Some(&track.codec) == wanted.as_ref());
-        if wanted.is_some() && !self.tracks.iter().any(|track| track.kind == TrackKind::Audio) {
-            return Err(Failure::input(format!("{} has no {name} audio; use another --audio, or none", self.name)));
+        tracks.iter().filter(is_chosen).cloned().collect()
+    }
+
+    fn check_audio(&self) -> Result<(), Failure> {
+        let is_there = self.tracks.iter().any(|track| track.kind == TrackKind::Audio);
+        let name = match self.wanted_audio {
+            Some(Audio::Aac) if !is_there => "AAC",
+            Some(Audio::Alaw) if !is_there => "A-law",
+            _ => return Ok(()),
+        };
+        Err(Failure::input(format!("{} has no {name} audio; use another --audio, or none", self.name)))
+    }
+
+    /// Takes the tracks of a session of a camera; returns whether the stream has to be opened anew for them.
+    fn take_tracks(&mut self, tracks: &[Track]) -> Result<bool, Failure> {
+        let chosen = self.chosen(tracks);
+        if same_codecs(&self.tracks, &chosen) {
+            return Ok(false);
         }
-        Ok(())
+        if chosen.is_empty() {
+            let name = &self.name;
+            return Err(Failure::run(format!("{name} sends nothing any more that --audio leaves to send")));
+        }
+        let text = format!("it changed from {} to {}: a new session begins", named(&self.tracks), named(&chosen));
+        print_notice_of("tracks_changed", &text, &self.name, self.output);
+        self.tracks = chosen;
+        Ok(true)
     }
 
     /// The track whose key frames start fragments.
@@ -209,6 +240,11 @@ impl Source {
                 }
                 Arrived::Frame(_) => {}
                 Arrived::Tags(tags) => return Ok(Some(Next::Tags(tags))),
+                Arrived::Session(tracks) => {
+                    if self.take_tracks(&tracks)? {
+                        return Ok(Some(Next::OtherTracks));
+                    }
+                }
                 Arrived::Tracks(tracks, true) => self.current = tracks,
                 Arrived::Tracks(tracks, false) => {
                     check_change(&self.current, &tracks, &self.name)?;
@@ -235,8 +271,11 @@ impl Source {
                 }
             },
             Frames::Camera(camera) => {
-                let frame = camera.next().await?;
-                Ok(frame.map(|frame| Arrived::Frame(Timed { frame, due: None })))
+                let item = camera.next().await;
+                Ok(item.map(|item| match item {
+                    CameraItem::Frame(frame) => Arrived::Frame(Timed { frame, due: None }),
+                    CameraItem::Tracks(tracks) => Arrived::Session(tracks),
+                }))
             }
             Frames::Piped(piped) => loop {
                 match piped.items.recv().await.transpose()? {
@@ -295,6 +334,22 @@ enum Arrived {
     Tags(Vec<Tag>),
     /// Tracks that replace those so far, and whether the frames tell a producer what has changed in the sound.
     Tracks(Vec<Track>, bool),
+    /// A session of a camera with these tracks begins.
+    Session(Vec<Track>),
+}
+
+/// The codec of the sound that is wanted.
+const fn codec_of(audio: Audio) -> Option<CodecId> {
+    match audio {
+        Audio::None => None,
+        Audio::Aac => Some(CodecId::AAC),
+        Audio::Alaw => Some(CodecId::ACM),
+    }
+}
+
+/// `V_MPEG4/ISO/AVC, A_AAC`.
+fn named(tracks: &[Track]) -> String {
+    tracks.iter().map(|track| track.codec.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 fn reader_options(options: &Options) -> ReaderOptions {

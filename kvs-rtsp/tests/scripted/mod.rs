@@ -1,4 +1,8 @@
-//! An RTSP server that does what a script says, packet by packet.
+//! An RTSP server that does what a script says, packet by packet. Also for the tests of kvs-cli.
+
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
+pub(crate) mod media;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -79,7 +83,12 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) async fn start(connections: Vec<Connection>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_at("127.0.0.1:0".parse().unwrap(), connections).await
+    }
+
+    /// Starts it at an address: a camera that is switched on.
+    pub(crate) async fn start_at(address: SocketAddr, connections: Vec<Connection>) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let requests = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&requests);
