@@ -13,14 +13,16 @@ use crate::gstreamer::{GstServer, is_installed};
 
 const KVS: &str = env!("CARGO_BIN_EXE_kvs");
 const CREDENTIALS: &str = "admin:p%40ss%2Fw0rd@";
-/// The bundled recording at its own speed: every picture shows its number.
-const CLOCK: &str = concat!(
+/// The bundled recording.
+pub(crate) const RECORDING: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/media/clock.mp4");
+/// It at its own speed: every picture shows its number.
+pub(crate) const CLOCK: &str = concat!(
     "( filesrc location=",
     env!("CARGO_MANIFEST_DIR"),
     "/../examples/media/clock.mp4 ! qtdemux name=d d.video_0 ! queue ! h264parse ! identity sync=true \
      ! rtph264pay name=pay0 pt=96 config-interval=1 d.audio_0 ! queue ! identity sync=true ! rtpmp4gpay name=pay1 pt=97 )"
 );
-const ELEMENTS: &[&str] = &["h264parse", "qtdemux", "rtph264pay"];
+pub(crate) const ELEMENTS: &[&str] = &["h264parse", "qtdemux", "rtph264pay"];
 
 async fn kvs(local: &LocalKvs, arguments: &[&str]) -> Output {
     let mut command = Command::new(KVS);
@@ -53,12 +55,11 @@ fn picture_number(file: &Path) -> u32 {
 }
 
 /// The recording without B-frames, as cameras send it: the sender reports of GStreamer are off by the reordering.
-fn without_b_frames(folder: &Path) -> PathBuf {
+pub(crate) fn without_b_frames(folder: &Path) -> PathBuf {
     let file = folder.join("clock.mp4");
-    let recording = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/media/clock.mp4");
     let coding = ["-c:v", "libx264", "-preset", "ultrafast", "-bf", "0", "-g", "50", "-c:a", "copy"];
     let status =
-        Command::new("ffmpeg").args(["-v", "error", "-i", recording]).args(coding).arg(&file).status().unwrap();
+        Command::new("ffmpeg").args(["-v", "error", "-i", RECORDING]).args(coding).arg(&file).status().unwrap();
     assert!(status.success());
     file
 }
@@ -67,9 +68,7 @@ fn without_b_frames(folder: &Path) -> PathBuf {
 async fn assert_times(clock: &str) {
     let dir = tempfile::tempdir().unwrap();
     let file = without_b_frames(dir.path());
-    let launch =
-        CLOCK.replace(concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/media/clock.mp4"), file.to_str().unwrap());
-    let server = GstServer::start(&launch, true);
+    let server = GstServer::start(&CLOCK.replace(RECORDING, file.to_str().unwrap()), true);
     let local = LocalKvs::builder().data_dir(dir.path().join("service")).start().await.unwrap();
     let url = server.url(CREDENTIALS);
     let put = ["put", "door", &url, "--duration", "11", "--clock", clock, "--json", "--tag", "site=test"];
@@ -77,27 +76,33 @@ async fn assert_times(clock: &str) {
     let put = lines(&put);
     assert_eq!(put.last().unwrap()["complete"], true, "{put:?}");
     assert!(!format!("{put:?}").contains("w0rd"));
-    let folder = dir.path().join("images");
+    // With the clock of the camera: its first report comes some seconds after its first picture.
+    let switched = put.iter().any(|line| line["kind"] == "clock_right");
+    assert_images(&local, &server, dir.path(), switched, clock).await;
+    local.shutdown().await;
+}
+
+/// Gets images of the stream `door` and compares what they show with their times. If the clock was switched on the way, only the
+/// second half counts.
+pub(crate) async fn assert_images(local: &LocalKvs, server: &GstServer, dir: &Path, switched: bool, clock: &str) {
+    let folder = dir.join("images");
     let images = kvs(
-        &local,
+        local,
         &["images", "door", "--from", "-2m", "--every", "500ms", "--out", folder.to_str().unwrap(), "--json"],
     )
     .await;
     let mut checked = 0;
-    // With the clock of the camera: its first report comes some seconds after its first picture.
-    let switched = put.iter().any(|line| line["kind"] == "clock_right");
     let all: Vec<Value> = lines(&images).into_iter().filter(|line| line["event"] == "image").collect();
     let skip = if switched { all.len() / 2 } else { 0 };
     for image in &all[skip..] {
-        let number = picture_number(&dir.path().join(image["file"].as_str().unwrap()));
+        let number = picture_number(&dir.join(image["file"].as_str().unwrap()));
         let time: jiff::Timestamp = image["time"].as_str().unwrap().parse().unwrap();
         let taken = server.origin() + f64::from(number) * 0.04;
         let off = time.as_millisecond() as f64 / 1000.0 - taken;
-        assert!(off.abs() <= 0.1, "picture {number} at {time} is off by {off:.3} s with --clock {clock}");
+        assert!(off.abs() <= 0.1, "picture {number} at {time} is off by {off:.3} s with the clock {clock}");
         checked += 1;
     }
     assert!(checked >= 8, "{checked} images: {all:?}");
-    local.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -38,7 +38,8 @@ impl GstServer {
         Self::start_at(port, launch, with_auth)
     }
 
-    fn start_at(port: u16, launch: &str, with_auth: bool) -> Self {
+    /// Starts a server at the port of one that has ended.
+    pub(crate) fn start_at(port: u16, launch: &str, with_auth: bool) -> Self {
         let mut command = Command::new(PYTHON);
         command.args([SCRIPT, &port.to_string(), launch]).stdin(Stdio::null()).stdout(Stdio::piped());
         if with_auth {
@@ -57,6 +58,10 @@ impl GstServer {
             }
         });
         Self { child, port, times }
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
     }
 
     /// A URL with these credentials, such as `admin:secret@`.

@@ -2,6 +2,7 @@
 
 #![cfg(target_os = "linux")]
 
+mod gstreamer;
 mod support;
 
 use std::net::SocketAddr;

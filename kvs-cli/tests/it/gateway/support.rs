@@ -36,6 +36,8 @@ pub(super) struct Gateway {
     log: Arc<Mutex<Vec<Value>>>,
     reader: JoinHandle<()>,
     address: String,
+    /// Longest wait for anything.
+    pub(super) patience: Duration,
 }
 
 impl Gateway {
@@ -53,7 +55,7 @@ impl Gateway {
                 lock.lock().unwrap().push(serde_json::from_str(&line).unwrap());
             }
         });
-        let mut gateway = Self { child, log, reader, address: String::new() };
+        let mut gateway = Self { child, log, reader, address: String::new(), patience: PATIENCE };
         let started = gateway.wait_for(|line| line["event"] == "started");
         gateway.address = started["listen"].as_str().unwrap().to_owned();
         gateway
@@ -68,7 +70,7 @@ impl Gateway {
             }
             let log = || self.log.lock().unwrap().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
             assert!(self.child.try_wait().unwrap().is_none(), "the gateway has ended: {}", log());
-            assert!(begun.elapsed() < PATIENCE, "nothing came: {}", log());
+            assert!(begun.elapsed() < self.patience, "nothing came: {}", log());
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -81,7 +83,7 @@ impl Gateway {
             if wanted(&health) {
                 return health;
             }
-            assert!(begun.elapsed() < PATIENCE, "{camera} stays {health}");
+            assert!(begun.elapsed() < self.patience, "{camera} stays {health}");
             std::thread::sleep(Duration::from_millis(50));
         }
     }
