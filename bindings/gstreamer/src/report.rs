@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use gst::prelude::*;
-use kvs_producer::{Ack, AckEventType, CloseReason, Diagnosis, Event, Loss, Span};
+use kvs_producer::{Ack, AckEventType, CloseReason, Diagnosis, Event, HaltReason, Loss, Span};
 
 use crate::CAT;
 use crate::failure::sentence;
@@ -45,7 +45,10 @@ impl Reporter {
             }
             Event::Rejected { diagnosis, .. } => self.rejected(sink, &diagnosis),
             Event::Halted(reason) => {
-                let text = sentence(&reason);
+                let text = match &reason {
+                    HaltReason::StreamNotFound => "not found: create it, or set allow-create-stream=true".to_owned(),
+                    reason => sentence(reason),
+                };
                 gst::element_error!(sink, gst::ResourceError::OpenWrite, ("stream {}: {text}", self.stream));
                 sink.fail();
             }

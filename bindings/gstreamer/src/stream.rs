@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 
 use crate::requests::Request;
 use crate::session::{Session, Source};
-use crate::settings::Settings;
+use crate::settings::{Settings, StreamingType};
 use crate::timeline::Timeline;
 
 /// What a pad knows about its stream.
@@ -297,9 +297,9 @@ fn unsent(item: Item) -> Option<Put> {
 }
 
 impl Stream {
-    /// Whether times follow the wall clock.
-    pub(crate) fn is_live_clock(&self) -> bool {
-        self.settings.streaming_type != crate::settings::StreamingType::Offline
+    /// Whether times are those of a recording, not of the wall clock.
+    pub(crate) fn is_recording(&self) -> bool {
+        self.settings.streaming_type == StreamingType::Offline
     }
 
     /// What the property `stats` reads as, and the message at the end.

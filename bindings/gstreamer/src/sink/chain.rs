@@ -13,7 +13,6 @@ use crate::CAT;
 use crate::failure::sentence;
 use crate::report::post;
 use crate::session::{Source, epoch_nanos};
-use crate::settings::StreamingType;
 use crate::stream::{Item, Put, Stream};
 use crate::timeline::Timeline;
 
@@ -130,7 +129,7 @@ impl KvsProducerSink {
                     item = again;
                 }
                 put => {
-                    let is_recording = stream.settings.streaming_type == StreamingType::Offline;
+                    let is_recording = stream.is_recording();
                     drop(state);
                     self.advance();
                     return self.told(put, is_recording);

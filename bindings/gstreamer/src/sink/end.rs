@@ -57,31 +57,35 @@ impl KvsProducerSink {
 
     /// A producer is done: the next one may start, or the stream ends.
     fn drained(&self, session: &Arc<Session>, report: &StopReport) {
-        match &mut self.lock().stream {
-            Some(stream) => stream.closed(session, report),
+        let is_recording = match &mut self.lock().stream {
+            Some(stream) => {
+                stream.closed(session, report);
+                stream.is_recording()
+            }
             // Told by the change of state that waits for it.
             None => return,
-        }
+        };
         self.changed.notify_all();
-        self.warn_if_incomplete(report);
+        self.tell_if_incomplete(report, is_recording);
         self.advance();
         self.ended(None);
     }
 
-    fn warn_if_incomplete(&self, report: &StopReport) {
-        if !report.is_complete() && report.halted.is_none() {
-            let totals = report.totals;
-            gst::element_imp_warning!(
-                self,
-                gst::ResourceError::Write,
-                (
-                    "{} of {} frames are not persisted: {} lost, {} left in the spool",
-                    totals.submitted.frames.saturating_sub(totals.persisted.frames),
-                    totals.submitted.frames,
-                    totals.lost.frames,
-                    totals.held().frames
-                )
-            );
+    /// Says what is not persisted: a warning, and for a recording an error.
+    fn tell_if_incomplete(&self, report: &StopReport, is_recording: bool) {
+        if report.is_complete() || report.halted.is_some() {
+            return;
+        }
+        let (submitted, lost) = (report.totals.submitted.frames, report.totals.lost.frames);
+        let text = format!(
+            "{} of {submitted} frames are not persisted: {lost} lost, {} left in the spool",
+            submitted.saturating_sub(report.totals.persisted.frames),
+            report.totals.held().frames
+        );
+        if is_recording {
+            gst::element_imp_error!(self, gst::ResourceError::Write, ("{text}"));
+        } else {
+            gst::element_imp_warning!(self, gst::ResourceError::Write, ("{text}"));
         }
     }
 
@@ -124,7 +128,7 @@ impl KvsProducerSink {
             let rest = within.saturating_sub(started.elapsed());
             if let Some(report) = runtime::wait(&stream.handle, rest + GRACE, async move { session.stop(rest).await }) {
                 stream.done.add(&report.stats);
-                self.warn_if_incomplete(&report);
+                self.tell_if_incomplete(&report, stream.is_recording());
             }
         }
         post(&self.obj(), stream.stats());

@@ -224,7 +224,7 @@ impl KvsProducerSink {
     fn play(&self, is_playing: bool) {
         let mut state = self.lock();
         state.is_playing = is_playing;
-        if let Some(stream) = state.stream.as_mut().filter(|stream| stream.is_live_clock()) {
+        if let Some(stream) = state.stream.as_mut().filter(|stream| !stream.is_recording()) {
             stream.timeline = None;
         }
         drop(state);

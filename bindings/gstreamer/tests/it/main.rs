@@ -1,0 +1,10 @@
+//! The element in pipelines and in GStreamer's check harness, against kvs-local in this process.
+
+mod bad_input;
+mod endings;
+mod flow;
+mod launch;
+mod many;
+mod reports;
+mod states;
+mod support;
