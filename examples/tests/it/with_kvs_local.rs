@@ -7,8 +7,7 @@ use kvs_aws::{
 };
 use kvs_local::LocalKvs;
 use kvs_media::Recording;
-use kvs_mkv::Frame;
-use kvs_producer::{ImageGeneration, NewStream, Producer, ProducerConfig, StreamLookup};
+use kvs_producer::{Frame, ImageGeneration, NewStream, Producer, ProducerConfig, StreamLookup};
 
 /// The program under test: sends a recording and requests images of its first fragment.
 async fn send_recording(client: Client, recording: Recording) -> Result<(), Box<dyn std::error::Error>> {

@@ -97,6 +97,31 @@ fn names_of_the_api_in_the_texts_exist() {
 }
 
 #[test]
+fn the_lines_of_cargo_toml_are_enough_for_the_programs_beside_them() {
+    let root = repository();
+    let lines = std::fs::read_to_string(root.join("guide/src/dependencies.toml")).unwrap();
+    let (of_program, of_test) = lines.split_once("[dev-dependencies]").unwrap();
+    let names = |part: &str| -> Vec<String> {
+        part.lines().filter_map(|line| Some(line.split_once(" = ")?.0.to_owned())).collect()
+    };
+    let (of_program, of_test) = (names(of_program), names(of_test));
+    for name in of_program.iter().chain(&of_test).filter(|name| name.starts_with("kvs-")) {
+        assert!(lines.contains(&format!("\n{name} = {{ path = \"../kinesis-video/{name}\" }}\n")), "{name}");
+        assert!(root.join(name).join("Cargo.toml").is_file(), "{name}");
+    }
+    let programs = ["examples/camera.rs", "examples/pipe.rs", "examples/images.rs", "tests/it/with_kvs_local.rs"];
+    for program in programs {
+        let text = std::fs::read_to_string(root.join("examples").join(program)).unwrap();
+        for used in text.lines().filter_map(|line| line.strip_prefix("use ")?.split("::").next()) {
+            let name = used.replace('_', "-");
+            // The encoder of camera.rs is named beside it.
+            let known = used == "std" || name.starts_with("rusty-h264") || of_program.contains(&name);
+            assert!(known || program.starts_with("tests/") && of_test.contains(&name), "{program} uses {used}");
+        }
+    }
+}
+
+#[test]
 fn the_check_of_names_finds_what_is_wrong() {
     let text = "`Tag::new(a)` `producer.put_tag(tag)` `Event::Lost` `module::function`\n```rust\nTag::other()\n```\n";
     let expected =
