@@ -154,6 +154,14 @@ impl Session {
 
     /// Sends acks and starts to store complete fragments.
     async fn flush(&mut self, acks: &mut Option<Sender<Bytes, io::Error>>) {
+        // Before the acks: an injected error ack must not wait for the client's next bytes.
+        while let Some(fragment) = self.ingest.poll_fragment() {
+            self.received = self.received.saturating_add(1);
+            match self.faults.error_ack(self.received) {
+                Some(id) => self.ingest.handle_stored(&fragment.number, Err(ErrorId(id)), self.context.clock.now()),
+                None => self.waiting.push_back(fragment),
+            }
+        }
         while let Some(ack) = self.ingest.poll_ack() {
             log_error_ack(&ack);
             self.context.activity.acked(&self.stream.name, &ack, self.context.clock.wall());
@@ -162,13 +170,6 @@ impl Session {
                 *acks = None;
                 self.lease = None;
                 self.ingest.handle_broken(self.context.clock.now());
-            }
-        }
-        while let Some(fragment) = self.ingest.poll_fragment() {
-            self.received = self.received.saturating_add(1);
-            match self.faults.error_ack(self.received) {
-                Some(id) => self.ingest.handle_stored(&fragment.number, Err(ErrorId(id)), self.context.clock.now()),
-                None => self.waiting.push_back(fragment),
             }
         }
         // Fragments behind a refused one are not stored, since no ack reports them as stored.
