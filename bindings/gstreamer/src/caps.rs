@@ -81,7 +81,12 @@ fn aac_track(
     Ok(track.with_audio(rate.into(), channels.into(), None))
 }
 
-fn law_track(number: TrackNumber, law: Law, caps: &gst::CapsRef, fields: &gst::StructureRef) -> Result<Track, CapsError> {
+fn law_track(
+    number: TrackNumber,
+    law: Law,
+    caps: &gst::CapsRef,
+    fields: &gst::StructureRef,
+) -> Result<Track, CapsError> {
     let (rate, channels) = audio_format(caps, fields)?;
     Ok(g711::track(number, law, rate, channels))
 }

@@ -40,7 +40,8 @@ pub(crate) fn client(settings: &Settings) -> Result<Client, SetupError> {
         name => variable(name),
     })?;
     let config = with_credentials(config, settings, &region, endpoint.is_some())?;
-    let config = config.timeouts(Timeouts::default().connect(Duration::from_secs(settings.connection_timeout_s.into())));
+    let config =
+        config.timeouts(Timeouts::default().connect(Duration::from_secs(settings.connection_timeout_s.into())));
     Ok(Client::new(match &settings.user_agent {
         Some(name) => config.user_agent(name),
         None => config,
@@ -84,7 +85,8 @@ fn with_credentials(
     if let Some(device) = IotConfig::from_env()? {
         return Ok(config.credentials(IotCredentials::new(device)?));
     }
-    let has_own = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"].into_iter().any(|name| variable(name).is_some());
+    let has_own =
+        ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"].into_iter().any(|name| variable(name).is_some());
     if is_custom && !has_own {
         return Ok(config.credentials(Credentials::from_keys(LOCAL_KEYS.0, LOCAL_KEYS.1, None)));
     }

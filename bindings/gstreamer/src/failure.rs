@@ -32,6 +32,8 @@ pub(crate) enum SetupError {
     },
     #[error("property stream-tags: field {field} is not a string")]
     StreamTag { field: String },
+    #[error("property track-name has {bytes} bytes, at most {limit} are allowed")]
+    TrackName { bytes: usize, limit: usize },
     #[error(transparent)]
     Iot(#[from] kvs_aws::IotConfigError),
     #[error(transparent)]

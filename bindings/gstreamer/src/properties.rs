@@ -287,7 +287,9 @@ impl Properties {
             "stream-tags" => settings.stream_tags.to_value(),
             "streaming-type" => settings.streaming_type.to_value(),
             "file-start-time" => settings.file_start_time.to_value(),
-            name => self.get_number(name).or_else(|| self.get_flag(name)).unwrap_or_else(|| spec.default_value().clone()),
+            name => {
+                self.get_number(name).or_else(|| self.get_flag(name)).unwrap_or_else(|| spec.default_value().clone())
+            }
         }
     }
 

@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 use gst::glib;
 use kvs_producer::{
     Client, Event, EventInterval, FragmentTimecodeType, Frame, ImageGeneration, NewStream, Notification, OpenError,
-    Overflow, Producer, ProducerConfig, PutFrameError, PutTagError, SpoolConfig, Stats, StopReport, StreamLookup, Track,
-    TrackKind,
+    Overflow, Producer, ProducerConfig, PutFrameError, PutTagError, SpoolConfig, Stats, StopReport, StreamLookup,
+    Track, TrackKind,
 };
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;

@@ -33,7 +33,8 @@ impl KvsProducerSink {
             }
         };
         let session = Session::start(config, tracks, stream.client.clone(), &stream.handle, report);
-        let session = session.map_err(|error| format!("stream {}: {}", stream.settings.stream_name, sentence(&error)))?;
+        let session =
+            session.map_err(|error| format!("stream {}: {}", stream.settings.stream_name, sentence(&error)))?;
         Ok(stream.send(Arc::new(session)))
     }
 

@@ -7,6 +7,7 @@ use gst::glib::subclass::Signal;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use kvs_producer::TrackNumber;
+use kvs_types::limits;
 
 use crate::CAT;
 use crate::failure::{SetupError, sentence};
@@ -207,10 +208,11 @@ impl KvsProducerSink {
 
     fn new_stream(&self) -> Result<Stream, SetupError> {
         let settings = self.settings();
-        settings
-            .stream_name
-            .parse::<kvs_aws::StreamId>()
-            .map_err(|error| SetupError::invalid("stream-name", error))?;
+        settings.stream_name.parse::<kvs_aws::StreamId>().map_err(|error| SetupError::invalid("stream-name", error))?;
+        let (bytes, limit) = (settings.track_name.len(), limits::TRACK_NAME_BYTES);
+        if bytes > limit {
+            return Err(SetupError::TrackName { bytes, limit });
+        }
         let client = connection::client(&settings)?;
         Ok(Stream::new(settings, client, runtime::handle()?))
     }

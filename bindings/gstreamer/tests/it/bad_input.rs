@@ -34,7 +34,7 @@ fn properties_that_cannot_be_used_are_named() {
         ("stream-tags=\"stream-tags,a=(int)1\" ".to_owned(), "field a is not a string"),
         (
             "track-name=a-name-of-more-than-thirty-two-bytes".to_owned(),
-            "stream DEFAULT_STREAM: ",
+            "property track-name has 36 bytes, at most 32 are allowed",
         ),
     ];
     for (properties, expected) in cases {
@@ -48,7 +48,8 @@ fn properties_that_cannot_be_used_are_named() {
 #[test]
 fn wrong_keys_are_an_error_with_the_words_of_the_service() {
     let service = Service::start();
-    let line = format!("{VIDEO} ! {SINK} stream-name=s access-key=AKID secret-key=WORD endpoint={}", service.endpoint());
+    let line =
+        format!("{VIDEO} ! {SINK} stream-name=s access-key=AKID secret-key=WORD endpoint={}", service.endpoint());
     let error = error_of(&line);
     assert!(error.starts_with("stream s: access denied: UnrecognizedClientException"), "{error}");
     assert!(!error.contains("WORD"));

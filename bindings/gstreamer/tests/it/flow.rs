@@ -70,7 +70,8 @@ fn live_times_are_those_of_the_wall_clock() {
     let mut run = Run::new(&line);
     run.play();
     run.finish().unwrap();
-    let since = |time: SystemTime| u64::try_from(time.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis()).unwrap();
+    let since =
+        |time: SystemTime| u64::try_from(time.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis()).unwrap();
     let first = service.starts("s")[0];
     assert!((since(before)..=since(SystemTime::now()) - 1_000).contains(&first), "{first}");
     assert_eq!(number(&run.stats(), "persisted-frames"), 30);

@@ -1,11 +1,10 @@
 //! Launch lines, read back with boto3: byte for byte what the encoder made.
 
-use std::path::Path;
 use std::process::Command;
 
 use gst::prelude::*;
 
-use crate::support::{Run, SINK, Service, number};
+use crate::support::{Run, SINK, Service, number, read_back};
 
 /// Lines of kvssink's documentation and issues; `{sink}` is the element with its stream and endpoint. The source of a camera is a
 /// test source, and what reaches the element is also written to a file.
@@ -37,10 +36,7 @@ const LINES: &[(&str, &str)] = &[
         "videotestsrc num-buffers=60 ! video/x-raw,width=320,height=240,framerate=25/1 ! x265enc key-int-max=25 \
          speed-preset=ultrafast ! h265parse ! video/x-h265,stream-format=hev1,alignment=au ! {tee} ! {sink}",
     ),
-    (
-        "audio only, A-law",
-        "audiotestsrc num-buffers=100 ! audio/x-raw,rate=8000,channels=1 ! alawenc ! {tee} ! {sink}",
-    ),
+    ("audio only, A-law", "audiotestsrc num-buffers=100 ! audio/x-raw,rate=8000,channels=1 ! alawenc ! {tee} ! {sink}"),
     (
         "audio only, mu-law",
         "audiotestsrc num-buffers=100 ! audio/x-raw,rate=8000,channels=1 ! mulawenc ! {tee} ! {sink}",
@@ -144,7 +140,10 @@ fn every_property_of_kvssink_can_be_set() {
         let read = sink.property_value(name);
         let read = read.serialize().map(|text| text.to_string()).unwrap_or_default();
         let hidden = matches!(*name, "access-key" | "secret-key" | "session-token");
-        assert!(hidden || read.trim_matches('"') == *value || spec.value_type() == gst::Structure::static_type(), "{name}: {read}");
+        assert!(
+            hidden || read.trim_matches('"') == *value || spec.value_type() == gst::Structure::static_type(),
+            "{name}: {read}"
+        );
     }
 }
 
@@ -191,14 +190,3 @@ const KVSSINK: &[(&str, &str)] = &[
     ("file-start-time", "1"),
 ];
 
-/// The payloads of a stream as one piece.
-fn read_back(python: &str, service: &Service, stream: &str, folder: &Path) -> Vec<u8> {
-    let (media, bytes) = (folder.join(format!("{stream}.mkv")), folder.join(format!("{stream}.data")));
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/judge/read_back.py");
-    let read = Command::new(python).arg(script).args([service.endpoint(), stream]).arg(&media).output().unwrap();
-    assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
-    let mut ffmpeg = Command::new("ffmpeg");
-    let ffmpeg = ffmpeg.args(["-v", "quiet", "-y", "-i"]).arg(media).args(["-map", "0", "-c", "copy", "-f", "data"]);
-    assert!(ffmpeg.arg(&bytes).status().unwrap().success());
-    std::fs::read(bytes).unwrap()
-}

@@ -4,7 +4,6 @@ mod bad_input;
 mod endings;
 mod flow;
 mod launch;
-mod many;
 mod reports;
 mod states;
 mod support;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use gst::prelude::*;
 use kvs_local::{Fault, FaultKind};
 
-use crate::support::{Run, SINK, Service, VIDEO, number};
+use crate::support::{Run, SINK, Service, VIDEO, number, read_media};
 
 fn line(service: &Service, properties: &str) -> String {
     format!("{VIDEO} ! {SINK} name=sink stream-name=s endpoint={} {properties}", service.endpoint())
@@ -47,11 +47,18 @@ fn the_signal_can_be_turned_off() {
     assert_eq!(*acks.lock().unwrap(), []);
 }
 
+/// A camera: fragments arrive one after the other.
+fn live_line(service: &Service, properties: &str) -> String {
+    line(service, properties)
+        .replace("videotestsrc", "videotestsrc is-live=true")
+        .replace("x264enc", "x264enc tune=zerolatency")
+}
+
 #[test]
 fn an_error_of_the_service_is_told_and_sending_continues() {
     let service = Service::start();
     service.local.faults().add(Fault::new(FaultKind::ErrorAck { fragment: 2, id: 5000 }).times(1)).unwrap();
-    let mut run = Run::new(&line(&service, ""));
+    let mut run = Run::new(&live_line(&service, ""));
     run.play();
     run.finish().unwrap();
     for expected in ["kvs-error", "kvs-reconnected"] {
@@ -61,10 +68,22 @@ fn an_error_of_the_service_is_told_and_sending_continues() {
 }
 
 #[test]
+fn a_connection_that_breaks_is_told_and_replaced() {
+    let service = Service::start();
+    service.local.faults().add(Fault::new(FaultKind::CutAfter { bytes: 40_000 }).times(1)).unwrap();
+    let mut run = Run::new(&line(&service, ""));
+    run.play();
+    run.finish().unwrap();
+    assert!(run.names().iter().any(|name| name == "kvs-disconnected"), "{:?}", run.names());
+    assert!(run.names().iter().any(|name| name == "kvs-reconnected"), "{:?}", run.names());
+    assert_eq!(number(&run.stats(), "persisted-frames"), 75);
+}
+
+#[test]
 fn an_error_of_the_service_can_end_the_stream() {
     let service = Service::start();
     service.local.faults().add(Fault::new(FaultKind::ErrorAck { fragment: 2, id: 4004 }).times(1)).unwrap();
-    let mut run = Run::new(&line(&service, "restart-on-error=false"));
+    let mut run = Run::new(&live_line(&service, "restart-on-error=false"));
     run.play();
     let error = run.finish().unwrap_err();
     assert!(error.starts_with("stream s: ") && error.contains("4004"), "{error}");
@@ -91,9 +110,8 @@ fn metadata_and_requests_are_tags_of_fragments() {
     run.play();
     run.finish().unwrap();
     assert_eq!(run.warnings().len(), 1, "{:?}", run.warnings());
-    let numbers = service.runtime.block_on(service.local.fragments("s")).unwrap();
-    assert_eq!(numbers.len(), 3);
-    let media = stored(service.local.data_dir());
+    assert_eq!(service.starts("s").len(), 3);
+    let Some(media) = stored(&service, "metadata_and_requests_are_tags_of_fragments") else { return };
     assert_eq!(count(&media, b"door"), 1);
     assert_eq!(count(&media, b"camera"), 3);
     assert_eq!(count(&media, b"AWS_KINESISVIDEO_IMAGE_GENERATION"), 2);
@@ -107,32 +125,25 @@ fn a_pipeline_asks_for_images_when_something_happens() {
     run.pipeline.set_state(gst::State::Paused).unwrap();
     let fields = gst::Structure::builder("kvs-generate-images")
         .field("prefix", "motion")
-        .field("metadata", gst::Structure::builder("metadata").field("zone", "door").build());
+        .field("metadata", gst::Structure::builder("metadata").field("detection-zone", "door").build());
     let pad = run.sink().static_pad("video_0").unwrap();
     assert!(pad.send_event(gst::event::CustomDownstream::new(fields.build())));
-    let metadata = gst::Structure::builder("metadata").field("person", "yes").build();
+    let metadata = gst::Structure::builder("metadata").field("seen-person", "yes").build();
     let notify = gst::Structure::builder("kvs-notify").field("metadata", metadata);
     assert!(pad.send_event(gst::event::CustomDownstream::new(notify.build())));
     run.play();
     run.finish().unwrap();
-    let media = stored(service.local.data_dir());
-    for once in ["AWS_KINESISVIDEO_IMAGE_GENERATION", "AWS_KINESISVIDEO_IMAGE_PREFIX", "motion", "zone", "person"] {
+    let Some(media) = stored(&service, "a_pipeline_asks_for_images_when_something_happens") else { return };
+    for once in ["AWS_KINESISVIDEO_IMAGE_GENERATION", "AWS_KINESISVIDEO_IMAGE_PREFIX", "motion", "detection-zone", "seen-person"] {
         assert_eq!(count(&media, once.as_bytes()), 1, "{once}");
     }
 }
 
-/// All media that the service has stored.
-fn stored(folder: &std::path::Path) -> Vec<u8> {
-    let mut media = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            media.extend(stored(&path));
-        } else if path.extension().is_some_and(|extension| extension != "json") {
-            media.extend(std::fs::read(path).unwrap());
-        }
-    }
-    media
+/// All media of the stream as boto3 reads it; `None` without that judge.
+fn stored(service: &Service, test: &str) -> Option<Vec<u8>> {
+    let python = test_judges::python(test, &["boto3"])?;
+    let folder = tempfile::tempdir().unwrap();
+    Some(std::fs::read(read_media(&python, service, "s", folder.path())).unwrap())
 }
 
 fn count(bytes: &[u8], word: &[u8]) -> usize {

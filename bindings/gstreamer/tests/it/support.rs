@@ -1,5 +1,7 @@
 //! A service, pipelines with a time limit, and frames of a real encoder.
 
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Once;
 use std::time::{Duration, Instant};
 
@@ -104,11 +106,6 @@ impl Run {
         panic!("not within {LIMIT:?}; messages: {:?}", self.names());
     }
 
-    pub fn wait_for_element_message(&mut self, name: &str) -> gst::Structure {
-        let message = self.wait_for(|message| message.structure().is_some_and(|fields| fields.name() == name));
-        message.structure().unwrap().to_owned()
-    }
-
     /// The names of the element messages so far.
     pub fn names(&self) -> Vec<String> {
         let element = |message: &&gst::Message| message.type_() == gst::MessageType::Element;
@@ -150,7 +147,8 @@ pub fn encode(line: &str) -> (gst::Caps, Vec<gst::Buffer>) {
     });
     pipeline.set_state(gst::State::Playing).unwrap();
     let bus = pipeline.bus().unwrap();
-    let end = bus.timed_pop_filtered(gst::ClockTime::from_seconds(60), &[gst::MessageType::Eos, gst::MessageType::Error]);
+    let end =
+        bus.timed_pop_filtered(gst::ClockTime::from_seconds(60), &[gst::MessageType::Eos, gst::MessageType::Error]);
     assert_eq!(end.unwrap().type_(), gst::MessageType::Eos);
     let caps = out.static_pad("sink").unwrap().current_caps().unwrap();
     pipeline.set_state(gst::State::Null).unwrap();
@@ -178,4 +176,22 @@ pub fn wait_until(what: &str, mut is_true: impl FnMut() -> bool) {
         assert!(Instant::now() < end, "{what} not within {LIMIT:?}");
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// All media of a stream as boto3 reads it.
+pub fn read_media(python: &str, service: &Service, stream: &str, folder: &Path) -> PathBuf {
+    let media = folder.join(format!("{stream}.mkv"));
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/judge/read_back.py");
+    let read = Command::new(python).arg(script).args([service.endpoint(), stream]).arg(&media).output().unwrap();
+    assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
+    media
+}
+
+/// The payloads of a stream as one piece.
+pub fn read_back(python: &str, service: &Service, stream: &str, folder: &Path) -> Vec<u8> {
+    let (media, bytes) = (read_media(python, service, stream, folder), folder.join(format!("{stream}.data")));
+    let mut ffmpeg = Command::new("ffmpeg");
+    let ffmpeg = ffmpeg.args(["-v", "quiet", "-y", "-i"]).arg(media).args(["-map", "0", "-c", "copy", "-f", "data"]);
+    assert!(ffmpeg.arg(&bytes).status().unwrap().success());
+    std::fs::read(bytes).unwrap()
 }

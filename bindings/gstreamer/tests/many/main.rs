@@ -1,8 +1,10 @@
-//! Many open and close cycles.
+//! Many open and close cycles, in a process of their own: they measure it.
 
-use gst::prelude::*;
+#[expect(dead_code, reason = "what the other tests use")]
+#[path = "../it/support.rs"]
+mod support;
 
-use crate::support::{Run, SINK, Service, number};
+use support::{Run, SINK, Service, number};
 
 /// Resident memory in KiB.
 fn resident() -> u64 {
