@@ -190,3 +190,25 @@ const KVSSINK: &[(&str, &str)] = &[
     ("file-start-time", "1"),
 ];
 
+/// The lines of the README run: sources of a machine become test sources, and the service is the local one.
+#[test]
+fn the_lines_of_the_readme_run() {
+    let service = Service::start();
+    let readme = include_str!("../../README.md");
+    let lines: Vec<&str> = readme.lines().filter_map(|line| line.strip_prefix("gst-launch-1.0 ")).collect();
+    assert_eq!(lines.len(), 3);
+    for line in lines {
+        let line = line
+            .trim_start_matches("-e ")
+            .replace("v4l2src", "videotestsrc is-live=true num-buffers=45")
+            .replace("alsasrc", "audiotestsrc is-live=true num-buffers=60")
+            .replace(" endpoint=http://127.0.0.1:4567", "")
+            .replace("kvsproducersink name=sink", "kvsproducersink")
+            .replace("kvsproducersink", &format!("{SINK} name=sink endpoint={}", service.endpoint()));
+        let mut run = Run::new(&line);
+        run.play();
+        run.finish().unwrap_or_else(|error| panic!("{line}: {error}"));
+        assert_eq!(number(&run.stats(), "lost-frames"), 0, "{line}");
+        assert!(number(&run.stats(), "persisted-frames") >= 45, "{line}");
+    }
+}

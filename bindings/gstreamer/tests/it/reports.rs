@@ -134,7 +134,13 @@ fn a_pipeline_asks_for_images_when_something_happens() {
     run.play();
     run.finish().unwrap();
     let Some(media) = stored(&service, "a_pipeline_asks_for_images_when_something_happens") else { return };
-    for once in ["AWS_KINESISVIDEO_IMAGE_GENERATION", "AWS_KINESISVIDEO_IMAGE_PREFIX", "motion", "detection-zone", "seen-person"] {
+    for once in [
+        "AWS_KINESISVIDEO_IMAGE_GENERATION",
+        "AWS_KINESISVIDEO_IMAGE_PREFIX",
+        "motion",
+        "detection-zone",
+        "seen-person",
+    ] {
         assert_eq!(count(&media, once.as_bytes()), 1, "{once}");
     }
 }
