@@ -4,11 +4,13 @@
     python3 judges/gateway_soak.py --cameras 50 --seconds 600
     python3 judges/gateway_soak.py --cameras 8 --seconds 3600 --camera-kills 120 --service-kills 300 --link-resets 30
     python3 judges/gateway_soak.py --cameras 1 --mbit 4 --seconds 60 --tls --put
+    python3 judges/gateway_soak.py --cameras 1 --mbit 4 --seconds 60 --gstreamer
     python3 judges/gateway_soak.py --cameras 4 --seconds 100 --camera-kills 8 --camera-away 5
 
 The cameras and the link are this script's: an RTSP server over TCP, and a proxy in front of the service. Each frame carries a stamp
 with its camera, number and time. Checked are, camera by camera: every frame that the gateway says it has received is in a file of
-kvs-local, and each session is stored without a hole. Needs ffmpeg, and nothing beside the standard library.
+kvs-local, and each session is stored without a hole. Needs ffmpeg, with --gstreamer gst-launch-1.0, and nothing beside the standard
+library.
 """
 
 import argparse
@@ -98,7 +100,7 @@ class Cameras:
         self.next = [0] * count
         self.writers = {}
         self.back = {}  # of a camera that was away: when it answers again
-        self.begun = {}  # of the first frame behind an absence: when the camera was back
+        self.begun = {}  # of the first frame behind an absence: when the camera was back, and when it was asked
 
     async def start(self):
         self.server = await asyncio.start_server(self.serve, "127.0.0.1", 0)
@@ -112,12 +114,10 @@ class Cameras:
             writer.transport.abort()
 
     async def serve(self, reader, writer):
-        sending = None
+        sending, asked = None, time.time()
         try:
             while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).decode()
-                if head.startswith("$"):
-                    continue
+                head = await request(reader)
                 method, url = head.split()[:2]
                 camera = int(re.search(r"/(\d+)/?(t|$)", url).group(1))
                 if self.back.get(camera, 0) > time.time():
@@ -130,12 +130,14 @@ class Cameras:
                     body = ("v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=soak\r\nt=0 0\r\na=control:*\r\nm=video 0 RTP/AVP 96\r\n"
                             f"a=rtpmap:96 H264/90000\r\na=fmtp:96 packetization-mode=1;sprop-parameter-sets={sets}\r\na=control:t\r\n")
                     more = f"Content-Type: application/sdp\r\nContent-Base: {url}/\r\nContent-Length: {len(body)}\r\n"
+                elif method == "OPTIONS":
+                    more += "Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN, GET_PARAMETER\r\n"
                 elif method == "SETUP":
                     more += "Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n"
                 writer.write(f"RTSP/1.0 200 OK\r\nCSeq: {cseq}\r\n{more}\r\n{body}".encode())
                 if method == "PLAY":
                     self.writers[writer] = camera
-                    sending = asyncio.ensure_future(self.play(camera, writer))
+                    sending = asyncio.ensure_future(self.play(camera, writer, asked))
                 if method == "TEARDOWN":
                     break
         except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
@@ -146,13 +148,13 @@ class Cameras:
                 sending.cancel()
             writer.close()
 
-    async def play(self, camera, writer):
+    async def play(self, camera, writer, asked):
         media = self.media
         number = -(-self.next[camera] // media.gop) * media.gop
         session = [number, number]
         self.sessions[camera].append(session)
         if camera in self.back:
-            self.begun[camera, number] = self.back.pop(camera)
+            self.begun[camera, number] = (self.back.pop(camera), asked)
         begun, first, sequence = time.monotonic(), number, random.randrange(65536)
         base = random.randrange(1 << 32)
         while True:
@@ -163,6 +165,14 @@ class Cameras:
             number += 1
             session[1] = self.next[camera] = number
             await asyncio.sleep(max(0, begun + (number - first) / media.fps - time.monotonic()))
+
+
+async def request(reader):
+    """The next request; RTCP packets of the client before it are left out."""
+    while (first := await reader.readexactly(1)) == b"$":
+        head = await reader.readexactly(3)
+        await reader.readexactly(int.from_bytes(head[1:], "big"))
+    return (first + await reader.readuntil(b"\r\n\r\n")).decode()
 
 
 def base64(data):
@@ -219,8 +229,8 @@ class Link:
             if key not in self.seen:
                 self.seen.add(key)
                 self.latencies.append((now - int(sent)) / 1000)
-                if back := self.begun.pop((int(camera), int(number)), None):
-                    self.returns.append(now / 1e6 - back)
+                if times := self.begun.pop((int(camera), int(number)), None):
+                    self.returns.append([now / 1e6 - one for one in times])
 
 
 class Program:
@@ -288,7 +298,7 @@ async def run(arguments):
     random.seed(arguments.seed)
     folder = tempfile.mkdtemp(prefix="gateway_soak_")
     media = Media(arguments)
-    cameras = Cameras(media, arguments.cameras)
+    cameras = Cameras(media, arguments.cameras + arguments.gstreamer)
     await cameras.start()
     service = Service(arguments, os.path.join(folder, "service"))
     service.start()
@@ -325,28 +335,37 @@ async def run(arguments):
     troubles = [asyncio.ensure_future(breaks(arguments.camera_kills, kill_camera)),
                 asyncio.ensure_future(breaks(arguments.service_kills, kill_service))]
     piped = asyncio.ensure_future(put(arguments, media, endpoint, environment)) if arguments.put else None
+    beside_it = GStreamer(cameras, folder) if arguments.gstreamer else None
     print("| s | RSS kB | buffers kB | CPU s | received | persisted | lost |\n|---|---|---|---|---|---|---|", flush=True)
-    warm, beside, filled = None, [], []
+    warm, beside, filled, answers = None, [], [], []
     while (elapsed := time.monotonic() - begun) < arguments.seconds:
         await asyncio.sleep(min(arguments.every, arguments.seconds - elapsed))
+        asked = time.monotonic()
         now = await asyncio.to_thread(health, address)
+        answers.append(1000 * (time.monotonic() - asked))
         total = lambda key: sum(camera[key] for camera in now["cameras"])
         row = (gateway.memory(), total("buffer_bytes") // 1000, gateway.cpu())
         beside.append(row[0] - row[1])
         filled.append(row[1])
         print(f"| {time.monotonic() - begun:.0f} | {row[0]} | {row[1]} | {row[2]:.2f} | {total('received_frames')} | "
               f"{total('persisted_frames')} | {total('lost_frames')} |", flush=True)
-        warm = warm or (time.monotonic(), row)
+        if warm is None:
+            warm = (time.monotonic(), row)
+            if beside_it:
+                beside_it.begin()
     for trouble in troubles:
         trouble.cancel()
     await asyncio.sleep(0)
     if service.program.process.poll() is not None:
         service.start()
     seconds, cpu = time.monotonic() - warm[0], gateway.cpu() - warm[1][2]
+    if beside_it:
+        gstreamer = beside_it.end()
     figures = {"cpu_percent_of_a_core": round(100 * cpu / seconds, 1) if seconds > 1 else None,
                "rss_peak_kb": gateway.memory("VmHWM"), "rss_growth_kb": gateway.memory() - warm[1][0],
                "rss_beside_buffers_kb_p50": round(statistics.median(beside)),
-               "buffers_peak_kb": max(filled)}
+               "buffers_peak_kb": max(filled), "health_ms_p50": round(statistics.median(answers), 1),
+               "health_ms_max": round(max(answers), 1)}
     last = await asyncio.to_thread(health, address)
     gateway.process.send_signal(signal.SIGTERM)
     await asyncio.to_thread(gateway.process.wait)
@@ -356,12 +375,16 @@ async def run(arguments):
         figures["on_the_wire_ms_p50"] = round(statistics.median(link.latencies), 1)
         figures["on_the_wire_ms_p99"] = round(statistics.quantiles(link.latencies, n=100)[98], 1)
     if link.returns:
-        figures |= {"returns": len(link.returns), "back_to_wire_s_p50": round(statistics.median(link.returns), 2),
-                    "back_to_wire_s_max": round(max(link.returns), 2)}
+        figures["returns"] = len(link.returns)
+        # From the gateway's connection on, the back-off is over.
+        for name, seconds in zip(("back_to_wire_s", "asked_to_wire_s"), zip(*link.returns)):
+            figures |= {f"{name}_p50": round(statistics.median(seconds), 2), f"{name}_max": round(max(seconds), 2)}
     if piped:
         figures["put_cpu_s_per_minute"] = await piped
         figures["gateway_cpu_s_per_minute"] = round(60 * cpu / seconds, 2)
-    faults = check(cameras, last, stored(service.folder), open(log.name).read())
+    if beside_it:
+        figures |= gstreamer | {"gateway_cpu_s_per_minute": round(60 * cpu / seconds, 2)}
+    faults = check(arguments.cameras, cameras, last, stored(service.folder), open(log.name).read())
     service.kill()
     server = [cameras.server, link.server]
     for one in server:
@@ -375,10 +398,10 @@ async def run(arguments):
     shutil.rmtree(folder)
 
 
-def check(cameras, last, found, log):
+def check(count, cameras, last, found, log):
     """What is missing, although it was received and not reported lost."""
     faults, lines = [], [json.loads(line) for line in log.splitlines()]
-    for camera in range(cameras.count):
+    for camera in range(count):
         name, numbers = f"c{camera}", found.get(camera, set())
         ended = [line for line in lines if line.get("camera") == name and line["event"] == "stopped"]
         if not ended:
@@ -397,6 +420,28 @@ def check(cameras, last, found, log):
             if not lost and stored_here and stored_here != list(range(stored_here[0], stored_here[-1] + 1)):
                 faults.append(f"{name}: a hole in the session from {first} to {behind}")
     return faults
+
+
+class GStreamer:
+    """A pipeline that writes one more camera into a file, over TCP and without waiting for late packets."""
+
+    def __init__(self, cameras, folder):
+        url, self.file = f"rtsp://127.0.0.1:{cameras.port}/{cameras.count - 1}", os.path.join(folder, "gstreamer.mkv")
+        line = (f"rtspsrc location={url} protocols=tcp latency=0 ! rtph264depay ! h264parse ! matroskamux streamable=true "
+                f"! filesink location={self.file}")
+        self.program = Program(["gst-launch-1.0", "-q", "-e"] + line.split())
+
+    def begin(self):
+        self.begun, self.cpu, self.written = time.monotonic(), self.program.cpu(), os.path.getsize(self.file)
+
+    def end(self):
+        """Its processor seconds per minute. A pipeline that has written nothing is a fault."""
+        seconds, cpu = time.monotonic() - self.begun, self.program.cpu() - self.cpu
+        figures = {"gstreamer_cpu_s_per_minute": round(60 * cpu / seconds, 2), "gstreamer_rss_kb": self.program.memory(),
+                   "gstreamer_mbit": round((os.path.getsize(self.file) - self.written) * 8 / 1e6 / seconds, 2)}
+        self.program.process.kill()
+        self.program.process.wait()
+        return figures
 
 
 async def put(arguments, media, endpoint, environment):
@@ -434,6 +479,7 @@ def main():
     parser.add_argument("--link-resets", type=float, default=0, metavar="S", help="mean age of a connection")
     parser.add_argument("--tls", action="store_true")
     parser.add_argument("--put", action="store_true", help="send the same by kvs put too, and compare")
+    parser.add_argument("--gstreamer", action="store_true", help="write one more camera into a file by GStreamer, and compare")
     parser.add_argument("--seed", type=int, default=1)
     asyncio.run(run(parser.parse_args()))
 

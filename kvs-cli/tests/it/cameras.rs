@@ -54,7 +54,8 @@ fn picture_number(file: &Path) -> u32 {
     (0..10).filter(is_white).map(|bit| 1 << bit).sum()
 }
 
-/// The recording without B-frames, as cameras send it: the sender reports of GStreamer are off by the reordering.
+/// The recording without B-frames, as cameras send it. With them a player sends pictures by decoding time, before the time of
+/// presentation that the sender reports tell.
 pub(crate) fn without_b_frames(folder: &Path) -> PathBuf {
     let file = folder.join("clock.mp4");
     let coding = ["-c:v", "libx264", "-preset", "ultrafast", "-bf", "0", "-g", "50", "-c:a", "copy"];
