@@ -79,6 +79,7 @@ impl Source {
 
 impl Connection {
     /// The same with other settings, where these are given.
+    #[cfg(feature = "gateway")]
     pub(crate) fn with(&self, profile: Option<String>, region: Option<String>, endpoint: Option<String>) -> Self {
         Self {
             profile: profile.or_else(|| self.profile.clone()),

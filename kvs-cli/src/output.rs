@@ -80,6 +80,7 @@ fn print(line: std::fmt::Arguments<'_>) {
 }
 
 /// Prints a whole document on stdout.
+#[cfg(feature = "shell")]
 pub(crate) fn print_bytes(document: &[u8]) {
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(document).and_then(|()| out.flush());

@@ -26,12 +26,16 @@ use crate::failure::Failure;
 use crate::options::GlobalOptions;
 
 use ending::Ending;
-pub(crate) use options::{CameraTransport, InputFormat, Options, is_url};
+#[cfg(feature = "gateway")]
+pub(crate) use options::InputFormat;
+pub(crate) use options::{CameraTransport, Options, is_url};
 use player::Player;
 use reporter::Reporter;
 use signals::Signals;
 use source::Source;
-pub(crate) use source::{Times, camera};
+#[cfg(feature = "gateway")]
+pub(crate) use source::Times;
+pub(crate) use source::camera;
 
 /// How long creating or describing the stream and finding its endpoint may take.
 const OPEN: Duration = Duration::from_secs(10);

@@ -44,6 +44,7 @@ pub(crate) enum Origin {
     /// A FIFO or a device, or a file whose times are given.
     Path(PathBuf),
     /// A recording that is read as a file.
+    #[cfg(feature = "gateway")]
     Recording(PathBuf),
     Program(Capture),
 }
@@ -108,6 +109,7 @@ impl Feed {
                 let file = File::open(path).map_err(|error| Failure::input(error).about(&name))?;
                 self.read(&name, Box::new(file))
             }
+            #[cfg(feature = "gateway")]
             Origin::Recording(path) => {
                 let reader = Reader::open_with(path, &self.settings.reader).map_err(Failure::of_input)?;
                 self.events(reader)

@@ -23,7 +23,9 @@ use crate::output::Output;
 
 use camera::{CameraItem, CameraSource};
 pub(crate) use capture::{Capture, Stopper};
-pub(crate) use feed::{Item, Origin, Settings, start as start_feed};
+#[cfg(feature = "gateway")]
+pub(crate) use feed::start as start_feed;
+pub(crate) use feed::{Item, Origin, Settings};
 pub(crate) use times::Times;
 
 /// Frames and the tracks they belong to.
