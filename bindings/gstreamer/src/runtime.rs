@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Mutex;
-use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -32,8 +32,5 @@ pub(crate) fn wait<T: Send + 'static>(
     handle.spawn(async move {
         let _ = done.send(future.await);
     });
-    match result.recv_timeout(within) {
-        Ok(value) => Some(value),
-        Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-    }
+    result.recv_timeout(within).ok()
 }

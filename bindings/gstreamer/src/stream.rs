@@ -16,7 +16,7 @@ use crate::timeline::Timeline;
 #[derive(Debug)]
 pub(crate) struct PadState {
     pub(crate) number: TrackNumber,
-    pub(crate) track: Option<Track>,
+    pub(crate) track: Option<Arc<Track>>,
     pub(crate) segment: Option<gst::FormattedSegment<gst::ClockTime>>,
     pub(crate) has_ended: bool,
     pub(crate) is_flushing: bool,
@@ -33,8 +33,9 @@ pub(crate) type Pads = BTreeMap<String, PadState>;
 
 /// What travels to the producer, in order.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "nearly all items are frames")]
 pub(crate) enum Item {
-    Frame(Track, Frame),
+    Frame(Arc<Track>, Frame),
     Request(Request),
 }
 
@@ -259,12 +260,12 @@ impl Waiting {
         let mut tracks: BTreeMap<TrackNumber, Track> = BTreeMap::new();
         for item in &self.items {
             if let Item::Frame(track, _) = item {
-                tracks.entry(track.number).or_insert_with(|| track.clone());
+                tracks.entry(track.number).or_insert_with(|| track.as_ref().clone());
             }
         }
         for pad in pads.values().filter(|pad| !pad.has_ended) {
             if let Some(track) = &pad.track {
-                tracks.entry(track.number).or_insert_with(|| track.clone());
+                tracks.entry(track.number).or_insert_with(|| track.as_ref().clone());
             }
         }
         tracks.into_values().collect()

@@ -1,5 +1,7 @@
 //! Events of the pads.
 
+use std::sync::Arc;
+
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
@@ -62,7 +64,7 @@ impl KvsProducerSink {
     fn set_caps(&self, pad: &gst::Pad, caps: &gst::CapsRef) -> Result<(), caps::CapsError> {
         let name = self.settings().track_name;
         if let Some(own) = self.lock().pads.get_mut(pad.name().as_str()) {
-            own.track = Some(caps::track(own.number, caps, &name)?);
+            own.track = Some(Arc::new(caps::track(own.number, caps, &name)?));
         }
         Ok(())
     }

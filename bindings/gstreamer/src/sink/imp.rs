@@ -1,6 +1,6 @@
 //! The element as GObject sees it: properties, signals, pads and states.
 
-use std::sync::{Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use gst::glib;
 use gst::glib::subclass::Signal;
@@ -33,6 +33,7 @@ fn number_tracks(pads: &mut Pads) {
     if let Some(pad) = pads.get_mut(AUDIO) {
         pad.number = audio;
         if let Some(track) = &mut pad.track {
+            let track = Arc::make_mut(track);
             (track.number, track.uid) = (audio, audio.get());
         }
     }
