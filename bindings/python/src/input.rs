@@ -1,0 +1,55 @@
+//! Values that Python passes: payloads and times.
+
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyByteArray, PyBytes, PyFloat, PyInt, PyMemoryView};
+
+use crate::errors::invalid;
+
+/// Copies the bytes of an object that has them: `bytes`, `bytearray`, `memoryview`, an array, a packet of PyAV. The caller may use the
+/// object again at once.
+pub(crate) fn payload(data: &Bound<'_, PyAny>) -> PyResult<Bytes> {
+    if let Ok(bytes) = data.cast::<PyBytes>() {
+        return Ok(Bytes::copy_from_slice(bytes.as_bytes()));
+    }
+    if let Ok(bytes) = data.cast::<PyByteArray>() {
+        return Ok(Bytes::from(bytes.to_vec()));
+    }
+    let view = PyMemoryView::from(data)
+        .map_err(|_| PyTypeError::new_err(format!("data must be bytes or a buffer, not {}", type_name(data))))?;
+    let copy = view.call_method0("tobytes")?;
+    Ok(Bytes::copy_from_slice(copy.cast::<PyBytes>().map_err(PyErr::from)?.as_bytes()))
+}
+
+fn type_name(value: &Bound<'_, PyAny>) -> String {
+    value.get_type().name().map_or_else(|_| "this type".to_owned(), |name| name.to_string())
+}
+
+/// Reads a time: seconds as a number, or an aware `datetime`. The result counts from the same origin.
+pub(crate) fn time(value: &Bound<'_, PyAny>) -> PyResult<Duration> {
+    let seconds = if value.is_instance_of::<PyFloat>() || value.is_instance_of::<PyInt>() {
+        value.extract::<f64>()?
+    } else {
+        value.py().import("kvs._time")?.getattr("seconds")?.call1((value,))?.extract::<f64>()?
+    };
+    duration("pts", seconds)
+}
+
+/// Converts seconds, rounded to microseconds: the nearest number to 0.04 must not become 39 ms.
+pub(crate) fn duration(name: &str, seconds: f64) -> PyResult<Duration> {
+    const MICROS: f64 = 1e6;
+    // Year 9999, the last one of Python's datetime.
+    const LARGEST: f64 = 253_402_300_800.0;
+    if !(0.0..=LARGEST).contains(&seconds) {
+        return Err(invalid(format!("{name} of {seconds} s is out of range, it must be 0 to {LARGEST} s")));
+    }
+    Ok(Duration::from_micros((seconds * MICROS).round() as u64))
+}
+
+/// Converts seconds since the Unix epoch.
+pub(crate) fn instant(name: &str, seconds: f64) -> PyResult<SystemTime> {
+    Ok(SystemTime::UNIX_EPOCH + duration(name, seconds)?)
+}

@@ -1,0 +1,46 @@
+"""What several tests need: a recording that PyAV encodes, and the fragments that boto3 reads back."""
+
+import io
+import time
+
+import pytest
+
+import kvs
+
+
+def encoded(codec="libx264", frames=60, size=(160, 120), rate=20):
+    """Return an encoder's stream and its packets."""
+    av = pytest.importorskip("av")
+    np = pytest.importorskip("numpy")
+    container = av.open(io.BytesIO(), "w", format="matroska")
+    stream = container.add_stream(codec, rate=rate, options={"g": str(rate), "bf": "0", "preset": "ultrafast"})
+    stream.width, stream.height, stream.pix_fmt = (*size, "yuv420p")
+    packets = []
+    for n in range(frames):
+        picture = np.full((size[1], size[0], 3), (n * 4) % 256, dtype=np.uint8)
+        picture[: n + 1, : n + 1] = 255
+        frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+        frame.pts = n
+        packets += stream.encode(frame)
+    packets += stream.encode(None)
+    return stream, packets
+
+
+def read_back(local, stream_name):
+    """Return the fragments that boto3's GetMediaForFragmentList returns, in the order of time."""
+    archived = local.client("kinesis-video-archived-media", stream_name, "LIST_FRAGMENTS")
+    listed = archived.list_fragments(StreamName=stream_name)["Fragments"]
+    numbers = [item["FragmentNumber"] for item in sorted(listed, key=lambda item: item["ProducerTimestamp"])]
+    media = local.client("kinesis-video-archived-media", stream_name, "GET_MEDIA_FOR_FRAGMENT_LIST")
+    payload = media.get_media_for_fragment_list(StreamName=stream_name, Fragments=numbers)["Payload"]
+    return list(kvs.fragments(payload))
+
+
+def alaw(local, name="door", **options):
+    return kvs.Producer(name, "alaw", **{"create_stream": True, **local.connection, **options})
+
+
+def put_silence(producer, frames, start=None, payload=b"\xd5" * 160, track=1):
+    start = time.time() if start is None else start
+    for n in range(frames):
+        producer.put_frame(payload, pts=start + n * 0.02, track=track)
