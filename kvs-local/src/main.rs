@@ -125,6 +125,9 @@ struct Arguments {
     /// Which version of the service's limits applies.
     #[arg(long, value_name = "PROFILE", value_enum, default_value_t = LimitsProfile::Current)]
     profile: LimitsProfile,
+    /// Stop when standard input ends, so that the service does not outlive the program that started it, whatever ends that program.
+    #[arg(long)]
+    stop_at_eof: bool,
     /// Format of the log on standard error; RUST_LOG selects what is logged.
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
@@ -502,6 +505,7 @@ async fn run(arguments: Arguments) -> ExitCode {
     // Beyond a file size limit (RLIMIT_FSIZE) a write must fail, as on a full disk, instead of ending the process.
     #[cfg(unix)]
     let _limits = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::from_raw(SIGXFSZ));
+    let stop_at_eof = arguments.stop_at_eof;
     let builder = match arguments.into_builder() {
         Ok(builder) => builder,
         Err(error) => return failed(&error),
@@ -521,7 +525,11 @@ async fn run(arguments: Arguments) -> ExitCode {
     if let Err(error) = printed {
         tracing::warn!(%error, "failed to write to standard output");
     }
-    if let Err(error) = stop_requested.await {
+    let stopped = tokio::select! {
+        stopped = stop_requested => stopped,
+        ended = input_ended(), if stop_at_eof => ended,
+    };
+    if let Err(error) = stopped {
         return failed(&error);
     }
     local.shutdown().await;
@@ -547,6 +555,16 @@ fn stop_requested() -> std::io::Result<impl Future<Output = std::io::Result<()>>
     }
     #[cfg(not(unix))]
     Ok(tokio::signal::ctrl_c())
+}
+
+/// Waits until standard input ends. The thread that reads it cannot be cancelled, so the end of the process ends it.
+async fn input_ended() -> std::io::Result<()> {
+    let (ended, end) = tokio::sync::oneshot::channel();
+    let read = move || {
+        let _ = ended.send(std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).map(drop));
+    };
+    std::thread::Builder::new().name("stdin".to_owned()).spawn(read)?;
+    end.await.unwrap_or(Ok(()))
 }
 
 /// Prints one line and returns the status that clap uses for invalid options.
