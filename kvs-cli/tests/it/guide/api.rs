@@ -8,7 +8,7 @@ use super::{repository, shown, texts};
 const OF_RUST: [&str; 3] = ["Duration", "Instant", "SystemTime"];
 
 /// Returns the sources of the published crates.
-fn sources() -> Vec<String> {
+pub(super) fn sources() -> Vec<String> {
     let root = repository();
     let crates = std::fs::read_dir(&root).unwrap().map(|entry| entry.unwrap().path());
     let mut folders: Vec<PathBuf> = crates.map(|folder| folder.join("src")).filter(|src| src.is_dir()).collect();

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 
+use super::api::sources;
 use super::{pages, repository, shown, texts};
 
 /// Returns the anchors of a text: those of its headings as Git hosts and mdBook make them, and those that are written out.
@@ -92,6 +93,21 @@ fn every_link_leads_somewhere() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(checked > 100, "only {checked} links found");
     println!("{checked} links checked; {elsewhere} lead to other sites and are not");
+}
+
+#[test]
+fn every_page_that_a_message_names_exists() {
+    let mut found = HashSet::new();
+    let texts = texts().into_iter().map(|page| std::fs::read_to_string(page).unwrap());
+    for text in sources().into_iter().chain(texts) {
+        for (at, _) in text.match_indices("guide/src/") {
+            let name = text[at..].split(|c: char| !c.is_alphanumeric() && !"/-._".contains(c)).next().unwrap();
+            found.insert(name.trim_end_matches('.').to_owned());
+        }
+    }
+    let missing: Vec<_> = found.iter().filter(|page| !repository().join(page).exists()).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    assert!(found.contains("guide/src/errors.md") && found.contains("guide/src/iot.md"), "{found:?}");
 }
 
 #[test]
