@@ -1,3 +1,5 @@
+import io
+import os
 import struct
 import threading
 import time
@@ -48,6 +50,29 @@ def test_packets_of_pyav_are_read_back_byte_for_byte(local_kvs):
     assert [units(frame.data) for frame in frames] == [split(bytes(packet)) for packet in packets]
     assert [frame.keyframe for frame in frames] == [packet.is_keyframe for packet in packets]
     assert fragments[0].tracks[0][1] == "V_MPEG4/ISO/AVC" and fragments[0].tracks[0][2][:1] == b"\1"
+
+
+def test_video_and_sound_of_pyav_are_two_tracks(local_kvs):
+    av, np = pytest.importorskip("av"), pytest.importorskip("numpy")
+    video, pictures = encoded()
+    output = av.open(io.BytesIO(), "w", format="matroska")
+    audio = output.add_stream("aac", rate=16000, layout="mono")
+    sounds = []
+    for n in range(46):
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), dtype=np.float32), format="fltp", layout="mono")
+        frame.sample_rate, frame.pts = 16000, n * 1024
+        sounds += audio.encode(frame)
+    at = lambda packet: packet.pts * packet.time_base
+    with kvs.Producer("both", video, audio, create_stream=True, start_at="now", **local_kvs.connection) as producer:
+        for packet in sorted(pictures + [sound for sound in sounds if sound.pts >= 0], key=at):
+            producer.put_packet(packet)
+        report = producer.stop()
+    assert report.complete, report
+    fragments = read_back(local_kvs, "both")
+    frames = [frame for fragment in fragments for frame in fragment.frames]
+    assert [f.data for f in frames if f.track == 2] == [bytes(sound) for sound in sounds if sound.pts >= 0]
+    assert len([f for f in frames if f.track == 1]) == len(pictures)
+    assert fragments[0].tracks[1][1] == "A_AAC" and fragments[0].tracks[1][2] == bytes(audio.codec_context.extradata)
 
 
 def test_key_frames_are_found(local_kvs):
@@ -127,6 +152,27 @@ def test_a_spool_keeps_what_was_not_sent(local_kvs, tmp_path):
     with other, alaw(other, **spool) as successor:
         put_silence(successor, 50)
         assert successor.stop(20).persisted_frames == report.spooled_frames + 50
+
+
+def test_a_forked_process_needs_a_producer_of_its_own(local_kvs):
+    producer = alaw(local_kvs)
+    child = os.fork()
+    if child == 0:
+        try:
+            put_silence(producer, 1)
+        except kvs.ProducerClosedError:
+            with alaw(local_kvs, name="child") as own:
+                put_silence(own, 50)
+                os._exit(0 if own.stop().complete else 1)
+        os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert producer.stop().complete
+
+
+def test_a_producer_that_was_not_stopped_warns(local_kvs):
+    producer = alaw(local_kvs)
+    with pytest.warns(ResourceWarning, match="not stopped"):
+        del producer
 
 
 def test_credentials_of_a_session_are_asked_again_when_they_expire(local_kvs):

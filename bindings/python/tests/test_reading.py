@@ -102,8 +102,36 @@ def test_a_document_of_another_kind_is_refused():
         assert "\n" not in str(caught.value)
 
 
-def test_image_objects_of_the_service_are_decoded(local_kvs):
-    """The key and the metadata are those that the service on this machine wrote, and boto3's form of metadata is taken."""
+def test_images_and_notifications_of_the_service_are_decoded(local_kvs):
+    client, topic = local_kvs.client(), "arn:aws:sns:us-west-2:111122223333:cameras"
+    client.create_stream(StreamName="door", DataRetentionInHours=1)
+    client.update_image_generation_configuration(StreamName="door", ImageGenerationConfiguration={
+        "Status": "ENABLED", "ImageSelectorType": "PRODUCER_TIMESTAMP", "SamplingInterval": 1000, "Format": "JPEG",
+        "DestinationConfig": {"Uri": "s3://pictures", "DestinationRegion": "us-west-2"}, "WidthPixels": 160, "HeightPixels": 120})
+    client.update_notification_configuration(StreamName="door", NotificationConfiguration={
+        "Status": "ENABLED", "DestinationConfig": {"Uri": topic}})
+    stream, packets = encoded(frames=20)
+    with kvs.Producer("door", stream, start_at="now", **local_kvs.connection) as producer:
+        for packet in packets:
+            producer.put_packet(packet)
+        producer.put_event(image="gate", notify=True, pairs={"who": "me"})
+
+    bucket, messages, end = local_kvs.data_dir / "s3" / "pictures", local_kvs.data_dir / "sns" / "cameras", time.monotonic() + 20
+    while not (list(bucket.glob("gate_*.jpg.metadata.json")) and list(messages.glob("*.json"))) and time.monotonic() < end:
+        time.sleep(0.05)
+    (file,) = bucket.glob("gate_*.jpg")
+    (body,) = messages.glob("*.json")
+
+    (notification,) = kvs.decode(body.read_bytes())
+    assert (notification.stream_name, notification.topic_arn, notification.payload) == ("door", topic, {"who": "me"})
+    key = kvs.parse_image_key(file.name)
+    assert (key.prefix, key.account, key.stream_name, key.format) == ("gate", "111122223333", "door", "JPEG")
+    metadata = kvs.image_metadata(json.loads(file.with_name(file.name + ".metadata.json").read_text()))
+    assert metadata.fragment_number == notification.fragment_number
+    assert metadata.producer_timestamp == key.time and metadata.pairs["who"] == "me"
+
+
+def test_an_image_object_of_another_kind_is_refused():
     with pytest.raises(kvs.DecodeError):
         kvs.parse_image_key("photo.jpg")
     with pytest.raises(kvs.DecodeError):
