@@ -215,7 +215,7 @@ fn source_of(pad: &gst::Pad) -> Source {
     if pad.peer_query(&mut query) && query.result().0 { Source::Live } else { Source::Patient }
 }
 
-/// What kvssink does not send either: damaged data, what is not shown, gaps, and headers without a time.
+/// What kvssink does not send either: what is not shown, gaps, and headers without a time.
 fn is_without_media(buffer: &gst::Buffer) -> bool {
     let flags = buffer.flags();
     let is_header = flags.contains(gst::BufferFlags::HEADER) && buffer.pts().is_none() && buffer.dts().is_none();

@@ -23,7 +23,11 @@ impl KvsProducerSink {
         stream: &mut Stream,
         tracks: Vec<Track>,
     ) -> Result<(Vec<Put>, Option<Arc<Session>>), String> {
-        let source = stream.source.unwrap_or(Source::Live);
+        let source = match stream.source {
+            // Nothing of a recording gives way.
+            _ if stream.is_recording() => Source::Patient,
+            source => source.unwrap_or(Source::Live),
+        };
         let config = session::config(&stream.settings, tracks.clone(), source).map_err(|error| sentence(&error))?;
         let reporter = Reporter::new(&stream.settings);
         let sink = self.obj().downgrade();

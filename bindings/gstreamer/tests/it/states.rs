@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use gst::prelude::*;
 
-use crate::support::{Run, SINK, VIDEO, init, number, wait_until};
+use crate::support::{Run, SINK, Service, VIDEO, init, number, wait_until};
 
 /// An address that takes connections and never answers.
 fn silence() -> (TcpListener, String) {
@@ -94,4 +94,26 @@ fn settings_are_checked_without_a_network() {
     });
     assert!(ready < Duration::from_secs(1), "{ready:?}");
     sink.set_state(gst::State::Null).unwrap();
+}
+
+#[test]
+fn what_the_spool_keeps_is_sent_by_the_next_run() {
+    let (_listener, endpoint) = silence();
+    let folder = tempfile::tempdir().unwrap();
+    let line = |endpoint: &str| {
+        let folder = folder.path().display();
+        format!("{VIDEO} ! {SINK} name=sink stream-name=s endpoint={endpoint} drain-timeout=5 spool-dir={folder}")
+    };
+    let mut run = Run::new(&line(&endpoint));
+    run.sink().set_property("drain-timeout", 0_u32);
+    run.play();
+    run.finish().unwrap();
+    assert_eq!(run.warnings(), ["75 of 75 frames are not persisted: 0 lost, 75 left in the spool"]);
+    drop(run);
+    let service = Service::start();
+    let mut run = Run::new(&line(service.endpoint()));
+    run.play();
+    run.finish().unwrap();
+    assert!(run.names().iter().any(|name| name == "kvs-recovered"), "{:?}", run.names());
+    assert_eq!(service.starts("s").len(), 6);
 }
