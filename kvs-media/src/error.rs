@@ -33,7 +33,7 @@ pub enum MediaError {
         limit: u64,
     },
     /// The file is not a recording.
-    #[error("{} is not a recording but looks like {looks_like}; give MP4, Matroska, MPEG-TS, WAV, ADTS, or H.264 or H.265 with start codes", path.display())]
+    #[error("{} cannot be read: it looks like {looks_like}; give MP4, Matroska, MPEG-TS, WAV, ADTS, or H.264 or H.265 with start codes, for example from: ffmpeg -i IN -c copy OUT.mkv", path.display())]
     NotMedia {
         /// The file.
         path: PathBuf,
@@ -41,7 +41,7 @@ pub enum MediaError {
         looks_like: &'static str,
     },
     /// A track has an unsupported codec.
-    #[error("the {kind} track of {} has the unsupported codec {codec}; convert it: ffmpeg -i IN -c:v libx264 -c:a aac OUT.mp4, or choose no {kind} track", path.display())]
+    #[error("the {kind} track of {} has the unsupported codec {codec}; convert it: ffmpeg -i IN {} OUT.mp4, or leave it out", path.display(), conversion(kind))]
     Codec {
         /// The file.
         path: PathBuf,
@@ -80,6 +80,11 @@ pub enum MediaError {
         /// What is wrong, and where.
         what: String,
     },
+}
+
+/// The options of ffmpeg that convert the tracks of a kind; the others are not encoded again.
+fn conversion(kind: &str) -> &'static str {
+    if kind == "audio" { "-c:v copy -c:a aac" } else { "-c:v libx264 -c:a aac" }
 }
 
 /// What a demuxer found wrong; the reader adds the name of the input.

@@ -20,6 +20,7 @@ mod reader;
 mod recording;
 mod selection;
 mod sniff;
+mod stranger;
 mod streamed;
 #[cfg(feature = "timelapse")]
 #[cfg_attr(docsrs, doc(cfg(feature = "timelapse")))]
