@@ -1,7 +1,7 @@
 //! The client, with credentials that Python provides.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use aws_credential_types::provider::{ProvideCredentials, error::CredentialsError, future};
@@ -13,7 +13,34 @@ use crate::errors::{chain, exception, invalid};
 /// A client of the service. `credentials` is a function that returns key, secret, token and the time when they expire.
 #[pyclass(frozen, module = "kvs._kvs")]
 #[derive(Debug)]
-pub(crate) struct Client(pub(crate) kvs_aws::Client);
+pub(crate) struct Client {
+    client: kvs_aws::Client,
+    failure: Failure,
+}
+
+/// Why Python gave no credentials at the last attempt, if it gave none.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Failure(Arc<Mutex<Option<String>>>);
+
+impl Failure {
+    fn set(&self, failure: Option<String>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = failure;
+    }
+
+    pub(crate) fn take(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl Client {
+    pub(crate) fn client(&self) -> kvs_aws::Client {
+        self.client.clone()
+    }
+
+    pub(crate) fn credentials_failure(&self) -> Failure {
+        self.failure.clone()
+    }
+}
 
 #[pymethods]
 impl Client {
@@ -28,8 +55,11 @@ impl Client {
         let region = Region::new(region_name).map_err(|error| invalid(chain(&error)))?;
         let proxy = Proxy::from_env().map_err(|error| invalid(chain(&error)))?;
         let agent = concat!("kvs-python/", env!("CARGO_PKG_VERSION"));
+        let failure = Failure::default();
         let mut config =
-            ClientConfig::new(region, PythonCredentials(Arc::new(credentials))).proxy(proxy).user_agent(agent);
+            ClientConfig::new(region, PythonCredentials { function: Arc::new(credentials), failure: failure.clone() })
+                .proxy(proxy)
+                .user_agent(agent);
         if let Some(url) = endpoint_url {
             config = config.endpoint_url(url).map_err(|error| invalid(chain(&error)))?;
         }
@@ -37,12 +67,15 @@ impl Client {
             config = config.tls_roots(TlsRoots::PemFile(path.into()));
         }
         let client = kvs_aws::Client::new(config).map_err(|error| exception("InvalidValueError", &chain(&error)))?;
-        Ok(Self(client))
+        Ok(Self { client, failure })
     }
 }
 
 /// A function of Python that returns credentials. It may refresh them over the network, so it runs on a thread of its own.
-struct PythonCredentials(Arc<Py<PyAny>>);
+struct PythonCredentials {
+    function: Arc<Py<PyAny>>,
+    failure: Failure,
+}
 
 impl fmt::Debug for PythonCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -55,10 +88,12 @@ impl ProvideCredentials for PythonCredentials {
     where
         Self: 'a,
     {
-        let function = Arc::clone(&self.0);
+        let function = Arc::clone(&self.function);
         future::ProvideCredentials::new(async move {
             let called = tokio::task::spawn_blocking(move || call(&function)).await;
-            called.map_err(CredentialsError::unhandled)?.map_err(CredentialsError::provider_error)
+            let provided = called.map_err(CredentialsError::unhandled)?;
+            self.failure.set(provided.as_ref().err().map(ToString::to_string));
+            provided.map_err(CredentialsError::provider_error)
         })
     }
 }

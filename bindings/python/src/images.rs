@@ -41,10 +41,11 @@ type Item<'py> = (SystemTime, Option<Bound<'py, PyBytes>>, Option<PyErr>);
 impl ImageIterator {
     #[new]
     fn new(client: &Bound<'_, Client>, settings: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let settings = settings.extract::<ImageSettings>()?;
+        let settings: ImageSettings = crate::input::settings(settings)?;
         let id: StreamId = settings.stream.parse().map_err(|error| invalid(chain(&error)))?;
         let range = instant("start_timestamp", settings.start)?..instant("end_timestamp", settings.end)?;
-        let mut images = client.get().0.images(id).range(range).every(Duration::from_millis(settings.interval_ms));
+        let mut images =
+            client.get().client().images(id).range(range).every(Duration::from_millis(settings.interval_ms));
         if let Some((width, height)) = settings.size {
             images = images.size(width, height);
         }

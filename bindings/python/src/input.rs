@@ -5,15 +5,21 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyByteArray, PyBytes, PyFloat, PyInt, PyMemoryView};
 
 use crate::errors::invalid;
 
-/// Copies the bytes of an object that has them: `bytes`, `bytearray`, `memoryview`, an array, a packet of PyAV. The caller may use the
-/// object again at once.
+/// Payloads of `bytes` above this size are shared with Python. A smaller one costs less to copy than to share.
+const SHARED_ABOVE: usize = 1 << 10;
+
+/// Takes the bytes of an object that has them: `bytes`, `bytearray`, `memoryview`, an array, a packet of PyAV. `bytes` cannot change, so
+/// large ones are shared; everything else is copied, and the caller may use it again at once.
+///
+/// The producer's thread drops shared payloads without holding the interpreter. PyO3 then frees them at the next call of this package.
 pub(crate) fn payload(data: &Bound<'_, PyAny>) -> PyResult<Bytes> {
     if let Ok(bytes) = data.cast::<PyBytes>() {
-        return Ok(Bytes::copy_from_slice(bytes.as_bytes()));
+        return Ok(shared(bytes.clone()));
     }
     if let Ok(bytes) = data.cast::<PyByteArray>() {
         return Ok(Bytes::from(bytes.to_vec()));
@@ -21,7 +27,14 @@ pub(crate) fn payload(data: &Bound<'_, PyAny>) -> PyResult<Bytes> {
     let view = PyMemoryView::from(data)
         .map_err(|_| PyTypeError::new_err(format!("data must be bytes or a buffer, not {}", type_name(data))))?;
     let copy = view.call_method0("tobytes")?;
-    Ok(Bytes::copy_from_slice(copy.cast::<PyBytes>().map_err(PyErr::from)?.as_bytes()))
+    Ok(shared(copy.cast_into::<PyBytes>().map_err(PyErr::from)?))
+}
+
+fn shared(bytes: Bound<'_, PyBytes>) -> Bytes {
+    if bytes.as_bytes().len() > SHARED_ABOVE {
+        return Bytes::from_owner(PyBackedBytes::from(bytes));
+    }
+    Bytes::copy_from_slice(bytes.as_bytes())
 }
 
 fn type_name(value: &Bound<'_, PyAny>) -> String {
@@ -36,6 +49,22 @@ pub(crate) fn time(value: &Bound<'_, PyAny>) -> PyResult<Duration> {
         value.py().import("kvs._time")?.getattr("seconds")?.call1((value,))?.extract::<f64>()?
     };
     duration("pts", seconds)
+}
+
+/// Reads the settings that Python collected. The exception names the field and what is wrong with it.
+pub(crate) fn settings<'py, T: for<'a> FromPyObject<'a, 'py, Error = PyErr>>(value: &Bound<'py, PyAny>) -> PyResult<T> {
+    let mut error = match value.extract::<T>() {
+        Ok(settings) => return Ok(settings),
+        Err(error) => error,
+    };
+    let mut field = "setting".to_owned();
+    while let Some(cause) = error.cause(value.py()) {
+        if let Some((_, name)) = error.value(value.py()).to_string().rsplit_once('.') {
+            name.clone_into(&mut field);
+        }
+        error = cause;
+    }
+    Err(PyTypeError::new_err(format!("{field}: {}", error.value(value.py()))))
 }
 
 /// Converts seconds, rounded to microseconds: the nearest number to 0.04 must not become 39 ms.

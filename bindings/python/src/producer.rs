@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use kvs_mkv::codec::{h264, h265, nal};
-use kvs_producer::{FragmentTag, Frame, PutFrameError, Refusal, StopReport, TrackNumber};
+use kvs_producer::{FragmentTag, Frame, OpenError, PutFrameError, Refusal, StopReport, TrackNumber};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use tokio::sync::Mutex;
@@ -43,11 +43,18 @@ impl Producer {
         open_timeout: f64,
     ) -> PyResult<Self> {
         let waits = settings.getattr("wait_when_full")?.extract()?;
-        let (config, codecs) = settings.extract::<Settings>()?.config()?;
+        let (config, codecs) = input::settings::<Settings>(settings)?.config()?;
         let within = input::duration("open_timeout", open_timeout)?;
-        let client = client.get().0.clone();
+        let failure = client.get().credentials_failure();
+        let client = client.get().client();
         let open = async move { kvs_producer::Producer::open_within(config, client, within).await };
-        let producer = wait(py, open)?.map_err(|error| from_open(&error))?;
+        let producer = wait(py, open)?.map_err(|error| match (&error, failure.take()) {
+            // The producer would try again until the timeout: the caller needs to know what it waited for.
+            (OpenError::TimedOut { .. }, Some(cause)) => {
+                exception("CredentialsError", &format!("no credentials from the session: {cause}"))
+            }
+            _ => from_open(&error),
+        })?;
         let events = Arc::new(Mutex::new(producer.events()));
         Ok(Self { producer: Arc::new(producer), events, codecs, waits, process: std::process::id() })
     }

@@ -14,6 +14,25 @@ import kvs
 CLOSED = "producer finished"
 
 
+class Broken:
+    """A session whose credentials cannot be had."""
+
+    region_name = "us-west-2"
+
+    def get_credentials(self):
+        return self
+
+    def get_frozen_credentials(self):
+        raise RuntimeError("the token server is down")
+
+
+def test_a_setting_of_a_wrong_type_is_named(local_kvs):
+    with pytest.raises(TypeError, match="^buffer_bytes: .*str"):
+        alaw(local_kvs, buffer_bytes="much")
+    with pytest.raises(TypeError, match="^channels: "):
+        kvs.Producer("door", kvs.Track("alaw", channels=-1), **local_kvs.connection)
+
+
 @pytest.mark.parametrize(
     ("put", "error", "words"),
     [
@@ -54,6 +73,7 @@ def test_a_wrong_argument_is_one_sentence(local_kvs, put, error, words):
         ({"create_stream": False}, kvs.ResourceNotFoundException),
         ({"buffer_bytes": 1}, kvs.InvalidValueError),
         ({"session": object(), "credentials": None}, TypeError),
+        ({"session": Broken(), "credentials": None, "open_timeout": 1.0}, kvs.CredentialsError),
     ],
 )
 def test_a_wrong_setting_is_the_right_exception(local_kvs, change, error):

@@ -223,12 +223,12 @@ def test_memory_is_flat_over_ten_thousand_frames(local_kvs):
 
     with alaw(local_kvs, buffer_bytes=1 << 20, wait_when_full=True) as producer:
         start, sizes = time.time() - 3000, []
-        payload = b"\xd5" * 4000
         for n in range(10_000):
+            payload = bytes([n % 256]) * 8000
             producer.put_frame(payload, pts=start + n * 0.2, timeout=60)
             if n % 1000 == 999:
                 sizes.append(resident())
         assert producer.stop(60).complete
     print(f"resident memory in KiB after each 1,000 frames: {sizes}")
-    # 40 MB passed; the second half must not keep a tenth of its 20 MB.
+    # 80 MB passed; the second half must not keep a twentieth of its 40 MB.
     assert sizes[-1] - sizes[4] < 2048
