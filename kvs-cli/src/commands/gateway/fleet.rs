@@ -67,7 +67,7 @@ impl Fleet {
     }
 
     fn context(&self, config: Arc<super::config::CameraConfig>, board: Arc<Board>, client: Client) -> Context {
-        Context { config, board, client, budget: self.budget.clone(), journal: self.journal }
+        Context { config, board, client, budget: self.budget.clone(), journal: self.journal.clone() }
     }
 
     /// Asks all cameras to stop until then.

@@ -7,7 +7,8 @@
 //!                                        `--> /metrics, /health, kvs gateway status
 //! ```
 //!
-//! One task for each camera; a panic in it is caught and the camera started again. All tasks share one thread.
+//! One task for each camera; a panic in it is caught and the camera started again. All tasks share one thread; the log is written by
+//! another.
 
 mod camera;
 mod clients;
@@ -66,7 +67,7 @@ pub(crate) fn run(options: Options, global: &GlobalOptions) -> Result<(), Failur
     let gateway = Gateway {
         path,
         drain: options.drain_timeout,
-        journal: Journal::new(format, output.is_quiet()),
+        journal: Journal::new(format, output.is_quiet()).map_err(Failure::run)?,
         global: global.clone(),
     };
     runtime::run_to_the_end(gateway.run(config))
@@ -125,7 +126,7 @@ impl Gateway {
             .map_err(|error| Failure::input(error).about(format_args!("listen {}", config.gateway.listen)))?;
         let budget = SharedBudget::new(config.gateway.memory);
         let clients = Clients::new(self.global.connection.clone());
-        let mut fleet = Fleet::new(clients, budget, Arc::clone(&overview), self.journal);
+        let mut fleet = Fleet::new(clients, budget, Arc::clone(&overview), self.journal.clone());
         fleet.apply(&config.cameras, config.gateway.drain_timeout).await?;
         let count = config.cameras.len();
         let text = format!("started with {count} cameras; http://{}/health", server.address());
@@ -141,7 +142,9 @@ impl Gateway {
                 () = watchdog(manager) => {}
             }
         };
-        self.drain(signal, &mut signals, &fleet, config.gateway.drain_timeout, manager).await
+        let ended = self.drain(signal, &mut signals, &fleet, config.gateway.drain_timeout, manager).await;
+        self.journal.flush();
+        ended
     }
 
     /// Reads the configuration again. If it is wrong, everything goes on as it is.

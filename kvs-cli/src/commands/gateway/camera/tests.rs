@@ -22,7 +22,7 @@ async fn context(name: &str) -> Context {
         board: Arc::new(Board::new(name)),
         client: connection.client_with(Some(keys)).await.unwrap(),
         budget: SharedBudget::new(64 << 20),
-        journal: Journal::new(LogFormat::Json, true),
+        journal: Journal::new(LogFormat::Json, true).unwrap(),
     }
 }
 
