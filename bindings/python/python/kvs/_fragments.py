@@ -35,7 +35,8 @@ def _pieces(body: Any) -> Iterator[Any]:
 
 def _reader(body: Any) -> Callable[[int], bytes]:
     """A live body sends less than a piece for seconds: ``read1`` returns what is there, ``read`` would wait for the whole piece."""
-    for source in (body, getattr(body, "_raw_stream", None)):
+    raw: Any = getattr(body, "_raw_stream", None)
+    for source in (body, raw):
         if hasattr(source, "read1"):
             return source.read1
     if not hasattr(body, "read"):
