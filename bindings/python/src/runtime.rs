@@ -20,10 +20,10 @@ static RUNTIME: Mutex<Option<(u32, Handle)>> = Mutex::new(None);
 pub(crate) fn handle() -> PyResult<Handle> {
     let mut runtime = RUNTIME.lock().unwrap_or_else(PoisonError::into_inner);
     let process = std::process::id();
-    if let Some((owner, handle)) = &*runtime {
-        if *owner == process {
-            return Ok(handle.clone());
-        }
+    if let Some((owner, handle)) = &*runtime
+        && *owner == process
+    {
+        return Ok(handle.clone());
     }
     let handle = start().map_err(PyOSError::new_err)?;
     *runtime = Some((process, handle.clone()));
