@@ -28,8 +28,8 @@ pub(crate) struct Matroska {
     failed: Option<ParseError>,
     bytes: Seen,
     segments: Segments,
-    /// Samples per second and samples per frame of AAC tracks.
-    aac: BTreeMap<u64, (u32, i64)>,
+    /// How long the frames of sound are, by track.
+    paces: BTreeMap<u64, Pace>,
     lace: Lace,
     /// Frames without payload, by track.
     empty: BTreeMap<u64, u64>,
@@ -51,7 +51,27 @@ struct Seen {
 struct Lace {
     span: Range<u64>,
     pts: i64,
-    index: i64,
+    /// How long its frames so far are, in samples or bytes.
+    amount: i64,
+}
+
+/// How long a frame of sound is.
+#[derive(Clone, Copy, Debug)]
+enum Pace {
+    /// AAC: each frame has this many samples.
+    Samples { per_frame: i64, per_second: u32 },
+    /// G.711 and other sound without compression between frames: as long as its payload.
+    Bytes { per_second: u32 },
+}
+
+impl Pace {
+    /// Returns how much a frame adds, and how much is a second.
+    fn of(self, len: usize) -> (i64, u32) {
+        match self {
+            Self::Samples { per_frame, per_second } => (per_frame, per_second),
+            Self::Bytes { per_second } => (i64::try_from(len).unwrap_or(i64::MAX), per_second),
+        }
+    }
 }
 
 impl Matroska {
@@ -61,7 +81,7 @@ impl Matroska {
             failed: None,
             bytes: Seen::default(),
             segments: Segments::default(),
-            aac: BTreeMap::new(),
+            paces: BTreeMap::new(),
             lace: Lace::default(),
             empty: BTreeMap::new(),
             notices: Vec::new(),
@@ -86,8 +106,8 @@ impl Matroska {
 
     fn track(&mut self, track: &Track) -> DemuxTrack {
         let format = format(track);
-        if let Ok((_, Some(aac))) = &format {
-            self.aac.insert(track.number.get(), *aac);
+        if let Ok((_, Some(pace))) = &format {
+            self.paces.insert(track.number.get(), *pace);
         }
         let mut config = track.codec.as_str().as_bytes().to_vec();
         config.extend_from_slice(&track.codec_private);
@@ -108,23 +128,21 @@ impl Matroska {
             return None;
         }
         let pts = self.segments.time(i64::try_from(frame.pts.as_nanos()).unwrap_or(i64::MAX));
-        let pts = self.in_lace(track, pts, span);
+        let pts = self.in_lace(track, pts, span, frame.data.len());
         self.segments.frame(track, pts);
         Some(DemuxFrame { track, pts, dts: None, keyframe: frame.keyframe, data: frame.data })
     }
 
-    /// Without a default duration all frames of a laced block have the time of the block: those of AAC follow each other by
+    /// Without a default duration all frames of a laced block have the time of the block: those of sound follow each other by
     /// their samples.
-    fn in_lace(&mut self, track: u64, pts: i64, span: Range<u64>) -> i64 {
+    fn in_lace(&mut self, track: u64, pts: i64, span: Range<u64>, len: usize) -> i64 {
         if self.lace.span != span || self.lace.pts != pts {
-            self.lace = Lace { span, pts, index: 0 };
-            return pts;
+            self.lace = Lace { span, pts, amount: 0 };
         }
-        self.lace.index = self.lace.index.saturating_add(1);
-        match self.aac.get(&track) {
-            Some((rate, samples)) => pts.saturating_add(nanoseconds(self.lace.index.saturating_mul(*samples), *rate)),
-            None => pts,
-        }
+        let Some((amount, per_second)) = self.paces.get(&track).map(|pace| pace.of(len)) else { return pts };
+        let before = self.lace.amount;
+        self.lace.amount = before.saturating_add(amount);
+        pts.saturating_add(nanoseconds(before, per_second))
     }
 
     /// The input has ended: is anything missing?
@@ -144,13 +162,13 @@ impl Matroska {
         }
         let ended = match (failed, self.parser.take()) {
             (Some(error), _) if self.bytes.only_zeros_from(error.offset) => Err((error, "there are only zeros")),
-            (Some(error), _) => return Err(Fault::damaged(error)),
+            (Some(error), _) => return Err(fault(&error)),
             (None, Some(parser)) => parser.finish().map_err(|error| (error, "the input ends")),
             (None, None) => Ok(()),
         };
         let Err((error, how)) = ended else { return Ok(()) };
         if error.problem != Problem::Truncated && how == "the input ends" {
-            return Err(Fault::damaged(error));
+            return Err(fault(&error));
         }
         if !self.segments.has_begun() {
             return Err(Fault::Truncated(error.to_string()));
@@ -189,7 +207,7 @@ impl Demuxer for Matroska {
             }
         }
         if let Some(error) = self.failed.filter(|error| !self.bytes.only_zeros_from(error.offset)) {
-            return Err(Fault::damaged(error));
+            return Err(fault(&error));
         }
         if is_end && self.parser.is_some() {
             self.end()?;
@@ -242,11 +260,19 @@ fn fragment_tags(mut tags: Vec<Tag>) -> Option<Vec<Tag>> {
     (!tags.is_empty()).then_some(tags)
 }
 
+/// A document that asks for more than is supported is not damaged.
+fn fault(error: &ParseError) -> Fault {
+    match error.problem {
+        Problem::Version { .. } | Problem::DocType => Fault::Refused(error.to_string()),
+        _ => Fault::damaged(error),
+    }
+}
+
 /// Tags about a whole track or file.
 const STATISTICS: [&str; 3] = ["BPS", "NUMBER_OF_FRAMES", "_STATISTICS_WRITING_APP"];
 
-/// The payload format of a track, and for AAC its samples per second and samples per frame.
-fn format(track: &Track) -> Result<(PayloadFormat, Option<(u32, i64)>), Fault> {
+/// The payload format of a track, and how long its frames are where it is sound whose frames tell.
+fn format(track: &Track) -> Result<(PayloadFormat, Option<Pace>), Fault> {
     if track.encoded {
         return Err(Fault::Refused(format!(
             "the frames of track {} are compressed or encrypted; if compressed, write it out with: ffmpeg -i IN -c copy OUT.mkv",
@@ -261,7 +287,9 @@ fn format(track: &Track) -> Result<(PayloadFormat, Option<(u32, i64)>), Fault> {
         "V_MPEGH/ISO/HEVC" => nal(NalCodec::H265),
         "V_MJPEG" | "A_PCM/INT/LIT" | "A_PCM/INT/BIG" => plain(),
         "V_MS/VFW/FOURCC" if track.codec_private.get(16..20) == Some(b"MJPG") => plain(),
-        "A_MS/ACM" if matches!(track.codec_private.get(..2), Some([1 | 6 | 7, 0])) => plain(),
+        "A_MS/ACM" if matches!(track.codec_private.get(..2), Some([1 | 6 | 7, 0])) => {
+            return Ok((plain(), acm_pace(&track.codec_private)));
+        }
         id if id == "A_AAC" || id.starts_with("A_AAC/") => return aac_format(track),
         id => return Err(Fault::Codec { kind: kind_name(track.kind), codec: id.to_owned() }),
     };
@@ -269,7 +297,7 @@ fn format(track: &Track) -> Result<(PayloadFormat, Option<(u32, i64)>), Fault> {
 }
 
 /// AAC. Old files name the profile in the codec id and have no AudioSpecificConfig.
-fn aac_format(track: &Track) -> Result<(PayloadFormat, Option<(u32, i64)>), Fault> {
+fn aac_format(track: &Track) -> Result<(PayloadFormat, Option<Pace>), Fault> {
     let audio = track.audio.as_ref();
     let config = if track.codec_private.is_empty() {
         let frequency = audio.map_or(8000.0, |audio| audio.sampling_frequency);
@@ -281,7 +309,14 @@ fn aac_format(track: &Track) -> Result<(PayloadFormat, Option<(u32, i64)>), Faul
     };
     let config = config.map_err(Fault::damaged)?;
     let samples = i64::from(config.samples_per_frame());
-    Ok((PayloadFormat::Plain(aac::track(track.number, &config)), Some((config.sampling_frequency(), samples))))
+    let pace = Pace::Samples { per_frame: samples, per_second: config.sampling_frequency() };
+    Ok((PayloadFormat::Plain(aac::track(track.number, &config)), Some(pace)))
+}
+
+/// The bytes per second of a WAVEFORMATEX.
+fn acm_pace(format: &[u8]) -> Option<Pace> {
+    let per_second = u32::from_le_bytes(*format.get(8..)?.first_chunk()?);
+    (per_second > 0).then_some(Pace::Bytes { per_second })
 }
 
 /// Copies the fields of a track that a recording keeps.

@@ -211,6 +211,60 @@ fn laced_sound_is_spaced_by_its_samples() {
     assert!(steps.iter().all(|step| *step == 0 || (20_000..=22_700).contains(step)), "{steps:?}");
 }
 
+/// A Matroska file with one track of A-law, 8 kHz, in blocks of three frames with fixed-size lacing and without a default duration.
+fn laced_a_law(longest_id: u8) -> Vec<u8> {
+    let element = |id: &[u8], body: &[u8]| {
+        let size = 0x4000 | u16::try_from(body.len()).unwrap();
+        [id, &size.to_be_bytes(), body].concat()
+    };
+    let format = [6, 0, 1, 0, 0x40, 0x1f, 0, 0, 0x40, 0x1f, 0, 0, 1, 0, 8, 0, 0, 0];
+    let audio = [element(&[0xb5], &8000_f32.to_be_bytes()), element(&[0x9f], &[1])].concat();
+    let track = [
+        element(&[0xd7], &[1]),
+        element(&[0x73, 0xc5], &[1]),
+        element(&[0x83], &[2]),
+        element(&[0x86], b"A_MS/ACM"),
+        element(&[0x63, 0xa2], &format),
+        element(&[0xe1], &audio),
+    ];
+    let block = |at: u8| {
+        // Track 1, a time of two bytes, a key frame with fixed-size lacing, three frames.
+        let frames = [[0xd5; 160], [0x55; 160], [0xd5; 160]].concat();
+        element(&[0xa3], &[&[0x81, 0, at, 0x84, 2][..], &frames].concat())
+    };
+    let cluster = [element(&[0xe7], &[0]), block(0), block(60)].concat();
+    let segment = [
+        element(&[0x15, 0x49, 0xa9, 0x66], &element(&[0x2a, 0xd7, 0xb1], &[0x0f, 0x42, 0x40])),
+        element(&[0x16, 0x54, 0xae, 0x6b], &element(&[0xae], &track.concat())),
+        element(&[0x1f, 0x43, 0xb6, 0x75], &cluster),
+    ];
+    let head = [element(&[0x42, 0xf2], &[longest_id]), element(&[0x42, 0x82], b"matroska")].concat();
+    [element(&[0x1a, 0x45, 0xdf, 0xa3], &head), element(&[0x18, 0x53, 0x80, 0x67], &segment.concat())].concat()
+}
+
+#[test]
+fn laced_a_law_is_spaced_by_its_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("laced.mkv");
+    std::fs::write(&path, laced_a_law(4)).unwrap();
+    let recording = Recording::open(&path).unwrap();
+    assert_eq!(millis(&of(&recording, TrackKind::Audio)), [0, 20, 40, 60, 80, 100]);
+    if available("the packets of laced A-law", TOOLS) {
+        let theirs: Vec<_> = packets(&path, "a").iter().map(|packet| (packet.size, packet.seconds)).collect();
+        assert_eq!(theirs.len(), 6);
+        assert_eq!(theirs[4], (160, Some(0.08)));
+    }
+}
+
+#[test]
+fn document_that_asks_for_more_than_is_supported_is_not_called_damaged() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("long_ids.mkv");
+    std::fs::write(&path, laced_a_law(5)).unwrap();
+    let error = Recording::open(&path).unwrap_err().to_string();
+    assert!(error.contains("cannot be used") && error.contains("requires 5, at most 4 is supported"), "{error}");
+}
+
 #[test]
 fn late_and_still_pictures_are_returned_whole() {
     let late = open("latevideo.mp4");

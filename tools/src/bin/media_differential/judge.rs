@@ -196,7 +196,7 @@ pub(crate) fn compare_decoded(
     }
     let (ours, theirs) = (decoded(ours.0, ours.1)?, decoded(theirs.0, theirs.1)?);
     let is_part = |theirs: &[String]| theirs.is_empty() || ours.windows(theirs.len()).any(|window| window == theirs);
-    // ffmpeg decodes some frames of sound before an edit, and shortens the first one. The same packets sound otherwise then, presumably
+    // ffmpeg decodes some frames of sound before an edit, and shortens the first one. The same packets sound otherwise then,
     // because the noise that AAC leaves to the decoder depends on all frames before. Their bytes were compared.
     if is_sound && rules.is_edited && !rules.has_other_sizes && !is_part(&theirs) {
         return match ours.len().abs_diff(theirs.len()) {
