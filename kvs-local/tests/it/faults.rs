@@ -59,6 +59,20 @@ async fn injects_error_ack_for_one_fragment() {
     local.shutdown().await;
 }
 
+/// A client may wait for its acks before it sends more.
+#[tokio::test]
+async fn injected_error_ack_does_not_wait_for_more_media() {
+    let local = with(FaultKind::ErrorAck { fragment: 1, id: 4500 }).await;
+    let mut put = Put::open(local.address(), "door", "").await;
+    let mut media = Media::new();
+    put.send(&media.header()).await;
+    put.send(&media.fragment(SOME_TIME, &[])).await;
+    // Its cluster ends the first fragment.
+    put.send(&media.fragment(SOME_TIME + 1000, &[])).await;
+    put.read_until(r#""ErrorId":4500"#).await;
+    local.shutdown().await;
+}
+
 #[tokio::test]
 async fn drops_duplicates_and_splits_acks() {
     let local = with(FaultKind::LoseAcks { event: "PERSISTED".into() }).await;
