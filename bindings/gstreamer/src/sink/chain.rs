@@ -35,9 +35,32 @@ impl KvsProducerSink {
             gst::trace!(CAT, obj = pad, "dropping {buffer:?}");
             return Ok(gst::FlowSuccess::Ok);
         }
-        match self.item(&mut state, pad, &buffer)? {
-            Some(item) => self.pass_on(state, pad, item),
-            None => Ok(gst::FlowSuccess::Ok),
+        match self.item(&mut state, pad, &buffer) {
+            Ok(Some(item)) => self.pass_on(state, pad, item),
+            Ok(None) => Ok(gst::FlowSuccess::Ok),
+            Err(unusable) => {
+                // Whoever hears the error may ask the element, so it is posted without the lock.
+                drop(state);
+                Err(self.refuse_buffer(pad, &unusable))
+            }
+        }
+    }
+
+    fn refuse_buffer(&self, pad: &gst::Pad, unusable: &Unusable) -> gst::FlowError {
+        match unusable {
+            Unusable::Flushing => gst::FlowError::Flushing,
+            Unusable::NoCaps => {
+                gst::element_imp_error!(
+                    self,
+                    gst::CoreError::Negotiation,
+                    ("pad {} got a buffer before caps", pad.name())
+                );
+                gst::FlowError::NotNegotiated
+            }
+            Unusable::NotReadable(error) => {
+                gst::element_imp_error!(self, gst::ResourceError::Read, ("cannot map a buffer: {error}"));
+                gst::FlowError::Error
+            }
         }
     }
 
@@ -54,21 +77,15 @@ impl KvsProducerSink {
     }
 
     /// The frame of a buffer; `None` if it is outside of its segment.
-    fn item(&self, state: &mut State, pad: &gst::Pad, buffer: &gst::Buffer) -> Result<Option<Item>, gst::FlowError> {
-        let State { pads, stream: Some(stream), .. } = state else { return Err(gst::FlowError::Flushing) };
-        let Some(own) = pads.get(pad.name().as_str()) else { return Err(gst::FlowError::Flushing) };
-        let Some(track) = own.track.clone() else {
-            gst::element_imp_error!(self, gst::CoreError::Negotiation, ("pad {} got a buffer before caps", pad.name()));
-            return Err(gst::FlowError::NotNegotiated);
-        };
+    fn item(&self, state: &mut State, pad: &gst::Pad, buffer: &gst::Buffer) -> Result<Option<Item>, Unusable> {
+        let State { pads, stream: Some(stream), .. } = state else { return Err(Unusable::Flushing) };
+        let own = pads.get(pad.name().as_str()).ok_or(Unusable::Flushing)?;
+        let track = own.track.clone().ok_or(Unusable::NoCaps)?;
         let Some(time) = self.time(stream, own.segment.as_ref(), buffer) else {
             gst::debug!(CAT, obj = pad, "outside of the segment: {buffer:?}");
             return Ok(None);
         };
-        let data = buffer.map_readable().map_err(|error| {
-            gst::element_imp_error!(self, gst::ResourceError::Read, ("cannot map a buffer: {error}"));
-            gst::FlowError::Error
-        })?;
+        let data = buffer.map_readable().map_err(Unusable::NotReadable)?;
         let is_video = track.kind == TrackKind::Video;
         // A copy: encoders have few buffers, and a small frame may be a part of a large one. The producer may keep it for minutes.
         let frame = Frame::new(own.number, time, Bytes::copy_from_slice(&data))
@@ -193,6 +210,14 @@ impl KvsProducerSink {
             let _ = self.told(put, false);
         }
     }
+}
+
+/// Why a buffer is not a frame.
+enum Unusable {
+    /// The pad or the stream is gone.
+    Flushing,
+    NoCaps,
+    NotReadable(gst::glib::BoolError),
 }
 
 /// Whether the pad may take data.

@@ -82,12 +82,17 @@ fn load(path: &Path) -> Result<Config, Failure> {
     })
 }
 
+/// `1 camera`, `2 cameras`.
+fn counted(cameras: usize) -> String {
+    format!("{cameras} camera{}", if cameras == 1 { "" } else { "s" })
+}
+
 fn print_check(path: &Path, config: &Config, output: Output) {
     let (memory, share) = (config.gateway.memory, config.guaranteed());
     let mut lines = vec![format!(
-        "{}: {} cameras; {} MiB of memory for media, of which each camera is guaranteed {:.1} MiB",
+        "{}: {}; {} MiB of memory for media, of which each camera is guaranteed {:.1} MiB",
         path.display(),
-        config.cameras.len(),
+        counted(config.cameras.len()),
         memory >> 20,
         share as f64 / f64::from(1 << 20),
     )];
@@ -129,9 +134,9 @@ impl Gateway {
         let mut fleet = Fleet::new(clients, budget, Arc::clone(&overview), self.journal.clone());
         fleet.apply(&config.cameras, config.gateway.drain_timeout).await?;
         let count = config.cameras.len();
-        let text = format!("started with {count} cameras; http://{}/health", server.address());
+        let text = format!("started with {}; http://{}/health", counted(count), server.address());
         self.journal.gateway("started", text, json!({ "cameras": count, "listen": server.address().to_string() }));
-        manager.ready(&format!("{count} cameras"));
+        manager.ready(&counted(count));
         let mut config = config;
         let signal = loop {
             tokio::select! {
@@ -174,7 +179,7 @@ impl Gateway {
                 }
             }
         }
-        manager.ready(&format!("{} cameras", config.cameras.len()));
+        manager.ready(&counted(config.cameras.len()));
     }
 
     /// Returns what has changed, and whether something will only change with the next start.
@@ -223,7 +228,7 @@ impl Gateway {
             json!({ "lost_frames": lost, "spooled_frames": spooled }),
         );
         if missing > 0 {
-            return Err(Failure::run(format!("{missing} cameras did not end in time")));
+            return Err(Failure::run(format!("{} did not end in time", counted(missing))));
         }
         if lost > 0 {
             return Err(Failure::run(format!(

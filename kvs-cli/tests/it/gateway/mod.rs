@@ -331,10 +331,7 @@ fn a_wrong_configuration_is_exit_code_2_with_file_line_and_field() {
     std::fs::write(&config, text).unwrap();
     let (code, out, errors) = run(&["--check"]);
     assert_eq!((code, errors.as_str()), (Some(0), ""));
-    assert!(
-        out.contains("1 cameras; 64 MiB of memory for media, of which each camera is guaranteed 32.0 MiB"),
-        "{out}"
-    );
+    assert!(out.contains("1 camera; 64 MiB of memory for media, of which each camera is guaranteed 32.0 MiB"), "{out}");
     assert!(out.contains("door: exec -> door, at most 32 MiB in memory"), "{out}");
     let (code, _, errors) = run(&["--drain-timeout", "soon"]);
     assert_eq!(code, Some(2), "{errors}");
