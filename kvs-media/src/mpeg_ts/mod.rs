@@ -82,8 +82,15 @@ impl Ended {
         clock: &mut ProgramClock,
         found: &mut VecDeque<Demuxed>,
     ) -> Result<(), Fault> {
-        if let Some(pes) = stream.assembly.finish(is_cut) {
-            stream.media.take(stream.track, pes, clock, found)?;
+        let mut is_cut = is_cut;
+        match (stream.assembly.finish(is_cut), &mut stream.media) {
+            (Some((pes, true)), media) => media.take(stream.track, pes, clock, found)?,
+            // The start of an incomplete picture ends the one before.
+            (Some((pes, false)), Media::Video(video)) => {
+                video.take(stream.track, pes, clock, found);
+                is_cut = true;
+            }
+            _ => {}
         }
         self.incomplete += stream.assembly.missing_at_end();
         self.lost += stream.assembly.dropped();

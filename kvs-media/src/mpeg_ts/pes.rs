@@ -80,14 +80,13 @@ impl PesAssembly {
         done
     }
 
-    /// Returns the PES packet that is open at the end of the stream, if it may be complete. If the stream was cut, one without
-    /// a stated size is not.
-    pub(super) fn finish(&mut self, is_cut: bool) -> Option<Pes> {
-        self.missing_at_end = self.open.as_ref().map_or(0, Open::missing);
-        if self.missing_at_end > 0 || is_cut && self.open.as_ref().is_some_and(|open| open.size.is_none()) {
-            self.open = None;
-        }
-        self.close()
+    /// Returns the PES packet that is open at the end of the stream, and whether it may be complete. If the stream was cut, one
+    /// without a stated size is not.
+    pub(super) fn finish(&mut self, is_cut: bool) -> Option<(Pes, bool)> {
+        let open = self.open.take()?;
+        self.missing_at_end = open.missing();
+        let is_complete = self.missing_at_end == 0 && !(is_cut && open.size.is_none());
+        Some((open.read(self.after_loss)?, is_complete))
     }
 
     /// Bytes that the last PES packet of the stream lacks.
@@ -186,12 +185,22 @@ mod tests {
         assembly.push(&packet(0, true, &start(0, b"abc")));
         assert!(assembly.push(&packet(2, false, b"def")).is_empty());
         assert!(assembly.push(&packet(3, true, &start(0, b"ghi"))).is_empty());
-        let pes = assembly.finish(false).unwrap();
+        let (pes, _) = assembly.finish(false).unwrap();
         assert_eq!((&*pes.data, pes.after_loss, assembly.dropped()), (&b"ghi"[..], true, 1));
         // Sent twice: nothing is lost.
         let mut assembly = PesAssembly::default();
         assembly.push(&packet(0, true, &start(0, b"abc")));
         assembly.push(&packet(0, true, &start(0, b"abc")));
-        assert_eq!(&*assembly.finish(false).unwrap().data, b"abc");
+        assert_eq!(&*assembly.finish(false).unwrap().0.data, b"abc");
+    }
+
+    #[test]
+    fn open_packet_of_a_cut_stream_is_complete_only_by_its_size() {
+        for (length, is_cut, expected) in [(0, false, true), (0, true, false), (14, true, false), (14, false, false)] {
+            let mut assembly = PesAssembly::default();
+            assembly.push(&packet(0, true, &start(length, b"abc")));
+            let (pes, is_complete) = assembly.finish(is_cut).unwrap();
+            assert_eq!((&*pes.data, is_complete), (&b"abc"[..], expected), "{length} {is_cut}");
+        }
     }
 }

@@ -175,6 +175,30 @@ fn transport_stream_goes_on_in_another_program() {
     }
 }
 
+/// Only the picture that the cut is in is missing.
+#[test]
+fn cut_transport_stream_is_read_up_to_its_last_whole_picture() {
+    if !available("cut transport streams", TOOLS) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for (codec, name) in [(H264, "h264.ts"), (H265, "h265.ts")] {
+        let whole = std::fs::read(transport_stream(folder.path(), name, codec, (1, 0x1000, 0x100))).unwrap();
+        let path = folder.path().join("cut.ts");
+        for part in 3..7 {
+            // Within a packet.
+            let cut = whole.get(..whole.len() * part / 8 / 188 * 188 + 60).unwrap();
+            std::fs::write(&path, cut).unwrap();
+            // ffprobe lists the incomplete picture too.
+            let theirs = packets(&path, "v").len() - 1;
+            for read in both(cut, &ReaderOptions::new()) {
+                let read = read.unwrap();
+                assert_eq!(read.of(1).len(), theirs, "{name}, {part} of 8: {:?}", read.notices);
+            }
+        }
+    }
+}
+
 #[test]
 fn transport_stream_changes_its_codec() {
     if !available("transport streams with two codecs", TOOLS) {

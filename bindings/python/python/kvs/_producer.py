@@ -20,6 +20,8 @@ class StopReport:
 
     complete: bool
     submitted_frames: int
+    #: Frames that an earlier producer left in the spool.
+    recovered_frames: int
     persisted_frames: int
     lost_frames: int
     spooled_frames: int
@@ -178,7 +180,7 @@ class Producer:
         """Send what is buffered, wait at most ``timeout`` seconds for the acks, and return the outcome. May be called again."""
         stats, complete, halted = self._core.stop(self._stop_timeout if timeout is None else timeout)
         self._stopped = True
-        names = ("submitted_frames", "persisted_frames", "lost_frames", "spooled_frames", "lost_by_reason")
+        names = ("submitted_frames", "recovered_frames", "persisted_frames", "lost_frames", "spooled_frames", "lost_by_reason")
         return StopReport(complete=complete, halted=halted, **{name: stats[name] for name in names})
 
     def _track_of(self, packet: Any) -> int:
