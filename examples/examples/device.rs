@@ -40,7 +40,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let producer = Producer::open(config, client).await?;
 
     let mut events = producer.events();
-    tokio::spawn(async move {
+    let watching = tokio::spawn(async move {
         while let Some(event) = events.next().await {
             match event {
                 Event::Lost(loss) => eprintln!("lost {} frames: {}", loss.span.frames, loss.reason.name()),
@@ -60,6 +60,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // Within this time; the rest stays in the spool.
     let report = producer.stop(Duration::from_secs(5)).await;
+    watching.await?;
     println!("{} of {} frames persisted", report.totals.persisted.frames, report.totals.submitted.frames);
     Ok(())
 }

@@ -35,7 +35,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // The signals: fragment-ack, stream-error and the warnings of the element.
     let mut events = producer.events();
-    tokio::spawn(async move {
+    let watching = tokio::spawn(async move {
         while let Some(event) = events.next().await {
             match event {
                 Event::Persisted(persisted) => println!("persisted {} frames", persisted.span.frames),
@@ -58,6 +58,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // kvssink does this at EOS.
     let report = producer.stop(Duration::from_secs(30)).await;
+    watching.await?;
     println!("{} of {} frames persisted", report.totals.persisted.frames, report.totals.submitted.frames);
     if report.is_complete() { Ok(()) } else { Err("frames were lost".into()) }
 }
