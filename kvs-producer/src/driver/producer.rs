@@ -168,12 +168,17 @@ impl Producer {
 
     async fn put_until(&self, frame: Frame, deadline: impl Future<Output = ()>) -> Result<(), PutFrameError> {
         let mut deadline = pin!(deadline);
-        let mut waiting = frame;
+        let (mut waiting, mut is_new) = (frame, true);
         loop {
             let changed = self.shared.changed.notified();
             let mut changed = pin!(changed);
             changed.as_mut().enable();
-            let refused = match self.try_put_frame(waiting) {
+            let put = self.offer(waiting);
+            // A refused frame changes nothing. The task would wake this call again, and both would keep a processor busy.
+            if put.is_ok() || std::mem::take(&mut is_new) {
+                self.shared.work.notify_one();
+            }
+            let refused = match put {
                 Err(error) if self.waits_for(&error) => error,
                 done => return done,
             };
@@ -193,9 +198,17 @@ impl Producer {
     /// # Errors
     /// Returns the frame with the reason. The producer continues.
     pub fn try_put_frame(&self, frame: Frame) -> Result<(), PutFrameError> {
-        let put = self.shared.core().put_frame(frame, now());
+        let put = self.offer(frame);
         self.shared.work.notify_one();
         put
+    }
+
+    /// Passes a frame to the core, unless its task has ended: then the core would keep the frame and nobody would send it.
+    fn offer(&self, frame: Frame) -> Result<(), PutFrameError> {
+        if self.shared.is_closed() {
+            return Err(PutFrameError::new(Refusal::Finished, frame));
+        }
+        self.shared.core().put_frame(frame, now())
     }
 
     /// Puts a tag on the fragment of the last frame, or on the next fragment if none is open.
@@ -315,18 +328,25 @@ const GRACE: Duration = if cfg!(feature = "spool") { Duration::from_secs(11) } e
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use kvs_aws::{ClientConfig, Credentials};
     use kvs_mkv::{CodecId, Track, TrackKind, TrackNumber};
 
     use super::*;
+    use crate::Timestamps;
 
-    #[tokio::test(start_paused = true)]
-    async fn nobody_waits_for_a_task_that_has_panicked() {
+    fn producer(adjust: impl FnOnce(ProducerConfig) -> ProducerConfig) -> Producer {
         let credentials = Credentials::new("AKID", "SECRET", None, None, "test");
         let config = ClientConfig::new("us-west-2".parse().unwrap(), credentials);
         let client = Client::new(config.endpoint_url("http://127.0.0.1:1").unwrap()).unwrap();
-        let video = Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::H264);
-        let producer = Producer::start(ProducerConfig::new("door", vec![video]), client).unwrap();
+        let video = Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::MJPEG).with_video(640, 360);
+        Producer::start(adjust(ProducerConfig::new("door", vec![video])), client).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_call_waits_for_a_task_that_has_panicked() {
+        let producer = producer(|config| config);
         let mut events = producer.events();
         // A panic drops the task as this does.
         producer.task.abort();
@@ -334,5 +354,57 @@ mod tests {
         let begun = now();
         producer.stop(Duration::from_secs(100)).await;
         assert_eq!(now() - begun, Duration::ZERO);
+    }
+
+    fn frame(n: u64) -> Frame {
+        Frame::new(TrackNumber::ONE, Duration::from_millis(40 * n), vec![0; 4096]).with_keyframe(true)
+    }
+
+    /// A producer without room, and the frame that it refused.
+    fn full_producer() -> (Producer, PutFrameError) {
+        let producer =
+            producer(|config| config.overflow(Overflow::Refuse).buffer_bytes(1 << 20).timestamps(Timestamps::Live));
+        let full = (0..1000).find_map(|n| producer.try_put_frame(frame(n)).err()).unwrap();
+        assert!(matches!(full.refusal, Refusal::BufferFull { .. }), "{full}");
+        (producer, full)
+    }
+
+    /// On a link that stands still, a call and the task that woke each other took a whole processor.
+    #[tokio::test(start_paused = true)]
+    async fn frame_that_waits_for_room_keeps_no_processor_busy() {
+        let (producer, full) = full_producer();
+        let polls = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&polls);
+        let waiting = tokio::spawn(async move {
+            let mut put = pin!(producer.put_frame(full.into_frame()));
+            std::future::poll_fn(|cx| {
+                counter.fetch_add(1, Ordering::Relaxed);
+                put.as_mut().poll(cx)
+            })
+            .await
+        });
+        // Each one lets all other tasks run once.
+        for _ in 0..1000 {
+            tokio::task::yield_now().await;
+        }
+        waiting.abort();
+        let polls = polls.load(Ordering::Relaxed);
+        assert!((1..10).contains(&polls), "{polls}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn frame_that_waits_for_room_is_handed_back_when_the_task_panics() {
+        let (producer, full) = full_producer();
+        let waiting = producer.put_frame(full.into_frame());
+        let panic = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            producer.task.abort();
+        };
+        let (refused, ()) = tokio::join!(tokio::time::timeout(Duration::from_secs(60), waiting), panic);
+        let refused = refused.unwrap().unwrap_err();
+        assert!(matches!(refused.refusal, Refusal::Finished), "{refused}");
+        assert!(refused.into_frame().keyframe);
+        // Later ones are not taken in silence either.
+        assert!(matches!(producer.try_put_frame(frame(2000)).unwrap_err().refusal, Refusal::Finished));
     }
 }

@@ -33,7 +33,7 @@ pub(super) struct Task {
 }
 
 impl Drop for Task {
-    /// Whatever ends the task, a panic included: nobody waits for events that will not come.
+    /// Wakes all that wait for the task, whatever has ended it, a panic included.
     fn drop(&mut self) {
         self.shared.close();
     }

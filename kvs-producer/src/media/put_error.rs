@@ -151,7 +151,7 @@ pub enum Refusal {
         /// The largest accepted difference.
         limit: Duration,
     },
-    /// [`finish`](crate::ProducerCore::finish) or `stop` was called.
+    /// [`finish`](crate::ProducerCore::finish) or `stop` was called, or the producer's task has panicked.
     #[error("producer finished: it accepts no more frames")]
     Finished,
 }
