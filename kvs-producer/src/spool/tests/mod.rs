@@ -1,0 +1,100 @@
+//! The spool on a simulated disk.
+#![expect(clippy::unwrap_used, reason = "tests only")]
+
+mod damage;
+mod limits;
+mod stops;
+mod storing;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kvs_mkv::{CodecId, Frame, Tag, Track, TrackKind, TrackNumber};
+
+use crate::buffer::epoch::Epoch;
+use crate::buffer::fragment::FragmentEnd;
+use crate::config::Overflow;
+use crate::report::span::FragmentId;
+use crate::report::spool::SpoolProblem;
+use crate::spool::config::SpoolConfig;
+use crate::spool::engine::Spool;
+use crate::spool::message::{Held, Loaded, Parcel, RecordKey, Request, Response, SpoolRequest};
+use crate::spool::sim::SimDisk;
+use crate::tags::TagSet;
+
+/// 2024-05-01T00:00:00Z in ms.
+const EPOCH: u64 = 1_714_521_600_000;
+const KIB: u64 = 1 << 10;
+
+/// A fragment of three frames, recognizable by its number.
+fn parcel(n: u64, payload: usize) -> Parcel {
+    let video = Track::new(TrackNumber::ONE, TrackKind::Video, CodecId::H264).with_video(640, 360);
+    let video = video.with_codec_private(vec![1, 0x64, 0, 0x1e]);
+    let audio = Track::new(TrackNumber::TWO, TrackKind::Audio, CodecId::AAC).with_audio(48_000.0, 2, None);
+    let start = EPOCH + n * 2000;
+    let frame = |track, ms, keyframe| {
+        let mut data = n.to_le_bytes().to_vec();
+        data.resize(payload, u8::try_from(n % 251).unwrap());
+        Frame::new(track, Duration::from_millis(start + ms), data).with_keyframe(keyframe)
+    };
+    let (one, two) = (TrackNumber::ONE, TrackNumber::TWO);
+    let frames = vec![frame(one, 0, true), frame(two, 10, false), frame(one, 1960, false)];
+    let mut tags = TagSet::default();
+    tags.add_tag(Tag::new("n", n.to_string())).unwrap();
+    let bytes = frames.iter().map(|frame| frame.data.len() as u64).sum();
+    let epoch = Arc::new(Epoch { id: 1, tracks: vec![video, audio.with_codec_private(vec![0x11, 0x90])], origin: 0 });
+    let end = if n.is_multiple_of(2) { FragmentEnd::Mark } else { FragmentEnd::NextCluster };
+    Parcel { id: FragmentId(n), epoch, start, latest: start + 1960, frames, bytes, tags, end }
+}
+
+fn same(a: &Parcel, b: &Parcel) -> bool {
+    let of = |p: &Parcel| (p.id, p.start, p.latest, p.bytes, p.end, p.tags.clone(), p.epoch.origin);
+    of(a) == of(b) && a.frames == b.frames && a.epoch.tracks == b.epoch.tracks
+}
+
+fn config(limit: u64) -> SpoolConfig {
+    SpoolConfig::new("unused").bytes(limit)
+}
+
+/// A spool on a disk, and what an earlier run left.
+fn open(disk: &SimDisk, config: &SpoolConfig, overflow: Overflow) -> (Spool, Held, Vec<SpoolProblem>) {
+    let mut spool = Spool::on(Some(Box::new(disk.clone())), "cam", config, overflow);
+    let (mut held, mut problems) = (Held::default(), Vec::new());
+    for response in ask(&mut spool, Request::Open) {
+        match response {
+            Response::Opened(found) => held = found,
+            Response::Problem(problem) => problems.push(problem),
+            other => panic!("{other:?}"),
+        }
+    }
+    (spool, held, problems)
+}
+
+fn ask(spool: &mut Spool, request: Request) -> Vec<Response> {
+    spool.handle(SpoolRequest(request)).map(|response| response.0).collect()
+}
+
+fn store(spool: &mut Spool, parcel: Parcel) -> Option<RecordKey> {
+    ask(spool, Request::Store(parcel)).into_iter().find_map(|response| match response {
+        Response::Stored { key, .. } => Some(key),
+        _ => None,
+    })
+}
+
+/// Stores a fragment and lets go of it.
+fn put(spool: &mut Spool, parcel: Parcel) -> RecordKey {
+    let key = store(spool, parcel).unwrap();
+    assert!(ask(spool, Request::Return(key)).is_empty());
+    key
+}
+
+fn load(spool: &mut Spool) -> Option<Loaded> {
+    ask(spool, Request::Load { room: usize::MAX, limit: usize::MAX }).into_iter().find_map(|response| match response {
+        Response::Loaded(loaded) => Some(loaded),
+        _ => None,
+    })
+}
+
+fn load_all(spool: &mut Spool) -> Vec<u64> {
+    std::iter::from_fn(|| load(spool)).map(|loaded| loaded.parcel.id.0).collect()
+}
