@@ -13,7 +13,7 @@ pub(super) fn with_start_codes(data: &[u8]) -> Option<&'static str> {
     })
 }
 
-/// What an input looks like that is none of the formats.
+/// Returns what an input of an unknown format looks like.
 pub(super) fn name(data: &[u8]) -> &'static str {
     if let Some((_, name)) = MAGIC.iter().find(|(magic, _)| data.starts_with(magic)) {
         return name;

@@ -128,7 +128,7 @@ impl fmt::Display for SkipReason {
     }
 }
 
-/// Why times begin anew.
+/// Why a new session begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SessionReason {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// The waits between attempts: they double, with jitter, and begin anew after a minute of frames.
+/// The waits between attempts: they double, with jitter, and start from the shortest again after a minute of frames.
 #[derive(Debug)]
 pub(crate) struct Reconnect {
     first: Duration,
@@ -15,7 +15,7 @@ pub(crate) struct Reconnect {
     frames_since: Option<Instant>,
 }
 
-/// The waits begin anew after frames for this long. A camera that crashes after each start is not tried every second.
+/// The waits start from the shortest again after frames for this long. A camera that crashes after each start is not tried every second.
 const STABLE: Duration = Duration::from_secs(60);
 
 impl Reconnect {

@@ -1,6 +1,8 @@
 """What several tests need: a recording that PyAV encodes, and the fragments that boto3 reads back."""
 
+import importlib
 import io
+import os
 import time
 
 import pytest
@@ -8,10 +10,15 @@ import pytest
 import kvs
 
 
+def judge(name):
+    """Return a foreign module. Without it the test is skipped, or fails if KVS_REQUIRE_JUDGES is set."""
+    return importlib.import_module(name) if os.environ.get("KVS_REQUIRE_JUDGES") else pytest.importorskip(name)
+
+
 def encoded(codec="libx264", frames=60, size=(160, 120), rate=20):
     """Return an encoder's stream and its packets."""
-    av = pytest.importorskip("av")
-    np = pytest.importorskip("numpy")
+    av = judge("av")
+    np = judge("numpy")
     container = av.open(io.BytesIO(), "w", format="matroska")
     stream = container.add_stream(codec, rate=rate, options={"g": str(rate), "bf": "0", "preset": "ultrafast"})
     stream.width, stream.height, stream.pix_fmt = (*size, "yuv420p")

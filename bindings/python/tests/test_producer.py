@@ -6,7 +6,7 @@ import time
 from datetime import datetime, timezone
 
 import pytest
-from conftest import alaw, encoded, put_silence, read_back
+from conftest import alaw, encoded, judge, put_silence, read_back
 
 import kvs
 
@@ -53,7 +53,7 @@ def test_packets_of_pyav_are_read_back_byte_for_byte(local_kvs):
 
 
 def test_video_and_sound_of_pyav_are_two_tracks(local_kvs):
-    av, np = pytest.importorskip("av"), pytest.importorskip("numpy")
+    av, np = judge("av"), judge("numpy")
     video, pictures = encoded()
     output = av.open(io.BytesIO(), "w", format="matroska")
     audio = output.add_stream("aac", rate=16000, layout="mono")

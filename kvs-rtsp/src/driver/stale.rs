@@ -8,7 +8,7 @@ use tokio::time::timeout;
 /// Decides what to wait for before the next session.
 ///
 /// Old servers put the packets of a session that has ended into other connections, for 65 s (live555 before June 2017). The RTSP
-/// library takes every packet of an unknown source for one of those. Most often it is a camera that has begun anew, which would be
+/// library takes every packet of an unknown source for one of those. Most often it is a camera that has restarted, which would be
 /// out of the picture for a minute: only the second session in a row that breaks so is followed by the wait.
 #[derive(Debug, Default)]
 pub(super) struct StaleSessions {
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_unknown_source_is_a_camera_that_began_anew_and_two_in_a_row_are_waited_for() {
+    fn one_unknown_source_is_a_camera_that_restarted_and_two_in_a_row_are_waited_for() {
         let mut stale = StaleSessions::default();
         let waits = [0, 1, 1, 2, 3, 3, 0, 1].map(|count| stale.is_suspicious(count));
         assert_eq!(waits, [false, false, false, false, true, false, false, false]);

@@ -80,7 +80,7 @@ impl KvsProducerSink {
         }
     }
 
-    /// What was put before stays with the producer. Running time begins anew.
+    /// What was put before stays with the producer. Running time starts again from zero.
     fn flush_stop(&self, pad: &gst::Pad) {
         let mut state = self.lock();
         if let Some(own) = state.pads.get_mut(pad.name().as_str()) {

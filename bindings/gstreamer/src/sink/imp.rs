@@ -223,7 +223,7 @@ impl KvsProducerSink {
         gst::StateChangeError
     }
 
-    /// Times continue on the wall clock after a pause, so they are anchored anew.
+    /// Times follow the wall clock, which goes on during a pause: the next buffer sets the start of running time again.
     fn play(&self, is_playing: bool) {
         let mut state = self.lock();
         state.is_playing = is_playing;

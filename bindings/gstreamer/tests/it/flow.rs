@@ -134,7 +134,7 @@ fn a_flush_ends_nothing_and_frees_a_pad_that_waits() {
     assert_eq!(pad.harness.push(frames[0].clone()), Err(gst::FlowError::Flushing));
     assert!(pad.harness.push_event(gst::event::FlushStop::new(true)));
     assert!(pad.harness.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new())));
-    // Running time begins anew; the times on the wire go on.
+    // Running time starts again from zero; the stored times go on.
     std::thread::sleep(Duration::from_millis(1));
     pad.push(&frames);
     let stats = pad.end();

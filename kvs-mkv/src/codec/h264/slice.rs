@@ -168,7 +168,7 @@ impl SliceHeader {
     pub fn completes_frame(&self, first: &Self) -> bool {
         let opposite = matches!((first.field, self.field), (Some(one), Some(other)) if one != other);
         // The second field of an IDR picture may be a non-IDR P field (7.4.1.2.4), but never the other way round. A reference field
-        // behind one that is none begins the next frame, which has the same number: the other field was lost.
+        // behind a non-reference field begins the next frame, which has the same number: the other field was lost.
         let may_follow = (!self.idr || first.idr) && (!self.reference || first.reference);
         opposite && self.frame_num == first.frame_num && may_follow
     }

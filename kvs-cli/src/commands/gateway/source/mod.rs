@@ -44,7 +44,7 @@ pub(super) enum SourceEvent {
 pub(super) enum Source {
     Pipe(PipeSource),
     Rtsp(RtspSource),
-    /// Whoever reads it panics.
+    /// Panics when it is read.
     #[cfg(test)]
     Panics,
 }

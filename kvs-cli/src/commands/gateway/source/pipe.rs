@@ -47,8 +47,8 @@ struct Reading {
     early: Option<Frame>,
 }
 
-/// The wait before a program or file is started again grows from the first to the second, and starts from the first again after a minute of media,
-/// as with cameras that speak RTSP.
+/// The wait before a program or file is started again grows from the first to the second. It starts from the first again after a
+/// minute of media, as with RTSP cameras.
 const WAITS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 /// A run of this length is a success.
 const STABLE: Duration = Duration::from_secs(60);

@@ -171,7 +171,7 @@ impl Source {
         Err(Failure::input(format!("{} has no {name} audio; use another --audio, or none", self.name)))
     }
 
-    /// Takes the tracks of a session of a camera; returns whether the stream has to be opened anew for them.
+    /// Takes the tracks of a session of a camera; returns whether they need another session.
     fn take_tracks(&mut self, tracks: &[Track]) -> Result<bool, Failure> {
         let chosen = self.chosen(tracks);
         if same_codecs(&self.tracks, &chosen) {
@@ -179,7 +179,9 @@ impl Source {
         }
         if chosen.is_empty() {
             let name = &self.name;
-            return Err(Failure::run(format!("{name} sends nothing any more that --audio leaves to send")));
+            return Err(Failure::run(format!(
+                "{name} has only tracks that --audio excludes; use another --audio, or none"
+            )));
         }
         let text = format!("it changed from {} to {}: a new session begins", named(&self.tracks), named(&chosen));
         print_notice_of("tracks_changed", &text, &self.name, self.output);
