@@ -92,10 +92,10 @@ async fn from_boto3_writes_the_images_of_the_script() {
     let (theirs, ours) = (tempdir().unwrap(), tempdir().unwrap());
     let mut script = Command::new(python);
     script.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("boto3/images.py"));
-    script.args(["front-door", "60"]).arg(theirs.path());
+    script.args(["front-door", "600"]).arg(theirs.path());
     with_service(&mut script, &local);
     let mut sample = example_at(&local, "from_boto3");
-    sample.args(["front-door", "60"]).arg(ours.path());
+    sample.args(["front-door", "600"]).arg(ours.path());
     assert_eq!(run(script).await, run(sample).await);
     let (theirs, ours) = (files(theirs.path()), files(ours.path()));
     assert_eq!(theirs.keys().collect::<Vec<_>>(), ours.keys().collect::<Vec<_>>());
