@@ -126,6 +126,12 @@ impl ProducerCore {
         Ok(())
     }
 
+    /// Whether a refused frame changed something, so that the driver has to act. Usually it changes nothing.
+    #[cfg(feature = "tokio")]
+    pub(crate) const fn take_gave_way(&mut self) -> bool {
+        self.pipeline.take_gave_way()
+    }
+
     /// Puts a tag on the fragment of the last frame, or on the next fragment if none is open.
     ///
     /// # Errors

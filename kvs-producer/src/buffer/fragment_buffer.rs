@@ -165,6 +165,11 @@ impl FragmentBuffer {
         self.fragments.back().filter(|fragment| fragment.is_open())
     }
 
+    /// Whether a fragment is complete and not settled: sooner or later it makes room.
+    pub(crate) fn has_complete(&self) -> bool {
+        self.fragments.iter().any(|fragment| !fragment.is_open() && !fragment.is_settled())
+    }
+
     /// Adds a fragment; its number must be [`next_id`](Self::next_id).
     pub(crate) fn begin(&mut self, fragment: Fragment) {
         debug_assert_eq!(fragment.id, self.next_id());

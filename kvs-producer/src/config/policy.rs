@@ -28,7 +28,9 @@ pub enum Timestamps {
     /// Anything. The first frame is mapped to the current time.
     Live,
     /// Anything. The first frame was recorded at this time. Tracks of a recording may lie any time apart: where the leading
-    /// track has no frames, and before its first one, the others are sent without it.
+    /// track has no frames, and before its first one, the others are sent without it. Put their frames in the order of their
+    /// times: one that comes more than [`interleave_span`](crate::ProducerConfig::interleave_span) behind another track may be refused
+    /// ([`Refusal::TrackLate`](crate::Refusal::TrackLate)).
     StartAt(SystemTime),
 }
 
@@ -95,8 +97,9 @@ pub enum Overflow {
     /// Drop the oldest fragment and report it as lost, so that live video continues.
     #[default]
     DropOldest,
-    /// Return the new frame to the caller, for recordings and for callers that can wait. Tracks may lie any time apart, as with
-    /// [`Timestamps::StartAt`].
+    /// Return the new frame to the caller, for recordings and for callers that can wait. As with [`Timestamps::StartAt`], tracks may
+    /// lie any time apart, and a frame that comes too late to be ordered is refused. If the buffer is smaller than a group of
+    /// pictures, the open fragment is completed to make room, with [`LongGop::Split`].
     Refuse,
 }
 

@@ -177,9 +177,10 @@ impl ProducerConfig {
         /// Sets what to do with a fragment that lacks a track. Default: [`MissingTrack::LeaveOut`].
         missing_track: MissingTrack;
         /// Sets how long a frame waits for earlier frames of other tracks. A track without frames for this long counts as
-        /// silent. Default: 2 s.
+        /// silent. Default: 2 s. Does not apply with [`Overflow::Refuse`]: there the caller may wait too.
         interleave_wait: Duration;
-        /// Sets the same limit in media time, for sources faster than real time. Default: 5 s.
+        /// Sets the same limit in media time, for sources faster than real time, such as recordings. Default: 5 s. A recording whose
+        /// tracks are put one after the other in pieces needs more than the length of a piece, and room in the buffer for it.
         interleave_span: Duration;
         /// Sets the size of the buffer in bytes, including overhead of 128 bytes per frame and 512 per fragment. Default:
         /// 32 MiB, at least 64 KiB. A stream uses this memory, about 16 KiB, and the buffers of its connection.

@@ -208,7 +208,12 @@ impl Producer {
         if self.shared.is_closed() {
             return Err(PutFrameError::new(Refusal::Finished, frame));
         }
-        self.shared.core().put_frame(frame, now())
+        let mut core = self.shared.core();
+        let put = core.put_frame(frame, now());
+        if put.is_err() && core.take_gave_way() {
+            self.shared.work.notify_one();
+        }
+        put
     }
 
     /// Puts a tag on the fragment of the last frame, or on the next fragment if none is open.

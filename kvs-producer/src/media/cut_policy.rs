@@ -142,17 +142,18 @@ impl CutPolicy {
     }
 
     /// Decides for a frame at `at` ms that is about to be placed. `is_complete` says whether the open fragment has all its
-    /// tracks.
+    /// tracks, `joins` whether another track waits for the next fragment to declare it.
     pub(crate) fn decide(
         &self,
         frame: &Frame,
         at: u64,
         open: Option<&Fragment>,
         is_complete: impl FnOnce(&Epoch) -> bool,
+        joins: impl FnOnce(&Epoch) -> bool,
     ) -> CutDecision {
         let Some(open) = open else { return CutDecision::Stay };
         let lasted = at.saturating_sub(open.start);
-        if self.begins(frame) && lasted >= self.min && is_complete(&open.epoch) {
+        if self.begins(frame) && (lasted >= self.min || joins(&open.epoch)) && is_complete(&open.epoch) {
             return CutDecision::Cut;
         }
         if !open.epoch.has(self.lead) && (self.begins(frame) || frame.track != self.lead && lasted >= self.alone) {
@@ -177,6 +178,11 @@ impl CutPolicy {
     /// Whether a frame may begin a fragment that continues the group of the previous one.
     pub(crate) const fn may_continue_gop(&self) -> bool {
         self.may_continue_gop
+    }
+
+    /// Whether a cut without a key frame costs no frame.
+    pub(crate) fn splits(&self) -> bool {
+        self.long_gop == LongGop::Split
     }
 
     /// What completes a fragment after a forced cut. If frames are dropped until the next key frame, no cluster follows

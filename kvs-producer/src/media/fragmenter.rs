@@ -121,7 +121,8 @@ impl Fragmenter {
     /// Places a frame whose time is in ms since the Unix epoch, and takes its payload.
     pub(crate) fn place(&mut self, frame: &mut Frame, lead: LeadTrack, tags: &mut WaitingTags, cx: &mut Context) {
         let wanted = millis(frame.pts);
-        match self.cuts.decide(frame, wanted, cx.buffer.open(), |epoch| self.is_complete(epoch)) {
+        let joins = |epoch: &Epoch| self.active().any(|track| !epoch.has(track.number));
+        match self.cuts.decide(frame, wanted, cx.buffer.open(), |epoch| self.is_complete(epoch), joins) {
             CutDecision::Stay => {}
             CutDecision::Cut => self.seal(FragmentEnd::NextCluster, cx),
             CutDecision::Forced => self.force_cut(wanted, cx),

@@ -27,6 +27,19 @@ pub(crate) struct Interleaver {
     waiting: usize,
     /// The first frame of the leading track was not released, and what other tracks have shortly before it is ordered behind it.
     gathers: bool,
+    recording: Option<Recording>,
+    /// Nothing is waited for until all is released: there is no room for the frames that are missing.
+    gives_way: bool,
+}
+
+/// How the frames of a recording wait: nothing of it may be lost because its caller or the network is slow.
+#[derive(Clone, Copy, Debug)]
+struct Recording {
+    /// Frames wait in media time only: the caller waits too, as long as the buffer is full.
+    waits_for_caller: bool,
+    /// What the leading track has since its last key frame waits at most for so long, in ms, while another track is silent: the
+    /// other one may resume there, and only a key frame begins a fragment that declares it.
+    group: u64,
 }
 
 #[derive(Debug)]
@@ -89,7 +102,22 @@ impl Interleaver {
             silent: false,
         };
         let queues = tracks.iter().map(queue).collect();
-        Self { queues, wait, span: millis(span), bytes: 0, waiting: 0, gathers: false }
+        Self {
+            queues,
+            wait,
+            span: millis(span),
+            bytes: 0,
+            waiting: 0,
+            gathers: false,
+            recording: None,
+            gives_way: false,
+        }
+    }
+
+    /// Sets that the frames are those of a recording, and the longest fragment. See [`Recording`].
+    pub(crate) fn recorded(mut self, waits_for_caller: bool, fragment_max: Duration) -> Self {
+        self.recording = Some(Recording { waits_for_caller, group: millis(fragment_max) });
+        self
     }
 
     /// Orders what other tracks have shortly before the first frame of the leading track, like the priming of AAC, behind that
@@ -174,10 +202,30 @@ impl Interleaver {
             queue.silent = true;
             return Some(Released::Silent(queue.track));
         }
-        if self.may_change() && !self.waited(now) {
+        if self.may_change() && !self.waited(now) || self.keeps_group(now) {
             return None;
         }
         self.flush().map(Released::Frame)
+    }
+
+    /// Lets everything be released, because what is missing has no room. Returns whether there is something.
+    pub(crate) const fn give_way(&mut self) -> bool {
+        self.gives_way = self.waiting > 0;
+        self.gives_way
+    }
+
+    /// Whether what the leading track has since its last key frame waits for a silent track.
+    fn keeps_group(&self, now: Instant) -> bool {
+        let Some(recording) = self.recording else { return false };
+        let Some(lead) = self.queues.iter().find(|queue| queue.lead) else { return false };
+        let mut keyframes = lead.frames.iter().map(|queued| queued.frame.keyframe);
+        let is_last_group = keyframes.next() == Some(true) && !keyframes.any(|keyframe| keyframe);
+        is_last_group
+            && self.queues.iter().any(|queue| queue.silent)
+            && self.first().is_some_and(|first| first.frame.track == lead.track)
+            && lead.span() <= recording.group
+            && !self.gives_way
+            && !self.waited_in_real_time(now)
     }
 
     /// Whether the next frame in order may still change: pictures displayed before a pending boundary may follow, and they
@@ -190,12 +238,19 @@ impl Interleaver {
 
     /// When a frame has waited long enough.
     pub(crate) fn timeout(&self) -> Option<Instant> {
+        if self.recording.is_some_and(|recording| recording.waits_for_caller) {
+            return None;
+        }
         let oldest = self.queues.iter().filter_map(|queue| queue.frames.front()).map(|queued| queued.arrived).min()?;
         oldest.checked_add(self.wait)
     }
 
     fn waited(&self, now: Instant) -> bool {
-        self.timeout().is_some_and(|at| at <= now) || self.queues.iter().any(|queue| queue.span() > self.span)
+        self.gives_way || self.waited_in_real_time(now) || self.queues.iter().any(|queue| queue.span() > self.span)
+    }
+
+    fn waited_in_real_time(&self, now: Instant) -> bool {
+        self.timeout().is_some_and(|at| at <= now)
     }
 
     /// The position of the next waiting frame of the leading track.
@@ -223,6 +278,7 @@ impl Interleaver {
         self.gathers &= !queue.lead;
         self.bytes -= queued.frame.data.len();
         self.waiting -= 1;
+        self.gives_way &= self.waiting > 0;
         Some(queued)
     }
 }

@@ -14,7 +14,7 @@ use crate::buffer::fragment::FragmentEnd;
 use crate::buffer::fragment_buffer::{Evict, FragmentBuffer};
 use crate::config::{Overflow, ProducerConfig};
 use crate::context::Context;
-use crate::limits::{AHEAD_OF_CLOCK, FRAME_BYTES, FRAME_OVERHEAD, TRACKS_APART};
+use crate::limits::{AHEAD_OF_CLOCK, FRAME_BYTES, FRAME_OVERHEAD, STEP_BACK, TRACKS_APART};
 use crate::report::event::Event;
 use crate::report::outcome::LossReason;
 use crate::report::reason::JumpHandling;
@@ -31,8 +31,12 @@ pub(crate) struct Pipeline {
     fragmenter: Fragmenter,
     tags: WaitingTags,
     overflow: Overflow,
+    /// The times are those of a recording.
+    recorded: bool,
     /// A recording of which no frame of the leading track was placed yet.
     before_lead: bool,
+    /// Waiting frames were released, or the open fragment was completed, to make room.
+    gave_way: bool,
 }
 
 /// What became of a payload that was put.
@@ -65,15 +69,29 @@ impl Pipeline {
         let fragmenter = Fragmenter::new(config, filters.iter().map(|filter| filter.track().clone()).collect())?;
         let tracks: Vec<_> = config.tracks.iter().map(|track| track.number).collect();
         let lead = fragmenter.cuts.lead();
+        let mut timeline = Timeline::new(config.timestamps, config.time_jump, now, wall);
+        let mut interleaver =
+            Interleaver::new(&tracks, lead, config.interleave_wait, config.interleave_span).gathering();
+        if config.is_recorded() {
+            timeline = timeline.recorded(config.interleave_span);
+            interleaver = interleaver.recorded(config.overflow == Overflow::Refuse, config.fragment_max);
+        }
         Some(Self {
-            timeline: Timeline::new(config.timestamps, config.time_jump, now, wall).recorded(config.is_recorded()),
+            timeline,
             filters,
-            interleaver: Interleaver::new(&tracks, lead, config.interleave_wait, config.interleave_span).gathering(),
+            interleaver,
             fragmenter,
             tags: WaitingTags::new(&config.periodic_events),
             overflow: config.overflow,
+            recorded: config.is_recorded(),
             before_lead: config.is_recorded(),
+            gave_way: false,
         })
+    }
+
+    /// Whether something was released or completed, since the last call, because a frame was refused.
+    pub(crate) const fn take_gave_way(&mut self) -> bool {
+        std::mem::replace(&mut self.gave_way, false)
     }
 
     /// Payload bytes that wait in the interleaver, or for a picture.
@@ -113,7 +131,7 @@ impl Pipeline {
             Content::Adts(parts) if !parts.1.is_empty() => Ok(Prepared::Several(parts)),
             content => {
                 let before = self.timeline.mark();
-                let placement = self.place_in_time(frame, cx).map_err(time_refusal)?;
+                let placement = self.place_in_time(frame, cx)?;
                 match self.accept(frame, content, placement, cx) {
                     Ok(()) => Ok(Prepared::Frame),
                     Err(refusal) => {
@@ -151,7 +169,7 @@ impl Pipeline {
     }
 
     #[inline]
-    fn make_room(&self, bytes: usize, frames: usize, cx: &mut Context) -> Result<(), Refusal> {
+    fn make_room(&mut self, bytes: usize, frames: usize, cx: &mut Context) -> Result<(), Refusal> {
         let waiting = self.interleaver.len() + frames - 1;
         let elsewhere = self.bytes() + waiting * FRAME_OVERHEAD;
         let evict = match self.overflow {
@@ -161,7 +179,25 @@ impl Pipeline {
         if cx.buffer.make_room(bytes, elsewhere, evict, &mut cx.sink) {
             return Ok(());
         }
+        if self.overflow == Overflow::Refuse && !cx.buffer.has_complete() {
+            self.complete_for_room(cx);
+        }
         Err(Refusal::BufferFull { buffered: cx.buffer.bytes() + elsewhere, limit: cx.buffer.limit(), bytes })
+    }
+
+    /// Completes the open fragment, with what waits for other tracks: only a complete fragment makes room, and the buffer is smaller
+    /// than a group of pictures. If the rest of a group is to be dropped, it waits for [`idle_after`](ProducerConfig::idle_after).
+    #[cold]
+    fn complete_for_room(&mut self, cx: &mut Context) {
+        if self.interleaver.give_way() {
+            self.release(cx);
+            self.gave_way = true;
+        }
+        let fills = cx.buffer.bytes() > cx.buffer.limit() / 2;
+        if fills && cx.buffer.open().is_some() && self.fragmenter.cuts.splits() {
+            self.fragmenter.seal(FragmentEnd::Mark, cx);
+            self.gave_way = true;
+        }
     }
 
     fn hold(&mut self, frame: &Frame) -> Result<(), Refusal> {
@@ -178,9 +214,34 @@ impl Pipeline {
     }
 
     #[inline]
-    fn place_in_time(&mut self, frame: &Frame, cx: &Context) -> Result<Placement, TimeError> {
+    fn place_in_time(&mut self, frame: &Frame, cx: &Context) -> Result<Placement, Refusal> {
         let role = if frame.track == self.fragmenter.cuts.lead() { TrackRole::Lead } else { TrackRole::Other };
-        self.timeline.place(frame.pts, role, cx.now)
+        let before = self.timeline.mark();
+        let late = |behind| Refusal::TrackLate { track: frame.track, behind: Duration::from_millis(behind) };
+        let placement = match self.timeline.place(frame.pts, role, cx.now) {
+            Err(TimeError::Drift { from, to }) if self.recorded && to < from => return Err(late(from - to)),
+            placed => placed.map_err(time_refusal)?,
+        };
+        match self.behind(frame.track, placement.at, cx) {
+            Some(behind) if self.recorded && role == TrackRole::Other => {
+                self.timeline.reset(before);
+                Err(late(behind))
+            }
+            _ => Ok(placement),
+        }
+    }
+
+    /// How far a frame is behind what is in fragments already, in ms, if it has no place there any more.
+    fn behind(&self, track: TrackNumber, at: u64, cx: &Context) -> Option<u64> {
+        let open = cx.buffer.open()?;
+        let begins = if open.epoch.has(track) {
+            // So much may be moved to the beginning of the fragment.
+            open.start.checked_sub(millis(STEP_BACK))?
+        } else {
+            // Only the next key frame begins a fragment that declares the track.
+            self.interleaver.next_lead().unwrap_or(open.latest)
+        };
+        (at < begins).then(|| open.latest.saturating_sub(at))
     }
 
     /// Converts a frame whose time is known. On an error it is unchanged.
@@ -223,10 +284,7 @@ impl Pipeline {
         };
         let before = self.timeline.mark();
         let mut begin = frame_of(&first);
-        let placement = match self.place_in_time(&begin, cx) {
-            Ok(placement) => placement,
-            Err(error) => return Err(time_refusal(error)),
-        };
+        let placement = self.place_in_time(&begin, cx)?;
         if let Err(refusal) = self.accept(&mut begin, Content::of_adts(first), placement, cx) {
             self.timeline.reset(before);
             return Err(refusal);

@@ -74,6 +74,19 @@ pub enum Refusal {
     /// The frame has no payload.
     #[error("frame without payload")]
     EmptyPayload,
+    /// A frame of a recording comes so long after later frames of other tracks that these are in fragments already. Put the tracks in
+    /// the order of their times, or set a longer [`interleave_span`](crate::ProducerConfig::interleave_span).
+    #[error(
+        "frame of track {track} comes too late, {} ms behind what is already in fragments: put the tracks in the order of their \
+         times, or set a longer interleave_span",
+        behind.as_millis()
+    )]
+    TrackLate {
+        /// The track of the frame.
+        track: TrackNumber,
+        /// How far the frame is behind.
+        behind: Duration,
+    },
     /// The payload of an H.264 or H.265 track is not made of NAL units: a length leads beyond it or to a start code, or it has
     /// neither lengths nor start codes. With [`BitstreamMode::Passthrough`](crate::BitstreamMode::Passthrough): start codes,
     /// although the codec private data announces lengths.

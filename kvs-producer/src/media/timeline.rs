@@ -22,6 +22,8 @@ pub(crate) struct Timeline {
     near: u64,
     /// The times are those of a recording, which no clock disturbed.
     recorded: bool,
+    /// How far another track may be behind the leading one.
+    behind: Duration,
     mapping: Option<Mapping>,
 }
 
@@ -73,12 +75,14 @@ pub(crate) enum TrackRole {
 
 impl Timeline {
     pub(crate) const fn new(timestamps: Timestamps, time_jump: TimeJump, now: Instant, wall: Duration) -> Self {
-        Self { timestamps, time_jump, wall: (now, wall), near: 0, recorded: false, mapping: None }
+        Self { timestamps, time_jump, wall: (now, wall), near: 0, recorded: false, behind: TRACKS_APART, mapping: None }
     }
 
-    /// Sets whether the times are those of a recording: its tracks may lie any time apart.
-    pub(crate) const fn recorded(mut self, recorded: bool) -> Self {
-        self.recorded = recorded;
+    /// Sets that the times are those of a recording: its tracks may lie any time apart. Frames wait for so long for those of other
+    /// tracks.
+    pub(crate) fn recorded(mut self, interleave_span: Duration) -> Self {
+        self.recorded = true;
+        self.behind = TRACKS_APART.max(interleave_span);
         self
     }
 
@@ -156,6 +160,9 @@ impl Timeline {
             // The counter of this track may wrap a little later than that of the leading track.
             let unwrapped = WRAPS.iter().map(|wrap| shifted(raw, mapping.shift.saturating_add(*wrap)));
             if let Some(at) = unwrapped.into_iter().find(|at| at.abs_diff(mapping.newest) <= millis(TRACKS_APART)) {
+                return Ok(Placement { at, jump: None });
+            }
+            if mapping.newest - at <= millis(self.behind) {
                 return Ok(Placement { at, jump: None });
             }
         }

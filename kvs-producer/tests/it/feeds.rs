@@ -406,3 +406,104 @@ fn a_clock_set_back_in_a_gap_costs_no_sound_from_the_next_key_frame_on() {
         assert_eq!((totals.lost.frames, totals.lost_by.no_keyframe), (18, 18), "{back} ms back: {:?}", service.events);
     }
 }
+
+/// Recordings in which frames are put one after the other, whatever the network does meanwhile.
+fn recordings() -> [ProducerConfig; 2] {
+    [recorded(), two_tracks().overflow(Overflow::Refuse)]
+}
+
+#[test]
+fn sound_that_begins_or_resumes_within_a_group_of_pictures_is_not_lost() {
+    let sound = |frames: Vec<Frame>, from: u64, to: u64| -> Vec<Frame> {
+        let (from, to) = (at(from), at(to));
+        frames.into_iter().filter(|frame| frame.track == V || !(from..to).contains(&frame.pts)).collect()
+    };
+    for config in recordings() {
+        // Groups of 300 ms, 1 s, 10 s and 25 s: shorter than a fragment, usual, the default of encoders, longer than a fragment.
+        for group in [300, 1000, 10_000, 25_000] {
+            let mut pictures = recording(&[(0, 40_000)], (0, 40_000));
+            for frame in pictures.iter_mut().filter(|frame| frame.track == V) {
+                frame.keyframe = (frame.pts - EPOCH).as_millis().is_multiple_of(group);
+            }
+            assert_whole(config.clone(), sound(pictures.clone(), 0, 14_050));
+            assert_whole(config.clone(), sound(pictures, 5550, 20_550));
+        }
+    }
+}
+
+#[test]
+fn a_frame_of_a_recording_that_comes_too_late_is_refused_and_not_lost() {
+    for config in recordings() {
+        // Eight seconds of pictures, then their sound, and so on; or all pictures, then all sound.
+        for piece in [8000, 40_000] {
+            let mut service = Service::new(config.clone());
+            let (mut refused, mut count) = (0, 0);
+            for from in (0..40_000).step_by(piece as usize) {
+                let mut frames = recording(&[(from, from + piece)], (from, from + piece));
+                frames.sort_by_key(|frame| frame.track);
+                for frame in frames {
+                    count += 1;
+                    if let Err(error) = service.producer.put_frame(frame, service.now) {
+                        assert!(matches!(error.refusal, Refusal::TrackLate { track: A, .. }), "{error}");
+                        assert!(error.to_string().contains("in the order of their times"), "{error}");
+                        refused += 1;
+                    }
+                    service.run();
+                }
+            }
+            service.finish(Duration::from_secs(10));
+            let stats = service.producer.stats();
+            assert!(refused > 500 && stats.refused_frames == refused);
+            assert_eq!((stats.totals.persisted.frames, stats.totals.lost.frames), (count - refused, 0));
+        }
+    }
+    // A longer span orders what lies further apart.
+    for piece in [8000, 40_000] {
+        let mut frames = recording(&[(0, 40_000)], (0, 40_000));
+        let ms = |frame: &Frame| (frame.pts - EPOCH).as_millis() as u64;
+        frames.sort_by_key(|frame| (ms(frame) / piece, frame.track));
+        let config = two_tracks().overflow(Overflow::Refuse).interleave_span(Duration::from_secs(60));
+        let service = assert_whole(config, frames);
+        assert_eq!(service.sessions, 1);
+    }
+}
+
+#[test]
+fn a_caller_that_waits_loses_no_sound() {
+    let mut service = Service::new(two_tracks().overflow(Overflow::Refuse));
+    let frames = recording(&[(0, 20_000)], (0, 20_000));
+    let count = frames.len() as u64;
+    for frame in frames {
+        let begins_group = frame.keyframe;
+        service.put(frame);
+        // The key frame is there, its sound is not: the buffer is full, or the reader of the file is slow.
+        if begins_group {
+            service.pass(Duration::from_secs(15));
+        }
+    }
+    service.finish(Duration::from_secs(10));
+    let totals = service.producer.stats().totals;
+    assert_eq!((totals.persisted.frames, totals.lost.frames), (count, 0));
+    assert!(service.stored.iter().all(|seen| seen.tracks == 2));
+}
+
+#[test]
+fn pictures_that_fill_the_buffer_while_sound_is_awaited_are_sent() {
+    for group in [5, 50] {
+        let mut service = Service::new(two_tracks().overflow(Overflow::Refuse).buffer_bytes(64 << 10));
+        for n in 0..200 {
+            let mut frame = Frame::new(V, at(n * 40), vec![1; 12_000]).with_keyframe(n % group == 0);
+            let mut tries = 0;
+            while let Err(error) = service.producer.put_frame(frame, service.now) {
+                assert!(matches!(error.refusal, Refusal::BufferFull { .. }) && tries < 50, "{error}, {tries} tries");
+                frame = error.into_frame();
+                tries += 1;
+                service.run();
+                service.pass(Duration::from_millis(100));
+            }
+            service.run();
+        }
+        service.finish(Duration::from_secs(10));
+        assert_eq!(service.producer.stats().totals.persisted.frames, 200);
+    }
+}

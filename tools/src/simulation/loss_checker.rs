@@ -165,6 +165,7 @@ impl LossChecker {
 
     pub(crate) fn refused(&mut self, refusal: &Refusal, part: Part) -> Result<(), String> {
         let putting = self.putting.take();
+        let settled = self.declared.settled_at(Duration::from_millis(self.at));
         // To the producer, a track whose frames are refused is a track without frames.
         self.declared.disturb();
         if part == Part::Key {
@@ -181,6 +182,11 @@ impl LossChecker {
                 let behind = self.lead.is_some_and(|lead| lead.abs_diff(self.at) > ms(APART));
                 let apart = self.jumped || part == Part::Beside && behind;
                 ensure!(apart, "refused for its time although near the leading track: {refusal}");
+            }
+            Refusal::TrackLate { .. } => {
+                // As for frames that are lost as "track joining".
+                let away = self.tracks > 1 && (self.jumped || !settled);
+                ensure!(part == Part::Beside && away, "refused as late although no track was away: {refusal}");
             }
             Refusal::TimestampRegression { .. } | Refusal::TimestampInFuture { .. } => {
                 ensure!(self.jumped, "refused for its time although the clock never jumped: {refusal}");
