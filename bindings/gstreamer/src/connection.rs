@@ -1,33 +1,37 @@
 //! The client: Region, endpoint and credentials from the properties and the environment. Nothing here waits for a network.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use aws_config::default_provider::credentials::DefaultCredentialsChain;
-use aws_config::provider_config::ProviderConfig;
-use aws_credential_types::provider::future;
-use aws_smithy_http_client::{Builder, tls};
-use kvs_aws::{
-    Client, ClientConfig, Credentials, IotConfig, IotCredentials, ProvideCredentials, Proxy, Timeouts, TlsRoots,
-};
-use tokio::sync::OnceCell;
+use kvs_aws::{Client, ClientConfig, Credentials, IotConfig, IotCredentials, Proxy, Timeouts, TlsRoots};
+use tokio::runtime::Handle;
 
 use crate::credential_file::CredentialFile;
 use crate::failure::SetupError;
+use crate::sdk_credentials::{self, SdkCredentials};
 use crate::settings::Settings;
 
 /// What kvssink uses if no Region is set.
 const DEFAULT_REGION: &str = "us-west-2";
 /// The keys of kvs-local, unless it is started with others.
 const LOCAL_KEYS: (&str, &str) = ("kvs-local", "kvs-local-secret");
+/// What names credentials in the environment: the keys of kvs-local do not replace them.
+const OWN_CREDENTIALS: [&str; 6] = [
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_PROFILE",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+];
 /// Most bytes of a certificate or key file.
 const PEM_BYTES: u64 = 256 << 10;
 
 /// Creates a client. Files are read, requests are not sent.
-pub(crate) fn client(settings: &Settings) -> Result<Client, SetupError> {
+pub(crate) fn client(settings: &Settings, handle: &Handle) -> Result<Client, SetupError> {
     let endpoint = endpoint(settings);
-    let region = region(settings);
+    let is_local = endpoint.as_deref().is_some_and(|endpoint| !is_aws(endpoint)) && !has_own_credentials(settings);
+    let region = region(settings, handle, is_local);
     let config = ClientConfig::from_vars(|name| match name {
         "AWS_REGION" => Some(region.clone()),
         // Replaced below.
@@ -39,7 +43,7 @@ pub(crate) fn client(settings: &Settings) -> Result<Client, SetupError> {
         "AWS_CA_BUNDLE" => settings.ca_file.clone().or_else(|| variable(name)),
         name => variable(name),
     })?;
-    let config = with_credentials(config, settings, &region, endpoint.is_some())?;
+    let config = with_credentials(config, settings, &region, is_local)?;
     let config =
         config.timeouts(Timeouts::default().connect(Duration::from_secs(settings.connection_timeout_s.into())));
     Ok(Client::new(match &settings.user_agent {
@@ -48,15 +52,27 @@ pub(crate) fn client(settings: &Settings) -> Result<Client, SetupError> {
     })?)
 }
 
-fn region(settings: &Settings) -> String {
-    let given = settings.region.clone().or_else(|| variable("AWS_REGION"));
-    given.or_else(|| variable("AWS_DEFAULT_REGION")).unwrap_or_else(|| DEFAULT_REGION.to_owned())
+fn region(settings: &Settings, handle: &Handle, is_local: bool) -> String {
+    let given = settings.region.clone().or_else(|| variable("AWS_REGION")).or_else(|| variable("AWS_DEFAULT_REGION"));
+    let of_profile = || (!is_local).then(|| sdk_credentials::region_of_profile(settings.profile.as_deref(), handle));
+    given.or_else(|| of_profile().flatten()).unwrap_or_else(|| DEFAULT_REGION.to_owned())
+}
+
+/// Whether credentials for this endpoint are named anywhere.
+fn has_own_credentials(settings: &Settings) -> bool {
+    settings.profile.is_some() || OWN_CREDENTIALS.into_iter().any(|name| variable(name).is_some())
 }
 
 /// `CONTROL_PLANE_URI` is the variable of kvssink.
 fn endpoint(settings: &Settings) -> Option<String> {
     let variables = ["CONTROL_PLANE_URI", "AWS_ENDPOINT_URL_KINESIS_VIDEO", "AWS_ENDPOINT_URL"];
     settings.endpoint.clone().or_else(|| variables.into_iter().find_map(variable))
+}
+
+/// An endpoint of AWS, such as that of a private network, never takes the keys of kvs-local.
+fn is_aws(endpoint: &str) -> bool {
+    let host = endpoint.split("://").last().unwrap_or_default().split(['/', ':']).next().unwrap_or_default();
+    [".amazonaws.com", ".amazonaws.com.cn", ".api.aws"].into_iter().any(|suffix| host.ends_with(suffix))
 }
 
 /// An environment variable that is set and not empty.
@@ -69,7 +85,7 @@ fn with_credentials(
     config: ClientConfig,
     settings: &Settings,
     region: &str,
-    is_custom: bool,
+    is_local: bool,
 ) -> Result<ClientConfig, SetupError> {
     if let Some(keys) = given_keys(settings)? {
         return Ok(config.credentials(keys));
@@ -82,15 +98,16 @@ fn with_credentials(
         file.read().map_err(|error| SetupError::CredentialFile { path: path.into(), error })?;
         return Ok(config.credentials(file));
     }
+    if let Some(profile) = &settings.profile {
+        return Ok(config.credentials(SdkCredentials::of_profile(profile, region)));
+    }
     if let Some(device) = IotConfig::from_env()? {
         return Ok(config.credentials(IotCredentials::new(device)?));
     }
-    let has_own =
-        ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"].into_iter().any(|name| variable(name).is_some());
-    if is_custom && !has_own {
+    if is_local {
         return Ok(config.credentials(Credentials::from_keys(LOCAL_KEYS.0, LOCAL_KEYS.1, None)));
     }
-    Ok(config.credentials(DefaultChain::new(region)))
+    Ok(config.credentials(SdkCredentials::of_environment(region)))
 }
 
 fn given_keys(settings: &Settings) -> Result<Option<Credentials>, SetupError> {
@@ -132,43 +149,15 @@ fn read_pem(path: String) -> Result<Vec<u8>, SetupError> {
     read.map(|()| bytes).map_err(|error| SetupError::File { property: "iot-certificate", path, error })
 }
 
-/// Environment, profile, single sign-on, container and instance role. Set up with the first request, because that may wait.
-struct DefaultChain {
-    region: String,
-    chain: OnceCell<DefaultCredentialsChain>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl DefaultChain {
-    fn new(region: &str) -> Self {
-        Self { region: region.to_owned(), chain: OnceCell::new() }
-    }
-
-    async fn chain(&self) -> &DefaultCredentialsChain {
-        self.chain
-            .get_or_init(async || {
-                // The SDK's default client would add aws-lc as a second TLS provider.
-                let tls = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring);
-                let http = Builder::new().tls_provider(tls).build_https();
-                let region = aws_config::Region::new(self.region.clone());
-                let config = ProviderConfig::without_region().with_region(Some(region)).with_http_client(http);
-                let config = config.with_behavior_version(Some(aws_config::BehaviorVersion::v2026_01_12()));
-                DefaultCredentialsChain::builder().configure(config).build().await
-            })
-            .await
-    }
-}
-
-impl fmt::Debug for DefaultChain {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DefaultChain").field("region", &self.region).finish_non_exhaustive()
-    }
-}
-
-impl ProvideCredentials for DefaultChain {
-    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
-    where
-        Self: 'a,
-    {
-        future::ProvideCredentials::new(async { self.chain().await.provide_credentials().await })
+    #[test]
+    fn endpoints_of_aws_do_not_take_the_keys_of_kvs_local() {
+        assert!(is_aws("https://vpce-0a1b-2c3d.kinesisvideo.eu-west-1.vpce.amazonaws.com"));
+        assert!(is_aws("https://kinesisvideo.us-west-2.api.aws:443/"));
+        assert!(!is_aws("http://127.0.0.1:4567"));
+        assert!(!is_aws("http://amazonaws.com.example:4567/.amazonaws.com"));
     }
 }

@@ -11,6 +11,7 @@ mod properties;
 mod report;
 mod requests;
 mod runtime;
+mod sdk_credentials;
 mod session;
 mod settings;
 mod sink;

@@ -1,5 +1,6 @@
 //! What the producer reports, as element messages on the bus, signals and errors.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use gst::prelude::*;
@@ -11,22 +12,38 @@ use crate::session::epoch_nanos;
 use crate::settings::Settings;
 use crate::sink::KvsProducerSink;
 
+/// Why the last attempt to reach the service failed; nothing while the service is reached. Shared by the producers of a stream.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Trouble(Arc<Mutex<Option<String>>>);
+
+impl Trouble {
+    fn set(&self, reason: Option<String>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = reason;
+    }
+
+    pub(crate) fn reason(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
 /// Reports the events of one producer.
 pub(crate) struct Reporter {
     stream: String,
     acks: bool,
     restart_on_error: bool,
     /// Why the connection is away, since it is.
-    away: std::sync::Mutex<Option<SystemTime>>,
+    away: Mutex<Option<SystemTime>>,
+    trouble: Trouble,
 }
 
 impl Reporter {
-    pub(crate) fn new(settings: &Settings) -> Self {
+    pub(crate) fn new(settings: &Settings, trouble: Trouble) -> Self {
         Self {
             stream: settings.stream_name.clone(),
             acks: settings.fragment_acks,
             restart_on_error: settings.restart_on_error,
-            away: std::sync::Mutex::new(None),
+            away: Mutex::new(None),
+            trouble,
         }
     }
 
@@ -41,6 +58,7 @@ impl Reporter {
                 let milliseconds = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
                 let fields = self.message("kvs-retrying").field("attempt", attempt).field("wait-ms", milliseconds);
                 self.left();
+                self.trouble.set(Some(failure.to_string()));
                 post(sink, fields.field("reason", failure.to_string()).build());
             }
             Event::Rejected { diagnosis, .. } => self.rejected(sink, &diagnosis),
@@ -124,12 +142,13 @@ impl Reporter {
     }
 
     fn left(&self) {
-        let mut away = self.away.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
         away.get_or_insert_with(SystemTime::now);
     }
 
     fn opened(&self, sink: &KvsProducerSink) {
-        let away = self.away.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        self.trouble.set(None);
+        let away = self.away.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(since) = away {
             let gone = u64::try_from(since.elapsed().unwrap_or_default().as_millis()).unwrap_or(u64::MAX);
             post(sink, self.message("kvs-reconnected").field("away-ms", gone).build());

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use kvs_producer::{Amount, Client, Frame, Refusal, StopReport, Track, TrackNumber};
 use tokio::runtime::Handle;
 
+use crate::report::Trouble;
 use crate::requests::Request;
 use crate::session::{Session, Source};
 use crate::settings::{Settings, StreamingType};
@@ -37,6 +38,12 @@ pub(crate) type Pads = BTreeMap<String, PadState>;
 pub(crate) enum Item {
     Frame(Arc<Track>, Frame),
     Request(Request),
+}
+
+impl Item {
+    pub(crate) const fn is_keyframe(&self) -> bool {
+        matches!(self, Self::Frame(_, frame) if frame.keyframe)
+    }
 }
 
 /// Where frames go.
@@ -93,6 +100,7 @@ pub(crate) struct Stream {
     /// Producers that send what they have.
     pub(crate) closing: Vec<Arc<Session>>,
     pub(crate) done: Outcome,
+    pub(crate) trouble: Trouble,
 }
 
 /// The media of producers that are done.
@@ -144,6 +152,7 @@ impl Stream {
             has_failed: false,
             closing: Vec::new(),
             done: Outcome::default(),
+            trouble: Trouble::default(),
         }
     }
 

@@ -136,6 +136,13 @@ impl KvsProducerSink {
                 Put::OtherTracks(again) => {
                     gst::info!(CAT, obj = pad, "new caps: a new session");
                     self.drain(stream);
+                    if !again.is_keyframe() {
+                        // The new session starts with a key frame: what comes before it is lost. Sources may answer at once, so
+                        // they are asked without the lock.
+                        drop(state);
+                        self.obj().force_key_unit();
+                        state = self.lock();
+                    }
                     item = again;
                 }
                 Put::Full(again) => {

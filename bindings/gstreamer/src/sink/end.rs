@@ -29,7 +29,7 @@ impl KvsProducerSink {
             source => source.unwrap_or(Source::Live),
         };
         let config = session::config(&stream.settings, tracks.clone(), source).map_err(|error| sentence(&error))?;
-        let reporter = Reporter::new(&stream.settings);
+        let reporter = Reporter::new(&stream.settings, stream.trouble.clone());
         let sink = self.obj().downgrade();
         let report = move |event| {
             if let Some(sink) = sink.upgrade() {
@@ -62,30 +62,31 @@ impl KvsProducerSink {
 
     /// A producer is done: the next one may start, or the stream ends.
     fn drained(&self, session: &Arc<Session>, report: &StopReport) {
-        let is_recording = match &mut self.lock().stream {
+        let (is_recording, trouble) = match &mut self.lock().stream {
             Some(stream) => {
                 stream.closed(session, report);
-                stream.is_recording()
+                (stream.is_recording(), stream.trouble.reason())
             }
             // Told by the change of state that waits for it.
             None => return,
         };
         self.changed.notify_all();
-        self.tell_if_incomplete(report, is_recording);
+        self.tell_if_incomplete(report, is_recording, trouble);
         self.advance();
         self.ended(None);
     }
 
     /// Says what is not persisted: a warning, and for a recording an error.
-    fn tell_if_incomplete(&self, report: &StopReport, is_recording: bool) {
+    fn tell_if_incomplete(&self, report: &StopReport, is_recording: bool, trouble: Option<String>) {
         if report.is_complete() || report.halted.is_some() {
             return;
         }
         let (submitted, lost) = (report.totals.submitted.frames, report.totals.lost.frames);
         let text = format!(
-            "{} of {submitted} frames are not persisted: {lost} lost, {} left in the spool",
+            "{} of {submitted} frames are not persisted: {lost} lost, {} left in the spool{}",
             submitted.saturating_sub(report.totals.persisted.frames),
-            report.totals.held().frames
+            report.totals.held().frames,
+            trouble.map(|reason| format!("; the last attempt failed: {reason}")).unwrap_or_default()
         );
         if is_recording {
             gst::element_imp_error!(self, gst::ResourceError::Write, ("{text}"));
@@ -133,7 +134,7 @@ impl KvsProducerSink {
             let rest = within.saturating_sub(started.elapsed());
             if let Some(report) = runtime::wait(&stream.handle, rest + GRACE, async move { session.stop(rest).await }) {
                 stream.done.add(&report.stats);
-                self.tell_if_incomplete(&report, stream.is_recording());
+                self.tell_if_incomplete(&report, stream.is_recording(), stream.trouble.reason());
             }
         }
         post(&self.obj(), stream.stats());

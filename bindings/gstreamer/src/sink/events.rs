@@ -25,11 +25,7 @@ impl KvsProducerSink {
             }
             gst::EventView::Segment(segment) => {
                 let Some(segment) = segment.segment().downcast_ref::<gst::ClockTime>() else {
-                    gst::element_imp_error!(
-                        self,
-                        gst::CoreError::Event,
-                        ("pad {} has a segment in {:?}, needs time", pad.name(), segment.segment().format())
-                    );
+                    self.refuse_segment(pad, segment.segment().format());
                     return false;
                 };
                 self.with_pad(pad, |own| own.segment = Some(segment.clone()));
@@ -53,6 +49,21 @@ impl KvsProducerSink {
             _ => {}
         }
         gst::Pad::event_default(pad, Some(&*self.obj()), event)
+    }
+
+    /// Told once: sources that send bytes repeat their segment.
+    fn refuse_segment(&self, pad: &gst::Pad, format: gst::Format) {
+        let has_failed = match &mut self.lock().stream {
+            Some(stream) => std::mem::replace(&mut stream.has_failed, true),
+            None => true,
+        };
+        if !has_failed {
+            gst::element_imp_error!(
+                self,
+                gst::CoreError::Event,
+                ("pad {} has a segment in {format:?}, needs time: put a demuxer or a parser in front", pad.name())
+            );
+        }
     }
 
     fn with_pad(&self, pad: &gst::Pad, change: impl FnOnce(&mut PadState)) {

@@ -145,6 +145,16 @@ impl ElementImpl for KvsProducerSink {
         self.ended(None);
     }
 
+    /// A sink passes upstream events on to its sources: the pipeline seeks that way.
+    fn send_event(&self, event: gst::Event) -> bool {
+        if !event.is_upstream() {
+            return self.parent_send_event(event);
+        }
+        let handled = self.obj().sink_pads().into_iter().map(|pad| pad.push_event(event.clone()));
+        // Each source gets it.
+        handled.collect::<Vec<_>>().contains(&true)
+    }
+
     fn change_state(&self, transition: gst::StateChange) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
         match transition {
             gst::StateChange::NullToReady => self.check()?,
@@ -214,8 +224,9 @@ impl KvsProducerSink {
         if bytes > limit {
             return Err(SetupError::TrackName { bytes, limit });
         }
-        let client = connection::client(&settings)?;
-        Ok(Stream::new(settings, client, runtime::handle()?))
+        let handle = runtime::handle()?;
+        let client = connection::client(&settings, &handle)?;
+        Ok(Stream::new(settings, client, handle))
     }
 
     fn refuse(&self, error: &SetupError) -> gst::StateChangeError {

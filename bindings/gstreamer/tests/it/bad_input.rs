@@ -94,3 +94,29 @@ fn caps_without_what_a_decoder_needs_are_refused() {
     let gst::MessageView::Error(error) = error.view() else { unreachable!() };
     assert!(error.error().to_string().contains("have no codec_data: put aacparse in front"), "{}", error.error());
 }
+
+#[test]
+fn bytes_without_times_are_one_error() {
+    let service = Service::start();
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    let line = format!("filesrc location={file} ! {SINK} name=sink stream-name=s endpoint={}", service.endpoint());
+    let mut run = Run::new(&line);
+    let _ = run.pipeline.set_state(gst::State::Playing);
+    let error = run.finish().unwrap_err();
+    assert_eq!(error, "pad video_0 has a segment in Bytes, needs time: put a demuxer or a parser in front");
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    let of_sink = |message: &gst::Message| message.src().is_some_and(|source| source.name() == "sink");
+    let more = std::iter::from_fn(|| run.pipeline.bus().unwrap().pop_filtered(&[gst::MessageType::Error]));
+    assert_eq!(more.filter(of_sink).count(), 0);
+}
+
+#[test]
+fn what_is_not_persisted_is_told_with_the_reason() {
+    let line = format!("{VIDEO} ! {SINK} name=sink stream-name=s endpoint=http://127.0.0.1:9 drain-timeout=1");
+    let mut run = Run::new(&line);
+    run.play();
+    run.finish().unwrap();
+    let warnings = run.warnings();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].contains("the last attempt failed: ") && warnings[0].contains("refused"), "{warnings:?}");
+}

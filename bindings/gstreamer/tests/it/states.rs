@@ -117,3 +117,27 @@ fn what_the_spool_keeps_is_sent_by_the_next_run() {
     assert!(run.names().iter().any(|name| name == "kvs-recovered"), "{:?}", run.names());
     assert_eq!(service.starts("s").len(), 6);
 }
+
+/// A spool writes what is left when the state changes; that has a bound of its own.
+#[test]
+fn a_change_of_state_with_a_spool_keeps_what_is_left_within_its_bound() {
+    let (_listener, endpoint) = silence();
+    let folder = tempfile::tempdir().unwrap();
+    let run = Run::new(&format!(
+        "{VIDEO} ! {SINK} name=sink stream-name=s endpoint={endpoint} drain-timeout=1 spool-dir={}",
+        folder.path().display()
+    ));
+    run.play();
+    wait_until("all frames", || number(&run.stats(), "submitted-frames") == 75);
+    let down = timed(|| {
+        run.pipeline.set_state(gst::State::Null).unwrap();
+    });
+    assert!(down < Duration::from_secs(1 + 12), "{down:?}");
+    let kept: u64 = files(folder.path()).iter().map(|file| file.metadata().unwrap().len()).sum();
+    assert!(kept > 10_000, "{kept}");
+}
+
+fn files(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}

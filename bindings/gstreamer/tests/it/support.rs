@@ -25,9 +25,13 @@ pub struct Service {
 
 impl Service {
     pub fn start() -> Self {
+        Self::with(LocalKvs::builder())
+    }
+
+    pub fn with(builder: kvs_local::Builder) -> Self {
         init();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let local = runtime.block_on(LocalKvs::builder().start()).unwrap();
+        let local = runtime.block_on(builder.start()).unwrap();
         Self { runtime, local }
     }
 
@@ -76,6 +80,15 @@ impl Run {
         Self { pipeline, messages: Vec::new() }
     }
 
+    /// A line in front of an element that is named sink.
+    pub fn with_sink(line: &str, sink: &gst::Element) -> Self {
+        let run = Self::new(&format!("{line} ! queue name=last"));
+        sink.set_property("name", "sink");
+        run.pipeline.add(sink).unwrap();
+        run.pipeline.by_name("last").unwrap().link(sink).unwrap();
+        run
+    }
+
     pub fn play(&self) {
         self.pipeline.set_state(gst::State::Playing).unwrap();
     }
@@ -111,6 +124,13 @@ impl Run {
         let element = |message: &&gst::Message| message.type_() == gst::MessageType::Element;
         let name = |message: &gst::Message| message.structure().unwrap().name().to_string();
         self.messages.iter().filter(element).map(name).collect()
+    }
+
+    /// A field of each element message of this name so far.
+    pub fn fields(&self, name: &str, field: &str) -> Vec<String> {
+        let fields = self.messages.iter().filter(|message| message.type_() == gst::MessageType::Element);
+        let fields = fields.filter_map(|message| message.structure()).filter(|fields| fields.name() == name);
+        fields.map(|fields| fields.get(field).unwrap()).collect()
     }
 
     pub fn stats(&self) -> gst::Structure {
@@ -182,7 +202,13 @@ pub fn wait_until(what: &str, mut is_true: impl FnMut() -> bool) {
 pub fn read_media(python: &str, service: &Service, stream: &str, folder: &Path) -> PathBuf {
     let media = folder.join(format!("{stream}.mkv"));
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/judge/read_back.py");
-    let read = Command::new(python).arg(script).args([service.endpoint(), stream]).arg(&media).output().unwrap();
+    let read = Command::new(python)
+        .arg(script)
+        .args([service.endpoint(), stream])
+        .arg(&media)
+        .env("KVS_REGION", service.local.region())
+        .output()
+        .unwrap();
     assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
     media
 }

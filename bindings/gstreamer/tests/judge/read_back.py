@@ -1,11 +1,15 @@
-"""Reads all media of a stream with boto3 and writes it to a file: read_back.py ENDPOINT STREAM FILE"""
+"""Reads all media of a stream with boto3 and writes it to a file: read_back.py ENDPOINT STREAM FILE
 
+KVS_REGION is the Region of the service.
+"""
+
+import os
 import sys
 
 import boto3
 
 endpoint, stream, path = sys.argv[1:]
-keys = {"aws_access_key_id": "kvs-local", "aws_secret_access_key": "kvs-local-secret", "region_name": "us-west-2"}
+keys = {"aws_access_key_id": "kvs-local", "aws_secret_access_key": "kvs-local-secret", "region_name": os.environ.get("KVS_REGION", "us-west-2")}
 control = boto3.client("kinesisvideo", endpoint_url=endpoint, **keys)
 
 
