@@ -3,6 +3,7 @@
 mod bad_input;
 mod changes;
 mod credentials;
+mod documented;
 mod endings;
 mod flow;
 mod helpers;
