@@ -281,6 +281,12 @@ impl ProducerCore {
         self.cx.sink.poll()
     }
 
+    /// Whether [`poll_event`](Self::poll_event) returns an event.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn has_events(&self) -> bool {
+        self.cx.sink.has_events()
+    }
+
     /// Returns when [`handle_timeout`](Self::handle_timeout) is due, if ever.
     #[must_use]
     pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {

@@ -1,10 +1,11 @@
 //! What the tools' `main` functions share.
 
 use std::error::Error;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use kvs_aws::{Client, ClientConfig, Credentials, Region};
+use kvs_aws::{Client, ClientConfig, Credentials, Region, TlsRoots};
 
 /// The error type of a tool: every error ends the run with its message.
 pub type BoxError = Box<dyn Error + Send + Sync>;
@@ -15,6 +16,9 @@ pub struct Service {
     /// URL of the service.
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:4567")]
     endpoint: String,
+    /// Trusted certificate authorities for an https URL: `ca.pem` in the data folder of kvs-local.
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
 }
 
 impl Service {
@@ -26,6 +30,10 @@ impl Service {
     pub fn client(&self) -> Result<Client, BoxError> {
         let credentials = Credentials::new(kvs_local::ACCESS_KEY, kvs_local::SECRET_KEY, None, None, "kvs-tools");
         let config = ClientConfig::new(Region::new("us-west-2")?, credentials).endpoint_url(&self.endpoint)?;
+        let config = match &self.ca {
+            Some(file) => config.tls_roots(TlsRoots::PemFile(file.clone())),
+            None => config,
+        };
         Ok(Client::new(config)?)
     }
 }

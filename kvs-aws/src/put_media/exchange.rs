@@ -11,6 +11,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use kvs_types::__internal::ErrorChain;
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
@@ -151,6 +152,18 @@ impl PutMediaSender {
     /// Returns an error if the session has ended.
     pub async fn reserve(&mut self) -> Result<SendPermit<'_>, SessionEnded> {
         self.messages.reserve().await.map(SendPermit).map_err(|_| SessionEnded)
+    }
+
+    /// Returns capacity for one message if there is some now.
+    ///
+    /// # Errors
+    /// Returns an error if the session has ended.
+    pub fn try_reserve(&mut self) -> Result<Option<SendPermit<'_>>, SessionEnded> {
+        match self.messages.try_reserve() {
+            Ok(permit) => Ok(Some(SendPermit(permit))),
+            Err(TrySendError::Full(())) => Ok(None),
+            Err(TrySendError::Closed(())) => Err(SessionEnded),
+        }
     }
 
     /// Sends media as one HTTP chunk. Waits while the queue is full.

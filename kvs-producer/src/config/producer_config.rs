@@ -55,6 +55,8 @@ pub struct ProducerConfig {
     pub(crate) ack_timeout: Duration,
     pub(crate) idle_after: Duration,
     pub(crate) session_max: Duration,
+    #[cfg(feature = "tokio")]
+    pub(crate) send_interval: Duration,
     pub(crate) writing_app: String,
     #[cfg(feature = "spool")]
     pub(crate) spool: Option<SpoolConfig>,
@@ -70,6 +72,10 @@ macro_rules! setters {
         })*
     };
 }
+
+/// Longest [`send_interval`](ProducerConfig::send_interval): half of a short fragment.
+#[cfg(feature = "tokio")]
+const SEND_INTERVAL_MAX: Duration = Duration::from_secs(1);
 
 impl ProducerConfig {
     /// Creates a configuration for a stream, given by name or ARN, and its 1 to 3 tracks. The first video track leads:
@@ -104,6 +110,8 @@ impl ProducerConfig {
             ack_timeout: Duration::from_secs(30),
             idle_after: Duration::from_secs(20),
             session_max: Duration::from_secs(40 * 60),
+            #[cfg(feature = "tokio")]
+            send_interval: Duration::ZERO,
             writing_app: concat!("kvs-producer ", env!("CARGO_PKG_VERSION")).to_owned(),
             #[cfg(feature = "spool")]
             spool: None,
@@ -213,6 +221,16 @@ impl ProducerConfig {
         session_max: Duration;
         /// Sets the name of the writing application in the Matroska header. Default: name and version of this crate.
         writing_app: String;
+    }
+
+    /// Sets how often [`Producer`](crate::Producer) sends at most: frames that come sooner are sent together, in one write. Key frames and
+    /// ends of fragments are sent at once, so fragments are not persisted later. For programs with many streams, whose processor time
+    /// goes into wake-ups and writes. Default: 0, every frame is sent at once; at most 1 s.
+    #[cfg(feature = "tokio")]
+    #[must_use]
+    pub fn send_interval(mut self, interval: Duration) -> Self {
+        self.send_interval = interval.min(SEND_INTERVAL_MAX);
+        self
     }
 
     /// The track that decides where fragments start: the first video track, or else the first track.

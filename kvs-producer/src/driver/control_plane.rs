@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use kvs_aws::{ApiName, Client, CreateStream, DescribeStream, Endpoint, Error, PutMedia, PutMediaExchange, StreamId};
 use kvs_types::StreamStatus;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::classify::failure;
 use crate::io::control::{ControlRequest, ControlRequestId, ControlResponse, Freshness, NewStream};
@@ -18,10 +19,26 @@ pub(super) type OpenFuture = Pin<Box<dyn Future<Output = (SessionId, Result<PutM
 
 pub(super) fn send(client: Client, stream: StreamId, id: ControlRequestId, request: ControlRequest) -> ResponseFuture {
     Box::pin(async move {
+        let _turn = turn(&request).await;
         let response = execute(&client, &stream, request).await;
         (id, response.unwrap_or_else(|error| ControlResponse::Failed(failure(&error))))
     })
 }
+
+/// Waits for a turn, but not for long: requests that do not end must not hold up the others for good.
+async fn turn(request: &ControlRequest) -> Option<SemaphorePermit<'static>> {
+    // Credentials are mostly at hand.
+    if matches!(request, ControlRequest::Credentials(_)) {
+        return None;
+    }
+    tokio::time::timeout(TURN, TURNS.acquire()).await.ok()?.ok()
+}
+
+/// The requests of all producers of the process at a time. When a thousand streams start together, each would open a connection of its
+/// own; with turns they use those of each other.
+static TURNS: Semaphore = Semaphore::const_new(32);
+/// The longest wait for a turn.
+const TURN: Duration = Duration::from_secs(3);
 
 async fn execute(client: &Client, stream: &StreamId, request: ControlRequest) -> Result<ControlResponse, Error> {
     match request {

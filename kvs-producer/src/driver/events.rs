@@ -37,9 +37,7 @@ impl Events {
 
 async fn next(shared: Arc<Shared>) -> Option<Event> {
     loop {
-        let changed = shared.changed.notified();
-        let mut changed = std::pin::pin!(changed);
-        changed.as_mut().enable();
+        let reported = shared.reported.notified();
         {
             let mut core = shared.core();
             if let Some(event) = core.poll_event() {
@@ -49,7 +47,7 @@ async fn next(shared: Arc<Shared>) -> Option<Event> {
                 return None;
             }
         }
-        changed.await;
+        reported.await;
     }
 }
 

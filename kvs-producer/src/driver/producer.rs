@@ -120,7 +120,8 @@ impl Producer {
 
     fn spawn(core: ProducerCore, config: &ProducerConfig, task: impl FnOnce(Arc<Shared>) -> Task) -> Self {
         let shared = Arc::new(Shared::new(core));
-        let task = tokio::spawn(task(Arc::clone(&shared)).run()).abort_handle();
+        let task = task(Arc::clone(&shared)).with_send_interval(config.send_interval);
+        let task = tokio::spawn(task.run()).abort_handle();
         Self { shared, overflow: config.overflow, task }
     }
 
@@ -168,15 +169,14 @@ impl Producer {
 
     async fn put_until(&self, frame: Frame, deadline: impl Future<Output = ()>) -> Result<(), PutFrameError> {
         let mut deadline = pin!(deadline);
+        let is_keyframe = frame.keyframe;
         let (mut waiting, mut is_new) = (frame, true);
         loop {
             let changed = self.shared.changed.notified();
-            let mut changed = pin!(changed);
-            changed.as_mut().enable();
             let put = self.offer(waiting);
             // A refused frame changes nothing. The task would wake this call again, and both would keep a processor busy.
             if put.is_ok() || std::mem::take(&mut is_new) {
-                self.shared.work.notify_one();
+                self.shared.frame_put(is_keyframe || put.is_err());
             }
             let refused = match put {
                 Err(error) if self.waits_for(&error) => error,
@@ -198,8 +198,9 @@ impl Producer {
     /// # Errors
     /// Returns the frame with the reason. The producer continues.
     pub fn try_put_frame(&self, frame: Frame) -> Result<(), PutFrameError> {
+        let is_keyframe = frame.keyframe;
         let put = self.offer(frame);
-        self.shared.work.notify_one();
+        self.shared.frame_put(is_keyframe || put.is_err());
         put
     }
 
@@ -294,8 +295,6 @@ impl Producer {
     async fn until<T>(&self, check: impl Fn(&ProducerCore) -> Option<T>) -> T {
         loop {
             let changed = self.shared.changed.notified();
-            let mut changed = pin!(changed);
-            changed.as_mut().enable();
             if let Some(result) = check(&self.shared.core()) {
                 return result;
             }

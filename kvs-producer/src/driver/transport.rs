@@ -62,6 +62,11 @@ impl Transport {
         self.sender.queue.push_back(Piece::End);
     }
 
+    /// Sends waiting data as far as there is room now. Returns the number of bytes, `None` without data or room.
+    pub(super) fn send_now(&mut self) -> Result<Option<usize>, SessionEnded> {
+        self.sender.send_now()
+    }
+
     /// Returns both halves, to be awaited concurrently.
     pub(super) fn halves(&mut self) -> (&mut Sender, Acks<'_>) {
         (&mut self.sender, Acks(self.acks.as_mut()))
@@ -82,6 +87,11 @@ impl Acks<'_> {
 }
 
 impl Sender {
+    fn send_now(&mut self) -> Result<Option<usize>, SessionEnded> {
+        let Some(half) = self.half.as_mut().filter(|_| !self.queue.is_empty()) else { return Ok(None) };
+        Ok(half.try_reserve()?.map(|permit| fill(permit, &mut self.queue)))
+    }
+
     /// Sends waiting data as soon as there is room and returns the number of bytes. Cancel-safe.
     pub(super) async fn send(&mut self) -> Result<usize, SessionEnded> {
         let Some(half) = self.half.as_mut().filter(|_| !self.queue.is_empty()) else { return pending().await };

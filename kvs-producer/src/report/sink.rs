@@ -27,6 +27,12 @@ impl ReportSink {
         self.events.push_back(event);
     }
 
+    /// Whether an event waits to be polled.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn has_events(&self) -> bool {
+        self.dropped > 0 || !self.events.is_empty()
+    }
+
     pub(crate) fn poll(&mut self) -> Option<Event> {
         if self.dropped > 0 {
             return Some(Event::EventsDropped { count: std::mem::take(&mut self.dropped) });

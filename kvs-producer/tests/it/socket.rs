@@ -147,6 +147,65 @@ async fn a_stream_is_created_and_all_media_persisted() {
 }
 
 #[tokio::test]
+async fn a_reader_of_events_is_not_woken_by_frames() {
+    let (_fake, client, _) = serve().await;
+    let stream = Producer::open(live(), client).await.unwrap();
+    let mut events = stream.events();
+    stream.put_frame(frame(V, 0, true)).await.unwrap();
+    while !matches!(events.next().await.unwrap(), Event::Opened { .. }) {}
+    let polls = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&polls);
+    let reader = tokio::spawn(async move {
+        let mut next = std::pin::pin!(events.next());
+        std::future::poll_fn(|cx| {
+            counter.fetch_add(1, Ordering::SeqCst);
+            next.as_mut().poll(cx)
+        })
+        .await
+    });
+    let mut sent = stream.stats().sent_bytes;
+    for ms in (40..2_000).step_by(40) {
+        stream.put_frame(frame(V, ms, false)).await.unwrap();
+        sent = sent_within(&stream, sent, 1_000).await;
+    }
+    reader.abort();
+    let polls = polls.load(Ordering::SeqCst);
+    assert!((1..5).contains(&polls), "{polls}");
+    stream.stop(Duration::from_secs(10)).await;
+}
+
+/// Lets all other tasks run until more bytes are sent, at most so many times.
+async fn sent_within(stream: &Producer, before: u64, turns: usize) -> u64 {
+    for _ in 0..turns {
+        if stream.stats().sent_bytes > before {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    stream.stats().sent_bytes
+}
+
+#[tokio::test]
+async fn frames_within_the_send_interval_are_sent_together_and_a_key_frame_at_once() {
+    let (_fake, client, _) = serve().await;
+    let stream = Producer::open(live().send_interval(Duration::from_secs(1)), client).await.unwrap();
+    stream.put_frame(frame(V, 0, true)).await.unwrap();
+    let first = tokio::time::timeout(Duration::from_secs(10), sent_within(&stream, 0, usize::MAX)).await.unwrap();
+    for ms in [40, 80, 120] {
+        stream.put_frame(frame(V, ms, false)).await.unwrap();
+    }
+    assert_eq!(sent_within(&stream, first, 20).await, first, "the task was woken");
+    let second = tokio::time::timeout(Duration::from_secs(10), sent_within(&stream, first, usize::MAX)).await.unwrap();
+    assert!(second - first > 3 * 400, "{} bytes at the end of the interval", second - first);
+    stream.put_frame(frame(V, 160, false)).await.unwrap();
+    assert_eq!(sent_within(&stream, second, 20).await, second, "the task was woken");
+    stream.put_frame(frame(V, 200, true)).await.unwrap();
+    assert!(sent_within(&stream, second, 20).await > second, "a key frame waits");
+    let report = stream.stop(Duration::from_secs(10)).await;
+    assert!(report.is_complete(), "{report:?}");
+}
+
+#[tokio::test]
 async fn broken_connections_lose_no_media() {
     let (fake, client, _) = serve().await;
     fake.break_first.store(3, Ordering::SeqCst);
