@@ -56,9 +56,8 @@ pub(crate) fn from_open(error: &OpenError) -> PyErr {
         OpenError::Config(_) | OpenError::StreamId(_) => invalid(chain(error)),
         OpenError::Spool(_) => exception("SpoolError", &chain(error)),
         OpenError::Halted { reason } => from_halt(reason),
-        OpenError::TimedOut { last: Some(failure), .. } if failure.kind == FailureKind::CredentialsExpired => {
-            from_failure(failure)
-        }
+        // The producer tries such a request again until the timeout: the name of the last refusal says what it waited for.
+        OpenError::TimedOut { last: Some(failure), .. } => exception(code_of(failure), &chain(error)),
         _ => exception("TransportError", &chain(error)),
     }
 }
@@ -74,11 +73,15 @@ fn from_halt(reason: &HaltReason) -> PyErr {
     }
 }
 
-/// Returns the exception for a failure, named after the service's code if the message has it.
 fn from_failure(failure: &Failure) -> PyErr {
-    let words = failure.message.split(|c: char| !c.is_ascii_alphanumeric());
-    let code = words.into_iter().find(|word| word.len() > "Exception".len() && word.ends_with("Exception"));
-    let code = code.unwrap_or(match failure.kind {
+    exception(code_of(failure), &failure.to_string())
+}
+
+/// Returns the service's code if the message has it, or else the name of the exception for this kind.
+fn code_of(failure: &Failure) -> &str {
+    let mut words = failure.message.split(|c: char| !c.is_ascii_alphanumeric());
+    let code = words.find(|word| word.len() > "Exception".len() && word.ends_with("Exception"));
+    code.unwrap_or(match failure.kind {
         FailureKind::NotFound => "ResourceNotFoundException",
         FailureKind::Throttled => "ClientLimitExceededException",
         FailureKind::AccessDenied => "AccessDeniedException",
@@ -86,8 +89,7 @@ fn from_failure(failure: &Failure) -> PyErr {
         FailureKind::InvalidRequest => "InvalidArgumentException",
         FailureKind::Unreachable | FailureKind::TimedOut => "TransportError",
         _ => "KvsError",
-    });
-    exception(code, &failure.to_string())
+    })
 }
 
 /// Returns the exception for a frame that was not accepted.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use pyo3::types::{PyByteArray, PyBytes, PyFloat, PyInt, PyMemoryView};
+use pyo3::types::{PyBool, PyByteArray, PyBytes, PyFloat, PyInt, PyMemoryView};
 
 use crate::errors::invalid;
 
@@ -41,14 +41,33 @@ fn type_name(value: &Bound<'_, PyAny>) -> String {
     value.get_type().name().map_or_else(|_| "this type".to_owned(), |name| name.to_string())
 }
 
-/// Reads a time: seconds as a number, or an aware `datetime`. The result counts from the same origin.
-pub(crate) fn time(value: &Bound<'_, PyAny>) -> PyResult<Duration> {
-    let seconds = if value.is_instance_of::<PyFloat>() || value.is_instance_of::<PyInt>() {
+/// What the times of a producer's frames count from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Epoch,
+    /// Anything: the producer maps the first frame. Times may be negative, such as those of the priming of AAC in a file.
+    FirstFrame,
+}
+
+/// How far before zero a time may be if it counts from anything. It is added to all of them, so it does not matter to the producer.
+const EARLIEST: f64 = 131_072.0;
+
+/// Reads a time: seconds as a number, or an aware `datetime`.
+pub(crate) fn time(value: &Bound<'_, PyAny>, origin: Origin) -> PyResult<Duration> {
+    let is_number =
+        value.is_instance_of::<PyFloat>() || value.is_instance_of::<PyInt>() && !value.is_instance_of::<PyBool>();
+    let seconds = if is_number {
         value.extract::<f64>()?
     } else {
         value.py().import("kvs._time")?.getattr("seconds")?.call1((value,))?.extract::<f64>()?
     };
-    duration("pts", seconds)
+    match origin {
+        Origin::Epoch => duration("pts", seconds),
+        Origin::FirstFrame if seconds >= -EARLIEST => duration("pts", seconds + EARLIEST),
+        Origin::FirstFrame => {
+            Err(invalid(format!("pts of {seconds} s is out of range, it must be at least -{EARLIEST} s")))
+        }
+    }
 }
 
 /// Reads the settings that Python collected. The exception names the field and what is wrong with it.

@@ -12,13 +12,14 @@ use tokio::sync::Mutex;
 use crate::client::Client;
 use crate::errors::{exception, from_open, from_put, from_tag, invalid};
 use crate::event::Event;
-use crate::input;
+use crate::input::{self, Origin};
 use crate::runtime::wait;
 use crate::settings::{Settings, image_event, notification_event};
 use crate::tracks::Codec;
 
-/// Payloads above this size are examined while other threads of Python run: beyond it the work takes longer than the switch.
-const LARGE: usize = 64 << 10;
+/// Payloads above this size are examined while other threads of Python run. Below it the work takes some 50 us at most, and a busy thread
+/// that is let in may keep this one waiting for 5 ms.
+const LARGE: usize = 1 << 20;
 
 /// The producer of one stream. All methods may be called from any thread.
 #[pyclass(frozen, module = "kvs._kvs")]
@@ -27,6 +28,7 @@ pub(crate) struct Producer {
     producer: Arc<kvs_producer::Producer>,
     events: Arc<Mutex<kvs_producer::Events>>,
     codecs: Vec<(u64, Codec)>,
+    origin: Origin,
     waits: bool,
     /// The process whose thread drives the producer.
     process: u32,
@@ -43,7 +45,9 @@ impl Producer {
         open_timeout: f64,
     ) -> PyResult<Self> {
         let waits = settings.getattr("wait_when_full")?.extract()?;
-        let (config, codecs) = input::settings::<Settings>(settings)?.config()?;
+        let settings = input::settings::<Settings>(settings)?;
+        let origin = settings.origin();
+        let (config, codecs) = settings.config()?;
         let within = input::duration("open_timeout", open_timeout)?;
         let failure = client.get().credentials_failure();
         let client = client.get().client();
@@ -56,7 +60,7 @@ impl Producer {
             _ => from_open(&error),
         })?;
         let events = Arc::new(Mutex::new(producer.events()));
-        Ok(Self { producer: Arc::new(producer), events, codecs, waits, process: std::process::id() })
+        Ok(Self { producer: Arc::new(producer), events, codecs, origin, waits, process: std::process::id() })
     }
 
     /// Puts a frame.
@@ -72,7 +76,7 @@ impl Producer {
     ) -> PyResult<()> {
         self.check_process()?;
         let number = TrackNumber::new(track).map_err(|error| invalid(error.to_string()))?;
-        let (data, pts) = (input::payload(data)?, input::time(pts)?);
+        let (data, pts) = (input::payload(data)?, input::time(pts, self.origin)?);
         let put = || {
             let keyframe = keyframe.unwrap_or_else(|| self.is_keyframe(&data, track));
             self.producer.try_put_frame(Frame::new(number, pts, data.clone()).with_keyframe(keyframe))

@@ -1,7 +1,9 @@
 //! The settings of a producer.
 
 use std::num::NonZeroU32;
+use std::time::Duration;
 
+use kvs_aws::limits::RETENTION_HOURS;
 use kvs_producer::{
     EventInterval, FragmentEvent, ImageGeneration, NewStream, Notification, Overflow, ProducerConfig, SpoolConfig,
     StreamLookup, Timestamps,
@@ -9,7 +11,7 @@ use kvs_producer::{
 use pyo3::prelude::*;
 
 use crate::errors::invalid;
-use crate::input::{duration, instant};
+use crate::input::{Origin, duration, instant};
 use crate::tracks::{Codec, TrackSettings};
 
 /// The settings as `kvs.Producer` collects them. Times are seconds.
@@ -18,7 +20,7 @@ pub(crate) struct Settings {
     pub(crate) stream: String,
     tracks: Vec<TrackSettings>,
     create_stream: bool,
-    retention: f64,
+    retention_hours: u32,
     start_at: Option<f64>,
     start_now: bool,
     buffer_bytes: usize,
@@ -31,6 +33,11 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
+    /// Returns what the times of the frames count from.
+    pub(crate) const fn origin(&self) -> Origin {
+        if self.start_now || self.start_at.is_some() { Origin::FirstFrame } else { Origin::Epoch }
+    }
+
     /// Returns the configuration, and how the key frames of each track are found.
     pub(crate) fn config(self) -> PyResult<(ProducerConfig, Vec<(u64, Codec)>)> {
         let tracks = self.tracks.into_iter().map(TrackSettings::track).collect::<PyResult<Vec<_>>>()?;
@@ -41,7 +48,7 @@ impl Settings {
             .buffer_time(duration("buffer_time", self.buffer_time)?)
             .writing_app(concat!("kvs-python ", env!("CARGO_PKG_VERSION")).to_owned());
         if self.create_stream {
-            let stream = NewStream::new(duration("retention", self.retention)?);
+            let stream = NewStream::new(retention(self.retention_hours)?);
             config = config.stream_lookup(StreamLookup::CreateIfMissing(stream));
         }
         if self.start_now {
@@ -65,6 +72,13 @@ impl Settings {
         }
         Ok((config, codecs))
     }
+}
+
+fn retention(hours: u32) -> PyResult<Duration> {
+    if hours > RETENTION_HOURS {
+        return Err(invalid(format!("retention_hours of {hours}, it must be 0 to {RETENTION_HOURS}")));
+    }
+    Ok(Duration::from_secs(u64::from(hours) * 3600))
 }
 
 /// Returns the event that requests images.

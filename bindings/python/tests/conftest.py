@@ -3,6 +3,7 @@
 import importlib
 import io
 import os
+import struct
 import time
 
 import pytest
@@ -41,6 +42,21 @@ def read_back(local, stream_name):
     media = local.client("kinesis-video-archived-media", stream_name, "GET_MEDIA_FOR_FRAGMENT_LIST")
     payload = media.get_media_for_fragment_list(StreamName=stream_name, Fragments=numbers)["Payload"]
     return list(kvs.fragments(payload))
+
+
+def split(data):
+    """NAL units of an access unit with start codes, as the encoder wrote it."""
+    return [part.rstrip(b"\0") for part in data.replace(b"\0\0\0\1", b"\0\0\1").split(b"\0\0\1") if part]
+
+
+def units(data):
+    """NAL units of a payload with four-byte lengths, as the service stores it."""
+    found = []
+    while data:
+        (length,) = struct.unpack(">I", data[:4])
+        found.append(data[4 : 4 + length])
+        data = data[4 + length :]
+    return found
 
 
 def alaw(local, name="door", **options):

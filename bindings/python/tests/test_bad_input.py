@@ -1,5 +1,4 @@
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -108,20 +107,6 @@ def test_exceptions_have_the_response_of_boto3(local_kvs):
     with pytest.raises(kvs.KvsError) as caught:
         alaw(local_kvs, create_stream=False)
     assert caught.value.response["Error"]["Code"] == "ResourceNotFoundException"
-
-
-@pytest.mark.parametrize("wait", ["next_event(None)", "next_event(60)"])
-def test_ctrl_c_ends_a_waiting_call_within_a_second(local_kvs, wait):
-    producer = alaw(local_kvs)
-    while producer.next_event(1) is not None:
-        pass
-    timer = threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT))
-    timer.start()
-    began = time.monotonic()
-    with pytest.raises(KeyboardInterrupt):
-        eval(f"producer.{wait}")
-    assert time.monotonic() - began < 1.5
-    producer.stop()
 
 
 def test_other_threads_run_while_a_call_waits(local_kvs):

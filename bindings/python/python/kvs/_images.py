@@ -8,7 +8,7 @@ from io import BytesIO
 from typing import Any, Iterator, NamedTuple, Optional, Tuple, Union
 
 from . import _kvs
-from ._session import Credentials, connect
+from ._session import Credentials, Verify, connect
 from ._time import Time, seconds
 from .errors import InvalidValueError, KvsError
 
@@ -82,7 +82,7 @@ def images(
     credentials: Optional[Credentials] = None,
     region_name: Optional[str] = None,
     endpoint_url: Optional[str] = None,
-    verify: Optional[str] = None,
+    verify: Verify = None,
 ) -> Images:
     """Iterate over the images of a time range of any length, with the words of boto3's ``get_images``.
 

@@ -10,7 +10,7 @@ import tempfile
 import threading
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Dict, List, Optional, Sequence, Tuple, Type
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Type, Union
 
 from .errors import KvsError
 
@@ -31,7 +31,7 @@ class LocalKvs:
     def __init__(
         self,
         *,
-        data_dir: Optional[str] = None,
+        data_dir: Union[None, str, "os.PathLike[str]"] = None,
         credentials: Tuple[str, str] = ("kvs-local", "kvs-local-secret"),
         region_name: str = "us-west-2",
         options: Sequence[str] = (),
@@ -95,7 +95,13 @@ class LocalKvs:
     @property
     def connection(self) -> Dict[str, Any]:
         """The arguments that :class:`kvs.Producer` and :func:`kvs.images` need to reach it."""
-        return {"endpoint_url": self.endpoint_url, "region_name": self.region_name, "credentials": self.credentials}
+        needed = {"endpoint_url": self.endpoint_url, "region_name": self.region_name, "credentials": self.credentials}
+        return needed if self.ca_bundle is None else {**needed, "verify": self.ca_bundle}
+
+    @property
+    def ca_bundle(self) -> Optional[str]:
+        """The file with the authority of its certificate, with the option ``--tls``; else ``None``."""
+        return str(self.data_dir / "ca.pem") if self.endpoint_url.startswith("https:") else None
 
     def session(self) -> Any:
         """Return a ``boto3.Session`` with its region and keys."""
@@ -106,12 +112,12 @@ class LocalKvs:
 
     def client(self, service: str = "kinesisvideo", stream_name: Optional[str] = None, api_name: Optional[str] = None) -> Any:
         """Return a boto3 client; with ``stream_name`` and ``api_name`` one for the data endpoint of that call."""
-        session = self.session()
+        session, verify = self.session(), self.ca_bundle
         if stream_name is None or api_name is None:
-            return session.client(service, endpoint_url=self.endpoint_url)
-        control = session.client("kinesisvideo", endpoint_url=self.endpoint_url)
+            return session.client(service, endpoint_url=self.endpoint_url, verify=verify)
+        control = session.client("kinesisvideo", endpoint_url=self.endpoint_url, verify=verify)
         endpoint = control.get_data_endpoint(StreamName=stream_name, APIName=api_name)["DataEndpoint"]
-        return session.client(service, endpoint_url=endpoint)
+        return session.client(service, endpoint_url=endpoint, verify=verify)
 
     def stop(self) -> None:
         """Stop the program, and remove the temporary folder."""

@@ -8,7 +8,8 @@ from types import TracebackType
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple, Type, Union
 
 from . import _kvs
-from ._session import Credentials, connect
+from ._path import Path, path
+from ._session import Credentials, Verify, connect
 from ._time import Time, seconds
 from ._tracks import Track, track_of
 from .errors import FrameRefusedError, InvalidValueError, KvsError
@@ -34,7 +35,7 @@ class _Settings:
     stream: str
     tracks: List[Track]
     create_stream: bool
-    retention: float
+    retention_hours: int
     start_at: Optional[float]
     start_now: bool
     buffer_bytes: int
@@ -73,7 +74,7 @@ class Producer:
         credentials: Optional[Credentials] = None,
         region_name: Optional[str] = None,
         endpoint_url: Optional[str] = None,
-        verify: Optional[str] = None,
+        verify: Verify = None,
         create_stream: bool = False,
         retention_hours: int = 24,
         start_at: Union[None, str, Time] = None,
@@ -82,7 +83,7 @@ class Producer:
         wait_when_full: bool = False,
         image_every: Optional[float] = None,
         notify_every_fragments: Optional[int] = None,
-        spool_dir: Optional[str] = None,
+        spool_dir: Optional[Path] = None,
         spool_bytes: int = 1 << 30,
         open_timeout: float = 30.0,
         stop_timeout: float = 10.0,
@@ -97,7 +98,7 @@ class Producer:
             stream=stream_name,
             tracks=numbered,
             create_stream=create_stream,
-            retention=retention_hours * 3600.0,
+            retention_hours=retention_hours,
             start_at=None if start_at is None or isinstance(start_at, str) else seconds(start_at),
             start_now=start_at == "now",
             buffer_bytes=buffer_bytes,
@@ -105,7 +106,7 @@ class Producer:
             wait_when_full=wait_when_full,
             image_every=image_every,
             notify_every_fragments=notify_every_fragments,
-            spool_dir=spool_dir,
+            spool_dir=None if spool_dir is None else path("spool_dir", spool_dir),
             spool_bytes=spool_bytes,
         )
         self._tracks = numbered

@@ -7,10 +7,13 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, Callable, Optional, Tuple, Union
 
 from ._kvs import Client
+from ._path import Path, path
 from .errors import CredentialsError, InvalidValueError
 
 Keys = Tuple[str, str, Optional[str], Optional[datetime]]
 Credentials = Union[Tuple[str, str], Tuple[str, str, Optional[str]]]
+#: The file with the authorities that are trusted; ``None`` or ``True`` for ``AWS_CA_BUNDLE``, or else those of the package.
+Verify = Union[None, bool, Path]
 
 #: How long credentials are used whose session can refresh them but does not say when they expire.
 _UNKNOWN_EXPIRY = timedelta(minutes=15)
@@ -21,7 +24,7 @@ def connect(
     credentials: Optional[Credentials] = None,
     region_name: Optional[str] = None,
     endpoint_url: Optional[str] = None,
-    verify: Optional[str] = None,
+    verify: Verify = None,
 ) -> Client:
     """Return a client. Without a session and credentials, boto3's default session is used if boto3 is installed."""
     if session is None and credentials is None:
@@ -31,9 +34,17 @@ def connect(
     if not region:
         raise InvalidValueError("no region: pass region_name, or set AWS_REGION")
     endpoint = endpoint_url or os.environ.get("AWS_ENDPOINT_URL_KINESIS_VIDEO") or os.environ.get("AWS_ENDPOINT_URL")
-    bundle = verify or os.environ.get("AWS_CA_BUNDLE")
+    bundle = _ca_bundle(verify)
     provider = _fixed(credentials) if credentials is not None else _of_session(session)
     return Client(region, provider, endpoint or None, bundle or None)
+
+
+def _ca_bundle(verify: Verify) -> Optional[str]:
+    if verify is False:
+        raise InvalidValueError("verify=False: certificates are always checked, this cannot be turned off; pass the file of your authority")
+    if verify is None or verify is True:
+        return os.environ.get("AWS_CA_BUNDLE")
+    return path("verify", verify)
 
 
 def _default_session() -> Any:
