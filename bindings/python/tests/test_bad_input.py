@@ -141,3 +141,16 @@ def test_the_service_ends_when_python_is_killed():
 def test_a_service_that_does_not_start_says_why():
     with pytest.raises(kvs.KvsError, match="did not start: .*no-such-option"):
         kvs.LocalKvs(options=["--no-such-option"]).start()
+
+
+def test_the_version_is_that_of_the_distribution():
+    from importlib.metadata import metadata
+
+    about = metadata("kvs-video")
+    assert kvs.__version__ == about["Version"]
+    assert about["Requires-Python"] == ">=3.9" and "Typing :: Typed" in about.get_all("Classifier")
+
+
+def test_every_public_name_has_a_documentation():
+    for name in kvs.__all__:
+        assert (getattr(kvs, name).__doc__ or "").strip(), name

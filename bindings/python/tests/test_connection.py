@@ -82,7 +82,11 @@ def test_a_certificate_of_an_unknown_authority_is_refused(tmp_path, monkeypatch)
 
 @pytest.mark.parametrize(
     ("verify", "error", "words"),
-    [(False, kvs.InvalidValueError, "cannot be turned off"), ("/no/such/file.pem", kvs.InvalidValueError, "no/such"), (5, TypeError, "verify")],
+    [
+        (False, kvs.InvalidValueError, "cannot be turned off"),
+        ("/no/such/file.pem", kvs.InvalidValueError, "no/such"),
+        (5, TypeError, "verify"),
+    ],
 )
 def test_a_wrong_verify_is_refused(local_kvs, verify, error, words):
     with pytest.raises(error, match=words):

@@ -6,6 +6,7 @@ import signal
 import socket
 import threading
 import time
+from contextlib import contextmanager
 
 import pytest
 from conftest import alaw, put_silence
@@ -16,11 +17,15 @@ import kvs
 LONG = 60.0
 
 
-def faults(tmp_path, *rules):
-    """Return the options of a service that misbehaves."""
+@contextmanager
+def misbehaving(tmp_path, operation, **fault):
+    """A service that does not answer in time."""
     script = tmp_path / "faults.json"
-    script.write_text(json.dumps(rules))
-    return ["--faults", str(script)]
+    script.write_text(json.dumps([{"on": operation, "do": fault}]))
+    with kvs.LocalKvs(options=["--faults", str(script)]) as local:
+        yield local
+        # At its end it would wait for the requests that it delays.
+        local._process.kill()
 
 
 def interrupted(call):
@@ -56,8 +61,7 @@ def test_the_iterator_of_events(local_kvs):
 
 @pytest.mark.parametrize("timeout", [None, LONG])
 def test_put_frame_with_a_full_buffer(tmp_path, timeout):
-    stalled = faults(tmp_path, {"on": "putMedia", "do": {"stall_after": {"bytes": 1000, "ms": 600_000}}})
-    with kvs.LocalKvs(options=stalled) as local:
+    with misbehaving(tmp_path, "putMedia", stall_after={"bytes": 1000, "ms": 600_000}) as local:
         producer, put = alaw(local, buffer_bytes=64 << 10, wait_when_full=True), []
 
         def fill():
@@ -72,8 +76,7 @@ def test_put_frame_with_a_full_buffer(tmp_path, timeout):
 
 
 def test_stop(tmp_path):
-    lost = faults(tmp_path, {"on": "putMedia", "do": {"lose_acks": {"event": "PERSISTED"}}})
-    with kvs.LocalKvs(options=lost) as local:
+    with misbehaving(tmp_path, "putMedia", lose_acks={"event": "PERSISTED"}) as local:
         producer = alaw(local)
         put_silence(producer, 50)
         interrupted(lambda: producer.stop(LONG))
@@ -89,19 +92,16 @@ def test_opening(local_kvs):
 
 
 def test_images(tmp_path):
-    delayed = faults(tmp_path, {"on": "getImages", "do": {"delay": {"ms": 600_000}}})
-    with kvs.LocalKvs(options=delayed) as local:
+    with misbehaving(tmp_path, "getImages", delay={"ms": 600_000}) as local:
         local.client().create_stream(StreamName="door", DataRetentionInHours=1)
         images = kvs.images("door", 1700000000, 1700000010, **local.connection)
         interrupted(lambda: next(images))
 
 
 def test_the_end_of_a_block(tmp_path):
-    lost = faults(tmp_path, {"on": "putMedia", "do": {"lose_acks": {"event": "PERSISTED"}}})
-
     def block(local):
         with alaw(local, stop_timeout=LONG) as producer:
             put_silence(producer, 50)
 
-    with kvs.LocalKvs(options=lost) as local:
+    with misbehaving(tmp_path, "putMedia", lose_acks={"event": "PERSISTED"}) as local:
         interrupted(lambda: block(local))

@@ -106,6 +106,7 @@ def test_a_time_of_a_wrong_type_is_refused_everywhere(local_kvs, value):
         ({"spool_dir": 5}, "spool_dir"),
         ({"spool_bytes": -1}, "spool_bytes"),
         ({"open_timeout": "soon"}, "open_timeout"),
+        ({"stop_timeout": None}, "stop_timeout"),
         ({"region_name": 5}, "region_name"),
         ({"endpoint_url": 5}, "endpoint_url"),
         ({"start_at": "yesterday"}, "start_at"),

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple, Type, Union
 
 from . import _kvs
-from ._path import Path, path
+from ._checks import Path, number, path
 from ._session import Credentials, Verify, connect
 from ._time import Time, seconds
 from ._tracks import Track, track_of
@@ -50,9 +50,21 @@ class _Settings:
 class Producer:
     """Sends one stream with PutMedia. Nothing is lost silently: each frame is persisted or reported as lost.
 
-    ``tracks`` are :class:`Track`, names of codecs, or streams of PyAV. Credentials are a ``boto3.Session``, or ``(key, secret)`` or
-    ``(key, secret, token)``; a session's credentials are refreshed when they expire. Times count from the Unix epoch, unless
-    ``start_at`` maps the first frame to ``"now"`` or to the time of a recording.
+    Use it in a ``with`` block, which ends with :meth:`stop` and raises :class:`KvsError` if media was lost. All methods may be called
+    from any thread, Ctrl-C ends those that wait, and every exception is a :class:`KvsError` or a :class:`TypeError`.
+
+    - ``tracks``: :class:`Track`, names of codecs (``"h264"``, ``"h265"``, ``"aac"``, ``"alaw"``, ``"mulaw"``), or streams of PyAV.
+    - ``session`` (a ``boto3.Session``) or ``credentials`` (``(key, secret)`` or ``(key, secret, token)``); without both boto3's default
+      session, or the environment. Those of a session are asked again before they expire.
+    - ``region_name``, ``endpoint_url``, ``verify`` (the file of an authority): as in boto3, with the same variables, also ``HTTPS_PROXY``.
+    - ``create_stream``: create the stream, with ``retention_hours``, if it does not exist. Otherwise it must exist.
+    - ``start_at``: ``"now"``, or the time of a recording, for the first frame; ``pts`` then counts from anything. Without it ``pts`` counts
+      from the Unix epoch.
+    - ``buffer_bytes``, ``buffer_time`` (seconds): what is kept until it is persisted. If it is full, the oldest fragment is lost, and an
+      event says so; with ``wait_when_full`` the put waits instead, for recordings.
+    - ``image_every`` (seconds), ``notify_every_fragments``: request an image, or a notification, at this interval.
+    - ``spool_dir``, ``spool_bytes``: a folder for what does not fit or is left at the end; the next producer with it sends it.
+    - ``open_timeout``, ``stop_timeout``: seconds to find the stream, and to wait for the last acks.
 
     >>> import kvs, time
     >>> silence = bytes([0xD5]) * 160
@@ -110,9 +122,9 @@ class Producer:
             spool_bytes=spool_bytes,
         )
         self._tracks = numbered
-        self._stop_timeout = stop_timeout
+        self._stop_timeout = number("stop_timeout", stop_timeout)
         client = connect(session, credentials, region_name, endpoint_url, verify)
-        self._core = _kvs.Producer(client, settings, open_timeout)
+        self._core = _kvs.Producer(client, settings, number("open_timeout", open_timeout))
         self._put = self._core.put_frame
         self._stopped = False
 
@@ -125,15 +137,23 @@ class Producer:
         track: int = 1,
         timeout: Optional[float] = None,
     ) -> None:
-        """Put an access unit or audio samples. Frames are put in the order of decoding; Matroska stores no ``dts``, so it is not used.
+        """Put an access unit (with start codes or lengths), an AAC frame, or samples of A-law or mu-law.
 
-        Without ``keyframe`` the producer looks for a key frame in the data. With ``wait_when_full`` the call waits for room, at most
-        ``timeout`` seconds.
+        ``data`` is any buffer: ``bytes`` are shared, anything else is copied and may be used again at once. ``pts`` is an aware datetime
+        or seconds. Frames of a track are put in the order of decoding, tracks in the order of their times; Matroska stores no ``dts``, so
+        it is not used. Without ``keyframe`` the producer looks for a key frame in the data. ``track`` is the place of the track, from 1.
+        With ``wait_when_full`` the call waits for room, at most ``timeout`` seconds.
+
+        Raises :class:`FrameRefusedError` if the frame is not what its track says or comes too late, :class:`BufferFullError` at the
+        timeout, :class:`ProducerClosedError` after :meth:`stop`. The producer continues after the first two.
         """
         self._put(data, pts, keyframe, track, timeout)
 
     def put_packet(self, packet: Any, track: Optional[int] = None) -> None:
-        """Put a packet of PyAV. A packet without data, which ends a demuxer's packets, is skipped."""
+        """Put a packet of PyAV, from an encoder or a demuxer. A packet without data, which ends a demuxer's packets, is skipped.
+
+        Its track is the first one of its kind, video or audio, unless ``track`` says it. With ``wait_when_full`` the call waits for room.
+        """
         if not packet.size:
             return
         if packet.pts is None or packet.time_base is None:
@@ -166,10 +186,13 @@ class Producer:
 
     def next_event(self, timeout: Optional[float] = None) -> Optional[_kvs.Event]:
         """Return the next event; ``None`` after ``timeout`` seconds, and after the last one."""
-        return self._core.next_event(timeout)
+        return self._core.next_event(None if timeout is None else number("timeout", timeout))
 
     def events(self) -> Iterator[_kvs.Event]:
-        """Iterate over the events, such as acks and losses, until the producer is stopped."""
+        """Iterate over the events, such as acks and losses, until the producer is stopped; :attr:`Event.kind` says what each is.
+
+        Each event is delivered once, also if several threads ask. The oldest of more than 4,096 that wait are dropped.
+        """
         while (event := self._core.next_event(None)) is not None:
             yield event
 
@@ -179,7 +202,7 @@ class Producer:
 
     def stop(self, timeout: Optional[float] = None) -> StopReport:
         """Send what is buffered, wait at most ``timeout`` seconds for the acks, and return the outcome. May be called again."""
-        stats, complete, halted = self._core.stop(self._stop_timeout if timeout is None else timeout)
+        stats, complete, halted = self._core.stop(self._stop_timeout if timeout is None else number("timeout", timeout))
         self._stopped = True
         names = ("submitted_frames", "recovered_frames", "persisted_frames", "lost_frames", "spooled_frames", "lost_by_reason")
         return StopReport(complete=complete, halted=halted, **{name: stats[name] for name in names})

@@ -6,8 +6,8 @@ import os
 from datetime import datetime, timedelta, timezone
 from typing import Any, Callable, Optional, Tuple, Union
 
+from ._checks import Path, path, text
 from ._kvs import Client
-from ._path import Path, path
 from .errors import CredentialsError, InvalidValueError
 
 Keys = Tuple[str, str, Optional[str], Optional[datetime]]
@@ -29,11 +29,11 @@ def connect(
     """Return a client. Without a session and credentials, boto3's default session is used if boto3 is installed."""
     if session is None and credentials is None:
         session = _default_session()
-    region = region_name or getattr(session, "region_name", None) or os.environ.get("AWS_REGION")
+    region = text("region_name", region_name) or getattr(session, "region_name", None) or os.environ.get("AWS_REGION")
     region = region or os.environ.get("AWS_DEFAULT_REGION")
     if not region:
         raise InvalidValueError("no region: pass region_name, or set AWS_REGION")
-    endpoint = endpoint_url or os.environ.get("AWS_ENDPOINT_URL_KINESIS_VIDEO") or os.environ.get("AWS_ENDPOINT_URL")
+    endpoint = text("endpoint_url", endpoint_url) or os.environ.get("AWS_ENDPOINT_URL_KINESIS_VIDEO") or os.environ.get("AWS_ENDPOINT_URL")
     bundle = _ca_bundle(verify)
     provider = _fixed(credentials) if credentials is not None else _of_session(session)
     return Client(region, provider, endpoint or None, bundle or None)
