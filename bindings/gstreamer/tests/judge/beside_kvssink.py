@@ -60,6 +60,12 @@ LINES = [
         f"concat name=c ! {AVC} ! {SINK} {LIVE.format(125)} ! {AVC} ! c. {LIVE.format(125).replace('width=320', 'width=640')} ! {AVC} ! c.",
     ),
     Line("flushing seek to the start", f"filesrc location={{mp4}} ! qtdemux ! h264parse ! {AVC} ! identity sync=true ! {SINK}", action="seek"),
+    Line(
+        "flushing seek to the start, video and AAC",
+        f"filesrc location={{mp4}} ! qtdemux name=demux ! queue ! h264parse ! {AVC} ! identity sync=true ! {SINK} "
+        "demux. ! queue ! aacparse ! identity sync=true ! sink.",
+        action="seek",
+    ),
     Line("pause of 2 s, live", f"{LIVE.format(250)} ! {AVC} ! {SINK}", action="pause"),
     Line("H.264 byte-stream", f"{LIVE.format(250)} ! video/x-h264,stream-format=byte-stream,alignment=au ! {SINK}", compared="pictures"),
     Line("H.265 hvc1", f"{H265} ! video/x-h265,stream-format=hvc1,alignment=au ! {SINK}"),
