@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use kvs_mkv::fragment::{Fragment, FragmentError, FragmentReader, Merger, Times};
 use kvs_mkv::{
-    Chunks, CodecId, Event, EventRef, Frame, Limits, ParseError, Parser, Position, SegmentInfo, Tag, Track, TrackKind,
-    TrackNumber, Writer,
+    BlockBuffer, BlockPosition, Chunks, CodecId, Event, EventRef, Frame, Limits, ParseError, Parser, Position,
+    SegmentInfo, Tag, Track, TrackKind, TrackNumber, Writer,
 };
 
 /// Small limits, so that a fuzzer reaches them.
@@ -173,6 +173,13 @@ pub fn round_trip(data: &[u8]) {
                 let alone = act & 0x40 == 0;
                 if let Ok(block) = if alone { writer.block(frame.clone()) } else { writer.blocks([&frame]) } {
                     assert!(open, "a block needs a cluster");
+                    let mut kept = BlockBuffer::new(Duration::from_millis(at));
+                    kept.push(&mut frame.clone()).expect("what one block can be, another can");
+                    let mut again = Chunks::new();
+                    writer
+                        .buffered_blocks(&kept, &mut BlockPosition::default(), 0, &mut again)
+                        .expect("a cluster is open");
+                    assert_eq!(again, block, "kept blocks are the same");
                     stream.append(block);
                     expected.push(Event::Frame(frame));
                 }

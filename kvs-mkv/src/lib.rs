@@ -48,7 +48,8 @@
 //! | Check a fragment before it is sent | [`rules::FragmentCheck`] |
 //!
 //! Parser and writer use the same [`Frame`]: what one returns, the other takes. A payload is a list of [`Bytes`](bytes::Bytes)
-//! slices ([`Chunks`]); the crate does not copy it. Only [`Writer::blocks`] gathers payloads of up to 512 bytes.
+//! slices ([`Chunks`]); the crate does not copy it. Only [`Writer::blocks`] and
+//! [`BlockBuffer`] gather payloads of up to 512 bytes.
 //!
 //! # Features
 //!
@@ -95,7 +96,7 @@ pub use ebml::ElementId;
 pub use kvs_types::{ErrorId, FragmentNumber, InvalidField};
 pub use limits::Limits;
 pub use parser::{Event, EventRef, FrameRef, ParseError, Parser, Position, Problem};
-pub use writer::{WriteError, Writer, WriterError};
+pub use writer::{BlockBuffer, BlockPosition, BlockRoom, WriteError, Writer, WriterError};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

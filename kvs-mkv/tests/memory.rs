@@ -9,7 +9,8 @@ use allocation_counter::measure;
 use bytes::Bytes;
 use cpu_time::ThreadTime;
 use kvs_mkv::{
-    Chunks, CodecId, Event, EventRef, Frame, Limits, Parser, SegmentInfo, Track, TrackKind, TrackNumber, Writer,
+    BlockBuffer, BlockPosition, Chunks, CodecId, Event, EventRef, Frame, Limits, Parser, SegmentInfo, Track, TrackKind,
+    TrackNumber, WriteError, Writer,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -108,6 +109,118 @@ fn blocks_together_are_the_bytes_of_blocks_one_by_one() {
     assert!(together.blocks([&small, &late]).is_err());
     assert_eq!(together.blocks([&small]).unwrap(), one_by_one.block(small).unwrap());
     assert_eq!(together.blocks::<Frame>([]).unwrap(), Chunks::new());
+}
+
+/// Frames of many sizes, in up to three pieces.
+fn frames_of_all_sizes() -> Vec<Frame> {
+    let sizes = [0, 1, 200, 511, 512, 513, 700, 4000, 8, 60_000].into_iter().cycle().take(200).enumerate();
+    let frame = |(nth, len): (usize, usize)| {
+        let whole = Bytes::from(vec![u8::try_from(nth).unwrap(); len]);
+        let cuts = [0..4.min(len), 4.min(len)..len / 2 + 2, len / 2 + 2..len];
+        let pieces = if nth % 2 == 0 {
+            vec![whole]
+        } else {
+            cuts.map(|cut| whole.get(cut).map(Bytes::copy_from_slice)).into_iter().flatten().collect()
+        };
+        let at = Duration::from_millis(10_000 + nth as u64);
+        Frame::new(TrackNumber::ONE, at, pieces.into_iter().collect::<Chunks>()).with_keyframe(nth % 3 == 0)
+    };
+    sizes.map(frame).collect()
+}
+
+/// A writer whose cluster is at this time.
+fn in_cluster(ms: u64) -> Writer {
+    let mut writer = writer();
+    writer.start_segment();
+    writer.start_cluster(Duration::from_millis(ms)).unwrap();
+    writer
+}
+
+fn buffered(frames: &[Frame]) -> BlockBuffer {
+    let mut blocks = BlockBuffer::new(Duration::from_secs(10));
+    frames.iter().for_each(|frame| blocks.push(&mut frame.clone()).unwrap());
+    blocks
+}
+
+#[test]
+fn buffered_blocks_are_the_bytes_of_blocks_in_every_segment_and_in_any_steps() {
+    let frames = frames_of_all_sizes();
+    let mut direct = in_cluster(10_000);
+    let written: Vec<Chunks> = frames.iter().map(|frame| direct.block(frame.clone()).unwrap()).collect();
+    let mut expected = Chunks::new();
+    written.iter().for_each(|block| expected.append(block.clone()));
+    let mut ends = vec![0];
+    ends.extend(written.iter().scan(0, |end, block| {
+        *end += block.len();
+        Some(*end)
+    }));
+    let blocks = buffered(&frames);
+    // Relative timecodes count from another origin: the blocks are the same.
+    for (cluster, enough) in [(10_000, 0), (10_000, 1), (0, 5000), (7, 100_000), (0, usize::MAX)] {
+        let (mut writer, mut position, mut all) = (in_cluster(cluster), BlockPosition::default(), Chunks::new());
+        loop {
+            let before = all.len();
+            writer.buffered_blocks(&blocks, &mut position, enough, &mut all).unwrap();
+            assert!(ends.contains(&all.len()), "{} is inside a block", all.len());
+            // A part has up to 4,096 copied bytes, a block at most 60,013.
+            assert!(all.len() - before < enough.saturating_add(4096 + 512 + 60_013));
+            if all.len() == before {
+                break;
+            }
+        }
+        assert_eq!(all, expected, "{enough} bytes at a time");
+    }
+}
+
+#[test]
+fn buffered_blocks_are_read_as_they_come() {
+    let (mut blocks, mut writer) = (BlockBuffer::new(Duration::from_secs(10)), in_cluster(10_000));
+    let (mut direct, mut position) = (in_cluster(10_000), BlockPosition::default());
+    for frame in frames_of_all_sizes() {
+        let mut out = Chunks::new();
+        writer.buffered_blocks(&blocks, &mut position, usize::MAX, &mut out).unwrap();
+        assert!(out.is_empty() && blocks.is_end(&position), "nothing is read twice");
+        blocks.push(&mut frame.clone()).unwrap();
+        assert!(!blocks.is_end(&position));
+        writer.buffered_blocks(&blocks, &mut position, usize::MAX, &mut out).unwrap();
+        assert_eq!(out, direct.block(frame).unwrap());
+    }
+}
+
+#[test]
+fn buffered_blocks_copy_small_pieces_only_and_refuse_what_no_cluster_can_have() {
+    let large = Bytes::from(vec![2; 513]);
+    let mut blocks = BlockBuffer::new(Duration::from_secs(10));
+    let data: Chunks = [Bytes::from(vec![0; 4]), large.clone(), Bytes::from(vec![1; 512])].into_iter().collect();
+    blocks.push(&mut Frame::new(TrackNumber::ONE, Duration::from_secs(10), data)).unwrap();
+    blocks.push(&mut Frame::new(TrackNumber::ONE, Duration::from_secs(10), vec![3; 200])).unwrap();
+    let mut late = Frame::new(TrackNumber::ONE, Duration::from_secs(43), vec![1; 9000]);
+    let before = late.clone();
+    let apart = WriteError::TooFarFromCluster { units: 43_000, cluster: 10_000 };
+    assert_eq!(blocks.push(&mut late), Err(apart));
+    assert_eq!(late, before);
+    let (mut position, mut out) = (BlockPosition::default(), Chunks::new());
+    let mut outside = writer();
+    outside.start_segment();
+    assert_eq!(outside.buffered_blocks(&blocks, &mut position, 0, &mut out), Err(WriteError::NoCluster));
+    in_cluster(0).buffered_blocks(&blocks, &mut position, usize::MAX, &mut out).unwrap();
+    let lengths: Vec<usize> = out.iter().map(Bytes::len).collect();
+    assert_eq!(lengths, [13 + 4, 513, 512 + 213]);
+    assert_eq!(out.pieces()[1].as_ptr(), large.as_ptr());
+}
+
+#[test]
+fn buffered_blocks_hold_little_more_than_their_bytes() {
+    let frames = vec![Frame::new(TrackNumber::ONE, Duration::from_secs(10), vec![7; 200]); 1000];
+    let heap = measure(|| {
+        let mut blocks = buffered(&frames);
+        blocks.shrink_to_fit();
+        let room = blocks.room();
+        std::mem::forget((blocks, BlockBuffer::with_room_of(Duration::ZERO, &room)));
+    });
+    // Up to a quarter of what is copied is not worth another copy. The second buffer has the most room that is reserved.
+    let limit = 1000 * 213 * 5 / 4 + 64 * 32 + (16 << 10) + 128 * 32;
+    assert!((213_000..limit).contains(&heap.bytes_current), "{} bytes are kept, {limit} at most", heap.bytes_current);
 }
 
 #[test]

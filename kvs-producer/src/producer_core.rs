@@ -103,7 +103,7 @@ impl ProducerCore {
         Ok(producer)
     }
 
-    /// Accepts a frame. Its payload is kept without a copy.
+    /// Accepts a frame. A payload of more than 512 bytes is kept without a copy.
     ///
     /// # Errors
     /// Returns the frame with the reason. The producer continues.
@@ -262,18 +262,25 @@ impl ProducerCore {
     /// Returns the next action for the driver, or `None` if there is nothing to do now or the transport is full.
     pub fn poll_transmit(&mut self, now: Instant) -> Option<Transmit> {
         self.cx.now = now;
+        // One variable for every result, so that what it holds is not moved again.
+        let mut next = None;
         #[cfg(feature = "spool")]
         if let Some(request) = self.cx.buffer.poll_spool(now, &mut self.cx.sink) {
-            return Some(Transmit::Spool(SpoolRequest(request)));
+            next = Some(Transmit::Spool(SpoolRequest(request)));
         }
+        if next.is_none() {
+            self.poll_connection(&mut next);
+        }
+        next
+    }
+
+    fn poll_connection(&mut self, next: &mut Option<Transmit>) {
         let intent = self.intent();
-        // One variable, so that what it holds is not moved again.
-        let mut transmit = self.connection.poll_transmit(intent, &mut self.cx);
-        if transmit.is_none() && self.connection.is_idle() {
+        self.connection.poll_transmit(&intent, next, &mut self.cx);
+        if next.is_none() && self.connection.is_idle() {
             self.settle();
-            transmit = self.connection.poll_transmit(intent, &mut self.cx);
+            self.connection.poll_transmit(&intent, next, &mut self.cx);
         }
-        transmit
     }
 
     /// Returns the next event.
@@ -351,7 +358,7 @@ impl ProducerCore {
     }
 
     fn advance(&mut self) {
-        self.connection.advance(self.intent(), &mut self.cx);
+        self.connection.advance(&self.intent(), &mut self.cx);
     }
 
     fn trim_pre_roll(&mut self) {

@@ -55,12 +55,18 @@ impl Chunks {
         Self { list, len: 0 }
     }
 
-    /// Creates a payload from two pieces, none of them empty.
-    #[inline]
-    pub(crate) fn pair(first: Bytes, second: Bytes) -> Self {
-        debug_assert!(!first.is_empty() && !second.is_empty(), "pieces have bytes");
-        let len = first.len().saturating_add(second.len());
-        Self { list: List::Two([first, second]), len }
+    /// Makes room for this many more pieces.
+    pub(crate) fn reserve(&mut self, pieces: usize) {
+        if pieces <= 2 {
+            return;
+        }
+        if let List::Many(list) = &mut self.list {
+            return list.reserve(pieces);
+        }
+        let mut list = Vec::with_capacity(pieces.saturating_add(2));
+        let len = self.len;
+        self.take_each(|piece| list.push(piece));
+        *self = Self { list: List::Many(list), len };
     }
 
     /// Creates a payload from pieces of `len` bytes in total, none of them empty.
@@ -96,15 +102,40 @@ impl Chunks {
             return;
         }
         self.len = self.len.saturating_add(piece.len());
-        self.list = match std::mem::take(&mut self.list) {
-            List::Empty => List::One([piece]),
-            List::One([first]) => List::Two([first, piece]),
-            List::Two([first, second]) => List::Many(vec![first, second, piece]),
-            List::Many(mut list) => {
-                list.push(piece);
-                List::Many(list)
+        if let List::Empty = self.list {
+            self.list = List::One([piece]);
+        } else {
+            self.push_behind(piece);
+        }
+    }
+
+    /// Changes a list of one or two pieces where it is: moving it costs more than the rest.
+    fn push_behind(&mut self, piece: Bytes) {
+        match &mut self.list {
+            List::Empty => self.list = List::One([piece]),
+            List::One([first]) => {
+                let first = std::mem::take(first);
+                self.list = List::Two([first, piece]);
             }
-        };
+            List::Two([first, second]) => {
+                let pieces = vec![std::mem::take(first), std::mem::take(second), piece];
+                self.list = List::Many(pieces);
+            }
+            List::Many(list) => list.push(piece),
+        }
+    }
+
+    /// Removes all pieces and passes each to `take`, without moving the list.
+    #[inline]
+    pub(crate) fn take_each(&mut self, mut take: impl FnMut(Bytes)) {
+        match &mut self.list {
+            List::Empty => {}
+            List::One(pieces) => pieces.iter_mut().for_each(|piece| take(std::mem::take(piece))),
+            List::Two(pieces) => pieces.iter_mut().for_each(|piece| take(std::mem::take(piece))),
+            List::Many(pieces) => pieces.drain(..).for_each(take),
+        }
+        self.list = List::Empty;
+        self.len = 0;
     }
 
     /// Returns the same payload with `piece` before it.

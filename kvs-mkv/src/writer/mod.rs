@@ -1,5 +1,6 @@
 //! The writer: takes frames and returns the bytes of a live Matroska stream, without copying payloads.
 
+mod block_buffer;
 mod error;
 mod header;
 mod video;
@@ -14,6 +15,7 @@ use crate::ebml::put_size_in;
 use crate::parser::block_flags::{DISCARDABLE, INVISIBLE, KEYFRAME};
 use crate::{Chunks, Frame, SegmentInfo, Tag, Track, TrackNumber};
 
+pub use block_buffer::{BlockBuffer, BlockPosition, BlockRoom};
 pub use error::{WriteError, WriterError};
 
 /// Writes a live Matroska stream, byte for byte in the layout of the producer SDK for C.
@@ -180,8 +182,16 @@ impl Writer {
     /// which frames were accepted, write them one by one.
     pub fn blocks<F: Borrow<Frame>>(&mut self, frames: impl IntoIterator<Item = F>) -> Result<Chunks, WriteError> {
         let mut out = Chunks::new();
+        let frames = frames.into_iter();
+        let mut expected = frames.size_hint().0.min(EXPECTED_FRAMES);
         for frame in frames {
-            if let Err(error) = self.append_block(frame.borrow(), &mut out) {
+            let frame = frame.borrow();
+            if expected > 0 && frame.data.len() > COPIED_PAYLOAD {
+                // A header and a piece for each of the frames that follow.
+                out.reserve(2 * expected);
+                expected = 0;
+            }
+            if let Err(error) = self.append_block(frame, &mut out) {
                 self.headers.clear();
                 return Err(error);
             }
@@ -227,10 +237,7 @@ impl Writer {
         let units = self.units(frame.pts)?;
         let apart = WriteError::TooFarFromCluster { units, cluster };
         let Ok(relative) = i16::try_from(i128::from(units) - i128::from(cluster)) else { return Err(apart) };
-        let flag = |set: bool, bit: u8| u8::from(set) * bit;
-        let flags =
-            flag(frame.keyframe, KEYFRAME) | flag(frame.invisible, INVISIBLE) | flag(frame.discardable, DISCARDABLE);
-        block_header(frame.data.len(), frame.track, relative, flags)
+        block_header(frame.data.len(), frame.track, relative, flags(frame))
     }
 
     /// Returns the end-of-fragment mark, with which the service completes the fragment at once: a Tags element of 84 bytes. It
@@ -296,6 +303,18 @@ fn block_header(
     Ok([0xA3, 0x01, s1, s2, s3, s4, s5, s6, s7, 0x80 | number, high, low, flags])
 }
 
+#[inline]
+fn flags(frame: &Frame) -> u8 {
+    let flag = |set: bool, bit: u8| u8::from(set) * bit;
+    flag(frame.keyframe, KEYFRAME) | flag(frame.invisible, INVISIBLE) | flag(frame.discardable, DISCARDABLE)
+}
+
+/// Returns the whole milliseconds of a time; `u64::MAX` if there are more.
+#[inline]
+const fn whole_millis(time: Duration) -> u64 {
+    time.as_secs().saturating_mul(1000).saturating_add(time.subsec_millis() as u64)
+}
+
 /// All sizes have eight bytes, as the producer SDK for C writes tags.
 fn tags_element(tags: &[Tag]) -> Bytes {
     let simple_tags: usize = tags.iter().map(|tag| TAG_HEADS + tag.name.len() + tag.value.len()).sum();
@@ -323,6 +342,8 @@ const TAG_HEADS: usize = 30;
 const SHORT_PIECE: usize = 8;
 /// Largest payload that [`Writer::blocks`] copies. An entry in a list and two atomic counts cost about as much.
 const COPIED_PAYLOAD: usize = 512;
+/// Most frames for which [`Writer::blocks`] reserves a list in advance, of 64 bytes for each.
+const EXPECTED_FRAMES: usize = 1024;
 /// Size of an allocation that block headers share, some 300, or with copied payloads.
 const HEADERS_BYTES: usize = 4096;
 const NANOS_PER_SECOND: u64 = 1_000_000_000;

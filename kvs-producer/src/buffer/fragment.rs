@@ -2,9 +2,9 @@
 
 use std::mem;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use kvs_mkv::Frame;
+use kvs_mkv::{BlockBuffer, BlockRoom, Frame};
 
 use super::epoch::Epoch;
 use crate::io::session_id::SessionId;
@@ -13,7 +13,7 @@ use crate::report::outcome::LossReason;
 use crate::report::span::{FragmentId, Span};
 use crate::spool::message::{Parcel, RecordKey};
 use crate::tags::TagSet;
-use crate::time::{millis, system_time};
+use crate::time::system_time;
 
 /// One fragment, from its first frame until it is persisted or lost.
 #[derive(Debug)]
@@ -25,7 +25,8 @@ pub(crate) struct Fragment {
     /// Earliest and latest frame time, in ms since the Unix epoch.
     pub(crate) earliest: u64,
     pub(crate) latest: u64,
-    pub(crate) frames: Vec<Frame>,
+    /// Its frames, as they are sent.
+    pub(crate) blocks: BlockBuffer,
     pub(crate) frame_count: u64,
     pub(crate) bytes: u64,
     pub(crate) tags: TagSet,
@@ -102,15 +103,15 @@ enum Delivery {
 }
 
 impl Fragment {
-    /// Creates a fragment that is filling, with capacity for `room` frames.
-    pub(crate) fn new(id: FragmentId, epoch: Arc<Epoch>, start: u64, tags: TagSet, room: usize) -> Self {
+    /// Creates a fragment that is filling, with room for as many frames as another one has.
+    pub(crate) fn new(id: FragmentId, epoch: Arc<Epoch>, start: u64, tags: TagSet, room: &BlockRoom) -> Self {
         Self {
             id,
             epoch,
             start,
             earliest: start,
             latest: start,
-            frames: Vec::with_capacity(room),
+            blocks: BlockBuffer::with_room_of(Duration::from_millis(start), room),
             frame_count: 0,
             bytes: 0,
             tags,
@@ -124,15 +125,14 @@ impl Fragment {
 
     /// Creates a complete fragment from what the spool had.
     pub(super) fn of_parcel(id: FragmentId, parcel: Parcel, key: RecordKey) -> Self {
-        let earliest = parcel.frames.iter().map(|frame| millis(frame.pts)).min().unwrap_or(parcel.start);
         Self {
             id,
             epoch: parcel.epoch,
             start: parcel.start,
-            earliest: earliest.min(parcel.start),
+            earliest: parcel.earliest,
             latest: parcel.latest,
-            frame_count: parcel.frames.len() as u64,
-            frames: parcel.frames,
+            frame_count: parcel.frames,
+            blocks: parcel.blocks,
             bytes: parcel.bytes,
             tags: parcel.tags,
             state: State::Complete { end: parcel.end, delivery: Delivery::Queued },
@@ -151,9 +151,9 @@ impl Fragment {
         }
     }
 
-    /// Adds a frame and returns how much it counts against the buffer.
+    /// Adds a frame, takes its payload, and returns how much it counts against the buffer.
     #[inline]
-    pub(crate) fn push(&mut self, frame: Frame, at: u64) -> usize {
+    pub(crate) fn push(&mut self, frame: &mut Frame, at: u64) -> usize {
         self.earliest = self.earliest.min(at);
         self.latest = self.latest.max(at);
         self.frame_count += 1;
@@ -162,7 +162,9 @@ impl Fragment {
             return 0;
         }
         let cost = frame.data.len() + FRAME_OVERHEAD;
-        self.frames.push(frame);
+        // Nothing is before the origin of relative timecodes, also not pictures that are displayed before the first one.
+        frame.pts = Duration::from_millis(at.max(self.epoch.origin));
+        self.blocks.push(frame).expect("the fragmenter keeps times within the range of a cluster");
         cost
     }
 
@@ -179,6 +181,12 @@ impl Fragment {
     #[inline]
     pub(crate) const fn is_open(&self) -> bool {
         matches!(self.state, State::Filling { .. } | State::Condemned { .. })
+    }
+
+    /// Whether more frames may follow, which will be sent.
+    #[inline]
+    pub(crate) const fn is_filling(&self) -> bool {
+        matches!(self.state, State::Filling { .. })
     }
 
     /// Whether it waits to be sent.
@@ -245,7 +253,8 @@ impl Fragment {
             | State::Complete { delivery: Delivery::Settled | Delivery::Released { .. }, .. } => 0,
             State::Filling { .. } | State::Complete { .. } => {
                 let media = usize::try_from(self.bytes).unwrap_or(usize::MAX);
-                media.saturating_add(self.frames.len() * FRAME_OVERHEAD + self.tags.bytes() + FRAGMENT_OVERHEAD)
+                let frames = usize::try_from(self.frame_count).unwrap_or(usize::MAX).saturating_mul(FRAME_OVERHEAD);
+                media.saturating_add(frames).saturating_add(self.tags.bytes() + FRAGMENT_OVERHEAD)
             }
         }
     }
@@ -259,6 +268,7 @@ impl Fragment {
             State::Complete { delivery, .. } => (delivery, None),
         };
         self.state = State::Complete { end, delivery };
+        self.blocks.shrink_to_fit();
         lost
     }
 
@@ -266,7 +276,7 @@ impl Fragment {
     pub(crate) fn condemn(&mut self, reason: LossReason) {
         debug_assert!(self.is_open(), "a complete fragment is lost at once");
         self.state = State::Condemned { reason };
-        self.frames = Vec::new();
+        self.blocks = BlockBuffer::default();
     }
 
     pub(crate) fn start_sending(&mut self, by: SessionId) {
@@ -289,7 +299,7 @@ impl Fragment {
             && let Delivery::Sent { session, at } = *delivery
         {
             *delivery = Delivery::Released { session, at };
-            self.frames = Vec::new();
+            self.blocks = BlockBuffer::default();
         }
     }
 
@@ -298,7 +308,7 @@ impl Fragment {
         debug_assert!(!self.is_open(), "a fragment is complete before it is settled");
         if let State::Complete { delivery, .. } = &mut self.state {
             *delivery = Delivery::Settled;
-            self.frames = Vec::new();
+            self.blocks = BlockBuffer::default();
         }
     }
 

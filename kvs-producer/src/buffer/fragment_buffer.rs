@@ -177,9 +177,9 @@ impl FragmentBuffer {
         self.fragments.push_back(fragment);
     }
 
-    /// Adds a frame to the open fragment.
+    /// Adds a frame to the open fragment, and takes its payload.
     #[inline]
-    pub(crate) fn append(&mut self, frame: Frame, at: u64) {
+    pub(crate) fn append(&mut self, frame: &mut Frame, at: u64) {
         if let Some(open) = self.open_mut() {
             let cost = open.push(frame, at);
             self.bytes += cost;

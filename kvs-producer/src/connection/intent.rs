@@ -28,7 +28,7 @@ pub(super) enum EndPolicy {
 
 impl Intent {
     /// When a session that is to be replaced at `rotate_at` ends.
-    pub(super) fn end_policy(self, rotate_at: Instant, now: Instant) -> EndPolicy {
+    pub(super) fn end_policy(&self, rotate_at: Instant, now: Instant) -> EndPolicy {
         if now >= rotate_at {
             EndPolicy::AtBoundary
         } else if self.pause || self.finish {

@@ -98,7 +98,7 @@ impl Connection {
     }
 
     /// Takes the next step if nothing is in progress.
-    pub(crate) fn advance(&mut self, intent: Intent, cx: &mut Context) {
+    pub(crate) fn advance(&mut self, intent: &Intent, cx: &mut Context) {
         if !self.is_idle() {
             return;
         }
@@ -144,31 +144,39 @@ impl Connection {
         self.link = Link::Opening { session, deadline: cx.now + self.timeouts.request };
     }
 
-    /// Returns what the driver has to do next: pending actions first, then media.
-    pub(crate) fn poll_transmit(&mut self, intent: Intent, cx: &mut Context) -> Option<Transmit> {
-        // Not `or_else`: what is returned would be moved once more, and each part of a body passes here.
+    /// Puts what the driver has to do next into `next`, which is empty: pending actions first, then media. A result would be moved
+    /// twice more, and each part of a body passes here.
+    pub(crate) fn poll_transmit(&mut self, intent: &Intent, next: &mut Option<Transmit>, cx: &mut Context) {
         if !self.pending.is_empty() {
-            return self.pending.pop_front();
+            *next = self.pending.pop_front();
+            return;
         }
-        self.poll_body(intent, cx)
+        self.poll_body(intent, next, cx);
     }
 
-    /// Returns the next part of the body of an open session.
-    fn poll_body(&mut self, intent: Intent, cx: &mut Context) -> Option<Transmit> {
-        let Link::Streaming { session } = &mut self.link else { return None };
-        let end_policy = intent.end_policy(session.rotate_at, cx.now);
-        let id = session.id;
-        match session.poll(end_policy, intent.hold, &mut self.window, cx)? {
-            Step::Send(chunks) => return Some(Transmit::Body { session: id, chunks }),
-            Step::End => self.end(intent, cx),
-            Step::Superseded => self.close(CloseReason::Superseded, cx),
-            Step::Useless => self.close(CloseReason::Complete, cx),
+    /// Puts the next part of the body of an open session into `next`.
+    fn poll_body(&mut self, intent: &Intent, next: &mut Option<Transmit>, cx: &mut Context) {
+        let Link::Streaming { session } = &mut self.link else { return };
+        // Every frame is followed by a poll that finds nothing.
+        if session.awaits_frame(&cx.buffer) {
+            return;
         }
-        self.pending.pop_front()
+        let end_policy = intent.end_policy(session.rotate_at, cx.now);
+        let body = next.insert(Transmit::Body { session: session.id, chunks: Chunks::new() });
+        let Transmit::Body { chunks, .. } = body else { return };
+        let step = session.poll(end_policy, intent.hold, &mut self.window, chunks, cx);
+        match step {
+            Some(Step::Send) => return,
+            None => {}
+            Some(Step::End) => self.end(intent, cx),
+            Some(Step::Superseded) => self.close(CloseReason::Superseded, cx),
+            Some(Step::Useless) => self.close(CloseReason::Complete, cx),
+        }
+        *next = self.pending.pop_front();
     }
 
     /// Marks the end of the last fragment, ends the body and waits for the last acknowledgements.
-    fn end(&mut self, intent: Intent, cx: &mut Context) {
+    fn end(&mut self, intent: &Intent, cx: &mut Context) {
         let Link::Streaming { mut session } = self.link.take() else { return };
         if intent.pause && !intent.finish {
             cx.sink.push(Event::Idle);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use kvs_mkv::{Chunks, Frame, SegmentInfo, WriteError, Writer};
+use kvs_mkv::{BlockPosition, Chunks, SegmentInfo, WriteError, Writer};
 
 use super::flight::Flight;
 use super::intent::EndPolicy;
@@ -53,7 +53,7 @@ pub(super) struct Session {
 /// Where the next byte comes from.
 ///
 /// ```text
-/// Start --header--> Boundary --cluster--> Inside --last frame--> Trailer --tags, end mark--> Boundary
+/// Start --header--> Boundary --cluster--> Inside --last block--> Trailer --tags, end mark--> Boundary
 ///                    |    ^
 ///                    |    `--the window is full: end mark, wait
 ///                    `--nothing follows--> Ended
@@ -62,7 +62,7 @@ pub(super) struct Session {
 enum Cursor {
     Start,
     Boundary,
-    Inside { fragment: FragmentId, next: usize },
+    Inside { fragment: FragmentId, next: BlockPosition },
     Trailer { fragment: FragmentId },
     Ended,
 }
@@ -70,7 +70,8 @@ enum Cursor {
 /// What a session does next.
 #[derive(Debug)]
 pub(super) enum Step {
-    Send(Chunks),
+    /// Send what was appended.
+    Send,
     /// The body is complete.
     End,
     /// The fragment being sent is lost, or no longer fits the header of the session.
@@ -80,12 +81,10 @@ pub(super) enum Step {
 }
 
 /// What follows within a fragment.
-enum NextFrame {
-    Block {
-        block: Chunks,
-        resent: bool,
-    },
-    /// The fragment is filling, and all of its frames are sent.
+enum NextBlocks {
+    /// They were appended.
+    Some { resent: bool },
+    /// The fragment is filling, and all of its blocks are sent.
     Awaited,
     /// The fragment ends, is gone, or is not begun.
     Other,
@@ -130,36 +129,49 @@ impl Session {
         })
     }
 
-    /// Returns the next step, or `None` if there is nothing to do or the transport is full.
+    /// Returns the next step, or `None` if there is nothing to do or the transport is full. What is to be sent is appended to `out`,
+    /// which is empty: moving it through the results of the poll took a tenth of the time of a frame.
+    #[inline]
     pub(super) fn poll(
         &mut self,
         end_policy: EndPolicy,
         hold: Option<FragmentId>,
         window: &mut SendWindow,
+        out: &mut Chunks,
         cx: &mut Context,
     ) -> Option<Step> {
         if self.in_flight >= SEND_WINDOW {
             return None;
         }
-        match self.next_frame(cx) {
-            NextFrame::Block { block, resent } => Some(self.send(block, resent, cx)),
-            NextFrame::Awaited => None,
-            NextFrame::Other => self.poll_border(end_policy, hold, window, cx),
+        match self.next_blocks(out, cx) {
+            NextBlocks::Some { resent } => Some(self.send(out, resent, cx)),
+            NextBlocks::Awaited => None,
+            NextBlocks::Other => self.poll_border(end_policy, hold, window, out, cx),
         }
     }
 
-    /// The next frame of the fragment that is being sent. Most polls end here.
+    /// Whether all blocks of the fragment that is being sent are sent, and more follow later.
     #[inline]
-    fn next_frame(&mut self, cx: &Context) -> NextFrame {
-        let Cursor::Inside { fragment, next } = self.cursor else { return NextFrame::Other };
-        let current = cx.buffer.get(fragment).filter(|current| !current.is_superseded(&self.epoch));
-        match current.map(|current| (current.frames.get(next), current)) {
-            Some((Some(frame), current)) => {
-                self.cursor = Cursor::Inside { fragment, next: next + 1 };
-                NextFrame::Block { block: self.block(frame.clone()), resent: current.sent_before }
-            }
-            Some((None, current)) if current.is_open() => NextFrame::Awaited,
-            _ => NextFrame::Other,
+    pub(super) fn awaits_frame(&self, buffer: &FragmentBuffer) -> bool {
+        let Cursor::Inside { fragment, next } = &self.cursor else { return false };
+        let Some(current) = buffer.get(*fragment) else { return false };
+        current.is_filling() && current.blocks.is_end(next) && !current.is_superseded(&self.epoch)
+    }
+
+    /// Appends the next blocks of the fragment that is being sent. Most polls end here.
+    #[inline]
+    fn next_blocks(&mut self, out: &mut Chunks, cx: &Context) -> NextBlocks {
+        let Cursor::Inside { fragment, next } = &mut self.cursor else { return NextBlocks::Other };
+        let current = cx.buffer.get(*fragment).filter(|current| !current.is_superseded(&self.epoch));
+        let Some(current) = current else { return NextBlocks::Other };
+        let before = out.len();
+        self.writer.buffered_blocks(&current.blocks, next, ENOUGH, out).expect("a cluster is open");
+        if out.len() > before {
+            NextBlocks::Some { resent: current.sent_before }
+        } else if current.is_open() {
+            NextBlocks::Awaited
+        } else {
+            NextBlocks::Other
         }
     }
 
@@ -169,13 +181,13 @@ impl Session {
         end_policy: EndPolicy,
         hold: Option<FragmentId>,
         window: &mut SendWindow,
+        out: &mut Chunks,
         cx: &mut Context,
     ) -> Option<Step> {
-        let mut out = Chunks::new();
         loop {
             match self.cursor {
                 Cursor::Ended => return None,
-                Cursor::Start | Cursor::Boundary => match self.at_boundary(end_policy, hold, window, &mut out, cx) {
+                Cursor::Start | Cursor::Boundary => match self.at_boundary(end_policy, hold, window, out, cx) {
                     AtBoundary::Cluster => {}
                     AtBoundary::Wait => return None,
                     AtBoundary::Mark(mark) => {
@@ -184,14 +196,11 @@ impl Session {
                     }
                     AtBoundary::End => return Some(self.end(out)),
                 },
-                Cursor::Inside { fragment, .. } => match self.next_frame(cx) {
-                    NextFrame::Block { block, resent } => {
-                        out.append(block);
-                        return Some(self.send(out, resent, cx));
-                    }
-                    NextFrame::Awaited if out.is_empty() => return None,
-                    NextFrame::Awaited => return Some(self.send(out, false, cx)),
-                    NextFrame::Other => {
+                Cursor::Inside { fragment, .. } => match self.next_blocks(out, cx) {
+                    NextBlocks::Some { resent } => return Some(self.send(out, resent, cx)),
+                    NextBlocks::Awaited if out.is_empty() => return None,
+                    NextBlocks::Awaited => return Some(self.send(out, false, cx)),
+                    NextBlocks::Other => {
                         let current = cx.buffer.get(fragment).filter(|current| !current.is_superseded(&self.epoch));
                         let Some(current) = current else {
                             self.cursor = Cursor::Ended;
@@ -204,7 +213,7 @@ impl Session {
                 Cursor::Trailer { fragment } => {
                     let current = cx.buffer.get(fragment)?;
                     let resent = current.sent_before;
-                    self.trailer(current, &mut out);
+                    self.trailer(current, out);
                     // Before the last byte leaves: the acknowledgement may arrive before the next poll.
                     cx.buffer.finish_sending(fragment, self.id, cx.now);
                     self.cursor = Cursor::Boundary;
@@ -257,7 +266,7 @@ impl Session {
         self.unsettled.insert(start, Flight::new(id, (kind == Next::Backlog).then_some(cx.now)));
         self.last_started = Some(id);
         cx.buffer.start_sending(id, self.id);
-        self.cursor = Cursor::Inside { fragment: id, next: 0 };
+        self.cursor = Cursor::Inside { fragment: id, next: BlockPosition::default() };
         AtBoundary::Cluster
     }
 
@@ -266,12 +275,6 @@ impl Session {
             out.push(self.writer.start_segment());
         }
         self.writer.start_cluster(Duration::from_millis(start))
-    }
-
-    /// Writes a frame as a block.
-    fn block(&mut self, mut frame: Frame) -> Chunks {
-        frame.pts = frame.pts.saturating_sub(Duration::from_millis(self.epoch.origin));
-        self.writer.block(frame).expect("the fragmenter keeps tracks declared and times within the range of a cluster")
     }
 
     /// Writes what follows the frames of a fragment: its groups of tags, then its end mark.
@@ -285,17 +288,17 @@ impl Session {
     }
 
     #[inline]
-    fn send(&mut self, out: Chunks, resent: bool, cx: &mut Context) -> Step {
+    fn send(&mut self, out: &Chunks, resent: bool, cx: &mut Context) -> Step {
         self.in_flight += out.len();
         self.mark.get_or_insert((self.in_flight, cx.now));
         cx.sink.stats.sent_bytes += out.len() as u64;
         if resent {
             cx.sink.stats.resent_bytes += out.len() as u64;
         }
-        Step::Send(out)
+        Step::Send
     }
 
-    fn end(&mut self, out: Chunks) -> Step {
+    fn end(&mut self, out: &Chunks) -> Step {
         debug_assert!(out.is_empty(), "a session ends at a boundary");
         let started = self.cursor == Cursor::Boundary;
         self.cursor = Cursor::Ended;
@@ -394,3 +397,7 @@ impl Session {
         self.unsettled.is_empty()
     }
 }
+
+/// A part of the body that is sent at once has no more blocks after this many bytes: what waits is sent in few parts, and what the
+/// transport holds stays near [`SEND_WINDOW`].
+const ENOUGH: usize = 16 << 10;

@@ -35,7 +35,7 @@ pub enum Transmit {
     Body {
         /// The connection.
         session: SessionId,
-        /// Matroska data: a few header bytes, followed by the payload of the frame without a copy.
+        /// Matroska data: whole blocks, with what begins or ends their fragment. Payloads of more than 512 bytes are not copied.
         chunks: Chunks,
     },
     /// End the request body. The response stays open, because acknowledgements still arrive.

@@ -65,8 +65,8 @@ struct Held {
 pub(crate) enum Content {
     /// Stored as it is.
     AsIs,
-    /// A picture, or part of one; with the first byte of its first slice.
-    Picture(u8),
+    /// A picture, or part of one.
+    Picture,
     /// Parameter sets, SEI or delimiters: they belong to the next picture.
     NoPicture,
     /// One ADTS frame, and those that follow it. On the heap: all other payloads would carry the size of it.
@@ -77,7 +77,7 @@ impl Content {
     /// Number of frames.
     pub(crate) const fn frames(&self) -> usize {
         match self {
-            Self::AsIs | Self::Picture(_) | Self::NoPicture => 1,
+            Self::AsIs | Self::Picture | Self::NoPicture => 1,
             Self::Adts(parts) => parts.1.len() + 1,
         }
     }
@@ -134,8 +134,8 @@ impl BitstreamFilter {
             }
             Codec::Passthrough { .. } => Ok(Content::AsIs),
             Codec::Video(video) => match video.reader.read(data) {
-                Ok(Some(slice)) => Ok(Content::Picture(slice)),
-                Ok(None) => Ok(Content::NoPicture),
+                Ok(true) => Ok(Content::Picture),
+                Ok(false) => Ok(Content::NoPicture),
                 Err(error) => Err(Refusal::InvalidNalUnits { track, error }),
             },
             Codec::Aac { adts: false } if !adts_reader::starts_with_sync(data) => Ok(Content::AsIs),
@@ -153,7 +153,8 @@ impl BitstreamFilter {
 
     /// Keeps what came without a picture. On an error nothing changes.
     pub(crate) fn hold(&mut self, frame: &Frame) -> Result<(), Refusal> {
-        let units = self.take_converted().unwrap_or_else(|| frame.data.clone());
+        let converted = self.take_converted();
+        let units = if converted.is_empty() { frame.data.clone() } else { converted };
         let held = self.held.cost().saturating_add(units.len()).saturating_add(FRAME_OVERHEAD);
         if held > HELD_BYTES {
             return Err(Refusal::NoPicture { track: self.track.number, held, limit: HELD_BYTES });
@@ -177,49 +178,60 @@ impl BitstreamFilter {
                 Codec::Aac { .. } => self.ready().map(|()| CodecConfig::Unchanged),
                 _ => Ok(CodecConfig::Unchanged),
             },
-            Content::Picture(slice) => self.apply_picture(frame, Some(slice)),
-            Content::NoPicture => self.apply_picture(frame, None),
+            Content::Picture | Content::NoPicture => self.apply_picture(frame),
             Content::Adts(parts) => self.apply_adts(frame, parts.0),
         }
     }
 
     #[inline]
-    fn apply_picture(&mut self, frame: &mut Frame, slice: Option<u8>) -> Result<CodecConfig, Refusal> {
-        let data = self.changed(&frame.data);
-        let keyframe = frame.keyframe || self.held.keyframe && self.is_random_access(slice);
+    fn apply_picture(&mut self, frame: &mut Frame) -> Result<CodecConfig, Refusal> {
+        let keyframe = frame.keyframe || self.held.keyframe && self.is_random_access();
         // Encoders send parameter sets before key frames; searching other frames would cost a walk over each of them.
-        let codec_config = if keyframe || self.track.codec_private.is_empty() {
-            self.find_parameter_sets(data.as_ref().unwrap_or(&frame.data))
+        let may_change = keyframe || self.track.codec_private.is_empty();
+        let codec_config = if may_change || self.held.puts > 0 {
+            self.complete(frame, may_change)?
         } else {
+            if self.converted_len().is_some() {
+                self.replace_by_converted(frame);
+            }
             CodecConfig::Unchanged
         };
-        self.ready()?;
         frame.keyframe = keyframe;
-        if let Some(data) = data {
-            frame.data = data;
-        }
-        if self.held.puts > 0 {
-            self.held = Held::default();
-        }
         Ok(codec_config)
     }
 
-    /// The payload of a picture as it is stored, with what is held in front of it; `None` if it stays as it came.
     #[inline]
-    fn changed(&mut self, came: &Chunks) -> Option<Chunks> {
-        let converted = matches!(&self.codec, Codec::Video(video) if video.reader.has_converted());
-        if self.held.puts == 0 && !converted {
-            return None;
+    fn replace_by_converted(&mut self, frame: &mut Frame) {
+        if let Codec::Video(video) = &mut self.codec {
+            video.reader.replace(&mut frame.data);
         }
+    }
+
+    /// Replaces the payload of a picture by what is stored: what is held is in front of it. If the codec private data may change, reads
+    /// its parameter sets. On an error the frame is unchanged.
+    fn complete(&mut self, frame: &mut Frame, may_change: bool) -> Result<CodecConfig, Refusal> {
         let converted = self.take_converted();
-        self.held.before(came, converted)
+        let came = if converted.is_empty() { &frame.data } else { &converted };
+        let held = (self.held.puts > 0).then(|| {
+            let mut all = self.held.units.clone();
+            all.extend(came.iter().cloned());
+            all
+        });
+        let stored = held.as_ref().unwrap_or(came);
+        let codec_config = if may_change { self.find_parameter_sets(stored) } else { CodecConfig::Unchanged };
+        self.ready()?;
+        if let Some(data) = held.or_else(|| Some(converted).filter(|converted| !converted.is_empty())) {
+            frame.data = data;
+        }
+        self.held = Held::default();
+        Ok(codec_config)
     }
 
     /// Size of the payload that was read, as it is stored; `None` if it stays as it came.
     #[inline]
     pub(crate) fn converted_len(&self) -> Option<usize> {
         match &self.codec {
-            Codec::Video(video) => video.reader.converted_len(),
+            Codec::Video(video) => Some(video.reader.converted().len()).filter(|len| *len > 0),
             _ => None,
         }
     }
@@ -229,18 +241,15 @@ impl BitstreamFilter {
         drop(self.take_converted());
     }
 
-    const fn take_converted(&mut self) -> Option<Chunks> {
+    fn take_converted(&mut self) -> Chunks {
         match &mut self.codec {
             Codec::Video(video) => video.reader.take_converted(),
-            _ => None,
+            _ => Chunks::new(),
         }
     }
 
-    fn is_random_access(&self, slice: Option<u8>) -> bool {
-        match &self.codec {
-            Codec::Video(video) => slice.is_some_and(|slice| video.reader.codec().is_random_access(slice)),
-            _ => false,
-        }
+    fn is_random_access(&self) -> bool {
+        matches!(&self.codec, Codec::Video(video) if video.reader.is_random_access())
     }
 
     /// Whether decoders can be set up.
@@ -366,16 +375,6 @@ impl Sets {
 impl Held {
     fn cost(&self) -> usize {
         self.units.len().saturating_add(self.puts.saturating_mul(FRAME_OVERHEAD))
-    }
-
-    /// The payload of a frame with what is held in front of it; `None` if it stays as it came.
-    fn before(&self, came: &Chunks, converted: Option<Chunks>) -> Option<Chunks> {
-        if self.puts == 0 {
-            return converted;
-        }
-        let mut all = self.units.clone();
-        all.append(converted.unwrap_or_else(|| came.clone()));
-        Some(all)
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kvs_mkv::rules::FragmentCheck;
-use kvs_mkv::{Chunks, Frame, Track, TrackNumber};
+use kvs_mkv::{BlockRoom, Chunks, Frame, Track, TrackNumber};
 use kvs_types::FragmentTimecodeType;
 
 use super::cut_policy::{CutDecision, CutPolicy, KeyframeOverdue};
@@ -33,8 +33,8 @@ pub(crate) struct Fragmenter {
     epochs: u64,
     /// The earliest time that a frame may have, in ms: later than the previous fragment. Zero at the start of an epoch.
     floor: u64,
-    /// Number of frames of the previous fragment; most fragments have as many.
-    usual: usize,
+    /// What the frames of the previous fragment took; those of most fragments take as much.
+    usual: BlockRoom,
     current: Current,
 }
 
@@ -77,7 +77,7 @@ impl Fragmenter {
             epoch: None,
             epochs: 0,
             floor: 0,
-            usual: 0,
+            usual: BlockRoom::default(),
             current: Current::default(),
         })
     }
@@ -167,7 +167,7 @@ impl Fragmenter {
     pub(crate) fn seal(&mut self, end: FragmentEnd, cx: &mut Context) {
         let Some(open) = cx.buffer.open() else { return };
         self.floor = open.latest.saturating_add(1);
-        self.usual = open.frames.len();
+        self.usual = open.blocks.room();
         let id = open.id;
         let missing = open.epoch.tracks.iter().any(|track| !self.current.seen.contains(&track.number));
         if missing {
@@ -248,7 +248,7 @@ impl Fragmenter {
             Some(epoch) => Arc::clone(epoch),
             None => self.begin_epoch(at, None),
         };
-        cx.buffer.begin(Fragment::new(cx.buffer.next_id(), epoch, at, tags.open(at), self.usual.min(ROOM)));
+        cx.buffer.begin(Fragment::new(cx.buffer.next_id(), epoch, at, tags.open(at), &self.usual));
         self.cuts.on_open(at);
         self.current = Current::default();
     }
@@ -289,7 +289,7 @@ impl Fragmenter {
             let (elapsed, limit) = (Duration::from_millis(elapsed), Duration::from_millis(limit));
             cx.sink.push(Event::KeyframeNeeded { elapsed, limit });
         }
-        cx.buffer.append(take(frame), at);
+        cx.buffer.append(frame, at);
     }
 }
 
@@ -304,6 +304,3 @@ fn lose_frame(frame: &Frame, reason: LossReason, cx: &mut Context) {
     let span = Span { start: at, end: at, frames: 1, bytes: frame.data.len() as u64 };
     cx.sink.lost(None, span, reason);
 }
-
-/// Most frames for which capacity is reserved in advance: 8 KiB, however many the previous fragment had.
-const ROOM: usize = 64;

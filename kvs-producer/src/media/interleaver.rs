@@ -332,7 +332,7 @@ const GATHERED: u64 = 1000;
 mod tests {
     use std::sync::Arc;
 
-    use kvs_mkv::{CodecId, Track, TrackKind};
+    use kvs_mkv::{BlockRoom, CodecId, Track, TrackKind};
 
     use super::*;
     use crate::buffer::epoch::Epoch;
@@ -360,8 +360,8 @@ mod tests {
         /// The open fragment is so long that a cut without a key frame is near.
         fn near_a_cut(&mut self) {
             let epoch = Epoch { id: 1, tracks: Vec::new(), origin: 0 };
-            let mut open = Fragment::new(FragmentId(1), Arc::new(epoch), 0, TagSet::default(), 0);
-            open.push(frame(V, 19_000, false), 19_000);
+            let mut open = Fragment::new(FragmentId(1), Arc::new(epoch), 0, TagSet::default(), &BlockRoom::default());
+            open.push(&mut frame(V, 19_000, false), 19_000);
             self.cuts.observe(Some(&open));
         }
     }

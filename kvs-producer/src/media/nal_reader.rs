@@ -14,9 +14,11 @@ pub(crate) struct NalReader {
     /// in some hundred passes as both; a source does not change its framing from frame to frame.
     start_codes: bool,
     prefixer: LengthPrefixer,
-    /// The latest payload with lengths of four bytes; `None` if it came so. It is kept here because moving it through the results of
-    /// the put path cost a tenth of the time of a frame, also where it was `None`.
-    converted: Option<Chunks>,
+    /// The latest payload with lengths of four bytes; empty if it came so. It is kept here because moving it through the results of
+    /// the put path cost a tenth of the time of a frame, also where there was none.
+    converted: Chunks,
+    /// The first byte of the first slice of the latest payload.
+    slice: u8,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +40,7 @@ impl NalCodec {
     }
 
     /// Whether decoding can start at a picture whose first slice begins with this byte.
-    pub(crate) fn is_random_access(self, slice: u8) -> bool {
+    fn is_random_access(self, slice: u8) -> bool {
         match self {
             Self::H264 => h264::NalType::of(&[slice]) == Some(h264::NalType::IDR),
             Self::H265 => h265::NalType::of(&[slice, 1]).is_some_and(h265::NalType::is_random_access),
@@ -57,36 +59,49 @@ impl NalCodec {
 
 impl NalReader {
     pub(crate) fn new(codec: NalCodec, lengths: LengthSize) -> Self {
-        Self { codec, lengths, start_codes: false, prefixer: LengthPrefixer::new(), converted: None }
+        Self { codec, lengths, start_codes: false, prefixer: LengthPrefixer::new(), converted: Chunks::new(), slice: 0 }
     }
 
     pub(crate) const fn codec(&self) -> NalCodec {
         self.codec
     }
 
-    /// The latest payload was converted.
+    /// The latest payload with lengths of four bytes; empty if it came so.
     #[inline]
-    pub(crate) const fn has_converted(&self) -> bool {
-        self.converted.is_some()
+    pub(crate) const fn converted(&self) -> &Chunks {
+        &self.converted
     }
 
-    /// Size of the latest payload with lengths of four bytes; `None` if it came so.
-    #[inline]
-    pub(crate) fn converted_len(&self) -> Option<usize> {
-        self.converted.as_ref().map(Chunks::len)
+    /// Takes the latest payload with lengths of four bytes; empty if it came so.
+    pub(crate) fn take_converted(&mut self) -> Chunks {
+        std::mem::take(&mut self.converted)
     }
 
-    /// Takes the latest payload with lengths of four bytes; `None` if it came so.
-    pub(crate) const fn take_converted(&mut self) -> Option<Chunks> {
-        self.converted.take()
+    /// Replaces a payload by what it was converted to.
+    #[inline]
+    pub(crate) fn replace(&mut self, payload: &mut Chunks) {
+        std::mem::swap(payload, &mut self.converted);
+        self.converted = Chunks::new();
     }
 
-    /// Finds the NAL units of a payload. Returns the first byte of its first slice; `None` if it has no picture: parameter sets, SEI,
-    /// a delimiter.
+    /// Finds the NAL units of a payload. Returns whether it has a picture, and not only parameter sets, SEI or a delimiter.
     #[inline]
-    pub(crate) fn read(&mut self, data: &Chunks) -> Result<Option<u8>, NalError> {
-        if self.converted.is_some() {
-            self.converted = None;
+    pub(crate) fn read(&mut self, data: &Chunks) -> Result<bool, NalError> {
+        let slice = self.read_units(data)?;
+        self.slice = slice.unwrap_or_default();
+        Ok(slice.is_some())
+    }
+
+    /// Whether decoding can start at the latest picture.
+    pub(crate) fn is_random_access(&self) -> bool {
+        self.codec.is_random_access(self.slice)
+    }
+
+    /// Returns the first byte of the first slice.
+    #[inline]
+    fn read_units(&mut self, data: &Chunks) -> Result<Option<u8>, NalError> {
+        if !self.converted.is_empty() {
+            self.converted = Chunks::new();
         }
         if starts_with_code(data) {
             return self.read_start_codes(data);
@@ -148,29 +163,30 @@ impl NalReader {
         }
         // Codec private data that this crate builds announces four-byte lengths.
         if self.lengths != LengthSize::FOUR {
-            self.converted = Some(nal::widen_lengths(&data.clone().into_bytes(), self.lengths)?);
+            self.converted = nal::widen_lengths(&data.clone().into_bytes(), self.lengths)?;
         }
         Ok(slice)
     }
 
     fn convert(&mut self, data: &Chunks) -> Result<Option<u8>, NalError> {
-        let converted = self.prefixer.convert_chunks(data)?;
-        if converted.is_empty() {
+        if let Err(error) = self.prefixer.append_chunks(data, &mut self.converted) {
+            self.converted = Chunks::new();
+            return Err(error);
+        }
+        if self.converted.is_empty() {
             return Err(NalError::UnknownFraming { len: data.len() });
         }
-        let found = if data.pieces().len() == 1 { self.slice_among_pairs(&converted) } else { None };
-        let slice = match found {
-            Some(slice) => slice,
-            None => self.first_slice(&converted)?,
-        };
-        self.converted = Some(converted);
-        Ok(slice)
+        let found = if data.pieces().len() == 1 { self.slice_among_pairs() } else { None };
+        match found {
+            Some(slice) => Ok(slice),
+            None => self.first_slice(),
+        }
     }
 
     /// Finds the first slice in a payload that came in one piece: its pieces are lengths and NAL units in turn. `None` if another one
     /// is no NAL unit: that is for [`first_slice`](Self::first_slice). With it alone, reading a payload took 300 instructions more.
-    fn slice_among_pairs(&self, converted: &Chunks) -> Option<Option<u8>> {
-        for pair in converted.pieces().chunks_exact(2) {
+    fn slice_among_pairs(&self) -> Option<Option<u8>> {
+        for pair in self.converted.pieces().chunks_exact(2) {
             let &header = pair.last()?.first()?;
             if !matches!(header, 1..=0x7f) {
                 return None;
@@ -182,8 +198,8 @@ impl NalReader {
         Some(None)
     }
 
-    fn first_slice(&self, converted: &Chunks) -> Result<Option<u8>, NalError> {
-        for unit in nal::length_prefixed_chunks(converted, LengthSize::FOUR) {
+    fn first_slice(&self) -> Result<Option<u8>, NalError> {
+        for unit in nal::length_prefixed_chunks(&self.converted, LengthSize::FOUR) {
             let unit = unit?;
             unit.check_header()?;
             if self.codec.is_slice(unit.header()) {
@@ -223,8 +239,10 @@ mod tests {
 
     fn read(reader: &mut NalReader, data: &[u8]) -> Result<(Vec<u8>, bool), NalError> {
         let data = Chunks::from(Bytes::copy_from_slice(data));
-        let slice = reader.read(&data)?;
-        Ok((reader.take_converted().unwrap_or(data).into_bytes().to_vec(), slice.is_some()))
+        let has_picture = reader.read(&data)?;
+        let converted = reader.take_converted();
+        let stored = if converted.is_empty() { data } else { converted };
+        Ok((stored.into_bytes().to_vec(), has_picture))
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::bitstream::{BitstreamFilter, CodecConfig, Content};
 use super::fragmenter::{Fragmenter, LeadTrack, take};
 use super::interleaver::{Attachment, Interleaver, QueuedFrame, Released};
 use super::put_error::Refusal;
-use super::timeline::{Placement, TimeError, Timeline, TrackRole};
+use super::timeline::{Jump, Placement, TimeError, Timeline, TrackRole};
 use crate::buffer::fragment::FragmentEnd;
 use crate::buffer::fragment_buffer::{Evict, FragmentBuffer};
 use crate::config::{Overflow, ProducerConfig};
@@ -90,6 +90,7 @@ impl Pipeline {
     }
 
     /// Whether something was released or completed, since the last call, because a frame was refused.
+    #[cfg_attr(not(feature = "tokio"), allow(dead_code, reason = "for the driver"))]
     pub(crate) const fn take_gave_way(&mut self) -> bool {
         std::mem::replace(&mut self.gave_way, false)
     }
@@ -222,13 +223,14 @@ impl Pipeline {
             Err(TimeError::Drift { from, to }) if self.recorded && to < from => return Err(late(from - to)),
             placed => placed.map_err(time_refusal)?,
         };
-        match self.behind(frame.track, placement.at, cx) {
-            Some(behind) if self.recorded && role == TrackRole::Other => {
-                self.timeline.reset(before);
-                Err(late(behind))
-            }
-            _ => Ok(placement),
+        if self.recorded
+            && role == TrackRole::Other
+            && let Some(behind) = self.behind(frame.track, placement.at, cx)
+        {
+            self.timeline.reset(before);
+            return Err(late(behind));
         }
+        Ok(placement)
     }
 
     /// How far a frame is behind what is in fragments already, in ms, if it has no place there any more.
@@ -256,7 +258,9 @@ impl Pipeline {
         let codec_config = self.apply(frame, content)?;
         frame.pts = Duration::from_millis(placement.at);
         cx.sink.stats.totals.submitted.add(1, frame.data.len() as u64);
-        self.on_jump(placement, cx);
+        if let Some(jump) = placement.jump {
+            self.on_jump(*jump, cx);
+        }
         self.on_codec_config(codec_config, frame.track, placement.at, cx);
         Ok(())
     }
@@ -285,6 +289,7 @@ impl Pipeline {
         let before = self.timeline.mark();
         let mut begin = frame_of(&first);
         let placement = self.place_in_time(&begin, cx)?;
+        let at = placement.at;
         if let Err(refusal) = self.accept(&mut begin, Content::of_adts(first), placement, cx) {
             self.timeline.reset(before);
             return Err(refusal);
@@ -293,7 +298,7 @@ impl Pipeline {
         for part in others {
             let mut frame = frame_of(&part);
             // The payload is accepted as a whole, also at the edge of what times may be.
-            let next = placement.at.saturating_add(millis(part.after));
+            let next = at.saturating_add(millis(part.after));
             let placement = self.place_in_time(&frame, cx).unwrap_or(Placement { at: next, jump: None });
             if let Err(refusal) = self.accept(&mut frame, Content::of_adts(part), placement, cx) {
                 *whole = frame;
@@ -332,8 +337,8 @@ impl Pipeline {
         }
     }
 
-    fn on_jump(&mut self, placement: Placement, cx: &mut Context) {
-        let Some(jump) = placement.jump else { return };
+    #[cold]
+    fn on_jump(&mut self, jump: Jump, cx: &mut Context) {
         let (from, to) = (system_time(jump.from), system_time(jump.to));
         cx.sink.push(Event::TimeJump { from, to, handling: jump.handling });
         if jump.handling == JumpHandling::NewSession {

@@ -44,10 +44,11 @@ struct Mapping {
 pub(crate) struct Mark(Option<Mapping>);
 
 /// The mapped time of a frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Placement {
     pub(crate) at: u64,
-    pub(crate) jump: Option<Jump>,
+    /// On the heap: every frame would carry the size of it.
+    pub(crate) jump: Option<Box<Jump>>,
 }
 
 /// A time jump and how it was handled.
@@ -147,7 +148,7 @@ impl Timeline {
         self.not_ahead(at, now)?;
         let shift = signed(at).saturating_sub(raw);
         self.mapping = Some(Mapping { shift, newest: at, put: now, lead_seen: role == TrackRole::Lead });
-        Ok(Placement { at, jump })
+        Ok(Placement { at, jump: jump.map(Box::new) })
     }
 
     /// Other tracks must stay near the leading one, unless that one stands still: a screen recorder or a camera with motion
@@ -204,7 +205,7 @@ impl Timeline {
     fn rebase(&mut self, raw: i64, shift: i64, role: TrackRole, now: Instant, jump: Jump) -> Placement {
         let at = shifted(raw, shift);
         self.mapping = Some(Mapping { shift, newest: at, put: now, lead_seen: role == TrackRole::Lead });
-        Placement { at, jump: Some(jump) }
+        Placement { at, jump: Some(Box::new(jump)) }
     }
 
     fn advance(&mut self, at: u64, role: TrackRole, now: Instant) {

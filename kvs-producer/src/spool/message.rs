@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use kvs_mkv::Frame;
+use kvs_mkv::BlockBuffer;
 
 use crate::buffer::epoch::Epoch;
 use crate::buffer::fragment::FragmentEnd;
@@ -107,10 +107,12 @@ pub(crate) enum LossSource {
 pub(crate) struct Parcel {
     pub(crate) id: FragmentId,
     pub(crate) epoch: Arc<Epoch>,
-    /// Cluster timecode and latest frame time in ms since the Unix epoch.
+    /// Cluster timecode, earliest and latest frame time in ms since the Unix epoch.
     pub(crate) start: u64,
+    pub(crate) earliest: u64,
     pub(crate) latest: u64,
-    pub(crate) frames: Vec<Frame>,
+    pub(crate) blocks: BlockBuffer,
+    pub(crate) frames: u64,
     /// Payload bytes.
     pub(crate) bytes: u64,
     pub(crate) tags: TagSet,

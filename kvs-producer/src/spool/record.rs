@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use kvs_mkv::{Event, Limits, Parser, SegmentInfo, Writer};
+use kvs_mkv::{BlockBuffer, BlockPosition, Chunks, Event, Limits, Parser, SegmentInfo, Writer};
 use kvs_types::limits::FRAGMENT_BYTES;
 
 use super::message::{Held, Parcel};
@@ -111,12 +111,12 @@ impl Head {
 pub(super) fn encode(parcel: Parcel) -> Option<(Head, Vec<Bytes>)> {
     // The UID is never sent: a session writes its own header.
     let mut writer = Writer::new(SegmentInfo::new([1; 16]), parcel.epoch.tracks.clone()).ok()?;
-    let frames = u32::try_from(parcel.frames.len()).ok()?;
+    let frames = u32::try_from(parcel.frames).ok()?;
     let mut pieces = vec![Bytes::new(), writer.start_segment()];
     pieces.push(writer.start_cluster(Duration::from_millis(parcel.start)).ok()?);
-    for frame in parcel.frames {
-        pieces.extend(writer.block(frame).ok()?);
-    }
+    let mut blocks = Chunks::new();
+    writer.buffered_blocks(&parcel.blocks, &mut BlockPosition::default(), usize::MAX, &mut blocks).ok()?;
+    pieces.extend(blocks);
     for group in parcel.tags.groups() {
         pieces.push(writer.tags(group).ok()?);
     }
@@ -152,24 +152,35 @@ pub(super) fn decode(record: Bytes) -> Option<Parcel> {
         return None;
     }
     let parcel = parse(&head, document)?;
-    let bytes: usize = parcel.frames.iter().map(|frame| frame.data.len()).sum();
-    let latest = parcel.frames.iter().map(|frame| millis(frame.pts)).max()?;
-    let is_as_stated = parcel.frames.len() == usize::try_from(head.frames).ok()?
-        && bytes as u64 == head.bytes
-        && latest.max(head.start) == head.latest;
+    let is_as_stated = parcel.frames > 0
+        && parcel.frames == u64::from(head.frames)
+        && parcel.bytes == head.bytes
+        && parcel.latest == head.latest;
     is_as_stated.then_some(parcel)
 }
 
 fn parse(head: &Head, document: Bytes) -> Option<Parcel> {
     let mut parser = Parser::new(Limits::default());
     parser.push(document);
-    let (mut tracks, mut clusters, mut frames, mut groups) = (None, 0, Vec::new(), Vec::new());
+    let (mut tracks, mut clusters, mut groups) = (None, 0, Vec::new());
+    let mut blocks = BlockBuffer::new(Duration::from_millis(head.start));
+    let (mut frames, mut bytes, mut earliest, mut latest) = (0, 0, head.start, head.start);
+    let mut used = Vec::new();
     while let Some(event) = parser.next_event().ok()? {
         match event {
             Event::Tracks(read) => tracks = Some(read),
             Event::Cluster { at } if millis(at) == head.start => clusters += 1,
             // The room for this many frames was granted.
-            Event::Frame(frame) if clusters == 1 && frames.len() < head.frames as usize => frames.push(frame),
+            Event::Frame(mut frame) if clusters == 1 && frames < u64::from(head.frames) => {
+                let at = millis(frame.pts);
+                frames += 1;
+                bytes += frame.data.len() as u64;
+                (earliest, latest) = (earliest.min(at), latest.max(at));
+                if !used.contains(&frame.track) {
+                    used.push(frame.track);
+                }
+                blocks.push(&mut frame).ok()?;
+            }
             Event::Tags(group) if clusters == 1 => groups.push(group),
             Event::Segment(_) | Event::ClusterEnd => {}
             _ => return None,
@@ -179,17 +190,18 @@ fn parse(head: &Head, document: Bytes) -> Option<Parcel> {
     let tracks = tracks.filter(|_| clusters == 1)?;
     // What a header cannot express is never sent, whatever the record says.
     Writer::new(SegmentInfo::new([1; 16]), tracks.clone()).ok()?;
-    let has_track = |number| tracks.iter().any(|track| track.number == number);
-    if !frames.iter().all(|frame| has_track(frame.track)) {
+    if !used.iter().all(|number| tracks.iter().any(|track| track.number == *number)) {
         return None;
     }
     Some(Parcel {
         id: FragmentId(head.id),
         epoch: Arc::new(Epoch::recovered(tracks, head.origin)),
         start: head.start,
-        latest: head.latest,
+        earliest,
+        latest,
+        blocks,
         frames,
-        bytes: head.bytes,
+        bytes,
         tags: TagSet::from_groups(groups)?,
         end: head.end,
     })

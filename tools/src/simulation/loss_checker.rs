@@ -165,6 +165,7 @@ impl LossChecker {
 
     pub(crate) fn refused(&mut self, refusal: &Refusal, part: Part) -> Result<(), String> {
         let putting = self.putting.take();
+        self.payload_tracker.refused();
         let settled = self.declared.settled_at(Duration::from_millis(self.at));
         // To the producer, a track whose frames are refused is a track without frames.
         self.declared.disturb();
@@ -347,7 +348,7 @@ impl LossChecker {
 
     /// Checks the payload bytes that are really held.
     pub(crate) fn check_memory(&self) -> Result<(), String> {
-        let held = self.payload_tracker.held().bytes;
+        let held = self.payload_tracker.held().large_bytes;
         ensure!(held <= self.limit + SLACK, "{held} payload bytes held, {} allowed", self.limit);
         Ok(())
     }

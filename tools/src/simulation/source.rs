@@ -138,7 +138,7 @@ impl Source {
         put.length = put.units(number).map(|unit| unit.len() + if picture { 4 } else { 0 }).sum();
         let data = if picture { put.behind_start_codes(number, rng) } else { put.as_it_is(number) };
         let pts = u64::try_from(at).unwrap_or(0);
-        let payload = self.payload_tracker.watch(number, put.length, data);
+        let payload = self.payload_tracker.watch(number, data);
         self.put.push(put);
         let payload = if picture { in_pieces(&payload, rng) } else { Chunks::from(payload) };
         (number, Frame::new(track, Duration::from_millis(pts), payload).with_keyframe(keyframe))

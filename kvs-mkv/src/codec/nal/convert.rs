@@ -74,17 +74,9 @@ impl LengthPrefixer {
     /// The errors of [`annex_b_to_length_prefixed`].
     #[inline]
     pub fn convert(&mut self, data: &Bytes) -> Result<Chunks, NalError> {
-        let mut walk = annex_b(data)?;
-        let Some(first) = walk.next_range() else { return Ok(Chunks::new()) };
-        let Some(second) = walk.next_range() else {
-            return Ok(Chunks::pair(self.prefix(&first)?, data.slice(first)));
-        };
-        let mut chunks = Chunks::with_capacity(TYPICAL_UNITS * 2);
-        for range in [first, second].into_iter().chain(walk.ranges()) {
-            chunks.push(self.prefix(&range)?);
-            chunks.push(data.slice(range));
-        }
-        Ok(chunks)
+        let mut out = Chunks::new();
+        self.append_whole(data, &mut out)?;
+        Ok(out)
     }
 
     /// Converts an access unit in any number of pieces, without joining them: start codes and NAL units may cross pieces.
@@ -92,21 +84,46 @@ impl LengthPrefixer {
     /// # Errors
     /// The errors of [`annex_b_to_length_prefixed`].
     pub fn convert_chunks(&mut self, access_unit: &Chunks) -> Result<Chunks, NalError> {
+        let mut out = Chunks::new();
+        self.append_chunks(access_unit, &mut out)?;
+        Ok(out)
+    }
+
+    /// Like [`convert_chunks`](Self::convert_chunks), but appends what it converts to `out`. After an error, `out` may have a part of
+    /// it.
+    ///
+    /// # Errors
+    /// The errors of [`annex_b_to_length_prefixed`].
+    #[inline]
+    pub fn append_chunks(&mut self, access_unit: &Chunks, out: &mut Chunks) -> Result<(), NalError> {
         if let [whole] = access_unit.pieces() {
-            return self.convert(whole);
+            return self.append_whole(whole, out);
         }
-        let mut chunks = Chunks::new();
         let mut splitter = PieceSplitter::new(|at, unit: Vec<Bytes>| {
             let len = unit.iter().map(Bytes::len).sum::<usize>();
-            chunks.push(self.prefix(&(at..at.saturating_add(len)))?);
-            chunks.extend(unit);
+            out.push(self.prefix(&(at..at.saturating_add(len)))?);
+            out.extend(unit);
             Ok(())
         });
         for piece in access_unit {
             splitter.piece(piece)?;
         }
-        splitter.finish()?;
-        Ok(chunks)
+        splitter.finish()
+    }
+
+    #[inline]
+    fn append_whole(&mut self, data: &Bytes, out: &mut Chunks) -> Result<(), NalError> {
+        let mut walk = annex_b(data)?;
+        let Some(first) = walk.next_range() else { return Ok(()) };
+        let second = walk.next_range();
+        if second.is_some() {
+            out.reserve(TYPICAL_UNITS * 2);
+        }
+        for range in std::iter::once(first).chain(second).chain(walk.ranges()) {
+            out.push(self.prefix(&range)?);
+            out.push(data.slice(range));
+        }
+        Ok(())
     }
 
     #[inline]

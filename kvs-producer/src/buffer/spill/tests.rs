@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use kvs_mkv::{CodecId, Frame, Track, TrackKind, TrackNumber};
+use kvs_mkv::{BlockRoom, CodecId, Frame, Track, TrackKind, TrackNumber};
 
 use super::*;
 use crate::buffer::epoch::Epoch;
@@ -33,8 +33,8 @@ fn epoch() -> Arc<Epoch> {
 /// Adds a complete fragment of one frame.
 fn add(buffer: &mut FragmentBuffer, bytes: usize, sink: &mut ReportSink) -> FragmentId {
     let id = buffer.next_id();
-    buffer.begin(Fragment::new(id, epoch(), 0, TagSet::default(), 1));
-    buffer.append(Frame::new(TrackNumber::ONE, Duration::ZERO, vec![0; bytes]).with_keyframe(true), 0);
+    buffer.begin(Fragment::new(id, epoch(), 0, TagSet::default(), &BlockRoom::default()));
+    buffer.append(&mut Frame::new(TrackNumber::ONE, Duration::ZERO, vec![0; bytes]).with_keyframe(true), 0);
     buffer.seal(FragmentEnd::Mark, sink);
     id
 }

@@ -9,7 +9,9 @@ mod storing;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kvs_mkv::{CodecId, Frame, Tag, Track, TrackKind, TrackNumber};
+use kvs_mkv::{
+    BlockBuffer, BlockPosition, Chunks, CodecId, Frame, SegmentInfo, Tag, Track, TrackKind, TrackNumber, Writer,
+};
 
 use crate::buffer::epoch::Epoch;
 use crate::buffer::fragment::FragmentEnd;
@@ -42,14 +44,27 @@ fn parcel(n: u64, payload: usize) -> Parcel {
     let mut tags = TagSet::default();
     tags.add_tag(Tag::new("n", n.to_string())).unwrap();
     let bytes = frames.iter().map(|frame| frame.data.len() as u64).sum();
+    let mut blocks = BlockBuffer::new(Duration::from_millis(start));
+    frames.into_iter().for_each(|mut frame| blocks.push(&mut frame).unwrap());
     let epoch = Arc::new(Epoch { id: 1, tracks: vec![video, audio.with_codec_private(vec![0x11, 0x90])], origin: 0 });
     let end = if n.is_multiple_of(2) { FragmentEnd::Mark } else { FragmentEnd::NextCluster };
-    Parcel { id: FragmentId(n), epoch, start, latest: start + 1960, frames, bytes, tags, end }
+    let (earliest, latest) = (start, start + 1960);
+    Parcel { id: FragmentId(n), epoch, start, earliest, latest, blocks, frames: 3, bytes, tags, end }
 }
 
 fn same(a: &Parcel, b: &Parcel) -> bool {
-    let of = |p: &Parcel| (p.id, p.start, p.latest, p.bytes, p.end, p.tags.clone(), p.epoch.origin);
-    of(a) == of(b) && a.frames == b.frames && a.epoch.tracks == b.epoch.tracks
+    let of = |p: &Parcel| (p.id, p.start, p.earliest, p.latest, p.bytes, p.end, p.tags.clone(), p.epoch.origin);
+    of(a) == of(b) && a.frames == b.frames && written(a) == written(b) && a.epoch.tracks == b.epoch.tracks
+}
+
+/// The blocks of a fragment as they are sent.
+fn written(parcel: &Parcel) -> Chunks {
+    let mut writer = Writer::new(SegmentInfo::new([1; 16]), parcel.epoch.tracks.clone()).unwrap();
+    writer.start_segment();
+    writer.start_cluster(Duration::from_millis(parcel.start)).unwrap();
+    let mut written = Chunks::new();
+    writer.buffered_blocks(&parcel.blocks, &mut BlockPosition::default(), usize::MAX, &mut written).unwrap();
+    written
 }
 
 fn config(limit: u64) -> SpoolConfig {

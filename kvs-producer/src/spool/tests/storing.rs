@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{EPOCH, KIB, ask, config, load, load_all, open, parcel, put, same};
+use super::{EPOCH, KIB, ask, config, load, load_all, open, parcel, put, same, written};
 use crate::config::{Overflow, SpoolOrder};
 use crate::report::spool::SpoolProblem;
 use crate::spool::message::{RecordKey, Request, Response};
@@ -11,8 +11,8 @@ use crate::spool::sim::SimDisk;
 
 #[test]
 fn a_record_is_read_back_as_it_was_and_its_payload_is_a_matroska_document() {
-    let put = parcel(7, 300);
-    let pointer = put.frames[0].data.pieces()[0].as_ptr();
+    let put = parcel(7, 600);
+    let pointer = written(&put).pieces()[1].as_ptr();
     let (head, pieces) = record::encode(put.clone()).unwrap();
     assert!(pieces.iter().any(|piece| piece.as_ptr() == pointer), "the payload is not copied");
     let bytes = pieces.concat();
