@@ -1,5 +1,7 @@
 """What a frame costs: time in put_frame, and memory."""
 
+import subprocess
+import sys
 import time
 
 import pytest
@@ -41,18 +43,32 @@ def test_put_frame_takes_at_most_five_microseconds(local_kvs, codec, size):
 
 
 def test_a_buffer_costs_its_copy(local_kvs):
-    """What may change is copied once, into new memory, which costs far more than the call: as much as `bytes` takes for it."""
-    buffer, frames, put, copy = bytearray(100_000), 50, [], []
-    with alaw(local_kvs, buffer_bytes=1 << 30, buffer_time=3600.0) as producer:
-        for turn in range(10):
-            kept, began = [], time.perf_counter()
-            for _ in range(frames):
-                kept.append(bytes(buffer))
-            copy.append((time.perf_counter() - began) / frames)
-            put += put_rounds(producer, buffer, [turn], frames)
-        producer.stop(0)
-    print(f"put_frame of a bytearray: {min(put) * 1e6:.1f} us, bytes(bytearray): {min(copy) * 1e6:.1f} us")
-    assert min(put) < 3 * min(copy) + 5e-6
+    """What may change is copied once, into new memory, which costs far more than the call: as much as `bytes` takes for it.
+
+    In a process of its own: what new memory costs depends on what was freed before.
+    """
+    command = [sys.executable, __file__, local_kvs.endpoint_url]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    put, copy = map(float, done.stdout.split())
+    print(f"put_frame of a bytearray: {put * 1e6:.1f} us, bytes(bytearray): {copy * 1e6:.1f} us")
+    assert put < 3 * copy + 5e-6
+
+
+def print_cost_of_a_copy(url):
+    """Print the seconds of put_frame and of bytes() for a bytearray, the least of 30 rounds."""
+    buffer, frames, put, copy, kept = bytearray(100_000), 20, [], [], []
+    keys = ("kvs-local", "kvs-local-secret")
+    settings = {"buffer_bytes": 1 << 30, "buffer_time": 3600.0, "region_name": "us-west-2", "credentials": keys}
+    producer = kvs.Producer("door", "alaw", create_stream=True, endpoint_url=url, **settings)
+    for turn in range(30):
+        began = time.perf_counter()
+        for _ in range(frames):
+            # Kept, as the producer keeps the frames: otherwise the same memory would be used again.
+            kept.append(bytes(buffer))
+        copy.append((time.perf_counter() - began) / frames)
+        put += put_rounds(producer, buffer, [turn], frames)
+    producer.stop(0)
+    print(min(put), min(copy))
 
 
 #: Baseline profile, 160x120, from an encoder.
@@ -91,3 +107,7 @@ def test_memory_is_flat_over_many_producers(local_kvs):
     print(f"resident memory in KiB after each 10 producers: {sizes}")
     # A producer has 160 kB of media.
     assert sizes[-1] - sizes[2] < 1024
+
+
+if __name__ == "__main__":
+    print_cost_of_a_copy(sys.argv[1])
