@@ -188,3 +188,44 @@ impl Drop for TrackedPayload {
         self.payload_tracker.state().leave(self.number);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Hands over frames of these sizes, numbered from 0, and returns their payloads. None of them is the latest.
+    fn held(tracker: &PayloadTracker, sizes: &[usize]) -> Vec<Option<Bytes>> {
+        let put = |(number, &size): (u64, &usize)| {
+            tracker.hand_over(number, number * 40, size);
+            Some(tracker.watch(number, vec![0; size]))
+        };
+        let payloads = (0..).zip(sizes).map(put).collect();
+        tracker.hand_over(sizes.len() as u64, 9999, 1);
+        payloads
+    }
+
+    #[test]
+    fn small_payloads_count_until_the_next_large_one_has_left() {
+        let tracker = PayloadTracker::default();
+        let mut payloads = held(&tracker, &[5000, 200, 300, 4000, 100]);
+        payloads[1] = None;
+        payloads[2] = None;
+        assert_eq!((tracker.held().frames, tracker.held().large_bytes), (6, 9000), "copied, and held");
+        payloads[0] = None;
+        assert_eq!((tracker.held().frames, tracker.held().oldest), (5, Some(40)), "the next large one is held");
+        payloads[3] = None;
+        assert_eq!(tracker.held().frames, 0, "nothing large is held");
+    }
+
+    #[test]
+    fn a_refused_frame_was_never_held() {
+        let tracker = PayloadTracker::default();
+        let payloads = held(&tracker, &[200, 5000]);
+        tracker.refused();
+        tracker.hand_over(3, 120, 6000);
+        drop(tracker.watch(3, vec![0; 6000]));
+        assert_eq!((tracker.held().frames, tracker.held().bytes), (2, 5200), "the small one at the front stays");
+        drop(payloads);
+        assert_eq!(tracker.held().frames, 0);
+    }
+}
