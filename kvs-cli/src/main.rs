@@ -1,5 +1,8 @@
 //! `kvs`: Kinesis Video Streams on the command line.
 
+mod bar;
+#[cfg(any(feature = "read", feature = "timelapse"))]
+mod clock;
 mod commands;
 mod connection;
 mod failure;

@@ -1,11 +1,9 @@
-//! What a command prints: results on stdout as text or JSON, notes and a progress bar on stderr.
+//! What a command prints: results on stdout as text or JSON, notes on stderr.
 
 use std::fmt::Display;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 
-use indicatif::{ProgressBar, ProgressStyle};
 use kvs_types::__internal::{Printable, PrintableJson};
-use serde_json::Value;
 
 /// How a command prints.
 #[derive(Debug, Clone, Copy)]
@@ -30,12 +28,14 @@ impl Output {
     }
 
     /// Prints one result on stdout: a line of text, or the object with `--json`.
-    pub(crate) fn result(self, text: impl Display, object: &Value) {
+    #[cfg(any(feature = "doctor", feature = "files", feature = "manage", feature = "read", feature = "timelapse"))]
+    pub(crate) fn result(self, text: impl Display, object: &serde_json::Value) {
         if self.json { print_json(object) } else { print_line(text) }
     }
 
     /// Prints one result on stdout: lines of text, or the object with `--json`.
-    pub(crate) fn result_lines(self, lines: &[String], object: &Value) {
+    #[cfg(any(feature = "doctor", feature = "gateway", feature = "manage", feature = "read"))]
+    pub(crate) fn result_lines(self, lines: &[String], object: &serde_json::Value) {
         if self.json { print_json(object) } else { lines.iter().for_each(print_line) }
     }
 
@@ -44,15 +44,6 @@ impl Output {
         if !self.quiet && !self.json {
             complain(text);
         }
-    }
-
-    /// A bar for a known number of steps; hidden when stderr is not a terminal.
-    pub(crate) fn progress(self, steps: u64) -> ProgressBar {
-        if self.quiet || self.json || !std::io::stderr().is_terminal() {
-            return ProgressBar::hidden();
-        }
-        let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} {msg} eta {eta}");
-        ProgressBar::new(steps).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
     }
 }
 

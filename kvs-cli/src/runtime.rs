@@ -7,6 +7,14 @@ use tokio::runtime::Builder;
 use crate::failure::Failure;
 
 /// Runs a command until it ends or Ctrl-C is pressed.
+#[cfg(any(
+    feature = "doctor",
+    feature = "gateway",
+    feature = "listen",
+    feature = "manage",
+    feature = "read",
+    feature = "timelapse"
+))]
 pub(crate) fn run(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     let command = async {
         tokio::select! {

@@ -1,37 +1,6 @@
-//! Values on the command line: times, durations, sizes and clocks.
+//! Values on the command line: times, durations and sizes.
 
-use std::fmt::Display;
 use std::time::{Duration, SystemTime};
-
-use clap::ValueEnum;
-use kvs_aws::TimestampOrigin;
-
-/// The clock that times on the command line refer to.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum Clock {
-    /// The clock of the camera.
-    Producer,
-    /// The clock of the service: when it received a fragment.
-    Server,
-}
-
-impl Display for Clock {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Producer => "producer",
-            Self::Server => "server",
-        })
-    }
-}
-
-impl From<Clock> for TimestampOrigin {
-    fn from(clock: Clock) -> Self {
-        match clock {
-            Clock::Producer => Self::Producer,
-            Clock::Server => Self::Server,
-        }
-    }
-}
 
 /// Reads a time: RFC 3339, or without an offset in UTC (`2026-11-22T18:00:00`), a date alone, seconds since 1970,
 /// `now`, or an age such as `-90s`, `-15m`, `-2h`, `-1d`.
@@ -94,6 +63,7 @@ pub(crate) fn parse_bytes(text: &str) -> Result<u64, String> {
 }
 
 /// Reads a size such as `640x360`.
+#[cfg(feature = "read")]
 pub(crate) fn parse_size(text: &str) -> Result<(u32, u32), String> {
     let sides = text.split_once('x').and_then(|(width, height)| Some((width.parse().ok()?, height.parse().ok()?)));
     sides.ok_or_else(|| format!("invalid size {text:?}: use 640x360"))
@@ -135,7 +105,9 @@ mod tests {
         assert!(["", "G", "-1", "1.5G", "4GB", "99999999T"].iter().all(|wrong| parse_bytes(wrong).is_err()));
         assert_eq!(parse_duration("0.1"), Ok(Duration::from_millis(100)));
         assert!(parse_duration("-5s").is_err());
+        #[cfg(feature = "read")]
         assert_eq!(parse_size("640x360"), Ok((640, 360)));
+        #[cfg(feature = "read")]
         assert_eq!(parse_size("640"), Err("invalid size \"640\": use 640x360".to_owned()));
     }
 }

@@ -8,10 +8,12 @@ use kvs_aws::StreamId;
 use kvs_images::{ImageAt, ImageFailure, Images, ImagesExt, Pace};
 use serde_json::json;
 
+use crate::bar::Bar;
+use crate::clock::Clock;
 use crate::failure::Failure;
 use crate::options::GlobalOptions;
 use crate::output::Output;
-use crate::values::{Clock, parse_duration, parse_size, parse_time, show_time};
+use crate::values::{parse_duration, parse_size, parse_time, show_time};
 
 /// Saves the images of a time range as files, one per timestamp.
 #[derive(Debug, Args)]
@@ -69,7 +71,7 @@ pub(crate) async fn run(options: Options, global: &GlobalOptions) -> Result<(), 
     let count = images.count()?;
     let mut images = images.stream()?;
     std::fs::create_dir_all(&options.out).map_err(|error| Failure::input(error).about(options.out.display()))?;
-    let bar = output.progress(count);
+    let bar = Bar::of_steps(output, count);
     let mut tally = Tally::default();
     while let Some(image) = images.next().await {
         tally.count(&image);
@@ -80,9 +82,9 @@ pub(crate) async fn run(options: Options, global: &GlobalOptions) -> Result<(), 
                 output.result("", &line);
             }
         }
-        bar.inc(1);
+        bar.step();
     }
-    bar.finish_and_clear();
+    bar.clear();
     tally.report(&options.out, output)
 }
 

@@ -10,10 +10,12 @@ use kvs_images::{ImageFailure, Images, ImagesExt, Pace};
 use kvs_media::timelapse::{TimelapseError, TimelapseWriter};
 use serde_json::json;
 
+use crate::bar::Bar;
+use crate::clock::Clock;
 use crate::failure::Failure;
 use crate::options::GlobalOptions;
 use crate::output::Output;
-use crate::values::{Clock, parse_time, show_time};
+use crate::values::{parse_time, show_time};
 
 /// Makes a time-lapse video of a stream.
 #[derive(Debug, Args)]
@@ -103,12 +105,12 @@ async fn encode(
     mut video: TimelapseWriter,
     output: Output,
 ) -> Result<Encoded, Failure> {
-    let bar = output.progress(images.count()?);
+    let bar = Bar::of_steps(output, images.count()?);
     let mut images = images.stream()?;
     let mut last: Option<Bytes> = None;
     let (mut frames, mut gaps) = (0, 0);
     while let Some(image) = images.next().await {
-        bar.inc(1);
+        bar.step();
         let shown = match image.content {
             Ok(content) => Some(content),
             Err(ImageFailure::Call(error)) => return Err(Failure::from(&*error).about(show_time(image.at))),
@@ -122,7 +124,7 @@ async fn encode(
         frames += 1;
         last = Some(shown);
     }
-    bar.finish_and_clear();
+    bar.clear();
     Ok(Encoded { video, frames, gaps })
 }
 

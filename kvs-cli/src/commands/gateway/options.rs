@@ -61,6 +61,7 @@ pub(crate) const EXAMPLE: &str = r#"Configuration:
   memory = "256M"                  # for the media of all cameras together: half is divided evenly, half goes to who needs it
   listen = "127.0.0.1:9440"        # /metrics and /health; loopback only
   drain_timeout = "20s"
+  send_interval = "0"              # also of a camera: "100ms" sends the frames of 100 ms in one write, with less processor time
   spool = "/var/lib/kvs"           # media that waits for the network, a folder for each stream; default: in memory only
 
   [aws]                            # optional; what is not set comes from the environment

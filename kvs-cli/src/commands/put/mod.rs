@@ -28,13 +28,16 @@ use crate::options::GlobalOptions;
 use ending::Ending;
 #[cfg(feature = "gateway")]
 pub(crate) use options::InputFormat;
-pub(crate) use options::{CameraTransport, Options, is_url};
+pub(crate) use options::Options;
+#[cfg(feature = "doctor")]
+pub(crate) use options::{CameraTransport, is_url};
 use player::Player;
 use reporter::Reporter;
 use signals::Signals;
 use source::Source;
 #[cfg(feature = "gateway")]
 pub(crate) use source::Times;
+#[cfg(feature = "doctor")]
 pub(crate) use source::camera;
 
 /// How long creating or describing the stream and finding its endpoint may take.

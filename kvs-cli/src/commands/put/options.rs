@@ -54,10 +54,12 @@ pub(crate) struct Options {
     pub(crate) times: Option<Times>,
 
     /// Whose clock gives the times of a camera's frames.
+    #[cfg(feature = "camera")]
     #[arg(long, value_enum, value_name = "C", default_value_t = CameraClock::Local)]
     pub(crate) clock: CameraClock,
 
     /// How media comes from a camera.
+    #[cfg(feature = "camera")]
     #[arg(long, value_enum, value_name = "T", default_value_t = CameraTransport::Tcp)]
     pub(crate) transport: CameraTransport,
 
@@ -128,6 +130,7 @@ impl Options {
     }
 
     /// The first option that was given and does not fit a camera.
+    #[cfg(feature = "camera")]
     pub(crate) fn unfit_for_camera(&self) -> Option<&'static str> {
         let given = [
             (self.times.is_some(), "--times"),
@@ -146,6 +149,7 @@ pub(crate) fn is_url(name: &str) -> bool {
 }
 
 /// Whose clock gives the times of a camera's frames.
+#[cfg(feature = "camera")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum CameraClock {
     /// This machine's.
@@ -154,6 +158,7 @@ pub(crate) enum CameraClock {
     Camera,
 }
 
+#[cfg(feature = "camera")]
 impl From<CameraClock> for kvs_rtsp::ClockSource {
     fn from(clock: CameraClock) -> Self {
         match clock {
@@ -164,6 +169,7 @@ impl From<CameraClock> for kvs_rtsp::ClockSource {
 }
 
 /// How media comes from a camera.
+#[cfg(feature = "camera")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum CameraTransport {
     /// Over the connection.
@@ -172,6 +178,7 @@ pub(crate) enum CameraTransport {
     Udp,
 }
 
+#[cfg(feature = "camera")]
 impl From<CameraTransport> for kvs_rtsp::Transport {
     fn from(transport: CameraTransport) -> Self {
         match transport {

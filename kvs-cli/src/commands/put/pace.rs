@@ -7,7 +7,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 /// Frames due within this time of each other are sent together: most processor time goes into wake-ups and writes, and
 /// this takes one of each for all of them.
-const STEP: Duration = Duration::from_millis(40);
+const STEP: Duration = Duration::from_millis(100);
 
 /// Waits in steps.
 ///

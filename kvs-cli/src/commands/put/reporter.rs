@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
 use kvs_producer::{AckEventType, Event, Stats, StopReport};
 use kvs_types::__internal::Printable;
 use kvs_types::__internal::epoch_millis;
@@ -10,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::progress::Progress;
 use super::shortfall::Known;
+use crate::bar::Bar;
 use crate::output::{Output, print_json, print_line};
 use crate::values::show_time;
 
@@ -28,7 +28,7 @@ pub(crate) struct Reporter {
 
 enum Form {
     Json,
-    Text { bar: ProgressBar, quiet: bool },
+    Text { bar: Bar, quiet: bool },
 }
 
 impl Reporter {
@@ -37,7 +37,7 @@ impl Reporter {
         let form = if output.is_json() {
             Form::Json
         } else {
-            Form::Text { bar: bar(output, length), quiet: output.is_quiet() }
+            Form::Text { bar: Bar::of_media(output, length), quiet: output.is_quiet() }
         };
         let now = Instant::now();
         Self { form, started: now, updated: now, length, progress: Progress::default(), put: Duration::ZERO }
@@ -78,8 +78,7 @@ impl Reporter {
         }
         let (elapsed, position, stats) = (self.started.elapsed(), self.progress.position(), stats());
         let left = self.length.and_then(|length| self.progress.left(length, elapsed));
-        bar.set_position(millis(position));
-        bar.set_message(format!(
+        let message = format!(
             "{:.1} s persisted, {:.2} Mbit/s, {}buffer {} kB / {:.1} s, ack p50 {} ms",
             position.as_secs_f64(),
             self.progress.rate(elapsed),
@@ -87,7 +86,8 @@ impl Reporter {
             stats.buffered_bytes / 1000,
             stats.buffered_time.as_secs_f64(),
             stats.ack_latency.quantile(0.5).as_millis()
-        ));
+        );
+        bar.set(position, message);
     }
 
     /// The source was put up to here.
@@ -115,7 +115,7 @@ impl Reporter {
                 "sessions": stats.sessions, "reconnects": stats.reconnects, "resent_bytes": stats.resent_bytes,
             })),
             Form::Text { bar, .. } => {
-                bar.finish_and_clear();
+                bar.clear();
                 self.line(&format!(
                     "{} of {} frames persisted in {} fragments, {} lost; {} sessions, {} reconnects, {} bytes sent again; ack \
                      latency p50 {} ms, max {} ms",
@@ -136,20 +136,10 @@ impl Reporter {
 
     fn line(&self, line: &str) {
         match &self.form {
-            Form::Text { bar, .. } if !bar.is_hidden() => bar.println(Printable(line).to_string()),
+            Form::Text { bar, .. } if !bar.is_hidden() => bar.println(Printable(line)),
             _ => print_line(line),
         }
     }
-}
-
-/// A progress bar of the media's length, or a spinner for a live stream.
-fn bar(output: Output, length: Option<Duration>) -> ProgressBar {
-    if output.is_quiet() {
-        return ProgressBar::hidden();
-    }
-    let bar = length.map_or_else(ProgressBar::new_spinner, |length| ProgressBar::new(millis(length)));
-    let template = if length.is_some() { "{bar:30} {percent:>3}%  {msg}" } else { "{spinner} {msg}" };
-    bar.with_style(ProgressStyle::with_template(template).expect("the template is well formed"))
 }
 
 fn object_of(event: &Event) -> Option<Value> {

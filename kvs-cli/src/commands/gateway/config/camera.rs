@@ -30,6 +30,7 @@ pub(crate) struct CameraConfig {
     pub(crate) tags: Vec<(String, String)>,
     pub(crate) buffer: usize,
     buffer_time: Duration,
+    pub(crate) send_interval: Duration,
     pub(crate) spool: Option<SpoolSettings>,
 }
 
@@ -49,6 +50,7 @@ pub(super) struct Defaults<'a> {
     pub(super) spool: Option<PathBuf>,
     /// The memory of all cameras together.
     pub(super) memory: usize,
+    pub(super) send_interval: Duration,
 }
 
 impl CameraConfig {
@@ -79,6 +81,7 @@ impl CameraConfig {
         let tags = section.pairs("tags");
         let buffer = section.parsed("buffer", |text| within(text, BUFFER_LEAST, defaults.memory));
         let buffer_time = section.parsed("buffer_time", interval);
+        let send_interval = section.parsed("send_interval", send_interval);
         let spool = SpoolSettings::read(&mut section, stream.as_deref(), defaults);
         let camera = Self {
             stream: stream?,
@@ -91,6 +94,7 @@ impl CameraConfig {
             tags,
             buffer: buffer.unwrap_or(BUFFER).min(defaults.memory),
             buffer_time: buffer_time.unwrap_or(BUFFER_TIME),
+            send_interval: send_interval.unwrap_or(defaults.send_interval),
             spool,
         };
         camera.check(&section);
@@ -151,7 +155,8 @@ impl CameraConfig {
         let mut config = ProducerConfig::new(&self.stream, tracks)
             .stream_lookup(lookup)
             .buffer_bytes(self.buffer)
-            .buffer_time(self.buffer_time);
+            .buffer_time(self.buffer_time)
+            .send_interval(self.send_interval);
         if let Some(every) = self.image_every {
             config = config.event_every(EventInterval::Time(every), self.images());
         }
@@ -208,6 +213,18 @@ fn folder_name(stream: &str) -> &str {
         _ => stream,
     }
 }
+
+/// Reads how often frames are sent at most.
+pub(super) fn send_interval(text: &str) -> Result<Duration, String> {
+    let interval = parse_duration(text)?;
+    if interval > SEND_INTERVAL {
+        return Err(format!("{text:?} is longer than {} s", SEND_INTERVAL.as_secs()));
+    }
+    Ok(interval)
+}
+
+/// The longest interval that a producer takes.
+const SEND_INTERVAL: Duration = Duration::from_secs(1);
 
 fn read_retention(section: &mut Section<'_>) -> Option<Duration> {
     let create = section.boolean("create").unwrap_or(true);

@@ -34,7 +34,7 @@ pub(crate) use document::Refusal;
 pub(crate) use source::{CameraClock, InputConfig, RtspConfig, SourceConfig};
 
 use crate::values::parse_duration;
-use camera::{BUFFER_LEAST, Defaults, within};
+use camera::{BUFFER_LEAST, Defaults, send_interval, within};
 use document::{Report, Section};
 use secret::expand;
 
@@ -57,6 +57,8 @@ pub(crate) struct GatewayConfig {
     pub(crate) memory: usize,
     /// How long buffered media may take to be persisted after SIGTERM.
     pub(crate) drain_timeout: Duration,
+    /// How often a camera sends at most, unless it says so itself.
+    send_interval: Duration,
 }
 
 impl Config {
@@ -83,7 +85,8 @@ impl Config {
         let (gateway, spool) = GatewayConfig::read(root.section("gateway"), folder);
         let aws =
             root.section("aws").map(|aws| AwsConfig::read(aws, &AwsConfig::default(), folder)).unwrap_or_default();
-        let defaults = Defaults { folder, aws: &aws, spool, memory: gateway.memory };
+        let (memory, send_interval) = (gateway.memory, gateway.send_interval);
+        let defaults = Defaults { folder, aws: &aws, spool, memory, send_interval };
         let mut cameras = Cameras::new();
         let sections = root.sections("camera");
         let count = sections.len();
@@ -122,7 +125,7 @@ impl Config {
 impl GatewayConfig {
     /// Reads `[gateway]`; returns the folder for spools too.
     fn read(section: Option<Section<'_>>, folder: &Path) -> (Self, Option<PathBuf>) {
-        let mut config = Self { listen: LISTEN, memory: MEMORY, drain_timeout: DRAIN };
+        let mut config = Self { listen: LISTEN, memory: MEMORY, drain_timeout: DRAIN, send_interval: Duration::ZERO };
         let Some(mut section) = section else { return (config, None) };
         if let Some(memory) = section.parsed("memory", |text| within(text, BUFFER_LEAST, usize::MAX)) {
             config.memory = memory;
@@ -132,6 +135,9 @@ impl GatewayConfig {
         }
         if let Some(drain) = section.parsed("drain_timeout", parse_duration) {
             config.drain_timeout = drain;
+        }
+        if let Some(interval) = section.parsed("send_interval", send_interval) {
+            config.send_interval = interval;
         }
         let spool = section.text("spool");
         let spool = spool.and_then(|path| expand(&path, folder).map_err(|reason| section.refuse("spool", reason)).ok());

@@ -62,6 +62,17 @@ fn a_camera_takes_what_it_does_not_set_from_the_defaults() {
 }
 
 #[test]
+fn a_camera_sends_as_often_as_it_says_or_else_as_the_gateway_says() {
+    let text = GOOD.replacen("[aws]", "send_interval = \"100ms\"\n[aws]", 1);
+    let text = text.replacen("buffer = ", "send_interval = 0\nbuffer = ", 1);
+    let cameras = Config::parse(&text, Path::new("cameras.toml")).unwrap().cameras;
+    assert_eq!(cameras["door"].send_interval, Duration::ZERO);
+    assert_eq!(cameras["yard"].send_interval, Duration::from_millis(100));
+    let refused = refusal("drain_timeout = \"5s\"", "send_interval = \"2s\"");
+    assert!(refused.contains("gateway.send_interval: \"2s\" is longer than 1 s"), "{refused}");
+}
+
+#[test]
 fn a_refusal_names_file_line_field_and_reason() {
     assert_eq!(
         refusal("image_every = \"5s\"", "image_every = \"soon\""),

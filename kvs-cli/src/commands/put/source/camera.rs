@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use kvs_mkv::{Frame, Track};
-use kvs_rtsp::{Camera, CameraEvent, CameraOptions, OpenError};
+#[cfg(feature = "doctor")]
+use kvs_rtsp::OpenError;
+pub(super) use kvs_rtsp::same_codecs;
+use kvs_rtsp::{Camera, CameraEvent, CameraOptions};
 use tokio::time::timeout;
 
 use crate::commands::media::print_notice_of;
@@ -105,6 +108,7 @@ impl CameraSource {
 }
 
 /// Opens a camera by one attempt; a wrong URL, credentials or codec are exit code 2.
+#[cfg(feature = "doctor")]
 pub(crate) async fn open(url: &str, options: CameraOptions) -> Result<Camera, Failure> {
     Camera::open(url, options).await.map_err(|error| match error {
         OpenError::Url(error) => Failure::of_input(error),

@@ -1,6 +1,10 @@
 //! Where the frames come from: a recording, a camera, or a live stream from a pipe or a capture program.
 
+#[cfg(feature = "camera")]
 pub(crate) mod camera;
+#[cfg(not(feature = "camera"))]
+#[path = "no_camera.rs"]
+mod camera;
 mod capture;
 mod feed;
 mod raw;
@@ -13,7 +17,6 @@ use std::time::Duration;
 
 use kvs_media::{MediaEvent, Reader, ReaderOptions};
 use kvs_mkv::{CodecId, Frame, Tag, Track, TrackKind, TrackNumber};
-use kvs_rtsp::same_codecs;
 use tokio::sync::mpsc;
 
 use super::options::{Audio, Options};
@@ -21,7 +24,7 @@ use crate::commands::media::{check_change, print_notice_of, print_notices};
 use crate::failure::Failure;
 use crate::output::Output;
 
-use camera::{CameraItem, CameraSource};
+use camera::{CameraItem, CameraSource, same_codecs};
 pub(crate) use capture::{Capture, Stopper};
 #[cfg(feature = "gateway")]
 pub(crate) use feed::start as start_feed;
