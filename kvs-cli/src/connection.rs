@@ -13,6 +13,13 @@ use crate::profile;
 const LOCAL_ACCESS_KEY: &str = "kvs-local";
 const LOCAL_SECRET_KEY: &str = "kvs-local-secret";
 const LOCAL_REGION: &str = "us-west-2";
+/// What names credentials in the environment beside a pair of keys: the keys of kvs-local do not replace them.
+const NAMED_CREDENTIALS: [&str; 4] = [
+    "AWS_PROFILE",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+];
 
 /// Where the service is and who calls it.
 #[derive(Debug, Clone, Default, Args)]
@@ -58,7 +65,7 @@ enum Source {
     Device(Box<IotConfig>),
     /// `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`.
     Keys,
-    /// The keys that kvs-local accepts, for an endpoint that is not AWS.
+    /// The keys that kvs-local accepts, for an endpoint that is not AWS, if nothing names other credentials.
     LocalKeys,
     /// The credential chain of the AWS SDK: files, single sign-on, container and instance roles.
     Chain,
@@ -127,15 +134,17 @@ impl Connection {
         if variable("AWS_ACCESS_KEY_ID").is_some() || variable("AWS_SECRET_ACCESS_KEY").is_some() {
             return Ok(Source::Keys);
         }
-        let local = self.is_custom() && variable("AWS_PROFILE").is_none();
-        Ok(if local { Source::LocalKeys } else { Source::Chain })
+        let named = NAMED_CREDENTIALS.into_iter().any(|name| variable(name).is_some());
+        Ok(if self.is_custom() && !named { Source::LocalKeys } else { Source::Chain })
     }
 
-    /// Whether the service is at an address that was given, and not at AWS.
+    /// Whether the service is at an address that was given, and not at AWS. An endpoint in a private network is AWS too.
     pub(crate) fn is_custom(&self) -> bool {
-        self.endpoint.is_some()
-            || variable("AWS_ENDPOINT_URL_KINESIS_VIDEO").is_some()
-            || variable("AWS_ENDPOINT_URL").is_some()
+        let given = self.endpoint.clone();
+        let given =
+            given.or_else(|| variable("AWS_ENDPOINT_URL_KINESIS_VIDEO")).or_else(|| variable("AWS_ENDPOINT_URL"));
+        // What cannot be read is reported when the client is created.
+        given.is_some_and(|url| url.parse::<Endpoint>().is_ok_and(|endpoint| !endpoint.is_aws()))
     }
 
     fn region(&self) -> Option<String> {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use kvs_aws::{Client, ClientConfig, Credentials, IotConfig, IotCredentials, Proxy, Timeouts, TlsRoots};
+use kvs_aws::{Client, ClientConfig, Credentials, Endpoint, IotConfig, IotCredentials, Proxy, Timeouts, TlsRoots};
 use tokio::runtime::Handle;
 
 use crate::credential_file::CredentialFile;
@@ -71,8 +71,7 @@ fn endpoint(settings: &Settings) -> Option<String> {
 
 /// An endpoint of AWS, such as that of a private network, never takes the keys of kvs-local.
 fn is_aws(endpoint: &str) -> bool {
-    let host = endpoint.split("://").last().unwrap_or_default().split(['/', ':']).next().unwrap_or_default();
-    [".amazonaws.com", ".amazonaws.com.cn", ".api.aws"].into_iter().any(|suffix| host.ends_with(suffix))
+    endpoint.parse::<Endpoint>().is_ok_and(|endpoint| endpoint.is_aws())
 }
 
 /// An environment variable that is set and not empty.

@@ -37,6 +37,21 @@ pub struct InvalidEndpoint {
 }
 
 impl Endpoint {
+    /// Whether the host belongs to AWS: an endpoint of a Region, or of a private network (an interface VPC endpoint). Other addresses
+    /// are those of emulators such as kvs-local, and of proxies.
+    ///
+    /// ```
+    /// let endpoint: kvs_aws::Endpoint = "https://vpce-0a1b-2c3d.kinesisvideo.eu-west-1.vpce.amazonaws.com".parse()?;
+    /// assert!(endpoint.is_aws());
+    /// # Ok::<(), kvs_aws::InvalidEndpoint>(())
+    /// ```
+    #[must_use]
+    pub fn is_aws(&self) -> bool {
+        let host = self.authority.host().to_ascii_lowercase();
+        let suffixes = Partition::ALL.map(|partition| [partition.dns_suffix(), partition.dual_stack_dns_suffix()]);
+        suffixes.iter().flatten().any(|suffix| host.strip_suffix(suffix).is_some_and(|name| name.ends_with('.')))
+    }
+
     /// Returns the control-plane endpoint of a region, by the endpoint rules of the service model.
     pub(crate) fn control_plane(region: &Region, use_fips: bool, use_dual_stack: bool) -> Self {
         let partition = region.partition();
@@ -160,6 +175,24 @@ mod tests {
             ["", "127.0.0.1:80", "ftp://host", "http://", "http://host/path", "http://u:p@host", "http://h:99999"]
         {
             assert!(text.parse::<Endpoint>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn hosts_of_aws_end_with_the_domain_of_a_partition() {
+        let is_aws = |text: &str| text.parse::<Endpoint>().unwrap().is_aws();
+        for host in [
+            "https://vpce-0a1b-2c3d.kinesisvideo.eu-west-1.vpce.amazonaws.com",
+            "https://kinesisvideo.us-west-2.api.aws:443/",
+            "https://KINESISVIDEO.cn-north-1.amazonaws.com.CN",
+            "https://kinesisvideo.eusc-de-east-1.amazonaws.eu",
+        ] {
+            assert!(is_aws(host), "{host}");
+        }
+        for host in
+            ["http://127.0.0.1:4567", "http://amazonaws.com.example:4567", "http://notamazonaws.com", "http://api.aws"]
+        {
+            assert!(!is_aws(host), "{host}");
         }
     }
 

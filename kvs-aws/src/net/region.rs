@@ -86,6 +86,8 @@ impl FromStr for Region {
 }
 
 impl Partition {
+    pub(crate) const ALL: [Self; 6] = [Self::Aws, Self::Cn, Self::UsGov, Self::Iso, Self::IsoB, Self::Eusc];
+
     /// Returns the domain of IPv4 endpoints, FIPS or not.
     pub(crate) const fn dns_suffix(self) -> &'static str {
         match self {

@@ -80,6 +80,26 @@ async fn profile_supplies_credentials_and_region() {
     local.shutdown().await;
 }
 
+/// Keys of kvs-local would be refused by AWS, and the reason would not be seen.
+#[cfg(feature = "aws-config")]
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_of_kvs_local_replace_no_credentials_that_are_named_and_never_reach_aws() {
+    let local = LocalKvs::builder().start().await.unwrap();
+    let container = ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:1/credentials");
+    let private = "https://vpce-0a1b-2c3d.kinesisvideo.eu-west-1.vpce.amazonaws.com";
+    for (endpoint, variable) in [(local.endpoint_url(), container), (private, ("UNUSED", ""))] {
+        let mut command = kvs(&["--endpoint", endpoint, "--region", "us-west-2", "streams", "list", "-v"]);
+        command.env("AWS_EC2_METADATA_DISABLED", "true").env(variable.0, variable.1);
+        command.env("AWS_CONFIG_FILE", "none").env("AWS_SHARED_CREDENTIALS_FILE", "none");
+        let output = run(command).await;
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains("default chain of the AWS SDK") && said.contains("credentials"), "{said}");
+        assert!(!said.contains("keys of kvs-local"), "{said}");
+    }
+    local.shutdown().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn half_a_pair_of_keys_is_reported() {
     let mut command = kvs(&["--endpoint", "http://127.0.0.1:1", "streams", "list"]);
