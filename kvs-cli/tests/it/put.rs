@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::process::{Command, Output, Stdio};
 
 use kvs_local::LocalKvs;
+use kvs_mkv::fragment::FragmentReader;
+use kvs_mkv::{Limits, SegmentInfo, TrackKind, Writer};
 use serde_json::Value;
 
 const CLOCK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/media/clock.mp4");
@@ -194,5 +196,73 @@ async fn recordings_of_the_field_are_sent_whole() {
             None => assert!(report["persisted_frames"].as_u64().unwrap() >= 50, "{name}: {report}"),
         }
     }
+    local.shutdown().await;
+}
+
+/// The frames of the clock as live Matroska: 4 s in order, then in groups of 8 s their pictures, then their sound. Returns how many
+/// frames there are from the first picture on, with which a pipe begins.
+fn badly_interleaved(to: &std::path::Path) -> usize {
+    let copy = Command::new("ffmpeg").args(["-v", "error", "-y", "-i", CLOCK, "-c", "copy"]).arg(to).status().unwrap();
+    assert!(copy.success());
+    let mut reader = FragmentReader::new(Limits::default());
+    reader.push(std::fs::read(to).unwrap().into());
+    let mut fragments = Vec::new();
+    while let Some(fragment) = reader.next_fragment().unwrap() {
+        fragments.push(fragment);
+    }
+    fragments.extend(reader.finish().unwrap());
+    let tracks = fragments[0].tracks.to_vec();
+    let video = tracks.iter().find(|track| track.kind == TrackKind::Video).unwrap().number;
+    let mut frames: Vec<_> = fragments.into_iter().flat_map(|fragment| fragment.frames).collect();
+    frames.sort_by_key(|frame| {
+        let group = (frame.pts.as_secs() + 4) / 8;
+        (group, group > 0 && frame.track != video, frame.pts)
+    });
+    let mut writer = Writer::new(SegmentInfo::new([7; 16]), tracks).unwrap();
+    let mut file = writer.start_segment().to_vec();
+    for (at, frame) in frames.iter().enumerate() {
+        if at == 0 || frame.keyframe && frame.track == video {
+            file.extend_from_slice(&writer.start_cluster(frame.pts).unwrap());
+        }
+        file.extend_from_slice(&writer.block(frame.clone()).unwrap().into_bytes());
+    }
+    std::fs::write(to, file).unwrap();
+    frames.iter().skip_while(|frame| frame.track != video).count()
+}
+
+#[tokio::test]
+async fn frames_that_come_too_late_are_counted_and_the_rest_is_sent() {
+    let local = LocalKvs::builder().start().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("apart.mkv");
+    let all = badly_interleaved(&file);
+    let mut command = put(local.endpoint_url(), &["camera", "-", "--offline", "--json"]);
+    // Only a pipe is sent in the order in which it comes.
+    let mut cat = Command::new("cat").arg(&file).stdout(Stdio::piped()).spawn().unwrap();
+    command.stdin(cat.stdout.take().unwrap());
+    let output = run(command).await;
+    assert!(cat.wait().unwrap().success());
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(
+        errors.contains("came too long after later frames of other tracks") && errors.contains("in order"),
+        "{errors}"
+    );
+    let objects = objects(&output);
+    let report = objects.iter().rfind(|one| one["event"] == "report").unwrap();
+    let persisted = usize::try_from(report["persisted_frames"].as_u64().unwrap()).unwrap();
+    assert!(objects.iter().any(|one| one["event"] == "notice" && one["kind"] == "refused"), "{objects:?}");
+    // All pictures, and the sound that was not too late.
+    assert!(persisted >= 500 && persisted < all && errors.contains(&format!("{} came", all - persisted)), "{errors}");
+    assert_eq!((&report["complete"], &report["lost_frames"]), (&Value::from(false), &Value::from(0)));
+    assert_eq!(report["late_frames"], all - persisted);
+
+    // What the message advises.
+    let ordered = folder.path().join("ordered.mkv");
+    let advice =
+        Command::new("ffmpeg").args(["-v", "error", "-i"]).arg(&file).args(["-c", "copy"]).arg(&ordered).status();
+    assert!(advice.unwrap().success());
+    let output = run(put(local.endpoint_url(), &["camera", ordered.to_str().unwrap(), "--offline", "--json"])).await;
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     local.shutdown().await;
 }

@@ -67,14 +67,15 @@ pub(crate) async fn run(options: Options, global: GlobalOptions) -> Result<(), F
         // Its last fragment is sent; what follows has other tracks.
         stream = open(options, &player.source, &client)?;
     };
-    lock(&reporter).report(&ending.report);
+    let late = player.late();
+    lock(&reporter).report(&ending.report, late);
     if let Some(Err(failure)) = &ending.played {
         return Err(failure.clone());
     }
-    if shortfall::is_complete(options, &ending) {
+    if shortfall::is_complete(options, &ending, late) {
         return Ok(());
     }
-    Err(shortfall::describe(options, &ending, &lock(&reporter).known()))
+    Err(shortfall::describe(options, &ending, late, &lock(&reporter).known()))
 }
 
 /// Sends to one producer, up to the end of the source or other tracks.

@@ -40,6 +40,11 @@ impl<'a> Player<'a> {
         Self { options, pace: Pace::new(), refused: Refused::new(&source), source, first: None }
     }
 
+    /// The number of frames that came too late to be ordered with those of other tracks.
+    pub(super) const fn late(&self) -> u64 {
+        self.refused.late()
+    }
+
     /// Puts frames into a producer until the end, or until it does not fit.
     pub(super) async fn play(&mut self, stream: &Producer, reporter: &Mutex<Reporter>) -> Result<Played, Failure> {
         let (options, lead, mut fragments) = (self.options, self.source.lead(), FragmentCounter::default());

@@ -100,12 +100,12 @@ impl Reporter {
         Known { first_lost: self.progress.first_lost(), put: self.put }
     }
 
-    /// Reports the totals at the end.
-    pub(crate) fn report(&self, report: &StopReport) {
+    /// Reports the totals at the end, and how many frames came too late to be ordered.
+    pub(crate) fn report(&self, report: &StopReport, late: u64) {
         let (totals, stats) = (&report.totals, &report.stats);
         match &self.form {
             Form::Json => print_json(json!({
-                "event": "report", "complete": report.is_complete(),
+                "event": "report", "complete": report.is_complete() && late == 0, "late_frames": late,
                 "submitted_frames": totals.submitted.frames, "submitted_bytes": totals.submitted.bytes,
                 "persisted_frames": totals.persisted.frames, "persisted_bytes": totals.persisted.bytes,
                 "persisted_fragments": totals.persisted_fragments,

@@ -58,17 +58,17 @@ pub(super) struct Known {
 }
 
 /// Whether all media of the source is persisted.
-pub(super) fn is_complete(options: &Options, ending: &Ending) -> bool {
+pub(super) fn is_complete(options: &Options, ending: &Ending, late: u64) -> bool {
     let is_whole = match ending.cut {
         None => true,
         Some(Cut::Interrupted(_)) => ending.played.is_some() || Origin::of(options).is_endless(options),
         Some(Cut::GivenUp(_) | Cut::Halted) => false,
     };
-    is_whole && ending.report.is_complete()
+    is_whole && late == 0 && ending.report.is_complete()
 }
 
 /// Says what was persisted, what was not, and where the rest is.
-pub(super) fn describe(options: &Options, ending: &Ending, known: &Known) -> Failure {
+pub(super) fn describe(options: &Options, ending: &Ending, late: u64, known: &Known) -> Failure {
     let (totals, origin) = (&ending.report.totals, Origin::of(options));
     let all = totals.submitted.frames + totals.recovered.frames;
     let mut line = format!("{} of {all} frames were persisted", totals.persisted.frames);
@@ -79,6 +79,12 @@ pub(super) fn describe(options: &Options, ending: &Ending, known: &Known) -> Fai
             _ => format!("they came from {origin} and are lost"),
         };
         line += &format!(", {} were not{from}: {rest}", totals.lost.frames);
+    }
+    if late > 0 {
+        line += &format!(
+            ", {late} came too long after later frames of other tracks and were not sent: ffmpeg -i IN -c copy OUT.mkv puts a recording \
+             in order"
+        );
     }
     if let Some(dir) = options.spool.as_ref().filter(|_| totals.spooled.frames > 0) {
         line += &format!(", {} are in the spool {}: the next run sends them", totals.spooled.frames, dir.display());
