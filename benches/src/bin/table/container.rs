@@ -79,6 +79,7 @@ pub(crate) fn parse_mix_cached(effort: &Effort) -> Comparison {
     parse(effort.mix_frames, Sizes::Mix, false)
         .row("parse the 1080p mix, headers in the cache, `next_event_ref`", BORROWED, WALK, Aim::AtMost(2.0))
         .row("parse the 1080p mix, headers in the cache, `next_event`", OWNED, WALK, Aim::AtMost(2.0))
+        .row("parse the 1080p mix, headers in the cache, `next_event_ref`", BORROWED, MKV_ELEMENT, Aim::Below)
         .row("parse the 1080p mix, headers in the cache, `next_event`", OWNED, MKV_ELEMENT, Aim::Below)
 }
 
@@ -86,6 +87,7 @@ pub(crate) fn parse_audio(effort: &Effort) -> Comparison {
     parse(effort.audio_frames, Sizes::Audio, true)
         .row("parse frames of 200 B, `next_event_ref`", BORROWED, WALK, Aim::AtMost(1.25))
         .row("parse frames of 200 B, `next_event`", OWNED, WALK, Aim::AtMost(1.25))
+        .row("parse frames of 200 B, `next_event_ref`", BORROWED, MKV_ELEMENT, Aim::Below)
         .row("parse frames of 200 B, `next_event`", OWNED, MKV_ELEMENT, Aim::Below)
 }
 
