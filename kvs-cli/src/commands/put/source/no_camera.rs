@@ -6,7 +6,7 @@ use crate::commands::put::options::Options;
 use crate::failure::Failure;
 use crate::output::Output;
 
-/// There is none.
+/// The source of a camera, which cannot exist in this program.
 pub(super) enum CameraSource {}
 
 /// What a camera gives.
